@@ -1,0 +1,87 @@
+# TransferGrid. `make` lists what there is to do.
+
+BIN := .venv/bin
+# The first of these that is Python 3.11 or newer makes the environment; the lock is for 3.11.
+PYTHON ?= python3.11 python3
+# Unit tests run in this many processes; tests that run Snakemake have all cores to themselves.
+WORKERS ?= 2
+# More flags for Snakemake, such as `make demo FLAGS="--resources gpu=1"`.
+FLAGS ?=
+
+# Rules call `python`: it has to be that of the environment.
+IN_ENV = PATH="$(CURDIR)/$(BIN):$$PATH"
+PYTEST = $(IN_ENV) OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q
+# Shows what a command said only if it failed.
+quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exit 1; }
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env demo test lint format bench lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+env: .venv/installed ## the environment, .venv, as envs/requirements.lock says
+
+demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its report
+	@$(IN_ENV) $(BIN)/snakemake --cores all $(FLAGS)
+	@echo "The report is $(CURDIR)/results/demo/report.html"
+
+test: .venv/installed ## every test
+	@$(PYTEST) -n $(WORKERS) tests/unit
+	@$(PYTEST) tests --ignore tests/unit
+
+lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
+	$(call quietly,$(BIN)/ruff check)
+	$(call quietly,$(BIN)/ruff format --check)
+	$(call quietly,$(BIN)/snakefmt --check Snakefile workflow)
+	$(call quietly,$(BIN)/snakemake --lint)
+	$(call quietly,$(BIN)/mypy)
+	$(call quietly,$(BIN)/lint-imports)
+
+format: .venv/installed ## rewrite the sources in the project's style
+	$(call quietly,$(BIN)/ruff check --fix-only)
+	$(call quietly,$(BIN)/ruff format)
+	$(call quietly,$(BIN)/snakefmt Snakefile workflow)
+
+bench: .venv/installed ## every program benchmarks/bench_*.py, one after the other
+	@for program in benchmarks/bench_*.py; do \
+		echo "== $$program"; $(IN_ENV) $(BIN)/python "$$program" || exit 1; \
+	done
+
+lock: ## renew envs/requirements.lock from pyproject.toml and envs/requirements.in
+	@$(call make_venv,build/lock)
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c envs/requirements.in -e '.[demo,report,test,lint]'
+	@build/lock/bin/python envs/lock.py
+	@build/lock/bin/python envs/export_conda.py
+	@rm -rf build/lock
+	@echo "Now run make test; commit envs/ only if it passes."
+
+clean: ## remove caches and build files; results/ and .venv stay
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+		.grimp_cache
+	@find benchmarks envs src tests workflow -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || :
+
+define make_venv
+for python in $(PYTHON) ''; do \
+	if [ -z "$$python" ]; then \
+		echo "error: none of '$(strip $(PYTHON))' is Python 3.11 or newer with venv; install it" \
+			"(Debian: python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+		2>/dev/null; then break; fi; \
+done; \
+"$$python" -m venv --clear $(1)
+endef
+
+.venv/installed: envs/requirements.lock pyproject.toml
+	@rm -f $@
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { $(call make_venv,.venv); }
+	@echo "Installing envs/requirements.lock (about 6 GB; minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Files, locks, hashes, progress and the record of the environment."""

@@ -1,0 +1,33 @@
+"""The one exception that users are meant to read."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class UserError(ValueError):
+    """Something that the user can mend, told in one sentence."""
+
+
+def suggest(name: object, allowed: Iterable[object]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest allowed name, or an empty string."""
+    close = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """Join names for a sentence; a long list is cut and its length told."""
+    words = [str(name) for name in names]
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Run a command-line program; a `UserError` becomes one line on stderr and exit status 1."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

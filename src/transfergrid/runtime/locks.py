@@ -1,0 +1,62 @@
+"""Advisory locks that the kernel frees when their holder dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transfergrid.runtime.errors import UserError
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        # Another user's lock file on a shared machine: a lock needs no right to write.
+        if not path.exists():
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextmanager
+def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
+    """Hold an exclusive `flock` on `path` for the length of the block.
+
+    Args:
+        path: The lock file; made if missing and left in place (removing it would let two holders
+            lock two files of one name).
+        message: With a message, a lock held by another process raises `UserError(message)` at
+            once; without one, the call waits.
+
+    Raises:
+        UserError: The lock is held elsewhere and `message` was given, or the file system of `path`
+            knows no locks.
+    """
+    path = Path(path)
+    descriptor = _open(path)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if message else 0))
+        except BlockingIOError:
+            raise UserError(message) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise UserError(
+                f"the file system of {path.parent} has no file locks (flock); "
+                "move the results to one that has, or have it mounted with them"
+            ) from None
+        try:
+            yield
+        finally:
+            # Closing alone would leave the lock with any child forked inside the block.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)

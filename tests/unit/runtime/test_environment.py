@@ -1,0 +1,88 @@
+"""The record of the environment is complete, and fit to be published."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from transfergrid.runtime import environment
+from transfergrid.runtime.environment import environment_record
+
+SOURCE = Path(environment.__file__).parents[1]
+
+
+def test_versions_are_those_of_the_process():
+    record = environment_record()
+    assert record["python"] == platform.python_version()
+    packages = record["packages"]
+    assert isinstance(packages, dict)
+    assert packages["numpy"] == metadata.version("numpy")
+    assert packages["torch"] == metadata.version("torch")
+    assert isinstance(record["cores"], int)
+    assert 1 <= record["cores"] <= (os.cpu_count() or 1)
+
+
+def test_a_missing_package_is_none(monkeypatch):
+    monkeypatch.setattr(environment, "PACKAGES", ("no_such_package",))
+    assert environment_record()["packages"] == {"no_such_package": None}
+
+
+def test_the_record_is_json_and_names_neither_host_nor_path():
+    text = json.dumps(environment_record(), allow_nan=False)
+    words = [word.strip('"[]{}:,') for word in text.split()]
+    assert socket.gethostname() not in words
+    assert str(Path.home()) not in text
+    assert str(SOURCE) not in text
+
+
+def record_in(folder: Path) -> dict[str, object]:
+    """Return the record of a copy of the package that lies in `folder`."""
+    program = (
+        "import json; from transfergrid.runtime.environment import environment_record;"
+        "print(json.dumps(environment_record()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_commit_is_recorded_for_our_own_repository_only(tmp_path):
+    package = tmp_path / "transfergrid"
+    shutil.copytree(SOURCE / "runtime", package / "runtime")
+    shutil.copy(SOURCE / "__init__.py", package)
+    assert record_in(tmp_path)["commit"] is None
+
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
+    git(tmp_path, "add", ".gitignore")
+    git(tmp_path, "commit", "-qm", "somebody else's repository")
+    record = record_in(tmp_path)
+    assert (record["commit"], record["uncommitted_changes"]) == (None, None)
+
+    git(tmp_path, "add", "transfergrid")
+    git(tmp_path, "commit", "-qm", "ours")
+    record = record_in(tmp_path)
+    assert record["commit"] == git(tmp_path, "rev-parse", "HEAD")
+    assert record["uncommitted_changes"] is False
+
+    (package / "new.py").write_text("")
+    assert record_in(tmp_path)["uncommitted_changes"] is True

@@ -1,0 +1,70 @@
+"""Errors for users: one sentence, never a stack trace."""
+
+from __future__ import annotations
+
+import pytest
+
+from transfergrid.runtime.errors import UserError, listed, run_program, suggest
+
+
+def test_a_user_error_is_a_value_error():
+    assert issubclass(UserError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "expected"),
+    [
+        ("resnet81", ["densenet121", "resnet18"], " (did you mean 'resnet18'?)"),
+        ("lerning_rate", ("learning_rate", "epochs"), " (did you mean 'learning_rate'?)"),
+        ("zzz", ["resnet18"], ""),
+        ("resnet18", [], ""),
+        (81, [8, 320, 811], " (did you mean '811'?)"),
+    ],
+)
+def test_suggestions(name, allowed, expected):
+    assert suggest(name, allowed) == expected
+
+
+def test_suggestions_accept_any_iterable():
+    assert suggest("sdg", (word for word in ("adam", "sgd"))) == " (did you mean 'sgd'?)"
+
+
+def test_lists_keep_their_order():
+    assert listed(["b", "a", 3]) == "b, a, 3"
+    assert listed([]) == ""
+    assert listed(name for name in "ab") == "a, b"
+
+
+def test_long_lists_are_cut_and_counted():
+    assert listed(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+    assert listed(range(13)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (13 in all)"
+    assert listed(range(5), most=2) == "0, 1, ... (5 in all)"
+
+
+def test_a_user_error_ends_a_program_with_one_line(capsys):
+    def main() -> None:
+        raise UserError("the key 'epoch' is unknown; write 'epochs'")
+
+    with pytest.raises(SystemExit) as stopped:
+        run_program(main)
+    assert stopped.value.code == 1
+    assert stopped.value.__suppress_context__
+    captured = capsys.readouterr()
+    assert captured.err == "error: the key 'epoch' is unknown; write 'epochs'\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("x"), KeyboardInterrupt()])
+def test_a_bug_keeps_its_stack_trace(error, capsys):
+    def main() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        run_program(main)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_program_that_works_returns():
+    ran = []
+    run_program(lambda: ran.append(1))
+    assert ran == [1]
