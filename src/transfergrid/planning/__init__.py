@@ -1,0 +1,1 @@
+"""From a study file to frozen cells, names and hashes; no torch, pandas or timm."""

@@ -1,0 +1,119 @@
+"""What planning must know of networks, without importing timm."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from transfergrid.planning.fingerprint import plugin_fingerprint
+from transfergrid.planning.paths import RESOURCES
+from transfergrid.runtime.errors import UserError, suggest
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One network.
+
+    Attributes:
+        name: Name in studies and cells.
+        family: Family, for figures and for truncation.
+        timm: Pinned timm name ``arch.tag``, or None for a factory.
+        factory: ``module:function``, or None for a timm model.
+        max_truncation: Largest number of blocks that can be removed.
+        min_px: By truncation, the smallest input whose last map is 2 × 2; empty if unknown.
+        imagenet_top1: Top-1 accuracy in percent of the pinned weights, or None.
+    """
+
+    name: str
+    family: str
+    timm: str | None = None
+    factory: str | None = None
+    max_truncation: int = 0
+    min_px: tuple[int, ...] = ()
+    imagenet_top1: float | None = None
+
+    def record(self, image_px: int) -> dict[str, Any]:
+        """Return the part of a cell's specification that names the network."""
+        record: dict[str, Any] = {
+            "name": self.name,
+            "family": self.family,
+            "timm": self.timm,
+            "factory": self.factory,
+            "input_px": image_px,
+        }
+        if self.factory:
+            record["code"] = plugin_fingerprint(self.factory)
+        return record
+
+
+@cache
+def known_architectures() -> Mapping[str, Architecture]:
+    """Return the rows of resources/architectures.csv by name."""
+    with open(RESOURCES / "architectures.csv", newline="", encoding="utf-8") as file:
+        return {row["name"]: _from_row(row) for row in csv.DictReader(file)}
+
+
+def _from_row(row: Mapping[str, str]) -> Architecture:
+    return Architecture(
+        name=row["name"],
+        family=row["family"],
+        timm=row["timm_name"],
+        max_truncation=int(row["max_truncation"]),
+        min_px=tuple(int(px) for px in row["min_px"].split()),
+        imagenet_top1=float(row["imagenet_top1"]) if row["imagenet_top1"] else None,
+    )
+
+
+@cache
+def timm_models() -> frozenset[str]:
+    """Return every pinned name (``arch.tag``) of the timm release in the lock."""
+    return frozenset((RESOURCES / "timm_models.txt").read_text(encoding="utf-8").split())
+
+
+def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Architecture:
+    """Find a network by name: the study's own, the project's table, then timm's pinned names.
+
+    Raises:
+        UserError: No network has that name.
+    """
+    if name in own:
+        entry = own[name]
+        return Architecture(
+            name, entry["family"], None, entry["factory"], max_truncation=entry["max_truncation"]
+        )
+    known = known_architectures()
+    if name in known:
+        return known[name]
+    if name in timm_models():
+        return Architecture(name, name.split(".")[0].split("_")[0], timm=name)
+    candidates = [*own, *known, *sorted(timm_models())]
+    raise UserError(
+        f"architecture '{name}' does not exist{suggest(name, candidates)}; allowed are the names "
+        "of resources/architectures.csv, pinned timm names (arch.tag, resources/timm_models.txt) "
+        "and the study's own architectures."
+    )
+
+
+def check_truncation(architecture: Architecture, truncation: int) -> None:
+    """Raise UserError where more blocks would be removed than the network has."""
+    if truncation > architecture.max_truncation:
+        raise UserError(
+            f"architecture '{architecture.name}' cannot be truncated by {truncation} blocks; "
+            f"allowed are 0 to {architecture.max_truncation}."
+        )
+
+
+def small_map_warning(architecture: Architecture, truncation: int, image_px: int) -> str | None:
+    """Return a sentence where the last feature map would be smaller than 2 × 2, else None."""
+    if truncation >= len(architecture.min_px):
+        return None
+    needed = architecture.min_px[truncation]
+    if image_px >= needed:
+        return None
+    return (
+        f"{architecture.name} with {truncation} blocks removed sees images of {image_px} px as a "
+        f"last map smaller than 2 x 2; it needs at least {needed} px."
+    )

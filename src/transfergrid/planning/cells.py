@@ -1,0 +1,199 @@
+"""Cells: one frozen record for each point of the grid, with its name, hash and specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from transfergrid.planning.architectures import (
+    Architecture,
+    check_truncation,
+    find_architecture,
+    small_map_warning,
+)
+from transfergrid.planning.fingerprint import prepare_fingerprint, stage_fingerprint
+from transfergrid.planning.grid import Point, expand
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
+from transfergrid.planning.study import Study
+from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.hashing import canonical_json
+
+SPEC_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fine-tuning job.
+
+    Attributes:
+        point: Its place on the six axes.
+        name: ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``.
+        spec: Canonical JSON of everything that is hashed; what train and evaluate read.
+        dataset_id: Folder of its cache.
+        weights_id: Folder of its prepared weights, or None.
+        source_cell: Name of the cell that it is fine-tuned from, or None.
+        family: Family of the architecture.
+        imagenet_top1: Top-1 accuracy in percent of the architecture's pinned weights, or None.
+    """
+
+    point: Point
+    name: str
+    spec: str = field(repr=False)
+    dataset_id: str
+    weights_id: str | None
+    source_cell: str | None
+    family: str
+    imagenet_top1: float | None
+
+
+class CellBuilder:
+    """Resolves the points of one study to cells, sources first.
+
+    Attributes:
+        cells: Cells by point, targets and sources.
+        datasets: Resolved data sets by name.
+        weights: Resolved weights by (pretraining, architecture).
+        warnings: Sentences about cells that can run but may not be what is wanted.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.cells: dict[Point, Cell] = {}
+        self.datasets: dict[str, Dataset] = {}
+        self.weights: dict[tuple[str, str], Weights] = {}
+        self.warnings: dict[str, None] = {}
+        self._open: list[Point] = []
+
+    def targets(self) -> list[Cell]:
+        """Return the cells of the grid; their sources are in `cells` as well.
+
+        Raises:
+            UserError: A name, truncation, file or chain of the study that cannot be.
+        """
+        points = expand(self.study.config, str(self.study.source))
+        if not points:
+            raise UserError(f"{self.study.source}: the grid has no cell left; relax exclude.")
+        return [self.cell(point) for point in points]
+
+    def cell(self, point: Point) -> Cell:
+        """Return the cell at a point, building it and its sources where needed."""
+        if point not in self.cells:
+            if point in self._open:
+                chain = " -> ".join(open_point.pretraining for open_point in self._open)
+                raise UserError(
+                    f"{self.study.source}: pretraining '{point.pretraining}' starts from itself "
+                    f"({chain}); end the chain in random, timm, file or wheel."
+                )
+            self._open.append(point)
+            self.cells[point] = self._build(point)
+            self._open.pop()
+        return self.cells[point]
+
+    def _entry(self, section: str, name: str, used_by: str) -> Mapping[str, Any]:
+        entries = self.study.config[section]
+        if name not in entries:
+            raise UserError(
+                f"{self.study.source}: {used_by} names '{name}'{suggest(name, entries)}, which "
+                f"{section} does not define; it has {listed(entries)}."
+            )
+        entry: Mapping[str, Any] = entries[name]
+        return entry
+
+    def _dataset(self, name: str) -> Dataset:
+        if name not in self.datasets:
+            self.datasets[name] = resolve_dataset(name, self._entry("datasets", name, "the grid"))
+        return self.datasets[name]
+
+    def _weights(self, name: str, architecture: Architecture) -> Weights:
+        key = (name, architecture.name)
+        if key not in self.weights:
+            self.weights[key] = resolve_weights(
+                name, self.study.config["pretrainings"][name], architecture
+            )
+        return self.weights[key]
+
+    def _build(self, point: Point) -> Cell:
+        dataset = self._dataset(point.dataset)
+        architecture = find_architecture(point.architecture, self.study.config["architectures"])
+        check_truncation(architecture, point.truncation)
+        self._entry("protocols", point.protocol, "the grid")
+        image_px = dataset.declaration["image_px"]
+        warning = small_map_warning(architecture, point.truncation, image_px)
+        if warning:
+            self.warnings[warning] = None
+        weights, weights_id, source = self._initial(point, architecture)
+        spec = {
+            "format": SPEC_FORMAT,
+            "cell": _axes(point),
+            "dataset": dataset.declaration,
+            "architecture": architecture.record(image_px),
+            "weights": weights,
+            "recipe": self.study.recipes[point.protocol].to_dict(),
+            "seed": point.seed,
+            "code": {
+                "prepare": prepare_fingerprint(dataset.declaration["kind"]),
+                "weights": stage_fingerprint("weights") if weights_id else "",
+                "train": stage_fingerprint("train"),
+            },
+        }
+        return Cell(
+            point=point,
+            name=cell_name(spec),
+            spec=canonical_json(spec),
+            dataset_id=dataset.id,
+            weights_id=weights_id,
+            source_cell=source,
+            family=architecture.family,
+            imagenet_top1=architecture.imagenet_top1,
+        )
+
+    def _initial(
+        self, point: Point, architecture: Architecture
+    ) -> tuple[dict[str, Any], str | None, str | None]:
+        settings = self._entry("pretrainings", point.pretraining, "the grid")
+        kind = settings["kind"]
+        if kind == "random":
+            return {"kind": "random", "id": None, "source_cell": None, "sha256": None}, None, None
+        if kind == "cell":
+            source = self.cell(self._source_point(point, settings))
+            record = {"kind": "cell", "id": None, "source_cell": source.name, "sha256": None}
+            return record, None, source.name
+        weights = self._weights(point.pretraining, architecture)
+        record = {
+            **weights.declaration,
+            "kind": kind,
+            "id": weights.id,
+            "source_cell": None,
+            "sha256": weights.declaration.get("sha256"),
+        }
+        return record, weights.id, None
+
+    def _source_point(self, point: Point, settings: Mapping[str, Any]) -> Point:
+        used_by = f"pretraining '{point.pretraining}'"
+        for section, key in (
+            ("datasets", "dataset"),
+            ("protocols", "protocol"),
+            ("pretrainings", "pretraining"),
+        ):
+            self._entry(section, settings[key], used_by)
+        return Point(
+            dataset=settings["dataset"],
+            architecture=point.architecture,
+            pretraining=settings["pretraining"],
+            truncation=0,
+            protocol=settings["protocol"],
+            seed=point.seed if settings["seed"] == "same" else settings["seed"],
+        )
+
+
+def _axes(point: Point) -> dict[str, Any]:
+    return {
+        "dataset": point.dataset,
+        "architecture": point.architecture,
+        "pretraining": point.pretraining,
+        "truncation": point.truncation,
+        "protocol": point.protocol,
+        "seed": point.seed,
+    }

@@ -1,0 +1,86 @@
+"""From grid blocks to points: cross product, exclude, include, slice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+AXES = {
+    "dataset": "datasets",
+    "architecture": "architectures",
+    "pretraining": "pretrainings",
+    "truncation": "truncations",
+    "protocol": "protocols",
+    "seed": "seeds",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of the six axes."""
+
+    dataset: str
+    architecture: str
+    pretraining: str
+    truncation: int
+    protocol: str
+    seed: int
+
+    def matches(self, pattern: Mapping[str, Any]) -> bool:
+        """Tell whether the point agrees with every axis that the pattern names."""
+        return all(getattr(self, axis) == value for axis, value in pattern.items())
+
+
+def expand(config: Mapping[str, Any], source: str) -> list[Point]:
+    """Return the points of all blocks in order, each once.
+
+    Raises:
+        UserError: An exclude that matches nothing, or a slice (`only`) that keeps nothing.
+    """
+    points: dict[Point, None] = {}
+    for number, block in enumerate(config["grid"]):
+        kept = dict.fromkeys(_product(block))
+        for pattern in block["exclude"]:
+            matched = [point for point in kept if point.matches(pattern)]
+            if not matched:
+                raise UserError(
+                    f"{source}: grid[{number}].exclude {dict(pattern)} matches no cell of the "
+                    "block; correct or remove it."
+                )
+            for point in matched:
+                del kept[point]
+        for pattern in block["include"]:
+            kept |= dict.fromkeys(_product(block, pattern))
+        points |= kept
+    return _slice(list(points), config["only"], source)
+
+
+def _product(block: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> list[Point]:
+    fixed = fixed or {}
+    axes = [[fixed[axis]] if axis in fixed else block[plural] for axis, plural in AXES.items()]
+    return [Point(*values) for values in itertools.product(*axes)]
+
+
+def _slice(points: list[Point], only: Mapping[str, list[Any]], source: str) -> list[Point]:
+    for field, (axis, plural) in zip(fields(Point), AXES.items(), strict=True):
+        keep = {str(value) for value in only[plural]}
+        if not keep:
+            continue
+        present = {str(getattr(point, axis)) for point in points}
+        unknown = sorted(keep - present)
+        if unknown:
+            raise UserError(
+                f"{source}: only.{plural} names '{unknown[0]}'{suggest(unknown[0], present)}, "
+                f"which no cell has; the grid has {listed(sorted(present))}."
+            )
+        points = [point for point in points if str(getattr(point, field.name)) in keep]
+    return points
+
+
+def ordered(points: list[Point]) -> list[Point]:
+    """Return points in a stable order, for tables."""
+    return sorted(points, key=astuple)

@@ -1,0 +1,32 @@
+"""Where things lie: the project's own files, and every path under results/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+RESOURCES = PROJECT / "resources"
+SCHEMAS = PROJECT / "workflow" / "schemas"
+TEMPLATES = PROJECT / "workflow" / "report"
+
+RESULTS = Path("results")
+
+
+def cell_directory(cell: str, results: Path = RESULTS) -> Path:
+    """Return the folder of a cell."""
+    return results / "cells" / cell
+
+
+def cache_directory(dataset_id: str, results: Path = RESULTS) -> Path:
+    """Return the folder of a data set's cache."""
+    return results / "cache" / dataset_id
+
+
+def weights_directory(weights_id: str, results: Path = RESULTS) -> Path:
+    """Return the folder of prepared initial weights."""
+    return results / "weights" / weights_id
+
+
+def ensemble_directory(study: str, cell: str, selection: str, results: Path = RESULTS) -> Path:
+    """Return the folder of one cell's ensemble under one selection rule."""
+    return results / study / "ensemble" / cell / selection

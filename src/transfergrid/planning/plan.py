@@ -1,0 +1,273 @@
+"""The plan of a run: all studies, their cells and stamps, as the Snakefile sees them.
+
+A stamp is a small file ``stamps/<study>.<stage>.<hash8>`` that stands for one state of a stage's
+code and settings and holds what the stage's program must know. It is an input of the stage, so a
+change gives it another path and the stage is redone, with or without Snakemake's own records;
+writing one removes its siblings, so a change that is taken back is seen as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.cells import Cell, CellBuilder
+from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.paths import TEMPLATES
+from transfergrid.planning.sources import Dataset, Weights
+from transfergrid.planning.study import Study, load_study, study_files
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import canonical_json, sha256_file, short_hash
+
+WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
+CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+-[0-9a-f]{{8}}"
+DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
+WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
+STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
+STAGES = ("ensemble", "tables", "statistics", "figures", "report")
+FIGURES = ("auroc", "boosts", "truncation", "correlation", "learning")
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """One study with its cells.
+
+    Attributes:
+        study: The validated study.
+        targets: Cells of the grid, in the grid's order.
+        sources: Cells that targets are fine-tuned from and that the grid does not hold.
+        datasets: Resolved data sets by name.
+        weights: Seedless weights by id.
+        warnings: Sentences for the user.
+    """
+
+    study: Study
+    targets: tuple[Cell, ...]
+    sources: tuple[Cell, ...]
+    datasets: Mapping[str, Dataset]
+    weights: Mapping[str, Weights]
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.study.name
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Targets, then sources."""
+        return self.targets + self.sources
+
+    @property
+    def selections(self) -> list[str]:
+        """Selection rules, the primary one first."""
+        return list(self.study.config["evaluation"]["selections"])
+
+    @cached_property
+    def stamps(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """By stage: the stamp's file name and its content."""
+        stages: Mapping[str, Callable[[], dict[str, Any]]] = {
+            "ensemble": dict,
+            "tables": self._tables_content,
+            "statistics": self._statistics_content,
+            "figures": self._statistics_content,
+            "report": self._report_content,
+        }
+        return {
+            stage: _stamp(self.name, stage, {"code": stage_fingerprint(stage), **content()})
+            for stage, content in stages.items()
+        }
+
+    def _cells_content(self) -> dict[str, Any]:
+        roles = [(cell, "target") for cell in self.targets]
+        roles += [(cell, "source") for cell in self.sources]
+        return {
+            "name": self.name,
+            "cells": [
+                {
+                    "cell": cell.name,
+                    "role": role,
+                    "family": cell.family,
+                    "imagenet_top1": cell.imagenet_top1,
+                    "dataset_id": cell.dataset_id,
+                    "source_cell": cell.source_cell,
+                    **{axis: getattr(cell.point, axis) for axis in cell.point.__match_args__},
+                }
+                for cell, role in roles
+            ],
+        }
+
+    def _tables_content(self) -> dict[str, Any]:
+        config = self.study.config
+        evaluation = dict(config["evaluation"])
+        return {
+            **self._cells_content(),
+            "evaluation": {**evaluation, "primary": evaluation["selections"][0]},
+        }
+
+    def _statistics_content(self) -> dict[str, Any]:
+        return {**self._tables_content(), "questions": self.study.config["questions"]}
+
+    def _report_content(self) -> dict[str, Any]:
+        config = {key: value for key, value in self.study.config.items() if key != "device"}
+        # Where data lie on this machine is nobody's business in a published page.
+        for section, place in (("datasets", "root"), ("pretrainings", "path")):
+            config[section] = {
+                name: {key: value for key, value in entry.items() if key != place}
+                for name, entry in config[section].items()
+            }
+        return {
+            **self._statistics_content(),
+            "title": config["title"],
+            "description": config["description"],
+            "recipes": {name: recipe.to_dict() for name, recipe in self.study.recipes.items()},
+            "resolved": config,
+            "templates": {
+                path.name: sha256_file(path)
+                for path in sorted(TEMPLATES.iterdir())
+                if path.suffix in {".j2", ".css", ".js"}
+            },
+        }
+
+
+def _stamp(owner: str, stage: str, content: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return f"{owner}.{stage}.{short_hash(content)}", dict(content)
+
+
+def plan_study(study: Study) -> PlannedStudy:
+    """Resolve a study to its cells; UserError where something in it cannot be."""
+    builder = CellBuilder(study)
+    targets = builder.targets()
+    _check_questions(study)
+    _check_selections(study, targets)
+    sources = [cell for cell in builder.cells.values() if cell not in set(targets)]
+    return PlannedStudy(
+        study=study,
+        targets=tuple(targets),
+        sources=tuple(sources),
+        datasets=builder.datasets,
+        weights={weights.id: weights for weights in builder.weights.values()},
+        warnings=tuple(builder.warnings),
+    )
+
+
+def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
+    for name in study.config["evaluation"]["selections"]:
+        if not name.startswith("top"):
+            continue
+        wanted = int(name.removeprefix("top").removesuffix("_per_task"))
+        for protocol in dict.fromkeys(cell.point.protocol for cell in targets):
+            kept = study.recipes[protocol].keep_checkpoints
+            if kept < wanted:
+                raise UserError(
+                    f"{study.source}: selection {name} needs {wanted} checkpoints, but protocol "
+                    f"'{protocol}' keeps {kept}; raise keep_checkpoints or choose top{kept}."
+                )
+
+
+def _check_questions(study: Study) -> None:
+    names = [question["name"] for question in study.config["questions"]]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
+    boosts = [
+        question
+        for question in study.config["questions"]
+        if question["kind"] == "contrast" and question["axis"] == "pretraining"
+    ]
+    for question in study.config["questions"]:
+        if question["kind"] == "correlation" and question["y"] == "boost" and not boosts:
+            raise UserError(
+                f"{study.source}: question '{question['name']}' needs the boost, but no question "
+                "is a contrast along pretraining; add one."
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one run of Snakemake may make.
+
+    Attributes:
+        studies: The planned studies by name.
+    """
+
+    studies: Mapping[str, PlannedStudy]
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Every cell of every study by name; shared cells once."""
+        return {cell.name: cell for study in self.studies.values() for cell in study.cells}
+
+    @cached_property
+    def stamps(self) -> dict[str, dict[str, Any]]:
+        """Content of every stamp by file name."""
+        found = dict([self.evaluate_stamp])
+        for study in self.studies.values():
+            found |= dict(study.stamps.values())
+            notes = [dataset.location for dataset in study.datasets.values()]
+            notes += [weights.location for weights in study.weights.values()]
+            found |= dict(_stamp(note["id"], "location", note) for note in notes)
+        return found
+
+    @cached_property
+    def evaluate_stamp(self) -> tuple[str, dict[str, Any]]:
+        """The stamp of evaluation's code, which cells of all studies share."""
+        return _stamp("code", "evaluate", {"code": stage_fingerprint("evaluate")})
+
+    @cached_property
+    def locations(self) -> dict[str, str]:
+        """File name of the location stamp by data set or weights id."""
+        return {
+            stamp.split(".location.")[0]: stamp for stamp in self.stamps if ".location." in stamp
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the user, each once."""
+        return list(
+            dict.fromkeys(text for study in self.studies.values() for text in study.warnings)
+        )
+
+    def cell(self, name: str) -> Cell:
+        """Return a cell by name; UserError where the studies of this run do not name it."""
+        if name not in self.cells:
+            raise UserError(
+                f"cell '{name}' is not in this run's studies ({listed(self.studies)}); name the "
+                "study that holds it with --configfile."
+            )
+        return self.cells[name]
+
+    def write_scratch(self, folder: Path) -> None:
+        """Leave the content of every stamp in `folder` for the rule that publishes it.
+
+        A job's command line is too short for a list of thousands of cells, and reading the study
+        again inside the job would record a study that was edited in the meantime. Names hold the
+        content's hash, so a file that is there already is right.
+        """
+        for name, content in self.stamps.items():
+            if not (folder / name).exists():
+                write_text(folder / name, canonical_json(content))
+
+
+def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
+    """Plan what one run of Snakemake was asked for.
+
+    Args:
+        configfiles: What ``--configfile`` named; config.yaml where empty.
+        overrides: What ``--config`` said.
+
+    Raises:
+        UserError: Any fault of a study, in one sentence.
+    """
+    settings = {key: value for key, value in overrides.items() if key != "studies"}
+    studies: dict[str, PlannedStudy] = {}
+    for path in study_files(configfiles, overrides):
+        planned = plan_study(load_study(path, settings))
+        if planned.name in studies:
+            raise UserError(f"two studies are named '{planned.name}'; rename one of them.")
+        studies[planned.name] = planned
+    return Plan(studies)

@@ -1,0 +1,94 @@
+"""The recipe of a training job, as both planning and training know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of each training image; all zero means none.
+
+    Attributes:
+        crop_scale_min: Smallest area of the random crop as a share of the image, in (0, 1]; 1 is
+            no crop.
+        flip_probability: Probability of a left-right mirror image, in [0, 1].
+        rotate_degrees: Largest rotation either way, in degrees.
+        translate: Largest shift either way, as a share of the image's side.
+        scale: Largest relative change of size either way.
+        brightness: Largest shift of brightness either way, as a share of the white level.
+        contrast: Largest relative change of contrast either way.
+        noise: Standard deviation of added Gaussian noise, as a share of the white level.
+    """
+
+    crop_scale_min: float = 1.0
+    flip_probability: float = 0.0
+    rotate_degrees: float = 0.0
+    translate: float = 0.0
+    scale: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a cell is trained; every key is part of the cell's identity.
+
+    Attributes:
+        optimizer: ``adam``, ``adamw`` or ``sgd``.
+        learning_rate: Peak learning rate.
+        weight_decay: Weight decay (decoupled for ``adamw``).
+        momentum: Momentum of ``sgd``; unused otherwise.
+        schedule: ``constant``, ``cosine`` or ``one_cycle``.
+        warmup_fraction: Share of all steps over which the rate rises to its peak, in [0, 1).
+        epochs: Passes over the training data; may be a fraction.
+        batch_size: Images per optimiser step.
+        accumulate: Micro-batches that a batch is split into (batch statistics are per micro-batch).
+        clip_grad_norm: Largest gradient norm, or None.
+        train_layers: ``all``, ``head`` (classifier only) or ``last_<k>`` (classifier and the last k
+            blocks); batch-norm statistics of frozen blocks stay as they are.
+        train_share: Share of the training images used, in (0, 1]; subsets are nested.
+        train_count: Number of training images used, or None; excludes `train_share` < 1.
+        validate_every_examples: Training examples between validations, or None for each epoch.
+        keep_checkpoints: How many of the best checkpoints by validation AUROC are kept; the last
+            one is always kept as well.
+        precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
+        deterministic: Ask for deterministic kernels.
+        augmentation: Random changes of the training images.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: str = "constant"
+    warmup_fraction: float = 0.0
+    epochs: float = 3
+    batch_size: int = 16
+    accumulate: int = 1
+    clip_grad_norm: float | None = None
+    train_layers: str = "all"
+    train_share: float = 1.0
+    train_count: int | None = None
+    validate_every_examples: int | None = None
+    keep_checkpoints: int = 10
+    precision: str = "fp32"
+    deterministic: bool = True
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Build a recipe from the plain mapping of a study or a spec; unknown keys are refused."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown recipe keys: {', '.join(sorted(unknown))}")
+        plain = dict(values)
+        plain["augmentation"] = Augmentation(**plain.get("augmentation", {}))
+        return cls(**plain)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON values, every key present."""
+        return asdict(self)

