@@ -1,0 +1,134 @@
+"""From a trained cell's checkpoints to its files of scores."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import nn
+
+from transfergrid.data.store import Card, open_split, read_card
+from transfergrid.evaluation.inference import BATCH_SIZE, predict, predict_each, to_device
+from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.zoo import build
+from transfergrid.planning.naming import cell_name
+from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file
+
+__all__ = ["predict", "score_cell"]
+
+WEIGHTS_BYTES = 2**32
+"""Checkpoints held in memory at once; as many share one pass over the images."""
+
+
+def score_cell(
+    spec: Mapping[str, Any],
+    results: str | Path,
+    device: str = "cpu",
+    splits: Sequence[str] = ("valid", "test"),
+) -> None:
+    """Score every kept checkpoint of a cell on whole splits, and write the receipt.
+
+    Writes ``scores/<split>.npz`` for each split, with no checkpoints if training diverged, and
+    ``receipts/evaluate.json`` with the status and the SHA-256 of each file.
+
+    Args:
+        spec: The content of the cell's spec.json.
+        results: The folder of all outputs.
+        device: "cpu", "cuda" or "cuda:<n>".
+        splits: Which splits to score.
+
+    Raises:
+        UserError: The cell is not trained, or its files are not those of its receipt.
+    """
+    results = Path(results)
+    folder = results / "cells" / cell_name(spec)
+    cache = results / "cache" / spec["dataset"]["id"]
+    card = read_card(cache)
+    status = _check_receipt(folder)
+    index = json.loads((folder / "checkpoints" / "index.json").read_text(encoding="utf-8"))
+    checkpoints = index["checkpoints"]
+    images = {split: open_split(cache, split).images for split in splits}
+    logits = _logits(spec, folder, checkpoints, images, len(card.tasks), torch.device(device))
+    files = {}
+    for split in splits:
+        name = f"scores/{split}.npz"
+        write_scores(folder / name, _scores(cache, card, split, logits[split], checkpoints))
+        files[name] = sha256_file(folder / name)
+    write_json(folder / "receipts" / "evaluate.json", {"status": status, "files": files})
+
+
+def _check_receipt(folder: Path) -> str:
+    path = folder / "receipts" / "train.json"
+    try:
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{path} is missing: train the cell before it is scored.") from None
+    for name, expected in receipt["files"].items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != expected:
+            raise UserError(
+                f"{folder / name} is missing or not the file that training left: remove "
+                f"{path} and train the cell again."
+            )
+    return str(receipt["status"])
+
+
+def _logits(
+    spec: Mapping[str, Any],
+    folder: Path,
+    checkpoints: Sequence[Mapping[str, Any]],
+    images: Mapping[str, NDArray[np.uint8]],
+    outputs: int,
+    device: torch.device,
+) -> dict[str, NDArray[np.float32]]:
+    """Return (checkpoint, image, task) logits by split."""
+    if not checkpoints:
+        return {s: np.zeros((0, len(a), outputs), np.float32) for s, a in images.items()}
+    proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
+    network = build(spec["architecture"], outputs, spec["cell"]["truncation"], spec["seed"])
+    paths = [folder / "checkpoints" / checkpoint["file"] for checkpoint in checkpoints]
+    together = max(1, WEIGHTS_BYTES // max(path.stat().st_size for path in paths))
+    parts: dict[str, list[NDArray[np.float32]]] = {split: [] for split in images}
+    for start in range(0, len(paths), together):
+        models = [_load(network, path, device) for path in paths[start : start + together]]
+        for split, pixels in images.items():
+            parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device))
+    return {split: np.concatenate(part) for split, part in parts.items()}
+
+
+def _load(network: nn.Module, path: Path, device: torch.device) -> nn.Module:
+    model = copy.deepcopy(network)
+    model.load_state_dict(load_file(path), strict=True)
+    return to_device(model, device)
+
+
+def _scores(
+    cache: Path,
+    card: Card,
+    split: str,
+    logits: NDArray[np.float32],
+    checkpoints: Sequence[Mapping[str, Any]],
+) -> Scores:
+    rows = open_split(cache, split)
+    return Scores(
+        logits=logits,
+        labels=rows.labels,
+        image_id=rows.image_id,
+        study_id=rows.study_id,
+        patient_id=rows.patient_id,
+        task=np.asarray(card.tasks, dtype=np.str_),
+        step=np.asarray([c["step"] for c in checkpoints], dtype=np.int64),
+        valid_score=np.asarray([c["valid_score"] for c in checkpoints], dtype=np.float64),
+        task_kind=card.task_kind,
+        aggregate=card.aggregate,
+    )

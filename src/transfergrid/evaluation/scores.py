@@ -1,0 +1,174 @@
+"""The file of scores that evaluation leaves: every kept checkpoint, every image, every task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergrid.evaluation.combine import study_index
+from transfergrid.runtime.atomic import replacing
+from transfergrid.runtime.errors import UserError, listed
+
+_AXES = {
+    "logits": ("checkpoint", "image", "task"),
+    "labels": ("image", "task"),
+    "image_id": ("image",),
+    "study_id": ("image",),
+    "patient_id": ("image",),
+    "task": ("task",),
+    "step": ("checkpoint",),
+    "valid_score": ("checkpoint",),
+}
+_TYPES = {"logits": np.float32, "labels": np.float32, "step": np.int64, "valid_score": np.float64}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one cell on one split.
+
+    Attributes:
+        logits: (checkpoint, image, task) float32; no checkpoints when training diverged.
+        labels: (image, task) float32, 0, 1 or NaN (not scored); one-hot when multiclass.
+        image_id: (image,) str, unique.
+        study_id: (image,) str.
+        patient_id: (image,) str, the same for all images of a study.
+        task: (task,) str, unique.
+        step: (checkpoint,) int64, increasing.
+        valid_score: (checkpoint,) float64, mean validation AUROC that training recorded, in
+            [0, 1] or NaN.
+        task_kind: "multilabel" or "multiclass".
+        aggregate: How views of a study are combined on the logit, "max" or "mean".
+    """
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    image_id: NDArray[np.str_]
+    study_id: NDArray[np.str_]
+    patient_id: NDArray[np.str_]
+    task: NDArray[np.str_]
+    step: NDArray[np.int64]
+    valid_score: NDArray[np.float64]
+    task_kind: str
+    aggregate: str
+
+
+def validate(scores: Scores, name: str = "scores") -> None:
+    """Check shapes, types and values of scores.
+
+    Args:
+        scores: What to check.
+        name: How an error names them, such as a path.
+
+    Raises:
+        UserError: The contract that `Scores` states does not hold.
+    """
+    _check_arrays(scores, name)
+    for field, values in (("image_id", scores.image_id), ("task", scores.task)):
+        if len(np.unique(values)) != len(values):
+            raise UserError(f"{name}: {field} holds a name twice; each must stand once.")
+    if np.any(np.diff(scores.step) <= 0):
+        raise UserError(f"{name}: step must increase from checkpoint to checkpoint.")
+    if not np.isin(scores.labels[~np.isnan(scores.labels)], (0, 1)).all():
+        raise UserError(f"{name}: labels must be 0, 1 or NaN; write the unsmoothed labels.")
+    if np.isnan(scores.logits).any():
+        raise UserError(
+            f"{name}: a logit is NaN; a diverged training is recorded with no checkpoints."
+        )
+    known = scores.valid_score[~np.isnan(scores.valid_score)]
+    if np.any((known < 0) | (known > 1)):
+        raise UserError(f"{name}: valid_score must lie in [0, 1] or be NaN.")
+    if scores.task_kind not in ("multilabel", "multiclass"):
+        raise UserError(
+            f"{name}: task_kind is 'multilabel' or 'multiclass', not {scores.task_kind!r}."
+        )
+    if scores.aggregate not in ("max", "mean"):
+        raise UserError(f"{name}: aggregate is 'max' or 'mean', not {scores.aggregate!r}.")
+    patient_of_study(scores.study_id, scores.patient_id)
+
+
+def _check_arrays(scores: Scores, name: str) -> None:
+    sizes: dict[str, int] = {}
+    for field, axes in _AXES.items():
+        array = getattr(scores, field)
+        if field in _TYPES and array.dtype != _TYPES[field]:
+            wanted = np.dtype(_TYPES[field]).name
+            raise UserError(f"{name}: {field} must be {wanted}, not {array.dtype}.")
+        if field not in _TYPES and array.dtype.kind != "U":
+            raise UserError(f"{name}: {field} must hold text, not {array.dtype}.")
+        if array.ndim != len(axes) or any(
+            sizes.setdefault(axis, size) != size
+            for axis, size in zip(axes, array.shape, strict=True)
+        ):
+            raise UserError(
+                f"{name}: {field} has shape {array.shape}, which does not fit "
+                f"({', '.join(axes)}) of the other arrays, {sizes}."
+            )
+
+
+def patient_of_study(study_id: NDArray[np.str_], patient_id: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return the patient of each study, in the order of the studies' first images.
+
+    Args:
+        study_id: (N,) one per image.
+        patient_id: (N,) one per image.
+
+    Returns:
+        (S,) patient identifiers.
+
+    Raises:
+        UserError: A study has images of two patients.
+    """
+    index, studies = study_index(study_id)
+    patients = np.empty(len(studies), dtype=patient_id.dtype)
+    patients[index] = patient_id
+    mixed = np.unique(study_id[patients[index] != patient_id])
+    if mixed.size:
+        raise UserError(
+            f"Each study must belong to one patient, but these hold images of several: "
+            f"{listed(mixed)}; make study_id unique across patients."
+        )
+    return patients
+
+
+def write_scores(path: str | Path, scores: Scores) -> None:
+    """Write scores as an .npz file, atomically; equal scores give equal bytes.
+
+    Args:
+        path: Where to, ending in .npz.
+        scores: What to write.
+
+    Raises:
+        UserError: The scores break their contract.
+    """
+    validate(scores, str(path))
+    arrays = {field.name: np.asarray(getattr(scores, field.name)) for field in fields(Scores)}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_scores(path: str | Path) -> Scores:
+    """Read and check a file of scores.
+
+    Args:
+        path: An .npz file that `write_scores` made.
+
+    Returns:
+        The scores.
+
+    Raises:
+        UserError: An array is missing or breaks the contract.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        missing = [field.name for field in fields(Scores) if field.name not in archive]
+        if missing:
+            raise UserError(
+                f"{path}: the file of scores lacks {listed(missing)}; evaluate the cell again."
+            )
+        arrays = {field.name: archive[field.name] for field in fields(Scores)}
+    task_kind, aggregate = (str(arrays.pop(name)) for name in ("task_kind", "aggregate"))
+    scores = Scores(**arrays, task_kind=task_kind, aggregate=aggregate)
+    validate(scores, str(path))
+    return scores

@@ -1,0 +1,1 @@
+"""Contrasts, correlations and multiplicity over the scores of many cells."""

@@ -1,0 +1,393 @@
+"""Paired contrasts between two sets of cells scored on the same patients.
+
+The variance of a difference of seed-means has two parts: the patients of the test set, from
+influence values clustered by patient, and the seeds, from the spread between runs less the part
+of it that is the patients' noise again. Their sum is judged by Student's t with Satterthwaite's
+degrees of freedom (1946, Biometrics Bulletin 2:110-114).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from transfergrid.evaluation.influence import Influence, macro_influence
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.statistics.multiplicity import holm
+
+ONE_SEED = "conditional on this seed"
+"""What stands in `conditional_on` when there was nothing to measure the seeds' variance with."""
+
+_ROUNDING = 1e-12
+"""A standard error below this is rounding of equal numbers, not a spread."""
+
+Runs = Mapping[int, Influence]
+"""One cell without its seed: seed -> influence values of that run."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The columns of a contrast that its numbers do not decide.
+
+    Attributes:
+        contrast: Name of the row.
+        question: Name of the question; p-values are adjusted within it.
+        dataset: Name of the data set.
+        a: Name of the first arm.
+        b: Name of the second arm, subtracted from the first.
+        metric: Name of the metric.
+        conditional_on: What else the interval takes as given, such as "this file of weights".
+    """
+
+    contrast: str
+    question: str
+    dataset: str
+    a: str
+    b: str
+    metric: str = "auroc"
+    conditional_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One row of tables/contrasts.csv; the difference is a minus b.
+
+    Attributes:
+        contrast: Name of the row.
+        question: Name of the question.
+        metric: Name of the metric.
+        dataset: Name of the data set.
+        a: Name of the first arm.
+        b: Name of the second arm.
+        n_cells: Pairs of cells (without their seeds) that the difference averages over.
+        n_seeds: Seeds that both arms share.
+        n_studies: Studies with a known label.
+        n_patients: Their patients.
+        estimate: Mean difference of the metric.
+        se_patient: Standard error from the sampling of patients, seeds as they are.
+        se_seed: Standard error from the seeds, net of patients' noise; NaN with one seed.
+        df: Degrees of freedom of the t distribution.
+        low: Lower bound of the two-sided interval, not adjusted for multiplicity.
+        high: Upper bound.
+        p: p-value of the test that `method` names.
+        p_adjusted: p after Holm's method within the question; NaN before `adjust`.
+        method: Variance and test.
+        margin: Largest difference that counts as equivalent; NaN if none was stated.
+        verdict: "higher" (a above b), "lower", "equivalent" or "undecided".
+        conditional_on: What the interval takes as given.
+        p_difference: p-value of no difference; not a column. It is `p` without a margin.
+    """
+
+    contrast: str
+    question: str
+    metric: str
+    dataset: str
+    a: str
+    b: str
+    n_cells: int
+    n_seeds: int
+    n_studies: int
+    n_patients: int
+    estimate: float
+    se_patient: float
+    se_seed: float
+    df: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    method: str
+    margin: float
+    verdict: str
+    conditional_on: str
+    p_difference: float
+
+    def row(self) -> dict[str, str | int | float]:
+        """Return the columns of tables/contrasts.csv in order."""
+        columns = asdict(self)
+        del columns["p_difference"]
+        return columns
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of seed-means and the parts of its variance.
+
+    Attributes:
+        estimate: Mean of arm a minus mean of arm b.
+        variance_patient: Sampling variance from patients.
+        variance_seed: Variance from seeds net of patients' noise; NaN with one seed.
+        df: Satterthwaite's degrees of freedom.
+    """
+
+    estimate: float
+    variance_patient: float
+    variance_seed: float
+    df: float
+
+    @property
+    def se(self) -> float:
+        """The standard error; with one seed that of patients alone."""
+        seed = 0.0 if math.isnan(self.variance_seed) else self.variance_seed
+        return math.sqrt(self.variance_patient + seed)
+
+
+def difference(
+    estimates_a: ArrayLike, estimates_b: ArrayLike, values_a: ArrayLike, values_b: ArrayLike
+) -> Difference:
+    """Compute V = V_patient + max(0, sum of s2/S over arms - V_seed_x_patient).
+
+    V_patient is the variance of the seed-mean difference over patients. s2 is an arm's variance
+    between its S seeds. That spread holds, beside what the seeds do to the true score, how
+    differently seeds score the same patients; V_patient holds that noise too, so it is taken off
+    once. df = V^2 / [(sum s2/S)^2 / (2 (S - 1)) + V_patient^2 / (G - 1)].
+
+    Args:
+        estimates_a: (S,) the metric of arm a, a value per seed.
+        estimates_b: (S,) of arm b.
+        values_a: (S, G) contributions of G patients to arm a, whose squares sum to the variance.
+        values_b: (S, G) of arm b, the same patients.
+
+    Returns:
+        The difference; with S = 1 its variance is that of patients and df = G - 1.
+    """
+    arms = [np.asarray(values, dtype=np.float64) for values in (values_a, values_b)]
+    estimates = [np.asarray(e, dtype=np.float64) for e in (estimates_a, estimates_b)]
+    seeds, patients = arms[0].shape
+    means = [values.mean(axis=0) for values in arms]
+    v_patient = float(((means[0] - means[1]) ** 2).sum())
+    estimate = float(estimates[0].mean() - estimates[1].mean())
+    if seeds == 1:
+        return Difference(estimate, v_patient, math.nan, patients - 1.0)
+    between = float(sum(e.var(ddof=1) for e in estimates)) / seeds
+    interaction = sum(
+        float(((values - mean) ** 2).sum()) / (seeds - 1) / seeds
+        for values, mean in zip(arms, means, strict=True)
+    )
+    v_seed = max(0.0, between - interaction)
+    spread = between**2 / (2 * (seeds - 1)) + (v_patient**2 / (patients - 1) if patients > 1 else 0)
+    df = (v_patient + v_seed) ** 2 / spread if spread > 0 else math.nan
+    return Difference(estimate, v_patient, v_seed, df)
+
+
+def tost(estimate: float, se: float, df: float, margin: float) -> float:
+    """Return the p-value of equivalence by two one-sided t tests.
+
+    Schuirmann (1987, J. Pharmacokinet. Biopharm. 15:657-680): small when both "the difference is
+    at or below -margin" and "at or above margin" are rejected.
+
+    Args:
+        estimate: The difference.
+        se: Its standard error, > 0.
+        df: Degrees of freedom.
+        margin: Largest difference that counts as equivalent, > 0.
+
+    Returns:
+        The larger of the two one-sided p-values.
+    """
+    above = stats.t.sf((estimate + margin) / se, df)
+    below = stats.t.cdf((estimate - margin) / se, df)
+    return float(max(above, below))
+
+
+def contrast_of_influences(
+    pairs: Sequence[tuple[Runs, Runs]],
+    names: Names,
+    n_studies: int,
+    alpha: float = 0.05,
+    margin: float | None = None,
+) -> tuple[Contrast | None, list[str]]:
+    """Contrast two arms, averaged over pairs of cells.
+
+    With several pairs (all architectures, pretrained minus random) the metric and the patients'
+    contributions are averaged over pairs within each seed, so the interval is about these pairs.
+    Only seeds that every usable run of every pair has are used. A run whose estimate is NaN
+    counts as missing; a pair without a common seed is left out and named.
+
+    Args:
+        pairs: The two runs-by-seed of each pair of cells, all on the same patients.
+        names: Names for the row.
+        n_studies: Studies behind each estimate.
+        alpha: 1 minus the coverage, and the level of the verdict, in (0, 1).
+        margin: Largest difference that counts as equivalent, > 0; `None` for a test of
+            difference alone.
+
+    Returns:
+        The contrast, `None` if no pair has a common seed; and a sentence for each thing skipped.
+
+    Raises:
+        UserError: The patients differ between runs, or the margin is not positive.
+    """
+    if margin is not None and not margin > 0:
+        raise UserError(f"The margin of {names.contrast!r} is {margin:g}; it must be above 0.")
+    usable, seeds, skipped = _common(pairs, names)
+    if not seeds:
+        return None, skipped
+    runs = [run for pair in usable for arm in pair for run in arm.values()]
+    if any(not np.array_equal(run.patients, runs[0].patients) for run in runs):
+        raise UserError(
+            f"Contrast {names.contrast!r} compares cells scored on different patients; "
+            "evaluate both on the same data set."
+        )
+    estimates_a, values_a = _arm([a for a, _ in usable], seeds)
+    estimates_b, values_b = _arm([b for _, b in usable], seeds)
+    result = difference(estimates_a, estimates_b, values_a, values_b)
+    row = _contrast(result, names, alpha, margin)
+    row = replace(row, n_cells=len(usable), n_seeds=len(seeds))
+    return replace(row, n_studies=n_studies, n_patients=len(runs[0].patients)), skipped
+
+
+def paired_contrast(
+    a: Mapping[int, ArrayLike],
+    b: Mapping[int, ArrayLike],
+    labels: ArrayLike,
+    patient_id: ArrayLike,
+    task_indices: Sequence[int],
+    names: Names,
+    alpha: float = 0.05,
+    margin: float | None = None,
+) -> tuple[Contrast | None, list[str]]:
+    """Contrast the macro AUROC of two cells over the seeds that they share.
+
+    Args:
+        a: Seed -> (N, T) probabilities of the first arm, rows in the order of `labels`.
+        b: The same for the second arm.
+        labels: (N, T) values 0, 1 or NaN.
+        patient_id: (N,) identifiers.
+        task_indices: Columns of the macro AUROC, at least one.
+        names: Names for the row.
+        alpha: 1 minus the coverage, in (0, 1).
+        margin: Largest difference that counts as equivalent, > 0, or `None`.
+
+    Returns:
+        As `contrast_of_influences`.
+
+    Raises:
+        UserError: Shapes differ, a label is neither 0, 1 nor NaN, or the margin is not positive.
+    """
+    arms = [
+        {seed: macro_influence(p, labels, patient_id, task_indices) for seed, p in arm.items()}
+        for arm in (a, b)
+    ]
+    scored = np.asarray(labels, dtype=np.float64)[:, list(task_indices)]
+    n_studies = int((~np.isnan(scored)).any(axis=1).sum())
+    return contrast_of_influences([(arms[0], arms[1])], names, n_studies, alpha, margin)
+
+
+def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]:
+    """Adjust p-values by Holm's method within each question and give the final verdicts.
+
+    "equivalent" needs a stated margin and an adjusted p of equivalence below alpha. Otherwise
+    "higher" or "lower" needs a p of no difference, adjusted over the same question, below alpha.
+
+    Args:
+        contrasts: Rows of any number of questions.
+        alpha: Level of the verdict, in (0, 1).
+
+    Returns:
+        The rows in the same order.
+    """
+    rows = list(contrasts)
+    for question in {row.question for row in rows}:
+        own = [i for i, row in enumerate(rows) if row.question == question]
+        main = holm([rows[i].p for i in own])
+        plain = holm([rows[i].p_difference for i in own])
+        for i, p_main, p_plain in zip(own, map(float, main), map(float, plain), strict=True):
+            verdict = _verdict(rows[i], p_main, p_plain, alpha)
+            rows[i] = replace(rows[i], p_adjusted=p_main, verdict=verdict)
+    return rows
+
+
+def _verdict(row: Contrast, p_main: float, p_difference: float, alpha: float) -> str:
+    if not math.isnan(row.margin) and p_main < alpha:
+        return "equivalent"
+    if p_difference < alpha:  # False for NaN
+        return "higher" if row.estimate > 0 else "lower"
+    return "undecided"
+
+
+def _common(
+    pairs: Sequence[tuple[Runs, Runs]], names: Names
+) -> tuple[list[tuple[Runs, Runs]], list[int], list[str]]:
+    """Return the usable pairs, the seeds that all their runs share, and what was skipped."""
+    usable: list[tuple[Runs, Runs]] = []
+    shared: list[set[int]] = []
+    wanted: set[int] = set()
+    skipped: list[str] = []
+    for number, pair in enumerate(pairs, start=1):
+        valid = [{s for s, run in arm.items() if not math.isnan(run.estimate)} for arm in pair]
+        wanted |= set(pair[0]) | set(pair[1])
+        if valid[0] & valid[1]:
+            usable.append(pair)
+            shared.append(valid[0] & valid[1])
+        else:
+            skipped.append(
+                f"{names.contrast}: pair {number} of {len(pairs)} has no seed with a result in "
+                f"both {names.a} and {names.b}; it is left out."
+            )
+    seeds = sorted(set.intersection(*shared)) if shared else []
+    if shared and not seeds:
+        skipped.append(f"{names.contrast}: no seed has a result in every pair; there is no row.")
+    elif not shared:
+        skipped.append(f"{names.contrast}: no pair has a result; there is no row.")
+    elif wanted - set(seeds):
+        skipped.append(
+            f"{names.contrast}: seeds {listed(sorted(wanted - set(seeds)))} lack a result in some "
+            f"cell of {names.a} or {names.b}; only seeds {listed(seeds)} are used."
+        )
+    return usable, seeds, skipped
+
+
+def _arm(
+    cells: Sequence[Runs], seeds: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average over cells within each seed: (S,) estimates and (S, G) contributions."""
+    estimates = np.array([[cell[seed].estimate for seed in seeds] for cell in cells])
+    values = np.mean([[cell[seed].values for seed in seeds] for cell in cells], axis=0)
+    return estimates.mean(axis=0), values
+
+
+def _contrast(result: Difference, names: Names, alpha: float, margin: float | None) -> Contrast:
+    se, df = result.se, result.df
+    one_seed = math.isnan(result.variance_seed)
+    low = high = p_difference = p = math.nan
+    parts = "patient variance" if one_seed else "patient and seed variance, Satterthwaite"
+    method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
+    if se > _ROUNDING:
+        arm = float(stats.t.isf(alpha / 2, df)) * se
+        low, high = result.estimate - arm, result.estimate + arm
+        p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))
+        p = p_difference if margin is None else tost(result.estimate, se, df, margin)
+    else:
+        method = "no variance to judge by"
+    row = Contrast(
+        contrast=names.contrast,
+        question=names.question,
+        metric=names.metric,
+        dataset=names.dataset,
+        a=names.a,
+        b=names.b,
+        n_cells=1,
+        n_seeds=0,
+        n_studies=0,
+        n_patients=0,
+        estimate=result.estimate,
+        se_patient=math.sqrt(result.variance_patient),
+        se_seed=math.nan if one_seed else math.sqrt(result.variance_seed),
+        df=df,
+        low=low,
+        high=high,
+        p=p,
+        p_adjusted=math.nan,
+        method=method,
+        margin=math.nan if margin is None else margin,
+        verdict="undecided",
+        conditional_on="; ".join(([ONE_SEED] if one_seed else []) + list(names.conditional_on)),
+        p_difference=p_difference,
+    )
+    return replace(row, verdict=_verdict(row, p, p_difference, alpha))

@@ -1,0 +1,25 @@
+"""Correction of p-values for the number of comparisons."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values adjusted by Holm's step-down method (1979, Scand. J. Statist. 6:65-70).
+
+    Args:
+        p: (n,) p-values in [0, 1]; NaN stands for a comparison that could not be made and does
+            not count.
+
+    Returns:
+        (n,) float64 adjusted p-values in [0, 1], NaN where p is.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
+    return adjusted

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from scipy.special import expit, softmax
+from sklearn.metrics import roc_auc_score
+
+from transfergrid.evaluation.ensemble import (
+    choose_checkpoints,
+    ensemble,
+    read_ensemble,
+    task_aurocs,
+    write_ensemble,
+)
+from transfergrid.evaluation.scores import Scores
+from transfergrid.runtime.errors import UserError
+
+STUDIES = 30
+
+
+def make(kind: str = "multilabel", aggregate: str = "max", checkpoints: int = 4) -> Scores:
+    rng = np.random.default_rng(0)
+    study = np.repeat(np.arange(STUDIES), 2)
+    if kind == "multilabel":
+        labels = (rng.random((STUDIES, 3)) < 0.5)[study].astype(np.float32)
+        labels[study == 3, 1] = np.nan
+    else:
+        labels = np.eye(3, dtype=np.float32)[rng.integers(0, 3, STUDIES)][study]
+    logits = rng.normal(scale=3, size=(checkpoints, 2 * STUDIES, 3)).astype(np.float32)
+    return Scores(
+        logits=logits,
+        labels=labels,
+        image_id=np.array([f"i{n}" for n in range(2 * STUDIES)]),
+        study_id=np.array([f"s{STUDIES - s}" for s in study]),
+        patient_id=np.array([f"p{s // 2}" for s in study]),
+        task=np.array(["A", "B b", "C"]),
+        step=np.arange(1, checkpoints + 1, dtype=np.int64),
+        valid_score=rng.random(checkpoints),
+        task_kind=kind,
+        aggregate=aggregate,
+    )
+
+
+@pytest.mark.parametrize("aggregate", ["max", "mean"])
+@pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+def test_views_then_probability_then_checkpoints(kind: str, aggregate: str) -> None:
+    scores = make(kind, aggregate)
+    chosen = np.array([[0, 2], [1, 2], [0, 3]])
+    found = ensemble(scores, chosen)
+    logits = scores.logits.astype(float).reshape(4, STUDIES, 2, 3)
+    for s in range(STUDIES):
+        views = getattr(np, aggregate)(logits[:, s], axis=1)
+        single = expit(views) if kind == "multilabel" else softmax(views, axis=1)
+        for t in range(3):
+            assert found.probabilities[s, t] == pytest.approx(
+                np.mean([single[c, t] for c in chosen[t]]), rel=1e-13
+            )
+    assert found.probabilities.dtype == np.float64
+    assert found.study_id.tolist() == [f"s{STUDIES - s}" for s in range(STUDIES)]
+    assert found.patient_id.tolist() == [f"p{s // 2}" for s in range(STUDIES)]
+    np.testing.assert_array_equal(found.labels, scores.labels[::2])
+
+
+def test_task_scores_are_over_studies() -> None:
+    scores = make()
+    found = task_aurocs(scores)
+    assert found.shape == (4, 3)
+    best = scores.logits.reshape(4, STUDIES, 2, 3).max(axis=2)
+    known = np.arange(STUDIES) != 3
+    assert found[2, 1] == pytest.approx(
+        roc_auc_score(scores.labels[::2][known, 1], best[2, known, 1]), abs=1e-12
+    )
+
+
+def test_checkpoints_come_from_validation() -> None:
+    valid = make()
+    best = int(np.argmax(valid.valid_score))
+    np.testing.assert_array_equal(choose_checkpoints("best", valid), [[best]] * 3)
+    by_task = choose_checkpoints("top1_per_task", valid)[:, 0]
+    np.testing.assert_array_equal(by_task, np.argmax(task_aurocs(valid), axis=0))
+
+
+def test_a_diverged_cell_keeps_its_studies() -> None:
+    scores = make(checkpoints=0)
+    chosen = choose_checkpoints("top10", scores)
+    found = ensemble(scores, chosen)
+    assert chosen.shape == (3, 0)
+    assert np.isnan(found.probabilities).all() and found.probabilities.shape == (STUDIES, 3)
+    assert np.isfinite(found.labels[0]).all()
+
+
+@pytest.mark.parametrize("checkpoints", [0, 4])
+def test_parquet_is_the_published_contract(tmp_path: Path, checkpoints: int) -> None:
+    scores = make(checkpoints=checkpoints)
+    table = ensemble(scores, choose_checkpoints("top2", scores))
+    path = tmp_path / "test.parquet"
+    write_ensemble(path, table)
+    schema = pq.read_schema(path)
+    assert [(f.name, str(f.type)) for f in schema] == [
+        ("study_id", "string"),
+        ("patient_id", "string"),
+        ("prob_A", "double"),
+        ("prob_B b", "double"),
+        ("prob_C", "double"),
+        ("label_A", "float"),
+        ("label_B b", "float"),
+        ("label_C", "float"),
+    ]
+    back = read_ensemble(path)
+    assert back.tasks == table.tasks
+    for name in ("study_id", "patient_id", "probabilities", "labels"):
+        old, new = getattr(table, name), getattr(back, name)
+        np.testing.assert_array_equal(old, new)
+        assert old.dtype.kind == new.dtype.kind and old.dtype.itemsize == new.dtype.itemsize
+    write_ensemble(tmp_path / "again.parquet", back)
+    assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
+
+
+def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pq.read_table(_written(tmp_path)).drop_columns(["label_C"]), tmp_path / "x")
+    with pytest.raises(UserError, match="lacks label_C"):
+        read_ensemble(tmp_path / "x")
+
+
+def _written(folder: Path) -> Path:
+    scores = make()
+    write_ensemble(folder / "t.parquet", ensemble(scores, choose_checkpoints("last", scores)))
+    return folder / "t.parquet"
+
+
+def test_a_multiclass_study_has_one_class() -> None:
+    scores = make("multiclass")
+    labels = scores.labels.copy()
+    labels[5] = np.roll(labels[4], 1)
+    with pytest.raises(UserError, match=f"s{STUDIES - 2}"):
+        ensemble(replace(scores, labels=labels), np.zeros((3, 1), dtype=np.int64))

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
+
+from transfergrid.evaluation.influence import Influence, delong_covariance
+from transfergrid.runtime.errors import UserError
+from transfergrid.statistics.contrasts import (
+    ONE_SEED,
+    Contrast,
+    Names,
+    adjust,
+    contrast_of_influences,
+    difference,
+    paired_contrast,
+    tost,
+)
+
+NAMES = Names("boost", "Does pretraining help?", "phantom", "shapes", "random")
+COLUMNS = (
+    "contrast,question,metric,dataset,a,b,n_cells,n_seeds,n_studies,n_patients,estimate,"
+    "se_patient,se_seed,df,low,high,p,p_adjusted,method,margin,verdict,conditional_on"
+)
+
+
+def case(seeds: int = 3, gain: float = 0.5) -> tuple[dict, dict, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((160, 2)) < 0.4).astype(float)
+    labels[:4, 1] = np.nan
+    clean = np.nan_to_num(labels)
+    a = {s: (1 + gain) * clean + rng.normal(size=(160, 2)) for s in range(seeds)}
+    b = {s: clean + rng.normal(size=(160, 2)) for s in range(seeds)}
+    return a, b, labels, np.arange(160) // 2
+
+
+def macro(scores: np.ndarray, labels: np.ndarray) -> float:
+    known = ~np.isnan(labels)
+    return float(
+        np.mean([roc_auc_score(labels[k, t], scores[k, t]) for t, k in enumerate(known.T)])
+    )
+
+
+def flat(estimate: float, spread: float, patients: int = 50, seed: int = 0) -> Influence:
+    values = np.random.default_rng(seed).normal(size=patients) * spread / np.sqrt(patients)
+    return Influence(estimate, np.arange(patients), values)
+
+
+def test_estimate_is_the_difference_of_seed_means() -> None:
+    a, b, labels, patient = case()
+    found, skipped = paired_contrast(a, b, labels, patient, [0, 1], NAMES)
+    assert found is not None and skipped == []
+    expected = np.mean([macro(s, labels) for s in a.values()]) - np.mean(
+        [macro(s, labels) for s in b.values()]
+    )
+    assert found.estimate == pytest.approx(expected, abs=1e-12)
+    assert (found.n_cells, found.n_seeds, found.n_studies, found.n_patients) == (1, 3, 160, 80)
+    assert found.low < found.estimate < found.high
+    assert ",".join(found.row()) == COLUMNS
+    assert found.verdict == "higher" and found.conditional_on == ""
+    swapped, _ = paired_contrast(b, a, labels, patient, [0, 1], NAMES)
+    assert swapped is not None and swapped.verdict == "lower"
+    assert swapped.estimate == -found.estimate and swapped.p == found.p
+
+
+def test_one_seed_is_delong_and_says_what_it_takes_as_given() -> None:
+    a, b, labels, _ = case(seeds=1)
+    names = replace(NAMES, conditional_on=("one file of weights",))
+    found, _ = paired_contrast(a, b, labels[:, [0]], np.arange(160), [0], names)
+    assert found is not None
+    _, covariance = delong_covariance(np.stack([a[0][:, 0], b[0][:, 0]]), labels[:, 0])
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert found.se_patient == pytest.approx(np.sqrt(variance), rel=1e-12)
+    assert math.isnan(found.se_seed) and found.df == 159
+    critical = stats.t.ppf(0.975, 159) * np.sqrt(variance)
+    assert (found.low, found.high) == pytest.approx(
+        (found.estimate - critical, found.estimate + critical)
+    )
+    tails = stats.t(159, scale=np.sqrt(variance)).cdf([-found.estimate, found.estimate])
+    assert found.p == pytest.approx(2 * tails.min())
+    assert found.conditional_on == f"{ONE_SEED}; one file of weights"
+    assert ONE_SEED == "conditional on this seed"
+
+
+def test_variance_components_by_hand() -> None:
+    # Two seeds, two patients.
+    a = [0.8, 0.9], [[0.03, -0.01], [0.01, -0.01]]
+    b = [0.7, 0.7], [[0.0, 0.0], [0.0, 0.0]]
+    found = difference(a[0], b[0], a[1], b[1])
+    patient = 0.02**2 + 0.01**2
+    between = 0.005 / 2
+    interaction = (0.01**2 + 0.01**2) / 1 / 2
+    assert found.estimate == pytest.approx(0.15)
+    assert found.variance_patient == pytest.approx(patient)
+    assert found.variance_seed == pytest.approx(between - interaction)
+    total = patient + between - interaction
+    assert found.se == pytest.approx(np.sqrt(total))
+    assert found.df == pytest.approx(total**2 / (between**2 / (2 * 1) + patient**2 / 1))
+
+
+def test_seeds_that_differ_by_patients_noise_alone_add_nothing() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2, 3, 50)) * 0.01
+    found = difference([0.8, 0.8001, 0.8], [0.7, 0.7, 0.7001], values[0], values[1])
+    assert found.variance_seed == 0
+    assert found.se == pytest.approx(np.sqrt(found.variance_patient))
+
+
+def test_variance_components_are_unbiased() -> None:
+    # Patients differ in how they score arms; seeds differ truly and by patient.
+    rng = np.random.default_rng(1)
+    estimates, variances = [], []
+    for _ in range(4000):
+        arms = []
+        for _ in range(2):
+            effects = rng.normal(size=60) + 1.5 * rng.normal(size=(3, 60))
+            means = effects.mean(axis=1)
+            centred = (effects - means[:, None]) / np.sqrt(60 * 59)
+            arms.append((means + 0.3 * rng.normal(size=3), centred))
+        found = difference(arms[0][0], arms[1][0], arms[0][1], arms[1][1])
+        estimates.append(found.estimate)
+        variances.append(found.se**2)
+    assert np.mean(variances) == pytest.approx(np.var(estimates), rel=0.07)
+
+
+def test_a_group_averages_pairs_within_each_seed() -> None:
+    a, b, labels, patient = case()
+    whole, _ = paired_contrast(a, b, labels, patient, [0, 1], NAMES)
+    runs = [
+        {s: flat(0.8 + 0.01 * s * (c + 1), 0.1, seed=10 * c + s) for s in range(3)}
+        for c in range(4)
+    ]
+    found, _ = contrast_of_influences([(runs[0], runs[1]), (runs[2], runs[3])], NAMES, 50)
+    assert found is not None and found.n_cells == 2
+    assert found.estimate == pytest.approx(-0.01)
+    mean = [
+        {
+            s: Influence(
+                (runs[i][s].estimate + runs[j][s].estimate) / 2,
+                np.arange(50),
+                (runs[i][s].values + runs[j][s].values) / 2,
+            )
+            for s in range(3)
+        }
+        for i, j in ((0, 2), (1, 3))
+    ]
+    same, _ = contrast_of_influences([(mean[0], mean[1])], NAMES, 50)
+    assert same is not None
+    assert found.low == pytest.approx(same.low) and found.df == pytest.approx(same.df)
+    twice, _ = contrast_of_influences([(runs[0], runs[1])] * 2, NAMES, 50)
+    once, _ = contrast_of_influences([(runs[0], runs[1])], NAMES, 50)
+    assert twice is not None and once is not None and whole is not None
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
+
+
+def test_missing_runs_are_named() -> None:
+    a, b, labels, patient = case()
+    del a[1]
+    found, skipped = paired_contrast(a, b, labels, patient, [0, 1], NAMES)
+    assert found is not None and found.n_seeds == 2
+    assert len(skipped) == 1 and "seeds 1 lack a result" in skipped[0]
+    b[2] = np.full_like(b[2], np.nan)  # diverged
+    found, skipped = paired_contrast(a, b, labels, patient, [0, 1], NAMES)
+    assert found is not None and found.n_seeds == 1 and found.conditional_on == ONE_SEED
+    assert "1, 2" in skipped[0]
+    found, skipped = paired_contrast({0: a[0]}, {1: b[1]}, labels, patient, [0, 1], NAMES)
+    assert found is None
+    assert any("no seed with a result in both shapes and random" in s for s in skipped)
+
+
+def test_a_group_leaves_out_an_empty_pair_by_name() -> None:
+    full = {s: flat(0.8 + 0.01 * s, 0.1, seed=s) for s in range(2)}
+    other = {s: flat(0.7, 0.1, seed=9 + s) for s in range(2)}
+    found, skipped = contrast_of_influences([(full, other), ({}, other)], NAMES, 50)
+    assert found is not None and found.n_cells == 1 and found.n_seeds == 2
+    assert len(skipped) == 1 and "pair 2 of 2" in skipped[0]
+    apart = [({0: full[0]}, {0: other[0]}), ({1: full[1]}, {1: other[1]})]
+    found, skipped = contrast_of_influences(apart, NAMES, 50)
+    assert found is None and "no seed has a result in every pair" in skipped[0]
+
+
+def test_different_patients_are_refused() -> None:
+    with pytest.raises(UserError, match="different patients"):
+        contrast_of_influences([({0: flat(0.8, 0.1)}, {0: flat(0.7, 0.1, patients=40)})], NAMES, 50)
+
+
+def test_no_variance_gives_no_verdict() -> None:
+    still = {s: Influence(0.8, np.arange(5), np.zeros(5)) for s in range(3)}
+    found, _ = contrast_of_influences([(still, still)], NAMES, 5, margin=0.01)
+    assert found is not None
+    assert found.estimate == 0 and math.isnan(found.low) and math.isnan(found.p)
+    assert found.verdict == "undecided" and found.method == "no variance to judge by"
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.03, -0.2])
+def test_two_one_sided_tests_agree_with_statsmodels(shift: float) -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 25)) * 0.1
+    d = x + shift - y
+    p = tost(d.mean(), d.std(ddof=1) / 5, 24, 0.1)
+    assert p == pytest.approx(ttost_paired(x + shift, y, -0.1, 0.1)[0], rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("gap", "margin", "verdict"),
+    [
+        (0.0, 0.02, "equivalent"),
+        (0.005, 0.02, "equivalent"),  # surely different, and surely by less than the margin
+        (0.05, 0.02, "higher"),
+        (-0.05, 0.02, "lower"),
+        (0.0, 0.001, "undecided"),
+        (0.0, None, "undecided"),
+        (0.05, None, "higher"),
+    ],
+)
+def test_verdicts(gap: float, margin: float | None, verdict: str) -> None:
+    values = 0.001 * np.random.default_rng(0).normal(size=(2, 50)) / np.sqrt(2)
+    values *= 0.2 if margin == 0.02 else 1.0
+    a = {0: Influence(0.8 + gap, np.arange(50), values[0])}
+    b = {0: Influence(0.8, np.arange(50), values[1])}
+    found, _ = contrast_of_influences([(a, b)], NAMES, 50, margin=margin)
+    assert found is not None
+    assert found.verdict == verdict
+    assert adjust([found])[0].verdict == verdict
+    assert ("TOST" in found.method) == (margin is not None)
+    assert math.isnan(found.margin) == (margin is None)
+
+
+def test_a_margin_must_be_positive() -> None:
+    one = {0: flat(0.8, 0.1)}
+    with pytest.raises(UserError, match="must be above 0"):
+        contrast_of_influences([(one, one)], NAMES, 50, margin=0.0)
+
+
+def _row(
+    question: str, p: float, margin: float = math.nan, p_difference: float | None = None
+) -> Contrast:
+    one = {0: flat(0.8, 0.1)}, {0: flat(0.7, 0.1, seed=1)}
+    row, _ = contrast_of_influences([one], replace(NAMES, question=question), 50)
+    assert row is not None
+    p_difference = p if p_difference is None else p_difference
+    return replace(row, p=p, p_difference=p_difference, margin=margin)
+
+
+def test_p_values_are_adjusted_within_each_question() -> None:
+    first, second = [0.01, 0.04, 0.02, math.nan], [0.03, 0.04]
+    rows = [_row("one", p) for p in first] + [_row("two", p) for p in second]
+    found = adjust(rows)
+    expected = [
+        *multipletests(first[:3], method="holm")[1],
+        math.nan,
+        *multipletests(second, method="holm")[1],
+    ]
+    np.testing.assert_allclose([row.p_adjusted for row in found], expected)
+    assert [row.verdict for row in found] == [
+        "higher",
+        "higher",
+        "higher",
+        "undecided",
+        "undecided",
+        "undecided",
+    ]
+    assert [row.question for row in found] == [row.question for row in rows]
+
+
+def test_equivalence_and_difference_are_adjusted_apart() -> None:
+    rows = [_row("q", 0.03, 0.01, 0.9), _row("q", 0.2, 0.01, 0.02), _row("q", 0.001, 0.01, 0.6)]
+    found = adjust(rows)
+    assert [row.p_adjusted for row in found] == pytest.approx([0.06, 0.2, 0.003])
+    # 3 x 0.02 is not below 0.05.
+    assert [row.verdict for row in found] == ["undecided", "undecided", "equivalent"]
+    alone = adjust([rows[1]])
+    assert alone[0].verdict == "higher"
