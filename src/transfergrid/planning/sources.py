@@ -222,4 +222,6 @@ def _wheel(name: str, package: str, architecture: Architecture) -> dict[str, Any
             f"pretraining '{name}' (package {package}) fits architecture "
             f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."
         )
-    return {"sha256": entry["sha256"]}
+    # How a file is read is part of what it is: padding and preprocessing change the features.
+    read_as = ("sha256", "padding", "key_rule", "mean", "std", "channel_order", "interpolation")
+    return {key: entry[key] for key in read_as}

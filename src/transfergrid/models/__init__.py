@@ -1,0 +1,1 @@
+"""Networks, their truncation, their initial weights and the proof of both."""

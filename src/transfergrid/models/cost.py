@@ -1,0 +1,99 @@
+"""Size and compute of a network, counted on the meta device: no weights, no arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from transfergrid.models.zoo import build
+from transfergrid.runtime.errors import UserError
+
+LARGEST_PX = 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs for one image.
+
+    Attributes:
+        params: Number of parameters, classifier included.
+        macs: Multiply-accumulates of one forward pass: convolutions and matrix products.
+        map_height: Height of the last feature map, before pooling; None if the network has no
+            ``forward_features`` that returns a map.
+        map_width: Its width.
+    """
+
+    params: int
+    macs: int
+    map_height: int | None
+    map_width: int | None
+
+
+def cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px: int) -> Cost:
+    """Count parameters, multiply-accumulates and the last map at `px` × `px` input.
+
+    Forward only: PyTorch's backward count ignores groups and inflates depthwise networks.
+
+    Raises:
+        UserError: An unknown network, a truncation that is too deep, or too small an input.
+    """
+    return _cost(architecture.get("timm"), architecture.get("factory"), outputs, truncation, px)
+
+
+@lru_cache(maxsize=1024)
+def _cost(timm: str | None, factory: str | None, outputs: int, truncation: int, px: int) -> Cost:
+    with torch.device("meta"):
+        model = build({"timm": timm, "factory": factory}, outputs, truncation, seed=0).eval()
+    images = torch.empty(1, 3, px, px, device="meta")
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.no_grad(), counter:
+            model(images)
+    except RuntimeError as error:
+        raise UserError(
+            f"{factory or timm} with {truncation} blocks removed cannot take images of {px} px "
+            f"({error}); use larger ones."
+        ) from None
+    height, width = _last_map(model, px)
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Cost(params, counter.get_total_flops() // 2, height, width)
+
+
+def _last_map(model: nn.Module, px: int) -> tuple[int | None, int | None]:
+    features = getattr(model, "forward_features", None)
+    if features is None:
+        return None, None
+    with torch.no_grad():
+        last = features(torch.empty(1, 3, px, px, device="meta"))
+    return (last.shape[2], last.shape[3]) if last.ndim == 4 else (None, None)
+
+
+def smallest_px(architecture: Mapping[str, Any], truncation: int) -> int:
+    """Return the smallest square input whose last feature map is at least 2 × 2.
+
+    Raises:
+        UserError: As `cost`, or no size up to `LARGEST_PX` does.
+    """
+    with torch.device("meta"):
+        model = build(architecture, 1, truncation, seed=0).eval()
+    low, high = 1, LARGEST_PX
+    if not _large_enough(model, high):
+        raise UserError(f"{architecture.get('timm')} has no last map of 2 × 2 at {high} px.")
+    while low < high:  # a larger input never gives a smaller map
+        middle = (low + high) // 2
+        low, high = (low, middle) if _large_enough(model, middle) else (middle + 1, high)
+    return low
+
+
+def _large_enough(model: nn.Module, px: int) -> bool:
+    try:
+        height, width = _last_map(model, px)
+    except RuntimeError:  # a kernel larger than the map
+        return False
+    return height is not None and width is not None and min(height, width) >= 2

@@ -1,0 +1,147 @@
+"""The network of a cell as training starts from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from transfergrid.models.matching import match
+from transfergrid.models.normalise import Preprocessing
+from transfergrid.models.proof import compare, probe, probe_px
+from transfergrid.models.zoo import (
+    build,
+    default_preprocessing,
+    head_keys,
+    label_of,
+    padding_of,
+    shapes,
+)
+from transfergrid.planning.paths import cell_directory, weights_directory
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file
+
+
+class SourceDiverged(UserError):  # noqa: N818 - named after what it tells
+    """The cell to start from diverged and has no checkpoint; this cell inherits that."""
+
+
+@dataclass(frozen=True)
+class _Start:
+    state: Mapping[str, Tensor]
+    preprocessing: Preprocessing
+    record: dict[str, Any]
+
+
+def initial_model(
+    spec: Mapping[str, Any], results: Path, outputs: int
+) -> tuple[nn.Module, Preprocessing, dict[str, Any]]:
+    """Build a cell's network with its initial weights and a new head.
+
+    The cell's seed draws the whole network and the head; weights of another source then take the
+    place of everything but the head. What the truncation removes is checked all the same.
+
+    Args:
+        spec: The cell's specification; ``architecture``, ``weights``, ``seed`` and the truncation
+            in ``cell`` are read.
+        results: Root of all outputs; ``weights/<id>`` or ``cells/<source cell>`` is read from it.
+        outputs: Number of logits.
+
+    Returns:
+        The network in training mode on the CPU, the input that it expects, and the proof of what
+        was loaded as plain JSON values.
+
+    Raises:
+        SourceDiverged: The source cell has no checkpoint.
+        UserError: The initial weights are missing, altered, or do not fit.
+    """
+    architecture, weights = spec["architecture"], spec["weights"]
+    truncation, seed = int(spec["cell"]["truncation"]), int(spec["seed"])
+    model = build(architecture, outputs, truncation, seed)
+    proof: dict[str, Any] = {
+        "format": 1,
+        "kind": weights["kind"],
+        "network": label_of(architecture),
+        "truncation": truncation,
+        "seed": seed,
+        "padding": padding_of(model),
+    }
+    if weights["kind"] == "random":
+        preprocessing = default_preprocessing(architecture)
+        missing = list(model.state_dict())
+        proof |= {"source": "random", "matched": 0, "missing": missing, "unexpected": []}
+        return model, preprocessing, {**proof, "preprocessing": preprocessing.to_dict()}
+    start = (
+        _from_cell(weights, results)
+        if weights["kind"] == "cell"
+        else _from_weights(weights, results)
+    )
+    proof |= start.record | _load(model, start.state, architecture)
+    return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
+
+
+def _load(
+    model: nn.Module, state: Mapping[str, Tensor], architecture: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fill everything but the head from `state`; return what was matched and a probe."""
+    whole, _ = shapes(architecture)
+    own, head = model.state_dict(), head_keys(model)
+    body = [name for name in own if name not in head]
+    target = label_of(architecture)
+    found = match(state, {**whole, **own}, head, "the initial weights", target, needed=body)
+    px = probe_px(model, architecture)
+    before = probe(model, px)
+    model.load_state_dict({name: state[name] if name in body else own[name] for name in own})
+    return {
+        "matched": len(body),
+        "missing": head,
+        "left_out": len(found.matched) - len(body),
+        "unexpected": found.unexpected,
+        "probe": compare(probe(model, px), before, px).to_dict(),
+    }
+
+
+def _read_json(path: Path, advice: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise UserError(f"{path} is missing; {advice}.") from None
+
+
+def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
+    folder = weights_directory(str(weights["id"]), results)
+    proof = _read_json(folder / "proof.json", "prepare the initial weights first")
+    declared = weights.get("sha256")
+    if declared and declared != proof["sha256"]:
+        raise UserError(
+            f"{folder} was prepared from a file with SHA-256 {proof['sha256']}, but the cell "
+            f"declares {declared}; remove the folder and prepare the weights again."
+        )
+    path = folder / "init.safetensors"
+    if not path.is_file() or sha256_file(path) != proof["init_sha256"]:
+        raise UserError(
+            f"{path} is not the file that {folder / 'proof.json'} speaks of; remove the folder and "
+            "prepare the weights again."
+        )
+    keys = ("source", "tag", "file", "package", "sha256", "init_sha256")
+    record = {key: proof[key] for key in keys if key in proof} | {"weights": weights["id"]}
+    return _Start(load_file(path), Preprocessing.from_dict(proof["preprocessing"]), record)
+
+
+def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
+    source = str(weights["source_cell"])
+    folder = cell_directory(source, results)
+    index = _read_json(folder / "checkpoints" / "index.json", f"train cell {source} first")
+    if not index.get("best"):
+        raise SourceDiverged(f"cell {source} has no checkpoint to start from; it diverged.")
+    proof = _read_json(folder / "proof.json", f"train cell {source} again")
+    path = folder / "checkpoints" / index["best"]
+    if not path.is_file():
+        raise UserError(f"{path} is missing; train cell {source} again.")
+    record = {"source": "cell", "cell": source, "file": path.name, "sha256": sha256_file(path)}
+    return _Start(load_file(path), Preprocessing.from_dict(proof["preprocessing"]), record)

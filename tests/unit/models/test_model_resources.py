@@ -1,0 +1,79 @@
+"""The frozen facts about models against the libraries that they speak of."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from transfergrid.models.cost import cost
+from transfergrid.models.sources import known_wheels, wheel_file
+from transfergrid.models.zoo import build
+from transfergrid.runtime.hashing import sha256_file
+
+RESOURCES = Path(__file__).parents[3] / "resources"
+FAMILIES = {"DenseNet", "EfficientNet", "Inception", "LCNet", "MNASNet", "MobileNet", "ResNet"}
+
+
+def rows() -> list[dict[str, str]]:
+    with open(RESOURCES / "architectures.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_list_of_pinned_names_is_timms() -> None:
+    """After another timm release: run workflow/scripts/list_timm_models.py."""
+    listed = (RESOURCES / "timm_models.txt").read_text(encoding="utf-8").splitlines()
+    assert listed == sorted(timm.list_pretrained())
+    assert all(name.count(".") >= 1 for name in listed)
+
+
+def test_architectures_are_named_pinned_and_of_known_families() -> None:
+    listed = set((RESOURCES / "timm_models.txt").read_text(encoding="utf-8").split())
+    names = [row["name"] for row in rows()]
+    assert len(names) == len(set(names)) == 19
+    assert sum(bool(row["paper_name"]) for row in rows()) == 16
+    for row in rows():
+        assert row["timm_name"] in listed and row["timm_name"].split(".")[0] == row["name"]
+        assert row["family"] in FAMILIES
+        assert 50 < float(row["imagenet_top1"]) < 90
+        assert not any(column.startswith("recalled") for column in row)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row["name"])
+def test_counts_and_smallest_inputs_are_as_listed(row: dict[str, str]) -> None:
+    entry = {"timm": row["timm_name"]}
+    sizes = [int(px) for px in row["min_px"].split()]
+    assert len(sizes) == int(row["max_truncation"]) + 1
+    assert cost(entry, 1000, 0, 128).params == int(row["params_1000"])
+    for truncation, px in enumerate(sizes):
+        with torch.device("meta"):
+            model = build(entry, 1, truncation, seed=0).eval()
+            height, width = model.forward_features(torch.empty(1, 3, px, px)).shape[2:]
+            assert min(height, width) >= 2
+            try:
+                smaller = model.forward_features(torch.empty(1, 3, px - 1, px - 1)).shape[2:]
+            except RuntimeError:
+                continue
+            assert min(smaller) < 2
+
+
+def test_no_listed_network_has_dropout_or_stochastic_depth_by_default() -> None:
+    for row in rows():
+        with torch.device("meta"):
+            model = build({"timm": row["timm_name"]}, 1, 0, seed=0)
+        rates = [m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+        drops = [m for m in model.modules() if type(m).__name__ == "DropPath"]
+        assert not any(rates) and not any(drop.drop_prob for drop in drops), row["name"]
+        assert not getattr(model, "drop_rate", 0), row["name"]
+
+
+def test_listed_wheels_name_networks_and_hashes() -> None:
+    names = {row["name"] for row in rows()}
+    for entry in known_wheels().values():
+        assert entry["architecture"] in names and entry["padding"] in ("same", "symmetric")
+        if importlib.util.find_spec(entry["module"]):
+            assert sha256_file(wheel_file(entry)) == entry["sha256"]

@@ -1,0 +1,114 @@
+"""Weight files are read without running them; names follow the declared rule."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from transfergrid.models.weightfile import KeyRule, read_tensors
+from transfergrid.runtime.errors import UserError
+
+TENSORS = {"z.weight": torch.ones(2, 3), "a.bias": torch.zeros(3)}
+
+
+class Attack:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def test_both_formats_give_the_same_tensors(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "w.safetensors")
+    torch.save(TENSORS, tmp_path / "w.pth")
+    for name in ("w.safetensors", "w.pth"):
+        state = read_tensors(tmp_path / name)
+        assert set(state) == set(TENSORS)
+        assert all(torch.equal(state[key], TENSORS[key]) for key in TENSORS)
+    assert list(read_tensors(tmp_path / "w.pth")) == list(TENSORS)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pickle_that_runs_code_runs_nothing(tmp_path: Path, legacy: bool) -> None:
+    trace = tmp_path / "trace"
+    path = tmp_path / "attack.pth"
+    content = {"w": torch.ones(1), "attack": Attack(trace)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(UserError, match="nothing was run"):
+        read_tensors(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)  # the attack itself works
+    assert trace.exists()
+
+
+def test_broken_missing_and_foreign_files_are_told_in_a_sentence(tmp_path: Path) -> None:
+    for name in ("broken.safetensors", "broken.pth"):
+        (tmp_path / name).write_bytes(b"no weights")
+        with pytest.raises(UserError, match=name):
+            read_tensors(tmp_path / name)
+    with pytest.raises(UserError, match="does not exist"):
+        read_tensors(tmp_path / "absent.pth")
+    (tmp_path / "weights.h5").write_bytes(b"")
+    with pytest.raises(UserError, match=r"ends in '\.h5'; allowed are \.safetensors"):
+        read_tensors(tmp_path / "weights.h5")
+
+
+def test_nested_tensors_need_their_key(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "state_dict": TENSORS}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"more than tensors \(epoch, state_dict\).*nested"):
+        read_tensors(tmp_path / "w.pth")
+    assert set(read_tensors(tmp_path / "w.pth", "state_dict")) == set(TENSORS)
+    with pytest.raises(UserError, match=r"no mapping under key_rule\.nested 'model'"):
+        read_tensors(tmp_path / "w.pth", "model")
+    torch.save([torch.ones(1)], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="holds list"):
+        read_tensors(tmp_path / "list.pth")
+
+
+def test_rules_drop_then_strip_then_rename() -> None:
+    rule = KeyRule.from_dict(
+        {
+            "drop": ["queue", r"encoder_k\."],
+            "strip_prefix": "module.encoder_q.",
+            "rename": [[r"^fc\.2\.", "head."], ["head", "fc"]],
+        }
+    )
+    keys = ["module.encoder_q.conv1.weight", "module.encoder_q.fc.2.bias"]
+    others = ["module.queue", "module.encoder_k.conv1.weight"]
+    state, dropped = rule.apply({k: torch.ones(1) for k in [*keys, *others]}, [], [])
+    assert list(state) == ["conv1.weight", "fc.bias"]
+    assert dropped == others
+
+
+def test_by_order_takes_the_networks_names_with_or_without_the_classifier() -> None:
+    names, head = ["a", "b", "fc.weight", "fc.bias"], ["fc.weight", "fc.bias"]
+    rule = KeyRule(by_order=True)
+    four = {key: torch.full((1,), i) for i, key in enumerate("wxyz")}
+    state, _ = rule.apply(four, names, head)
+    assert [(name, int(tensor)) for name, tensor in state.items()] == list(
+        zip(names, range(4), strict=True)
+    )
+    two, _ = rule.apply({key: four[key] for key in "wx"}, names, head)
+    assert list(two) == ["a", "b"]
+    with pytest.raises(UserError, match=r"needs 4 tensors \(2 without the classifier\).* has 3"):
+        rule.apply({key: four[key] for key in "wxy"}, names, head)
+    with pytest.raises(UserError, match="safetensors"):
+        rule.apply(four, names, head, ordered=False)
+
+
+def test_bad_rules_are_refused() -> None:
+    with pytest.raises(UserError, match="key_rule has no 'prefix'"):
+        KeyRule.from_dict({"prefix": "module."})
+    with pytest.raises(UserError, match=r"'\(', which is no regular expression"):
+        KeyRule.from_dict({"drop": ["("]})
+    with pytest.raises(UserError, match="two tensors one name"):
+        KeyRule(rename=((r"[ab]", "c"),)).apply({"a": torch.ones(1), "b": torch.ones(1)}, [], [])
+    assert KeyRule.from_dict(None) == KeyRule()
