@@ -1,0 +1,1 @@
+"""From source images to a manifest and an immutable cache."""

@@ -1,0 +1,245 @@
+"""The cache of a data set: every image decoded and resized once, in files that train maps."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transfergrid.data.images import CHANNELS, RULES, Pixels, resize
+from transfergrid.data.kinds import read_manifest
+from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
+from transfergrid.data.store import LABEL, SPLITS, Card
+from transfergrid.runtime.atomic import replacing_directory, write_json
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
+from transfergrid.runtime.progress import progress
+
+_IN_FLIGHT = 16
+"""Images decoded ahead of the writer, a worker: bounds memory and keeps the workers busy."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The form of every image in a cache."""
+
+    px: int
+    rule: str
+    channels: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.px, self.px) if self.channels == "grey" else (self.px, self.px, 3)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    name: str
+    reason: str
+
+
+def build_cache(
+    declaration: Mapping[str, Any], root: Path | None, destination: Path, workers: int
+) -> dict[str, Any]:
+    """Read, check, decode and write a declared data set; all of it or nothing.
+
+    Args:
+        declaration: The data set's settings, see `transfergrid.data.kinds.read_manifest`; its
+            ``id`` (by default the destination's name) up to the first hyphen is the name on the
+            card.
+        root: Where the data lie; None for kinds that need no place.
+        destination: Folder to make or replace: one .npy a split, index.parquet, card.json and
+            receipt.json (the SHA-256 of each of the others).
+        workers: Threads that decode; Pillow works without the interpreter's lock.
+
+    Returns:
+        The content of card.json.
+
+    Raises:
+        UserError: Any fault of the declaration or the manifest, before an image is read; images
+            that are missing or broken, all of them together, after one pass; too small a disk.
+    """
+    px = declaration.get("image_px")
+    if not isinstance(px, int) or px < 1:
+        raise UserError(f"image_px is '{px}'; give the images' side as a whole number above 0.")
+    form = _Form(
+        px, choice(declaration, "resize", RULES), choice(declaration, "channels", CHANNELS)
+    )
+    choice(declaration, "aggregate", ("max", "mean"))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if declaration.get("kind") == "phantom":
+            scratch = tempfile.TemporaryDirectory(prefix=".tmp-scratch-", dir=destination.parent)
+            root = Path(stack.enter_context(scratch))
+        manifest = read_manifest(declaration, root)
+        _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
+        name = str(declaration.get("id", destination.name)).partition("-")[0]
+        with replacing_directory(destination) as folder:
+            files, pixels = _write_images(manifest, form, folder, workers, name)
+            content = _write_index(manifest, folder / "index.parquet")
+            content = {split: content[split] | {"pixels": pixels[split]} for split in SPLITS}
+            sha256 = sha256_text(canonical_json({"tasks": manifest.tasks, "splits": content}))
+            card = _card(manifest, form, declaration, name, sha256)
+            write_json(folder / "card.json", card)
+            files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
+            write_json(folder / "receipt.json", {"files": files})
+    return card
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"the cache needs {needed / 1e9:.1f} GB and the disk of {folder} has {free / 1e9:.1f} "
+            "GB free; make room or lower image_px."
+        )
+
+
+def _write_images(
+    manifest: Manifest, form: _Form, folder: Path, workers: int, label: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Write one .npy a split; return the SHA-256 of each file and of each split's pixels."""
+    split = manifest.table["split"].to_numpy(dtype=str)
+    rows = {name: np.flatnonzero(split == name) for name in SPLITS}
+    order = np.concatenate([rows[name] for name in SPLITS])
+    files, pixels, broken = {}, {}, []
+    with ThreadPoolExecutor(workers) as executor:
+        decoded = _decoded(executor, manifest.source, form, order, _IN_FLIGHT * workers)
+        images = progress(decoded, len(order), f"decoding {label}")
+        for name in SPLITS:
+            with open(folder / f"{name}.npy", "wb") as file:
+                header = _npy_header((len(rows[name]), *form.shape))
+                file.write(header)
+                whole, part = hashlib.sha256(header), hashlib.sha256()
+                for _ in rows[name]:
+                    image = next(images)
+                    if isinstance(image, _Broken):
+                        broken.append(image)
+                    elif not broken:
+                        # Hashed as it is written, so that no byte is read again.
+                        for sink in (file.write, whole.update, part.update):
+                            sink(image.data)
+            files[f"{name}.npy"], pixels[name] = whole.hexdigest(), part.hexdigest()
+        next(images, None)
+    if broken:
+        raise UserError(
+            f"{len(broken)} of {len(order)} images are missing or broken and nothing was written: "
+            f"{listed([image.name for image in broken])}; the first says: {broken[0].reason}"
+        )
+    return files, pixels
+
+
+def _decoded(
+    executor: ThreadPoolExecutor,
+    source: ImageSource,
+    form: _Form,
+    order: npt.NDArray[np.intp],
+    ahead: int,
+) -> Iterator[Pixels | _Broken]:
+    """Yield images in order while at most `ahead` of them are decoded or waiting."""
+    waiting: deque[Future[Pixels | _Broken]] = deque()
+    try:
+        for index in order:
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+            waiting.append(executor.submit(_decode, source, form, int(index)))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _decode(source: ImageSource, form: _Form, index: int) -> Pixels | _Broken:
+    try:
+        image = resize(source.read(index), form.px, form.rule, form.channels)
+        return np.ascontiguousarray(image)
+    except (OSError, ValueError) as error:
+        return _Broken(source.name(index), str(error))
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+    return header.getvalue()
+
+
+def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
+    """Write a row group a split; return the SHA-256 of each split's ids and labels."""
+    tasks = list(manifest.tasks)
+    schema = pa.schema(
+        [(name, pa.string()) for name in IDS]
+        + [("row", pa.int64())]
+        + [(LABEL + task, pa.float32()) for task in tasks]
+    )
+    hashes = {}
+    # No statistics: the footer, which every reader reads, would tell of the test labels.
+    with pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+        for split in SPLITS:
+            rows = manifest.table.loc[manifest.table["split"] == split]
+            labels = rows[tasks].to_numpy(dtype=np.float32, copy=True)
+            labels[np.isnan(labels)] = np.nan  # one bit pattern for every unknown label
+            ids = {name: rows[name].astype(str).tolist() for name in IDS}
+            columns = [pa.array(ids[name], pa.string()) for name in IDS]
+            columns.append(pa.array(np.arange(len(rows), dtype=np.int64)))
+            columns += [pa.array(labels[:, i]) for i in range(len(tasks))]
+            writer.write_table(pa.table(columns, schema=schema), row_group_size=len(rows))
+            hashes[split] = {
+                "ids": sha256_text(canonical_json(ids)),
+                "labels": hashlib.sha256(labels.astype("<f4").tobytes()).hexdigest(),
+            }
+    return hashes
+
+
+def _counts(rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
+    labels = {task: rows[task].to_numpy() for task in tasks}
+    return {
+        "images": len(rows),
+        "studies": int(rows["study_id"].nunique()),
+        "patients": int(rows["patient_id"].nunique()),
+        "positives": {task: int((y == 1).sum()) for task, y in labels.items()},
+        "negatives": {task: int((y == 0).sum()) for task, y in labels.items()},
+        "soft": {task: int(((y > 0) & (y < 1)).sum()) for task, y in labels.items()},
+        "unknown": {task: int(np.isnan(y).sum()) for task, y in labels.items()},
+    }
+
+
+def _card(
+    manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, sha256: str
+) -> dict[str, Any]:
+    table, kind = manifest.table, str(declaration["kind"])
+    card = Card(
+        dataset=name,
+        kind=kind,
+        task_kind=manifest.task_kind,
+        tasks=manifest.tasks,
+        score_tasks=manifest.score_tasks,
+        patients="known" if manifest.patients_known else "unknown",
+        studies="known" if manifest.studies_known else "unknown",
+        image_px=form.px,
+        resize=form.rule,
+        channels=1 if form.channels == "grey" else 3,
+        synthetic=kind == "phantom",
+        aggregate=choice(declaration, "aggregate", ("max", "mean")),
+        splits={s: _counts(table.loc[table["split"] == s], manifest.tasks) for s in SPLITS},
+        content_sha256=sha256,
+        notes=manifest.notes,
+    )
+    values = asdict(card)
+    return values | {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}

@@ -1,0 +1,56 @@
+"""From a declaration to a checked manifest: one reader a kind of data set."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.data.manifest import Manifest, validate
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+READERS = {
+    "chexpert": "transfergrid.data.chexpert:read",
+    "csv": "transfergrid.data.table:read",
+    "medmnist": "transfergrid.data.medmnist:read",
+    "phantom": "transfergrid.data.phantom:read",
+}
+"""``module:function`` of each kind; a study may name its own in the same form."""
+
+ROOTED = ("chexpert", "csv", "medmnist")
+"""Kinds that read from a place which the study names."""
+
+
+def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
+    """Read and validate the manifest of a declared data set.
+
+    Args:
+        declaration: The data set's settings; ``kind`` chooses the reader, which gets them all.
+        root: Where the data lie; for the phantom, a scratch folder that it draws into.
+
+    Raises:
+        UserError: An unknown kind, a missing root, or any fault that the reader or
+            `transfergrid.data.manifest.validate` finds.
+    """
+    kind = str(declaration.get("kind"))
+    if kind in ROOTED and root is None:
+        raise UserError(f"a data set of kind {kind} lies somewhere; name the place as its root.")
+    reader = READERS.get(kind, kind)
+    module, separator, function = reader.partition(":")
+    if not (module and separator and function):
+        raise UserError(
+            f"kind '{kind}' is unknown{suggest(kind, READERS)}; choose one of {listed(READERS)} "
+            "or name a reader as module:function."
+        )
+    try:
+        read = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"reader '{reader}' cannot be imported ({error}).") from error
+    manifest = read(dict(declaration), root)
+    if not isinstance(manifest, Manifest):
+        raise UserError(
+            f"reader '{reader}' returned a {type(manifest).__name__}; return a "
+            "transfergrid.data.manifest.Manifest."
+        )
+    return validate(manifest)

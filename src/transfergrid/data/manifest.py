@@ -1,0 +1,260 @@
+"""The manifest: one row an image, with its labels, people and split, and where its pixels are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transfergrid.data.store import SPLITS
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+IDS = ("image_id", "study_id", "patient_id", "view", "split")
+"""Columns of every manifest, before one float32 column a task."""
+
+TASK_KINDS = ("multilabel", "multiclass")
+
+
+class ImageSource(Protocol):
+    """Where a manifest's pixels come from; index i belongs to row i of the table.
+
+    `read` may be called from several threads at once.
+    """
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return an image, (H, W) or (H, W, 3) uint8; OSError or ValueError if it is broken."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return the name that an error message gives to the image."""
+        ...
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set before its images are decoded.
+
+    Attributes:
+        table: Columns image_id, study_id, patient_id, view and split (str), then one float32
+            column a task: in train [0, 1] or NaN (unknown), in valid and test 0, 1 or NaN.
+            Where studies or patients are unknown, their id is the image's.
+        tasks: The tasks' identifiers, which are the label columns' names.
+        score_tasks: Those that the macro AUROC is the mean of.
+        task_kind: "multilabel", or "multiclass" with one-hot labels.
+        source: The images.
+        patients_known: Whether patient_id tells people apart.
+        studies_known: Whether study_id joins the views of a study.
+        notes: Sentences that the card and every table built on it carry.
+    """
+
+    table: pd.DataFrame
+    tasks: tuple[str, ...]
+    score_tasks: tuple[str, ...]
+    task_kind: str
+    source: ImageSource
+    patients_known: bool
+    studies_known: bool
+    notes: tuple[str, ...] = ()
+
+
+def identifier(name: object) -> str:
+    """Turn a published name into a task identifier: "Pleural Effusion" to "pleural_effusion"."""
+    return re.sub(r"[^0-9a-z]+", "_", str(name).lower()).strip("_")
+
+
+def identifiers(names: Sequence[object], what: str) -> tuple[str, ...]:
+    """Turn names into identifiers; UserError where two become one or nothing is left of one."""
+    made = [identifier(name) for name in names]
+    for position, (name, task) in enumerate(zip(names, made, strict=True)):
+        if not task:
+            raise UserError(f"{what} '{name}' has no letter or digit to name a task by; rename it.")
+        if task in made[:position]:
+            raise UserError(f"{what} '{name}' makes a second task '{task}'; rename one of them.")
+    return tuple(made)
+
+
+def choice(options: Mapping[str, Any], key: str, allowed: Sequence[str]) -> str:
+    """Return a declared option, by default the first allowed value; UserError if not allowed."""
+    value = options.get(key, allowed[0])
+    if value not in allowed:
+        raise UserError(
+            f"{key} is '{value}'{suggest(value, allowed)}; allowed are {listed(allowed)}."
+        )
+    return str(value)
+
+
+def chosen_tasks(names: Sequence[object] | None, tasks: Sequence[str], key: str) -> tuple[str, ...]:
+    """Return the identifiers of chosen tasks (None: all); UserError for one that is not there."""
+    if names is None:
+        return tuple(tasks)
+    chosen = identifiers(names, key)
+    if not chosen:
+        raise UserError(f"{key} is an empty list; name at least one of {listed(tasks)}.")
+    for name, task in zip(names, chosen, strict=True):
+        if task not in tasks:
+            raise UserError(
+                f"{key} names '{name}'{suggest(task, tasks)}, which is no task here; "
+                f"there are {listed(tasks)}."
+            )
+    return chosen
+
+
+def validate(manifest: Manifest) -> Manifest:
+    """Check a manifest wholly; return it with the notes that the checks gave rise to.
+
+    Raises:
+        UserError: The first fault found: a missing column or id, an image named twice, an empty
+            split, a patient or study in two splits, a label out of range, views of a study with
+            different labels in valid or test, or a scored task with a single class there.
+    """
+    _check_shape(manifest)
+    _check_ids(manifest.table)
+    for name, mend in (
+        ("patient", "all images of a patient belong in one split"),
+        ("study", "all views of a study belong in one split"),
+    ):
+        _check_disjoint(manifest.table, name, mend)
+    _check_one_patient(manifest.table)
+    _check_labels(manifest)
+    notes = [*manifest.notes, *_check_classes(manifest)]
+    if not manifest.patients_known:
+        notes.append(
+            "Patients are unknown: each image counts as its own patient, so intervals may be too "
+            "narrow and a patient may be in two splits."
+        )
+    return replace(manifest, notes=tuple(dict.fromkeys(notes)))
+
+
+def _check_shape(manifest: Manifest) -> None:
+    table, tasks = manifest.table, manifest.tasks
+    if manifest.task_kind not in TASK_KINDS:
+        raise UserError(f"task_kind is '{manifest.task_kind}'; allowed are {listed(TASK_KINDS)}.")
+    if not tasks or len(set(tasks)) < len(tasks):
+        raise UserError(f"tasks are '{listed(tasks)}'; name at least one, and each once.")
+    if not manifest.score_tasks or set(manifest.score_tasks) - set(tasks):
+        raise UserError(
+            f"score_tasks are '{listed(manifest.score_tasks)}'; choose from {listed(tasks)}."
+        )
+    for column in (*IDS, *tasks):
+        if column not in table.columns:
+            raise UserError(f"the manifest has no column '{column}'; give every row a value there.")
+    for task in tasks:
+        if table[task].dtype != np.float32:
+            raise UserError(
+                f"labels of task {task} are {table[task].dtype}; make the column float32."
+            )
+    if len(manifest.source) != len(table):
+        raise UserError(
+            f"the manifest has {len(table)} rows and {len(manifest.source)} images; "
+            "give one image a row."
+        )
+
+
+def _check_ids(table: pd.DataFrame) -> None:
+    for column in IDS:
+        missing = table[column].isna()
+        if column != "view":
+            missing |= table[column] == ""
+        if missing.any():
+            row = int(np.flatnonzero(missing.to_numpy())[0]) + 1
+            raise UserError(f"row {row} has no {column}; give every image one.")
+    twice = table.loc[table["image_id"].duplicated(), "image_id"].unique()
+    if len(twice):
+        raise UserError(
+            f"{len(twice)} image(s) are listed more than once: {listed(twice, 5)}; "
+            "keep one row an image."
+        )
+    strange = set(table["split"].unique()) - set(SPLITS)
+    if strange:
+        raise UserError(f"split '{strange.pop()}' is none of {listed(SPLITS)}; use these names.")
+    for split in SPLITS:
+        if not (table["split"] == split).any():
+            raise UserError(
+                f"split {split} has no image; each of {listed(SPLITS)} needs at least one."
+            )
+
+
+def _check_disjoint(table: pd.DataFrame, name: str, mend: str) -> None:
+    column = f"{name}_id"
+    pairs = table[[column, "split"]].drop_duplicates()
+    both = pairs[pairs[column].duplicated(keep=False)]
+    if len(both):
+        splits = both.groupby(column, sort=True)["split"].agg(" and ".join)
+        shown = [f"{key} ({where})" for key, where in splits.head(5).items()]
+        more = f", ... ({len(splits)} in all)" if len(splits) > 5 else ""
+        raise UserError(f"{name} {', '.join(shown)}{more} is in more than one split; {mend}.")
+
+
+def _check_one_patient(table: pd.DataFrame) -> None:
+    pairs = table[["study_id", "patient_id"]].drop_duplicates()
+    shared = pairs.loc[pairs["study_id"].duplicated(), "study_id"].unique()
+    if len(shared):
+        raise UserError(
+            f"study {listed(shared, 5)} belongs to two patients; give each patient's studies "
+            "ids of their own."
+        )
+
+
+def _check_labels(manifest: Manifest) -> None:
+    table, tasks = manifest.table, list(manifest.tasks)
+    labels = table[tasks].to_numpy(dtype=np.float32)
+    train = (table["split"] == "train").to_numpy()
+    with np.errstate(invalid="ignore"):
+        good = np.isnan(labels) | (labels == 0) | (labels == 1)
+        good |= train[:, None] & (labels >= 0) & (labels <= 1)
+    if not good.all():
+        row, task = np.argwhere(~good)[0]
+        kind = "from 0 to 1 or unknown" if train[row] else "0, 1 or unknown"
+        raise UserError(
+            f"image {table['image_id'].iloc[row]} has label {labels[row, task]:g} for task "
+            f"{tasks[task]}; in {table['split'].iloc[row]} a label is {kind}."
+        )
+    if manifest.task_kind == "multiclass":
+        wrong = np.flatnonzero((np.sort(labels, axis=1)[:, :-1] != 0).any(axis=1) | ~labels.any(1))
+        if len(wrong):
+            raise UserError(
+                f"image {table['image_id'].iloc[wrong[0]]} is not of exactly one class; with "
+                "task_kind multiclass give each image one."
+            )
+    _check_views_agree(table.loc[~train], tasks)
+
+
+def _check_views_agree(table: pd.DataFrame, tasks: list[str]) -> None:
+    # A study is scored once, so its views must tell the same truth.
+    labels = table[tasks].fillna(-1).groupby(table["study_id"].to_numpy(), sort=False)
+    differ = (labels.max() != labels.min()).to_numpy()
+    if differ.any():
+        row, task = np.argwhere(differ)[0]
+        study = list(labels.groups)[row]
+        raise UserError(
+            f"views of study {study} have different labels for task {tasks[task]}; a study is "
+            "scored as one, so give its views one label or treat each image as a study."
+        )
+
+
+def _check_classes(manifest: Manifest) -> list[str]:
+    notes = []
+    for split in SPLITS:
+        rows = manifest.table.loc[manifest.table["split"] == split]
+        for task in manifest.tasks:
+            labels = rows[task].to_numpy()
+            positives, negatives = int((labels > 0.5).sum()), int((labels <= 0.5).sum())
+            if positives and negatives:
+                continue
+            count = (
+                f"task {task} has {positives} positive(s) and {negatives} negative(s) in {split}"
+            )
+            if split != "train" and task in manifest.score_tasks:
+                raise UserError(
+                    f"{count}, and an AUROC needs both; take it out of score_tasks or make "
+                    f"{split} larger."
+                )
+            notes.append(f"{count[0].upper()}{count[1:]}.")
+    return notes

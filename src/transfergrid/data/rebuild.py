@@ -1,0 +1,38 @@
+"""Make a cache from the note that a location stamp holds, once, whoever asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.data.cache import build_cache
+from transfergrid.planning.notes import find_note
+from transfergrid.planning.paths import cache_directory
+from transfergrid.planning.sources import check_dataset
+from transfergrid.runtime.locks import exclusive
+
+
+def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
+    """Build the cache that a location note describes.
+
+    Raises:
+        UserError: Label tables edited since planning, or bad images; nothing is written then.
+    """
+    check_dataset(note)
+    root = Path(note["root"]) if note["root"] else None
+    build_cache(dict(note["declaration"]), root, cache_directory(note["id"], results), workers)
+
+
+def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
+    """Build a cache that is missing; several jobs that miss it at once build it once.
+
+    Raises:
+        UserError: No stamp says where the data lie.
+    """
+    directory = cache_directory(dataset_id, results)
+    if (directory / "card.json").is_file():
+        return
+    with exclusive(directory.with_name(f".{dataset_id}.lock")):
+        if not (directory / "card.json").is_file():
+            rebuild_cache(find_note(dataset_id, results), results, workers)

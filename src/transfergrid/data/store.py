@@ -1,0 +1,132 @@
+"""The cache as training reads it: one split's pixels and labels, never another's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transfergrid.runtime.errors import UserError, listed
+
+SPLITS = ("train", "valid", "test")
+"""Every split, in the order of the index's row groups."""
+
+LABEL = "label_"
+"""Prefix of the index's label columns."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a cache holds, from its card.json.
+
+    Attributes:
+        dataset: Name of the data set in the study.
+        kind: Its reader: chexpert, medmnist, csv, phantom or ``module:function``.
+        task_kind: "multilabel" (sigmoid a task) or "multiclass" (softmax over tasks).
+        tasks: Every output, in the order of the label columns.
+        score_tasks: The tasks that the macro AUROC is the mean of.
+        patients: "known", or "unknown" where each image stands for a patient.
+        studies: "known", or "unknown" where each image stands for a study.
+        image_px: Height and width of every image.
+        resize: "crop", "pad" or "stretch".
+        channels: 1 (grey) or 3 (RGB).
+        synthetic: True for drawn images, which prove nothing of medicine.
+        aggregate: How the views of a study are combined on the logit: "max" or "mean".
+        splits: Counts of each split: images, studies, patients, and by task positives,
+            negatives, unknown and soft (strictly between 0 and 1).
+        content_sha256: SHA-256 over ids, labels and pixels of every split.
+        notes: Sentences that every table built on this cache must carry.
+    """
+
+    dataset: str
+    kind: str
+    task_kind: str
+    tasks: tuple[str, ...]
+    score_tasks: tuple[str, ...]
+    patients: str
+    studies: str
+    image_px: int
+    resize: str
+    channels: int
+    synthetic: bool
+    aggregate: str
+    splits: Mapping[str, Mapping[str, Any]]
+    content_sha256: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a cache; row i of every array is the same image.
+
+    Attributes:
+        images: Read-only memory map, (N, px, px) or (N, px, px, 3) uint8.
+        labels: (N, tasks) float32; NaN is unknown, train may hold soft values in [0, 1].
+        image_id: (N,) str.
+        study_id: (N,) str.
+        patient_id: (N,) str.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.float32]
+    image_id: npt.NDArray[np.str_]
+    study_id: npt.NDArray[np.str_]
+    patient_id: npt.NDArray[np.str_]
+
+
+def read_card(cache: str | Path) -> Card:
+    """Read a cache's card.json.
+
+    Raises:
+        UserError: The card is missing, is no JSON or lacks a key.
+    """
+    path = Path(cache) / "card.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
+        return Card(**{field.name: values[field.name] for field in fields(Card)} | lists)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(cache, f"card.json cannot be read ({error})") from None
+
+
+def open_split(cache: str | Path, split: str) -> Split:
+    """Open one split: map its .npy and read its row group of the index, and touch no other.
+
+    Args:
+        cache: Folder of the cache.
+        split: "train", "valid" or "test".
+
+    Raises:
+        UserError: No such split, or the cache is incomplete or inconsistent.
+    """
+    if split not in SPLITS:
+        raise UserError(f"'{split}' is no split of a cache; choose one of {listed(SPLITS)}.")
+    card = read_card(cache)
+    columns = [LABEL + task for task in card.tasks]
+    ids = ["image_id", "study_id", "patient_id"]
+    try:
+        with pq.ParquetFile(Path(cache) / "index.parquet") as index:
+            table = index.read_row_group(SPLITS.index(split), columns=[*ids, "split", *columns])
+        images = np.load(Path(cache) / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _broken(cache, f"its {split} part cannot be read ({error})") from None
+    if set(table.column("split").to_pylist()) - {split} or len(images) != table.num_rows:
+        raise _broken(cache, f"the index does not fit {split}.npy")
+    # By DLPack, because pyarrow's to_numpy imports pandas, which training does without.
+    labels = [np.from_dlpack(table.column(name).combine_chunks()) for name in columns]
+    return Split(
+        images=images,
+        labels=np.stack(labels, axis=1).astype(np.float32, copy=False),
+        **{name: np.asarray(table.column(name).to_pylist(), dtype=np.str_) for name in ids},
+    )
+
+
+def _broken(cache: str | Path, what: str) -> UserError:
+    return UserError(f"cache {cache} is broken: {what}; delete the folder and prepare it again.")

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from transfergrid.data import images
+from transfergrid.data.images import CHANNELS, RULES, ImageFiles, read_image, resize
+from transfergrid.runtime.errors import UserError
+
+
+def smooth(rng, height, width, channels=None):
+    shape = (8, 9) if channels is None else (8, 9, channels)
+    coarse = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def spy(fit, sizes):
+    def spied(picture, *arguments):
+        sizes.append(picture.size)
+        return fit(picture, *arguments)
+
+    return spied
+
+
+def reference_resize(image, px, rule):
+    """The same three rules on a float tensor by torch's antialiased interpolation."""
+    x = torch.tensor(image, dtype=torch.float64)[None, None]
+    height, width = image.shape
+    if rule == "stretch":
+        size = (px, px)
+    else:
+        scale = px / (min if rule == "crop" else max)(height, width)
+        size = (round(height * scale), round(width * scale))
+    y = torch.nn.functional.interpolate(x, size, mode="bilinear", antialias=True)[0, 0].numpy()
+    if rule == "crop":
+        top, left = (size[0] - px) // 2, (size[1] - px) // 2
+        return y[top : top + px, left : left + px]
+    square = np.zeros((px, px))
+    top, left = (px - size[0]) // 2, (px - size[1]) // 2
+    square[top : top + size[0], left : left + size[1]] = y
+    return square
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("shape", [(64, 96), (96, 64), (8, 12), (32, 32)])
+def test_resize_agrees_with_torch(rule, shape):
+    image = smooth(np.random.default_rng(0), *shape)
+    ours = resize(image, 16, rule, "grey").astype(float)
+    assert np.abs(ours - reference_resize(image, 16, rule)).max() <= 1
+
+
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 40),
+    st.sampled_from(RULES),
+    st.sampled_from(CHANNELS),
+    st.booleans(),
+)
+def test_resize_is_exact_in_shape_and_stays_in_range(height, width, px, rule, channels, colour):
+    rng = np.random.default_rng(height * 100 + width)
+    shape = (height, width, 3) if colour else (height, width)
+    image = rng.integers(90, 120, shape, dtype=np.uint8)
+    out = resize(image, px, rule, channels)
+    assert out.shape == ((px, px) if channels == "grey" else (px, px, 3))
+    assert out.dtype == np.uint8
+    if rule != "pad":
+        assert out.min() >= image.min() - 1
+        assert out.max() <= image.max() + 1
+
+
+def test_pad_fills_with_black_and_keeps_the_middle():
+    out = resize(np.full((10, 40), 200, np.uint8), 20, "pad", "grey")
+    assert (out[7:12] == 200).all()
+    assert not out[:7].any()
+    assert not out[12:].any()
+
+
+def test_grey_becomes_rgb_by_repetition_and_rgb_grey_by_luma():
+    rng = np.random.default_rng(1)
+    grey = smooth(rng, 20, 20)
+    rgb = resize(grey, 10, "crop", "rgb")
+    for channel in range(3):
+        np.testing.assert_array_equal(rgb[..., channel], resize(grey, 10, "crop", "grey"))
+    colour = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    luma = colour @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(resize(colour, 9, "crop", "grey") - luma).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)]
+)
+def test_an_array_that_is_no_image_is_refused(image):
+    with pytest.raises(ValueError, match="is no"):
+        resize(image, 4, "crop", "grey")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA", "1"])
+def test_a_png_of_any_mode_reads_back(tmp_path, mode):
+    rng = np.random.default_rng(2)
+    values = rng.integers(0, 2, (6, 6), dtype=np.uint8) * 255
+    image = Image.fromarray(values).convert(mode)
+    image.save(tmp_path / "a.png")
+    out = read_image(tmp_path / "a.png")
+    assert out.ndim == (2 if mode in ("L", "LA", "1") else 3)
+    np.testing.assert_array_equal(resize(out, 6, "stretch", "grey"), values)
+
+
+def test_a_colour_palette_is_resolved(tmp_path):
+    image = Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2), "L").convert("P")
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7])
+    image.save(tmp_path / "a.png")
+    out = read_image(tmp_path / "a.png")
+    assert out.tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 8, 7]]]
+
+
+def test_transparency_is_laid_over_black(tmp_path):
+    pixels = np.array([[[200, 100, 50, 255], [200, 100, 50, 0], [200, 100, 50, 51]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").tolist() == [[[200, 100, 50], [0, 0, 0], [40, 20, 10]]]
+    Image.fromarray(pixels[..., [0, 3]]).save(tmp_path / "b.png")
+    assert read_image(tmp_path / "b.png").tolist() == [[200, 0, 40]]
+
+
+def test_sixteen_bits_are_scaled_by_the_container(tmp_path):
+    values = np.array([[0, 128, 129, 257, 4095], [32767, 32768, 65279, 65407, 65535]], np.uint16)
+    expected = np.round(values.astype(float) * 255 / 65535)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+    Image.fromarray(values.astype(np.int32)).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((3, 3), 65536, np.int32),
+        np.full((3, 3), -1, np.int32),
+        np.full((3, 3), 0.5, np.float32),
+    ],
+)
+def test_numbers_without_a_white_level_are_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match=r"a\.tif cannot be read \(.*white level is unknown"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_large_jpeg_is_decoded_small_with_hardly_a_difference(tmp_path, monkeypatch, rule, mode):
+    for shape in ((700, 500), (501, 333), (479, 999)):
+        image = smooth(np.random.default_rng(3), *shape, None if mode == "L" else 3)
+        Image.fromarray(image).save(tmp_path / "a.jpg", quality=92)
+        sizes = []
+        monkeypatch.setattr(images, "_fit", spy(images._fit, sizes))
+        drafted = ImageFiles(tmp_path, ["a.jpg"], 40, rule).read(0)
+        monkeypatch.undo()
+        assert sizes[0][0] < shape[1] and sizes[0][1] < shape[0]
+        assert 80 <= (max if rule == "pad" else min)(sizes[0]) <= 160
+        assert drafted.shape == (40, 40) if mode == "L" else (40, 40, 3)
+        full = resize(read_image(tmp_path / "a.jpg"), 40, rule, "rgb")
+        difference = np.abs(resize(drafted, 40, rule, "rgb").astype(int) - full)
+        assert difference.max() <= 3
+        assert difference.mean() < 0.6
+
+
+@given(st.integers(1, 30), st.sampled_from(RULES), st.booleans())
+def test_an_image_of_the_size_wanted_is_left_alone(px, rule, colour):
+    image = np.random.default_rng(px).integers(0, 256, (px, px, 3)[: 2 + colour], dtype=np.uint8)
+    np.testing.assert_array_equal(resize(image, px, rule, "rgb" if colour else "grey"), image)
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(ValueError, match="resize 'squash' is none of crop, pad, stretch"):
+        resize(np.zeros((4, 4), np.uint8), 4, "squash", "grey")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.7, 0.95])
+@pytest.mark.parametrize("px", [None, 16])
+def test_a_truncated_file_is_named(tmp_path, suffix, share, px):
+    path = tmp_path / f"film.{suffix}"
+    Image.fromarray(smooth(np.random.default_rng(4), 200, 220)).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(UserError, match=rf"film\.{suffix} cannot be read \(.+\); restore it"):
+        read_image(path, px)
+
+
+def test_a_missing_and_a_foreign_file_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.png does not exist"):
+        read_image(tmp_path / "gone.png")
+    (tmp_path / "a.jpg").write_text("<svg/>")
+    with pytest.raises(UserError, match=r"a\.jpg cannot be read"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_reading_refuses_to_run_where_truncation_is_hidden(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(RuntimeError, match="LOAD_TRUNCATED_IMAGES"):
+        read_image(tmp_path / "a.png")
+
+
+def test_image_files_name_their_images(tmp_path):
+    files = ImageFiles(tmp_path, ["x/a.png", "b.png"])
+    assert len(files) == 2
+    assert files.name(0) == "x/a.png"

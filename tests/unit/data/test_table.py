@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from datasets.csv.make import make
+
+from transfergrid.data.manifest import validate
+from transfergrid.data.table import read, read_table
+from transfergrid.runtime.errors import UserError
+
+SPLIT = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
+OPTIONS = {
+    "table": "labels.csv",
+    "image_column": "image",
+    "label_columns": ["Mass", "Micro-Calcification"],
+    "patient_column": "patient",
+    "study_column": "study",
+    "view_column": "view",
+    "split": SPLIT,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("csv")
+    make(root, np.random.default_rng(0))
+    return root
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def edited(root, change):
+    frame = pd.read_csv(root / "labels.csv", dtype=str)
+    change(frame).to_csv(root / "labels.csv", index=False)
+
+
+def test_columns_become_a_manifest(folder):
+    manifest = validate(read(OPTIONS, folder))
+    written = pd.read_csv(folder / "labels.csv", dtype={"patient": str})
+    table = manifest.table
+    assert manifest.tasks == ("mass", "micro_calcification")
+    assert table["image_id"].tolist() == written["image"].tolist()
+    assert table["patient_id"].tolist() == written["patient"].tolist()
+    assert table["patient_id"][0] == "000"
+    assert table["study_id"].tolist() == (written["patient"] + "/" + written["study"]).tolist()
+    assert table["view"].tolist() == written["view"].tolist()
+    renamed = {"development": "train", "tuning": "valid", "holdout": "test"}
+    assert table["split"].tolist() == written["part"].map(renamed).tolist()
+    np.testing.assert_array_equal(table["mass"], written["Mass"])
+    np.testing.assert_array_equal(table["micro_calcification"], written["Micro-Calcification"])
+    assert np.isnan(table["micro_calcification"]).any()
+    assert manifest.source.read(0).ndim == 2
+    assert (manifest.patients_known, manifest.studies_known) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["labels.tsv", "labels.parquet"])
+def test_other_forms_of_table_read_the_same(tmp_path, folder, name):
+    make(tmp_path, np.random.default_rng(0), table=name)
+    manifest = read({**OPTIONS, "table": name}, tmp_path)
+    pd.testing.assert_frame_equal(manifest.table, read(OPTIONS, folder).table)
+
+
+def test_numbers_and_truth_values_of_a_parquet_table_are_labels(copy):
+    frame = pd.read_csv(copy / "labels.csv", dtype={"patient": int})
+    frame["Mass"] = frame["Mass"] == 1
+    frame.to_parquet(copy / "labels.parquet")
+    table = read({**OPTIONS, "table": "labels.parquet"}, copy).table
+    np.testing.assert_array_equal(table["mass"], frame["Mass"])
+    np.testing.assert_array_equal(table["micro_calcification"], frame["Micro-Calcification"])
+    assert table["patient_id"][0] == "0"
+    frame.to_csv(copy / "labels.csv", index=False)
+    assert "True" in (copy / "labels.csv").read_text()
+    np.testing.assert_array_equal(read(OPTIONS, copy).table["mass"], frame["Mass"])
+
+
+def test_a_class_column_becomes_one_hot(folder):
+    options = {**OPTIONS, "task_kind": "multiclass", "label_columns": ["finding"]}
+    manifest = validate(read({**options, "score_tasks": ["Not Sure"]}, folder))
+    assert manifest.tasks == ("benign", "malignant", "not_sure")
+    assert manifest.score_tasks == ("not_sure",)
+    finding = pd.read_csv(folder / "labels.csv")["finding"]
+    for task, name in zip(manifest.tasks, ("Benign", "Malignant", "Not Sure"), strict=True):
+        np.testing.assert_array_equal(manifest.table[task], finding == name)
+    with pytest.raises(UserError, match="label_columns names 2 columns"):
+        read({**OPTIONS, "task_kind": "multiclass"}, folder)
+
+
+def test_a_single_class_is_refused(copy):
+    edited(copy, lambda frame: frame.assign(finding="same"))
+    options = {**OPTIONS, "task_kind": "multiclass", "label_columns": ["finding"]}
+    with pytest.raises(UserError, match="one class only in column 'finding'"):
+        read(options, copy)
+
+
+def test_without_people_each_image_stands_for_one(folder):
+    bare = {key: OPTIONS[key] for key in ("table", "image_column", "label_columns", "split")}
+    manifest = validate(read(bare, folder))
+    table = manifest.table
+    assert table["patient_id"].tolist() == table["study_id"].tolist() == table["image_id"].tolist()
+    assert set(table["view"]) == {""}
+    assert (manifest.patients_known, manifest.studies_known) == (False, False)
+    assert any("Patients are unknown" in note for note in manifest.notes)
+
+
+@pytest.mark.parametrize("known", [("patient",), ("patient", "study"), ("study",), ()])
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"random": {"valid": 0.25, "test": 0.3}, "seed": 1},
+        {"folds": 4, "fold": 2, "valid": 0.3, "seed": 1},
+    ],
+)
+def test_drawn_splits_keep_people_whole(copy, known, split):
+    edited(copy, lambda frame: frame.assign(study=frame["patient"] + frame["study"]))
+    people = {f"{key}_column": key if key in known else None for key in ("patient", "study")}
+    options = {**OPTIONS, **people, "split": split, "label_columns": ["Mass"]}
+    table = read(options, copy).table
+    unit = f"{known[0]}_id" if known else "image_id"
+    assert (table.groupby(unit)["split"].nunique() == 1).all()
+    counts = table.drop_duplicates(unit)["split"].value_counts()
+    total = counts.sum()
+    if "random" in split:
+        expected = {"valid": round(0.25 * total), "test": round(0.3 * total)}
+    else:
+        rest = total - counts["test"]
+        assert counts["test"] in (total // 4, total // 4 + 1)
+        expected = {"valid": round(0.3 * rest)}
+    assert {key: counts[key] for key in expected} == expected
+    pd.testing.assert_frame_equal(table, read(options, copy).table)
+
+
+def test_folds_test_every_patient_once(folder):
+    tested = []
+    for fold in range(3):
+        split = {"folds": 3, "fold": fold, "valid": 0.2, "seed": 5}
+        table = read({**OPTIONS, "split": split}, folder).table
+        tested += table.loc[table["split"] == "test", "patient_id"].unique().tolist()
+    assert sorted(tested) == sorted(set(table["patient_id"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="Mass"), "no column 'Mass'.*its columns are image"),
+        (lambda f: f.rename(columns={"image": "img"}), "no column 'image'"),
+        (lambda f: f.assign(Mass="-1"), "'-1' in column 'Mass' of row 1; a label is 0, 1"),
+        (lambda f: f.assign(Mass="abc"), "'abc' in column 'Mass' of row 1"),
+        (lambda f: f.assign(Mass="7"), "'7' in column 'Mass' of row 1"),
+        (lambda f: f.assign(Mass="NA"), "'NA' in column 'Mass' of row 1"),
+        (lambda f: f.assign(patient=""), "nothing in column 'patient' of row 1"),
+        (lambda f: f.assign(image="/a/" + f["image"]), "'/a/images/.*by an absolute path"),
+        (lambda f: f.assign(part="spare"), "'spare' in column 'part', which split gives"),
+        (
+            lambda f: f.assign(patient="000"),
+            r"patient 000 \(.*\) is in more than one split",
+        ),
+        (lambda f: f.assign(part="tuning"), "split train has no image"),
+        (lambda f: f.assign(Mass="1"), r"task mass has .* 0 negative\(s\) in valid"),
+        (lambda f: f.assign(image="images/a.png"), "listed more than once: images/a.png"),
+    ],
+)
+def test_faults_of_the_table_are_named(copy, change, message):
+    edited(copy, change)
+    with pytest.raises(UserError, match=message):
+        validate(read(OPTIONS, copy))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table": "none.csv"}, r"none\.csv does not exist"),
+        ({"table": "images/000a_CC.png"}, r"ends in '\.png'; write it as"),
+        ({"task_kind": "ordinal"}, "task_kind is 'ordinal'"),
+        ({"label_columns": ["Mass", "Mass"]}, "makes a second task 'mass'"),
+        ({"score_tasks": ["masses"]}, r"names 'masses' \(did you mean 'mass'"),
+        ({"split": {"folds": 3, "fold": 3, "valid": 0.1}}, "fold 3 of 3; choose from 0 to 2"),
+        ({"split": {"random": {"valid": 0.6, "test": 0.5}}}, "lower the shares"),
+        ({"split": {"seed": 1}}, "needs column, random or folds"),
+        ({"split": {**SPLIT, "test": ["tuning"]}}, "gives 'tuning' to valid and test"),
+    ],
+)
+def test_options_out_of_range_are_named(folder, options, message):
+    with pytest.raises(UserError, match=message):
+        read({**OPTIONS, **options}, folder)
+
+
+def test_a_root_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"data folder .*nowhere does not exist"):
+        read(OPTIONS, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2,3\n4,5,6\n", "more cells than its header"),
+        ("a,b\n1,2\n4,5,6\n", "cannot be read"),
+        ("", "cannot be read"),
+        ('a,b\n"1,2\n', "cannot be read"),
+    ],
+)
+def test_ragged_tables_are_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(UserError, match=rf"t\.csv .*{message}|t\.csv {message}"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_only_an_empty_cell_is_blank(tmp_path):
+    (tmp_path / "t.csv").write_bytes("\ufeffa,b\nNA,\nnan,0\n".encode())
+    frame = read_table(tmp_path / "t.csv").frame
+    assert frame["a"].tolist() == ["NA", "nan"]
+    assert frame["b"].isna().tolist() == [True, False]
