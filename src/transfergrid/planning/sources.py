@@ -24,6 +24,14 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
 
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
+CHEXPERT_TABLES = (
+    "train.csv",
+    "valid.csv",
+    "test.csv",
+    "test_labels.csv",
+    "test/test.csv",
+    "test/test_labels.csv",
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def _tables(
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
-    return {file.name: sha256_file(file) for file in files}
+    return {file.relative_to(root).as_posix(): sha256_file(file) for file in files}
 
 
 def _chexpert_tables(name: str, root: Path) -> list[Path]:
@@ -142,10 +150,7 @@ def _chexpert_tables(name: str, root: Path) -> list[Path]:
             f"data set '{name}' has no train.csv in {root} or in its folders "
             f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
         )
-    names = ("train.csv", "valid.csv", "test.csv", "test_labels.csv")
-    places = dict.fromkeys([home, root])
-    found = [place / table for place in places for table in names]
-    return list({file.name: file for file in reversed(found) if file.is_file()}.values())[::-1]
+    return [home / table for table in CHEXPERT_TABLES if (home / table).is_file()]
 
 
 def _npz_members(name: str, path: Path) -> dict[str, str]:

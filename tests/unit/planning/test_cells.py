@@ -287,3 +287,15 @@ def test_builder_resolves_each_source_once(tmp_path: Path) -> None:
     first = builder.targets()
     assert [cell.name for cell in first] == [cell.name for cell in study.targets]
     assert builder.cell(first[0].point) is first[0]
+
+
+def test_planning_and_readers_name_the_same_things() -> None:
+    # planning may not import data, whose modules it hashes.
+    from transfergrid.data import chexpert, kinds
+    from transfergrid.planning import fingerprint, sources
+
+    assert {kind: f"transfergrid.{module}:read" for kind, module in fingerprint.READERS.items()} == (
+        kinds.READERS
+    )
+    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
+    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
+from transfergrid.runtime.atomic import write_json
+from transfergrid.statistics.questions import UNKNOWN_PATIENTS, answer
+
+STUDIES = 120
+ARCHITECTURES = {"small": 1e5, "middle": 1e6, "large": 1e7}
+
+
+def build(results: Path, patients: str = "known", missing: bool = False) -> dict[str, Any]:
+    """Ensembles of 3 architectures x 2 pretrainings x 2 seeds whose quality grows with size."""
+    rng = np.random.default_rng(5)
+    labels = (rng.random((STUDIES, 2)) < 0.4).astype(np.float32)
+    ids = np.array([f"s{i}" for i in range(STUDIES)])
+    cells = []
+    for rank, architecture in enumerate(ARCHITECTURES):
+        for pretraining in ("random", "imagenet"):
+            for seed in (0, 1):
+                if missing and (architecture, pretraining, seed) == ("large", "random", 1):
+                    continue
+                name = f"films-{architecture}-{pretraining}-drop0-p-seed{seed}-{rank:08x}"
+                shift = 0.5 + 0.4 * rank + (0.5 if pretraining == "imagenet" else 0)
+                noise = rng.normal(size=labels.shape)
+                values = 1 / (1 + np.exp(-(labels * shift + noise)))
+                table = Ensemble(ids, ids, ("edema", "fracture"), values, labels)
+                for split in ("valid", "test"):
+                    path = results / "s" / "ensemble" / name / "best" / f"{split}.parquet"
+                    write_ensemble(path, table)
+                folder = results / "cells" / name
+                card = {"score_tasks": ["edema"], "patients": patients}
+                write_json(folder / "card.json", card)
+                weights = {"id": "w" if pretraining == "imagenet" else None}
+                write_json(folder / "spec.json", {"weights": weights})
+                cells.append(
+                    {
+                        "cell": name,
+                        "role": "target",
+                        "dataset": "films",
+                        "architecture": architecture,
+                        "pretraining": pretraining,
+                        "truncation": 0,
+                        "protocol": "p",
+                        "seed": seed,
+                        "imagenet_top1": 60.0 + rank,
+                    }
+                )
+    return {
+        "name": "s",
+        "cells": cells,
+        "evaluation": {"selections": ["best"], "primary": "best", "confidence": 0.95},
+        "questions": [
+            {
+                "name": "boost",
+                "kind": "contrast",
+                "axis": "pretraining",
+                "baseline": "random",
+                "margin": None,
+                "where": {},
+            },
+            {"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}},
+            {"name": "gain", "kind": "correlation", "x": "params", "y": "boost", "where": {}},
+        ],
+    }
+
+
+def areas(study: dict[str, Any], results: Path) -> pd.DataFrame:
+    rows = []
+    for cell in study["cells"]:
+        frame = pd.read_parquet(results / "s/ensemble" / cell["cell"] / "best/test.parquet")
+        area = roc_auc_score(frame["label_edema"], frame["prob_edema"])
+        size = ARCHITECTURES[cell["architecture"]]
+        rows.append({**cell, "selection": "best", "auroc": area, "params": size})
+    return pd.DataFrame(rows)
+
+
+def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    cells = areas(study, tmp_path)
+    contrasts, _, skipped = answer(study, cells, tmp_path)
+    assert skipped == []
+    means = cells.groupby(["architecture", "pretraining"])["auroc"].mean().unstack()
+    boosts = means["imagenet"] - means["random"]
+    for architecture in ARCHITECTURES:
+        name = f"{architecture} drop0 films p: imagenet - random"
+        (row,) = contrasts[contrasts["contrast"] == name].to_dict("records")
+        assert row["estimate"] == pytest.approx(boosts[architecture], abs=1e-12)
+        assert (row["n_seeds"], row["n_cells"], row["n_patients"]) == (2, 1, STUDIES)
+        assert row["conditional_on"] == "one released weight file"
+        assert row["p_adjusted"] >= row["p"]
+    (mean,) = contrasts[contrasts["n_cells"] == 3].to_dict("records")
+    assert mean["contrast"] == "mean of 3 architectures, drop0 films p: imagenet - random"
+    assert mean["estimate"] == pytest.approx(boosts.mean(), abs=1e-12)
+
+
+def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    _, correlations, _ = answer(study, areas(study, tmp_path), tmp_path)
+    size = correlations[correlations["question"] == "size"]
+    assert list(size["y"]) == ["auroc (random drop0 films p)", "auroc (imagenet drop0 films p)"]
+    assert set(size["n"]) == {3}
+    assert size["rho"].iloc[0] == pytest.approx(1.0)
+    gain = correlations[correlations["question"] == "gain"]
+    assert list(gain["y"]) == ["boost (imagenet drop0 films p)"]  # the baseline has no boost
+
+
+def test_unknown_patients_are_in_every_row(tmp_path: Path) -> None:
+    study = build(tmp_path, patients="unknown")
+    contrasts, _, _ = answer(study, areas(study, tmp_path), tmp_path)
+    assert contrasts["conditional_on"].str.contains(UNKNOWN_PATIENTS).all()
+
+
+def test_a_missing_seed_is_told_and_the_pair_uses_common_seeds(tmp_path: Path) -> None:
+    study = build(tmp_path, missing=True)
+    contrasts, _, skipped = answer(study, areas(study, tmp_path), tmp_path)
+    large = contrasts[contrasts["contrast"].str.startswith("large")].iloc[0]
+    assert large["n_seeds"] == 1
+    assert "conditional on this seed" in large["conditional_on"]
+    assert any("seeds 1" in sentence and "large" in sentence for sentence in skipped)
+
+
+def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    study["questions"] = [{**study["questions"][0], "baseline": "nothing"}]
+    contrasts, _, skipped = answer(study, areas(study, tmp_path), tmp_path)
+    assert contrasts.empty
+    assert len(skipped) == 6
+    assert "has pretraining random but no baseline nothing" in skipped[0]
