@@ -1,0 +1,268 @@
+"""The study's questions and what was found, as sentences."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.reporting.contrast_labels import shorten
+from transfergrid.reporting.words import (
+    count,
+    difference,
+    known,
+    level,
+    p_value,
+    plural,
+)
+
+QUANTITIES = {
+    "imagenet_top1": "ImageNet top-1 accuracy",
+    "params": "number of parameters",
+    "macs": "number of multiply-accumulates",
+    "auroc": "AUROC",
+    "boost": "boost",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An interval on the axis of its question, in per cent from the left; zero is at 50.
+
+    Attributes:
+        low: Left end.
+        middle: Estimate.
+        high: Right end.
+        cut: Whether an end lies beyond the axis.
+    """
+
+    low: float
+    middle: float
+    high: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of contrasts.csv or correlations.csv in words.
+
+    Attributes:
+        subject: What was compared, such as the contrast's name.
+        finding: The verdict as a sentence without its number.
+        number: Estimate with interval.
+        support: p-values, n, seeds, method and conditions, in pieces.
+        bounds: Low, estimate and high, or None without an interval.
+        clear: Whether the interval excludes zero.
+        bar: The same as a picture, once the question's other rows are known.
+    """
+
+    subject: str
+    finding: str
+    number: str
+    support: tuple[str, ...]
+    bounds: tuple[float, float, float] | None
+    clear: bool
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question with its answers.
+
+    Attributes:
+        name: Name in the study.
+        text: The question as a sentence.
+        answers: Rows, those over most networks first.
+        common: The pieces of support that all rows share.
+    """
+
+    name: str
+    text: str
+    answers: tuple[Answer, ...]
+    common: tuple[str, ...]
+
+
+def questions(
+    declared: Sequence[Mapping[str, Any]],
+    contrasts: pd.DataFrame,
+    correlations: pd.DataFrame,
+    confidence: float,
+) -> list[Question]:
+    """Return every question of the study in its order, answered or not.
+
+    Args:
+        declared: The study's questions.
+        contrasts: contrasts.csv.
+        correlations: correlations.csv.
+        confidence: Coverage of the intervals, in (0, 1).
+    """
+    texts = {str(entry["name"]): question_text(entry) for entry in declared}
+    found: dict[str, list[Answer]] = {name: [] for name in texts}
+    ordered = contrasts.sort_values("n_cells", ascending=False, kind="stable")
+    for name, part in ordered.groupby("question", sort=False):
+        _, labels = shorten([str(contrast) for contrast in part["contrast"]])
+        found.setdefault(str(name), []).extend(
+            contrast_answer(row, label, confidence)
+            for row, label in zip(part.to_dict("records"), labels, strict=True)
+        )
+    for name, part in correlations.groupby("question", sort=False):
+        _, labels = shorten([_place(y) for y in part["y"]])
+        found.setdefault(str(name), []).extend(
+            correlation_answer(row, label, confidence)
+            for row, label in zip(part.to_dict("records"), labels, strict=True)
+        )
+    return [_question(name, texts.get(name, name), answers) for name, answers in found.items()]
+
+
+def _question(name: str, text: str, answers: list[Answer]) -> Question:
+    first = answers[0].support if len(answers) > 1 else ()
+    common = tuple(part for part in first if all(part in answer.support for answer in answers))
+    scale = _scale(answers)
+    rows = tuple(
+        replace(
+            answer,
+            support=tuple(part for part in answer.support if part not in common),
+            bar=_bar(answer.bounds, scale) if answer.bounds else None,
+        )
+        for answer in answers
+    )
+    return Question(name, text, rows, common)
+
+
+def _bar(bounds: tuple[float, float, float], scale: float) -> Bar:
+    places = [50 + 50 * value / scale for value in bounds]
+    low, middle, high = (min(max(place, 0.0), 100.0) for place in places)
+    return Bar(low, middle, high, cut=places[0] < 0 or places[2] > 100)
+
+
+def _scale(answers: Sequence[Answer]) -> float:
+    """Return the half-width of the common axis of all bars.
+
+    One interval of two wild seeds must not press all others into a dot, so the axis ends at three
+    times the median reach; all estimates are on it.
+    """
+    bounds = [answer.bounds for answer in answers if answer.bounds]
+    if not bounds:
+        return 1.0
+    reach = [max(abs(low), abs(high)) for low, _, high in bounds]
+    estimates = max(abs(estimate) for _, estimate, _ in bounds)
+    return 1.04 * (max(min(max(reach), 3 * statistics.median(reach)), estimates) or 1.0)
+
+
+def question_text(entry: Mapping[str, Any]) -> str:
+    """Put a question of the study into words."""
+    if entry.get("text"):
+        return str(entry["text"])
+    where = ", ".join(_only(axis, value) for axis, value in (entry.get("where") or {}).items())
+    tail = f" ({where})?" if where else "?"
+    if entry["kind"] == "contrast":
+        baseline = entry["baseline"]
+        if entry["axis"] == "truncation":
+            whole = "the whole network" if baseline == 0 else f"{baseline} blocks removed"
+            return f"What does truncation change, compared with {whole}{tail}"
+        return f"What does {entry['axis']} change, compared with {baseline}{tail}"
+    return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
+
+
+def _only(axis: str, value: Any) -> str:
+    return "whole networks" if (axis, value) == ("truncation", 0) else f"{axis} {value} only"
+
+
+def quantity(name: Any) -> str:
+    """Return the words for a column that correlations are about."""
+    return QUANTITIES.get(str(name), str(name))
+
+
+def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> Answer:
+    """Put a row of contrasts.csv into words."""
+    a, b, verdict = row["a"], row["b"], row["verdict"]
+    margin = f"±{float(row['margin']):g}" if known(row["margin"]) else ""
+    neither = f"neither a difference nor equivalence within {margin}" if margin else "no difference"
+    findings = {
+        "higher": f"{a} scores above {b}",
+        "lower": f"{a} scores below {b}",
+        "equivalent": f"{a} and {b} are equivalent within {margin}",
+        "undecided": f"{neither} between {a} and {b} is shown",
+    }
+    metric = "macro AUROC" if row["metric"] == "auroc" else row["metric"]
+    size = (
+        plural(row["n_cells"], "pair of networks", "pairs of networks"),
+        plural(row["n_seeds"], "seed"),
+        f"{plural(row['n_studies'], 'study', 'studies')} of "
+        f"{plural(row['n_patients'], 'patient')} in {row['dataset']}'s test split",
+    )
+    parts = [
+        p_value(row["p"]),
+        f"adjusted {p_value(row['p_adjusted'])}" if known(row["p_adjusted"]) else "",
+        *size,
+        _conditions(row["conditional_on"]),
+        f"difference in {metric} with {level(confidence)} interval, not adjusted for the number of "
+        "contrasts; p adjusted by Holm's method within the question",
+        f"method: {row['method']}" if known(row["method"]) else "",
+    ]
+    bounds = _bounds(row["low"], row["estimate"], row["high"])
+    return Answer(
+        subject=label,
+        finding=findings.get(str(verdict), f"{a} against {b}: {verdict}"),
+        number=difference(row["estimate"], row["low"], row["high"]),
+        support=tuple(part for part in parts if part),
+        bounds=bounds,
+        clear=_clear(bounds),
+    )
+
+
+def _bounds(low: Any, middle: Any, high: Any) -> tuple[float, float, float] | None:
+    if not (known(low) and known(middle) and known(high)):
+        return None
+    return float(low), float(middle), float(high)
+
+
+def _clear(bounds: tuple[float, float, float] | None) -> bool:
+    return bounds is not None and (bounds[0] > 0 or bounds[2] < 0)
+
+
+def _conditions(text: Any) -> str:
+    """Say what an interval takes as given, whether or not the table says "conditional on"."""
+    if not known(text):
+        return ""
+    parts = [part.strip().removeprefix("conditional on ") for part in str(text).split(";")]
+    return f"taken as given: {', '.join(parts)}"
+
+
+def _place(y: Any) -> str:
+    """Return where a correlation was computed: ``auroc (random drop0)`` gives ``random drop0``."""
+    return str(y).partition(" (")[2].rstrip(")")
+
+
+def correlation_answer(row: Mapping[Any, Any], label: str, confidence: float) -> Answer:
+    """Put a row of correlations.csv into words."""
+    x = quantity(row["x"])
+    y = quantity(str(row["y"]).partition(" (")[0])
+    rho, low, high = row["rho"], row["low"], row["high"]
+    bounds = _bounds(low, rho, high)
+    clear = _clear(bounds)
+    if not known(rho):
+        finding = "no rank correlation can be computed"
+    elif clear:
+        finding = f"{y} {'rises' if rho > 0 else 'falls'} with the {x}"
+    else:
+        finding = f"no monotone relation between {x} and {y} is shown"
+    parts = [
+        p_value(row["p"]),
+        f"n = {count(row['n'])} networks",
+        f"Spearman's ρ with {level(confidence)} interval"
+        if bounds
+        else "Spearman's ρ, no interval",
+        f"method: {row['method']}" if known(row["method"]) else "",
+    ]
+    return Answer(
+        subject=label or f"{x} and {y}",
+        finding=finding,
+        number=f"ρ {difference(rho, low, high, 2)}",
+        support=tuple(part for part in parts if part),
+        bounds=bounds,
+        clear=clear,
+    )

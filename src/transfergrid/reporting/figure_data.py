@@ -1,0 +1,145 @@
+"""What the figures are drawn from, and the summaries that several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfergrid.planning.paths import cell_directory
+from transfergrid.reporting.records import read_history
+from transfergrid.reporting.table_files import read_table
+
+GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """Tables and curves of one study, as plain values.
+
+    Attributes:
+        cells: Rows of cells.csv, target cells under the primary selection; status may be anything.
+        contrasts: Rows of contrasts.csv.
+        correlations: Rows of correlations.csv.
+        histories: Per cell its lines of history.jsonl, in order.
+        imagenet_top1: ImageNet top-1 accuracy in per cent by architecture, where known.
+        confidence: Coverage of every interval, in (0, 1).
+    """
+
+    cells: pd.DataFrame
+    contrasts: pd.DataFrame
+    correlations: pd.DataFrame
+    histories: Mapping[str, Sequence[Mapping[str, Any]]]
+    imagenet_top1: Mapping[str, float]
+    confidence: float = 0.95
+
+    @classmethod
+    def of(
+        cls,
+        study: Mapping[str, Any],
+        tables: Mapping[str, pd.DataFrame],
+        histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> FigureData:
+        """Take what the figures need out of a study's JSON and its tables."""
+        cells, evaluation = tables["cells"], study["evaluation"]
+        return cls(
+            cells=cells[cells["selection"] == evaluation["primary"]],
+            contrasts=tables["contrasts"],
+            correlations=tables["correlations"],
+            histories=histories,
+            imagenet_top1={
+                entry["architecture"]: entry["imagenet_top1"]
+                for entry in study["cells"]
+                if entry.get("imagenet_top1") is not None
+            },
+            confidence=float(evaluation["confidence"]),
+        )
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """Cells with an AUROC."""
+        return self.cells[self.cells["auroc"].notna()]
+
+    @property
+    def pretrainings(self) -> list[str]:
+        """Pretrainings in the study's order, the random baseline first."""
+        names = list(dict.fromkeys(self.cells["pretraining"]))
+        return sorted(names, key=lambda name: name != "random")
+
+
+def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
+    """Read what the figures of a study are drawn from.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+
+    Raises:
+        UserError: A table is missing or broken.
+    """
+    folder = results / study["name"] / "tables"
+    tables = {n: read_table(folder / f"{n}.csv") for n in ("cells", "contrasts", "correlations")}
+    histories = {
+        entry["cell"]: read_history(cell_directory(entry["cell"], results) / "history.jsonl")
+        for entry in study["cells"]
+    }
+    return FigureData.of(study, tables, histories)
+
+
+def seed_means(cells: pd.DataFrame) -> pd.DataFrame:
+    """Average cells over seeds: one row per dataset, protocol and network.
+
+    The interval's ends are averaged too. All seeds are scored on the same patients, so that is the
+    interval of the mean if the seeds' errors from sampling patients were perfectly correlated: a
+    little too wide, and without the variance between seeds, which single dots show.
+
+    Returns:
+        The columns of `GROUP` with auroc, auroc_low, auroc_high, params, n_cells (all) and
+        n_finished.
+    """
+    grouped = cells.groupby(GROUP, sort=False)
+    table = grouped[["auroc", "auroc_low", "auroc_high", "params"]].mean()
+    table["n_cells"] = grouped["cell"].size()
+    table["n_finished"] = grouped["auroc"].count()
+    return table.reset_index()
+
+
+def settings_of(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the (dataset, protocol) pairs in the study's order."""
+    pairs = cells[["dataset", "protocol"]].drop_duplicates()
+    return [(str(d), str(p)) for d, p in pairs.itertuples(index=False)]
+
+
+def setting_title(setting: tuple[str, str], settings: Sequence[tuple[str, str]]) -> str:
+    """Name a panel's dataset, and its protocol where the study has several; one setting: ``""``."""
+    if len(settings) == 1:
+        return ""
+    protocols = {protocol for _, protocol in settings}
+    return setting[0] if len(protocols) == 1 else f"{setting[0]}, {setting[1]}"
+
+
+def by_skill(means: pd.DataFrame) -> list[str]:
+    """Return architectures by their best whole network's AUROC, highest first, unknown last."""
+    best = means.groupby("architecture", sort=False)["auroc"].max()
+    return [str(name) for name in best.sort_values(ascending=False, na_position="last").index]
+
+
+def limits(*values: pd.Series, share: float = 0.06) -> tuple[float, float]:
+    """Return axis limits a little beyond all finite values; (0.4, 1) if there are none."""
+    numbers = np.concatenate([np.asarray(v, dtype=float) for v in values])
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return 0.4, 1.0
+    pad = share * max(float(np.ptp(numbers)), 0.01)
+    return float(numbers.min()) - pad, float(numbers.max()) + pad
+
+
+def truncation_name(truncation: int) -> str:
+    """Say in words how much of a network was removed."""
+    if truncation == 0:
+        return "whole"
+    return f"{truncation} block{'s' if truncation > 1 else ''} removed"

@@ -1,0 +1,224 @@
+"""The methods in words, written from the configuration and the datasets' cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from transfergrid.reporting.words import count, level, listing, percent, plural
+
+SPLITS = (("train", "training"), ("valid", "validation"), ("test", "test"))
+RESIZE = {
+    "crop": "shorter side resized, centre cropped",
+    "pad": "longer side resized, black border",
+    "stretch": "both sides resized",
+}
+UNCERTAIN = {
+    "ignore": "uncertain training labels masked",
+    "zeros": "uncertain training labels taken as negative",
+    "ones": "uncertain training labels taken as positive",
+    "smooth": "uncertain training labels drawn at random from a range",
+}
+
+
+def paragraphs(
+    study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, list[str]]]:
+    """Return (heading, sentences) pairs that describe what was done.
+
+    Args:
+        study: The study's JSON.
+        cards: Per dataset name its card.json.
+    """
+    resolved = study["resolved"]
+    used = list(dict.fromkeys(entry["dataset"] for entry in study["cells"]))
+    settings = resolved.get("datasets", {})
+    protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
+    return [
+        ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
+        ("Networks", networks(study)),
+        ("Initial weights", _pretrainings(study)),
+        ("Training", [recipe(name, study["recipes"][name]) for name in protocols]),
+        ("Checkpoints", selections(study["evaluation"])),
+        ("Scores and intervals", scoring(study, cards)),
+        ("Comparisons", comparisons(study)),
+    ]
+
+
+def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    """Describe one dataset."""
+    if not card:
+        return f"{name}: its card is not at hand; the configuration below says how it was read."
+    sizes = []
+    for key, word in SPLITS:
+        part = card["splits"][key]
+        n = f"{count(part['images'])} images"
+        if card["patients"] == "known":
+            n += f" of {count(part['patients'])} patients"
+        sizes.append(f"{n} for {word}")
+    kind = "one class of" if card["task_kind"] == "multiclass" else "labels for"
+    text = f"{name} ({card['kind']}): {listing(sizes)}; {kind} {plural(len(card['tasks']), 'task')}"
+    text += f"; images of {card['image_px']} × {card['image_px']} pixels"
+    text += f" ({RESIZE.get(card['resize'], card['resize'])})"
+    if settings.get("uncertain") in UNCERTAIN:
+        text += f"; {UNCERTAIN[settings['uncertain']]}"
+    text += (
+        ". No patient is in two splits."
+        if card["patients"] == "known"
+        else ". Patients are unknown, so that one may be in two splits."
+    )
+    return text
+
+
+def networks(study: Mapping[str, Any]) -> list[str]:
+    """Describe architectures, truncation and seeds."""
+    targets = [entry for entry in study["cells"] if entry["role"] == "target"]
+    names = list(dict.fromkeys(entry["architecture"] for entry in targets))
+    cuts = sorted({entry["truncation"] for entry in targets})
+    seeds = sorted({entry["seed"] for entry in targets})
+    found = [f"{plural(len(names), 'architecture')}: {listing(names)}."]
+    if cuts != [0]:
+        depths = listing([plural(cut, "block") for cut in cuts if cut])
+        found.append(
+            f"Truncation removes {depths} from the network's end; global average pooling and one "
+            "linear layer follow what is left."
+        )
+    found.append(
+        f"{plural(len(seeds), 'seed')} ({listing([str(seed) for seed in seeds])}), the same in all "
+        "arms of a comparison: a seed sets initial weights and head, order of the data, "
+        "augmentation and training subset."
+    )
+    return found
+
+
+def _pretrainings(study: Mapping[str, Any]) -> list[str]:
+    used = list(dict.fromkeys(e["pretraining"] for e in study["cells"] if e["role"] == "target"))
+    settings = study["resolved"].get("pretrainings", {})
+    return [pretraining(name, settings.get(name, {})) for name in used]
+
+
+def pretraining(name: str, settings: Mapping[str, Any]) -> str:
+    """Describe where initial weights come from."""
+    kind = settings.get("kind", name)
+    if kind == "random":
+        return f"{name}: the whole network is drawn from the cell's seed."
+    if kind == "cell":
+        return (
+            f"{name}: the same network, first trained on {settings.get('dataset')} by protocol "
+            f"{settings.get('protocol')}; its best checkpoint by validation AUROC, with a new head."
+        )
+    rest = {key: value for key, value in settings.items() if key != "kind" and value}
+    detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
+    text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."
+    return text + " Intervals are conditional on this one release."
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def recipe(name: str, settings: Mapping[str, Any]) -> str:
+    """Describe one protocol's complete recipe."""
+    rate = f"learning rate {settings['learning_rate']:g} ({settings['schedule'].replace('_', ' ')}"
+    warm = settings.get("warmup_fraction")
+    rate += f", warm-up over {percent(warm, 0)} of the steps)" if warm else ")"
+    layers = {"all": "all layers", "head": "the head only"}
+    trained = layers.get(settings["train_layers"], settings["train_layers"].replace("_", " "))
+    share = settings.get("train_count")
+    images = (
+        f"{count(share)} training images"
+        if share
+        else f"{percent(settings['train_share'], 0)} of the training images"
+    )
+    parts = [
+        f"{settings['optimizer']}, {rate}",
+        f"weight decay {settings['weight_decay']:g}",
+        f"{plural(settings['epochs'], 'epoch')} on {images}"
+        if float(settings["epochs"]).is_integer()
+        else f"{settings['epochs']:g} epochs on {images}",
+        f"batches of {count(settings['batch_size'])}",
+        f"training {trained}",
+        f"number format {settings['precision']}",
+        augmentation(settings.get("augmentation", {})),
+    ]
+    return f"{name}: {', '.join(parts)}."
+
+
+def augmentation(settings: Mapping[str, Any]) -> str:
+    """Describe the random changes of training images."""
+    neutral = {"crop_scale_min": 1.0}
+    used = [
+        f"{key.replace('_', ' ')} {value:g}"
+        for key, value in settings.items()
+        if value != neutral.get(key, 0.0)
+    ]
+    return f"augmentation by {listing(used)}" if used else "no augmentation"
+
+
+def selections(evaluation: Mapping[str, Any]) -> list[str]:
+    """Describe which checkpoints make up a cell's prediction."""
+    names = [f"{name}: {selection(name)}" for name in evaluation["selections"]]
+    return [
+        f"{'; '.join(names)}. The answers, figures and the leaderboard use "
+        f"{evaluation['primary']}. Test labels take no part in any choice."
+    ]
+
+
+def selection(name: str) -> str:
+    """Describe one selection rule."""
+    if name == "last":
+        return "the last checkpoint"
+    if name == "best":
+        return "the checkpoint with the highest mean validation AUROC"
+    found = re.fullmatch(r"top(\d+)(_per_task)?", name)
+    if found is None:
+        return name
+    by = "each task's own" if found[2] else "the highest mean"
+    return f"mean probability of the {found[1]} checkpoints by {by} validation AUROC"
+
+
+def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Describe the metric and its intervals."""
+    evaluation = study["evaluation"]
+    targets = dict.fromkeys(e["dataset"] for e in study["cells"] if e["role"] == "target")
+    found = [
+        f"Macro AUROC of {name}: unweighted mean over {listing(list(cards[name]['score_tasks']))}."
+        for name in targets
+        if name in cards
+    ]
+    found.append(
+        "Images of a study are combined on the logit, checkpoint by checkpoint; scores are "
+        "float32 logits. A task with a single class has no AUROC and is never counted as 0."
+    )
+    boot = evaluation["bootstrap"]
+    found.append(
+        f"Intervals cover {level(evaluation['confidence'])}: DeLong's variance clustered by "
+        "patient, on the logit scale, with Student's t where a class has fewer than 30 patients. "
+        f"Beside them stand percentile intervals from {count(boot['replicates'])} bootstrap "
+        f"samples of patients (seed {boot['seed']})."
+    )
+    return found
+
+
+def comparisons(study: Mapping[str, Any]) -> list[str]:
+    """Describe contrasts and correlations."""
+    kinds = {question["kind"] for question in study["questions"]}
+    found = []
+    if "contrast" in kinds:
+        found.append(
+            "Contrasts are paired: the same test patients and seeds in both arms. Their variance "
+            "adds what the choice of patients does, by influence values, and what the seed does "
+            "beyond that, by the spread between runs; degrees of freedom by Satterthwaite. "
+            "p-values are adjusted by Holm's method within a question; intervals are not adjusted."
+        )
+    if any(question.get("margin") for question in study["questions"]):
+        found.append(
+            "Equivalence is tested by two one-sided t tests against a margin fixed before."
+        )
+    if "correlation" in kinds:
+        found.append(
+            "Correlations are Spearman's, over networks, with a permutation test; networks are "
+            "taken as a sample and their own sampling errors are not in the interval."
+        )
+    return found or ["This study asks no question beyond the table."]

@@ -1,0 +1,158 @@
+"""What a reader must know before any number: banners, the summary line, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.reporting.records import CellRecord
+from transfergrid.reporting.words import listing, plural
+
+
+@dataclass(frozen=True)
+class Note:
+    """A banner: ``kind`` is ``warning`` or ``remark``."""
+
+    kind: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A cell without numbers, and why."""
+
+    cell: str
+    status: str
+    reason: str
+
+
+def notes(
+    study: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    cards: Mapping[str, Mapping[str, Any]],
+    partial: bool,
+) -> list[Note]:
+    """Return the banners of a study, gravest first.
+
+    Args:
+        study: The study's JSON.
+        tables: The study's tables.
+        cards: Per dataset its card.json.
+        partial: Whether the study is unfinished.
+    """
+    cells = tables["cells"]
+    targets = {name: card for name, card in cards.items() if name in set(cells["dataset"])}
+    found = [
+        _phantom(targets),
+        _unfinished(cells, partial),
+        _patients(targets),
+        _one_seed(cells),
+        _few(cells),
+        *(Note("remark", name, str(text)) for name, card in cards.items() for text in _own(card)),
+    ]
+    return [note for note in found if note is not None]
+
+
+def _own(card: Mapping[str, Any]) -> list[str]:
+    return [str(text) for text in card.get("notes", [])]
+
+
+def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
+    drawn = [name for name, card in cards.items() if card.get("synthetic")]
+    if not drawn:
+        return None
+    return Note(
+        "warning",
+        "Phantom data",
+        f"The test images of {listing(drawn)} are drawn by a program. This page proves that the "
+        "machinery works; it makes no medical claim.",
+    )
+
+
+def _unfinished(cells: pd.DataFrame, partial: bool) -> Note | None:
+    missing = int((cells.drop_duplicates("cell")["status"] == "missing").sum())
+    if not missing and not partial:
+        return None
+    return Note(
+        "warning",
+        "Unfinished",
+        f"{plural(missing, 'cell is', 'cells are')} missing from this page; every answer is "
+        "preliminary and may change once all cells are there.",
+    )
+
+
+def _patients(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
+    unknown = [name for name, card in cards.items() if card.get("patients") == "unknown"]
+    if not unknown:
+        return None
+    return Note(
+        "warning",
+        "Patients unknown",
+        f"{listing(unknown)} does not say which images belong to one patient. Each image counts "
+        "as a patient of its own: if patients have several, intervals are too narrow, and a "
+        "patient may be in more than one split.",
+    )
+
+
+def _one_seed(cells: pd.DataFrame) -> Note | None:
+    if cells["seed"].nunique() > 1:
+        return None
+    return Note(
+        "remark",
+        "One seed",
+        "Every network was trained once. Intervals hold what the choice of patients does, not "
+        "what another seed would do.",
+    )
+
+
+def _few(cells: pd.DataFrame) -> Note | None:
+    flags = {flag for text in cells["flags"].dropna() for flag in str(text).split(";") if flag}
+    words = {
+        "few_positives": "fewer than 30 patients with positives",
+        "few_negatives": "fewer than 30 patients with negatives",
+        "single_class": "a single class in the test split, so no AUROC",
+        "no_variance": "scores without variance between patients",
+    }
+    parts = []
+    for kind, text in words.items():
+        tasks = sorted(flag.partition(":")[2] for flag in flags if flag.split(":")[0] == kind)
+        if tasks:
+            parts.append(f"{listing(tasks)}: {text}")
+    return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
+
+
+def summary(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the study's size as (number, what) pairs."""
+    done = cells[cells["auroc"].notna()]
+    pairs = [
+        (f"{len(done)} of {len(cells)}" if len(done) < len(cells) else str(len(cells)), "cells"),
+        *_sizes(cells),
+    ]
+    for dataset, rows in done.groupby("dataset", sort=False):
+        pairs.append((f"{int(rows['n_patients'].max()):,}", f"test patients, {dataset}"))
+    return pairs
+
+
+def _sizes(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    axes = ("architecture", "pretraining", "truncation", "protocol", "seed")
+    sizes = [(int(cells[axis].nunique()), axis) for axis in axes]
+    return [(str(n), axis if n == 1 else f"{axis}s") for n, axis in sizes]
+
+
+def failed(
+    cells: pd.DataFrame, sources: pd.DataFrame, records: Mapping[str, CellRecord]
+) -> list[Failed]:
+    """Return every target and source without a result, and what is known of the reason."""
+    found = []
+    for table in (cells, sources):
+        bad = table[table["status"] != "finished"]
+        for cell, status in zip(bad["cell"], bad["status"], strict=True):
+            record = records.get(cell)
+            told = record.train.get("reason") if record else None
+            default = "not trained or not scored yet" if status == "missing" else "not recorded"
+            found.append(Failed(cell, status, str(told or default)))
+    return found

@@ -1,0 +1,210 @@
+"""The report: one HTML file that holds everything and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import pandas as pd
+import yaml
+from markupsafe import Markup
+
+from transfergrid import __version__
+from transfergrid.planning.paths import TEMPLATES, cell_directory
+from transfergrid.reporting import answers, methods, notes, style, words
+from transfergrid.reporting.cell_sections import sections
+from transfergrid.reporting.figure_data import FigureData
+from transfergrid.reporting.figures import DRAWINGS
+from transfergrid.reporting.inline_svg import inline_svg
+from transfergrid.reporting.leaderboard import leaderboard
+from transfergrid.reporting.records import CellRecord, read_cards, read_record
+from transfergrid.reporting.table_files import TABLES, csv_text, read_table
+from transfergrid.runtime.environment import environment_record
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything that the page is made of, as plain values.
+
+    Attributes:
+        study: The study's JSON: name, title, description, cells, evaluation, questions, recipes by
+            protocol, and ``resolved``, the whole configuration.
+        tables: cells, contrasts, correlations, sources and bootstrap, as read from their CSV.
+        cards: Per dataset name its card.json, where known.
+        records: Per cell what lies in its folder, where known.
+        figures: SVG text by the figure's name.
+        environment: The record of what made the page.
+        version: Version of TransferGrid.
+        partial: Whether the page is a snapshot of an unfinished study.
+    """
+
+    study: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+    cards: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, CellRecord]
+    figures: Mapping[str, str]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    partial: bool = False
+
+    @property
+    def primary(self) -> str:
+        """The selection that the page's AUROCs come from."""
+        return str(self.study["evaluation"]["primary"])
+
+    @property
+    def primary_cells(self) -> pd.DataFrame:
+        """Rows of the cells' table under the primary selection."""
+        cells = self.tables["cells"]
+        return cells[cells["selection"] == self.primary]
+
+    def figure_data(self) -> FigureData:
+        """Return what the figures and their captions are made from."""
+        histories = {name: record.history for name, record in self.records.items()}
+        return FigureData.of(self.study, self.tables, histories)
+
+
+def read_report(
+    study: Mapping[str, Any], results: Path, folder: Path | None = None, partial: bool = False
+) -> ReportInput:
+    """Read everything that a study's page needs.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+        folder: Folder of tables/ and figures/; None is the study's own under `results`.
+        partial: Whether the study is unfinished.
+
+    Returns:
+        The page's input; a figure that has not been drawn is left out.
+
+    Raises:
+        UserError: A table is missing, or a file is broken.
+    """
+    folder = folder or results / study["name"]
+    names = [entry["cell"] for entry in study["cells"]]
+    drawn = sorted((folder / "figures").glob("*.svg"))
+    return ReportInput(
+        study=study,
+        tables={name: read_table(folder / "tables" / f"{name}.csv") for name in TABLES},
+        cards=read_cards(study, results),
+        records={name: read_record(cell_directory(name, results)) for name in names},
+        figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
+        environment=environment_record(),
+        version=__version__,
+        partial=partial,
+    )
+
+
+def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
+    """Return the page as HTML.
+
+    Every text from the study, the data or the machine is escaped; the page's content security
+    policy forbids all loading and every script but its own.
+
+    Args:
+        report: What to show.
+        templates: Folder of page.html.j2, page.css and page.js.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(words, name)
+        for name in ("auroc", "auroc_interval", "signed", "count", "scaled", "seconds", "percent")
+    }
+    environment.filters["anchor"] = anchor
+    environment.globals["plural"] = words.plural
+    script = (templates / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template("page.html.j2").render(
+        css=Markup((templates / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=digest,
+        **context(report),
+    )
+
+
+def anchor(cell: str) -> str:
+    """Return the identifier of a cell's section; spaces are not allowed in one."""
+    return "cell-" + quote(cell, safe="")
+
+
+def context(report: ReportInput) -> dict[str, Any]:
+    """Return what the template shows, ready but for escaping."""
+    study, data = report.study, report.figure_data()
+    cells = report.primary_cells
+    return {
+        "study": study,
+        "report": report,
+        "primary": report.primary,
+        "level": words.level(data.confidence),
+        "summary": notes.summary(cells),
+        "notes": notes.notes(study, report.tables, report.cards, report.partial),
+        "questions": answers.questions(
+            study["questions"],
+            report.tables["contrasts"],
+            report.tables["correlations"],
+            data.confidence,
+        ),
+        "board": leaderboard(cells, report.records, style.marks_of(data.pretrainings)),
+        "figures": figures(report, data),
+        "sections": sections(report.tables["cells"], report.primary, report.records),
+        "sources": report.tables["sources"].to_dict("records"),
+        "failed": notes.failed(cells, report.tables["sources"], report.records),
+        "methods": methods.paragraphs(study, report.cards),
+        "configuration": yaml.safe_dump(
+            _plain(study["resolved"]), sort_keys=False, allow_unicode=True, width=88
+        ),
+        "environment": report.environment,
+        "downloads": downloads(report.tables),
+    }
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure on the page: name, heading, caption and the drawing itself."""
+
+    name: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+def figures(report: ReportInput, data: FigureData) -> list[ShownFigure]:
+    """Return the figures that there are, in the usual order."""
+    shown = []
+    for drawing in DRAWINGS:
+        if drawing.name in report.figures:
+            caption = drawing.caption(data)
+            svg = inline_svg(report.figures[drawing.name], drawing.name, drawing.title)
+            shown.append(ShownFigure(drawing.name, drawing.title, caption, svg))
+    return shown
+
+
+def downloads(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
+    """Return (file name, rows, data URI) of each table; the links work without script."""
+    files = []
+    for name, table in tables.items():
+        code = base64.b64encode(csv_text(table).encode("utf-8")).decode("ascii")
+        files.append((f"{name}.csv", len(table), f"data:text/csv;charset=utf-8;base64,{code}"))
+    return files
+
+
+def _plain(value: Any) -> Any:
+    """Return mappings and sequences as dict and list, which YAML writes without tags."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,99 @@
+"""What lies in the cells' folders, read as it is; what is not there is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.paths import cache_directory, cell_directory
+from transfergrid.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """What lies in a cell's folder; a file that is not there is empty.
+
+    Attributes:
+        spec: spec.json.
+        train: train.json.
+        proof: proof.json.
+        history: Lines of history.jsonl.
+    """
+
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+
+
+def json_if_there(path: Path) -> dict[str, Any] | None:
+    """Return a JSON file's mapping, or None where there is no file.
+
+    Raises:
+        UserError: The file is not JSON.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); remove it and run again.") from None
+    return value
+
+
+def read_record(folder: Path) -> CellRecord:
+    """Read a cell's folder."""
+    return CellRecord(
+        spec=json_if_there(folder / "spec.json") or {},
+        train=json_if_there(folder / "train.json") or {},
+        proof=json_if_there(folder / "proof.json") or {},
+        history=read_history(folder / "history.jsonl"),
+    )
+
+
+def read_history(path: Path) -> tuple[dict[str, Any], ...]:
+    """Return the lines of history.jsonl; no file gives none.
+
+    Raises:
+        UserError: A line other than the last is not JSON.
+    """
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            # A training that runs at this moment may be in the midst of its last line.
+            if number < len(lines):
+                raise UserError(
+                    f"{path}: line {number} is not JSON; train the cell anew."
+                ) from None
+    return tuple(found)
+
+
+def read_card(entry: Mapping[str, Any], results: Path) -> dict[str, Any] | None:
+    """Return the card of the data that a cell was trained on, or None where there is none yet.
+
+    Args:
+        entry: The cell in the study's JSON.
+        results: Root of all outputs.
+    """
+    # The cell keeps its own copy, because a cache may be deleted.
+    own = json_if_there(cell_directory(entry["cell"], results) / "card.json")
+    return own or json_if_there(cache_directory(entry["dataset_id"], results) / "card.json")
+
+
+def read_cards(study: Mapping[str, Any], results: Path) -> dict[str, dict[str, Any]]:
+    """Return each dataset's card by the dataset's name, where any of its cells has one."""
+    cards: dict[str, dict[str, Any]] = {}
+    for entry in study["cells"]:
+        if entry["dataset"] not in cards:
+            card = read_card(entry, results)
+            if card is not None:
+                cards[entry["dataset"]] = card
+    return cards

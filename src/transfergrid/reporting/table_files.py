@@ -1,0 +1,38 @@
+"""Tables on disk: CSV that gives back every number exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import UserError
+
+TABLES = ("cells", "contrasts", "correlations", "sources", "bootstrap")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as CSV; floats have as many digits as they need, NaN is an empty field."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, atomically."""
+    write_text(path, csv_text(table))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote, every float exactly.
+
+    Raises:
+        UserError: The file is missing or has no header.
+    """
+    try:
+        # A network may be called "NA": only an empty field is a missing value. The Python engine
+        # reads every float exactly in all versions of pandas.
+        return pd.read_csv(path, engine="python", keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise UserError(f"the table {path} is missing; make the study's tables first.") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"the table {path} is empty; remove it and make it again.") from None

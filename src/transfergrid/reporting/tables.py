@@ -1,0 +1,194 @@
+"""The tables of a study: every cell, every source, and a bootstrap of every macro AUROC."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from transfergrid.models.cost import Cost, cost
+from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.reporting.bootstrap_rows import BOOTSTRAP, bootstrap_row
+from transfergrid.reporting.cell_rows import (
+    AXES,
+    COST,
+    CellTask,
+    cell_rows,
+    score_tasks,
+    source_row,
+)
+from transfergrid.reporting.records import json_if_there
+from transfergrid.reporting.table_files import write_table as write_table
+from transfergrid.runtime.progress import progress
+
+T = TypeVar("T")
+MANY = 200  # fewer cells than this are done before a pool of processes has started
+
+BEFORE_TASKS = (
+    "cell",
+    *AXES,
+    "status",
+    "params",
+    "macs",
+    "input_size",
+    "selection",
+    "n_checkpoints",
+    "micro_batch",
+    "n_images",
+    "n_studies",
+    "n_patients",
+    "auroc",
+    "auroc_low",
+    "auroc_high",
+)
+AFTER_TASKS = ("flags", *COST)
+SOURCES = (
+    "cell",
+    "dataset",
+    "architecture",
+    "pretraining",
+    "protocol",
+    "seed",
+    "status",
+    "valid_auroc",
+    "valid_accuracy",
+    "chance_accuracy",
+    "n_valid",
+)
+
+
+def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return cells.csv: a row per target cell and selection, the primary selection first.
+
+    Args:
+        study: The study's JSON (name, cells, evaluation).
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        The columns of the contract, four for each task of any dataset (``auroc_<task>``, its
+        ``_low`` and ``_high``, ``n_pos_<task>``). A diverged cell has its counts and NaN for every
+        AUROC; a cell without scores has status ``missing`` and NaN for every number.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    evaluation = study["evaluation"]
+    entries = _entries(study, "target")
+    scored = {entry["dataset_id"]: score_tasks(entry, results) for entry in entries}
+    work = [
+        CellTask(
+            entry,
+            study["name"],
+            tuple(ordered_selections(evaluation)),
+            1 - evaluation["confidence"],
+            scored[entry["dataset_id"]],
+            results,
+        )
+        for entry in entries
+    ]
+    mapped = _map(cell_rows, work, workers)
+    rows = [row for part in progress(mapped, len(work), "cells") for row in part]
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith("n_pos_"))
+    tasks = [key.removeprefix("n_pos_") for key in keys]
+    _add_costs(rows, results)
+    columns = [*BEFORE_TASKS, *(c for task in tasks for c in task_columns(task)), *AFTER_TASKS]
+    table = pd.DataFrame(rows, columns=columns)
+    table["flags"] = table["flags"].fillna("")
+    return _whole_numbers(table)
+
+
+def task_columns(task: str) -> tuple[str, str, str, str]:
+    """Return the four columns of cells.csv that one task has."""
+    return f"auroc_{task}", f"auroc_{task}_low", f"auroc_{task}_high", f"n_pos_{task}"
+
+
+def ordered_selections(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return the selection rules, the primary one first."""
+    return list(dict.fromkeys([evaluation["primary"], *evaluation["selections"]]))
+
+
+def _entries(study: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in study["cells"] if entry["role"] == role]
+
+
+def _map(function: Any, work: Sequence[T], workers: int) -> Iterator[Any]:
+    if workers <= 1 or len(work) < MANY:
+        yield from map(function, work)
+        return
+    # A fork would copy the locks of torch's and Arrow's threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
+        yield from pool.map(function, work, chunksize=4)
+
+
+def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
+    known: dict[tuple, Cost] = {}
+    for row in rows:
+        spec = json_if_there(cell_directory(row["cell"], results) / "spec.json")
+        outputs = sum(key.startswith("n_pos_") for key in row)
+        if spec is None or outputs == 0:
+            continue
+        architecture, truncation = spec["architecture"], row["truncation"]
+        key = (row["architecture"], outputs, truncation, architecture["input_px"])
+        if key not in known:
+            known[key] = cost(architecture, outputs, truncation, architecture["input_px"])
+        row |= {"params": known[key].params, "macs": known[key].macs}
+
+
+def _whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    whole = ["params", "macs", "input_size", "n_checkpoints", "micro_batch"]
+    whole += [str(name) for name in table if str(name).startswith("n_")]
+    return table.astype({name: "Int64" for name in dict.fromkeys(whole)})
+
+
+def sources_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return sources.csv: the cells that others start from, with their own validation scores.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        A row per source cell; NaN where it diverged, status ``missing`` where it has no scores.
+    """
+    entries = _entries(study, "source")
+    mapped = _map(partial(source_row, results=results), entries, workers)
+    rows = list(progress(mapped, len(entries), "sources"))
+    table = pd.DataFrame(rows, columns=list(SOURCES))
+    return table.astype({"n_valid": "Int64"})
+
+
+def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return bootstrap.csv: a percentile interval of each macro AUROC, beside the closed form.
+
+    Every cell draws the same patients, because each starts from the same seed.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        A row per scored cell under the primary selection.
+    """
+    entries = _entries(study, "target")
+    scored = {entry["dataset_id"]: score_tasks(entry, results) for entry in entries}
+    primary = study["evaluation"]["primary"]
+    places = [
+        ensemble_directory(study["name"], entry["cell"], primary, results) for entry in entries
+    ]
+    work = [
+        (entry["cell"], place / "test.parquet", scored[entry["dataset_id"]])
+        for entry, place in zip(entries, places, strict=True)
+        if (place / "test.parquet").exists()
+    ]
+    mapped = _map(partial(bootstrap_row, evaluation=study["evaluation"]), work, workers)
+    rows = list(progress(mapped, len(work), "bootstrap"))
+    return pd.DataFrame(rows, columns=list(BOOTSTRAP))

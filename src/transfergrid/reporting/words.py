@@ -1,0 +1,100 @@
+"""Numbers as the page prints them: three decimals for an AUROC, true minus signs, units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+NOTHING = "–"
+
+
+def known(value: Any) -> bool:
+    """Tell whether a table's value is there: not None, not NaN, not an empty string."""
+    if value is None or value == "":
+        return False
+    return not (isinstance(value, float) and math.isnan(value))
+
+
+def auroc(value: Any) -> str:
+    """Print an AUROC, in [0, 1], with three decimals; NaN and None as a dash."""
+    return f"{float(value):.3f}" if known(value) else NOTHING
+
+
+def auroc_interval(value: Any, low: Any, high: Any) -> str:
+    """Print ``0.812 (0.771–0.846)``; without an interval the value alone."""
+    if not (known(value) and known(low) and known(high)):
+        return auroc(value)
+    return f"{auroc(value)} ({auroc(low)}–{auroc(high)})"
+
+
+def signed(value: Any, decimals: int = 3) -> str:
+    """Print a number with its sign and a true minus sign; NaN and None as a dash."""
+    if not known(value):
+        return NOTHING
+    text = f"{float(value):+.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def difference(value: Any, low: Any, high: Any, decimals: int = 3) -> str:
+    """Print ``+0.034 (−0.002 to +0.056)``; without an interval the value alone."""
+    if not (known(low) and known(high)):
+        return signed(value, decimals)
+    ends = f"{signed(low, decimals)} to {signed(high, decimals)}"
+    return f"{signed(value, decimals)} ({ends})"
+
+
+def p_value(value: Any) -> str:
+    """Print ``p = 0.034`` or ``p < 0.001``; NaN and None as an empty string."""
+    if not known(value):
+        return ""
+    return "p < 0.001" if float(value) < 0.001 else f"p = {float(value):.3f}"
+
+
+def count(value: Any) -> str:
+    """Print a whole number with thin spaces between thousands; NaN and None as a dash."""
+    return f"{round(float(value)):,}".replace(",", "\u202f") if known(value) else NOTHING
+
+
+def scaled(value: Any) -> str:
+    """Print a large number with three digits and k, M or G; NaN and None as a dash."""
+    if not known(value):
+        return NOTHING
+    number = float(value)
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}\u202f{unit}"
+    return f"{number:.3g}"
+
+
+def seconds(value: Any) -> str:
+    """Print a duration as ``45 s``, ``3 min 20 s`` or ``2 h 05 min``; NaN and None as a dash."""
+    if not known(value):
+        return NOTHING
+    total = round(float(value))
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
+
+
+def percent(value: Any, decimals: int = 1) -> str:
+    """Print a share in [0, 1] as per cent; NaN and None as a dash."""
+    return f"{100 * float(value):.{decimals}f} %" if known(value) else NOTHING
+
+
+def plural(number: int, word: str, many: str | None = None) -> str:
+    """Print ``1 seed``, ``2 seeds``."""
+    return f"{count(number)} {word if number == 1 else many or word + 's'}"
+
+
+def level(confidence: float) -> str:
+    """Print the coverage of an interval, in (0, 1), as ``95 %``."""
+    return f"{100 * confidence:g} %"
+
+
+def listing(names: list[str]) -> str:
+    """Join names as ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

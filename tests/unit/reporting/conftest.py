@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+from unit.reporting import fabricate
+
+from transfergrid.reporting.figure_data import read_figure_data
+from transfergrid.reporting.figures import draw_all
+
+
+@pytest.fixture(scope="session")
+def drawn_tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
+    """A whole made-up study, figures included."""
+    tree = fabricate.fabricate(tmp_path_factory.mktemp("drawn"))
+    folder = tree.results / "demo" / "figures"
+    folder.mkdir()
+    for name, text in draw_all(read_figure_data(tree.study, tree.results)).items():
+        (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+    return tree

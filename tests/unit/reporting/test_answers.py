@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from transfergrid.reporting.answers import contrast_answer, question_text, questions
+
+CONTRAST: dict[str, Any] = {
+    "contrast": "resnet18 drop0 chest tuned: imagenet - random",
+    "question": "boost",
+    "metric": "auroc",
+    "dataset": "chest",
+    "a": "imagenet",
+    "b": "random",
+    "n_cells": 1,
+    "n_seeds": 3,
+    "n_studies": 234,
+    "n_patients": 200,
+    "estimate": 0.034,
+    "low": 0.012,
+    "high": 0.056,
+    "p": 0.0031,
+    "p_adjusted": 0.0093,
+    "method": "paired t",
+    "margin": math.nan,
+    "verdict": "higher",
+    "conditional_on": "one released weight file",
+}
+CORRELATION: dict[str, Any] = {
+    "question": "size",
+    "x": "params",
+    "y": "auroc (random drop0 chest tuned)",
+    "n": 16,
+    "rho": 0.06,
+    "low": -0.45,
+    "high": 0.54,
+    "p": 0.82,
+    "method": "Fisher z",
+}
+
+
+def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
+    answer = contrast_answer(CONTRAST, "resnet18", 0.95)
+    assert f"{answer.subject}: {answer.finding}" == "resnet18: imagenet scores above random"
+    assert answer.number == "+0.034 (+0.012 to +0.056)"
+    support = " · ".join(answer.support)
+    for part in (
+        "p = 0.003",
+        "adjusted p = 0.009",
+        "1 pair of networks",
+        "3 seeds",
+        "234 studies of 200 patients in chest's test split",
+        "95 % interval",
+        "method: paired t",
+        "taken as given: one released weight file",
+    ):
+        assert part in support
+    assert answer.clear
+    assert answer.bounds == (0.012, 0.034, 0.056)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "margin", "finding"),
+    [
+        ("lower", math.nan, "imagenet scores below random"),
+        ("undecided", math.nan, "no difference between imagenet and random is shown"),
+        (
+            "undecided",
+            0.02,
+            "neither a difference nor equivalence within ±0.02 between imagenet and random is "
+            "shown",
+        ),
+        ("equivalent", 0.02, "imagenet and random are equivalent within ±0.02"),
+    ],
+)
+def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: str) -> None:
+    row = {**CONTRAST, "verdict": verdict, "margin": margin}
+    assert contrast_answer(row, "resnet18", 0.95).finding == finding
+
+
+@pytest.mark.parametrize(
+    ("low", "rho", "high", "finding"),
+    [
+        (-0.45, 0.06, 0.54, "no monotone relation between number of parameters and AUROC is shown"),
+        (0.1, 0.5, 0.8, "AUROC rises with the number of parameters"),
+        (-0.8, -0.5, -0.1, "AUROC falls with the number of parameters"),
+        (math.nan, 1.0, math.nan, "no monotone relation between number of parameters and AUROC"),
+        (math.nan, math.nan, math.nan, "no rank correlation can be computed"),
+    ],
+)
+def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
+    row = {**CORRELATION, "low": low, "rho": rho, "high": high}
+    declared = [{"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}}]
+    found = questions(declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95)
+    assert found[0].answers[0].finding.startswith(finding)
+    assert "n = 16 networks" in found[0].answers[0].support
+
+
+def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
+    mean = {
+        **CONTRAST,
+        "contrast": "mean of 2 architectures, drop0 chest tuned: imagenet - random",
+        "n_cells": 2,
+    }
+    declared = [
+        {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
+        {"name": "other", "kind": "contrast", "axis": "truncation", "baseline": 0},
+    ]
+    table = pd.DataFrame([CONTRAST, mean])
+    first, second = questions(declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95)
+    assert [answer.subject for answer in first.answers] == ["mean of 2 architectures", "resnet18"]
+    assert "3 seeds" in first.common
+    assert "3 seeds" not in first.answers[0].support
+    assert "2 pairs of networks" in first.answers[0].support
+    bars = [answer.bar for answer in first.answers]
+    assert all(bar is not None and 50 < bar.low < bar.middle < bar.high < 100 for bar in bars)
+    assert second.answers == ()
+
+
+def test_questions_in_words() -> None:
+    contrast = {"kind": "contrast", "axis": "pretraining", "baseline": "random"}
+    assert question_text(contrast) == "What does pretraining change, compared with random?"
+    cut = {"kind": "contrast", "axis": "truncation", "baseline": 0, "where": {"dataset": "chest"}}
+    assert question_text(cut).endswith("compared with the whole network (dataset chest only)?")
+    size = {"kind": "correlation", "x": "params", "y": "boost", "where": {"truncation": 0}}
+    assert question_text(size) == (
+        "Does the number of parameters go with the boost (whole networks)?"
+    )
+
+
+def test_one_wild_interval_is_cut_and_leaves_the_others_their_width() -> None:
+    wild = {**CONTRAST, "contrast": "wild drop0 chest tuned: imagenet - random"}
+    wild |= {"low": -5.0, "high": 5.0, "conditional_on": "conditional on this seed; one file"}
+    table = pd.DataFrame([CONTRAST, CONTRAST, CONTRAST, wild])
+    (question,) = questions([], table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95)
+    bars = [answer.bar for answer in question.answers]
+    assert bars[0] is not None and bars[0].high - bars[0].low > 10
+    assert bars[3] is not None and (bars[3].low, bars[3].high, bars[3].cut) == (0, 100, True)
+    assert "taken as given: this seed, one file" in question.answers[3].support

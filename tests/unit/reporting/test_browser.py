@@ -1,0 +1,135 @@
+"""The page in a real browser, without a network."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from unit.reporting import fabricate
+
+from transfergrid.reporting.page import anchor, read_report, render
+
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+
+
+def test_ci_has_a_browser() -> None:
+    assert CHROMIUM or not os.environ.get("CI"), "install chromium: these tests may not be skipped"
+
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+def browse(url: str, profile: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    assert CHROMIUM is not None
+    command = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+        f"--user-data-dir={profile}",
+        *options,
+        url,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+@pytest.fixture(scope="module")
+def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(read_report(drawn_tree.study, drawn_tree.results)), encoding="utf-8")
+    return path
+
+
+@needs_browser
+def test_the_script_runs_under_the_pages_own_policy(
+    page_file: Path, drawn_tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    cell = next(e["cell"] for e in drawn_tree.study["cells"] if e["role"] == "target")
+    done = browse(f"{page_file.as_uri()}#{anchor(cell)}", tmp_path, "--dump-dom")
+    assert "CONSOLE" not in done.stderr
+    assert '<output id="shown" aria-live="polite">24 cells</output>' in done.stdout
+    opened = re.findall(r'<details class="cell" id="([^"]*)" open="">', done.stdout)
+    assert opened == [anchor(cell)]
+
+
+CLICKS = """
+const log = [];
+const column = (name) => headers.findIndex((h) => h.textContent.includes(name));
+const names = () => [...body.rows].map((r) => r.cells[0].querySelector("a")?.textContent);
+headers[column("Parameters")].querySelector("button").click();
+log.push(headers[column("Parameters")].getAttribute("aria-sort"), names()[0]);
+headers[column("Parameters")].querySelector("button").click();
+log.push(headers[column("Parameters")].getAttribute("aria-sort"), names()[0]);
+log.push(headers.filter((h) => h.hasAttribute("aria-sort")).length);
+headers[column("AUROC")].querySelector("button").click();
+headers[column("AUROC")].querySelector("button").click();
+log.push(body.rows[23].cells[column("AUROC")].textContent);
+find.value = "RESNET seed1"; find.dispatchEvent(new Event("input", { bubbles: true }));
+log.push(shown.textContent);
+find.value = ""; group.value = "pretraining";
+group.dispatchEvent(new Event("input", { bubbles: true }));
+log.push(body.querySelectorAll(".group").length, body.rows[0].textContent);
+document.title = log.join("|");
+"""
+
+
+@needs_browser
+def test_sorting_filtering_and_grouping(page_file: Path, tmp_path: Path) -> None:
+    html = page_file.read_text(encoding="utf-8")
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
+    clicked = page_file.with_name("clicked.html")
+    clicked.write_text(html.replace("</body>", f"<script>{CLICKS}</script></body>"), "utf-8")
+    done = browse(clicked.as_uri(), tmp_path, "--dump-dom")
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    log = title[1].split("|")
+    assert log[:2] == ["descending", "resnet18"]
+    assert log[2:4] == ["ascending", "lcnet_050"]
+    assert log[4] == "1"
+    assert log[5] == "–"
+    assert log[6] == "4 of 24 cells"
+    assert log[7] == "2"
+    assert re.fullmatch(r"pretraining: (random|shapes) \(12\)", log[8])
+
+
+@needs_browser
+@pytest.mark.parametrize(("scheme", "dark"), [(1, False), (0, True)])
+def test_light_and_dark_pages_fit_a_phone(
+    page_file: Path, tmp_path: Path, scheme: int, dark: bool
+) -> None:
+    # A headless window is never narrower than 500 pixels, a frame may be.
+    frame = page_file.with_name("frame.html")
+    frame.write_text(
+        '<body style="margin:0"><iframe src="report.html" '
+        'style="width:400px;height:1200px;border:0"></iframe>'
+    )
+    shot = tmp_path / "shot.png"
+    browse(
+        frame.as_uri(),
+        tmp_path / "profile",
+        f"--blink-settings=preferredColorScheme={scheme}",
+        "--window-size=500,1200",
+        f"--screenshot={shot}",
+    )
+    pixels = np.asarray(Image.open(shot).convert("L"))[:, :400]
+    assert (np.median(pixels) < 60) == dark
+    # Text never touches the right edge: nothing is cut off there.
+    edge = pixels[:400, -8:]
+    assert np.abs(edge.astype(int) - int(np.median(edge))).max() < 40

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from unit.reporting import fabricate
+
+from transfergrid.planning.plan import FIGURES
+from transfergrid.reporting import style
+from transfergrid.reporting.contrast_labels import shorten
+from transfergrid.reporting.figure_data import (
+    FigureData,
+    by_skill,
+    limits,
+    read_figure_data,
+    seed_means,
+)
+from transfergrid.reporting.figures import DRAWINGS, draw_all
+from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
+
+
+@pytest.fixture(scope="module")
+def data(drawn_tree: fabricate.Tree) -> FigureData:
+    return read_figure_data(drawn_tree.study, drawn_tree.results)
+
+
+def words_in(svg: str) -> str:
+    texts = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return "\n".join("".join(text.itertext()) for text in texts)
+
+
+def test_the_workflow_asks_for_exactly_these_figures() -> None:
+    assert tuple(drawing.name for drawing in DRAWINGS) == FIGURES
+
+
+def test_drawing_twice_gives_the_same_bytes_and_leaves_the_settings_alone(
+    data: FigureData, drawn_tree: fabricate.Tree
+) -> None:
+    before = dict(matplotlib.rcParams)
+    for name, text in draw_all(data).items():
+        path = drawn_tree.results / "demo" / "figures" / f"{name}.svg"
+        assert text == path.read_text(encoding="utf-8")
+        assert "<dc:date>" not in text
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_every_figure_is_small_and_holds_its_words_as_text(data: FigureData) -> None:
+    texts = draw_all(data)
+    assert max(len(text) for text in texts.values()) < 80_000
+    for name in ("auroc", "boosts", "truncation", "learning"):
+        assert "resnet18" in words_in(texts[name])
+    words = words_in(texts["correlation"])
+    assert "tf_efficientnet_lite0" in words
+    assert "ρ +0.40 (−0.80 to +1.00), n 4" in words
+    assert "+0.105 (+0.081 to +0.129)" in words_in(texts["boosts"])
+    assert "1 of 2 seeds" in words_in(texts["auroc"])
+
+
+def test_dots_stand_where_the_table_says(data: FigureData) -> None:
+    with style.styled():
+        figure = DRAWINGS[0].draw(data)
+    ax = figure.axes[0]
+    means = [float(line.get_xdata()[0]) for line in ax.lines if line.get_markersize() == 7.5]
+    expected = seed_means(data.cells)["auroc"].dropna()
+    assert sorted(means) == pytest.approx(sorted(expected))
+    seeds = np.concatenate([dots.get_offsets()[:, 0] for dots in ax.collections])
+    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["auroc"]
+    repeated = several.transform("size") > 1
+    assert set(seeds) == set(data.finished.loc[repeated, "auroc"])
+
+
+def test_contrasts_stand_where_the_table_says(data: FigureData) -> None:
+    with style.styled():
+        ax = DRAWINGS[1].draw(data).axes[0]
+    squares = [line for line in ax.lines if line.get_marker() == "s"]
+    assert [line.get_xdata()[0] for line in squares] == list(data.contrasts["estimate"])
+    clear = (data.contrasts["low"] > 0) | (data.contrasts["high"] < 0)
+    assert [line.get_markerfacecolor() != style.PAPER for line in squares] == list(clear)
+    arms = [list(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2]
+    assert arms == data.contrasts[["low", "high"]].to_numpy().tolist()
+
+
+def test_names_with_dollars_and_angle_brackets_stay_as_they_are(data: FigureData) -> None:
+    rename = {"resnet18": "<b>$x^2$ & y"}
+    changed = replace(
+        data,
+        cells=data.cells.assign(architecture=data.cells["architecture"].replace(rename)),
+    )
+    for name in ("auroc", "truncation", "learning"):
+        text = next(d for d in DRAWINGS if d.name == name)
+        with style.styled():
+            svg = style.svg_text(text.draw(changed), name)
+        assert "<b>$x^2$ & y" in words_in(svg)
+
+
+def test_a_panel_for_each_dataset_and_protocol(data: FigureData) -> None:
+    other = data.cells.assign(dataset="chest", cell=data.cells["cell"] + "x")
+    both = replace(data, cells=pd.concat([data.cells, other], ignore_index=True))
+    texts = draw_all(both)
+    for name in ("auroc", "truncation", "correlation"):
+        assert "phantom" in words_in(texts[name])
+        assert "chest" in words_in(texts[name])
+
+
+def test_nothing_to_draw_is_said_in_a_sentence(data: FigureData) -> None:
+    none = replace(
+        data,
+        cells=data.cells.assign(auroc=np.nan, auroc_low=np.nan, auroc_high=np.nan),
+        contrasts=data.contrasts.iloc[:0],
+        correlations=data.correlations.iloc[:0],
+        histories={},
+    )
+    texts = draw_all(none)
+    assert "No contrast" in words_in(texts["boosts"])
+    assert "truncated" in words_in(texts["truncation"])
+    assert "at least two" in words_in(texts["correlation"])
+    assert "No learning curve" in words_in(texts["learning"])
+    for drawing in DRAWINGS:
+        assert drawing.caption(none)
+
+
+@pytest.mark.parametrize("name", [drawing.name for drawing in DRAWINGS])
+def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> None:
+    caption = next(d for d in DRAWINGS if d.name == name).caption(data)
+    assert re.search(r"\d+ (seeds|cells|studies)", caption)
+    assert "interval" in caption
+    if name != "learning":
+        assert "160 patients" in caption
+        assert "95 %" in caption
+    if name in ("boosts", "correlation"):
+        method = data.contrasts if name == "boosts" else data.correlations
+        assert str(method["method"].iloc[0]) in caption
+
+
+def test_seed_means_average_finished_seeds_and_count_all() -> None:
+    cells = pd.DataFrame(
+        {
+            "cell": list("abc"),
+            "dataset": "d",
+            "protocol": "p",
+            "architecture": ["m", "m", "n"],
+            "pretraining": "random",
+            "truncation": 0,
+            "seed": [0, 1, 0],
+            "params": [10, 10, 20],
+            "auroc": [0.7, np.nan, 0.9],
+            "auroc_low": [0.6, np.nan, 0.8],
+            "auroc_high": [0.8, np.nan, 1.0],
+        }
+    )
+    means = seed_means(cells).set_index("architecture")
+    assert means.loc["m", ["auroc", "n_cells", "n_finished"]].tolist() == [0.7, 2, 1]
+    assert by_skill(seed_means(cells)) == ["n", "m"]
+    assert limits(pd.Series([np.nan])) == (0.4, 1.0)
+
+
+def test_marks_are_unique_and_random_is_the_grey_circle() -> None:
+    names = ["imagenet", "random", *(f"p{i}" for i in range(28))]
+    marks = style.marks_of(names)
+    assert marks["random"] == style.Mark(style.BASELINE, "o")
+    assert len({(mark.colour, mark.marker) for mark in marks.values()}) == 30
+    assert style.marks_of(["random", *names])["imagenet"] == marks["imagenet"]
+
+
+def test_rho_belongs_to_its_panel() -> None:
+    table = pd.DataFrame(
+        {
+            "x": ["params", "params", "imagenet_top1"],
+            "y": [
+                "auroc (random drop0 d p)",
+                "boost (random drop0 d p)",
+                "auroc (random drop1 d p)",
+            ],
+            "n": 4,
+            "rho": [0.5, 0.1, 0.2],
+            "low": np.nan,
+            "high": np.nan,
+        }
+    )
+    row = correlation_of(table, "params", "random", ("d", "p"))
+    assert rho_text(row) == "ρ +0.50, n 4"
+    assert correlation_of(table, "imagenet_top1", "random", ("d", "p")) is None
+    assert rho_text(None) == "ρ not asked for"
+
+
+def test_letters_go_past_z() -> None:
+    means = pd.DataFrame({"architecture": [f"m{i:02d}" for i in range(30)], "params": range(30)})
+    letters = letters_of(means)
+    assert (letters["m00"], letters["m25"], letters["m26"]) == ("a", "z", "a1")
+    assert len(set(letters.values())) == 30
+    assert "a\u00a0m00" in key_text(letters)
+
+
+def test_contrast_labels_say_once_what_all_share() -> None:
+    common, labels = shorten(
+        [
+            "resnet18 drop0 chest tuned: imagenet - random",
+            "lcnet drop0 chest tuned: imagenet - random",
+            "mean of 2 architectures, drop0 chest tuned: imagenet - random",
+        ]
+    )
+    assert common == "imagenet − random"
+    assert labels == ["resnet18", "lcnet", "mean of 2 architectures"]
+    assert shorten(["m drop0: a - b"]) == ("", ["m drop0: a − b"])
+    assert shorten(["random chest", "shapes chest"]) == ("", ["random", "shapes"])
+    assert shorten(["", ""])[1] == ["", ""]

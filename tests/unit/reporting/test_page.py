@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+from unit.reporting import fabricate
+
+from transfergrid.planning.paths import TEMPLATES
+from transfergrid.reporting.inline_svg import inline_svg
+from transfergrid.reporting.page import ReportInput, anchor, read_report, render
+from transfergrid.runtime.errors import UserError
+
+EVIL = "<script>alert('x')</script>"
+VOID = {"meta", "input", "br", "link", "img"}
+
+
+class Page(HTMLParser):
+    """What a page holds; raises on tags that do not close in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: Counter[str] = Counter()
+        self.links: list[tuple[str, str]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        for key, value in attrs:
+            assert not key.startswith("on"), f"an event handler {key} in <{tag}>"
+            if key == "id":
+                self.ids[value or ""] += 1
+            if key in ("href", "src"):
+                self.links.append((tag, value or ""))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def report(drawn_tree: fabricate.Tree) -> ReportInput:
+    return read_report(drawn_tree.study, drawn_tree.results)
+
+
+@pytest.fixture(scope="module")
+def html(report: ReportInput) -> str:
+    return render(report)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_page_asks_nobody_for_anything(html: str, page: Page) -> None:
+    for tag, link in page.links:
+        assert link.startswith("#" if tag != "a" else ("#", "data:text/csv")), (tag, link)
+    assert page.tags["script"] == 1
+    assert page.tags["link"] == page.tags["img"] == page.tags["iframe"] == 0
+    assert not re.search(r"@import|url\((?!#)|https?://(?!www\.w3\.org)", html)
+    assert "default-src 'none'" in html
+
+
+def test_every_link_inside_the_page_has_its_target(page: Page) -> None:
+    assert max(page.ids.values()) == 1
+    targets = [link[1:] for _, link in page.links if link.startswith("#")]
+    assert len(targets) > 24
+    assert {target for target in targets if target not in page.ids} == set()
+
+
+def test_headings_answers_and_numbers(page: Page, report: ReportInput) -> None:
+    words = page.words
+    assert "Phantom data. The test images of phantom are drawn" in words
+    assert "no medical claim" in words
+    assert "22 of 24" in words
+    row = report.primary_cells.iloc[0]
+    low, high = row["auroc_low"], row["auroc_high"]
+    assert f"{row['auroc']:.3f} ({low:.3f}–{high:.3f})" in words
+    assert "mean of 4 architectures" in words
+    assert "the loss was not finite by step 100" in words
+    assert "micro-batch 16" in words
+    assert "83.0 % 12.5 % 0.970 200" in words
+    assert "adamw, learning rate 0.003 (one cycle, warm-up over 20 % of the steps)" in words
+    assert "Macro AUROC of phantom: unweighted mean over Atelectasis" in words
+    assert "118 tensors matched" in words
+    assert "learning_rate: 0.003" in words
+
+
+def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> None:
+    study = fabricate.study_json(title=f"{EVIL} & more")
+    study["description"] = study["resolved"]["description"] = EVIL
+    study["name"] = EVIL
+    report = read_report({**study, "name": "demo"}, drawn_tree.results)
+    cells = report.tables["cells"].copy()
+    victim = cells["cell"][0]
+    cells["cell"] = cells["cell"].replace({victim: EVIL})
+    cells["pretraining"] = cells["pretraining"].replace({"shapes": EVIL})
+    cells = cells.rename(columns=lambda name: name.replace("Edema", EVIL))
+    tables = {**report.tables, "cells": cells}
+    tables["contrasts"] = tables["contrasts"].assign(a=EVIL, contrast=EVIL, question=EVIL)
+    tables["correlations"] = tables["correlations"].assign(method=EVIL, x=EVIL)
+    tables["sources"] = tables["sources"].assign(cell=EVIL, status=EVIL, architecture=EVIL)
+    evil = {**report.records[victim].train, "reason": EVIL, "device": EVIL}
+    records = {**report.records, EVIL: replace(report.records[victim], train=evil)}
+    cards = {"phantom": {**report.cards["phantom"], "notes": [EVIL], "tasks": [EVIL]}}
+    html = render(
+        replace(
+            report,
+            study=study,
+            tables=tables,
+            records=records,
+            cards=cards,
+            version=EVIL,
+            environment={EVIL: EVIL, "packages": {EVIL: EVIL}},
+        )
+    )
+    page = Page(html)
+    assert page.tags["script"] == 1
+    assert EVIL not in html
+    assert page.words.count(EVIL) > 20
+    targets = {link[1:] for _, link in page.links if link.startswith("#")}
+    assert anchor(EVIL) in targets & set(page.ids)
+    assert unquote(anchor(EVIL)) == f"cell-{EVIL}"
+
+
+def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
+    links = [link for _, link in page.links if link.startswith("data:")]
+    assert len(links) == 5
+    for link, table in zip(links, report.tables.values(), strict=True):
+        text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")
+        pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), table, check_dtype=False)
+
+
+def test_the_leaderboard_ranks_by_auroc_and_puts_the_unknown_last(html: str) -> None:
+    body = html[html.index('id="leaderboard"') : html.index('id="figures"')]
+    values = re.findall(r'<td class="n" data-value="([^"]*)">[^<]*</td>\n<td class="barcell"', body)
+    assert len(values) == 24
+    known = [float(value) for value in values if value]
+    assert known == sorted(known, reverse=True)
+    assert values[-2:] == ["", ""]
+
+
+def test_a_partial_page_and_unknown_patients_say_so(report: ReportInput) -> None:
+    cards = {"phantom": {**report.cards["phantom"], "patients": "unknown", "synthetic": False}}
+    words = Page(render(replace(report, cards=cards, partial=True, figures={}))).words
+    assert "Patients unknown. phantom does not say" in words
+    assert "Phantom data" not in words
+    assert "1 cell is missing" in words
+    assert "No figure has been drawn" in words
+
+
+def test_a_study_without_questions_sources_or_failures(report: ReportInput) -> None:
+    cells = report.tables["cells"]
+    empty = {
+        name: table if name == "cells" else table.iloc[:0] for name, table in report.tables.items()
+    }
+    empty["cells"] = cells[cells["status"] == "finished"]
+    study = {**report.study, "questions": []}
+    page = Page(render(replace(report, study=study, tables=empty, cards={}, records={})))
+    assert "This study asks no question" in page.words
+    assert "sources" not in page.ids
+    assert "failed" not in page.ids
+
+
+def test_two_hundred_cells_stay_below_fifteen_megabytes(
+    report: ReportInput, html: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tree = fabricate.fabricate(tmp_path_factory.mktemp("more"), copies=2, tables_only=True)
+    more = read_report(tree.study, tree.results)
+    records = dict(zip(more.records, [*report.records.values()] * 2, strict=False))
+    grown = render(replace(more, records=records, figures=report.figures))
+    extra = len(more.primary_cells) - len(report.primary_cells)
+    assert len(html) + (len(grown) - len(html)) / extra * 200 < 5_000_000
+
+
+def test_the_script_is_short() -> None:
+    assert len((TEMPLATES / "page.js").read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_an_svg_is_renamed_recoloured_and_stripped() -> None:
+    text = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        'width="10pt" height="5pt" viewBox="0 0 10 5"><metadata/><defs><style>*{}</style>'
+        '<path id="m"/></defs><g clip-path="url(#c)"><use xlink:href="#m" '
+        'style="stroke: #0072b2; fill: #123456"/></g></svg>'
+    )
+    svg = inline_svg(text, "a", "A & B")
+    assert 'id="a-m"' in svg
+    assert 'href="#a-m"' in svg
+    assert "url(#a-c)" in svg
+    assert "stroke: var(--c1); fill: #123456" in svg
+    assert "A &amp; B" in svg
+    for gone in ("metadata", "<style", "width=", "xmlns", "xlink"):
+        assert gone not in svg
+
+
+@pytest.mark.parametrize(
+    ("inside", "complaint"),
+    [
+        ("<script>1</script>", "script"),
+        ("<foreignObject/>", "foreignObject"),
+        ('<path onload="x()"/>', "onload"),
+        ('<use href="https://example.org/x.svg#a"/>', "stand alone"),
+        ('<path style="fill: url(https://example.org/x)"/>', "stand alone"),
+        ("<g>", "not valid SVG"),
+    ],
+)
+def test_an_svg_that_could_do_harm_is_refused(inside: str, complaint: str) -> None:
+    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1">{inside}</svg>'
+    with pytest.raises(UserError, match=complaint):
+        inline_svg(text, "a", "A")
+
+
+def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: object) -> None:
+    study = {**drawn_tree.study, "name": "absent"}
+    with pytest.raises(UserError, match=r"cells\.csv is missing"):
+        read_report(study, drawn_tree.results)

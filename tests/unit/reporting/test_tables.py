@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+from scipy.special import expit
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import accuracy_score, roc_auc_score
+from unit.reporting import fabricate
+
+from transfergrid.evaluation.bootstrap import bootstrap_macro
+from transfergrid.reporting import cell_rows, tables
+from transfergrid.reporting.table_files import read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
+    return fabricate.fabricate(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def cells(tree: fabricate.Tree) -> pd.DataFrame:
+    path = tree.results / "demo" / "tables" / "made.csv"
+    write_table(tables.cells_table(tree.study, tree.results), path)
+    return read_table(path)
+
+
+def test_columns_are_those_of_the_contract_in_order(cells: pd.DataFrame) -> None:
+    before = (
+        "cell, dataset, architecture, family, pretraining, truncation, protocol, seed, status, "
+        "params, macs, input_size, selection, n_checkpoints, micro_batch, n_images, n_studies, "
+        "n_patients, auroc, auroc_low, auroc_high"
+    )
+    by_task = [
+        name
+        for task in fabricate.TASKS
+        for name in (f"auroc_{task}", f"auroc_{task}_low", f"auroc_{task}_high", f"n_pos_{task}")
+    ]
+    after = "flags, train_seconds, images_per_second, peak_memory_mb, device"
+    assert list(cells.columns) == before.split(", ") + by_task + after.split(", ")
+
+
+def test_a_row_for_each_target_and_selection_primary_first(
+    tree: fabricate.Tree, cells: pd.DataFrame
+) -> None:
+    targets = [entry["cell"] for entry in tree.study["cells"] if entry["role"] == "target"]
+    assert list(cells["cell"]) == [name for name in targets for _ in range(3)]
+    assert list(cells["selection"][:3]) == ["top3", "best", "last"]
+    evaluation = {**tree.study["evaluation"], "primary": "last"}
+    assert tables.ordered_selections(evaluation) == ["last", "top3", "best"]
+
+
+def test_auroc_in_the_csv_is_scikit_learns_from_the_scores(
+    tree: fabricate.Tree, cells: pd.DataFrame
+) -> None:
+    row = cells[(cells["architecture"] == "resnet18") & (cells["selection"] == "top3")].iloc[0]
+    scores = np.load(tree.results / "cells" / row["cell"] / "scores" / "test.npz")
+    prob = expit(scores["logits"][-3:].astype(float)).mean(axis=0)
+    expected = []
+    for t, task in enumerate(fabricate.SCORE_TASKS):
+        known = ~np.isnan(scores["labels"][:, t])
+        expected.append(roc_auc_score(scores["labels"][known, t], prob[known, t]))
+        assert row[f"auroc_{task}"] == pytest.approx(expected[-1], abs=1e-9)
+        assert row[f"n_pos_{task}"] == (scores["labels"][:, t] == 1).sum()
+    assert row["auroc"] == pytest.approx(np.mean(expected), abs=1e-9)
+    assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
+    assert np.isnan(row["auroc_Fracture"])
+    assert "single_class:Fracture" in row["flags"]
+    assert row["n_studies"] == len(scores["study_id"])
+    assert row["n_patients"] == 160
+
+
+def test_counts_and_cost(cells: pd.DataFrame) -> None:
+    done = cells[cells["status"] == "finished"].set_index(["architecture", "truncation"])
+    whole = done.loc[("resnet18", 0)].iloc[:3]
+    network = timm.create_model("resnet18", num_classes=len(fabricate.TASKS))
+    assert set(whole["params"]) == {sum(p.numel() for p in network.parameters())}
+    assert (done.loc[("resnet18", 1)]["params"] < whole["params"].iloc[0]).all()
+    assert (done.loc[("resnet18", 1)]["macs"] < whole["macs"].iloc[0]).all()
+    assert list(whole["n_checkpoints"]) == [3, 1, 1]
+    assert set(whole["n_images"]) == set(whole["n_studies"])  # one image a study here
+    assert set(whole["input_size"]) == {64}
+    assert set(whole["device"]) == {"cpu"}
+
+
+def test_a_diverged_cell_keeps_its_counts_and_has_no_auroc(cells: pd.DataFrame) -> None:
+    rows = cells[cells["status"] == "diverged"]
+    assert len(rows) == 3
+    assert rows[["auroc", "auroc_low", "auroc_high", "auroc_Edema"]].isna().all(axis=None)
+    assert (rows["n_checkpoints"] == 0).all()
+    assert (rows["n_patients"] == 160).all()
+
+
+def test_a_missing_cell_is_named_and_has_no_number(cells: pd.DataFrame) -> None:
+    rows = cells[cells["status"] == "missing"]
+    assert list(rows["selection"]) == ["top3", "best", "last"]
+    numbers = [name for name in cells if name.startswith(("auroc", "n_"))]
+    assert rows[numbers].isna().all(axis=None)
+    assert rows["params"].isna().all()
+
+
+def test_csv_gives_back_every_number_and_every_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"name": ["NA", "nan", "a,b"], "x": rng.random(3) / 3, "y": [1, np.nan, 2]}
+    )
+    write_table(table, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table, check_dtype=False)
+    assert list(read_table(tmp_path / "t.csv")["x"]) == list(table["x"])
+
+
+def test_several_processes_give_the_same_table(
+    tree: fabricate.Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = tables.bootstrap_table(tree.study, tree.results)
+    monkeypatch.setattr(tables, "MANY", 1)
+    pd.testing.assert_frame_equal(tables.bootstrap_table(tree.study, tree.results, 2), alone)
+
+
+def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.DataFrame) -> None:
+    table = tables.bootstrap_table(tree.study, tree.results).set_index("cell")
+    primary = cells[cells["selection"] == "top3"].set_index("cell")
+    shared = table.index.intersection(primary.index[primary["auroc"].notna()])
+    assert len(shared) == 22
+    pd.testing.assert_series_equal(
+        table.loc[shared, "auroc"], primary.loc[shared, "auroc"], check_exact=False, rtol=1e-12
+    )
+    width = table.loc[shared, "high"] - table.loc[shared, "low"]
+    closed = primary.loc[shared, "auroc_high"] - primary.loc[shared, "auroc_low"]
+    # Student's t with the few positives of one task makes the closed form the wider one.
+    assert (width / closed).between(0.4, 1.3).all()
+    diverged = table.loc[primary.index[primary["status"] == "diverged"]]
+    assert diverged["low"].isna().all()
+    assert (diverged["n_undefined"] == diverged["replicates"]).all()
+
+
+def test_bootstrap_bounds_are_percentiles_of_replicates_drawn_from_the_seed(
+    tree: fabricate.Tree,
+) -> None:
+    table = tables.bootstrap_table(tree.study, tree.results)
+    row = table[table["low"].notna()].iloc[0]
+    path = tree.results / "demo" / "ensemble" / row["cell"] / "top3" / "test.parquet"
+    units = pd.read_parquet(path)
+    _, patient = np.unique(units["patient_id"], return_inverse=True)
+    replicates = bootstrap_macro(
+        units[[f"prob_{task}" for task in fabricate.SCORE_TASKS]].to_numpy()[None],
+        units[[f"label_{task}" for task in fabricate.SCORE_TASKS]].to_numpy(),
+        patient,
+        200,
+        np.random.default_rng(0),
+    )
+    bounds = np.nanquantile(replicates, [0.025, 0.975])
+    assert row[["low", "high"]].tolist() == pytest.approx(bounds.tolist(), abs=1e-12)
+
+
+def test_bootstrap_depends_on_the_studys_seed_alone(tree: fabricate.Tree) -> None:
+    evaluation = tree.study["evaluation"]
+    other = {
+        **tree.study,
+        "evaluation": {**evaluation, "bootstrap": {"replicates": 200, "seed": 1}},
+    }
+    first = tables.bootstrap_table(tree.study, tree.results)
+    pd.testing.assert_frame_equal(tables.bootstrap_table(tree.study, tree.results), first)
+    assert not tables.bootstrap_table(other, tree.results)["low"].equals(first["low"])
+
+
+def test_sources_say_whether_they_beat_chance(tree: fabricate.Tree, tmp_path: Path) -> None:
+    table = tables.sources_table(tree.study, tree.results)
+    assert list(table.columns) == list(tables.SOURCES)
+    assert set(table["status"]) == {"finished"}
+    assert len(table) == 4
+    scores = np.load(tree.results / "cells" / table["cell"][0] / "scores" / "valid.npz")
+    right, usual = [], []
+    for t in range(len(fabricate.TASKS)):
+        labels = scores["labels"][:, t]
+        known = ~np.isnan(labels)
+        right.append(accuracy_score(labels[known], scores["logits"][1, known, t] > 0))
+        dummy = DummyClassifier().fit(labels[known], labels[known])
+        usual.append(dummy.score(labels[known], labels[known]))
+    assert table["valid_accuracy"][0] == pytest.approx(np.mean(right))
+    assert table["chance_accuracy"][0] == pytest.approx(np.mean(usual))
+    assert table["valid_auroc"][0] == 0.8  # that of the best checkpoint
+
+
+def test_a_source_without_scores_is_missing(tree: fabricate.Tree, tmp_path: Path) -> None:
+    entry = next(entry for entry in tree.study["cells"] if entry["role"] == "source")
+    assert cell_rows.source_row(entry, tmp_path)["status"] == "missing"
+
+
+def test_accuracy_over_classes_is_the_share_of_right_classes() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 60)
+    labels = np.eye(3, dtype=np.float32)[truth]
+    prob = rng.random((60, 3))
+    labels[7] = np.nan
+    known = np.arange(60) != 7
+    found = cell_rows.accuracy(prob, labels, "multiclass")
+    assert found == accuracy_score(truth[known], prob[known].argmax(axis=1))
+    assert cell_rows.chance(labels, "multiclass") == np.bincount(truth[known]).max() / 59
+    assert np.isnan(cell_rows.accuracy(prob[7:8], labels[7:8], "multiclass"))
+
+
+def test_a_source_alone_makes_no_target_row(tree: fabricate.Tree) -> None:
+    sources = [entry for entry in tree.study["cells"] if entry["role"] == "source"]
+    study = {**tree.study, "cells": sources}
+    assert len(tables.cells_table(study, tree.results)) == 0
+    assert len(tables.bootstrap_table(study, tree.results)) == 0

@@ -1,0 +1,126 @@
+"""A small study and a way to run Snakemake on it, as a user would, in a folder of its own."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.study import merge
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "title": "A small study",
+    "device": "cpu",
+    "datasets": {
+        "films": {
+            "kind": "phantom",
+            "patients": 60,
+            "valid_patients": 40,
+            "test_patients": 40,
+            "image_px": 32,
+            "score_tasks": ["cardiomegaly", "pleural_effusion"],
+        },
+        "textures": {
+            "kind": "phantom",
+            "set": "shapes",
+            "patients": 64,
+            "valid_patients": 40,
+            "test_patients": 40,
+            "image_px": 32,
+        },
+    },
+    "pretrainings": {
+        "random": {"kind": "random"},
+        "textures": {"kind": "cell", "dataset": "textures", "protocol": "source"},
+    },
+    "recipe": {"learning_rate": 1e-3, "epochs": 1, "batch_size": 16, "keep_checkpoints": 2},
+    "protocols": {"finetune": {}, "source": {"epochs": 2}},
+    "grid": [
+        {
+            "datasets": ["films"],
+            "architectures": ["lcnet_050"],
+            "pretrainings": ["random", "textures"],
+            "truncations": [0, 1],
+            "seeds": [0],
+        }
+    ],
+    "evaluation": {"selections": ["best", "last"], "bootstrap": {"replicates": 100}},
+    "questions": [
+        {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
+        {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0},
+        {"name": "size", "kind": "correlation", "x": "params", "y": "auroc"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What Snakemake said."""
+
+    status: int
+    text: str
+
+    @property
+    def jobs(self) -> Counter[str]:
+        """Jobs by rule, from the table that a (dry) run prints."""
+        rows = re.findall(r"^(\w+) +(\d+)$", self.text.split("Job stats:")[-1], flags=re.M)
+        counts = Counter({rule: int(count) for rule, count in rows})
+        for name in ("total", "all"):
+            counts.pop(name, None)
+        return counts
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with studies in it."""
+
+    folder: Path
+
+    def write(self, changes: dict[str, Any] | None = None, name: str = "study.yaml") -> Path:
+        """Write the small study with changes laid over it."""
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(merge(copy.deepcopy(SMALL), changes or {})))
+        return path
+
+    def snakemake(self, *arguments: str | Path, study: str | None = "study.yaml") -> Outcome:
+        """Run Snakemake here with two cores."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile"]
+        command += ["--directory", self.folder, "--cores", "2"]
+        if study:
+            command += ["--configfile", self.folder / study]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        done = subprocess.run(
+            [str(part) for part in [*command, *arguments]],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=800,
+        )
+        return Outcome(done.returncode, done.stdout + done.stderr)
+
+
+@pytest.fixture()
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small study, run to its end once; tests that change it must copy it."""
+    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    workspace.write()
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-6000:]
+    return workspace

@@ -1,0 +1,145 @@
+"""The small study through Snakemake: what it makes, what it says, what it redoes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from tests.workflow.conftest import Workspace
+
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.plan import FIGURES
+
+pytestmark = pytest.mark.slow
+NOTHING = "Nothing to be done"
+
+
+@pytest.fixture()
+def copied(finished: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    return Workspace(tmp_path / "copy")
+
+
+def test_every_contract_is_there(finished: Workspace) -> None:
+    results = finished.folder / "results"
+    cells = sorted(path.name for path in (results / "cells").iterdir())
+    assert len(cells) == 5  # four targets and the source that two of them share
+    for cell in cells:
+        spec = json.loads((results / "cells" / cell / "spec.json").read_text())
+        assert cell_name(spec) == cell
+        record = json.loads((results / "cells" / cell / "train.json").read_text())
+        assert record["status"] == "finished"
+    study = results / "small"
+    assert sorted(path.stem for path in (study / "figures").glob("*.svg")) == sorted(FIGURES)
+    assert "A small study" in (study / "report.html").read_text()
+    contrasts = pd.read_csv(study / "tables" / "contrasts.csv")
+    assert len(contrasts) == 4
+    assert set(contrasts["conditional_on"]) == {"conditional on this seed"}
+
+
+def test_aurocs_are_scikit_learns_from_the_stored_scores(finished: Workspace) -> None:
+    results = finished.folder / "results"
+    table = pd.read_csv(results / "small" / "tables" / "cells.csv")
+    last = table[table["selection"] == "last"]
+    assert len(last) == 4
+    for row in last.to_dict("records"):
+        scores = np.load(results / "cells" / row["cell"] / "scores" / "test.npz")
+        step = int(np.argmax(scores["step"]))
+        frame = pd.DataFrame(scores["logits"][step], columns=scores["task"])
+        frame["study"] = scores["study_id"]
+        logit = frame.groupby("study").max()
+        label = pd.DataFrame(scores["labels"], columns=scores["task"])
+        label = label.groupby(scores["study_id"]).max()
+        for task in scores["task"]:
+            known = label[task].notna()
+            if label[task][known].nunique() == 2:
+                expected = roc_auc_score(label[task][known], logit[task][known])
+                assert row[f"auroc_{task}"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_finished_study_has_nothing_to_do(finished: Workspace) -> None:
+    assert NOTHING in finished.snakemake("-n", "--resources", "gpu=4").text
+
+
+def test_a_copy_without_records_trains_nothing(copied: Workspace) -> None:
+    shutil.rmtree(copied.folder / ".snakemake")
+    jobs = copied.snakemake("-n").jobs
+    assert not jobs.keys() & {"prepare", "weights", "spec", "train"}
+
+
+def test_a_learning_rate_retrains_its_protocol_alone_and_can_be_taken_back(
+    copied: Workspace,
+) -> None:
+    copied.write({"protocols": {"finetune": {"learning_rate": 2e-3}}})
+    jobs = copied.snakemake("-n").jobs
+    assert {rule: jobs[rule] for rule in ("prepare", "spec", "train", "evaluate")} == {
+        "prepare": 0,
+        "spec": 4,
+        "train": 4,
+        "evaluate": 4,
+    }
+    copied.write()
+    assert NOTHING in copied.snakemake("-n").text
+
+
+def test_a_seed_is_added_without_touching_the_others(copied: Workspace) -> None:
+    study = copied.write().read_text()
+    (copied.folder / "study.yaml").write_text(
+        study.replace("seeds:\n  - 0", "seeds:\n  - 0\n  - 1")
+    )
+    shutil.rmtree(copied.folder / "results" / "cache")
+    jobs = copied.snakemake("-n").jobs
+    assert (jobs["train"], jobs["evaluate"], jobs["prepare"]) == (5, 5, 2)
+
+
+def test_settings_of_the_analysis_retrain_nothing(copied: Workspace) -> None:
+    copied.write({"evaluation": {"selections": ["best", "top2"]}})
+    assert copied.snakemake("-n").jobs == {
+        "stamp": 4,
+        "ensemble": 4,
+        "tables": 1,
+        "statistics": 1,
+        "figures": 1,
+        "page": 1,
+    }
+
+
+def test_a_configfile_replaces_the_default_study(workspace: Workspace) -> None:
+    workspace.write()
+    text = workspace.snakemake("-n").text
+    assert "phantom-" not in text
+    assert "results/demo" not in text
+    assert "results/small" in text
+
+
+def test_two_studies_in_one_run_share_cells(workspace: Workspace) -> None:
+    workspace.write(name="a.yaml")
+    workspace.write({"name": "other"}, name="b.yaml")
+    jobs = workspace.snakemake("-n", "--config", "studies=a.yaml,b.yaml", study=None).jobs
+    assert (jobs["train"], jobs["evaluate"], jobs["tables"]) == (5, 5, 2)
+
+
+def test_a_slice_from_the_command_line(workspace: Workspace) -> None:
+    workspace.write()
+    only = "only={truncations: [0], pretrainings: [random]}"
+    assert workspace.snakemake("-n", "--config", only).jobs["train"] == 1
+
+
+def test_a_fault_stops_before_anything_is_made(workspace: Workspace) -> None:
+    workspace.write({"recipe": {"learning_rte": 1.0}})
+    outcome = workspace.snakemake()
+    assert outcome.status != 0
+    assert "'learning_rte' (did you mean 'learning_rate'?)" in outcome.text
+    assert "Traceback" not in outcome.text
+    assert not (workspace.folder / "results").exists()
+
+
+def test_snakemakes_own_report(finished: Workspace, tmp_path: Path) -> None:
+    outcome = finished.snakemake("--report", tmp_path / "report.zip")
+    assert outcome.status == 0, outcome.text[-3000:]
+    assert (tmp_path / "report.zip").stat().st_size > 100_000

@@ -1,0 +1,58 @@
+"""Tables to figures, and all of it to one page."""
+
+
+rule figures:
+    input:
+        cells="results/{study}/tables/cells.csv",
+        contrasts="results/{study}/tables/contrasts.csv",
+        correlations="results/{study}/tables/correlations.csv",
+        stamp=stage_stamp("figures"),
+    output:
+        [
+            report(
+                f"results/{{study}}/figures/{figure}.svg",
+                caption=f"../report/{figure}.rst",
+                category="2. Figures",
+                subcategory="{study}",
+                labels={"figure": figure},
+            )
+            for figure in planning.FIGURES
+        ],
+    log:
+        "results/{study}/logs/figures.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Drawing the figures of {wildcards.study}"
+    shell:
+        'python "$TRANSFERGRID"/draw_figures.py --stamp {input.stamp:q} > {log:q} 2>&1'
+
+
+rule page:
+    input:
+        [f"results/{{study}}/figures/{figure}.svg" for figure in planning.FIGURES],
+        sources="results/{study}/tables/sources.csv",
+        bootstrap="results/{study}/tables/bootstrap.csv",
+        stamp=stage_stamp("report"),
+    output:
+        report(
+            "results/{study}/report.html",
+            caption="../report/page.rst",
+            category="3. Page",
+            subcategory="{study}",
+            labels={"page": "report"},
+        ),
+    log:
+        "results/{study}/logs/page.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Writing the report of {wildcards.study}"
+    shell:
+        'python "$TRANSFERGRID"/write_page.py --stamp {input.stamp:q} --output {output:q} > {log:q} 2>&1'

@@ -1,0 +1,33 @@
+"""The study's questions, answered."""
+
+
+rule statistics:
+    input:
+        cells="results/{study}/tables/cells.csv",
+        stamp=stage_stamp("statistics"),
+    output:
+        contrasts=report(
+            "results/{study}/tables/contrasts.csv",
+            caption="../report/contrasts.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "contrasts"},
+        ),
+        correlations=report(
+            "results/{study}/tables/correlations.csv",
+            caption="../report/correlations.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "correlations"},
+        ),
+    log:
+        "results/{study}/logs/statistics.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Answering the questions of {wildcards.study}"
+    shell:
+        'python "$TRANSFERGRID"/answer.py --stamp {input.stamp:q} > {log:q} 2>&1'

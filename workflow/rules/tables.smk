@@ -1,0 +1,29 @@
+"""All cells of a study to its tables."""
+
+
+rule tables:
+    input:
+        table_sources,
+        stamp=stage_stamp("tables"),
+    output:
+        cells=report(
+            "results/{study}/tables/cells.csv",
+            caption="../report/cells.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "cells"},
+        ),
+        sources="results/{study}/tables/sources.csv",
+        bootstrap="results/{study}/tables/bootstrap.csv",
+    log:
+        "results/{study}/logs/tables.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Writing the tables of {wildcards.study}"
+    shell:
+        'python "$TRANSFERGRID"/make_tables.py --stamp {input.stamp:q} --threads {threads} > {log:q} 2>&1'

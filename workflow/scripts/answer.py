@@ -1,0 +1,31 @@
+"""Answer a study's questions: contrasts.csv and correlations.csv."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.reporting.table_files import read_table, write_table
+from transfergrid.runtime.errors import run_program
+from transfergrid.statistics.questions import answer
+
+
+def main() -> None:
+    """Read cells.csv and the ensembles, write two tables beside cells.csv."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    arguments = parser.parse_args()
+    study = read_stamp(arguments.stamp, "statistics")
+    results = arguments.stamp.parents[1]
+    tables = results / study["name"] / "tables"
+    contrasts, correlations, skipped = answer(study, read_table(tables / "cells.csv"), results)
+    for sentence in skipped:
+        print(sentence, file=sys.stderr)
+    write_table(contrasts, tables / "contrasts.csv")
+    write_table(correlations, tables / "correlations.csv")
+
+
+if __name__ == "__main__":
+    run_program(main)

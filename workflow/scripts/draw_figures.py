@@ -1,0 +1,27 @@
+"""Draw a study's figures as SVG."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.reporting.figure_data import read_figure_data
+from transfergrid.reporting.figures import draw_all
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import run_program
+
+
+def main() -> None:
+    """Read the tables and histories, write one file a figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    arguments = parser.parse_args()
+    study = read_stamp(arguments.stamp, "figures")
+    results = arguments.stamp.parents[1]
+    for name, svg in draw_all(read_figure_data(study, results)).items():
+        write_text(results / study["name"] / "figures" / f"{name}.svg", svg)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,33 @@
+"""Ensemble one cell's checkpoints by one selection rule, chosen on validation scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.scores import read_scores
+from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.planning.paths import cell_directory
+from transfergrid.runtime.errors import run_program
+
+
+def main() -> None:
+    """Read the stored scores, write one row a study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cell", required=True, help="name of the cell")
+    parser.add_argument("--selection", required=True, help="last, best, top<k>, top<k>_per_task")
+    parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    parser.add_argument("--valid", type=Path, required=True, help="output for the validation set")
+    parser.add_argument("--test", type=Path, required=True, help="output for the test set")
+    arguments = parser.parse_args()
+    read_stamp(arguments.stamp, "ensemble")
+    folder = cell_directory(arguments.cell, arguments.stamp.parents[1]) / "scores"
+    valid = read_scores(folder / "valid.npz")
+    chosen = choose_checkpoints(arguments.selection, valid)
+    write_ensemble(arguments.valid, ensemble(valid, chosen))
+    write_ensemble(arguments.test, ensemble(read_scores(folder / "test.npz"), chosen))
+
+
+if __name__ == "__main__":
+    run_program(main)

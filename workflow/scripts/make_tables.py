@@ -1,0 +1,29 @@
+"""Gather a study's ensembles in tables: cells.csv, sources.csv, bootstrap.csv."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.reporting.table_files import write_table
+from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table
+from transfergrid.runtime.errors import run_program
+
+
+def main() -> None:
+    """Read the ensembles, write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    parser.add_argument("--threads", type=int, default=1, help="cells read at the same time")
+    arguments = parser.parse_args()
+    study = read_stamp(arguments.stamp, "tables")
+    results = arguments.stamp.parents[1]
+    tables = results / study["name"] / "tables"
+    write_table(cells_table(study, results, arguments.threads), tables / "cells.csv")
+    write_table(sources_table(study, results), tables / "sources.csv")
+    write_table(bootstrap_table(study, results, arguments.threads), tables / "bootstrap.csv")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,78 @@
+"""Train one cell: everything is read from its spec.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.fingerprint import check_unchanged
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.paths import cache_directory
+from transfergrid.runtime.atomic import write_bytes
+from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.locks import exclusive
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """Read a specification; its content must be what its folder's name promises."""
+    spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if cell_name(spec) != path.parent.name:
+        raise UserError(
+            f"{path} describes cell {cell_name(spec)}, not {path.parent.name}; it was edited: "
+            "delete the folder and run snakemake again."
+        )
+    return spec
+
+
+def main() -> None:
+    """Bring back missing inputs, then train under the cell's lock."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="results/cells/<cell>/spec.json")
+    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU")
+    parser.add_argument(
+        "--device", choices=["auto", "cuda"], default="auto", help="cuda: GPU or fail"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of the CPU's kernels")
+    arguments = parser.parse_args()
+    spec = read_spec(arguments.spec)
+    check_unchanged("train", spec["code"]["train"])
+    # Everything that may need a network ran before; a job on a compute node must not hang on one.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    folder, results = arguments.spec.parent, arguments.spec.parents[2]
+    with exclusive(
+        folder / ".lock", f"cell {folder.name} is being trained by another process; wait for it."
+    ):
+        import torch  # a second; not before the checks
+
+        from transfergrid.data.rebuild import ensure_cache
+        from transfergrid.models.rebuild import ensure_weights
+        from transfergrid.runtime.devices import choose_device
+        from transfergrid.runtime.environment import environment_record
+        from transfergrid.training.loop import train
+
+        ensure_cache(spec["dataset"]["id"], results, arguments.threads)
+        if spec["weights"]["id"]:
+            ensure_weights(spec["weights"]["id"], results)
+        # The cell keeps its data's card: caches may be deleted, and every number needs its notes.
+        card = cache_directory(spec["dataset"]["id"], results) / "card.json"
+        write_bytes(folder / "card.json", card.read_bytes())
+        device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
+        if device == "cpu" and arguments.gpus:
+            print("torch sees no GPU: training on the CPU", file=sys.stderr)
+        record = train(
+            spec,
+            results,
+            device,
+            arguments.threads,
+            environment_record(),
+            lambda line: print(line, file=sys.stderr, flush=True),
+        )
+        print(f"{record['status']}: {folder.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run_program(main)

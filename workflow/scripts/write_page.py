@@ -1,0 +1,25 @@
+"""Write a study's report: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.reporting.page import read_report, render
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import run_program
+
+
+def main() -> None:
+    """Read tables, figures and the cells' records, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    parser.add_argument("--output", type=Path, required=True, help="the page")
+    arguments = parser.parse_args()
+    study = read_stamp(arguments.stamp, "report")
+    write_text(arguments.output, render(read_report(study, arguments.stamp.parents[1])))
+
+
+if __name__ == "__main__":
+    run_program(main)
