@@ -27,17 +27,18 @@ GPUS = int(DEVICES != {"cpu"})
 USES_CONDA = any(
     str(method) == "conda" for method in workflow.deployment_settings.deployment_method
 )
-ROOT = shlex.quote(str(workflow.basedir))
-shell.prefix(
-    f"export TRANSFERGRID={ROOT}/workflow/scripts;"
-    f" export TRANSFERGRID_DEVICE={'cuda' if DEVICES == {'cuda'} else 'auto'};"
-    f' export PYTHONPATH={ROOT}/src"${{PYTHONPATH:+:$PYTHONPATH}}"; '
-    + (
-        ""
+ROOT = Path(workflow.basedir)
+PREFIX = [
+    f"TRANSFERGRID={shlex.quote(str(ROOT / 'workflow' / 'scripts'))}",
+    f"TRANSFERGRID_DEVICE={'cuda' if DEVICES == {'cuda'} else 'auto'}",
+    (
+        f"PYTHONPATH={shlex.quote(str(ROOT / 'src'))}:$(printenv PYTHONPATH || true)"
         if USES_CONDA
-        else f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
-    )
-)
+        else f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
+    ),
+]
+# Snakemake formats the prefix like any command, so braces in a path are doubled.
+shell.prefix("".join(f"export {part}; " for part in PREFIX).replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
