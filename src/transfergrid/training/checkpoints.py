@@ -1,0 +1,86 @@
+"""The best checkpoints of a training by validation score, and the last one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from transfergrid.runtime.atomic import replacing, write_json
+
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint that is kept.
+
+    Attributes:
+        file: Name of its file in the folder of checkpoints.
+        step: Optimiser steps done when it was taken.
+        valid_score: Mean validation AUROC in [0, 1], or None where it is undefined.
+    """
+
+    file: str
+    step: int
+    valid_score: float | None
+
+
+def rank(kept: Kept) -> tuple[float, int]:
+    """Return a key that sorts the best first; a tie goes to the earlier, None comes last."""
+    return (math.inf if kept.valid_score is None else -kept.valid_score), kept.step
+
+
+class Checkpoints:
+    """The folder of a cell's checkpoints: the `best` best ones and the last.
+
+    A file that drops out of the ranking stays until `prune`, which the caller runs once no state
+    on disk refers to it any more.
+    """
+
+    def __init__(self, folder: Path, best: int, kept: list[Kept] | None = None) -> None:
+        """Open `folder`; `kept` are the checkpoints that a resumed training already had."""
+        self.folder, self.best, self.kept = folder, best, list(kept or [])
+
+    def offer(self, weights: Mapping[str, Tensor], step: int, score: float, last: bool) -> None:
+        """Save the weights if they are among the best so far, or the last of the training.
+
+        Args:
+            weights: The network's state, on any device.
+            step: Optimiser steps done.
+            score: Mean validation AUROC, or NaN.
+            last: Whether training ends here.
+        """
+        new = Kept(f"step-{step:08d}.safetensors", step, None if math.isnan(score) else score)
+        best = sorted([*self.kept, new], key=rank)[: self.best]
+        if new not in best and not last:
+            return
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        with replacing(self.folder / new.file) as temporary:
+            save_file(tensors, temporary)
+        self.kept = sorted({*best, new} if last else best, key=lambda kept: kept.step)
+
+    def index(self) -> dict[str, Any]:
+        """Return the content of index.json; `best` and `last` are file names or None."""
+        return {
+            "best": min(self.kept, key=rank).file if self.kept else None,
+            "last": max(self.kept, key=lambda kept: kept.step).file if self.kept else None,
+            "checkpoints": [vars(kept) for kept in self.kept],
+        }
+
+    def clear(self) -> None:
+        """Forget all checkpoints."""
+        self.kept = []
+
+    def prune(self) -> None:
+        """Write index.json and remove every other file that it does not name."""
+        write_json(self.folder / INDEX, self.index())
+        named = {INDEX, *(kept.file for kept in self.kept)}
+        for path in self.folder.iterdir():
+            if path.name not in named:
+                path.unlink()

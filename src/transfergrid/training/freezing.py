@@ -1,0 +1,55 @@
+"""Which layers learn; frozen ones keep their weights and their batch-norm statistics."""
+
+from __future__ import annotations
+
+import re
+
+from torch import nn
+
+from transfergrid.models.truncation import blocks_of
+from transfergrid.models.zoo import head_of
+from transfergrid.runtime.errors import UserError
+
+
+def freeze(model: nn.Module, train_layers: str) -> None:
+    """Switch gradients on for the layers that learn and off for all others.
+
+    Args:
+        model: The network.
+        train_layers: "all", "head" (the classifier alone) or "last_<k>" (the classifier and the
+            last k blocks).
+
+    Raises:
+        UserError: `train_layers` is none of the three, or asks for more blocks than there are.
+    """
+    match = re.fullmatch(r"last_([1-9][0-9]*)", train_layers)
+    if train_layers not in ("all", "head") and not match:
+        raise UserError(
+            f"train_layers is {train_layers!r}: use 'all', 'head' or 'last_<k>' with k from 1."
+        )
+    model.requires_grad_(train_layers == "all")
+    head_of(model).requires_grad_(True)
+    if not match:
+        return
+    blocks, last = blocks_of(model), int(match[1])
+    if last > len(blocks):
+        raise UserError(
+            f"train_layers asks for the last {last} blocks, but the network has {len(blocks)}: "
+            f"use at most 'last_{len(blocks)}', or 'all'."
+        )
+    for block in blocks[-last:]:
+        for module in block:
+            module.requires_grad_(True)
+
+
+def train_mode(model: nn.Module) -> None:
+    """Put the layers that learn into training mode and the frozen ones into evaluation mode.
+
+    A frozen batch norm in training mode would normalise by the batch and go on updating its
+    statistics, so its layer would not be frozen at all.
+    """
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()

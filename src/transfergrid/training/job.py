@@ -1,0 +1,117 @@
+"""Everything that one training needs, made from its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from transfergrid.data.store import Card, Split, open_split, read_card
+from transfergrid.evaluation.inference import to_device
+from transfergrid.models.initial import initial_model
+from transfergrid.models.normalise import Normalise
+from transfergrid.models.zoo import head_of
+from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.atomic import write_json
+from transfergrid.training.batches import Batch, Feed, Plan
+from transfergrid.training.checkpoints import Checkpoints
+from transfergrid.training.freezing import freeze
+from transfergrid.training.history import History
+from transfergrid.training.numerics import keep_float32
+from transfergrid.training.optimisation import build_optimizer
+from transfergrid.training.subsets import training_rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, ready to run.
+
+    Attributes:
+        folder: The cell's folder.
+        seed: The cell's seed.
+        recipe: How to train.
+        device: Where to train.
+        micro_batch: Images per forward and backward pass.
+        card: What the data set holds.
+        valid: The validation split.
+        feed: The training images and labels.
+        plan: The order of all steps.
+        model: The network on `device`.
+        normalise: From stored images to the network's input.
+        optimizer: Over the layers that learn.
+        checkpoints: The cell's folder of checkpoints.
+        history: The cell's history.jsonl.
+        say: Takes a line for the user.
+    """
+
+    folder: Path
+    seed: int
+    recipe: Recipe
+    device: torch.device
+    micro_batch: int
+    card: Card
+    valid: Split
+    feed: Feed
+    plan: Plan
+    model: nn.Module
+    normalise: Normalise
+    optimizer: Optimizer
+    checkpoints: Checkpoints
+    history: History
+    say: Callable[[str], None]
+
+    def last(self, batch: Batch) -> bool:
+        """Tell whether training ends with this batch."""
+        return batch.step + 1 == self.plan.steps
+
+    def validates(self, batch: Batch) -> bool:
+        """Tell whether a validation follows this batch: N more examples are done, or all."""
+        every = self.recipe.validate_every_examples or len(self.plan.rows)
+        before = batch.examples - len(batch.rows)
+        return self.last(batch) or batch.examples // every > before // every
+
+
+def open_job(
+    spec: Mapping[str, Any],
+    results: Path,
+    folder: Path,
+    device: torch.device,
+    micro_batch: int,
+    say: Callable[[str], None],
+) -> Job:
+    """Open the caches, build the network with its initial weights, and write proof.json.
+
+    Raises:
+        UserError: Cache, weights, network or recipe cannot be used; the sentence says which.
+    """
+    recipe = Recipe.from_dict(spec["recipe"])
+    cache = results / "cache" / spec["dataset"]["id"]
+    card, train, valid = read_card(cache), open_split(cache, "train"), open_split(cache, "valid")
+    rows = training_rows(len(train.images), recipe.train_share, recipe.train_count, spec["seed"])
+    model, preprocessing, proof = initial_model(spec, results, len(card.tasks))
+    write_json(folder / "proof.json", proof)
+    keep_float32(head_of(model))
+    freeze(model, recipe.train_layers)
+    to_device(model, device)
+    return Job(
+        folder=folder,
+        seed=spec["seed"],
+        recipe=recipe,
+        device=device,
+        micro_batch=micro_batch,
+        card=card,
+        valid=valid,
+        feed=Feed(train.images, train.labels, rows, device),
+        plan=Plan(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
+        model=model,
+        normalise=Normalise(preprocessing, device),
+        optimizer=build_optimizer(model, recipe),
+        checkpoints=Checkpoints(folder / "checkpoints", recipe.keep_checkpoints),
+        history=History(folder / "history.jsonl"),
+        say=say,
+    )

@@ -1,0 +1,234 @@
+"""The training of one cell, from its spec to its receipt."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from transfergrid.models.initial import SourceDiverged
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.recipe import Recipe
+from transfergrid.training.augmentation import augment
+from transfergrid.training.batches import Batch, pieces
+from transfergrid.training.checkpoints import Checkpoints
+from transfergrid.training.freezing import train_mode
+from transfergrid.training.job import Job, open_job
+from transfergrid.training.losses import known, loss_sum
+from transfergrid.training.numerics import autocast, precision_used, seed_step, settings
+from transfergrid.training.optimisation import learning_rate
+from transfergrid.training.progress import (
+    STATE,
+    Progress,
+    load_progress,
+    remove_state,
+    save_progress,
+    usable,
+)
+from transfergrid.training.receipts import (
+    device_name,
+    inherited,
+    peak_memory_mb,
+    summary,
+    write_records,
+)
+from transfergrid.training.resume import load_state, stamp_of
+from transfergrid.training.validation import Validation, validate
+
+CHECK_STEPS = 50
+"""Steps between looks at the loss for divergence; a look waits for the device."""
+STATE_SECONDS = 60.0
+"""Seconds between states on disk: what a killed training loses at most, beside a validation."""
+REPORT_SECONDS = 5.0
+"""Seconds between lines to the user."""
+
+
+def train(
+    spec: Mapping[str, Any],
+    results: str | Path,
+    device: str = "cpu",
+    threads: int | None = None,
+    environment: Mapping[str, Any] | None = None,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Train one cell and leave checkpoints, history, proof, train.json and the receipt.
+
+    A killed training goes on from its last state and ends with the same weights, scores and
+    history (times aside) as one never interrupted; bit for bit on the CPU. A training whose loss or
+    validation logits stop being finite numbers is recorded as diverged, without checkpoints. When
+    memory runs out, training starts over with half the micro-batch.
+
+    Args:
+        spec: The content of spec.json.
+        results: The folder of all outputs, with the cell's cache and initial weights.
+        device: "cpu", "cuda" or "cuda:<n>".
+        threads: Threads of the CPU's kernels, or None for PyTorch's choice.
+        environment: What ran this, recorded in train.json as it is.
+        report: Takes a line for the user, about every five seconds.
+
+    Returns:
+        The content of train.json.
+
+    Raises:
+        UserError: The spec, cache or weights cannot be used; the sentence says what to do.
+    """
+    results, where = Path(results), torch.device(device)
+    cell = cell_name(spec)
+    folder = results / "cells" / cell
+    recipe = Recipe.from_dict(spec["recipe"])
+    with settings(where, threads, recipe.deterministic):
+        try:
+            outcome = _train_in_memory(spec, results, folder, where, report or _silent)
+        except SourceDiverged:
+            Checkpoints(folder / "checkpoints", 0).prune()
+            outcome = inherited()
+        record = {
+            "cell": cell,
+            **outcome,
+            "peak_memory_mb": peak_memory_mb(where),
+            "device": device_name(where),
+            "precision": precision_used(where, recipe.precision),
+            "threads": torch.get_num_threads(),
+            "environment": dict(environment or {}),
+        }
+    write_records(folder, record)
+    remove_state(folder)
+    return record
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+def _train_in_memory(
+    spec: Mapping[str, Any],
+    results: Path,
+    folder: Path,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
+    stamp, recipe = stamp_of(spec), Recipe.from_dict(spec["recipe"])
+    state = load_state(folder / STATE, stamp, say)
+    if state is not None and not usable(state, folder):
+        say(f"{folder / STATE} names files that are gone: training starts anew")
+        state = None
+    # A resumed training keeps its micro-batch: batch statistics depend on it.
+    micro_batch = state["micro_batch"] if state else -(-recipe.batch_size // recipe.accumulate)
+    while True:
+        try:
+            return _run(open_job(spec, results, folder, device, micro_batch, say), state, stamp)
+        except torch.OutOfMemoryError:
+            if micro_batch <= 2:
+                raise
+        # Outside the handler, whose traceback holds on to the tensors.
+        state, micro_batch = None, -(-micro_batch // 2)
+        remove_state(folder)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        say(f"out of memory: training starts over in micro-batches of {micro_batch}")
+
+
+def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any]:
+    """Take all steps that are left, validating between them."""
+    progress = load_progress(job, state)
+    if progress.step:
+        job.say(f"continuing at step {progress.step} of {job.plan.steps}")
+    train_mode(job.model)
+    for batch, pixels, labels in job.feed.stream(job.plan.batches(progress.step)):
+        _take_step(job, progress, batch, pixels, labels)
+        due = job.validates(batch)
+        if due or progress.step % CHECK_STEPS == 0:
+            loss = progress.mean_loss()
+            progress.stop_clock()
+            if not math.isfinite(loss):
+                return _diverged(job, progress, f"the loss was not finite by step {progress.step}")
+        if due:
+            validation = validate(job.model, job.normalise, job.valid, job.card, job.device)
+            if not validation.finite:
+                reason = f"a validation logit was not finite at step {progress.step}"
+                return _diverged(job, progress, reason)
+            _record(job, progress, batch, loss, validation)
+            train_mode(job.model)
+        _report_and_save(job, progress, stamp)
+        progress.start_clock()
+    job.checkpoints.prune()
+    return summary(job, progress, "finished")
+
+
+def _take_step(job: Job, progress: Progress, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
+    """Take one optimiser step; nothing here waits for the device.
+
+    The loss is the mean over the known entries of the whole batch, so each micro-batch counts by
+    its own known entries, and accumulation changes nothing but batch statistics.
+    """
+    seed_step(job.device, job.seed, batch.step)
+    kind, rows = job.card.task_kind, torch.from_numpy(batch.rows)
+    count = known(kind, labels).sum()
+    job.optimizer.zero_grad(set_to_none=True)
+    for part in pieces(len(rows), job.micro_batch):
+        images = augment(pixels[part], rows[part], batch.epoch, job.seed, job.recipe.augmentation)
+        with autocast(job.device, job.recipe.precision):
+            logits = job.model(job.normalise(images))
+        loss = loss_sum(kind, logits.float(), labels[part])
+        (loss / count.clamp(min=1)).backward()
+        progress.loss_sum += loss.detach()
+    progress.loss_count += count
+    if job.recipe.clip_grad_norm is not None:
+        clip_grad_norm_(job.model.parameters(), job.recipe.clip_grad_norm)
+    for group in job.optimizer.param_groups:
+        group["lr"] = learning_rate(job.recipe, batch.step, job.plan.steps)
+    job.optimizer.step()
+    progress.step, progress.examples = batch.step + 1, batch.examples
+
+
+def _record(
+    job: Job, progress: Progress, batch: Batch, loss: float, validation: Validation
+) -> None:
+    """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
+    job.checkpoints.offer(job.model.state_dict(), progress.step, validation.auroc, job.last(batch))
+    line = {
+        "step": progress.step,
+        "examples": progress.examples,
+        "epoch": progress.examples / len(job.plan.rows),
+        "train_loss": loss,
+        "learning_rate": learning_rate(job.recipe, batch.step, job.plan.steps),
+        "valid_loss": validation.loss,
+        "valid_auroc": validation.auroc,
+        "valid_auroc_tasks": validation.auroc_tasks,
+        "images_per_second": progress.line_rate(),
+        "seconds": progress.total_seconds(),
+    }
+    if validation.accuracy is not None:
+        line["valid_accuracy"] = validation.accuracy
+    job.history.append(line)
+    progress.begin_line()
+
+
+def _report_and_save(job: Job, progress: Progress, stamp: str) -> None:
+    now = time.monotonic()
+    if now - progress.told >= REPORT_SECONDS:
+        loss = progress.mean_loss()
+        progress.stop_clock()
+        rate = progress.examples / progress.step_seconds
+        job.say(
+            f"step {progress.step}/{job.plan.steps}, loss {loss:.4f}, {rate:.0f} images/s, "
+            f"{(job.plan.examples - progress.examples) / rate:.0f} s left"
+        )
+        progress.told = now
+    if now - progress.saved >= STATE_SECONDS and progress.step < job.plan.steps:
+        progress.stop_clock()
+        save_progress(job, progress, stamp)
+
+
+def _diverged(job: Job, progress: Progress, reason: str) -> dict[str, Any]:
+    job.say(f"diverged: {reason}")
+    job.checkpoints.kept = []
+    job.checkpoints.prune()
+    return summary(job, progress, "diverged", reason)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from unit.training.tiny import make_cache, make_spec
+
+from transfergrid.planning.naming import cell_name
+from transfergrid.training import loop, progress
+from transfergrid.training.checkpoints import Checkpoints
+from transfergrid.training.history import History
+from transfergrid.training.loop import train
+from transfergrid.training.resume import load_state, save_state
+
+TIMES = ("seconds", "images_per_second")
+SETTINGS: dict[str, Any] = {
+    "epochs": 2.5,
+    "validate_every_examples": 12,
+    "keep_checkpoints": 2,
+    "schedule": "one_cycle",
+    "warmup_fraction": 0.3,
+    "learning_rate": 0.01,
+    "augmentation": {"flip_probability": 0.5, "noise": 0.1, "rotate_degrees": 10.0},
+}
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process: no handler of ours catches it."""
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(loop, "STATE_SECONDS", 0.0)
+    make_cache(tmp_path)
+    return tmp_path
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """Return all that a training leaves, times aside."""
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    for line in lines:
+        for name in TIMES:
+            line.pop(name)
+    record = json.loads((folder / "train.json").read_text())
+    for name in ("train_seconds", "images_per_second", "peak_memory_mb"):
+        record.pop(name)
+    files = {p.name: p.read_bytes() for p in (folder / "checkpoints").iterdir()}
+    rest = sorted(p.name for p in folder.iterdir())
+    return {"history": lines, "record": record, "files": files, "rest": rest}
+
+
+def killed_at(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, after: bool
+) -> None:
+    """Let the process end at the n-th call of a function, before or after its work."""
+    real, calls = getattr(owner, name), []
+
+    def function(*arguments: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call and not after:
+            raise KilledError
+        result = real(*arguments, **named)
+        if len(calls) == call and after:
+            raise KilledError
+        return result
+
+    monkeypatch.setattr(owner, name, function)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "every", "network"),
+    [
+        (loop, "_take_step", 1, 1, "network"),
+        (loop, "_take_step", 9, 1, "dropout_network"),
+        (loop, "_take_step", 10, 5, "network"),
+        (loop, "_take_step", 17, 3, "dropout_network"),
+        (loop, "validate", 1, 1, "network"),
+        (loop, "validate", 4, 5, "network"),
+        (Checkpoints, "offer", 3, 1, "network"),
+        (Checkpoints, "offer", 6, 5, "dropout_network"),
+        (History, "append", 4, 5, "network"),
+        (Checkpoints, "prune", 3, 3, "network"),
+        (progress, "save_state", 2, 5, "network"),
+        (loop, "write_records", 1, 1, "network"),
+    ],
+)
+def test_a_killed_training_ends_as_if_never_killed(
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    call: int,
+    every: int,
+    network: str,
+) -> None:
+    spec = make_spec(network, seed=2, optimizer="sgd" if call == 9 else "adam", **SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    expected = outcome(folder)
+    steps = [line["step"] for line in expected["history"]]
+    kept = [int(name[5:13]) for name in expected["files"] if name.startswith("step")]
+    assert not set(steps[:2]) & set(kept), "the case is too easy: the first ones stay the best"
+    save, offers = loop.save_progress, []
+
+    def now_and_then(*arguments: Any) -> None:
+        offers.append(1)
+        if len(offers) % every == 0:
+            save(*arguments)
+
+    monkeypatch.setattr(loop, "save_progress", now_and_then)
+    told: list[str] = []
+    for after in (False, True):
+        with monkeypatch.context() as patch:
+            killed_at(patch, owner, name, 1 if after else call, after)
+            with pytest.raises(KilledError):
+                train(spec, results, report=told.append)
+        torch.rand(3)  # What a process drew before is of no account.
+    train(spec, results, report=told.append)
+    assert outcome(folder) == expected
+    assert not any("anew" in line for line in told)
+
+
+def test_a_resumed_training_does_not_start_over(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(**SETTINGS)
+    with monkeypatch.context() as patch:
+        killed_at(patch, loop, "_take_step", 12, after=False)
+        with pytest.raises(KilledError):
+            train(spec, results)
+    told: list[str] = []
+    steps = []
+    real = loop._take_step
+    monkeypatch.setattr(loop, "_take_step", lambda *a: steps.append(1) or real(*a))
+    record = train(spec, results, report=told.append)
+    assert told[0] == f"continuing at step 11 of {record['steps']}"
+    assert len(steps) == record["steps"] - 11
+
+
+def test_a_killed_process_is_resumed(results: Path) -> None:
+    spec = make_spec(**SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    expected = outcome(folder)
+    program = """
+import json, os, signal, sys
+from pathlib import Path
+from transfergrid.training import loop, resume
+loop.STATE_SECONDS = 0.0
+save, calls = resume.torch.save, []
+def half(values, path):
+    save(values, path)
+    calls.append(1)
+    if len(calls) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+resume.torch.save = half
+loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(spec), str(results)],
+        env=environment,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert list(folder.glob(".tmp-*"))
+    told: list[str] = []
+    train(spec, results, threads=1, report=told.append)
+    assert told[0].startswith("continuing at step 6")
+    assert outcome(folder) == expected
+
+
+def test_a_state_without_its_files_is_not_used(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(**SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    expected = outcome(folder)
+    for victim in ("history.jsonl", "checkpoints"):
+        with monkeypatch.context() as patch:
+            killed_at(patch, loop, "_take_step", 12, after=False)
+            with pytest.raises(KilledError):
+                train(spec, results)
+        gone = folder / victim
+        if gone.is_dir():
+            gone = next(gone.glob("step-*"))
+        gone.unlink()
+        told: list[str] = []
+        train(spec, results, report=told.append)
+        assert "files that are gone" in told[0]
+        assert outcome(folder) == expected
+
+
+def test_the_state_of_another_spec_is_ignored(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "resume.pt"
+    assert load_state(path, "a", told.append) is None
+    save_state(path, "a", {"step": 3})
+    assert load_state(path, "a", told.append) == {"step": 3}
+    assert not told
+    assert load_state(path, "b", told.append) is None
+    assert "another spec" in told[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a state", b"PK\x03\x04 cut off"])
+def test_a_broken_state_is_ignored(tmp_path: Path, content: bytes) -> None:
+    told: list[str] = []
+    path = tmp_path / "resume.pt"
+    path.write_bytes(content)
+    assert load_state(path, "a", told.append) is None
+    assert "cannot be read" in told[0]
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_state_runs_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "resume.pt"
+    torch.save({"stamp": "a", "values": {"trap": Trap(tmp_path / "sprung")}}, path)
+    assert load_state(path, "a", lambda line: None) is None
+    assert not (tmp_path / "sprung").exists()
