@@ -99,7 +99,8 @@ class Workspace:
         command += ["--directory", self.folder, "--cores", "2"]
         if study:
             command += ["--configfile", self.folder / study]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        path = f"{self.folder}:{PROJECT / 'src'}"
+        environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(
             [str(part) for part in [*command, *arguments]],
             cwd=self.folder,

@@ -14,11 +14,12 @@ from transfergrid.planning.architectures import (
 )
 from transfergrid.planning.fingerprint import prepare_fingerprint, stage_fingerprint
 from transfergrid.planning.grid import Point, expand
-from transfergrid.planning.naming import cell_name
+from transfergrid.planning.naming import name_of
+from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed, suggest
-from transfergrid.runtime.hashing import canonical_json
+from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 SPEC_FORMAT = 1
 
@@ -65,6 +66,7 @@ class CellBuilder:
         self.weights: dict[tuple[str, str], Weights] = {}
         self.warnings: dict[str, None] = {}
         self._open: list[Point] = []
+        self._texts: dict[str, str] = {}
 
     def targets(self) -> list[Cell]:
         """Return the cells of the grid; their sources are in `cells` as well.
@@ -124,30 +126,46 @@ class CellBuilder:
         if warning:
             self.warnings[warning] = None
         weights, weights_id, source = self._initial(point, architecture)
-        spec = {
-            "format": SPEC_FORMAT,
-            "cell": _axes(point),
-            "dataset": dataset.declaration,
-            "architecture": architecture.record(image_px),
-            "weights": weights,
-            "recipe": self.study.recipes[point.protocol].to_dict(),
-            "seed": point.seed,
-            "code": {
-                "prepare": prepare_fingerprint(dataset.declaration["kind"]),
-                "weights": stage_fingerprint("weights") if weights_id else "",
-                "train": stage_fingerprint("train"),
-            },
+        code = {
+            "prepare": prepare_fingerprint(dataset.declaration["kind"]),
+            "weights": stage_fingerprint("weights") if weights_id else "",
+            "train": stage_fingerprint("train"),
         }
+        axes = _axes(point)
+        # Most of a specification is shared by many cells; in a grid of thousands, writing each
+        # part once is most of the time.
+        parts = {
+            "format": str(SPEC_FORMAT),
+            "cell": canonical_json(axes),
+            "dataset": self._text(dataset.id, dataset.declaration),
+            "architecture": self._text(f"{architecture.name} {image_px}", architecture, image_px),
+            "weights": canonical_json(weights),
+            "recipe": self._text(f"protocol {point.protocol}", self.study.recipes[point.protocol]),
+            "seed": canonical_json(point.seed),
+            "code": canonical_json(code),
+        }
+        spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         return Cell(
             point=point,
-            name=cell_name(spec),
-            spec=canonical_json(spec),
+            name=name_of(axes, sha256_text(spec)),
+            spec=spec,
             dataset_id=dataset.id,
             weights_id=weights_id,
             source_cell=source,
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )
+
+    def _text(
+        self, key: str, part: Mapping[str, Any] | Architecture | Recipe, image_px: int = 0
+    ) -> str:
+        if key not in self._texts:
+            if isinstance(part, Architecture):
+                part = part.record(image_px)
+            elif isinstance(part, Recipe):
+                part = part.to_dict()
+            self._texts[key] = canonical_json(part)
+        return self._texts[key]
 
     def _initial(
         self, point: Point, architecture: Architecture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -79,8 +79,3 @@ def _slice(points: list[Point], only: Mapping[str, list[Any]], source: str) -> l
             )
         points = [point for point in points if str(getattr(point, field.name)) in keep]
     return points
-
-
-def ordered(points: list[Point]) -> list[Point]:
-    """Return points in a stable order, for tables."""
-    return sorted(points, key=astuple)

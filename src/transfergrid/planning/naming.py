@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transfergrid.runtime.hashing import short_hash
+from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 
 def cell_name(spec: Mapping[str, Any]) -> str:
@@ -13,8 +13,12 @@ def cell_name(spec: Mapping[str, Any]) -> str:
 
     The form is ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``.
     """
-    axes = spec["cell"]
+    return name_of(spec["cell"], sha256_text(canonical_json(spec)))
+
+
+def name_of(axes: Mapping[str, Any], digest: str) -> str:
+    """Return a cell's name from its place on the axes and its specification's SHA-256."""
     return (
         f"{axes['dataset']}-{axes['architecture']}-{axes['pretraining']}-drop{axes['truncation']}-"
-        f"{axes['protocol']}-seed{axes['seed']}-{short_hash(spec)}"
+        f"{axes['protocol']}-seed{axes['seed']}-{digest[:8]}"
     )

@@ -144,7 +144,8 @@ def plan_study(study: Study) -> PlannedStudy:
     targets = builder.targets()
     _check_questions(study)
     _check_selections(study, targets)
-    sources = [cell for cell in builder.cells.values() if cell not in set(targets)]
+    points = {cell.point for cell in targets}
+    sources = [cell for point, cell in builder.cells.items() if point not in points]
     return PlannedStudy(
         study=study,
         targets=tuple(targets),

@@ -58,7 +58,9 @@ def notes(
 
 
 def _own(card: Mapping[str, Any]) -> list[str]:
-    return [str(text) for text in card.get("notes", [])]
+    # Unknown patients have a warning of their own.
+    texts = [str(text) for text in card.get("notes", [])]
+    return [text for text in texts if not text.startswith("Patients are unknown")]
 
 
 def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:

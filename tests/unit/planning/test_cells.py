@@ -294,8 +294,7 @@ def test_planning_and_readers_name_the_same_things() -> None:
     from transfergrid.data import chexpert, kinds
     from transfergrid.planning import fingerprint, sources
 
-    assert {kind: f"transfergrid.{module}:read" for kind, module in fingerprint.READERS.items()} == (
-        kinds.READERS
-    )
+    readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
+    assert readers == kinds.READERS
     assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
     assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}

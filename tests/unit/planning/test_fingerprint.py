@@ -114,3 +114,45 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
     assert fingerprint._oldest_equal("train", "a") == "a"
     assert fingerprint._oldest_equal("evaluate", "c") == "c"
     assert fingerprint._oldest_equal("train", "x") in {"x", "y"}  # a loop ends
+
+
+# Everything here is hashed into the name of every cell: an addition makes all cells of all users
+# stale, now and whenever the added module changes. No reader, registry, command line or logging.
+TRAIN_CLOSURE = [
+    "data.store",
+    "evaluation.auroc",
+    "evaluation.combine",
+    "evaluation.inference",
+    "models.initial",
+    "models.matching",
+    "models.normalise",
+    "models.proof",
+    "models.truncation",
+    "models.zoo",
+    "planning.naming",
+    "planning.paths",
+    "planning.recipe",
+    "runtime.atomic",
+    "runtime.errors",
+    "runtime.hashing",
+    "training.augmentation",
+    "training.batches",
+    "training.checkpoints",
+    "training.freezing",
+    "training.history",
+    "training.job",
+    "training.loop",
+    "training.losses",
+    "training.numerics",
+    "training.optimisation",
+    "training.progress",
+    "training.receipts",
+    "training.resume",
+    "training.subsets",
+    "training.validation",
+]
+
+
+def test_what_training_depends_on_is_pinned() -> None:
+    found = [m.removeprefix("transfergrid.") for m in closure(["transfergrid.training.loop"])]
+    assert found == TRAIN_CLOSURE

@@ -1,0 +1,70 @@
+"""Print a study's results as Markdown tables: networks over seeds, then contrasts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from transfergrid.reporting.table_files import read_table
+from transfergrid.runtime.errors import UserError, run_program
+
+GROUP = ["architecture", "pretraining", "truncation", "protocol"]
+
+
+def networks(cells: pd.DataFrame, results: Path) -> str:
+    """Return one row a network and recipe: test AUROC by seed, its spread, and validation."""
+    primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
+    primary["valid"] = [
+        json.loads((results / "cells" / cell / "train.json").read_text())["best_valid_auroc"]
+        for cell in primary["cell"]
+    ]
+    lines = [
+        "| network | weights | cut | recipe | test AUROC, mean of seeds | each seed (95 % interval)"
+        " | validation, best, mean |",
+        "|---|---|---:|---|---:|---|---:|",
+    ]
+    for key, group in primary.groupby(GROUP, sort=False):
+        seeds = "; ".join(
+            f"{row['auroc']:.3f} ({row['auroc_low']:.3f}–{row['auroc_high']:.3f})"
+            for row in group.to_dict("records")
+        )
+        names = " | ".join(str(part) for part in key)
+        mean, valid = group["auroc"].mean(), group["valid"].mean()
+        lines.append(f"| {names} | {mean:.3f} | {seeds} | {valid:.3f} |")
+    return "\n".join(lines)
+
+
+def contrasts(table: pd.DataFrame) -> str:
+    """Return one row a contrast, p adjusted within its question."""
+    lines = [
+        "| contrast | seeds | difference (95 % interval) | p, adjusted | verdict |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for row in table.to_dict("records"):
+        interval = f"{row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        lines.append(
+            f"| {row['contrast']} | {row['n_seeds']} | {interval} | {row['p_adjusted']:.3f} "
+            f"| {row['verdict']} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print both tables of results/<study>/tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", help="name of a finished study")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    arguments = parser.parse_args()
+    tables = arguments.results / arguments.study / "tables"
+    if not (tables / "contrasts.csv").is_file():
+        raise UserError(f"{tables} has no contrasts.csv; run the study to its end first.")
+    print(networks(read_table(tables / "cells.csv"), arguments.results))
+    print()
+    print(contrasts(read_table(tables / "contrasts.csv")))
+
+
+if __name__ == "__main__":
+    run_program(main)
