@@ -61,6 +61,7 @@ def cell_rows(task: CellTask) -> list[dict[str, Any]]:
     trained = json_if_there(folder / "train.json")
     spec = json_if_there(folder / "spec.json")
     head = {"cell": task.entry["cell"], **{axis: task.entry[axis] for axis in AXES}}
+    data_flags = _data_flags(read_card(task.entry, task.results) or {})
     rows = []
     for selection in task.selections:
         place = ensemble_directory(task.study, task.entry["cell"], selection, task.results)
@@ -71,8 +72,18 @@ def cell_rows(task: CellTask) -> list[dict[str, Any]]:
         row |= {key: (trained or {}).get(key) for key in ("micro_batch", *COST)}
         if scored:
             row |= _scores(task, selection, place / "test.parquet", folder / "scores")
+            row["flags"] = ";".join(filter(None, [*data_flags, row["flags"]]))
         rows.append(row)
     return rows
+
+
+def _data_flags(card: Mapping[str, Any]) -> list[str]:
+    """Return what holds for every number on this data set."""
+    flags = {
+        "synthetic": bool(card.get("synthetic")),
+        "patients_unknown": card.get("patients") == "unknown",
+    }
+    return [flag for flag, holds in flags.items() if holds]
 
 
 def _scores(task: CellTask, selection: str, path: Path, scores: Path) -> dict[str, Any]:

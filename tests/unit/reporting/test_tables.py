@@ -68,6 +68,7 @@ def test_auroc_in_the_csv_is_scikit_learns_from_the_scores(
     assert row["auroc"] == pytest.approx(np.mean(expected), abs=1e-9)
     assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
     assert np.isnan(row["auroc_Fracture"])
+    assert row["flags"].split(";")[0] == "synthetic"  # what the data are comes first
     assert "single_class:Fracture" in row["flags"]
     assert row["n_studies"] == len(scores["study_id"])
     assert row["n_patients"] == 160
