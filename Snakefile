@@ -5,8 +5,9 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# With --configfile the default study is not read at all: Snakemake would merge the two.
-if not workflow.overwrite_configfiles:
+# Where the command line names a study, the default one is not read at all: Snakemake would merge
+# the two.
+if not workflow.overwrite_configfiles and "studies" not in workflow.config_settings.config:
 
     configfile: "config.yaml"
 
