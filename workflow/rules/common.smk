@@ -10,7 +10,13 @@ from transfergrid.runtime.errors import UserError
 try:
     PLAN = planning.plan_run(workflow.overwrite_configfiles, workflow.config_settings.config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    # A queued job of a cluster parses the study again, which may be half saved by then; what train
+    # and evaluate need is in the cell's folder.
+    if not workflow.remote_exec:
+        raise WorkflowError(str(error)) from None
+    PLAN = planning.Plan({})
+if set(workflow.basedir) & set("{}"):
+    raise WorkflowError(f"Snakemake cannot run from {workflow.basedir}: rename it without braces.")
 
 SCRATCH = Path(".snakemake") / "transfergrid"
 PLAN.write_scratch(SCRATCH)
@@ -37,8 +43,7 @@ PREFIX = [
         else f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
     ),
 ]
-# Snakemake formats the prefix like any command, so braces in a path are doubled.
-shell.prefix("".join(f"export {part}; " for part in PREFIX).replace("{", "{{").replace("}", "}}"))
+shell.prefix("".join(f"export {part}; " for part in PREFIX))
 
 
 wildcard_constraints:
@@ -46,7 +51,7 @@ wildcard_constraints:
     dataset_id=planning.DATASET_ID,
     weights_id=planning.WEIGHTS_ID,
     stamp=planning.STAMP,
-    study="|".join(PLAN.studies),
+    study=planning.STUDY,
     selection=r"last|best|top\d+(_per_task)?",
 
 
@@ -56,12 +61,31 @@ localrules:
 
 def stage_stamp(stage):
     """Return an input function for a stage's stamp in the wildcards' study."""
-    return lambda wildcards: f"results/stamps/{PLAN.studies[wildcards.study].stamps[stage][0]}"
+    return lambda wildcards: f"results/stamps/{planned(wildcards.study).stamps[stage][0]}"
 
 
-def location_stamp(name):
-    """Return the stamp that says where a data set or a weight file lies."""
-    return f"results/stamps/{PLAN.locations[name]}"
+def planned(name):
+    """Return a study of this run by name."""
+    if name not in PLAN.studies:
+        raise WorkflowError(f"study '{name}' is not in this run; name its file with --configfile.")
+    return PLAN.studies[name]
+
+
+def planned_cell(name):
+    """Return a cell of this run by name."""
+    try:
+        return PLAN.cell(name)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def is_drawn(dataset_id):
+    """Tell whether a data set is drawn on the spot."""
+    return any(
+        data.id == dataset_id and data.declaration["kind"] == "phantom"
+        for study in PLAN.studies.values()
+        for data in study.datasets.values()
+    )
 
 
 def leaves():
@@ -78,7 +102,7 @@ def leaves():
         files += collect(
             "results/{study}/{item}",
             study=study.name,
-            item=["tables/contrasts.csv", "report.html"],
+            item=[*(f"tables/{table}.csv" for table in planning.TABLES), "report.html"],
         )
     return files
 
@@ -95,7 +119,7 @@ def ensembles(study):
 
 def spec_sources(wildcards):
     """Return what must exist before a cell can be trained."""
-    cell = PLAN.cell(wildcards.cell)
+    cell = planned_cell(wildcards.cell)
     files = [f"results/cache/{cell.dataset_id}/receipt.json"]
     if cell.weights_id:
         files.append(f"results/weights/{cell.weights_id}/receipt.json")
@@ -106,6 +130,6 @@ def spec_sources(wildcards):
 
 def table_sources(wildcards):
     """Return what the tables are made of; the program gets the stamp, not these paths."""
-    study = PLAN.studies[wildcards.study]
+    study = planned(wildcards.study)
     receipts = [f"results/cells/{cell.name}/receipts/evaluate.json" for cell in study.cells]
     return ensembles(study) + receipts

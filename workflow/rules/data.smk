@@ -2,20 +2,21 @@
 
 
 rule prepare:
-    input:
-        # Where the data lie is no reason to decode them again.
-        location=lambda wildcards: ancient(location_stamp(wildcards.dataset_id)),
     output:
         receipt="results/cache/{dataset_id}/receipt.json",
     log:
         "results/cache/logs/{dataset_id}.log",
     conda:
         "../../envs/transfergrid.yaml"
-    threads: 8
+    # Drawing is one thread of Python; decoding is not.
+    threads: lambda wildcards: 1 if is_drawn(wildcards.dataset_id) else 8
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        notes=str(SCRATCH),
     message:
         "Decoding data set {wildcards.dataset_id} with {threads} threads"
     shell:
-        'python "$TRANSFERGRID"/prepare.py --location {input.location:q} --threads {threads} > {log:q} 2>&1'
+        'python "$TRANSFERGRID"/prepare.py --id {wildcards.dataset_id:q} --notes {params.notes:q}'
+        " --threads {threads} > {log:q} 2>&1"

@@ -19,7 +19,7 @@ rule spec:
     conda:
         "../../envs/transfergrid.yaml"
     params:
-        spec=lambda wildcards: PLAN.cell(wildcards.cell).spec,
+        spec=lambda wildcards: planned_cell(wildcards.cell).spec,
     shell:
         "(printf %s {params.spec:q} > {output:q}.part && sync {output:q}.part"
         " && mv {output:q}.part {output:q}) > {log:q} 2>&1"

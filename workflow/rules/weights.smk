@@ -6,15 +6,15 @@ localrules:
 
 
 rule weights:
-    input:
-        location=lambda wildcards: ancient(location_stamp(wildcards.weights_id)),
     output:
         receipt="results/weights/{weights_id}/receipt.json",
     log:
         "results/weights/logs/{weights_id}.log",
     conda:
         "../../envs/transfergrid.yaml"
+    params:
+        notes=str(SCRATCH),
     message:
         "Preparing weights {wildcards.weights_id}"
     shell:
-        'python "$TRANSFERGRID"/weights.py --location {input.location:q} > {log:q} 2>&1'
+        'python "$TRANSFERGRID"/weights.py --id {wildcards.weights_id:q} --notes {params.notes:q} > {log:q} 2>&1'

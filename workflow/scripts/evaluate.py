@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.errors import run_program
 from transfergrid.runtime.locks import exclusive
@@ -29,6 +29,7 @@ def main() -> None:
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    check_plugins(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
     ):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from transfergrid.data.rebuild import rebuild_cache
+from transfergrid.planning.notes import find_note
+from transfergrid.planning.paths import RESULTS
 from transfergrid.runtime.errors import run_program
 
 
 def main() -> None:
-    """Build the cache that a location stamp describes."""
+    """Build the cache that this run's notes describe."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--location", type=Path, required=True, help="stamp that says where it lies"
-    )
+    parser.add_argument("--id", required=True, help="id of the data set")
+    parser.add_argument("--notes", type=Path, required=True, help="folder of planned notes")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     parser.add_argument("--threads", type=int, default=1, help="parallel decoders")
     arguments = parser.parse_args()
-    note = json.loads(arguments.location.read_text(encoding="utf-8"))
-    rebuild_cache(note, results=arguments.location.parents[1], workers=arguments.threads)
+    note = find_note(arguments.id, arguments.notes)
+    rebuild_cache(note, arguments.results, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.fingerprint import check_unchanged
+from transfergrid.planning.fingerprint import check_plugins, check_unchanged
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cache_directory
 from transfergrid.runtime.atomic import write_bytes
@@ -40,6 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     spec = read_spec(arguments.spec)
     check_unchanged("train", spec["code"]["train"])
+    check_plugins(spec)
     # Everything that may need a network ran before; a job on a compute node must not hang on one.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     folder, results = arguments.spec.parent, arguments.spec.parents[2]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from transfergrid.models.rebuild import prepare_weights
+from transfergrid.planning.notes import find_note
+from transfergrid.planning.paths import RESULTS
 from transfergrid.runtime.errors import run_program
 
 
 def main() -> None:
-    """Prepare the weights that a location stamp describes."""
+    """Prepare the weights that this run's notes describe."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--location", type=Path, required=True, help="stamp that says where they lie"
-    )
+    parser.add_argument("--id", required=True, help="id of the weights")
+    parser.add_argument("--notes", type=Path, required=True, help="folder of planned notes")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     arguments = parser.parse_args()
-    note = json.loads(arguments.location.read_text(encoding="utf-8"))
-    prepare_weights(note, results=arguments.location.parents[1])
+    prepare_weights(find_note(arguments.id, arguments.notes), arguments.results)
 
 
 if __name__ == "__main__":

@@ -35,4 +35,4 @@ def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
         return
     with exclusive(directory.with_name(f".{dataset_id}.lock")):
         if not (directory / "card.json").is_file():
-            rebuild_cache(find_note(dataset_id, results), results, workers)
+            rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers)

@@ -9,11 +9,18 @@ from typing import Any
 from transfergrid.models.pretraining import write_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
+from transfergrid.planning.sources import check_weights
 from transfergrid.runtime.locks import exclusive
 
 
 def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
-    """Prepare the weights that a location note describes."""
+    """Prepare the weights that a location note describes.
+
+    Raises:
+        UserError: File or code edited since planning, or weights that do not fit; nothing is
+            written then.
+    """
+    check_weights(note)
     path = Path(note["path"]) if note["path"] else None
     destination = weights_directory(note["id"], results)
     write_weights(note["declaration"], note["architecture"], path, destination)
@@ -30,4 +37,4 @@ def ensure_weights(weights_id: str, results: Path) -> None:
         return
     with exclusive(directory.with_name(f".{weights_id}.lock")):
         if not (directory / "proof.json").is_file():
-            prepare_weights(find_note(weights_id, results), results)
+            prepare_weights(find_note(weights_id, results / "stamps"), results)

@@ -39,7 +39,6 @@ class Architecture:
         """Return the part of a cell's specification that names the network."""
         record: dict[str, Any] = {
             "name": self.name,
-            "family": self.family,
             "timm": self.timm,
             "factory": self.factory,
             "input_px": image_px,

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,16 @@ def plugin_fingerprint(reference: str) -> str:
     module, function = reference.split(":")
     try:
         found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):
         found = None
     if found is None or not found.origin or not found.origin.endswith(".py"):
         raise UserError(
             f"module '{module}' of '{reference}' is not found; put its folder on PYTHONPATH."
         )
-    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{found.origin} is not valid Python: line {error.lineno}.") from None
     functions = [
         node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
     ]
@@ -95,6 +98,27 @@ def check_unchanged(stage: str, recorded: str) -> None:
             f"the code of stage '{stage}' was edited after this job was planned ({recorded} then, "
             f"{current} now); run snakemake again to plan with the new code."
         )
+
+
+def check_plugins(spec: Mapping[str, Any]) -> None:
+    """Stop a job whose plug-in network or weights were edited after it was planned.
+
+    Args:
+        spec: The cell's specification.
+
+    Raises:
+        UserError: The plug-in's code is not what the cell is named after.
+    """
+    weights, network = spec["weights"], spec["architecture"]
+    for reference, recorded in (
+        (network["factory"], network.get("code")),
+        (weights["kind"], weights.get("code")),
+    ):
+        if recorded and plugin_fingerprint(reference) != recorded:
+            raise UserError(
+                f"the code of {reference} was edited after this job was planned; run snakemake "
+                "again to plan with the new code."
+            )
 
 
 def read_stamp(path: Path, stage: str) -> dict[str, Any]:

@@ -9,17 +9,21 @@ from typing import Any
 from transfergrid.runtime.errors import UserError
 
 
-def find_note(owner: str, results: Path) -> dict[str, Any]:
+def find_note(owner: str, folder: Path) -> dict[str, Any]:
     """Return the location note of a data set or of weights by id.
+
+    Args:
+        owner: The id.
+        folder: Where notes lie: results/stamps, or what a run of Snakemake planned.
 
     Raises:
         UserError: There is none.
     """
-    stamps = sorted((results / "stamps").glob(f"{owner}.location.*"))
+    stamps = sorted(folder.glob(f"{owner}.location.*"))
     if not stamps:
         raise UserError(
-            f"{owner} is missing and no stamp says where it comes from; run snakemake with the "
-            "study that names it."
+            f"{owner} is missing and no note in {folder} says where it comes from; run "
+            "snakemake with the study that names it."
         )
     note: dict[str, Any] = json.loads(stamps[-1].read_text(encoding="utf-8"))
     return note

@@ -18,9 +18,9 @@ from transfergrid.planning.cells import Cell, CellBuilder
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.planning.sources import Dataset, Weights
-from transfergrid.planning.study import Study, load_study, study_files
+from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.hashing import canonical_json, sha256_file, short_hash
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
@@ -29,6 +29,8 @@ DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STAGES = ("ensemble", "tables", "statistics", "figures", "report")
+STUDY = r"[A-Za-z][A-Za-z0-9_]*"
+TABLES = ("cells", "sources", "bootstrap", "contrasts", "correlations")
 FIGURES = ("auroc", "boosts", "truncation", "correlation", "learning")
 
 
@@ -142,7 +144,7 @@ def plan_study(study: Study) -> PlannedStudy:
     """Resolve a study to its cells; UserError where something in it cannot be."""
     builder = CellBuilder(study)
     targets = builder.targets()
-    _check_questions(study)
+    _check_questions(study, targets)
     _check_selections(study, targets)
     points = {cell.point for cell in targets}
     sources = [cell for point, cell in builder.cells.items() if point not in points]
@@ -170,7 +172,7 @@ def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
                 )
 
 
-def _check_questions(study: Study) -> None:
+def _check_questions(study: Study, targets: Sequence[Cell]) -> None:
     names = [question["name"] for question in study.config["questions"]]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -181,10 +183,27 @@ def _check_questions(study: Study) -> None:
         if question["kind"] == "contrast" and question["axis"] == "pretraining"
     ]
     for question in study.config["questions"]:
+        _check_question(f"{study.source}: question '{question['name']}'", question, targets)
         if question["kind"] == "correlation" and question["y"] == "boost" and not boosts:
             raise UserError(
                 f"{study.source}: question '{question['name']}' needs the boost, but no question "
                 "is a contrast along pretraining; add one."
+            )
+
+
+def _check_question(where: str, question: Mapping[str, Any], targets: Sequence[Cell]) -> None:
+    points = [cell.point for cell in targets if cell.point.matches(question["where"])]
+    if not points:
+        raise UserError(
+            f"{where} has where {question['where']}, which no cell of the grid matches."
+        )
+    if question["kind"] == "contrast":
+        values = list(dict.fromkeys(getattr(point, question["axis"]) for point in points))
+        if question["baseline"] not in values:
+            hint = suggest(question["baseline"], values)
+            raise UserError(
+                f"{where} has the baseline {question['baseline']!r}, which is no "
+                f"{question['axis']} of its cells{hint}; they have {listed(values)}."
             )
 
 
@@ -209,10 +228,7 @@ class Plan:
         found = dict([self.evaluate_stamp])
         for study in self.studies.values():
             found |= dict(study.stamps.values())
-            notes = [dataset.location for dataset in study.datasets.values()]
-            notes += [weights.location for weights in study.weights.values()]
-            found |= dict(_stamp(note["id"], "location", note) for note in notes)
-        return found
+        return found | self.notes
 
     @cached_property
     def evaluate_stamp(self) -> tuple[str, dict[str, Any]]:
@@ -220,11 +236,16 @@ class Plan:
         return _stamp("code", "evaluate", {"code": stage_fingerprint("evaluate")})
 
     @cached_property
-    def locations(self) -> dict[str, str]:
-        """File name of the location stamp by data set or weights id."""
-        return {
-            stamp.split(".location.")[0]: stamp for stamp in self.stamps if ".location." in stamp
-        }
+    def notes(self) -> dict[str, dict[str, Any]]:
+        """Location stamps: where data and weight files lie on this machine."""
+        notes: dict[str, dict[str, Any]] = {}
+        for study in self.studies.values():
+            # Copies of one thing in two places are that thing: the first place will do.
+            for dataset in study.datasets.values():
+                notes.setdefault(dataset.id, dataset.location)
+            for weights in study.weights.values():
+                notes.setdefault(weights.id, weights.location)
+        return dict(_stamp(owner, "location", note) for owner, note in notes.items())
 
     @property
     def warnings(self) -> list[str]:
@@ -252,6 +273,11 @@ class Plan:
         for name, content in self.stamps.items():
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))
+        for name in self.notes:
+            # prepare and weights find a note by its owner: the latest is the one that holds.
+            for old in folder.glob(f"{name.rpartition('.')[0]}.*"):
+                if old.name != name:
+                    old.unlink(missing_ok=True)
 
 
 def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
@@ -264,11 +290,21 @@ def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
     Raises:
         UserError: Any fault of a study, in one sentence.
     """
-    settings = {key: value for key, value in overrides.items() if key != "studies"}
+    settings = {key: typed(value) for key, value in overrides.items() if key != "studies"}
     studies: dict[str, PlannedStudy] = {}
     for path in study_files(configfiles, overrides):
         planned = plan_study(load_study(path, settings))
         if planned.name in studies:
             raise UserError(f"two studies are named '{planned.name}'; rename one of them.")
         studies[planned.name] = planned
+    _check_devices(studies)
     return Plan(studies)
+
+
+def _check_devices(studies: Mapping[str, PlannedStudy]) -> None:
+    devices = {study.study.config["device"] for study in studies.values()}
+    if {"cpu", "cuda"} <= devices:
+        raise UserError(
+            "one study of this run asks for device cpu and another for cuda; run them one after "
+            "the other, or give both the same device with --config device=auto."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -37,12 +38,33 @@ def validate(study: Mapping[str, Any], source: str) -> dict[str, Any]:
         UserError: The first fault, with its key, what was allowed and how to mend it.
     """
     schema = study_schema()
+    study = _plain(study, "", source)
     errors = sorted(Draft202012Validator(schema).iter_errors(study), key=_depth)
     if errors:
         raise UserError(f"{source}: {_sentence(errors[0])}.")
     filled = copy.deepcopy(dict(study))
     _fill(schema, filled, schema)
     return filled
+
+
+def _plain(value: Any, where: str, source: str) -> Any:
+    """Return a value as JSON knows it: whole floats as integers, nothing infinite, no dates."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                place = where or "the study"
+                raise UserError(f"{source}: the name {key!r} under {place} is no text; quote it.")
+        return {k: _plain(v, f"{where}.{k}" if where else k, source) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, f"{where}[{i}]", source) for i, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{source}: key '{where}' is {value}, which is no finite number.")
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str | int | float | bool | None):
+        kind = type(value).__name__
+        raise UserError(f"{source}: key '{where}' is a {kind} ({value}); quote it to have text.")
+    return value
 
 
 def _depth(error: ValidationError) -> tuple[int, list[str]]:
@@ -73,8 +95,12 @@ def _sentence(error: ValidationError) -> str:
         case "enum" | "const":
             options = rule if error.validator == "enum" else [rule]
             return f"{where} is {value!r}{suggest(value, options)}; allowed are {listed(options)}"
+        case "type" if value is None:
+            empty = "{}" if rule == "object" else "a value"
+            return f"{where} is empty; write {empty} or remove it"
         case "type":
-            wanted = f"{_kind(rule)}{_number_hint(value)}"
+            hint = _number_hint(value) if rule in ("number", "integer") else ""
+            wanted = f"{_kind(rule)}{hint}"
             return f"{where} is {value!r} ({_yaml_type(value)}), not {wanted}"
         case "pattern":
             return f"{where} is {value!r}, which does not match {rule}"
@@ -91,6 +117,7 @@ def _sentence(error: ValidationError) -> str:
 def _kind(rule: str | list[str]) -> str:
     names = [rule] if isinstance(rule, str) else rule
     words = {"object": "a mapping", "array": "a list", "string": "text", "null": "null"}
+    words |= {"integer": "a whole number"}
     return " or ".join(words.get(name, f"a {name}") for name in names)
 
 
@@ -106,8 +133,10 @@ def _number_hint(value: object) -> str:
         except ValueError:
             return ""
         # YAML 1.1 reads 1e-3 as text: it wants a dot in a float.
-        plain = repr(number)
-        return f"; write {plain if '.' in plain else f'{number:.1e}'} (YAML wants a dot, no quotes)"
+        plain = repr(int(number) if number.is_integer() else number)
+        if "e" in plain and "." not in plain:
+            plain = f"{number:.1e}"
+        return f"; write {plain} (YAML wants a dot, no quotes)"
     return ""
 
 

@@ -133,13 +133,23 @@ def _tables(
     if kind == "chexpert":
         files = _chexpert_tables(name, root)
     elif kind == "csv":
-        files = [root / settings["table"]]
+        files = [_inside(name, root, settings["table"])]
     else:
-        files = [root / table for table in settings["tables"]]
+        files = [_inside(name, root, table) for table in settings["tables"]]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
     return {file.relative_to(root).as_posix(): sha256_file(file) for file in files}
+
+
+def _inside(name: str, root: Path, table: str) -> Path:
+    path = root / table
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UserError(
+            f"data set '{name}' names the table {table}, which is not in its root {root}; move one "
+            "of them."
+        )
+    return path
 
 
 def _chexpert_tables(name: str, root: Path) -> list[Path]:
@@ -190,8 +200,38 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
         declaration["code"] = plugin_fingerprint(kind)
     record = architecture.record(0)
     del record["input_px"]
-    hashed = {"weights": declaration, "network": record, "code": stage_fingerprint("weights")}
-    return Weights(f"{architecture.name}-{name}-{short_hash(hashed)}", declaration, record, path)
+    prefix = f"{architecture.name}-{name}"
+    return Weights(_weights_id(prefix, declaration, record), declaration, record, path)
+
+
+def _weights_id(
+    prefix: str, declaration: Mapping[str, Any], architecture: Mapping[str, Any]
+) -> str:
+    code = stage_fingerprint("weights")
+    hashed = {"weights": declaration, "network": architecture, "code": code}
+    return f"{prefix}-{short_hash(hashed)}"
+
+
+def check_weights(note: Mapping[str, Any]) -> None:
+    """Stop a job whose weight file or code was edited after it was planned.
+
+    Args:
+        note: What `Weights.location` recorded.
+
+    Raises:
+        UserError: The weights that the note describes would now have another id.
+    """
+    declaration, architecture = dict(note["declaration"]), dict(note["architecture"])
+    if note["path"]:
+        declaration["sha256"] = sha256_file(note["path"])
+    if declaration.get("code"):
+        declaration["code"] = plugin_fingerprint(declaration["kind"])
+    prefix = note["id"].rpartition("-")[0]
+    if _weights_id(prefix, declaration, architecture) != note["id"]:
+        raise UserError(
+            f"the file or the code behind {note['id']} was edited after it was planned; run "
+            "snakemake again to plan with what is there now."
+        )
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from transfergrid.planning.meaning import check_dataset_settings, check_key_rule, check_recipe
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import validate
 from transfergrid.runtime.errors import UserError
@@ -50,7 +51,9 @@ class _StrictLoader(_Safe):
 def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[object] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue  # `<<: *anchor`, which the loader resolves
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             line = key_node.start_mark.line + 1
             raise UserError(f"line {line} names the key '{key}' a second time; keep one of them.")
@@ -66,7 +69,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"study {path} cannot be read: {error.strerror}.") from None
+        raise UserError(f"study {path.absolute()} cannot be read: {error.strerror}.") from None
+    except UnicodeError:
+        raise UserError(f"study {path} is not UTF-8 text; save it as UTF-8.") from None
     try:
         value = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
@@ -75,6 +80,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except UserError as error:
         raise UserError(f"study {path}: {error}") from None
+    except TypeError as error:
+        raise UserError(f"study {path} has a key that is no plain text ({error}).") from None
     if not isinstance(value, dict):
         raise UserError(f"study {path} holds no mapping of settings; start from config.yaml.")
     return value
@@ -98,23 +105,13 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
         for name, protocol in config["protocols"].items()
     }
     for name, recipe in recipes.items():
-        _check_recipe(f"{path}: protocol '{name}'", recipe)
+        check_recipe(f"{path}: protocol '{name}'", recipe)
+    for name, settings in config["datasets"].items():
+        check_dataset_settings(f"{path}: data set '{name}'", settings)
+    for name, settings in config["pretrainings"].items():
+        if settings["kind"] == "file":
+            check_key_rule(f"{path}: pretraining '{name}'", settings["key_rule"])
     return Study(path, config, recipes)
-
-
-def _check_recipe(where: str, recipe: Recipe) -> None:
-    if recipe.batch_size % recipe.accumulate:
-        raise UserError(
-            f"{where}: batch_size {recipe.batch_size} cannot be split into {recipe.accumulate} "
-            "equal micro-batches; choose accumulate as a divisor."
-        )
-    if recipe.batch_size // recipe.accumulate < 2:
-        raise UserError(
-            f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, which "
-            "batch norm cannot train on; leave at least two."
-        )
-    if recipe.train_count is not None and recipe.train_share < 1:
-        raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +123,24 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def typed(value: Any) -> Any:
+    """Return a setting of ``--config`` with its numbers as numbers.
+
+    Snakemake reads nested values as text, whatever they are.
+    """
+    if isinstance(value, Mapping):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if isinstance(value, str):
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return parsed if isinstance(parsed, bool | int | float | type(None)) else value
+    return value
 
 
 def location(text: str, what: str) -> Path:
@@ -145,7 +160,10 @@ def location(text: str, what: str) -> Path:
         ) from None
     except ValueError:
         raise UserError(f"{what} is '{text}'; a lone $ has no meaning, write $$ for one.") from None
-    return Path(expanded).expanduser().absolute()
+    try:
+        return Path(expanded).expanduser().absolute()
+    except RuntimeError:
+        raise UserError(f"{what} is '{text}', but that user has no home folder.") from None
 
 
 def study_files(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> list[Path]:
@@ -154,10 +172,13 @@ def study_files(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> li
     Raises:
         UserError: Several ``--configfile``, which Snakemake would merge into one.
     """
-    named = overrides.get("studies")
-    if named is not None:
-        names = named.split(",") if isinstance(named, str) else list(named)
-        return [Path(str(name).strip()) for name in names]
+    if "studies" in overrides:
+        named = overrides["studies"]
+        names = named if isinstance(named, list) else str(named or "").split(",")
+        paths = [Path(str(name).strip()) for name in names if str(name).strip()]
+        if not paths:
+            raise UserError("--config studies= names no file; write studies=a.yaml,b.yaml.")
+        return paths
     if len(configfiles) > 1:
         raise UserError(
             f"{len(configfiles)} files were given with --configfile; name several studies with "

@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from transfergrid.planning.cells import CellBuilder
+from transfergrid.planning.fingerprint import check_plugins
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.plan import CELL, Plan, PlannedStudy, plan_run, plan_study
+from transfergrid.planning.sources import check_weights
 from transfergrid.planning.study import load_study, merge
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
@@ -298,3 +300,81 @@ def test_planning_and_readers_name_the_same_things() -> None:
     assert readers == kinds.READERS
     assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
     assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"baseline": "rnadom"}, r"baseline 'rnadom', which is no pretraining.*'random'\?"),
+        ({"axis": "truncation", "baseline": "0"}, "baseline '0', which is no truncation"),
+        ({"baseline": "random", "where": {"dataset": "filmz"}}, "'filmz'}, which no cell of the grid"),
+    ],
+)
+def test_a_question_that_no_cell_answers_is_refused(
+    tmp_path: Path, question: dict[str, Any], message: str
+) -> None:
+    base = {"name": "q", "kind": "contrast", "axis": "pretraining"}
+    with pytest.raises(UserError, match=message):
+        planned(tmp_path, {"questions": [{**base, **question}]})
+
+
+def test_one_thing_in_two_places_has_one_note(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        file = tmp_path / name / "w.safetensors"
+        file.parent.mkdir()
+        file.write_bytes(b"1")
+        study = merge(STUDY, {"name": name, **grid(pretrainings=["file"])})
+        study["pretrainings"]["file"] = {"kind": "file", "path": str(file)}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(study))
+        paths.append(str(tmp_path / f"{name}.yaml"))
+    run = plan_run([], {"studies": paths})
+    (note,) = [content for name, content in run.notes.items() if name.startswith("lcnet_050-file")]
+    assert note["path"] == str(tmp_path / "a" / "w.safetensors")
+
+
+def test_a_moved_file_replaces_its_note_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"1")
+    (tmp_path / "b.safetensors").write_bytes(b"1")
+
+    def notes(name: str) -> list[Path]:
+        file = {"kind": "file", "path": str(tmp_path / name)}
+        study = planned(tmp_path, {"pretrainings": {"file": file}, **grid(pretrainings=["file"])})
+        Plan({study.name: study}).write_scratch(tmp_path / "scratch")
+        return list((tmp_path / "scratch").glob("lcnet_050-file-*.location.*"))
+
+    (first,) = notes("a.safetensors")
+    (second,) = notes("b.safetensors")
+    assert first != second
+    assert first.name.split(".location.")[0] == second.name.split(".location.")[0]
+
+
+def test_cpu_and_cuda_in_one_run_are_refused(tmp_path: Path) -> None:
+    paths = []
+    for device in ("cpu", "cuda"):
+        path = tmp_path / f"{device}.yaml"
+        path.write_text(yaml.safe_dump({**STUDY, "name": device, "device": device}))
+        paths.append(str(path))
+    with pytest.raises(UserError, match="device cpu and another for cuda"):
+        plan_run([], {"studies": paths})
+
+
+def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 1\n")
+    own = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
+    study = planned(tmp_path, {**own, **grid(architectures=["mine"], truncations=[0])})
+    spec = json.loads(study.targets[0].spec)
+    check_plugins(spec)
+    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 2\n")
+    with pytest.raises(UserError, match="code of plugged_net:net was edited"):
+        check_plugins(spec)
+
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"1")
+    settings = {"pretrainings": {"file": {"kind": "file", "path": str(file)}}}
+    (weights,) = planned(tmp_path, {**settings, **grid(pretrainings=["file"])}).weights.values()
+    check_weights(weights.location)
+    file.write_bytes(b"2")
+    with pytest.raises(UserError, match="the file or the code behind lcnet_050-file"):
+        check_weights(weights.location)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import study_schema
-from transfergrid.planning.study import load_study, location, merge, study_files
+from transfergrid.planning.study import load_study, location, merge, study_files, typed
 from transfergrid.runtime.errors import UserError
 
 SMALL: dict[str, Any] = {
@@ -19,6 +20,15 @@ SMALL: dict[str, Any] = {
     "datasets": {"films": {"kind": "phantom"}},
     "pretrainings": {"random": {"kind": "random"}},
     "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
+}
+
+CSV: dict[str, Any] = {
+    "kind": "csv",
+    "root": "/data",
+    "table": "table.csv",
+    "image_column": "image",
+    "label_columns": ["edema"],
+    "split": {"random": {"valid": 0.1, "test": 0.2}},
 }
 
 
@@ -84,6 +94,35 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ({"questions": [{"name": "q", "kind": "guess"}]}, ["questions[0].kind", "contrast"]),
         ({"evaluation": {"selections": ["top0"]}}, ["evaluation.selections[0]", "top0"]),
         ({"recipe": {"batch_size": 16, "accumulate": 3}}, ["finetune", "16", "3"]),
+        ({"recipe": {"learning_rate": float("nan")}}, ["recipe.learning_rate", "nan", "finite"]),
+        ({"recipe": {"epochs": float("inf")}}, ["recipe.epochs", "inf"]),
+        ({"recipe": {"batch_size": "16"}}, ["recipe.batch_size", "whole number", "write 16"]),
+        ({"protocols": {"finetune": None}}, ["protocols.finetune", "is empty; write {}"]),
+        ({"datasets": {1: {"kind": "phantom"}}}, ["the name 1 under datasets", "quote it"]),
+        ({"title": datetime.date(2026, 1, 1)}, ["'title'", "date", "quote it"]),
+        ({"name": "two\n"}, ["'name'", "two"]),
+        ({"datasets": {"a": {"kind": "medmnist", "root": ""}}}, ["datasets.a.root"]),
+        ({"datasets": {"a": CSV | {"split": {"folds": 5, "fold": 9}}}}, ["'a'", "0 to 4"]),
+        (
+            {"datasets": {"a": CSV | {"split": {"random": {"valid": 0.6, "test": 0.6}}}}},
+            ["'a'", "1.2 of the patients"],
+        ),
+        (
+            {"datasets": {"a": CSV | {"label_columns": ["x", "y"], "task_kind": "multiclass"}}},
+            ["'a'", "one column", "has 2"],
+        ),
+        (
+            {"datasets": {"a": {"kind": "phantom", "smooth_range": [0.9, 0.1]}}},
+            ["'a'", "reversed"],
+        ),
+        (
+            {
+                "pretrainings": {
+                    "p": {"kind": "file", "path": "x.pth", "key_rule": {"drop": ["("]}},
+                }
+            },
+            ["'p'", "no regular expression"],
+        ),
         ({"recipe": {"batch_size": 4, "accumulate": 4}}, ["finetune", "one image"]),
         ({"recipe": {"train_share": 0.5, "train_count": 9}}, ["train_share and train_count"]),
     ],
@@ -122,6 +161,26 @@ def test_overrides_are_merged_and_checked(tmp_path: Path) -> None:
     assert study.config["datasets"]["films"]["kind"] == "phantom"
     with pytest.raises(UserError, match="no setting 'sedes'"):
         load_study(path, {"sedes": 3})
+
+
+def test_anchors_and_merge_keys_are_yaml(tmp_path: Path) -> None:
+    text = yaml.safe_dump(SMALL).replace("datasets:\n  films:", "datasets:\n  films: &films")
+    text = text.replace("grid:", "protocols: {}\ngrid:", 1)
+    path = tmp_path / "study.yaml"
+    block = "datasets:\n  base: &base {kind: phantom}\n  films: {<<: *base, patients: 30}\n"
+    start, end = text.index("datasets:\n  films"), text.index("protocols")
+    path.write_text(text[:start] + block + text[end:])
+    assert load_study(path).config["datasets"]["films"]["patients"] == 30
+
+
+def test_numbers_in_nested_overrides_are_numbers() -> None:
+    # Snakemake reads --config recipe='{epochs: 1}' as text all the way down.
+    given = {"recipe": {"epochs": "1", "learning_rate": "1.0e-3"}, "only": {"seeds": ["0"]}}
+    assert typed(given) == {
+        "recipe": {"epochs": 1, "learning_rate": 0.001},
+        "only": {"seeds": [0]},
+    }
+    assert typed({"name": "a: b"}) == {"name": "a: b"}
 
 
 def test_study_files() -> None:

@@ -1,0 +1,71 @@
+"""What the schema cannot say: settings that are allowed one by one and not together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.errors import UserError
+
+
+def check_recipe(where: str, recipe: Recipe) -> None:
+    """Raise UserError where a recipe contradicts itself."""
+    if recipe.batch_size % recipe.accumulate:
+        raise UserError(
+            f"{where}: batch_size {recipe.batch_size} cannot be split into {recipe.accumulate} "
+            "equal micro-batches; choose accumulate as a divisor."
+        )
+    if recipe.batch_size // recipe.accumulate < 2:
+        raise UserError(
+            f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, which "
+            "batch norm cannot train on; leave at least two."
+        )
+    if recipe.train_count is not None and recipe.train_share < 1:
+        raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
+
+
+def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
+    """Raise UserError where a data set's settings contradict each other."""
+    low, high = settings.get("smooth_range", (0, 1))
+    if low > high:
+        raise UserError(f"{where}: smooth_range {[low, high]} is reversed; write the lower first.")
+    if settings["kind"] == "csv":
+        if settings["task_kind"] == "multiclass" and len(settings["label_columns"]) > 1:
+            raise UserError(
+                f"{where}: task_kind multiclass takes one column of class names, and label_columns "
+                f"has {len(settings['label_columns'])}; name one, or choose multilabel."
+            )
+        _check_split(where, settings["split"])
+
+
+def _check_split(where: str, split: Mapping[str, Any]) -> None:
+    if "folds" in split and split["fold"] >= split["folds"]:
+        raise UserError(
+            f"{where}: split.fold {split['fold']} does not exist; allowed are 0 to "
+            f"{split['folds'] - 1}."
+        )
+    if "random" in split and sum(split["random"].values()) >= 1:
+        raise UserError(
+            f"{where}: split.random gives valid and test {sum(split['random'].values()):g} of the "
+            "patients and leaves none to train on; lower the shares."
+        )
+    if "column" in split:
+        parts = [set(map(str, split[part])) for part in ("train", "valid", "test")]
+        twice = (parts[0] & parts[1]) | (parts[0] & parts[2]) | (parts[1] & parts[2])
+        if twice:
+            raise UserError(
+                f"{where}: split names the value '{min(twice)}' for two parts; keep it in one."
+            )
+
+
+def check_key_rule(where: str, rule: Mapping[str, Any]) -> None:
+    """Raise UserError where a regular expression of a key rule is not valid."""
+    for pattern in [*rule["drop"], *(pair[0] for pair in rule["rename"])]:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(
+                f"{where}: key_rule holds '{pattern}', which is no regular expression ({error})."
+            ) from None
