@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.data.cache import build_cache
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.sources import check_dataset
@@ -19,6 +18,9 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
     Raises:
         UserError: Label tables edited since planning, or bad images; nothing is written then.
     """
+    # Most jobs find their cache and are spared the decoders' imports.
+    from transfergrid.data.cache import build_cache
+
     check_dataset(note)
     root = Path(note["root"]) if note["root"] else None
     build_cache(dict(note["declaration"]), root, cache_directory(note["id"], results), workers)

@@ -217,7 +217,10 @@ def _correlations(
     y = question["y"]
     if y == "boost":
         primary = _with_boosts(primary, study, contrasts)
-    others = [axis for axis in AXES if axis != "architecture"]
+    # Networks may differ in their recipe as long as each has one; otherwise each recipe is a group.
+    others = ["dataset", "pretraining", "truncation"]
+    if (primary.groupby([*others, "architecture"])["protocol"].nunique() > 1).any():
+        others.append("protocol")
     rows = []
     for key, group in primary.groupby(others, sort=False):
         points = group.groupby("architecture", sort=False)[[question["x"], y]].mean().dropna()

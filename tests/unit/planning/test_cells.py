@@ -307,7 +307,10 @@ def test_planning_and_readers_name_the_same_things() -> None:
     [
         ({"baseline": "rnadom"}, r"baseline 'rnadom', which is no pretraining.*'random'\?"),
         ({"axis": "truncation", "baseline": "0"}, "baseline '0', which is no truncation"),
-        ({"baseline": "random", "where": {"dataset": "filmz"}}, "'filmz'}, which no cell of the grid"),
+        (
+            {"baseline": "random", "where": {"dataset": "filmz"}},
+            "'filmz'}, which no cell of the grid",
+        ),
     ],
 )
 def test_a_question_that_no_cell_answers_is_refused(
