@@ -51,17 +51,20 @@ def correlation_panels(data: FigureData) -> Figure:
         return style.sentence_only("A correlation needs at least two architectures.")
     letters = letters_of(means)
     marks = style.marks_of(data.pretrainings)
-    places = [(s, axis) for s in settings_of(means) for axis in axes]
+    settings = _settings(means)
+    places = [(s, axis) for s in settings for axis in axes]
     columns = min(2, len(marks))
     blocks = math.ceil(len(marks) / columns)
     figure, grid = _grid(blocks * len(places), columns, key_text(letters))
     for number, (setting, axis) in enumerate(places):
-        here = means[(means["dataset"] == setting[0]) & (means["protocol"] == setting[1])]
+        here = means[means["dataset"] == setting[0]]
+        if setting[1]:
+            here = here[here["protocol"] == setting[1]]
         cells = list(grid[number * blocks : (number + 1) * blocks].flat)
         for ax, (pretraining, mark) in zip(cells, marks.items(), strict=False):
             _panel(ax, here[here["pretraining"] == pretraining], axis, mark, letters)
             row = correlation_of(data.correlations, axis.key, pretraining, setting)
-            where = setting_title(setting, settings_of(means))
+            where = setting_title(setting, settings)
             name = f"{pretraining} · {where}" if where else pretraining
             ax.set_title(f"{name}\n{rho_text(row)}")
             _x_axis(ax, axis, means[axis.key])
@@ -69,6 +72,14 @@ def correlation_panels(data: FigureData) -> Figure:
             ax.set_visible(False)
     grid[0, 0].set_ylim(limits(means["auroc"], means["auroc_low"], means["auroc_high"]))
     return figure
+
+
+def _settings(means: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the settings of the panels; recipes share one where each network has a single one."""
+    recipes = means.groupby(["dataset", "pretraining", "architecture"])["protocol"].nunique()
+    if (recipes > 1).any():
+        return settings_of(means)
+    return [(str(dataset), "") for dataset in means["dataset"].unique()]
 
 
 def _grid(rows: int, columns: int, key: str) -> tuple[Figure, np.ndarray]:
@@ -137,7 +148,7 @@ def correlation_of(
     table: pd.DataFrame, x: str, pretraining: str, setting: tuple[str, str]
 ) -> dict[str, Any] | None:
     """Return the row of correlations.csv for one panel, or None if the study did not ask."""
-    y = f"auroc ({pretraining} drop0 {' '.join(setting)})"
+    y = f"auroc ({' '.join(filter(None, (pretraining, 'drop0', *setting)))})"
     rows = table[(table["x"] == x) & (table["y"] == y)].to_dict("records")
     return {str(key): value for key, value in rows[0].items()} if rows else None
 

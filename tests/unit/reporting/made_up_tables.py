@@ -107,7 +107,7 @@ def correlations_of() -> pd.DataFrame:
                 {
                     "question": "imagenet_and_auroc" if x == "imagenet_top1" else "size_and_auroc",
                     "x": x,
-                    "y": f"auroc ({pretraining} drop0 phantom finetune)",
+                    "y": f"auroc ({pretraining} drop0 phantom)",
                     "n": 4,
                     "rho": rho - 0.2 * (x == "params"),
                     "low": -0.8,

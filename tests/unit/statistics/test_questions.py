@@ -105,11 +105,11 @@ def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: 
     study = build(tmp_path)
     _, correlations, _ = answer(study, areas(study, tmp_path), tmp_path)
     size = correlations[correlations["question"] == "size"]
-    assert list(size["y"]) == ["auroc (random drop0 films p)", "auroc (imagenet drop0 films p)"]
+    assert list(size["y"]) == ["auroc (random drop0 films)", "auroc (imagenet drop0 films)"]
     assert set(size["n"]) == {3}
     assert size["rho"].iloc[0] == pytest.approx(1.0)
     gain = correlations[correlations["question"] == "gain"]
-    assert list(gain["y"]) == ["boost (imagenet drop0 films p)"]  # the baseline has no boost
+    assert list(gain["y"]) == ["boost (imagenet drop0 films)"]  # the baseline has no boost
 
 
 def test_unknown_patients_are_in_every_row(tmp_path: Path) -> None:
@@ -134,3 +134,19 @@ def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
     assert contrasts.empty
     assert len(skipped) == 6
     assert "has pretraining random but no baseline nothing" in skipped[0]
+
+
+def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    for cell in study["cells"]:
+        if cell["architecture"] == "large":
+            cell["protocol"] = "brief"
+    _, one_each, _ = answer(study, areas(study, tmp_path), tmp_path)
+    size = one_each[one_each["question"] == "size"]
+    assert list(size["n"]) == [3, 3]  # the large network's recipe is its only one
+    cells = areas(study, tmp_path)
+    again = cells[cells["architecture"] == "large"].assign(protocol="p")
+    _, several, _ = answer(study, pd.concat([cells, again]), tmp_path)
+    size = several[several["question"] == "size"]
+    assert sorted(size["n"]) == [1, 1, 3, 3]
+    assert "auroc (random drop0 films brief)" in set(size["y"])
