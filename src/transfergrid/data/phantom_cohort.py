@@ -258,7 +258,7 @@ def _finding(draw: Generator, name: str) -> Finding:
     side = 0 if draw.random() < both else (-1 if draw.random() < 0.55 else 1)
     lower = draw.random() < 0.6
     return Finding(
-        severity=float(draw.beta(1.7, 1.2)),
+        severity=float(draw.beta(1.2, 1.3)),
         side=side,
         x=float(draw.uniform(0.30, 0.55)),
         y=float(draw.uniform(0.10, 0.32) if lower else draw.uniform(-0.55, -0.10)),

@@ -58,9 +58,9 @@ def notes(
 
 
 def _own(card: Mapping[str, Any]) -> list[str]:
-    # Unknown patients have a warning of their own.
-    texts = [str(text) for text in card.get("notes", [])]
-    return [text for text in texts if not text.startswith("Patients are unknown")]
+    # Unknown patients and drawn images have warnings of their own.
+    warned = ("Patients are unknown", "The images are drawn")
+    return [str(text) for text in card.get("notes", []) if not str(text).startswith(warned)]
 
 
 def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:

@@ -206,6 +206,8 @@ def test_contrast_labels_say_once_what_all_share() -> None:
     )
     assert common == "imagenet − random"
     assert labels == ["resnet18", "lcnet", "mean of 2 architectures"]
+    common, labels = shorten(["small drop0: imagenet - random", "large drop0: shapes - random"])
+    assert (common, labels) == ("minus random", ["small: imagenet", "large: shapes"])
     assert shorten(["m drop0: a - b"]) == ("", ["m drop0: a − b"])
     assert shorten(["random chest", "shapes chest"]) == ("", ["random", "shapes"])
     assert shorten(["", ""])[1] == ["", ""]
