@@ -25,6 +25,7 @@ class Architecture:
         max_truncation: Largest number of blocks that can be removed.
         min_px: By truncation, the smallest input whose last map is 2 × 2; empty if unknown.
         imagenet_top1: Top-1 accuracy in percent of the pinned weights, or None.
+        fixed_px: The one input size that the network takes, or None for any.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Architecture:
     max_truncation: int = 0
     min_px: tuple[int, ...] = ()
     imagenet_top1: float | None = None
+    fixed_px: int | None = None
 
     def record(self, image_px: int) -> dict[str, Any]:
         """Return the part of a cell's specification that names the network."""
@@ -67,9 +69,16 @@ def _from_row(row: Mapping[str, str]) -> Architecture:
 
 
 @cache
-def timm_models() -> frozenset[str]:
-    """Return every pinned name (``arch.tag``) of the timm release in the lock."""
-    return frozenset((RESOURCES / "timm_models.txt").read_text(encoding="utf-8").split())
+def timm_models() -> Mapping[str, int | None]:
+    """Return every pinned name (``arch.tag``) of the timm release in the lock.
+
+    The value is the one input size in pixels that the network takes, or None for any.
+    """
+    models: dict[str, int | None] = {}
+    for line in (RESOURCES / "timm_models.txt").read_text(encoding="utf-8").splitlines():
+        name, _, px = line.partition(" ")
+        models[name] = int(px) if px else None
+    return models
 
 
 def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Architecture:
@@ -87,7 +96,8 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     if name in known:
         return known[name]
     if name in timm_models():
-        return Architecture(name, name.split(".")[0].split("_")[0], timm=name)
+        family = name.split(".")[0].split("_")[0]
+        return Architecture(name, family, timm=name, fixed_px=timm_models()[name])
     candidates = [*own, *known, *sorted(timm_models())]
     raise UserError(
         f"architecture '{name}' does not exist{suggest(name, candidates)}; allowed are the names "
@@ -102,6 +112,15 @@ def check_truncation(architecture: Architecture, truncation: int) -> None:
         raise UserError(
             f"architecture '{architecture.name}' cannot be truncated by {truncation} blocks; "
             f"allowed are 0 to {architecture.max_truncation}."
+        )
+
+
+def check_input_size(architecture: Architecture, image_px: int) -> None:
+    """Raise UserError where a network of one input size would see images of another."""
+    if architecture.fixed_px not in (None, image_px):
+        raise UserError(
+            f"architecture '{architecture.name}' takes images of {architecture.fixed_px} px only, "
+            f"not {image_px}; give the data set image_px: {architecture.fixed_px}."
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from transfergrid.planning.architectures import (
     Architecture,
+    check_input_size,
     check_truncation,
     find_architecture,
     small_map_warning,
@@ -122,6 +123,7 @@ class CellBuilder:
         check_truncation(architecture, point.truncation)
         self._entry("protocols", point.protocol, "the grid")
         image_px = dataset.declaration["image_px"]
+        check_input_size(architecture, image_px)
         warning = small_map_warning(architecture, point.truncation, image_px)
         if warning:
             self.warnings[warning] = None

@@ -26,9 +26,15 @@ def rows() -> list[dict[str, str]]:
 
 def test_the_list_of_pinned_names_is_timms() -> None:
     """After another timm release: run workflow/scripts/list_timm_models.py."""
-    listed = (RESOURCES / "timm_models.txt").read_text(encoding="utf-8").splitlines()
-    assert listed == sorted(timm.list_pretrained())
-    assert all(name.count(".") >= 1 for name in listed)
+    text = (RESOURCES / "timm_models.txt").read_text(encoding="utf-8")
+    listed = [line.split(" ") for line in text.splitlines()]
+    assert [line[0] for line in listed] == sorted(timm.list_pretrained())
+    assert all(line[0].count(".") >= 1 for line in listed)
+    sizes = {line[0]: int(line[1]) for line in listed if len(line) == 2}
+    assert sizes["vit_tiny_patch16_224.augreg_in21k_ft_in1k"] == 224
+    assert sizes["swin_base_patch4_window12_384.ms_in1k"] == 384
+    for name in ("convnext_atto.d2_in1k", "resnet50.a1_in1k", "efficientvit_b0.r224_in1k"):
+        assert name not in sizes
 
 
 def test_architectures_are_named_pinned_and_of_known_families() -> None:

@@ -230,6 +230,14 @@ def test_any_pinned_timm_name_is_an_architecture(tmp_path: Path) -> None:
         planned(tmp_path, grid(architectures=["convnext_atto"]))
 
 
+def test_a_network_of_one_input_size_is_refused_at_another(tmp_path: Path) -> None:
+    name = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+    cells = grid(architectures=[name], pretrainings=["random"], truncations=[0])
+    with pytest.raises(UserError, match="takes images of 224 px only, not 64; .*image_px: 224"):
+        planned(tmp_path, cells)
+    assert planned(tmp_path, {"datasets": {"films": {"image_px": 224}}, **cells}).targets
+
+
 def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
     def stamps(changes: dict[str, Any]) -> dict[str, str]:
         return {stage: name for stage, (name, _) in planned(tmp_path, changes).stamps.items()}
