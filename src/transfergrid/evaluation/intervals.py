@@ -112,9 +112,10 @@ def task_interval(
 ) -> Interval:
     """Return the AUROC of one task with its interval.
 
-    The interval is normal on the logit scale with the variance clustered by patient. With fewer
-    than `FEW` patients of either class it takes Student's t, df by Welch and Satterthwaite from
-    the two classes' variances. Where that variance is zero (perfect separation, all tied) or
+    The interval is DeLong's, estimate +- z se, with the variance clustered by patient; where it
+    would leave [0, 1] it is taken on the logit scale. With fewer than `FEW` patients of either
+    class it is on the logit scale with Student's t, df by Welch and Satterthwaite from the two
+    classes' variances. Where that variance is zero (perfect separation, all tied) or
     undefined (all positives or all negatives from one patient), it is `score_interval` on the
     numbers of patients.
 
@@ -207,8 +208,7 @@ def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _
         v**2 / (count - 1) for v, count in zip(by_class, clusters, strict=True)
     )
     se = float(np.sqrt(variance))
-    critical, method = _critical(df if flags else np.inf, alpha)
-    low, high = logit_interval(estimate, se, critical)
+    low, high, method = _bounds(estimate, se, df if flags else np.inf, alpha)
     interval = Interval(estimate, se, low, high, method, *counts, tuple(flags))
     return _Task(interval, values, df if flags else np.inf)
 
@@ -235,8 +235,7 @@ def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray, alpha: floa
         return Interval(estimate, se, low, high, method, *counts, flags)
     silent = sum(part.se**2 for part in parts if "no_variance" in part.flags)
     se = float(np.sqrt(variance + silent / len(parts) ** 2))
-    critical, method = _critical(min(task.df for task in tasks), alpha)
-    low, high = logit_interval(estimate, se, critical)
+    low, high, method = _bounds(estimate, se, min(task.df for task in tasks), alpha)
     return Interval(estimate, se, low, high, method, *counts, flags)
 
 
@@ -244,7 +243,12 @@ def _patient_sums(values: NDArray, patient: NDArray) -> NDArray[np.float64]:
     return sum_by_patient(values[None], patient, int(patient.max(initial=-1)) + 1)[0]
 
 
-def _critical(df: float, alpha: float) -> tuple[float, str]:
-    if np.isinf(df):
-        return float(stats.norm.isf(alpha / 2)), "logit, DeLong clustered by patient"
-    return float(stats.t.isf(alpha / 2, df)), "logit, DeLong clustered by patient, t"
+def _bounds(estimate: float, se: float, df: float, alpha: float) -> tuple[float, float, str]:
+    if not np.isinf(df):
+        low, high = logit_interval(estimate, se, float(stats.t.isf(alpha / 2, df)))
+        return low, high, "DeLong clustered by patient, t on the logit"
+    arm = float(stats.norm.isf(alpha / 2)) * se
+    if estimate - arm >= 0 and estimate + arm <= 1:
+        return estimate - arm, estimate + arm, "DeLong clustered by patient"
+    low, high = logit_interval(estimate, se, float(stats.norm.isf(alpha / 2)))
+    return low, high, "DeLong clustered by patient, on the logit"

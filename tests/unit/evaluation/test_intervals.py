@@ -22,18 +22,28 @@ def draw(
     return rng.normal(size=len(labels)) + labels * np.sqrt(2) * stats.norm.ppf(area), labels
 
 
-def test_large_independent_sample_is_delong_on_the_logit() -> None:
+def test_large_independent_sample_is_delongs_interval() -> None:
     scores, labels = draw(np.random.default_rng(0), 60, 140, 0.8)
     found = task_interval(scores, labels, np.arange(200))
     area, covariance = delong_covariance(scores[None], labels)
     se = np.sqrt(covariance[0, 0])
     assert found.se == pytest.approx(se, rel=1e-12)
-    arm = 1.959964 * se / (area[0] * (1 - area[0]))
-    bounds = 1 / (1 + np.exp(-(np.log(area[0] / (1 - area[0])) + np.array([-arm, arm]))))
-    assert (found.low, found.high) == pytest.approx(bounds, abs=1e-6)
+    bounds = stats.norm.interval(0.95, area[0], se)
+    assert (found.low, found.high) == pytest.approx(bounds, abs=1e-12)
     assert found.flags == ()
     assert (found.n, found.n_pos, found.n_neg, found.n_patients) == (200, 60, 140, 200)
-    assert found.method == "logit, DeLong clustered by patient"
+    assert found.method == "DeLong clustered by patient"
+
+
+def test_an_interval_that_would_leave_the_scale_is_on_the_logit() -> None:
+    scores, labels = draw(np.random.default_rng(3), 40, 40, 0.995)
+    found = task_interval(scores, labels, np.arange(80))
+    assert found.estimate + 1.96 * found.se > 1
+    assert (found.low, found.high) == logit_interval(
+        found.estimate, found.se, float(stats.norm.isf(0.025))
+    )
+    assert found.low < found.estimate < found.high < 1
+    assert found.method.endswith("on the logit")
 
 
 def test_few_positives_take_students_t() -> None:
@@ -46,7 +56,7 @@ def test_few_positives_take_students_t() -> None:
     critical = arm * found.estimate * (1 - found.estimate) / found.se
     assert stats.t.isf(0.025, 60) < critical < stats.t.isf(0.025, 10.5)
     assert found.flags == ("few_positives",)
-    assert found.method.endswith(", t")
+    assert found.method.endswith("t on the logit")
 
 
 def test_patients_count_not_their_studies() -> None:
@@ -134,7 +144,8 @@ def test_macro_takes_the_t_of_its_scarcest_task() -> None:
         arm = np.log(part.high / (1 - part.high)) - np.log(part.estimate / (1 - part.estimate))
         return float(arm * part.estimate * (1 - part.estimate) / part.se)
 
-    assert critical(parts[0]) == pytest.approx(1.959964, abs=1e-5)
+    arm = parts[0].high - parts[0].estimate
+    assert arm / parts[0].se == pytest.approx(1.959964, abs=1e-5)
     assert critical(macro) == pytest.approx(critical(parts[1]), rel=1e-9) and critical(macro) > 2
     assert macro.flags == ("few_positives",)
 
@@ -158,7 +169,14 @@ def test_macro_with_perfect_and_single_class_tasks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_pos", "n_neg", "area"), [(5, 50, 0.9), (10, 50, 0.97), (12, 12, 0.9), (60, 60, 0.8)]
+    ("n_pos", "n_neg", "area"),
+    [
+        (5, 50, 0.9),
+        (10, 50, 0.97),
+        (12, 12, 0.9),
+        (60, 180, 0.85),
+        (60, 60, 0.8),
+    ],
 )
 def test_coverage(n_pos: int, n_neg: int, area: float) -> None:
     rng = np.random.default_rng(6)
