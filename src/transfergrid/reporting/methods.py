@@ -193,8 +193,9 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     )
     boot = evaluation["bootstrap"]
     found.append(
-        f"Intervals cover {level(evaluation['confidence'])}: DeLong's variance clustered by "
-        "patient, on the logit scale, with Student's t where a class has fewer than 30 patients. "
+        f"Intervals cover {level(evaluation['confidence'])}: DeLong's, clustered by patient; on "
+        "the logit scale where they would leave 0 to 1 and, with Student's t, where a class has "
+        "fewer than 30 patients. "
         f"Beside them stand percentile intervals from {count(boot['replicates'])} bootstrap "
         f"samples of patients (seed {boot['seed']})."
     )
