@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,19 @@ def svg_text(figure: Figure, name: str) -> str:
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=nothing)
-    return buffer.getvalue()
+    return _settled(buffer.getvalue(), name)
+
+
+def _settled(svg: str, name: str) -> str:
+    """Round coordinates and number clip paths.
+
+    The solver of the layout ends a trillionth of a point away from run to run, and matplotlib
+    names a clip path after all digits of its corners.
+    """
+    svg = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}", svg)
+    for number, old in enumerate(dict.fromkeys(re.findall(r'clipPath id="(\w+)"', svg))):
+        svg = svg.replace(old, f"{name}-clip{number}")
+    return svg
 
 
 def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = False) -> None:

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from unit.reporting import fabricate
 
 from transfergrid.planning.plan import FIGURES
@@ -211,3 +212,15 @@ def test_contrast_labels_say_once_what_all_share() -> None:
     assert shorten(["m drop0: a - b"]) == ("", ["m drop0: a − b"])
     assert shorten(["random chest", "shapes chest"]) == ("", ["random", "shapes"])
     assert shorten(["", ""])[1] == ["", ""]
+
+
+def test_a_layout_a_trillionth_of_a_point_away_gives_the_same_bytes() -> None:
+    texts = []
+    for shift in (0.0, 1e-12):
+        figure = Figure(figsize=(2, 2))
+        ax = figure.add_axes((0.2 + shift, 0.2, 0.7, 0.7))
+        ax.plot([0, 1], [0, 1])
+        texts.append(style.svg_text(figure, "x"))
+    assert texts[0] == texts[1]
+    assert 'clip-path="url(#x-clip0)"' in texts[0]
+    assert 'id="x-clip0"' in texts[0]
