@@ -9,7 +9,7 @@ from typing import Any
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.sources import check_dataset
-from transfergrid.runtime.locks import exclusive
+from transfergrid.runtime.locks import make_once
 
 
 def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
@@ -33,8 +33,8 @@ def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
         UserError: No stamp says where the data lie.
     """
     directory = cache_directory(dataset_id, results)
-    if (directory / "card.json").is_file():
-        return
-    with exclusive(directory.with_name(f".{dataset_id}.lock")):
-        if not (directory / "card.json").is_file():
-            rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers)
+    make_once(
+        directory / "card.json",
+        directory.with_name(f".{dataset_id}.lock"),
+        lambda: rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers),
+    )

@@ -10,7 +10,7 @@ from transfergrid.models.pretraining import write_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
 from transfergrid.planning.sources import check_weights
-from transfergrid.runtime.locks import exclusive
+from transfergrid.runtime.locks import make_once
 
 
 def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
@@ -33,8 +33,8 @@ def ensure_weights(weights_id: str, results: Path) -> None:
         UserError: No stamp says where they come from.
     """
     directory = weights_directory(weights_id, results)
-    if (directory / "proof.json").is_file():
-        return
-    with exclusive(directory.with_name(f".{weights_id}.lock")):
-        if not (directory / "proof.json").is_file():
-            prepare_weights(find_note(weights_id, results / "stamps"), results)
+    make_once(
+        directory / "proof.json",
+        directory.with_name(f".{weights_id}.lock"),
+        lambda: prepare_weights(find_note(weights_id, results / "stamps"), results),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,3 +60,18 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def make_once(made: Path, lock: Path, make: Callable[[], None]) -> None:
+    """Call `make` unless `made` exists; processes that find it missing at once call it once.
+
+    Args:
+        made: The file that tells whether it is there.
+        lock: The lock file that they wait at.
+        make: Makes it.
+    """
+    if made.is_file():
+        return
+    with exclusive(lock):
+        if not made.is_file():
+            make()

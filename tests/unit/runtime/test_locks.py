@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,22 @@ def test_no_descriptor_is_leaked(tmp_path):
         ):
             pass
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_what_is_missing_is_made_once_by_threads_that_find_it_missing_together(tmp_path):
+    made, calls = tmp_path / "made", []
+
+    def make():
+        calls.append(1)
+        time.sleep(0.05)
+        made.touch()
+
+    def ensure():
+        locks.make_once(made, tmp_path / ".lock", make)
+
+    threads = [threading.Thread(target=ensure) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls == [1]
