@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from transfergrid.planning.architectures import (
 from transfergrid.planning.fingerprint import prepare_fingerprint, stage_fingerprint
 from transfergrid.planning.grid import Point, expand
 from transfergrid.planning.naming import name_of
-from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -67,7 +66,7 @@ class CellBuilder:
         self.weights: dict[tuple[str, str], Weights] = {}
         self.warnings: dict[str, None] = {}
         self._open: list[Point] = []
-        self._texts: dict[str, str] = {}
+        self._texts: dict[tuple[object, ...], str] = {}
 
     def targets(self) -> list[Cell]:
         """Return the cells of the grid; their sources are in `cells` as well.
@@ -128,23 +127,22 @@ class CellBuilder:
         if warning:
             self.warnings[warning] = None
         weights, weights_id, source = self._initial(point, architecture)
-        code = {
-            "prepare": prepare_fingerprint(dataset.declaration["kind"]),
-            "weights": stage_fingerprint("weights") if weights_id else "",
-            "train": stage_fingerprint("train"),
-        }
+        recipe = self.study.recipes[point.protocol]
+        stages = (dataset.declaration["kind"], bool(weights_id))
         axes = _axes(point)
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
         # part once is most of the time.
         parts = {
             "format": str(SPEC_FORMAT),
             "cell": canonical_json(axes),
-            "dataset": self._text(dataset.id, dataset.declaration),
-            "architecture": self._text(f"{architecture.name} {image_px}", architecture, image_px),
+            "dataset": self._text(lambda: dataset.declaration, "data", dataset.id),
+            "architecture": self._text(
+                lambda: architecture.record(image_px), "network", architecture.name, image_px
+            ),
             "weights": canonical_json(weights),
-            "recipe": self._text(f"protocol {point.protocol}", self.study.recipes[point.protocol]),
+            "recipe": self._text(recipe.to_dict, "recipe", point.protocol),
             "seed": canonical_json(point.seed),
-            "code": canonical_json(code),
+            "code": self._text(lambda: _code(*stages), "code", *stages),
         }
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         return Cell(
@@ -158,15 +156,9 @@ class CellBuilder:
             imagenet_top1=architecture.imagenet_top1,
         )
 
-    def _text(
-        self, key: str, part: Mapping[str, Any] | Architecture | Recipe, image_px: int = 0
-    ) -> str:
+    def _text(self, part: Callable[[], Mapping[str, Any]], *key: object) -> str:
         if key not in self._texts:
-            if isinstance(part, Architecture):
-                part = part.record(image_px)
-            elif isinstance(part, Recipe):
-                part = part.to_dict()
-            self._texts[key] = canonical_json(part)
+            self._texts[key] = canonical_json(part())
         return self._texts[key]
 
     def _initial(
@@ -206,6 +198,14 @@ class CellBuilder:
             protocol=settings["protocol"],
             seed=point.seed if settings["seed"] == "same" else settings["seed"],
         )
+
+
+def _code(kind: str, has_weights: bool) -> dict[str, str]:
+    return {
+        "prepare": prepare_fingerprint(kind),
+        "weights": stage_fingerprint("weights") if has_weights else "",
+        "train": stage_fingerprint("train"),
+    }
 
 
 def _axes(point: Point) -> dict[str, Any]:
