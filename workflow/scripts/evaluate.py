@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import run_program
 from transfergrid.runtime.locks import exclusive
 
@@ -28,7 +28,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    spec = read_json(folder / "spec.json")
     check_plugins(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from transfergrid.reporting.table_files import read_table
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, run_program
 
 GROUP = ["architecture", "pretraining", "truncation", "protocol"]
@@ -18,7 +18,7 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
     """Return one row a network and recipe: test AUROC by seed, its spread, and validation."""
     primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
     primary["valid"] = [
-        json.loads((results / "cells" / cell / "train.json").read_text())["best_valid_auroc"]
+        read_json(results / "cells" / cell / "train.json")["best_valid_auroc"]
         for cell in primary["cell"]
     ]
     lines = [

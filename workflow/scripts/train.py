@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import Any
 from transfergrid.planning.fingerprint import check_plugins, check_unchanged
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cache_directory
-from transfergrid.runtime.atomic import write_bytes
+from transfergrid.runtime.atomic import read_json, write_bytes
 from transfergrid.runtime.errors import UserError, run_program
 from transfergrid.runtime.locks import exclusive
 
 
 def read_spec(path: Path) -> dict[str, Any]:
     """Read a specification; its content must be what its folder's name promises."""
-    spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    spec: dict[str, Any] = read_json(path)
     if cell_name(spec) != path.parent.name:
         raise UserError(
             f"{path} describes cell {cell_name(spec)}, not {path.parent.name}; it was edited: "

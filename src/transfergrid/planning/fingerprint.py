@@ -10,13 +10,13 @@ import ast
 import csv
 import hashlib
 import importlib.util
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_text
 
@@ -127,7 +127,7 @@ def read_stamp(path: Path, stage: str) -> dict[str, Any]:
     Raises:
         UserError: The code was edited since.
     """
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(path)
     check_unchanged(stage, content["code"])
     return content
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 
 
@@ -25,5 +25,5 @@ def find_note(owner: str, folder: Path) -> dict[str, Any]:
             f"{owner} is missing and no note in {folder} says where it comes from; run "
             "snakemake with the study that names it."
         )
-    note: dict[str, Any] = json.loads(stamps[-1].read_text(encoding="utf-8"))
+    note: dict[str, Any] = read_json(stamps[-1])
     return note

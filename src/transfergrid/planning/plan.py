@@ -17,7 +17,7 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.paths import TEMPLATES
-from transfergrid.planning.sources import Dataset, Weights
+from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -117,7 +117,7 @@ class PlannedStudy:
     def _report_content(self) -> dict[str, Any]:
         config = {key: value for key, value in self.study.config.items() if key != "device"}
         # Where data lie on this machine is nobody's business in a published page.
-        for section, place in (("datasets", "root"), ("pretrainings", "path")):
+        for section, place in PLACES.items():
             config[section] = {
                 name: {key: value for key, value in entry.items() if key != place}
                 for name, entry in config[section].items()

@@ -23,6 +23,8 @@ from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
 
+PLACES = {"datasets": "root", "pretrainings": "path"}
+"""By section of a study, the setting that says where a thing lies and is not part of it."""
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 CHEXPERT_TABLES = (
     "train.csv",
@@ -83,7 +85,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     Raises:
         UserError: The root or a label table is missing.
     """
-    declaration = {key: value for key, value in settings.items() if key != "root"}
+    declaration = {key: value for key, value in settings.items() if key != PLACES["datasets"]}
     kind = settings["kind"]
     root = (
         location(settings["root"], f"root of data set '{name}'") if settings.get("root") else None
@@ -185,7 +187,7 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
         UserError: A weight file is missing, or the weights do not fit the architecture.
     """
     kind = settings["kind"]
-    declaration = {key: value for key, value in settings.items() if key != "path"}
+    declaration = {key: value for key, value in settings.items() if key != PLACES["pretrainings"]}
     path = None
     if kind == "file":
         path = location(settings["path"], f"path of pretraining '{name}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,14 @@ def answer(
 
 
 class _Reader:
-    """Influence values of a study's cells, each read once."""
+    """What is read of a study's cells, each file once."""
 
     def __init__(self, study: Mapping[str, Any], results: Path) -> None:
         self.study = study
         self.results = results
-        self.influence = lru_cache(maxsize=None)(self._influence)
+        self.influence = cache(self._influence)
+        self.card = cache(self._card)
+        self.spec = cache(self._spec)
 
     def _influence(self, cell: str) -> tuple[Influence, int]:
         """Return the macro AUROC with its patients' contributions, and the number of studies."""
@@ -91,12 +93,12 @@ class _Reader:
         )
         return influence, scored
 
-    def card(self, cell: str) -> Mapping[str, Any]:
+    def _card(self, cell: str) -> Mapping[str, Any]:
         """Return the data card that the cell was trained under."""
         card: Mapping[str, Any] = read_json(cell_directory(cell, self.results) / "card.json")
         return card
 
-    def spec(self, cell: str) -> Mapping[str, Any]:
+    def _spec(self, cell: str) -> Mapping[str, Any]:
         """Return the cell's specification."""
         spec: Mapping[str, Any] = read_json(cell_directory(cell, self.results) / "spec.json")
         return spec
