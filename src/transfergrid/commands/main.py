@@ -1,0 +1,46 @@
+"""The command `transfergrid`: what surrounds a run of Snakemake."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from transfergrid.runtime.errors import UserError
+
+COMMANDS: dict[str, str] = {}
+"""What each subcommand is for; the module of its name is imported when it is asked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status; 1 with one sentence for a user's mistake."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="transfergrid",
+        description="What surrounds a run of Snakemake; snakemake itself does the work.",
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=purpose, description=purpose)
+        if name in words:  # importing them all would slow each
+            module = importlib.import_module(f"transfergrid.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    try:
+        arguments = parser.parse_args(words)
+        return int(arguments.run(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python's own flush at exit would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""Options that the subcommands share: which studies, and where their results lie."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.runtime.errors import UserError
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the studies, ``--config`` and ``--directory``, which mean what they mean to Snakemake."""
+    parser.add_argument(
+        "studies",
+        nargs="*",
+        metavar="STUDY",
+        # Before --directory is entered, as with snakemake --configfile.
+        type=lambda text: str(Path(text).absolute()),
+        help="study files (default: config.yaml)",
+    )
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings laid over the studies, as with snakemake --config",
+    )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="working directory of the run, with results/ in it (default: this one)",
+    )
+
+
+def read_settings(pairs: list[str]) -> dict[str, Any]:
+    """Return the mapping that ``--config`` spells, values read as YAML.
+
+    Raises:
+        UserError: A word without ``=``, or a value that is no YAML.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UserError(f"--config has '{pair}'; write KEY=VALUE.")
+        try:
+            settings[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--config {key}= has '{value}', which is no YAML.") from None
+    return settings
+
+
+@contextlib.contextmanager
+def in_directory(folder: Path) -> Iterator[None]:
+    """Work in `folder`, which relative paths of a study are relative to, as in Snakemake.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--directory {folder} is no folder; name the one that holds results/.")
+    with contextlib.chdir(folder):
+        yield
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Return the plan of the studies that a command line names; run it in `in_directory`.
+
+    Raises:
+        UserError: Any fault of a study, in one sentence.
+    """
+    settings = read_settings(arguments.config)
+    if arguments.studies:
+        settings["studies"] = list(arguments.studies)
+    return plan_run([], settings)
