@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.program import run_program
 
 FOLDER = Path(__file__).resolve().parent
 SECTIONS = ("run", "demo", "report")

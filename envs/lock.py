@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.program import run_program
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "envs" / "requirements.lock"

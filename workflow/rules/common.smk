@@ -1,5 +1,6 @@
 """The plan of this run, and what several rules share."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -46,6 +47,17 @@ PREFIX = [
 shell.prefix("".join(f"export {part}; " for part in PREFIX))
 
 
+onstart:
+    # A training that had ended when its run was killed is not done again, unless the user forces
+    # it. The environment tells a cluster's jobs, which do not see the command line.
+    if (
+        workflow.dag_settings.forceall
+        or workflow.dag_settings.forcetargets
+        or workflow.dag_settings.forcerun
+    ):
+        os.environ.update(TRANSFERGRID_FRESH="1")
+
+
 wildcard_constraints:
     cell=planning.CELL,
     dataset_id=planning.DATASET_ID,
@@ -89,12 +101,16 @@ def is_drawn(dataset_id):
 
 
 def leaves():
-    """Return every file that a finished run has, so that none is missed without metadata."""
+    """Return every file that a finished run has, so that none is missed without metadata.
+
+    All but the receipts of training, which go with checkpoints that are freed: a cell is trained
+    again only where it has to be scored again.
+    """
     files = [f"results/stamps/{stamp}" for stamp in PLAN.stamps]
     for cell in PLAN.cells:
         files += [
             f"results/cells/{cell}/spec.json",
-            f"results/cells/{cell}/receipts/train.json",
+            f"results/cells/{cell}/train.json",
             f"results/cells/{cell}/receipts/evaluate.json",
         ]
     for study in PLAN.studies.values():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.table_files import read_table, write_table
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.program import run_program
 from transfergrid.statistics.questions import answer
 
 

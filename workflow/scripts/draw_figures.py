@@ -9,7 +9,7 @@ from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.planning.paths import cell_directory
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

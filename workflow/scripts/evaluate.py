@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
+from transfergrid.data.rebuild import ensure_cache
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.atomic import read_json
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.devices import choose_device
+from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
+from transfergrid.runtime.program import run_program
+from transfergrid.runtime.watcher import Watcher
 
 
 def main() -> None:
@@ -33,16 +38,26 @@ def main() -> None:
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
     ):
-        import torch  # a second; not before the checks
+        live = Live(folder, "evaluate")
+        with live.account() as end:
+            ensure_cache(spec["dataset"]["id"], results, arguments.threads)
+            run(spec, results, arguments, Watcher(live.report))
+            end["status"] = "finished"
 
-        from transfergrid.data.rebuild import ensure_cache
-        from transfergrid.evaluation.predict import score_cell
-        from transfergrid.runtime.devices import choose_device
 
-        torch.set_num_threads(arguments.threads)
-        ensure_cache(spec["dataset"]["id"], results, arguments.threads)
-        device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
-        score_cell(spec, results, device)
+def run(
+    spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
+) -> None:
+    """Score on a GPU or the CPU."""
+    import torch  # a second; not before the checks
+
+    from transfergrid.evaluation.predict import score_cell
+
+    torch.set_num_threads(arguments.threads)
+    device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
+    name = torch.cuda.get_device_name() if device == "cuda" else device
+    watcher.report({"event": "device", "device": name, "lease": None})
+    score_cell(spec, results, device, watcher=watcher)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import pandas as pd
 
 from transfergrid.reporting.table_files import read_table
 from transfergrid.runtime.atomic import read_json
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.program import run_program
 
 GROUP = ["architecture", "pretraining", "truncation", "protocol"]
 

@@ -12,7 +12,8 @@ from transfergrid.data.phantom_layout import write_chexpert
 from transfergrid.data.phantom_shapes import CLASSES, draw_shape, shape_class, shape_name
 from transfergrid.data.phantom_sheet import contact_sheet
 from transfergrid.runtime.atomic import replacing, replacing_directory
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

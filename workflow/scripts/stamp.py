@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import short_hash
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

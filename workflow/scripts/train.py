@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.fingerprint import check_plugins, check_unchanged
+from transfergrid.data.rebuild import ensure_cache
+from transfergrid.planning.fingerprint import (
+    cell_modules,
+    check_plugins,
+    check_unchanged,
+    prepare_fingerprint,
+    stage_fingerprint,
+)
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cache_directory
 from transfergrid.runtime.atomic import read_json, write_bytes
-from transfergrid.runtime.errors import UserError, run_program
+from transfergrid.runtime.devices import choose_device
+from transfergrid.runtime.environment import environment_record
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
+from transfergrid.runtime.program import run_program, stop_on_signals
+from transfergrid.runtime.watcher import Watcher
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -27,6 +38,17 @@ def read_spec(path: Path) -> dict[str, Any]:
     return spec
 
 
+def modules_behind(spec: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the modules of the stages whose code is still what the specification names."""
+    kind = spec["dataset"]["kind"]
+    current = {
+        "prepare": prepare_fingerprint(kind),
+        **{stage: stage_fingerprint(stage) for stage in ("weights", "train")},
+    }
+    modules = cell_modules(kind)
+    return {stage: modules[stage] for stage in modules if current[stage] == spec["code"][stage]}
+
+
 def main() -> None:
     """Bring back missing inputs, then train under the cell's lock."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -37,6 +59,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the CPU's kernels")
     arguments = parser.parse_args()
+    stop = stop_on_signals()
     spec = read_spec(arguments.spec)
     check_unchanged("train", spec["code"]["train"])
     check_plugins(spec)
@@ -46,32 +69,42 @@ def main() -> None:
     with exclusive(
         folder / ".lock", f"cell {folder.name} is being trained by another process; wait for it."
     ):
-        import torch  # a second; not before the checks
+        live = Live(folder, "train")
+        with live.account() as end:
+            ensure_cache(spec["dataset"]["id"], results, arguments.threads)
+            # The cell keeps its data's card: caches may go, and every number needs its notes.
+            card = cache_directory(spec["dataset"]["id"], results) / "card.json"
+            write_bytes(folder / "card.json", card.read_bytes())
+            end["status"] = run(spec, results, arguments, Watcher(live.report, stop))
 
-        from transfergrid.data.rebuild import ensure_cache
-        from transfergrid.models.rebuild import ensure_weights
-        from transfergrid.runtime.devices import choose_device
-        from transfergrid.runtime.environment import environment_record
-        from transfergrid.training.loop import train
 
-        ensure_cache(spec["dataset"]["id"], results, arguments.threads)
-        if spec["weights"]["id"]:
-            ensure_weights(spec["weights"]["id"], results)
-        # The cell keeps its data's card: caches may be deleted, and every number needs its notes.
-        card = cache_directory(spec["dataset"]["id"], results) / "card.json"
-        write_bytes(folder / "card.json", card.read_bytes())
-        device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
-        if device == "cpu" and arguments.gpus:
-            print("torch sees no GPU: training on the CPU", file=sys.stderr)
-        record = train(
-            spec,
-            results,
-            device,
-            arguments.threads,
-            environment_record(),
-            lambda line: print(line, file=sys.stderr, flush=True),
-        )
-        print(f"{record['status']}: {folder.name}", file=sys.stderr)
+def run(
+    spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
+) -> str:
+    """Train on a GPU or the CPU; return the status."""
+    import torch  # a second; not before the checks
+
+    from transfergrid.models.rebuild import ensure_weights
+    from transfergrid.training.loop import train
+
+    if spec["weights"]["id"]:
+        ensure_weights(spec["weights"]["id"], results)
+    device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
+    if device == "cpu" and arguments.gpus:
+        watcher.say("torch sees no GPU: training on the CPU")
+    name = torch.cuda.get_device_name() if device == "cuda" else device
+    watcher.report({"event": "device", "device": name, "lease": None})
+    record = train(
+        spec,
+        results,
+        device,
+        arguments.threads,
+        {**environment_record(), "modules": modules_behind(spec)},
+        watcher,
+        fresh=bool(os.environ.get("TRANSFERGRID_FRESH")),
+    )
+    watcher.say(f"{record['status']}: {arguments.spec.parent.name}")
+    return str(record["status"])
 
 
 if __name__ == "__main__":

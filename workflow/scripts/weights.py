@@ -8,7 +8,7 @@ from pathlib import Path
 from transfergrid.models.rebuild import prepare_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import RESULTS
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.page import read_report, render
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import run_program
+from transfergrid.runtime.program import run_program
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ def predict_each(
     images: NDArray[np.uint8],
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
+    check: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
     """Return the logits of several networks in one pass over the images.
 
@@ -36,6 +37,7 @@ def predict_each(
         images: (N, H, W) or (N, H, W, 3) uint8, a memory map or an array.
         batch_size: Images per forward pass.
         device: Where to compute.
+        check: Called before every batch; may raise to end the work.
 
     Returns:
         (C, N, T) float32; (C, 0, 0) for no images.
@@ -46,6 +48,8 @@ def predict_each(
     parts = []
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for start in range(0, len(images), batch_size):
+            if check is not None:
+                check()
             pixels = torch.from_numpy(np.array(images[start : start + batch_size]))
             if device.type == "cuda":
                 pixels = pixels.pin_memory().to(device, non_blocking=True)
@@ -62,6 +66,7 @@ def predict(
     images: NDArray[np.uint8],
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
+    check: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
     """Return the (N, T) float32 logits of one network; see `predict_each`."""
-    return predict_each([model], normalise, images, batch_size, device)[0]
+    return predict_each([model], normalise, images, batch_size, device, check)[0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from transfergrid.data.store import Card, open_split, read_card
-from transfergrid.evaluation.inference import BATCH_SIZE, predict, predict_each, to_device
+from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name
-from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.atomic import read_json, write_json
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
-
-__all__ = ["predict", "score_cell"]
+from transfergrid.runtime.watcher import Watcher
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; as many share one pass over the images."""
+REPORT_SECONDS = 5.0
+"""Seconds between reports of progress."""
 
 
 def score_cell(
@@ -35,6 +36,7 @@ def score_cell(
     results: str | Path,
     device: str = "cpu",
     splits: Sequence[str] = ("valid", "test"),
+    watcher: Watcher | None = None,
 ) -> None:
     """Score every kept checkpoint of a cell on whole splits, and write the receipt.
 
@@ -46,6 +48,7 @@ def score_cell(
         results: The folder of all outputs.
         device: "cpu", "cuda" or "cuda:<n>".
         splits: Which splits to score.
+        watcher: Is told of progress.
 
     Raises:
         UserError: The cell is not trained, or its files are not those of its receipt.
@@ -55,10 +58,10 @@ def score_cell(
     cache = results / "cache" / spec["dataset"]["id"]
     card = read_card(cache)
     status = _check_receipt(folder)
-    index = json.loads((folder / "checkpoints" / "index.json").read_text(encoding="utf-8"))
-    checkpoints = index["checkpoints"]
+    checkpoints = read_json(folder / "checkpoints" / "index.json")["checkpoints"]
     images = {split: open_split(cache, split).images for split in splits}
-    logits = _logits(spec, folder, checkpoints, images, len(card.tasks), torch.device(device))
+    where, watcher = torch.device(device), watcher or Watcher()
+    logits = _logits(spec, folder, checkpoints, images, len(card.tasks), where, watcher)
     files = {}
     for split in splits:
         name = f"scores/{split}.npz"
@@ -70,7 +73,7 @@ def score_cell(
 def _check_receipt(folder: Path) -> str:
     path = folder / "receipts" / "train.json"
     try:
-        receipt = json.loads(path.read_text(encoding="utf-8"))
+        receipt = read_json(path)
     except OSError:
         raise UserError(f"{path} is missing: train the cell before it is scored.") from None
     for name, expected in receipt["files"].items():
@@ -89,21 +92,43 @@ def _logits(
     images: Mapping[str, NDArray[np.uint8]],
     outputs: int,
     device: torch.device,
+    watcher: Watcher,
 ) -> dict[str, NDArray[np.float32]]:
     """Return (checkpoint, image, task) logits by split."""
     if not checkpoints:
         return {s: np.zeros((0, len(a), outputs), np.float32) for s, a in images.items()}
-    proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    proof = read_json(folder / "proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
     network = build(spec["architecture"], outputs, spec["cell"]["truncation"], spec["seed"])
     paths = [folder / "checkpoints" / checkpoint["file"] for checkpoint in checkpoints]
     together = max(1, WEIGHTS_BYTES // max(path.stat().st_size for path in paths))
+    passes = -(-len(paths) // together)
+    tick = _ticker(watcher, passes * sum(len(pixels) for pixels in images.values()))
     parts: dict[str, list[NDArray[np.float32]]] = {split: [] for split in images}
     for start in range(0, len(paths), together):
         models = [_load(network, path, device) for path in paths[start : start + together]]
         for split, pixels in images.items():
-            parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device))
+            parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device, tick))
     return {split: np.concatenate(part) for split, part in parts.items()}
+
+
+def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
+    """Return a function to call before each batch, which reports how far the scoring is."""
+    start = told = time.monotonic()
+    batches = 0
+
+    def tick() -> None:
+        nonlocal told, batches
+        watcher.check()
+        now = time.monotonic()
+        if now - told >= REPORT_SECONDS:
+            told, done = now, min(batches * BATCH_SIZE, images)
+            rate = max(done, 1) / (now - start)
+            step = {"event": "step", "step": done, "steps": images, "images_per_second": rate}
+            watcher.report({**step, "seconds_left": (images - done) / rate})
+        batches += 1
+
+    return tick
 
 
 def _load(network: nn.Module, path: Path, device: torch.device) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Fingerprints of code: SHA-256 over the syntax of the modules that a stage imports.
+"""Fingerprints of code: SHA-256 over a stage's command and the syntax of the modules it imports.
 
 Comments, docstrings and layout are left out. The walk is our own, because `ast.dump` writes other
 text in other Python versions, and a fingerprint is part of every cell's name.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.rules import shell_command
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_text
@@ -41,18 +42,51 @@ READERS = {
 }
 
 
+RULES_OF = {"report": "page"}
+"""The rule of a stage, where it has another name."""
+COMMAND = "command"
+"""Stands for a stage's shell command among its modules."""
+
+
 def stage_fingerprint(stage: str) -> str:
     """Return the fingerprint of a stage's code, 16 hexadecimal digits."""
-    return _fingerprint(stage, tuple(f"{PACKAGE}.{module}" for module in STAGES[stage]))
+    return _fingerprint(stage, RULES_OF.get(stage, stage), _named(STAGES[stage]))
 
 
 def prepare_fingerprint(kind: str) -> str:
     """Return the fingerprint of the code that makes the cache of one kind of data set."""
-    roots = [f"{PACKAGE}.data.cache"]
     if kind in READERS:
-        roots.append(f"{PACKAGE}.{READERS[kind]}")
-        return _fingerprint(f"prepare.{kind}", tuple(roots))
-    return sha256_text(_fingerprint("prepare", tuple(roots)) + plugin_fingerprint(kind))[:16]
+        return _fingerprint(f"prepare.{kind}", "prepare", _prepare_roots(kind))
+    common = _fingerprint("prepare", "prepare", _prepare_roots(kind))
+    return sha256_text(common + plugin_fingerprint(kind))[:16]
+
+
+def _prepare_roots(kind: str) -> tuple[str, ...]:
+    return _named(("data.cache", *([READERS[kind]] if kind in READERS else [])))
+
+
+def _named(modules: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{PACKAGE}.{module}" for module in modules)
+
+
+def cell_modules(kind: str) -> dict[str, dict[str, str]]:
+    """Return what a cell's code is made of, so that a later change can be named.
+
+    Args:
+        kind: Kind of the cell's data set.
+
+    Returns:
+        For each of the stages ``prepare``, ``weights`` and ``train``: 8 hexadecimal digits by
+        module, the package's name left out, and by `COMMAND`.
+    """
+    roots = {"prepare": _prepare_roots(kind)}
+    roots |= {stage: _named(STAGES[stage]) for stage in ("weights", "train")}
+    return {
+        stage: {
+            name.removeprefix(f"{PACKAGE}."): digest[:8] for name, digest in _parts(stage, modules)
+        }
+        for stage, modules in roots.items()
+    }
 
 
 def plugin_fingerprint(reference: str) -> str:
@@ -133,11 +167,22 @@ def read_stamp(path: Path, stage: str) -> dict[str, Any]:
 
 
 @cache
-def _fingerprint(stage: str, roots: tuple[str, ...]) -> str:
+def _fingerprint(stage: str, rule: str, roots: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for module in closure(roots):
-        digest.update(f"{module}\n{sha256_text(canonical_syntax(_tree(module)))}\n".encode())
+    for name, part in _parts(rule, roots):
+        digest.update(f"{name}\n{part}\n".encode())
     return _oldest_equal(stage, digest.hexdigest()[:16])
+
+
+def _parts(rule: str, roots: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return (name, SHA-256) of a rule's command and of every module that `roots` import."""
+    parts = [(COMMAND, sha256_text(shell_command(rule)))]
+    return parts + [(name, _digest(name)) for name in closure(roots)]
+
+
+@cache
+def _digest(module: str) -> str:
+    return sha256_text(canonical_syntax(_tree(module)))
 
 
 def closure(roots: Iterable[str]) -> list[str]:

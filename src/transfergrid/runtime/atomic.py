@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from transfergrid.runtime.errors import UserError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NEARLY_FULL_BYTES = 2**20
+
+
+@contextmanager
+def space_for(path: Path) -> Iterator[None]:
+    """Turn an exception of the block that a full disk caused into one sentence.
+
+    Raises:
+        UserError: There is no space left for `path`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _is_full(error, path.parent):
+            raise UserError(
+                f"no space left to write {path}; free some (transfergrid prune lists what can go) "
+                "and run again: finished work is kept."
+            ) from error
+        raise
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    if isinstance(error, UserError):
+        return False
+    # safetensors and PyTorch raise errors of their own, with or without the system's number.
+    named = re.search(r"os error (\d+)", str(error))
+    number = int(named[1]) if named else getattr(error, "errno", None)
+    if number is not None:
+        return number in _FULL
+    return (
+        isinstance(error, OSError | RuntimeError)
+        and shutil.disk_usage(folder).free < _NEARLY_FULL_BYTES
+    )
 
 
 def _beside(path: Path) -> Path:
@@ -39,17 +78,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
     On an exception the temporary file is removed and `path` stays as it was; a process killed in
     the block leaves a `.tmp-*` file, which nothing reads. The temporary name ends like `path`, for
     writers that add or check a suffix.
+
+    Raises:
+        UserError: The disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
-    # Not tempfile: its files are private, and results are shared as the user's umask says.
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with space_for(path):
+            # Not tempfile: its files are private, and results are shared as the user's umask says.
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -60,15 +103,19 @@ def replacing_directory(path: str | Path) -> Iterator[Path]:
 
     An older folder at `path` is moved aside before the rename, put back if the rename fails, and
     removed after it. A kill between the two renames leaves no folder at `path`, never half a one.
+
+    Raises:
+        UserError: The disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     temporary.mkdir()
     try:
-        yield temporary
-        _sync_tree(temporary)
-        _swap(temporary, path)
+        with space_for(path):
+            yield temporary
+            _sync_tree(temporary)
+            _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
     """Something that the user can mend, told in one sentence."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """A job was asked to stop, and what it had done is safe on disk."""
 
 
 def suggest(name: object, allowed: Iterable[object]) -> str:
@@ -22,12 +25,3 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     words = [str(name) for name in names]
     shown = ", ".join(words[:most])
     return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"
-
-
-def run_program(main: Callable[[], None]) -> None:
-    """Run a command-line program; a `UserError` becomes one line on stderr and exit status 1."""
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None

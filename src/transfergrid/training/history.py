@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from transfergrid.runtime.atomic import space_for
+
 
 def plain(value: Any) -> Any:
     """Return `value` with every float that is no finite number as None: JSON has no NaN."""
@@ -24,7 +26,7 @@ class History:
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line and wait until it is on disk."""
-        with open(self.path, "a", encoding="utf-8") as file:
+        with space_for(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(plain(line), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())

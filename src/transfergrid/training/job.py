@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from transfergrid.models.normalise import Normalise
 from transfergrid.models.zoo import head_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.batches import Batch, Feed, Plan
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import freeze
@@ -46,7 +47,7 @@ class Job:
         optimizer: Over the layers that learn.
         checkpoints: The cell's folder of checkpoints.
         history: The cell's history.jsonl.
-        say: Takes a line for the user.
+        watcher: Who is told, and may stop the training.
     """
 
     folder: Path
@@ -63,7 +64,7 @@ class Job:
     optimizer: Optimizer
     checkpoints: Checkpoints
     history: History
-    say: Callable[[str], None]
+    watcher: Watcher
 
     def last(self, batch: Batch) -> bool:
         """Tell whether training ends with this batch."""
@@ -82,7 +83,7 @@ def open_job(
     folder: Path,
     device: torch.device,
     micro_batch: int,
-    say: Callable[[str], None],
+    watcher: Watcher,
 ) -> Job:
     """Open the caches, build the network with its initial weights, and write proof.json.
 
@@ -113,5 +114,5 @@ def open_job(
         optimizer=build_optimizer(model, recipe),
         checkpoints=Checkpoints(folder / "checkpoints", recipe.keep_checkpoints),
         history=History(folder / "history.jsonl"),
-        say=say,
+        watcher=watcher,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch.nn.utils import clip_grad_norm_
 from transfergrid.models.initial import SourceDiverged
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.errors import Stopped
+from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.augmentation import augment
 from transfergrid.training.batches import Batch, pieces
 from transfergrid.training.checkpoints import Checkpoints
@@ -35,6 +37,7 @@ from transfergrid.training.receipts import (
     device_name,
     inherited,
     peak_memory_mb,
+    restore_records,
     summary,
     write_records,
 )
@@ -46,7 +49,7 @@ CHECK_STEPS = 50
 STATE_SECONDS = 60.0
 """Seconds between states on disk: what a killed training loses at most, beside a validation."""
 REPORT_SECONDS = 5.0
-"""Seconds between lines to the user."""
+"""Seconds between reports of progress."""
 
 
 def train(
@@ -55,14 +58,16 @@ def train(
     device: str = "cpu",
     threads: int | None = None,
     environment: Mapping[str, Any] | None = None,
-    report: Callable[[str], None] | None = None,
+    watcher: Watcher | None = None,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Train one cell and leave checkpoints, history, proof, train.json and the receipt.
 
     A killed training goes on from its last state and ends with the same weights, scores and
     history (times aside) as one never interrupted; bit for bit on the CPU. A training whose loss or
     validation logits stop being finite numbers is recorded as diverged, without checkpoints. When
-    memory runs out, training starts over with half the micro-batch.
+    memory runs out, training starts over with half the micro-batch. A training that had ended
+    before is not done again, unless its files have changed.
 
     Args:
         spec: The content of spec.json.
@@ -70,21 +75,28 @@ def train(
         device: "cpu", "cuda" or "cuda:<n>".
         threads: Threads of the CPU's kernels, or None for PyTorch's choice.
         environment: What ran this, recorded in train.json as it is.
-        report: Takes a line for the user, about every five seconds.
+        watcher: Is told of progress, and may stop the training.
+        fresh: Whether to train even if this cell was trained before.
 
     Returns:
         The content of train.json.
 
     Raises:
         UserError: The spec, cache or weights cannot be used; the sentence says what to do.
+        Stopped: The watcher stopped the training; its state is on disk.
     """
     results, where = Path(results), torch.device(device)
     cell = cell_name(spec)
     folder = results / "cells" / cell
-    recipe = Recipe.from_dict(spec["recipe"])
+    recipe, stamp, watcher = Recipe.from_dict(spec["recipe"]), stamp_of(spec), watcher or Watcher()
+    done = None if fresh else restore_records(folder, stamp)
+    if done is not None:
+        watcher.say("this cell was trained before, and its files are as they were")
+        remove_state(folder)
+        return done
     with settings(where, threads, recipe.deterministic):
         try:
-            outcome = _train_in_memory(spec, results, folder, where, report or _silent)
+            outcome = _train_in_memory(spec, results, folder, where, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             outcome = inherited()
@@ -97,13 +109,9 @@ def train(
             "threads": torch.get_num_threads(),
             "environment": dict(environment or {}),
         }
-    write_records(folder, record)
+    write_records(folder, record, stamp)
     remove_state(folder)
     return record
-
-
-def _silent(line: str) -> None:
-    pass
 
 
 def _train_in_memory(
@@ -111,19 +119,19 @@ def _train_in_memory(
     results: Path,
     folder: Path,
     device: torch.device,
-    say: Callable[[str], None],
+    watcher: Watcher,
 ) -> dict[str, Any]:
     """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
     stamp, recipe = stamp_of(spec), Recipe.from_dict(spec["recipe"])
-    state = load_state(folder / STATE, stamp, say)
+    state = load_state(folder / STATE, stamp, watcher.say)
     if state is not None and not usable(state, folder):
-        say(f"{folder / STATE} names files that are gone: training starts anew")
+        watcher.say(f"{folder / STATE} names files that are gone: training starts anew")
         state = None
     # A resumed training keeps its micro-batch: batch statistics depend on it.
     micro_batch = state["micro_batch"] if state else -(-recipe.batch_size // recipe.accumulate)
     while True:
         try:
-            return _run(open_job(spec, results, folder, device, micro_batch, say), state, stamp)
+            return _run(open_job(spec, results, folder, device, micro_batch, watcher), state, stamp)
         except torch.OutOfMemoryError:
             if micro_batch <= 2:
                 raise
@@ -132,34 +140,63 @@ def _train_in_memory(
         remove_state(folder)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        say(f"out of memory: training starts over in micro-batches of {micro_batch}")
+        watcher.say(f"out of memory: training starts over in micro-batches of {micro_batch}")
 
 
 def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any]:
-    """Take all steps that are left, validating between them."""
+    """Do all that is left of a training; save its state if it is stopped."""
     progress = load_progress(job, state)
     if progress.step:
-        job.say(f"continuing at step {progress.step} of {job.plan.steps}")
+        job.watcher.say(f"continuing at step {progress.step} of {job.plan.steps}")
+    try:
+        reason = _take_steps(job, progress, stamp)
+    except Stopped:
+        progress.stop_clock()
+        save_progress(job, progress, stamp)
+        raise Stopped(f"state saved at step {progress.step} of {job.plan.steps}") from None
+    if reason is not None:
+        return _diverged(job, progress, reason)
+    job.checkpoints.prune()
+    return summary(job, progress, "finished")
+
+
+def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
+    """Take all steps that are left, validating between them; return why it diverged, or None."""
+    if progress.due:
+        reason = _validate(job, progress, next(job.plan.batches(progress.step - 1)))
+        if reason is not None:
+            return reason
     train_mode(job.model)
     for batch, pixels, labels in job.feed.stream(job.plan.batches(progress.step)):
         _take_step(job, progress, batch, pixels, labels)
-        due = job.validates(batch)
-        if due or progress.step % CHECK_STEPS == 0:
-            loss = progress.mean_loss()
+        progress.due = job.validates(batch)
+        if progress.due or progress.step % CHECK_STEPS == 0:
+            finite = math.isfinite(progress.mean_loss())
             progress.stop_clock()
-            if not math.isfinite(loss):
-                return _diverged(job, progress, f"the loss was not finite by step {progress.step}")
-        if due:
-            validation = validate(job.model, job.normalise, job.valid, job.card, job.device)
-            if not validation.finite:
-                reason = f"a validation logit was not finite at step {progress.step}"
-                return _diverged(job, progress, reason)
-            _record(job, progress, batch, loss, validation)
+            if not finite:
+                return f"the loss was not finite by step {progress.step}"
+        if progress.due:
+            reason = _validate(job, progress, batch)
+            if reason is not None:
+                return reason
             train_mode(job.model)
+        if progress.step < job.plan.steps:
+            job.watcher.check()
         _report_and_save(job, progress, stamp)
         progress.start_clock()
-    job.checkpoints.prune()
-    return summary(job, progress, "finished")
+    return None
+
+
+def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
+    """Validate after a batch and record it; return why the training diverged, or None."""
+    validation = validate(
+        job.model, job.normalise, job.valid, job.card, job.device, job.watcher.check
+    )
+    if not validation.finite:
+        return f"a validation logit was not finite at step {progress.step}"
+    _record(job, progress, batch, progress.mean_loss(), validation)
+    progress.due = False
+    return None
 
 
 def _take_step(job: Job, progress: Progress, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
@@ -217,9 +254,15 @@ def _report_and_save(job: Job, progress: Progress, stamp: str) -> None:
         loss = progress.mean_loss()
         progress.stop_clock()
         rate = progress.examples / progress.step_seconds
-        job.say(
-            f"step {progress.step}/{job.plan.steps}, loss {loss:.4f}, {rate:.0f} images/s, "
-            f"{(job.plan.examples - progress.examples) / rate:.0f} s left"
+        job.watcher.report(
+            {
+                "event": "step",
+                "step": progress.step,
+                "steps": job.plan.steps,
+                "loss": loss if progress.examples > progress.line_examples else None,
+                "images_per_second": rate,
+                "seconds_left": (job.plan.examples - progress.examples) / rate,
+            }
         )
         progress.told = now
     if now - progress.saved >= STATE_SECONDS and progress.step < job.plan.steps:
@@ -228,7 +271,7 @@ def _report_and_save(job: Job, progress: Progress, stamp: str) -> None:
 
 
 def _diverged(job: Job, progress: Progress, reason: str) -> dict[str, Any]:
-    job.say(f"diverged: {reason}")
+    job.watcher.say(f"diverged: {reason}")
     job.checkpoints.kept = []
     job.checkpoints.prune()
     return summary(job, progress, "diverged", reason)

@@ -17,7 +17,7 @@ from transfergrid.training.job import Job
 from transfergrid.training.resume import save_state
 
 STATE = "resume.pt"
-_NUMBERS = ("step", "examples", "seconds", "step_seconds", "line_examples", "line_seconds")
+_NUMBERS = ("step", "due", "examples", "seconds", "step_seconds", "line_examples", "line_seconds")
 _TENSORS = ("loss_sum", "loss_count")
 
 
@@ -27,6 +27,7 @@ class Progress:
 
     Attributes:
         step: Optimiser steps done.
+        due: Whether the validation of that step is still to come.
         examples: Images seen.
         loss_sum: () float64 on the device: loss since the last history line, summed.
         loss_count: () float64 on the device: known entries in that sum.
@@ -43,6 +44,7 @@ class Progress:
     loss_sum: Tensor
     loss_count: Tensor
     step: int = 0
+    due: bool = False
     examples: int = 0
     seconds: float = 0.0
     step_seconds: float = 0.0

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.atomic import read_json, write_json
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.training.checkpoints import Kept, rank
 from transfergrid.training.job import Job
 from transfergrid.training.progress import Progress
+
+FINISHED = "finished.json"
 
 
 def summary(job: Job, progress: Progress, status: str, reason: str | None = None) -> dict[str, Any]:
@@ -61,16 +64,47 @@ def _rank(line: dict[str, Any]) -> tuple[float, int]:
     return rank(Kept("", line["step"], line["valid_auroc"]))
 
 
-def write_records(folder: Path, record: dict[str, Any]) -> None:
+def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> None:
     """Write train.json, then the receipt that evaluation waits for.
 
     The receipt names the status and the SHA-256 of what evaluation reads. It holds no time and no
-    machine, so equal trainings have equal receipts.
+    machine, so equal trainings have equal receipts. `FINISHED`, of which Snakemake does not know,
+    keeps both; `stamp` is the SHA-256 of the spec.
     """
-    write_json(folder / "train.json", record)
     paths = [*sorted((folder / "checkpoints").iterdir()), folder / "proof.json"]
     files = {str(path.relative_to(folder)): sha256_file(path) for path in paths if path.exists()}
-    write_json(folder / "receipts" / "train.json", {"status": record["status"], "files": files})
+    receipt = {"status": record["status"], "files": files}
+    write_json(folder / FINISHED, {"stamp": stamp, "record": dict(record), "receipt": receipt})
+    write_json(folder / "train.json", record)
+    write_json(folder / "receipts" / "train.json", receipt)
+
+
+def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
+    """Write the records of a training that had ended, if all that it made is still as it was.
+
+    A run of Snakemake that is killed while its jobs end on a cluster takes their outputs for
+    incomplete, and the next run removes them: the training itself need not be done again.
+
+    Args:
+        folder: The cell's folder.
+        stamp: SHA-256 of the cell's spec.
+
+    Returns:
+        The content of train.json, or None where the cell has to be trained.
+    """
+    try:
+        finished = read_json(folder / FINISHED)
+        record, receipt = finished["record"], finished["receipt"]
+        whole = finished["stamp"] == stamp and all(
+            sha256_file(folder / name) == digest for name, digest in receipt["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        return None
+    write_json(folder / "train.json", record)
+    write_json(folder / "receipts" / "train.json", receipt)
+    return dict(record)
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,8 +21,11 @@ def stamp_of(spec: Mapping[str, Any]) -> str:
 
 def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
+    # By way of memory: PyTorch's own writing of files hides why it failed.
+    buffer = io.BytesIO()
+    torch.save({"stamp": stamp, "values": values}, buffer)
     with replacing(path) as temporary:
-        torch.save({"stamp": stamp, "values": values}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_state(path: Path, stamp: str, say: Callable[[str], None]) -> dict[str, Any] | None:

@@ -47,9 +47,13 @@ def validate(
     split: Split,
     card: Card,
     device: torch.device,
+    check: Callable[[], None] | None = None,
 ) -> Validation:
-    """Score a network on the validation split, as evaluation will score its checkpoints."""
-    logits = predict(model, normalise, split.images, BATCH_SIZE, device)
+    """Score a network on the validation split, as evaluation will score its checkpoints.
+
+    `check` is called before every batch and may raise to end the validation.
+    """
+    logits = predict(model, normalise, split.images, BATCH_SIZE, device, check)
     if not np.isfinite(logits).all():
         return Validation(math.nan, math.nan, dict.fromkeys(card.tasks, math.nan), None, False)
     labels = torch.from_numpy(split.labels)

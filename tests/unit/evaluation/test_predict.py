@@ -15,8 +15,8 @@ from transfergrid.data.store import open_split
 from transfergrid.evaluation import predict as module
 from transfergrid.evaluation.auroc import macro_auroc
 from transfergrid.evaluation.combine import combine_views, study_index, study_labels
-from transfergrid.evaluation.inference import predict_each, to_device
-from transfergrid.evaluation.predict import predict, score_cell
+from transfergrid.evaluation.inference import predict, predict_each, to_device
+from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.runtime.errors import UserError

@@ -135,6 +135,7 @@ TRAIN_CLOSURE = [
     "runtime.atomic",
     "runtime.errors",
     "runtime.hashing",
+    "runtime.watcher",
     "training.augmentation",
     "training.batches",
     "training.checkpoints",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from transfergrid.runtime import atomic
+from transfergrid.runtime.errors import UserError
 
 SOURCE = Path(atomic.__file__).parents[2]
 
@@ -219,6 +222,7 @@ def test_a_folder_never_takes_the_place_of_a_file(tmp_path):
 HALF_A_FILE = """
 import sys, time
 from transfergrid.runtime import atomic
+from transfergrid.runtime.errors import UserError
 with atomic.replacing(sys.argv[1]) as temporary, open(temporary, "w") as file:
     file.write("half")
     file.flush()
@@ -229,6 +233,7 @@ with atomic.replacing(sys.argv[1]) as temporary, open(temporary, "w") as file:
 HALF_A_FOLDER = """
 import sys, time
 from transfergrid.runtime import atomic
+from transfergrid.runtime.errors import UserError
 with atomic.replacing_directory(sys.argv[1]) as folder:
     (folder / "new").write_text("half")
     print("ready", flush=True)
@@ -262,6 +267,7 @@ def test_kill_in_the_middle_of_a_folder_leaves_the_old_one(tmp_path):
 REWRITE_FOR_EVER = """
 import itertools, sys
 from transfergrid.runtime import atomic
+from transfergrid.runtime.errors import UserError
 for n in itertools.count():
     atomic.write_json(sys.argv[1], {"n": n, "copies": [n] * 20_000})
     if n == 0:
@@ -282,3 +288,48 @@ def test_a_reader_sees_whole_files_whenever_the_writer_dies(tmp_path, delay):
     kill(child)
     value = json.loads(path.read_text())
     assert value["copies"] == [value["n"]] * 20_000
+
+
+class SafetensorError(Exception):
+    """Stands for safetensors' own, which is no OSError and has no number."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        SafetensorError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_in_a_sentence(tmp_path, error):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    sentence = r"no space left to write .*{}; free some"
+    with pytest.raises(UserError, match=sentence.format("bin")), atomic.replacing(path):
+        raise error
+    folder = tmp_path / "folder"
+    with pytest.raises(UserError, match=sentence.format("folder")):  # noqa: SIM117
+        with atomic.replacing_directory(folder):
+            raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EACCES, "Permission denied"), OSError("131056 written"), RuntimeError("bug")],
+)
+def test_other_errors_stay_what_they_are(tmp_path, error):
+    with pytest.raises(type(error), match=str(error.args[-1])), atomic.replacing(tmp_path / "file"):
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError("1000000 requested and 131056 written"), RuntimeError()])
+def test_an_error_without_a_number_on_a_full_disk_is_the_disks(tmp_path, monkeypatch, error):
+    full = shutil._ntuple_diskusage(100, 100, 0)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: full)
+    with pytest.raises(UserError, match="no space left"), atomic.replacing(tmp_path / "file"):
+        raise error
+    with pytest.raises(KeyError), atomic.replacing(tmp_path / "file"):
+        raise KeyError("a bug")

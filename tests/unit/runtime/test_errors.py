@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfergrid.runtime.errors import UserError, listed, run_program, suggest
+from transfergrid.runtime.errors import UserError, listed, suggest
 
 
 def test_a_user_error_is_a_value_error():
@@ -39,32 +39,3 @@ def test_long_lists_are_cut_and_counted():
     assert listed(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
     assert listed(range(13)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (13 in all)"
     assert listed(range(5), most=2) == "0, 1, ... (5 in all)"
-
-
-def test_a_user_error_ends_a_program_with_one_line(capsys):
-    def main() -> None:
-        raise UserError("the key 'epoch' is unknown; write 'epochs'")
-
-    with pytest.raises(SystemExit) as stopped:
-        run_program(main)
-    assert stopped.value.code == 1
-    assert stopped.value.__suppress_context__
-    captured = capsys.readouterr()
-    assert captured.err == "error: the key 'epoch' is unknown; write 'epochs'\n"
-    assert captured.out == ""
-
-
-@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("x"), KeyboardInterrupt()])
-def test_a_bug_keeps_its_stack_trace(error, capsys):
-    def main() -> None:
-        raise error
-
-    with pytest.raises(type(error)):
-        run_program(main)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_program_that_works_returns():
-    ran = []
-    run_program(lambda: ran.append(1))
-    assert ran == [1]

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from unit.training.tiny import TinyNet, make_cache, make_spec
 from transfergrid.models.initial import initial_model
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.hashing import canonical_json
+from transfergrid.runtime.watcher import Watcher
 from transfergrid.training import loop
 from transfergrid.training.loop import train
 from transfergrid.training.losses import loss_sum
@@ -91,7 +92,7 @@ def test_equal_specs_give_equal_receipts_and_seeds_differ(results: Path, tmp_pat
     receipt = folder_of(results, record) / "receipts" / "train.json"
     first = receipt.read_bytes()
     torch.manual_seed(99)
-    train(spec, results)
+    train(spec, results, fresh=True)
     assert receipt.read_bytes() == first
     files = json.loads(first)["files"]
     assert {"proof.json", "checkpoints/index.json", "checkpoints/step-00000014.safetensors"} <= set(
@@ -296,10 +297,10 @@ def test_a_full_memory_halves_the_micro_batch(
         return forward(self, images)
 
     monkeypatch.setattr(TinyNet, "forward", limited)
-    told: list[str] = []
-    record = train(make_spec(), results, report=told.append)
+    told: list[Mapping[str, Any]] = []
+    record = train(make_spec(), results, watcher=Watcher(told.append))
     assert record["micro_batch"] == 4
-    assert any("micro-batches of 4" in line for line in told)
+    assert any("micro-batches of 4" in event["message"] for event in told)
     one, two = (last_weights(folder_of(results, r)) for r in (record, expected))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -346,11 +347,13 @@ def test_a_step_reads_no_value_from_the_device(
 
 def test_the_user_hears_of_progress(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
-    told: list[str] = []
-    train(make_spec(), results, report=told.append)
-    assert len(told) == 14
-    assert told[2].startswith("step 3/14, loss ")
-    assert "images/s" in told[2]
+    told: list[Mapping[str, Any]] = []
+    train(make_spec(), results, watcher=Watcher(told.append))
+    assert [(event["step"], event["steps"]) for event in told] == [(i, 14) for i in range(1, 15)]
+    assert told[-1]["seconds_left"] == 0
+    assert all(event["images_per_second"] > 0 for event in told)
+    # A mean loss begins anew with each validation.
+    assert [event["step"] for event in told if event["loss"] is None] == [7, 14]
 
 
 def test_a_network_of_timm_trains(results: Path) -> None:

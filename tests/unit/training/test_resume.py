@@ -13,10 +13,13 @@ import torch
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.planning.naming import cell_name
+from transfergrid.runtime.errors import Stopped
+from transfergrid.runtime.watcher import Watcher
 from transfergrid.training import loop, progress
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.history import History
 from transfergrid.training.loop import train
+from transfergrid.training.receipts import FINISHED
 from transfergrid.training.resume import load_state, save_state
 
 TIMES = ("seconds", "images_per_second")
@@ -54,6 +57,11 @@ def outcome(folder: Path) -> dict[str, Any]:
     files = {p.name: p.read_bytes() for p in (folder / "checkpoints").iterdir()}
     rest = sorted(p.name for p in folder.iterdir())
     return {"history": lines, "record": record, "files": files, "rest": rest}
+
+
+def hearing(told: list[str]) -> Watcher:
+    """Return a watcher that adds each sentence to a list."""
+    return Watcher(lambda event: told.append(str(event.get("message", event))))
 
 
 def killed_at(
@@ -104,6 +112,7 @@ def test_a_killed_training_ends_as_if_never_killed(
     folder = results / "cells" / cell_name(spec)
     train(spec, results)
     expected = outcome(folder)
+    (folder / FINISHED).unlink()
     steps = [line["step"] for line in expected["history"]]
     kept = [int(name[5:13]) for name in expected["files"] if name.startswith("step")]
     assert not set(steps[:2]) & set(kept), "the case is too easy: the first ones stay the best"
@@ -120,9 +129,9 @@ def test_a_killed_training_ends_as_if_never_killed(
         with monkeypatch.context() as patch:
             killed_at(patch, owner, name, 1 if after else call, after)
             with pytest.raises(KilledError):
-                train(spec, results, report=told.append)
+                train(spec, results, watcher=hearing(told))
         torch.rand(3)  # What a process drew before is of no account.
-    train(spec, results, report=told.append)
+    train(spec, results, watcher=hearing(told))
     assert outcome(folder) == expected
     assert not any("anew" in line for line in told)
 
@@ -139,7 +148,7 @@ def test_a_resumed_training_does_not_start_over(
     steps = []
     real = loop._take_step
     monkeypatch.setattr(loop, "_take_step", lambda *a: steps.append(1) or real(*a))
-    record = train(spec, results, report=told.append)
+    record = train(spec, results, watcher=hearing(told))
     assert told[0] == f"continuing at step 11 of {record['steps']}"
     assert len(steps) == record["steps"] - 11
 
@@ -149,18 +158,26 @@ def test_a_killed_process_is_resumed(results: Path) -> None:
     folder = results / "cells" / cell_name(spec)
     train(spec, results)
     expected = outcome(folder)
+    (folder / FINISHED).unlink()
     program = """
 import json, os, signal, sys
 from pathlib import Path
-from transfergrid.training import loop, resume
+from transfergrid.training import loop
 loop.STATE_SECONDS = 0.0
-save, calls = resume.torch.save, []
-def half(values, path):
-    save(values, path)
+calls = []
+write = Path.write_bytes
+def half(path, data):
+    write(path, bytes(data)[:1000] if len(data) > 1000 else data)
     calls.append(1)
     if len(calls) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
-resume.torch.save = half
+    write(path, data)
+def only_here(path, stamp, values):
+    Path.write_bytes = half
+    real(path, stamp, values)
+    Path.write_bytes = write
+from transfergrid.training import progress
+real, progress.save_state = progress.save_state, only_here
 loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -172,7 +189,7 @@ loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
     assert done.returncode == -signal.SIGKILL
     assert list(folder.glob(".tmp-*"))
     told: list[str] = []
-    train(spec, results, threads=1, report=told.append)
+    train(spec, results, threads=1, watcher=hearing(told))
     assert told[0].startswith("continuing at step 6")
     assert outcome(folder) == expected
 
@@ -184,19 +201,89 @@ def test_a_state_without_its_files_is_not_used(
     folder = results / "cells" / cell_name(spec)
     train(spec, results)
     expected = outcome(folder)
+    (folder / FINISHED).unlink()
     for victim in ("history.jsonl", "checkpoints"):
         with monkeypatch.context() as patch:
             killed_at(patch, loop, "_take_step", 12, after=False)
             with pytest.raises(KilledError):
-                train(spec, results)
+                train(spec, results, fresh=True)
         gone = folder / victim
         if gone.is_dir():
             gone = next(gone.glob("step-*"))
         gone.unlink()
         told: list[str] = []
-        train(spec, results, report=told.append)
+        train(spec, results, watcher=hearing(told))
         assert "files that are gone" in told[0]
         assert outcome(folder) == expected
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3, 7, 12, 23])
+def test_a_stopped_training_ends_as_if_never_stopped(
+    results: Path, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    monkeypatch.setattr(loop, "STATE_SECONDS", 1e9)  # the stop alone saves
+    spec = make_spec("dropout_network", seed=2, **SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    expected = outcome(folder)
+    (folder / FINISHED).unlink()
+    for _ in range(2):
+        times = iter(range(10_000))
+        with pytest.raises(Stopped, match="state saved at step"):
+            train(spec, results, watcher=Watcher(stop=lambda: next(times) >= asked))  # noqa: B023
+        if asked > 12:
+            break  # twice would be past the end
+    told: list[str] = []
+    train(spec, results, watcher=hearing(told))
+    assert told[0].startswith("continuing at step")
+    assert outcome(folder) == expected
+
+
+def test_a_stop_in_a_validation_leaves_it_to_be_done(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(**SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    expected = outcome(folder)
+    asked = []
+
+    def stop() -> bool:
+        asked.append(sys._getframe(2).f_code.co_name)
+        return asked.count("predict_each") == 2
+
+    with pytest.raises(Stopped):
+        train(spec, results, watcher=Watcher(stop=stop), fresh=True)
+    assert asked[-1] == "predict_each"
+    (folder / FINISHED).unlink()
+    assert len((folder / "history.jsonl").read_text().splitlines()) == 1
+    train(spec, results)
+    assert outcome(folder) == expected
+
+
+def test_an_ended_training_is_not_done_again(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(**SETTINGS)
+    folder = results / "cells" / cell_name(spec)
+    train(spec, results)
+    record, receipt = folder / "train.json", folder / "receipts" / "train.json"
+    before = record.read_bytes(), receipt.read_bytes()
+    record.unlink()
+    receipt.unlink()
+    steps: list[int] = []
+    real = loop._take_step
+    monkeypatch.setattr(loop, "_take_step", lambda *a: steps.append(1) or real(*a))
+    train(spec, results)
+    assert not steps
+    assert (record.read_bytes(), receipt.read_bytes()) == before
+    next((folder / "checkpoints").glob("step-*")).write_bytes(b"other")
+    train(spec, results)
+    assert steps
+    assert receipt.read_bytes() == before[1]
+    steps.clear()
+    train(spec, results, fresh=True)
+    assert steps
 
 
 def test_the_state_of_another_spec_is_ignored(tmp_path: Path) -> None:

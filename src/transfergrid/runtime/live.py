@@ -1,0 +1,62 @@
+"""A job's running account of itself, which ``transfergrid watch`` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from transfergrid.runtime.errors import Stopped
+
+FILE = Path("logs") / "progress.jsonl"
+"""Under a cell's folder: one JSON object a line, each with "time" (Unix seconds) and "event"."""
+
+
+class Live:
+    """The file, begun anew by each job; messages and steps go to stderr as well.
+
+    What cannot be written is left out: no result depends on it.
+    """
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        """Begin the account of a stage (``train``, ``evaluate``) in a cell's folder."""
+        self.path = folder / FILE
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b"")
+        self.report({"event": "start", "stage": stage, "pid": os.getpid(), "host": platform.node()})
+
+    def report(self, event: Mapping[str, Any]) -> None:
+        """Add an event, a mapping of plain values with the key "event"."""
+        if event["event"] in ("note", "waiting"):
+            print(event["message"], file=sys.stderr, flush=True)
+        elif event["event"] == "step":
+            print(_line(event), file=sys.stderr, flush=True)
+        if event["event"] != "note":
+            with suppress(OSError, ValueError), open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"time": time.time(), **event}, allow_nan=False) + "\n")
+
+    @contextmanager
+    def account(self) -> Iterator[dict[str, str]]:
+        """Add the end of the job, however the block is left; the block may set "status"."""
+        end = {"status": "failed"}
+        try:
+            yield end
+        except Stopped:
+            end["status"] = "stopped"
+            raise
+        finally:
+            self.report({"event": "end", **end})
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    loss = f"loss {event['loss']:.4f}, " if event.get("loss") is not None else ""
+    return (
+        f"step {event['step']}/{event['steps']}, {loss}{event['images_per_second']:.0f} images/s, "
+        f"{event['seconds_left']:.0f} s left"
+    )

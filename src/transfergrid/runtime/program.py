@@ -1,0 +1,44 @@
+"""How a rule's program ends: with one sentence where the user can mend it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from transfergrid.runtime.errors import Stopped, UserError
+
+STOPPED = 75
+"""Exit status of a job that was asked to stop and can go on later (EX_TEMPFAIL of sysexits.h)."""
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Run a command-line program.
+
+    A `UserError` becomes one line on stderr and exit status 1, `Stopped` exit status 75.
+    """
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Stopped as stopped:
+        print(f"stopped: {stopped}", file=sys.stderr)
+        raise SystemExit(STOPPED) from None
+
+
+def stop_on_signals() -> Callable[[], bool]:
+    """Have SIGTERM (preemption, time limit, scancel) and Ctrl-C ask for an end, not force it.
+
+    Returns:
+        A function that tells whether one of them has come. A second Ctrl-C interrupts as usual.
+    """
+    came: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    return lambda: bool(came)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from transfergrid.planning import fingerprint
+from transfergrid.planning.paths import PROJECT, RULES
+from transfergrid.planning.rules import shell_command
+from transfergrid.runtime.errors import UserError
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.smk")), ids=lambda path: path.stem)
+def test_commands_are_those_that_snakemake_reads(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--print-compilation", "--snakefile", path],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = {}
+    for block in re.split(r"^@workflow\.rule\(", done.stdout, flags=re.M)[1:]:
+        name = re.match(r"name='(\w+)'", block)
+        command = re.search(r"@workflow\.shellcmd \((.*?)\n\)", block, flags=re.S)
+        assert name and command
+        found[name[1]] = ast.literal_eval(f"({command[1]})")
+    assert {rule: shell_command(rule) for rule in found} == found
+    assert len(found) == path.read_text().count("\nrule ")
+
+
+SMK = """
+rule other:
+    output: "a"
+    shell: "echo other"
+
+
+rule train:
+    # shell: "echo comment"
+    params:
+        note="shell: no",
+    shell:
+        "echo"  # why
+        ' train {params.note:q}'
+"""
+
+
+def test_only_the_command_of_the_rule_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.smk").write_text(SMK)
+    assert shell_command("train", tmp_path) == "echo train {params.note:q}"
+    assert shell_command("other", tmp_path) == "echo other"
+    with pytest.raises(UserError, match=r"rule tables is missing"):
+        shell_command("tables", tmp_path)
+
+
+def test_a_rule_without_a_plain_command_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.smk").write_text("rule train:\n    shell: COMMAND\n")
+    with pytest.raises(UserError, match=r"rule train of .*a\.smk has no command"):
+        shell_command("train", tmp_path)
+
+
+def test_the_commands_of_cells_are_pinned() -> None:
+    # A change here renames and retrains every cell of every user.
+    assert shell_command("train") == (
+        'python "$TRANSFERGRID"/train.py --spec {input.spec:q} --gpus {resources.gpu}'
+        " --device $TRANSFERGRID_DEVICE --threads {threads} > {log:q} 2>&1"
+    )
+    assert shell_command("prepare") == (
+        'python "$TRANSFERGRID"/prepare.py --id {wildcards.dataset_id:q}'
+        " --notes {params.notes:q} --threads {threads} > {log:q} 2>&1"
+    )
+    assert shell_command("weights") == (
+        'python "$TRANSFERGRID"/weights.py --id {wildcards.weights_id:q}'
+        " --notes {params.notes:q} > {log:q} 2>&1"
+    )
+
+
+@pytest.mark.parametrize("stage", fingerprint.STAGES)
+def test_an_edited_command_is_edited_code(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint.stage_fingerprint(stage)
+    rule = fingerprint.RULES_OF.get(stage, stage)
+    real = fingerprint.shell_command
+    monkeypatch.setattr(
+        fingerprint, "shell_command", lambda name: real(name) + " " * (name == rule)
+    )
+    fingerprint._fingerprint.cache_clear()
+    try:
+        assert fingerprint.stage_fingerprint(stage) != before
+        other = "train" if stage != "train" else "evaluate"
+        fingerprint.stage_fingerprint(other)
+    finally:
+        fingerprint._fingerprint.cache_clear()
+
+
+def test_a_cells_modules_are_named() -> None:
+    modules = fingerprint.cell_modules("phantom")
+    assert set(modules) == {"prepare", "weights", "train"}
+    assert {"command", "training.loop"} <= set(modules["train"])
+    assert {"data.phantom", "data.cache"} <= set(modules["prepare"])
+    assert all(re.fullmatch("[0-9a-f]{8}", d) for part in modules.values() for d in part.values())
