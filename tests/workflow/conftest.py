@@ -83,9 +83,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder with studies in it."""
+    """A folder with studies in it, and the copy of the project that runs them."""
 
     folder: Path
+    project: Path = PROJECT
 
     def write(self, changes: dict[str, Any] | None = None, name: str = "study.yaml") -> Path:
         """Write the small study with changes laid over it."""
@@ -93,23 +94,34 @@ class Workspace:
         path.write_text(yaml.safe_dump(merge(copy.deepcopy(SMALL), changes or {})))
         return path
 
+    def command(self, *arguments: str | Path, study: str | None = "study.yaml") -> dict[str, Any]:
+        """Return what `subprocess` needs to run Snakemake here with two cores."""
+        words = [sys.executable, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
+        words += ["--directory", self.folder, "--cores", "2"]
+        # Last, for options that take several words would take targets as well.
+        words += [*arguments, *(["--configfile", self.folder / study] if study else [])]
+        path = f"{self.folder}:{self.project / 'src'}"
+        return {
+            "args": [str(word) for word in words],
+            "cwd": self.folder,
+            "env": {**os.environ, "PYTHONPATH": path},
+            "text": True,
+        }
+
     def snakemake(self, *arguments: str | Path, study: str | None = "study.yaml") -> Outcome:
-        """Run Snakemake here with two cores."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile"]
-        command += ["--directory", self.folder, "--cores", "2"]
-        if study:
-            command += ["--configfile", self.folder / study]
-        path = f"{self.folder}:{PROJECT / 'src'}"
-        environment = {**os.environ, "PYTHONPATH": path}
-        done = subprocess.run(
-            [str(part) for part in [*command, *arguments]],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=800,
-        )
+        """Run Snakemake here."""
+        command = self.command(*arguments, study=study)
+        done = subprocess.run(**command, capture_output=True, timeout=800)
         return Outcome(done.returncode, done.stdout + done.stderr)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start Snakemake here in a session of its own, and do not wait for it."""
+        return subprocess.Popen(
+            **self.command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 @pytest.fixture()

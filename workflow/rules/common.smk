@@ -141,7 +141,21 @@ def spec_sources(wildcards):
         files.append(f"results/weights/{cell.weights_id}/receipt.json")
     if cell.source_cell:
         files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
-    return ancient(files)
+    return unless_forced(files)
+
+
+def spec_file(wildcards):
+    """Return the one thing that training depends on."""
+    return unless_forced(f"results/cells/{wildcards.cell}/spec.json")
+
+
+def unless_forced(files):
+    """Return files whose age does not count, but for --forcerun train.
+
+    There it must: Snakemake looks no further than the first forced training of a chain, and the
+    cells that start from it would be left out.
+    """
+    return files if "train" in workflow.dag_settings.forcerun else ancient(files)
 
 
 def table_sources(wildcards):

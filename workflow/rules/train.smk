@@ -27,7 +27,7 @@ rule spec:
 
 rule train:
     input:
-        spec=ancient("results/cells/{cell}/spec.json"),
+        spec=spec_file,
     output:
         record="results/cells/{cell}/train.json",
         receipt="results/cells/{cell}/receipts/train.json",

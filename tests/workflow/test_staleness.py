@@ -1,0 +1,396 @@
+"""What is stale after which change: the exact jobs, however Snakemake is asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.workflow.conftest import SMALL, Workspace
+
+from transfergrid.planning.paths import PROJECT
+
+pytestmark = pytest.mark.slow
+
+Job = tuple[str, str]
+Jobs = frozenset[Job]
+TRIGGERS = ("mtime", "params", "input", "software-env", "code")
+ANALYSIS = ("tables", "statistics", "figures", "report")
+RULES = {"report": "page"}
+
+OURS: dict[str, Any] = {
+    "datasets": {
+        "ours": {
+            "kind": "csv",
+            "root": "data",
+            "table": "labels.csv",
+            "image_column": "image",
+            "label_columns": ["finding"],
+            "split": {"column": "split", "train": ["train"], "valid": ["valid"], "test": ["test"]},
+            "image_px": 32,
+        }
+    },
+    "grid": [
+        *SMALL["grid"],
+        {"datasets": ["ours"], "architectures": ["lcnet_050"], "pretrainings": ["random"]},
+    ],
+}
+FILMS = {
+    f"films-lcnet_050-{pretraining}-drop{k}-finetune-seed0"
+    for pretraining in ("random", "textures")
+    for k in (0, 1)
+}
+OWN = {"ours-lcnet_050-random-drop0-finetune-seed0"}
+SOURCE = {"textures-lcnet_050-random-drop0-source-seed0"}
+CELLS = FILMS | OWN | SOURCE
+
+
+def draw_images(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    root.mkdir()
+    lines = ["image,finding,split"]
+    for number in range(30):
+        pixels = rng.integers(0, 256, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{number}.png")
+        lines.append(f"{number}.png,{number // 3 % 2},{('train', 'valid', 'test')[number % 3]}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def base(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small study with a data set of files beside the drawn ones, run to its end."""
+    workspace = Workspace(tmp_path_factory.mktemp("base") / "run")
+    shutil.copytree(finished.folder, workspace.folder, symlinks=True)
+    draw_images(workspace.folder / "data")
+    workspace.write(OURS)
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-6000:]
+    return workspace
+
+
+@dataclass(frozen=True)
+class Place:
+    """A copy of the finished study and of the project, for a change to be made to."""
+
+    workspace: Workspace
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.folder
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def study(self, *changes: dict[str, Any]) -> None:
+        """Write the study with changes; a later one is laid over the earlier ones."""
+        merged: dict[str, Any] = dict(OURS)
+        for change in changes:
+            merged = {**merged, **change}
+        self.workspace.write(merged)
+
+    def code(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the project."""
+        file = self.workspace.project / path
+        text = file.read_text()
+        assert old in text, f"{path} has no {old!r}"
+        file.write_text(text.replace(old, new, 1))
+
+    def cell(self, label: str) -> Path:
+        (found,) = (self.results / "cells").glob(f"{label}-*")
+        return found
+
+    def jobs(self, *arguments: str) -> Jobs:
+        """Return (rule, what it works on) of every job that Snakemake would run."""
+        outcome = self.workspace.snakemake("--summary", *arguments)
+        assert outcome.status == 0, outcome.text[-3000:]
+        rows = [
+            line.split("\t") for line in outcome.text.splitlines() if "\tupdate pending" in line
+        ]
+        return frozenset((row[2], subject(row[0])) for row in rows)
+
+
+def subject(path: str) -> str:
+    """Return what a file is about, hashes left out."""
+    parts = [re.sub(r"[.-][0-9a-f]{8}(?=$|\.)", "", part) for part in Path(path).parts[1:]]
+    if parts[0] in ("cells", "cache", "stamps"):
+        return parts[1]
+    return ":".join(parts[2:4]) if parts[1] == "ensemble" else parts[0]
+
+
+def copy_project(folder: Path) -> Path:
+    for name in ("src", "workflow", "resources", "profiles", "envs"):
+        ignored = shutil.ignore_patterns("*.egg-info")
+        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(PROJECT / name, folder / name)
+    return folder
+
+
+def trained(cells: Iterable[str]) -> Jobs:
+    """Return the jobs that make cells from nothing, up to their scores."""
+    return frozenset((rule, cell) for cell in cells for rule in ("spec", "train", "evaluate"))
+
+
+def ensembled(cells: Iterable[str], selections: Iterable[str] = ("best", "last")) -> Jobs:
+    targets = [cell for cell in cells if "-source-" not in cell]
+    return frozenset(("ensemble", f"{cell}:{each}") for cell in targets for each in selections)
+
+
+def analysed(*stages: str) -> Jobs:
+    return frozenset((RULES.get(stage, stage), "small") for stage in stages or ANALYSIS)
+
+
+def stamped(*names: str) -> Jobs:
+    return frozenset(("stamp", name if "." in name else f"small.{name}") for name in names)
+
+
+def union(*parts: Jobs) -> Jobs:
+    return frozenset(chain(*parts))
+
+
+def new_cells(cells: Iterable[str], *more: Jobs) -> Jobs:
+    """Return all that cells which the study did not have bring with them."""
+    cells = set(cells)
+    return union(trained(cells), ensembled(cells), stamped(*ANALYSIS), analysed(), *more)
+
+
+REDONE = union(stamped(*ANALYSIS), analysed())
+EVERYTHING = new_cells(CELLS)
+
+
+def grid(**changes: Any) -> dict[str, Any]:
+    first, second = OURS["grid"]
+    return {"grid": [{**first, **changes}, second]}
+
+
+def like(cells: set[str], old: str, new: str) -> set[str]:
+    return {cell.replace(old, new) for cell in cells}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change and the jobs that it makes necessary.
+
+    Attributes:
+        change: Makes it.
+        expected: The jobs.
+        bare: The jobs where Snakemake's records are gone as well, if they differ: without them it
+            goes by times alone. Given as rules that may run for anything, beside `expected`.
+    """
+
+    change: Callable[[Place], object]
+    expected: Jobs = frozenset()
+    bare: tuple[str, ...] = ()
+
+
+def touch(place: Place, reverse: bool = False) -> None:
+    files = sorted(path for path in place.results.rglob("*") if path.is_file())
+    for age, path in enumerate(reversed(files) if reverse else files):
+        os.utime(path, (2e9 + age, 2e9 + age))
+
+
+def move_data(place: Place) -> None:
+    (place.folder / "data").rename(place.folder / "elsewhere")
+    ours = {**OURS["datasets"]["ours"], "root": "elsewhere"}
+    place.study({"datasets": {"ours": ours}})
+
+
+def swap_label(place: Place) -> None:
+    table = place.folder / "data" / "labels.csv"
+    table.write_text(table.read_text().replace("\n1.png,0", "\n1.png,1"))
+
+
+def delete_cache_and_add_a_seed(place: Place) -> None:
+    shutil.rmtree(place.results / "cache")
+    place.study(grid(seeds=[0, 1]))
+
+
+def free_checkpoints(place: Place) -> None:
+    for label in FILMS:
+        shutil.rmtree(place.cell(label) / "checkpoints")
+        (place.cell(label) / "receipts" / "train.json").unlink()
+
+
+def free_and_edit_evaluation(place: Place) -> None:
+    free_checkpoints(place)
+    place.code("src/transfergrid/evaluation/predict.py", "2**32", "2**31")
+
+
+def reformat(place: Place) -> None:
+    for path in (place.workspace.project / "src").rglob("*.py"):
+        text = path.read_text().replace("\nfrom __future__", "\n\n# A comment.\n\nfrom __future__")
+        path.write_text(text.replace("(\n", "(  # why\n").replace('"""Return', '"""Give back'))
+
+
+def analysis(**changes: Any) -> dict[str, Any]:
+    return {"evaluation": {**SMALL["evaluation"], **changes}}
+
+
+TRAIN, REPORT = "workflow/rules/train.smk", "workflow/report/"
+SCORED = frozenset(("evaluate", cell) for cell in CELLS)
+ROWS = {
+    "nothing": Row(lambda p: None),
+    "learning rate of a protocol": Row(
+        lambda p: p.study({"protocols": {"finetune": {"learning_rate": 3e-3}}}),
+        new_cells(FILMS | OWN),
+    ),
+    "two settings swapped": Row(
+        lambda p: p.study({"recipe": {"learning_rate": 1e-4, "weight_decay": 1e-3}}), EVERYTHING
+    ),
+    "a setting of the source": Row(
+        lambda p: p.study({"protocols": {"source": {"epochs": 1}}}),
+        new_cells(SOURCE | {cell for cell in FILMS if "-textures-" in cell}),
+    ),
+    "a network more": Row(
+        lambda p: p.study(grid(architectures=["lcnet_050", "mobilenetv3_small_050"])),
+        new_cells(like(FILMS | SOURCE, "lcnet_050", "mobilenetv3_small_050")),
+    ),
+    "a pretraining less": Row(lambda p: p.study(grid(pretrainings=["random"])), REDONE),
+    "a seed more": Row(
+        lambda p: p.study(grid(seeds=[0, 1])), new_cells(like(FILMS | SOURCE, "seed0", "seed1"))
+    ),
+    "a cell less": Row(lambda p: p.study({"grid": SMALL["grid"]}), REDONE),
+    "a cell's folder gone": Row(
+        lambda p: shutil.rmtree(p.cell(min(OWN))),
+        union(trained(OWN), ensembled(OWN), analysed()),
+    ),
+    "bootstrap replicates": Row(lambda p: p.study(analysis(bootstrap={"replicates": 101})), REDONE),
+    "the ensemble's k": Row(
+        lambda p: p.study(analysis(selections=["best", "top2"])),
+        union(REDONE, ensembled(CELLS, ["top2"])),
+    ),
+    "a question": Row(
+        lambda p: p.study({"questions": SMALL["questions"][:2]}),
+        union(stamped(*ANALYSIS[1:]), analysed(*ANALYSIS[1:])),
+    ),
+    "the title": Row(
+        lambda p: p.study({"title": "T"}), union(stamped("report"), analysed("report"))
+    ),
+    "a caption": Row(lambda p: p.code(REPORT + "auroc.rst", "\n", "\nMore.\n")),
+    "the page's style": Row(
+        lambda p: p.code(REPORT + "page.css", "{", "{ "),
+        union(stamped("report"), analysed("report")),
+    ),
+    "every file touched": Row(touch, bare=("evaluate", "ensemble")),
+    "every file touched in reverse": Row(
+        lambda p: touch(p, reverse=True), bare=("prepare", "spec", "evaluate", "ensemble")
+    ),
+    "data moved": Row(move_data, stamped("ours.location")),
+    "the cache gone": Row(lambda p: shutil.rmtree(p.results / "cache")),
+    "the cache gone and a seed more": Row(
+        delete_cache_and_add_a_seed,
+        # Specifications are written again, to the same bytes, and make nothing else stale.
+        new_cells(
+            like(FILMS | SOURCE, "seed0", "seed1"),
+            frozenset({("prepare", "films"), ("prepare", "textures")}),
+            frozenset(("spec", cell) for cell in FILMS | SOURCE),
+        ),
+    ),
+    "one label": Row(
+        swap_label, new_cells(OWN, frozenset({("prepare", "ours")}), stamped("ours.location"))
+    ),
+    "layout, comments and docstrings": Row(reformat),
+    "the trainer": Row(
+        lambda p: p.code("src/transfergrid/training/losses.py", "max(", "max(0, "), EVERYTHING
+    ),
+    "train's command": Row(
+        lambda p: p.code(TRAIN, "train.py --spec", "train.py  --spec"), EVERYTHING
+    ),
+    "train's program": Row(lambda p: p.code("workflow/scripts/train.py", "(main)", "( main)")),
+    "the scorer": Row(
+        lambda p: p.code("src/transfergrid/evaluation/predict.py", "2**32", "2**31"),
+        union(SCORED, ensembled(CELLS), analysed(), stamped("code.evaluate")),
+    ),
+    "a figure": Row(
+        lambda p: p.code("src/transfergrid/reporting/curves.py", "def ", "X = 1\n\n\ndef "),
+        union(stamped("figures", "report"), analysed("figures", "report")),
+    ),
+    "checkpoints freed": Row(free_checkpoints),
+    "checkpoints freed and the scorer": Row(
+        free_and_edit_evaluation,
+        union(
+            SCORED,
+            ensembled(CELLS),
+            analysed(),
+            stamped("code.evaluate"),
+            frozenset(("train", cell) for cell in FILMS),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_change_makes_stale_what_it_must(base: Workspace, tmp_path: Path, name: str) -> None:
+    row = ROWS[name]
+
+    def ask(records: bool) -> list[tuple[str, Jobs]]:
+        folder = tmp_path / ("with" if records else "without")
+        shutil.copytree(base.folder, folder / "run", symlinks=True)
+        place = Place(Workspace(folder / "run", copy_project(folder / "project")))
+        if not records:
+            shutil.rmtree(place.folder / ".snakemake")
+        row.change(place)
+        asked = {"ours": (), "Snakemake's": ("--rerun-triggers", *TRIGGERS)}
+        return [
+            (f"{triggers} triggers, {'with' if records else 'without'} records", place.jobs(*words))
+            for triggers, words in asked.items()
+        ]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(chain(*pool.map(ask, (True, False))))
+    for how, jobs in answers:
+        # The copy's data lie elsewhere, which is noted and makes nothing stale.
+        jobs -= stamped("ours.location") - row.expected
+        extra = jobs - row.expected
+        if row.bare and "without" in how:
+            allowed = {*row.bare, *(RULES.get(stage, stage) for stage in ANALYSIS)}
+            extra = frozenset(job for job in extra if job[0] not in allowed)
+        assert not extra, f"{how}: runs {sorted(extra)} for nothing"
+        missed = row.expected - jobs
+        assert not missed, f"{how}: does not run {sorted(missed)}"
+
+
+def test_a_change_that_is_taken_back_finds_its_cells_again(base: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(base.folder, tmp_path / "run", symlinks=True)
+    place = Place(Workspace(tmp_path / "run"))
+    own = dict(OURS["grid"][1], protocols=["brief"])
+    place.study({"protocols": {"brief": {"epochs": 2}}, "grid": [OURS["grid"][0], own]})
+    outcome = place.workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-3000:]
+    assert outcome.jobs["train"] == 1
+    place.study()
+    assert place.jobs() - stamped("ours.location") == REDONE
+    assert place.workspace.snakemake().status == 0
+    assert place.jobs() == frozenset()
+
+
+@pytest.mark.parametrize("rule", ["train", "tables"])
+def test_a_rule_can_be_forced(base: Workspace, tmp_path: Path, rule: str) -> None:
+    shutil.copytree(base.folder, tmp_path / "run", symlinks=True)
+    place = Place(Workspace(tmp_path / "run"))
+    counts = place.workspace.snakemake("-n", "--forcerun", rule).jobs - Counter({"stamp": 1})
+    downstream = {"tables": 1, "statistics": 1, "figures": 1, "page": 1}
+    if rule == "train":
+        # Two cells have a source, and their specifications wait for it.
+        downstream |= {"train": 6, "evaluate": 6, "ensemble": 10, "spec": 2}
+    assert counts == downstream
+    (cell,) = OWN
+    folder = place.cell(cell)
+    before = (folder / "train.json").read_bytes(), (folder / "receipts/train.json").read_bytes()
+    target = f"results/cells/{folder.name}/train.json"
+    outcome = place.workspace.snakemake(target, "--forcerun", "train", "--until", "train")
+    assert outcome.status == 0
+    # Trained indeed (it took another time), and to the same bits.
+    assert (folder / "train.json").read_bytes() != before[0]
+    assert (folder / "receipts/train.json").read_bytes() == before[1]
