@@ -1,4 +1,4 @@
-"""Which device a job runs on."""
+"""Which device a job runs on, and whether a run divides its GPUs among its jobs."""
 
 from __future__ import annotations
 
@@ -26,3 +26,30 @@ def choose_device(gpus: int, available: bool, setting: str = "auto") -> str:
             "build, or set device: cpu."
         )
     return "cpu"
+
+
+def gpu_limit_warning(device: str, granted: int | None, seen: int, local: bool) -> str | None:
+    """Return a sentence for a run whose GPU jobs are not limited by ``--resources gpu=``, or None.
+
+    Leases keep such jobs off each other's GPUs, but those that wait occupy cores.
+
+    Args:
+        device: The study's setting: ``auto``, ``cpu`` or ``cuda``.
+        granted: What ``--resources gpu=`` said; None where it was not given.
+        seen: Number of GPUs that this process may use.
+        local: Whether jobs run on this machine; a cluster's scheduler divides its own GPUs.
+    """
+    if device == "cpu" or not local or seen == 0:
+        return None
+    if granted is None:
+        return (
+            f"nothing limits the jobs that want a GPU, and {seen} "
+            f"{'is' if seen == 1 else 'are'} seen: those beyond will wait and occupy cores; "
+            f"give snakemake --resources gpu={seen}."
+        )
+    if granted > seen:
+        return (
+            f"--resources gpu={granted} is more than the {seen} seen: jobs beyond will wait and "
+            f"occupy cores; give gpu={seen}."
+        )
+    return None
