@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from transfergrid.runtime.errors import UserError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "doctor": "Check everything that a run needs, before any GPU time is spent.",
+}
 """What each subcommand is for; the module of its name is imported when it is asked for."""
 
 

@@ -1,0 +1,136 @@
+"""`transfergrid doctor`: what would go wrong in a run, before any GPU time is spent."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.checks_machine import check_gpus, check_machine, check_torch
+from transfergrid.commands.checks_results import (
+    check_disk,
+    check_killed,
+    check_leftovers,
+    check_writable,
+    running_in,
+)
+from transfergrid.commands.checks_study import (
+    Studies,
+    check_data,
+    check_studies,
+    check_weights,
+    timm_names,
+)
+from transfergrid.commands.findings import Finding, show, summary
+from transfergrid.commands.options import add_study_arguments, in_directory, read_settings
+from transfergrid.commands.probe import ask
+from transfergrid.planning.paths import RESULTS, cache_directory
+from transfergrid.planning.study import study_files
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.gpus import list_boards
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_study_arguments(parser)
+    parser.add_argument(
+        "--images",
+        type=_count,
+        default=20,
+        metavar="N",
+        help="images to open of each data set that is not prepared (default: 20)",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show every check; return 1 if one found an error."""
+    settings: dict[str, Any] = read_settings(arguments.config)
+    if arguments.studies:
+        settings["studies"] = list(arguments.studies)
+    findings = []
+    with in_directory(arguments.directory):
+        for path in study_files([], settings):
+            if not path.is_file():
+                raise UserError(
+                    f"study {path.absolute()} does not exist; name a study's YAML file, or work in "
+                    "a folder with a config.yaml."
+                )
+        for finding in _checks(arguments, settings):
+            show(finding)
+            findings.append(finding)
+    print(summary(findings))
+    return int(any(finding.level == "error" for finding in findings))
+
+
+def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Finding]:
+    studies = Studies()
+    yield from _guarded("study", lambda: check_studies(settings, studies))
+    for dataset in studies.datasets.values():
+        yield from _guarded(
+            f"data {dataset.name}",
+            partial(check_data, dataset, arguments.images, RESULTS, studies.images),
+        )
+    probe = ask(timm_names(studies.plan, RESULTS))
+    if studies.plan is not None:
+        plan = studies.plan
+        yield from _guarded("weights", lambda: check_weights(plan, RESULTS, probe))
+    yield from _guarded("results", lambda: check_writable(RESULTS))
+    yield from _guarded("disk", lambda: check_disk(_need(studies), RESULTS))
+    yield from check_gpus(studies.device, snakemake_command(arguments))
+    yield from check_torch(probe, studies.device, _boards())
+    yield from check_machine()
+    unlock = f"{snakemake_command(arguments)} --unlock"
+    yield from _guarded("locks", lambda: check_killed(running_in(Path()), unlock))
+    yield from _guarded("leftovers", lambda: check_leftovers(RESULTS))
+
+
+def _guarded(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Run a check; what keeps it from its end is a finding too, and no end of the others."""
+    try:
+        yield from check()
+    except (OSError, UserError, ValueError, KeyError) as error:
+        told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}."
+        yield Finding("error", what, told)
+
+
+def _boards() -> int:
+    try:
+        return len(list_boards())
+    except UserError:
+        return 0  # told by the check of GPUs
+
+
+def _need(studies: Studies) -> dict[str, int]:
+    """Return the bytes of the caches that are not there yet."""
+    need = 0
+    for dataset in studies.datasets.values():
+        if not cache_directory(dataset.id, RESULTS).is_dir():
+            side, colours = dataset.declaration["image_px"], dataset.declaration["channels"]
+            pixels = math.prod((side, side, 3 if colours == "rgb" else 1))
+            need += studies.images.get(dataset.id, 0) * pixels
+    return {"caches": need}
+
+
+def snakemake_command(arguments: argparse.Namespace) -> str:
+    """Return the Snakemake command of the studies that were named."""
+    words = ["snakemake", "--cores", "all"]
+    if len(arguments.studies) == 1:
+        words += ["--configfile", *arguments.studies]
+    settings = list(arguments.config)
+    if len(arguments.studies) > 1:
+        settings.insert(0, f"studies={','.join(arguments.studies)}")
+    if settings:
+        words += ["--config", *settings]
+    if arguments.directory != Path():
+        words += ["--directory", str(arguments.directory)]
+    return shlex.join(words)
