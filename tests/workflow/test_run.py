@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from tests.unit.runtime.fake_gpus import install, uuid
 from tests.workflow.conftest import Workspace
 
 from transfergrid.planning.naming import cell_name
@@ -143,3 +145,25 @@ def test_snakemakes_own_report(finished: Workspace, tmp_path: Path) -> None:
     outcome = finished.snakemake("--report", tmp_path / "report.zip")
     assert outcome.status == 0, outcome.text[-3000:]
     assert (tmp_path / "report.zip").stat().st_size > 100_000
+
+
+def test_jobs_lease_their_gpu_and_a_forgotten_limit_is_told(
+    copied: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The simulated GPUs are leased like real ones; PyTorch then sees none and takes the CPU.
+    monkeypatch.setenv("PATH", f"{install(tmp_path / 'bin', [1, 2])}:{os.environ['PATH']}")
+    monkeypatch.setenv("TRANSFERGRID_GPU_LOCKS", str(tmp_path / "locks"))
+    cell = next((copied.folder / "results" / "cells").glob("films-*random-drop0-*"))
+    copied.write({"device": "auto"})
+    for words, told in (((), True), (("--resources", "gpu=2"), False)):
+        (cell / "train.json").unlink()
+        (cell / "finished.json").unlink()
+        outcome = copied.snakemake("--until", "evaluate", *words)
+        assert outcome.status == 0, outcome.text[-3000:]
+        assert ("give snakemake --resources gpu=2" in outcome.text) == told
+        events = [json.loads(line) for line in (cell / "logs" / "progress.jsonl").open()]
+        assert [event["lease"] for event in events if "lease" in event] == [uuid(1)]
+        assert "torch sees no GPU" in (cell / "logs" / "train.log").read_text()
+    copied.write({"device": "cpu"})
+    (cell / "train.json").unlink()
+    assert "gpu=" not in copied.snakemake("--until", "train").text

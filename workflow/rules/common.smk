@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from transfergrid.planning import plan as planning
+from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
 try:
     PLAN = planning.plan_run(workflow.overwrite_configfiles, workflow.config_settings.config)
@@ -56,6 +58,13 @@ onstart:
         or workflow.dag_settings.forcerun
     ):
         os.environ.update(TRANSFERGRID_FRESH="1")
+    if GPUS and workflow.local_exec:
+        granted = workflow.resource_settings.resources.get("gpu")
+        seen = len(visible(list_boards(), os.environ.get(VISIBLE)))
+        device = "cuda" if DEVICES == {"cuda"} else "auto"
+        warning = gpu_limit_warning(device, granted, seen, local=True)
+        if warning:
+            logger.warning(f"Warning: {warning}")
 
 
 wildcard_constraints:

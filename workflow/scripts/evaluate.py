@@ -12,6 +12,7 @@ from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.devices import choose_device
+from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program
@@ -49,14 +50,19 @@ def run(
     spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
 ) -> None:
     """Score on a GPU or the CPU."""
-    import torch  # a second; not before the checks
+    lease = take_gpu(
+        arguments.gpus,
+        lambda sentence: watcher.report({"event": "waiting", "message": sentence}),
+        arguments.cell,
+    )
+    import torch  # after the lease, which says what it may see
 
     from transfergrid.evaluation.predict import score_cell
 
     torch.set_num_threads(arguments.threads)
     device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
     name = torch.cuda.get_device_name() if device == "cuda" else device
-    watcher.report({"event": "device", "device": name, "lease": None})
+    watcher.report({"event": "device", "device": name, "lease": lease and lease.uuid})
     score_cell(spec, results, device, watcher=watcher)
 
 

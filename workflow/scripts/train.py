@@ -21,6 +21,7 @@ from transfergrid.runtime.atomic import read_json, write_bytes
 from transfergrid.runtime.devices import choose_device
 from transfergrid.runtime.environment import environment_record
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program, stop_on_signals
@@ -82,7 +83,13 @@ def run(
     spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
 ) -> str:
     """Train on a GPU or the CPU; return the status."""
-    import torch  # a second; not before the checks
+    lease = take_gpu(
+        arguments.gpus,
+        lambda sentence: watcher.report({"event": "waiting", "message": sentence}),
+        arguments.spec.parent.name,
+        watcher.check,
+    )
+    import torch  # after the lease, which says what it may see
 
     from transfergrid.models.rebuild import ensure_weights
     from transfergrid.training.loop import train
@@ -93,7 +100,7 @@ def run(
     if device == "cpu" and arguments.gpus:
         watcher.say("torch sees no GPU: training on the CPU")
     name = torch.cuda.get_device_name() if device == "cuda" else device
-    watcher.report({"event": "device", "device": name, "lease": None})
+    watcher.report({"event": "device", "device": name, "lease": lease and lease.uuid})
     record = train(
         spec,
         results,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -15,12 +16,19 @@ STOPPED = 75
 def run_program(main: Callable[[], None]) -> None:
     """Run a command-line program.
 
-    A `UserError` becomes one line on stderr and exit status 1, `Stopped` exit status 75.
+    A `UserError` becomes one line on stderr and exit status 1, and so does a full disk; `Stopped`
+    becomes exit status 75.
     """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        what = f"to write {error.filename}" if error.filename else "on the disk of the results"
+        print(f"error: no space left {what}; free some and run again.", file=sys.stderr)
         raise SystemExit(1) from None
     except Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)

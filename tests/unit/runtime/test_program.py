@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -26,7 +27,9 @@ def test_a_user_error_ends_a_program_with_one_line(capsys):
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), PermissionError(13, "no"), KeyError("x"), KeyboardInterrupt()]
+)
 def test_a_bug_keeps_its_stack_trace(error, capsys):
     def main() -> None:
         raise error
@@ -34,6 +37,23 @@ def test_a_bug_keeps_its_stack_trace(error, capsys):
     with pytest.raises(type(error)):
         run_program(main)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), "error: no space left on the disk of the results"),
+        (OSError(errno.EDQUOT, "Quota", "a.npy"), "error: no space left to write a.npy; free some"),
+    ],
+)
+def test_a_full_disk_is_a_sentence(error, sentence, capsys):
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run_program(main)
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith(sentence)
 
 
 def test_a_program_that_works_returns():
