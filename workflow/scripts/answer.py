@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.table_files import read_table, write_table
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 from transfergrid.statistics.questions import answer
 
@@ -20,7 +21,8 @@ def main() -> None:
     study = read_stamp(arguments.stamp, "statistics")
     results = arguments.stamp.parents[1]
     tables = results / study["name"] / "tables"
-    contrasts, correlations, skipped = answer(study, read_table(tables / "cells.csv"), results)
+    with heartbeat("answering questions"):
+        contrasts, correlations, skipped = answer(study, read_table(tables / "cells.csv"), results)
     for sentence in skipped:
         print(sentence, file=sys.stderr)
     write_table(contrasts, tables / "contrasts.csv")

@@ -9,6 +9,7 @@ from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
 from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
 
@@ -19,7 +20,9 @@ def main() -> None:
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "figures")
     results = arguments.stamp.parents[1]
-    for name, svg in draw_all(read_figure_data(study, results)).items():
+    with heartbeat("drawing figures"):
+        drawings = draw_all(read_figure_data(study, results))
+    for name, svg in drawings.items():
         write_text(results / study["name"] / "figures" / f"{name}.svg", svg)
 
 

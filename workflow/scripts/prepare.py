@@ -8,6 +8,7 @@ from pathlib import Path
 from transfergrid.data.rebuild import rebuild_cache
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import RESULTS
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="parallel decoders")
     arguments = parser.parse_args()
     note = find_note(arguments.id, arguments.notes)
-    rebuild_cache(note, arguments.results, arguments.threads)
+    with heartbeat(f"preparing data set {arguments.id}"):
+        rebuild_cache(note, arguments.results, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from transfergrid.models.rebuild import prepare_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import RESULTS
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
 
@@ -18,7 +19,8 @@ def main() -> None:
     parser.add_argument("--notes", type=Path, required=True, help="folder of planned notes")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     arguments = parser.parse_args()
-    prepare_weights(find_note(arguments.id, arguments.notes), arguments.results)
+    with heartbeat(f"preparing weights {arguments.id}"):
+        prepare_weights(find_note(arguments.id, arguments.notes), arguments.results)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.reporting.page import read_report, render
 from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
 
@@ -18,7 +19,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "report")
-    write_text(arguments.output, render(read_report(study, arguments.stamp.parents[1])))
+    with heartbeat("writing the page"):
+        page = render(read_report(study, arguments.stamp.parents[1]))
+    write_text(arguments.output, page)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from transfergrid.evaluation.influence import Influence, macro_influence
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.hashing import seeded
+from transfergrid.runtime.progress import progress
 from transfergrid.statistics.contrasts import (
     Contrast,
     Names,
@@ -125,7 +126,7 @@ def _contrasts(
     rows: list[Contrast] = []
     skipped: list[str] = []
     groups: dict[tuple[Any, Key], list[tuple[dict[int, Cell], dict[int, Cell]]]] = {}
-    for key, arms in runs.items():
+    for key, arms in progress(runs.items(), len(runs), f"question {question['name']}"):
         place = dict(zip(rest, key, strict=True))
         for value in arms:
             if value == baseline:
