@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,11 +147,19 @@ def _contrasts(
     for (value, common), pairs in groups.items():
         if len(pairs) > 1:
             place = dict(zip([n for n in rest if n != "architecture"], common, strict=True))
-            words = f"mean of {len(pairs)} architectures, {_words(place)}"
-            row, left_out = _one(pairs, question, words, value, reader, alpha)
-            rows += [row] if row else []
+            head = f"mean of {len(pairs)} architectures"
+            row, left_out = _one(pairs, question, f"{head}, {_words(place)}", value, reader, alpha)
+            rows += _mean(row, head, len(pairs)) if row else []
             skipped += left_out
     return rows, skipped
+
+
+def _mean(row: Contrast, head: str, pairs: int) -> list[Contrast]:
+    """Return the mean's row under its true name; the mean of one is the network's own row."""
+    if row.n_cells == pairs:
+        return [row]
+    name = f"mean of {row.n_cells} of {pairs} architectures{row.contrast.removeprefix(head)}"
+    return [replace(row, contrast=name)] if row.n_cells > 1 else []
 
 
 def _words(place: Mapping[str, Any]) -> str:

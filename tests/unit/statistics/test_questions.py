@@ -127,6 +127,32 @@ def test_a_missing_seed_is_told_and_the_pair_uses_common_seeds(tmp_path: Path) -
     assert any("seeds 1" in sentence and "large" in sentence for sentence in skipped)
 
 
+def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    cells = areas(study, tmp_path)
+
+    def answered(*torn: str) -> pd.DataFrame:
+        """Answer with one arm of each seed left of the networks that are `torn`."""
+        left = [
+            cell
+            for cell in study["cells"]
+            if cell["architecture"] not in torn
+            or (cell["pretraining"], cell["seed"]) in {("random", 0), ("imagenet", 1)}
+        ]
+        contrasts, _, _ = answer({**study, "cells": left}, cells, tmp_path)
+        return contrasts
+
+    two = answered("large")
+    assert list(two["n_cells"]) == [1, 1, 2]
+    assert two["contrast"].iloc[2] == (
+        "mean of 2 of 3 architectures, drop0 films p: imagenet - random"
+    )
+    assert two["estimate"].iloc[2] == pytest.approx(two["estimate"].iloc[:2].mean(), abs=1e-12)
+    one = answered("large", "middle")
+    assert list(one["contrast"]) == ["small drop0 films p: imagenet - random"]
+    assert one["p_adjusted"].item() == one["p"].item()  # counted once
+
+
 def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
     study = build(tmp_path)
     study["questions"] = [{**study["questions"][0], "baseline": "nothing"}]
