@@ -12,6 +12,7 @@ from transfergrid.runtime.errors import UserError
 
 COMMANDS: dict[str, str] = {
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
+    "watch": "Watch a run: jobs at work, the whole grid, time left.",
 }
 """What each subcommand is for; the module of its name is imported when it is asked for."""
 

@@ -1,0 +1,323 @@
+"""What a cell's folder tells while its jobs run: read from the side, nothing locked or written.
+
+Files of a running job may end in half a line, which is left out. A file is read again only when
+its size or time has changed, and then only its beginning and its end.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.runtime.live import FILE
+
+HEAD, TAIL = 2**16, 2**12
+"""Bytes read of a file's beginning and end; between them stand only steps that are past."""
+SILENT = 120.0
+"""Seconds after which a job of another host that says nothing is taken for dead."""
+LATER = 5.0
+"""Seconds after a job's last word in which its log is still its own."""
+ROUND = 30.0
+"""Seconds in which all cells that have come to rest are looked at once more."""
+
+STEP = ("step", "steps", "loss", "images_per_second", "seconds_left")
+REST = ("finished", "diverged")
+STATES = (*REST, "failed", "running", "stopped", "trained", "missing")
+"""``stopped``: ended by a signal, goes on later; ``trained``: waits to be scored."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What progress.jsonl says of a cell's latest job.
+
+    Attributes:
+        stage: "train" or "evaluate".
+        pid: Its process.
+        host: The machine that it is a process of.
+        began: When it began, in Unix seconds.
+        time: When it last said something, in Unix seconds.
+        device: Name of its device, once it has one.
+        waiting: A sentence on what it waits for, if it does.
+        step: Steps done.
+        steps: Steps in all.
+        loss: Latest training loss.
+        images_per_second: Latest speed.
+        seconds_left: Its own estimate.
+        ended: "finished", "diverged", "failed", "stopped", or None while it runs or was killed.
+    """
+
+    stage: str
+    pid: int
+    host: str
+    began: float
+    time: float
+    device: str | None = None
+    waiting: str | None = None
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    images_per_second: float | None = None
+    seconds_left: float | None = None
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class CellLive:
+    """Where a cell stands.
+
+    Attributes:
+        cell: Its name.
+        state: One of `STATES`.
+        told: Its latest job, where it left a word.
+        auroc: Mean AUROC of the latest validation, of a running cell.
+        reason: The last line of the log, of a failed cell.
+    """
+
+    cell: str
+    state: str
+    told: Told | None = None
+    auroc: float | None = None
+    reason: str = ""
+
+
+def read_told(path: Path) -> Told | None:
+    """Return what a progress.jsonl says, or None where there is none to read."""
+    told: Told | None = None
+    for event in _events(path):
+        kind, at = event.get("event"), _number(event.get("time")) or 0.0
+        if kind == "start":
+            pid = int(_number(event.get("pid")) or 0)
+            told = Told(str(event.get("stage")), pid, str(event.get("host")), at, at)
+        elif told is not None:
+            told = replace(told, time=at, **_change(str(kind), event))
+    return told
+
+
+def _change(kind: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    if kind == "waiting":
+        message = str(event.get("message") or "")
+        return {"waiting": message if message.startswith("waiting") else f"waiting: {message}"}
+    if kind == "device":
+        return {"waiting": None, "device": str(event.get("device"))}
+    if kind == "end":
+        return {"waiting": None, "ended": str(event.get("status"))}
+    if kind != "step":
+        return {}
+    values = {name: _number(event.get(name)) for name in STEP}
+    # Right after a validation there is no new loss yet.
+    return {"waiting": None, **{name: v for name, v in values.items() if v is not None}}
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int | float) else None
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    found = []
+    for line in _ends(path):
+        try:
+            event = json.loads(line)
+        except ValueError:  # half a line, or the middle was cut out of it
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
+
+
+def _ends(path: Path) -> list[bytes]:
+    """Return the complete lines of a file's first `HEAD` and last `TAIL` bytes.
+
+    Of the beginning only what does not come again is of use: a step is told by the end.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+            size = os.fstat(file.fileno()).st_size
+            if size <= len(head):
+                return head.split(b"\n")
+            file.seek(max(len(head), size - TAIL))
+            tail = file.read()
+    except OSError:
+        return []
+    early = [line for line in head.split(b"\n") if b'"step"' not in line]
+    return early + tail.split(b"\n")
+
+
+def last_lines(path: Path, size: int = TAIL) -> list[str]:
+    """Return the lines that are not blank among a log's last `size` bytes, without colours.
+
+    A carriage return ends a line too: progress bars write them.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = (_plain(line) for line in text.replace("\r", "\n").split("\n"))
+    return [line for line in lines if line]
+
+
+def _plain(line: str) -> str:
+    parts = line.split("\x1b[")
+    colourless = [part.lstrip("0123456789;?")[1:] for part in parts[1:]]
+    return "".join(c for c in parts[0] + "".join(colourless) if c.isprintable()).strip()
+
+
+def error_line(path: Path) -> str:
+    """Return the last line of a log if it is an error's, else an empty string."""
+    lines = last_lines(path)
+    if not lines:
+        return ""
+    word = lines[-1].partition(":")[0].rpartition(".")[2]
+    named = word == "error" or (word.endswith(("Error", "Exception")) and " " not in word)
+    # The text of an exception may have lines of its own.
+    return lines[-1] if named or any(line.startswith("Traceback (") for line in lines) else ""
+
+
+def last_auroc(history: Path) -> float | None:
+    """Return the mean validation AUROC of the last whole line of history.jsonl."""
+    for line in reversed(last_lines(history, 4 * TAIL)):
+        try:
+            return _number(json.loads(line).get("valid_auroc"))
+        except (ValueError, AttributeError):
+            continue
+    return None
+
+
+def is_alive(told: Told, now: float) -> bool:
+    """Tell whether a job that has not said that it ended is still at work."""
+    if told.ended is not None:
+        return False
+    if told.host != platform.node() or told.pid <= 0:
+        return now - told.time < SILENT
+    try:
+        os.kill(told.pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's process is one all the same
+    begun = _process_start(told.pid)
+    return begun is None or begun < told.began + 2
+
+
+def _process_start(pid: int) -> float | None:
+    """Return when a process began, in Unix seconds; None where the system does not tell.
+
+    After a restart of the machine, numbers of dead jobs belong to others.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/stat").read_text().partition("\nbtime ")[2].split("\n")[0]
+        return int(boot) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+Signature = tuple[tuple[int, int] | None, ...]
+
+
+class Cells:
+    """The cells of a run, looked at again and again.
+
+    Args:
+        names: Names of the cells.
+        results: Root of all outputs.
+    """
+
+    def __init__(self, names: Iterable[str], results: Path = RESULTS) -> None:
+        self._folders = {name: cell_directory(name, results) for name in dict.fromkeys(names)}
+        self._known = {name: CellLive(name, "missing") for name in self._folders}
+        self._names = list(self._folders)
+        self._signatures: dict[str, Signature] = {}
+        self._turn = 0
+        self._looked = 0.0
+
+    def look(self, now: float | None = None) -> Mapping[str, CellLive]:
+        """Return where every cell stands; `now` is in Unix seconds."""
+        now = time.time() if now is None else now
+        turn = self._whose_turn(now)
+        for name, cell in self._known.items():
+            if cell.state not in REST or name in turn:
+                self._known[name] = self._look_at(name, cell, now)
+        return self._known
+
+    def _whose_turn(self, now: float) -> set[str]:
+        """Return the cells that are looked at even at rest: a forced job can wake any of them."""
+        share = min(max(now - self._looked, 0.0) / ROUND, 1.0)
+        names, first, self._looked = self._names, self._turn, now
+        self._turn += math.ceil(share * len(names))
+        return {names[i % len(names)] for i in range(first, self._turn)}
+
+    def _look_at(self, name: str, known: CellLive, now: float) -> CellLive:
+        folder = self._folders[name]
+        signature = tuple(_stat(f"{folder}/{part}") for part in WATCHED)
+        if signature == self._signatures.get(name):
+            running = known.told if known.state == "running" else None
+            if running is None or is_alive(running, now):
+                return known
+        self._signatures[name] = signature
+        return _cell_live(name, folder, signature, now)
+
+
+LOGS = ("logs/train.log", "logs/evaluate.log")
+WATCHED = (
+    str(FILE),
+    "receipts/evaluate.json",
+    "train.json",
+    *LOGS,
+    "history.jsonl",
+)
+
+
+def _stat(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _cell_live(name: str, folder: Path, signature: Signature, now: float) -> CellLive:
+    """Read where a cell stands; a job at work comes before what earlier ones left."""
+    progress, scored, trained, *logs = signature
+    told = read_told(folder / FILE) if progress else None
+    if told is not None and is_alive(told, now):
+        return CellLive(name, "running", told, last_auroc(folder / "history.jsonl"))
+    if scored:
+        status = _status(folder / "receipts" / "evaluate.json")
+        return CellLive(name, "diverged" if status == "diverged" else "finished", told)
+    reason = _failure(folder, told, dict(zip(LOGS, logs, strict=False)))
+    if reason:
+        return CellLive(name, "failed", told, reason=reason)
+    if trained:
+        return CellLive(name, "trained", told)
+    killed = told is not None and told.ended in (None, "stopped")
+    return CellLive(name, "stopped" if killed else "missing", told)
+
+
+def _status(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["status"])
+    except (OSError, ValueError, KeyError):
+        return "finished"
+
+
+def _failure(folder: Path, told: Told | None, logs: Mapping[str, tuple[int, int] | None]) -> str:
+    """Return why the latest job failed, or an empty string."""
+    if told is not None and told.ended == "failed":
+        path = folder / LOGS[told.stage == "evaluate"]
+        return error_line(path) or next(reversed(last_lines(path)), "no reason was logged")
+    # A job that stops in its first checks may not have begun a progress.jsonl of its own.
+    written = [(status[0] / 1e9, name) for name, status in logs.items() if status]
+    latest, name = max(written, default=(0.0, ""))
+    own = told is not None and told.ended is not None and latest < told.time + LATER
+    return error_line(folder / name) if name and not own else ""
