@@ -13,6 +13,7 @@ from transfergrid.runtime.errors import UserError
 COMMANDS: dict[str, str] = {
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
+    "snapshot": "Make tables and report from the cells that are finished so far.",
 }
 """What each subcommand is for; the module of its name is imported when it is asked for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
+
+PRELIMINARY = "every answer is preliminary and may change once all cells are there."
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,24 @@ class Failed:
     reason: str
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What the page of a study that is not finished knows beside its tables.
+
+    Attributes:
+        when: When it was taken, as text.
+        unfinished: Per cell without a result, where it stood at that time.
+    """
+
+    when: str
+    unfinished: Mapping[str, Failed]
+
+
 def notes(
     study: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     cards: Mapping[str, Mapping[str, Any]],
-    partial: bool,
+    snapshot: Snapshot | None = None,
 ) -> list[Note]:
     """Return the banners of a study, gravest first.
 
@@ -42,13 +58,13 @@ def notes(
         study: The study's JSON.
         tables: The study's tables.
         cards: Per dataset its card.json.
-        partial: Whether the study is unfinished.
+        snapshot: Given where the study is not finished.
     """
     cells = tables["cells"]
     targets = {name: card for name, card in cards.items() if name in set(cells["dataset"])}
     found = [
         _phantom(targets),
-        _unfinished(cells, partial),
+        _unfinished(cells, snapshot),
         _patients(targets),
         _one_seed(cells),
         _few(cells),
@@ -75,16 +91,21 @@ def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
     )
 
 
-def _unfinished(cells: pd.DataFrame, partial: bool) -> Note | None:
-    missing = int((cells.drop_duplicates("cell")["status"] == "missing").sum())
-    if not missing and not partial:
+def _unfinished(cells: pd.DataFrame, snapshot: Snapshot | None) -> Note | None:
+    status = cells.drop_duplicates("cell").set_index("cell")["status"]
+    missing = int((status == "missing").sum())
+    if snapshot is None and not missing:
         return None
-    return Note(
-        "warning",
-        "Unfinished",
-        f"{plural(missing, 'cell is', 'cells are')} missing from this page; every answer is "
-        "preliminary and may change once all cells are there.",
-    )
+    if snapshot is None:
+        text = f"{plural(missing, 'cell is', 'cells are')} missing from this page"
+        return Note("warning", "Unfinished", f"{text}; {PRELIMINARY}")
+    have = f"Taken on {snapshot.when}: {len(status) - missing} of {len(status)} cells have results"
+    if not missing:
+        return Note("remark", "Snapshot", f"{have}.")
+    found = [entry.status for cell, entry in snapshot.unfinished.items() if cell in status.index]
+    told = listing([f"{number} {word}" for word, number in Counter(found).items()])
+    text = f"{have}. The others are listed below: {told}; {PRELIMINARY}"
+    return Note("warning", "Snapshot", text)
 
 
 def _patients(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
@@ -146,9 +167,13 @@ def _sizes(cells: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def failed(
-    cells: pd.DataFrame, sources: pd.DataFrame, records: Mapping[str, CellRecord]
+    cells: pd.DataFrame,
+    sources: pd.DataFrame,
+    records: Mapping[str, CellRecord],
+    snapshot: Snapshot | None = None,
 ) -> list[Failed]:
     """Return every target and source without a result, and what is known of the reason."""
+    unfinished = snapshot.unfinished if snapshot else {}
     found = []
     for table in (cells, sources):
         bad = table[table["status"] != "finished"]
@@ -156,5 +181,5 @@ def failed(
             record = records.get(cell)
             told = record.train.get("reason") if record else None
             default = "not trained or not scored yet" if status == "missing" else "not recorded"
-            found.append(Failed(cell, status, str(told or default)))
+            found.append(unfinished.get(cell) or Failed(cell, status, str(told or default)))
     return found

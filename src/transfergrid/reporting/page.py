@@ -41,7 +41,7 @@ class ReportInput:
         figures: SVG text by the figure's name.
         environment: The record of what made the page.
         version: Version of TransferGrid.
-        partial: Whether the page is a snapshot of an unfinished study.
+        snapshot: What is known of the cells that have no result, if the page is a snapshot.
     """
 
     study: Mapping[str, Any]
@@ -51,7 +51,7 @@ class ReportInput:
     figures: Mapping[str, str]
     environment: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
-    partial: bool = False
+    snapshot: notes.Snapshot | None = None
 
     @property
     def primary(self) -> str:
@@ -71,15 +71,14 @@ class ReportInput:
 
 
 def read_report(
-    study: Mapping[str, Any], results: Path, folder: Path | None = None, partial: bool = False
+    study: Mapping[str, Any], results: Path, snapshot: notes.Snapshot | None = None
 ) -> ReportInput:
     """Read everything that a study's page needs.
 
     Args:
         study: The study's JSON.
         results: Root of all outputs.
-        folder: Folder of tables/ and figures/; None is the study's own under `results`.
-        partial: Whether the study is unfinished.
+        snapshot: Given where the study is not finished.
 
     Returns:
         The page's input; a figure that has not been drawn is left out.
@@ -87,7 +86,7 @@ def read_report(
     Raises:
         UserError: A table is missing, or a file is broken.
     """
-    folder = folder or results / study["name"]
+    folder = results / study["name"]
     names = [entry["cell"] for entry in study["cells"]]
     drawn = sorted((folder / "figures").glob("*.svg"))
     return ReportInput(
@@ -98,7 +97,7 @@ def read_report(
         figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
         environment=environment_record(),
         version=__version__,
-        partial=partial,
+        snapshot=snapshot,
     )
 
 
@@ -147,10 +146,11 @@ def context(report: ReportInput) -> dict[str, Any]:
     return {
         "study": study,
         "report": report,
+        "kind": "snapshot" if report.snapshot else "report",
         "primary": report.primary,
         "level": words.level(data.confidence),
         "summary": notes.summary(cells),
-        "notes": notes.notes(study, report.tables, report.cards, report.partial),
+        "notes": notes.notes(study, report.tables, report.cards, report.snapshot),
         "questions": answers.questions(
             study["questions"],
             report.tables["contrasts"],
@@ -161,7 +161,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "figures": figures(report, data),
         "sections": sections(report.tables["cells"], report.primary, report.records),
         "sources": report.tables["sources"].to_dict("records"),
-        "failed": notes.failed(cells, report.tables["sources"], report.records),
+        "failed": notes.failed(cells, report.tables["sources"], report.records, report.snapshot),
         "methods": methods.paragraphs(study, report.cards),
         "configuration": yaml.safe_dump(
             _plain(study["resolved"]), sort_keys=False, allow_unicode=True, width=88

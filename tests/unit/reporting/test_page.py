@@ -14,6 +14,7 @@ from unit.reporting import fabricate
 
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.inline_svg import inline_svg
+from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import ReportInput, anchor, read_report, render
 from transfergrid.runtime.errors import UserError
 
@@ -165,12 +166,31 @@ def test_the_leaderboard_ranks_by_auroc_and_puts_the_unknown_last(html: str) -> 
     assert values[-2:] == ["", ""]
 
 
-def test_a_partial_page_and_unknown_patients_say_so(report: ReportInput) -> None:
+def test_a_snapshot_and_unknown_patients_say_so(report: ReportInput) -> None:
+    missing = report.primary_cells.loc[report.primary_cells["status"] == "missing", "cell"].item()
+    states = {
+        missing: Failed(missing, "failed", f"OSError: {EVIL}"),
+        "shapes-x": Failed("shapes-x", "running", "a source is no cell of the grid"),
+    }
     cards = {"phantom": {**report.cards["phantom"], "patients": "unknown", "synthetic": False}}
-    words = Page(render(replace(report, cards=cards, partial=True, figures={}))).words
+    snapshot = Snapshot("2026-11-22 14:03 UTC", states)
+    contrasts = report.tables["contrasts"]
+    tables = {
+        **report.tables,
+        "contrasts": contrasts[contrasts["question"] != "truncation_cost"],
+    }
+    words = Page(
+        render(replace(report, cards=cards, tables=tables, snapshot=snapshot, figures={}))
+    ).words
     assert "Patients unknown. phantom does not say" in words
     assert "Phantom data" not in words
-    assert "1 cell is missing" in words
+    assert "TransferGrid snapshot" in words
+    assert (
+        "Snapshot. Taken on 2026-11-22 14:03 UTC: 23 of 24 cells have results. The others are "
+        "listed below: 1 failed; every answer is preliminary"
+    ) in words
+    assert f"{missing} failed OSError: {EVIL}" in words
+    assert "No answer yet" in words
     assert "No figure has been drawn" in words
 
 

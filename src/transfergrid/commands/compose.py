@@ -1,0 +1,96 @@
+"""Tables, figures and page of a study from the cells that are finished so far."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.frozen import freeze_cells, freeze_ensembles
+from transfergrid.planning.plan import PlannedStudy
+from transfergrid.reporting.figure_data import read_figure_data
+from transfergrid.reporting.figures import draw_all
+from transfergrid.reporting.notes import Failed, Snapshot
+from transfergrid.reporting.page import read_report, render
+from transfergrid.reporting.table_files import write_table
+from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import canonical_json
+from transfergrid.runtime.heartbeat import heartbeat
+from transfergrid.statistics.questions import answer
+
+VIEW = ".view"
+"""Folder of the view inside a snapshot that is being made."""
+SHOWN = 5
+"""Comparisons without their cells that are told one by one."""
+
+
+def compose(
+    study: PlannedStudy,
+    scored: list[str],
+    snapshot: Snapshot,
+    results: Path,
+    folder: Path,
+    workers: int = 1,
+) -> int:
+    """Write tables/, figures/ and report.html of a study into a new folder.
+
+    Args:
+        study: The study.
+        scored: Its cells that have been scored.
+        snapshot: Where the others stand.
+        results: Root of all outputs; read only.
+        folder: An empty folder on the same file system.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        How many targets have a result.
+
+    Raises:
+        UserError: None has, or a file of a cell breaks its contract.
+    """
+    view = folder / VIEW
+    frozen = set(freeze_cells(scored, results, view))
+    targets = [cell.name for cell in study.targets if cell.name in frozen]
+    if not targets:
+        raise UserError(
+            f"the finished cells of study '{study.name}' are being made anew; take the snapshot "
+            "when the first one is there again."
+        )
+    anew = {c: Failed(c, "missing", "being made anew") for c in scored if c not in frozen}
+    snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
+    freeze_ensembles(study, targets, results, view)
+    # As the run's programs read it from a stamp, so that a whole snapshot is the run's report.
+    content = json.loads(canonical_json(study.stamps["report"][1]))
+    made = view / study.name
+    _tables(content, frozen, view, made / "tables", workers)
+    with heartbeat("drawing figures and writing the page"):
+        for name, svg in draw_all(read_figure_data(content, view)).items():
+            write_text(made / "figures" / f"{name}.svg", svg)
+        write_text(made / "report.html", render(read_report(content, view, snapshot)))
+    for name in ("tables", "figures", "report.html"):
+        (made / name).rename(folder / name)
+    shutil.rmtree(view)
+    return len(targets)
+
+
+def _tables(
+    content: dict[str, Any], frozen: set[str], view: Path, folder: Path, workers: int
+) -> None:
+    cells = cells_table(content, view, workers)
+    write_table(cells, folder / "cells.csv")
+    write_table(sources_table(content, view), folder / "sources.csv")
+    write_table(bootstrap_table(content, view, workers), folder / "bootstrap.csv")
+    # A question is asked of the cells that are there.
+    there = [entry for entry in content["cells"] if entry["cell"] in frozen]
+    contrasts, correlations, skipped = answer({**content, "cells": there}, cells, view)
+    for sentence in skipped[:SHOWN]:
+        print(sentence, file=sys.stderr)
+    if len(skipped) > SHOWN:
+        print(f"and {len(skipped) - SHOWN} more comparisons lack cells", file=sys.stderr)
+    write_table(contrasts, folder / "contrasts.csv")
+    write_table(correlations, folder / "correlations.csv")

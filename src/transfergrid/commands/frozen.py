@@ -1,0 +1,111 @@
+"""A view of the finished cells as they are at one moment, in the layout of results/.
+
+The view is made of links, so what a run removes or replaces meanwhile stays in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.scores import read_scores
+from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.plan import PlannedStudy
+from transfergrid.runtime.progress import progress
+
+RECEIPT = "receipts/evaluate.json"
+NEEDED = ("spec.json", "train.json", "card.json", "scores/valid.npz", "scores/test.npz")
+USEFUL = ("proof.json", "history.jsonl")
+
+
+def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
+    """Link the files of scored cells into `view`.
+
+    Args:
+        cells: Names of cells that have been scored.
+        results: Root of all outputs.
+        view: Root of the view, a new folder of the same file system.
+
+    Returns:
+        The cells that are whole in the view; one that a job took away meanwhile is not.
+    """
+    (view / "cells").mkdir(parents=True)
+    (view / "cache").symlink_to((results / "cache").absolute())
+    return [cell for cell in cells if _freeze(cell, results, view)]
+
+
+def _freeze(cell: str, results: Path, view: Path) -> bool:
+    source, target = cell_directory(cell, results), cell_directory(cell, view)
+    try:
+        # The receipt is removed before its cell is scored again, and written last.
+        before = _identity(source / RECEIPT)
+        for name in NEEDED:
+            _link(source / name, target / name)
+        for name in USEFUL:
+            if (source / name).exists():
+                _link(source / name, target / name)
+        return before == _identity(source / RECEIPT)
+    except FileNotFoundError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # Another user's file, or another file system below a linked folder.
+        target.symlink_to(source.absolute())
+
+
+def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> None:
+    """Link the test ensembles of a study's cells into `view`; make those that a run has not made.
+
+    Args:
+        study: The study.
+        cells: Its targets that are in the view.
+        results: Root of all outputs.
+        view: Root of the view.
+
+    Raises:
+        UserError: A file of scores breaks its contract.
+    """
+    stamp = _changed(results / "stamps" / study.stamps["ensemble"][0])
+    for cell in progress(cells, len(cells), "ensembles"):
+        missing: dict[str, Path] = {}
+        scored = _changed(cell_directory(cell, results) / RECEIPT)
+        for selection in study.selections:
+            name = "test.parquet"
+            source = ensemble_directory(study.name, cell, selection, results) / name
+            target = ensemble_directory(study.name, cell, selection, view) / name
+            if stamp is None or scored is None or (_changed(source) or 0) < max(stamp, scored):
+                missing[selection] = target
+                continue
+            try:
+                _link(source, target)
+            except FileNotFoundError:
+                missing[selection] = target
+        if missing:
+            _make(missing, cell_directory(cell, view) / "scores")
+
+
+def _changed(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _make(wanted: Mapping[str, Path], scores: Path) -> None:
+    valid, test = read_scores(scores / "valid.npz"), read_scores(scores / "test.npz")
+    for selection, path in wanted.items():
+        write_ensemble(path, ensemble(test, choose_checkpoints(selection, valid)))

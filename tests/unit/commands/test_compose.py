@@ -1,0 +1,119 @@
+"""A page from any part of a study: one cell, a few, a diverged one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from unit.reporting import fabricate
+
+from transfergrid.commands.compose import compose
+from transfergrid.commands.frozen import RECEIPT
+from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.plan import FIGURES
+from transfergrid.reporting.notes import Failed, Snapshot
+from transfergrid.reporting.table_files import TABLES, read_table
+from transfergrid.runtime.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
+    tree = fabricate.fabricate(tmp_path_factory.mktemp("made"))
+    for path in (tree.results / "cells").glob("*/train.json"):
+        status = json.loads(path.read_text())["status"]
+        fabricate.write_json(path.parent / RECEIPT, {"status": status})
+    return tree
+
+
+def planned(study: dict[str, Any]) -> Any:
+    cells = [SimpleNamespace(name=entry["cell"], role=entry["role"]) for entry in study["cells"]]
+    return SimpleNamespace(
+        name=study["name"],
+        cells=cells,
+        targets=[cell for cell in cells if cell.role == "target"],
+        selections=study["evaluation"]["selections"],
+        stamps={"ensemble": ("demo.ensemble.00000000", {}), "report": ("", study)},
+    )
+
+
+def targets(tree: fabricate.Tree, **axes: Any) -> list[str]:
+    return [
+        entry["cell"]
+        for entry in tree.study["cells"]
+        if entry["role"] == "target"
+        and all(entry[axis] == value for axis, value in axes.items())
+        and (cell_directory(entry["cell"], tree.results) / RECEIPT).exists()
+    ]
+
+
+def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
+    folder.mkdir()
+    others = {
+        entry["cell"]: Failed(entry["cell"], "missing", "not begun")
+        for entry in tree.study["cells"]
+        if entry["cell"] not in cells
+    }
+    snapshot = Snapshot("2026-11-22", others)
+    count = compose(planned(tree.study), cells, snapshot, tree.results, folder)
+    assert count == len(cells)
+    assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html", "tables"]
+    assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES)
+    assert {path.stem for path in (folder / "tables").iterdir()} == set(TABLES)
+    return read_table(folder / "tables" / "cells.csv")
+
+
+def test_one_cell(tree: fabricate.Tree, tmp_path: Path) -> None:
+    (cell,) = targets(tree, architecture="resnet18", truncation=0, seed=0, pretraining="random")
+    table = made(tree, [cell], tmp_path / "one")
+    assert set(table.loc[table["auroc"].notna(), "cell"]) == {cell}
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "1 of 24 cells have results. The others are listed below: 23 missing" in page
+    assert page.count("No answer yet") >= 1
+
+
+def test_a_diverged_cell_alone(tree: fabricate.Tree, tmp_path: Path) -> None:
+    (cell,) = [
+        name
+        for name in targets(tree, architecture="mobilenetv3_small_050", pretraining="random")
+        if fabricate.json.loads((cell_directory(name, tree.results) / "train.json").read_text())[
+            "status"
+        ]
+        == "diverged"
+    ]
+    table = made(tree, [cell], tmp_path / "diverged")
+    assert set(table.loc[table["cell"] == cell, "status"]) == {"diverged"}
+    assert table["auroc"].isna().all()
+    assert "the loss was not finite by step 100" in (tmp_path / "diverged/report.html").read_text()
+
+
+def test_a_few_cells_with_seeds_and_arms_that_do_not_match(
+    tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    cells = targets(tree, pretraining="random", seed=0)
+    cells += targets(tree, pretraining="shapes", seed=1)
+    cells += targets(tree, pretraining="shapes", seed=0, architecture="resnet18")
+    made(tree, cells, tmp_path / "few")
+    contrasts = read_table(tmp_path / "few" / "tables" / "contrasts.csv")
+    boosts = contrasts[contrasts["question"] == "pretraining_boost"]
+    # Only this network has both arms of a seed.
+    assert boosts["contrast"].str.contains("resnet18").all() and len(boosts) == 1
+
+
+def test_with_no_cell_left_it_is_a_sentence(tree: fabricate.Tree, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="being made anew"):
+        compose(planned(tree.study), ["gone"], Snapshot("", {}), tree.results, tmp_path)
+
+
+def test_a_cell_taken_away_meanwhile_is_named(tree: fabricate.Tree, tmp_path: Path) -> None:
+    first, second = targets(tree, architecture="resnet18", truncation=0, pretraining="random")
+    copy = fabricate.Tree(tmp_path / "results", tree.study)
+    shutil.copytree(tree.results, copy.results)
+    (cell_directory(second, copy.results) / "scores" / "test.npz").unlink()
+    (tmp_path / "made").mkdir()
+    compose(planned(tree.study), [first, second], Snapshot("", {}), copy.results, tmp_path / "made")
+    assert "being made anew" in (tmp_path / "made" / "report.html").read_text()

@@ -1,0 +1,161 @@
+"""The view of finished cells holds what was there, whatever a run does meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from transfergrid.commands import frozen as module
+from transfergrid.commands.frozen import RECEIPT, freeze_cells, freeze_ensembles
+from transfergrid.evaluation.ensemble import read_ensemble
+from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.runtime.atomic import write_json, write_text
+
+
+def write_cell(name: str, results: Path) -> Path:
+    folder = cell_directory(name, results)
+    for file in ("spec.json", "train.json", "card.json", "proof.json"):
+        write_json(folder / file, {"file": file})
+    for split in ("valid", "test"):
+        write_text(folder / "scores" / f"{split}.npz", f"{name} {split}")
+    write_json(folder / RECEIPT, {"status": "finished"})
+    return folder
+
+
+def test_the_view_keeps_what_a_run_replaces_or_removes(tmp_path: Path) -> None:
+    results, view = tmp_path / "results", tmp_path / "results" / "small" / "view"
+    cell = write_cell("a", results)
+    write_json(results / "cache" / "d" / "card.json", {"task": 1})
+    assert freeze_cells(["a"], results, view) == ["a"]
+    before = (cell / "scores" / "test.npz").read_bytes()
+    write_text(cell / "scores" / "test.npz", "of a later evaluation")
+    shutil.rmtree(cell / "receipts")
+    (cell / "train.json").unlink()
+    frozen = cell_directory("a", view)
+    assert (frozen / "scores" / "test.npz").read_bytes() == before
+    assert (frozen / "train.json").exists()
+    assert not (frozen / "history.jsonl").exists()  # there was none
+    assert (view / "cache" / "d" / "card.json").exists()
+    shutil.rmtree(view)
+    assert (results / "cache" / "d" / "card.json").exists()
+
+
+def test_times_of_what_is_linked_stay_as_they_were(tmp_path: Path) -> None:
+    cell = write_cell("a", tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in cell.rglob("*")}
+    freeze_cells(["a"], tmp_path, tmp_path / "view")
+    shutil.rmtree(tmp_path / "view")
+    assert {path: path.stat().st_mtime_ns for path in cell.rglob("*")} == times
+
+
+def test_a_cell_that_a_job_took_away_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_cell(name, tmp_path)
+    (cell_directory("b", tmp_path) / "scores" / "test.npz").unlink()
+    link = os.link
+
+    def rescored(source: Path, target: Path) -> None:
+        link(source, target)
+        if source.parent.parent.name == "c":  # evaluation ends between two links
+            write_json(cell_directory("c", tmp_path) / RECEIPT, {"status": "finished"})
+
+    monkeypatch.setattr(os, "link", rescored)
+    assert freeze_cells(["a", "b", "c"], tmp_path, tmp_path / "view") == ["a"]
+
+
+def test_where_hard_links_are_refused_there_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    cell = write_cell("a", tmp_path)
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.chdir(tmp_path)
+    assert freeze_cells(["a"], Path(), Path("view")) == ["a"]
+    inside = cell_directory("a", Path("view")) / "spec.json"
+    assert inside.is_symlink() and inside.read_bytes() == (cell / "spec.json").read_bytes()
+
+
+def scores_of(seed: int) -> Scores:
+    rng = np.random.default_rng(seed)
+    names = np.array([f"i{number}" for number in range(30)])
+    return Scores(
+        logits=rng.normal(size=(3, 30, 2)).astype(np.float32),
+        labels=rng.integers(0, 2, (30, 2)).astype(np.float32),
+        image_id=names,
+        study_id=names,
+        patient_id=names,
+        task=np.array(["x", "y"]),
+        step=np.array([10, 20, 30]),
+        valid_score=np.array([0.6, 0.8, 0.7]),
+        task_kind="multilabel",
+        aggregate="max",
+    )
+
+
+@pytest.fixture()
+def study(tmp_path: Path) -> Any:
+    stamp = tmp_path / "stamps" / "small.ensemble.12345678"
+    write_text(stamp, "{}")
+    folder = write_cell("a", tmp_path)
+    for number, split in enumerate(("valid", "test")):
+        write_scores(folder / "scores" / f"{split}.npz", scores_of(number))
+    return SimpleNamespace(
+        name="small", selections=["best", "last"], stamps={"ensemble": (stamp.name, {})}
+    )
+
+
+def frozen_ensemble(selection: str, root: Path) -> Path:
+    return ensemble_directory("small", "a", selection, root) / "test.parquet"
+
+
+def test_an_ensemble_that_a_run_has_not_made_is_made(study: Any, tmp_path: Path) -> None:
+    view = tmp_path / "view"
+    freeze_cells(["a"], tmp_path, view)
+    freeze_ensembles(study, ["a"], tmp_path, view)
+    for selection, checkpoint in (("best", 1), ("last", 2)):
+        found = read_ensemble(frozen_ensemble(selection, view)).probabilities
+        expected = expit(scores_of(1).logits[checkpoint].astype(np.float64))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert not (tmp_path / "small").exists()
+
+
+def test_an_ensemble_is_taken_over_unless_it_is_older_than_its_scores_or_code(
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(module, "_make", lambda wanted, scores: made.extend(wanted))
+    receipt = cell_directory("a", tmp_path) / RECEIPT
+    stamp = tmp_path / "stamps" / study.stamps["ensemble"][0]
+    for selection in study.selections:
+        write_text(frozen_ensemble(selection, tmp_path), selection)
+    cases = [({"best": 9, "last": 9}, []), ({"best": 4, "last": 9}, ["best"])]
+    cases += [({"best": 7, "last": 7}, ["best", "last"])]
+    for number, (times, expected) in enumerate(cases):
+        made.clear()
+        for path, second in [(receipt, 5), (stamp, 8 if number == 2 else 4)]:
+            os.utime(path, (second, second))
+        for selection, second in times.items():
+            os.utime(frozen_ensemble(selection, tmp_path), (second, second))
+        view = tmp_path / f"view{number}"
+        freeze_cells(["a"], tmp_path, view)
+        freeze_ensembles(study, ["a"], tmp_path, view)
+        assert made == expected
+        for selection in set(study.selections) - set(expected):
+            assert frozen_ensemble(selection, view).read_text() == selection
+    stamp.unlink()
+    freeze_cells(["a"], tmp_path, tmp_path / "last")
+    freeze_ensembles(study, ["a"], tmp_path, tmp_path / "last")
+    assert made == ["best", "last", "best", "last"]
