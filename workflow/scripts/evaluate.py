@@ -12,6 +12,7 @@ from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.devices import choose_device
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
@@ -41,18 +42,17 @@ def main() -> None:
     ):
         live = Live(folder, "evaluate")
         with live.account() as end:
-            ensure_cache(spec["dataset"]["id"], results, arguments.threads)
-            run(spec, results, arguments, Watcher(live.report))
+            with heartbeat("preparing the data set", every=30, tell=live.wait):
+                ensure_cache(spec["dataset"]["id"], results, arguments.threads)
+            run(spec, results, arguments, live)
             end["status"] = "finished"
 
 
-def run(
-    spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
-) -> None:
+def run(spec: dict[str, Any], results: Path, arguments: argparse.Namespace, live: Live) -> None:
     """Score on a GPU or the CPU."""
     lease = take_gpu(
         arguments.gpus,
-        lambda sentence: watcher.report({"event": "waiting", "message": sentence}),
+        live.wait,
         arguments.cell,
     )
     import torch  # after the lease, which says what it may see
@@ -62,8 +62,8 @@ def run(
     torch.set_num_threads(arguments.threads)
     device = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
     name = torch.cuda.get_device_name() if device == "cuda" else device
-    watcher.report({"event": "device", "device": name, "lease": lease and lease.uuid})
-    score_cell(spec, results, device, watcher=watcher)
+    live.report({"event": "device", "device": name, "lease": lease and lease.uuid})
+    score_cell(spec, results, device, watcher=Watcher(live.report))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from transfergrid.runtime.atomic import read_json, write_bytes
 from transfergrid.runtime.devices import choose_device
 from transfergrid.runtime.environment import environment_record
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
@@ -60,7 +61,6 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the CPU's kernels")
     arguments = parser.parse_args()
-    stop = stop_on_signals()
     spec = read_spec(arguments.spec)
     check_unchanged("train", spec["code"]["train"])
     check_plugins(spec)
@@ -72,20 +72,27 @@ def main() -> None:
     ):
         live = Live(folder, "train")
         with live.account() as end:
-            ensure_cache(spec["dataset"]["id"], results, arguments.threads)
+            with heartbeat("preparing the data set", every=30, tell=live.wait):
+                ensure_cache(spec["dataset"]["id"], results, arguments.threads)
             # The cell keeps its data's card: caches may go, and every number needs its notes.
             card = cache_directory(spec["dataset"]["id"], results) / "card.json"
             write_bytes(folder / "card.json", card.read_bytes())
-            end["status"] = run(spec, results, arguments, Watcher(live.report, stop))
+            # Until here nothing is lost by ending at once.
+            stop = stop_on_signals()
+            end["status"] = run(spec, results, arguments, live, Watcher(live.report, stop))
 
 
 def run(
-    spec: dict[str, Any], results: Path, arguments: argparse.Namespace, watcher: Watcher
+    spec: dict[str, Any],
+    results: Path,
+    arguments: argparse.Namespace,
+    live: Live,
+    watcher: Watcher,
 ) -> str:
     """Train on a GPU or the CPU; return the status."""
     lease = take_gpu(
         arguments.gpus,
-        lambda sentence: watcher.report({"event": "waiting", "message": sentence}),
+        live.wait,
         arguments.spec.parent.name,
         watcher.check,
     )

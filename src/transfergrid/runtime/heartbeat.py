@@ -7,13 +7,18 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 
 @contextmanager
-def heartbeat(label: str, every: float = 10.0, stream: TextIO | None = None) -> Iterator[None]:
+def heartbeat(
+    label: str,
+    every: float = 10.0,
+    stream: TextIO | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Write ``<label>: 20 s so far`` whenever the block has been silent for `every` seconds.
 
     Silence is that of the log, a regular file, which libraries and child processes write to as
@@ -24,10 +29,11 @@ def heartbeat(label: str, every: float = 10.0, stream: TextIO | None = None) -> 
         label: What is being done.
         every: Seconds between beats.
         stream: Where to; standard error by default.
+        tell: Takes every beat instead of the stream.
     """
     stream = stream or sys.stderr
     done = threading.Event()
-    beats = threading.Thread(target=_beat, args=(label, every, stream, done), daemon=True)
+    beats = threading.Thread(target=_beat, args=(label, every, stream, tell, done), daemon=True)
     beats.start()
     try:
         yield
@@ -36,11 +42,20 @@ def heartbeat(label: str, every: float = 10.0, stream: TextIO | None = None) -> 
         beats.join()
 
 
-def _beat(label: str, every: float, stream: TextIO, done: threading.Event) -> None:
+def _beat(
+    label: str,
+    every: float,
+    stream: TextIO,
+    tell: Callable[[str], None] | None,
+    done: threading.Event,
+) -> None:
     start, seen = time.monotonic(), _length(stream)
     while not done.wait(every):
-        if seen is None or _length(stream) == seen:
-            stream.write(f"{label}: {time.monotonic() - start:.0f} s so far\n")
+        line = f"{label}: {time.monotonic() - start:.0f} s so far"
+        if tell is not None:
+            tell(line)
+        elif seen is None or _length(stream) == seen:
+            stream.write(line + "\n")
             stream.flush()
         seen = _length(stream)
 

@@ -41,6 +41,10 @@ class Live:
             with suppress(OSError, ValueError), open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": time.time(), **event}, allow_nan=False) + "\n")
 
+    def wait(self, message: str) -> None:
+        """Say what the job waits for."""
+        self.report({"event": "waiting", "message": message})
+
     @contextmanager
     def account(self) -> Iterator[dict[str, str]]:
         """Add the end of the job, however the block is left; the block may set "status"."""

@@ -43,7 +43,7 @@ def beats(path: Path, clock: SimpleNamespace, times: int, speaks: Callable[[int]
                 with open(path, "a") as other:  # a library, a child process
                     other.write("progress\n")
 
-        module._beat("weights x", 10.0, log, Waits(times, between))  # type: ignore[arg-type]
+        module._beat("weights x", 10.0, log, None, Waits(times, between))  # type: ignore[arg-type]
     return path.read_text()
 
 
@@ -71,7 +71,7 @@ def test_a_stream_that_is_no_file_gets_every_line(clock: SimpleNamespace) -> Non
     def tick(count: int) -> None:
         clock.seconds += 7
 
-    module._beat("page", 7.0, stream, Waits(2, tick))  # type: ignore[arg-type]
+    module._beat("page", 7.0, stream, None, Waits(2, tick))  # type: ignore[arg-type]
     assert stream.getvalue() == "page: 7 s so far\npage: 14 s so far\n"
 
 
@@ -95,3 +95,19 @@ def test_it_beats_while_the_block_runs() -> None:
     with heartbeat("page", every=0.01, stream=stream):
         assert came.wait(60)
     assert re.match(r"page: \d+ s so far\n", stream.getvalue())
+
+
+def test_beats_can_go_elsewhere_and_then_come_whether_the_log_is_silent_or_not(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    told: list[str] = []
+    with open(tmp_path / "log", "a") as log:
+
+        def between(count: int) -> None:
+            clock.seconds += 30
+            log.write("busy\n")
+            log.flush()
+
+        module._beat("decoding", 30, log, told.append, Waits(2, between))  # type: ignore[arg-type]
+    assert told == ["decoding: 30 s so far", "decoding: 60 s so far"]
+    assert (tmp_path / "log").read_text() == "busy\n" * 3
