@@ -3,7 +3,7 @@
 BIN := .venv/bin
 # The first of these that is Python 3.11 or newer makes the environment; the lock is for 3.11.
 PYTHON ?= python3.11 python3
-# Unit tests run in this many processes; tests that run Snakemake have all cores to themselves.
+# Tests run in this many processes.
 WORKERS ?= 2
 # More flags for Snakemake, such as `make demo FLAGS="--resources gpu=1"`.
 FLAGS ?=
@@ -29,7 +29,7 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 
 test: .venv/installed ## every test
 	@$(PYTEST) -n $(WORKERS) tests/unit
-	@$(PYTEST) tests --ignore tests/unit
+	@$(PYTEST) -n $(WORKERS) tests --ignore tests/unit
 
 lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
 	$(call quietly,$(BIN)/ruff check)

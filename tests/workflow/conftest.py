@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ import yaml
 
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.study import merge
+from transfergrid.runtime.locks import make_once
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -130,10 +132,20 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
     """The small study, run to its end once; tests that change it must copy it."""
-    workspace = Workspace(tmp_path_factory.mktemp("finished"))
-    workspace.write()
-    outcome = workspace.snakemake()
-    assert outcome.status == 0, outcome.text[-6000:]
+    root = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # one for all processes that run tests
+        root = root.parent
+    workspace = Workspace(root / "finished")
+
+    def run() -> None:
+        shutil.rmtree(workspace.folder, ignore_errors=True)
+        workspace.folder.mkdir()
+        workspace.write()
+        outcome = workspace.snakemake()
+        assert outcome.status == 0, outcome.text[-6000:]
+        (workspace.folder / "done").touch()
+
+    make_once(workspace.folder / "done", root / "finished.lock", run)
     return workspace
