@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from transfergrid.models.matching import match
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.proof import compare, probe, probe_px
+from transfergrid.models.redrawn import redrawn
 from transfergrid.models.zoo import (
     build,
     default_preprocessing,
@@ -23,6 +23,7 @@ from transfergrid.models.zoo import (
     shapes,
 )
 from transfergrid.planning.paths import cell_directory, weights_directory
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 
@@ -43,8 +44,8 @@ def initial_model(
 ) -> tuple[nn.Module, Preprocessing, dict[str, Any]]:
     """Build a cell's network with its initial weights and a new head.
 
-    The cell's seed draws the whole network and the head; weights of another source then take the
-    place of everything but the head. What the truncation removes is checked all the same.
+    The cell's seed draws the whole network and the head; weights of another source, or weights
+    drawn with their statistics, then take the place of everything but the head. What the truncation removes is checked all the same.
 
     Args:
         spec: The cell's specification; ``architecture``, ``weights``, ``seed`` and the truncation
@@ -81,14 +82,21 @@ def initial_model(
         if weights["kind"] == "cell"
         else _from_weights(weights, results)
     )
-    proof |= start.record | _load(model, start.state, architecture)
+    draw = seed if weights.get("keep") == "statistics" else None
+    proof |= start.record | _load(model, start.state, architecture, draw)
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
 
 
 def _load(
-    model: nn.Module, state: Mapping[str, Tensor], architecture: Mapping[str, Any]
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    architecture: Mapping[str, Any],
+    draw: int | None,
 ) -> dict[str, Any]:
-    """Fill everything but the head from `state`; return what was matched and a probe."""
+    """Fill everything but the head from `state`; return what was matched and a probe.
+
+    With a seed in `draw`, only the tensors' statistics are taken.
+    """
     whole, _ = shapes(architecture)
     own, head = model.state_dict(), head_keys(model)
     body = [name for name in own if name not in head]
@@ -96,8 +104,12 @@ def _load(
     found = match(state, {**whole, **own}, head, "the initial weights", target, needed=body)
     px = probe_px(model, architecture)
     before = probe(model, px)
-    model.load_state_dict({name: state[name] if name in body else own[name] for name in own})
+    values = {name: state[name] for name in body}
+    if draw is not None:
+        values = redrawn(model, values, draw)
+    model.load_state_dict({**own, **values})
     return {
+        "keep": "all" if draw is None else "statistics",
         "matched": len(body),
         "missing": head,
         "left_out": len(found.matched) - len(body),
@@ -108,7 +120,7 @@ def _load(
 
 def _read_json(path: Path, advice: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except OSError:
         raise UserError(f"{path} is missing; {advice}.") from None
 

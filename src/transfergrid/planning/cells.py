@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transfergrid.planning.architectures import (
@@ -166,6 +166,8 @@ class CellBuilder:
     ) -> tuple[dict[str, Any], str | None, str | None]:
         settings = self._entry("pretrainings", point.pretraining, "the grid")
         kind = settings["kind"]
+        if kind == "statistics":
+            return self._statistics(point, settings["of"], architecture)
         if kind == "random":
             return {"kind": "random", "id": None, "source_cell": None, "sha256": None}, None, None
         if kind == "cell":
@@ -181,6 +183,20 @@ class CellBuilder:
             "sha256": weights.declaration.get("sha256"),
         }
         return record, weights.id, None
+
+    def _statistics(
+        self, point: Point, of: str, architecture: Architecture
+    ) -> tuple[dict[str, Any], str | None, str | None]:
+        """Return what the weights `of` another pretraining would be, of which only this is kept."""
+        kind = self._entry("pretrainings", of, f"pretraining '{point.pretraining}'")["kind"]
+        if kind in ("random", "statistics"):
+            raise UserError(
+                f"{self.study.source}: pretraining '{point.pretraining}' takes the statistics of "
+                f"'{of}', which is {kind}; name one with weights of its own (timm, file, wheel, "
+                "cell or module:function)."
+            )
+        record, weights_id, source = self._initial(replace(point, pretraining=of), architecture)
+        return {**record, "keep": "statistics"}, weights_id, source
 
     def _source_point(self, point: Point, settings: Mapping[str, Any]) -> Point:
         used_by = f"pretraining '{point.pretraining}'"

@@ -108,6 +108,11 @@ def pretraining(name: str, settings: Mapping[str, Any]) -> str:
             f"{name}: the same network, first trained on {settings.get('dataset')} by protocol "
             f"{settings.get('protocol')}; its best checkpoint by validation AUROC, with a new head."
         )
+    if kind == "statistics":
+        return (
+            f"{name}: every tensor drawn from the cell's seed with the mean and variance that it "
+            f"has in {settings.get('of')}; layers of normalisation start as the identity."
+        )
     rest = {key: value for key, value in settings.items() if key != "kind" and value}
     detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
     text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."

@@ -138,3 +138,38 @@ def test_missing_altered_and_exchanged_weights_are_refused(results: Path) -> Non
         initial_model(spec(kind="file", id=ID), results, outputs=2)
     with pytest.raises(UserError, match="train cell absent first"):
         initial_model(spec(kind="cell", source_cell="absent"), results, outputs=2)
+
+
+@pytest.mark.parametrize("truncation", [0, 2])
+def test_statistics_alone_can_be_kept(results: Path, truncation: int) -> None:
+    weights = {"kind": "file", "id": ID, "keep": "statistics"}
+    model, preprocessing, proof = initial_model(spec(truncation, **weights), results, outputs=3)
+    source, head = trained(), head_keys(model)
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    for norm in norms:
+        assert (norm.weight == 1).all() and not norm.bias.any()
+        assert not norm.running_mean.any() and (norm.running_var == 1).all()
+    convolutions = [n for n, p in model.named_parameters() if p.ndim == 4 and n not in head]
+    assert convolutions
+    for name in convolutions:
+        drawn, old = model.get_parameter(name).double(), source[name].double()
+        n = old.numel()
+        assert not torch.equal(drawn, old)
+        # Five standard errors of the mean and the deviation of n normal values.
+        assert abs(drawn.mean() - old.mean()) < 5 * old.std() / n**0.5
+        assert abs(drawn.std() / old.std() - 1) < 5 / (2 * n) ** 0.5 + 2 / n
+    assert preprocessing.mean == (0.4, 0.5, 0.6)
+    assert (proof["keep"], proof["kind"]) == ("statistics", "file")
+    again = initial_model(spec(truncation, **weights), results, outputs=3)[0].state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
+    other = initial_model(spec(truncation, seed=5, **weights), results, 3)[0]
+    assert not torch.equal(model.get_parameter(name), other.get_parameter(name))
+    whole = initial_model(spec(0, **weights), results, outputs=3)[0]
+    assert torch.equal(model.get_parameter(name), whole.get_parameter(name))
+
+
+def test_a_cells_statistics_can_be_kept(results: Path) -> None:
+    weights = source_cell(results, trained()) | {"keep": "statistics"}
+    _, _, proof = initial_model(spec(**weights), results, outputs=3)
+    assert (proof["keep"], proof["cell"]) == ("statistics", CELL)

@@ -389,3 +389,20 @@ def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_bytes(b"2")
     with pytest.raises(UserError, match="the file or the code behind lcnet_050-file"):
         check_weights(weights.location)
+
+
+def test_statistics_of_other_weights_are_other_weights(tmp_path: Path) -> None:
+    entries = {"moments": {"kind": "statistics", "of": "shapes"}}
+    entries["hub_moments"] = {"kind": "statistics", "of": "hub"}
+    grid = [{**STUDY["grid"][0], "pretrainings": ["shapes", "moments", "hub", "hub_moments"]}]
+    study = planned(tmp_path, {"pretrainings": entries, "grid": grid})
+    cells = {(c.point.pretraining, c.point.truncation, c.point.seed): c for c in study.targets}
+    own, other = cells["shapes", 0, 1], cells["moments", 0, 1]
+    assert own.source_cell == other.source_cell
+    specs = [json.loads(cell.spec)["weights"] for cell in (own, other)]
+    assert specs[1] == {**specs[0], "keep": "statistics"}
+    assert cells["hub", 0, 1].weights_id == cells["hub_moments", 0, 1].weights_id
+    assert len(study.weights) == 1
+    entries["moments"]["of"] = "random"
+    with pytest.raises(UserError, match="takes the statistics of 'random', which is random; name"):
+        planned(tmp_path, {"pretrainings": entries, "grid": grid})

@@ -127,6 +127,7 @@ TRAIN_CLOSURE = [
     "models.matching",
     "models.normalise",
     "models.proof",
+    "models.redrawn",
     "models.truncation",
     "models.zoo",
     "planning.naming",
