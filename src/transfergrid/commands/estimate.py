@@ -1,0 +1,190 @@
+"""What the cells that are left to do will cost: hours of a device, and disk."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfergrid.commands.images import Images, count_images
+from transfergrid.commands.pace import SPREAD, Measured, pace, params, target_device
+from transfergrid.commands.state import CellState, cell_states, folders
+from transfergrid.planning.paths import RESULTS, cache_directory, weights_directory
+from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.recipe import Recipe
+
+FORWARD_SHARE = 1 / 3
+"""Cost of predicting an image, as a share of training on it."""
+START_SECONDS = 8.0
+"""A job's imports and opening of data."""
+STATES_AT_ONCE = 8
+"""Trainings whose saved states lie on disk at one time, at most."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Time of one device for the cells that are left.
+
+    Attributes:
+        low: Hours, at least.
+        high: Hours, at most.
+        device: What it was estimated for.
+        cells: Trainings and scorings counted.
+        bases: How many of them rest on a measured, a scaled or a guessed pace.
+        unknown: Why others could not be counted, with how many.
+    """
+
+    low: float
+    high: float
+    device: str
+    cells: int
+    bases: Mapping[str, int]
+    unknown: Mapping[str, int]
+
+
+def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -> float:
+    """Return the seconds of a cell's jobs that are left, validations and scoring included."""
+    predicted, seconds = 0.0, 0.0
+    if state.trains:
+        rows = recipe.train_count or round(recipe.train_share * images.train)
+        examples = recipe.epochs * rows * (1 - state.progress)
+        every = recipe.validate_every_examples or rows
+        predicted += math.ceil(examples / max(every, 1)) * images.valid
+        seconds += examples / rate + START_SECONDS
+    if state.scores:
+        predicted += kept(recipe, images) * (images.valid + images.test)
+        seconds += START_SECONDS
+    return seconds + FORWARD_SHARE * predicted / rate
+
+
+def kept(recipe: Recipe, images: Images) -> int:
+    """Return how many checkpoints a training leaves, at most."""
+    rows = recipe.train_count or round(recipe.train_share * images.train)
+    every = recipe.validate_every_examples or rows
+    validations = math.ceil(recipe.epochs * rows / max(every, 1))
+    return max(1, min(validations, recipe.keep_checkpoints + 1))
+
+
+def image_counts(study: PlannedStudy, results: Path = RESULTS) -> dict[str, Images | None]:
+    """Return the sizes of a study's data sets by name."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name in folders(results / "cells"):
+        names[name.partition("-")[0]].append(name)
+    planned = {cell.name for cell in study.cells}
+    return {
+        name: count_images(
+            dataset, tuple(sorted(names[name], key=lambda n: n not in planned)[:3]), results
+        )
+        for name, dataset in study.datasets.items()
+    }
+
+
+def hours_left(
+    study: PlannedStudy,
+    states: Mapping[str, CellState],
+    known: Sequence[Measured],
+    results: Path = RESULTS,
+) -> Hours:
+    """Estimate the hours of one device that a study's cells will still take."""
+    device = target_device(study.study.config["device"], known)
+    images = image_counts(study, results)
+    low = high = 0.0
+    bases: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    for cell in study.cells:
+        state = states[cell.name]
+        if not state.trains and not state.scores:
+            continue
+        recipe = study.study.recipes[cell.point.protocol]
+        count = images[cell.point.dataset]
+        px = study.datasets[cell.point.dataset].declaration["image_px"]
+        found = pace(cell, recipe, px, device, known)
+        if count is None:
+            unknown[f"data set {cell.point.dataset} is not decoded yet"] += 1
+        elif found is None:
+            unknown[f"no cell of {cell.point.architecture} was ever measured"] += 1
+        else:
+            hours = job_seconds(recipe, count, state, found.rate) / 3600
+            basis = found.basis if count.exact or found.basis == "guess" else "scaled"
+            low, high = low + hours / SPREAD[basis], high + hours * SPREAD[basis]
+            bases[basis] += 1
+    return Hours(low, high, device, sum(bases.values()), bases, unknown)
+
+
+def disk_bytes(
+    plan: Plan, results: Path = RESULTS, states: Mapping[str, CellState] | None = None
+) -> dict[str, int]:
+    """Estimate the disk that a plan still needs.
+
+    Args:
+        plan: The plan.
+        results: The folder of results.
+        states: Its cells' states, if they are known already.
+
+    Returns:
+        Bytes of ``caches``, ``weights``, ``checkpoints``, ``states`` (of trainings in progress),
+        ``scores`` and ``ensembles`` that are not there yet. Data sets whose size is unknown until
+        they are decoded count as nothing.
+    """
+    states = states or cell_states(plan, results)
+    need: Counter[str] = Counter(
+        dict.fromkeys(("caches", "weights", "checkpoints", "states", "scores", "ensembles"), 0)
+    )
+    shared: dict[str, tuple[str, int]] = {}
+    trained: list[int] = []
+    counted: set[str] = set()
+    for study in plan.studies.values():
+        images = image_counts(study, results)
+        shared |= _shared_bytes(study, images, states, results)
+        for cell in study.cells:
+            data, state = images[cell.point.dataset], states[cell.name]
+            if data is None or cell.name in counted:
+                continue
+            counted.add(cell.name)
+            checkpoints = kept(study.study.recipes[cell.point.protocol], data)
+            if state.trains:
+                trained.append(4 * params(cell.point.architecture, cell.point.truncation))
+                need["checkpoints"] += checkpoints * trained[-1]
+            if state.scores:
+                need["scores"] += _score_bytes(data, checkpoints)
+                need["ensembles"] += _ensemble_bytes(data) * len(study.selections)
+    for room, count in shared.values():
+        need[room] += count
+    # Weights and Adam's two moments; a new state is written beside the old one.
+    need["states"] = min(len(trained), STATES_AT_ONCE) * 2 * 3 * max(trained, default=0)
+    return dict(need)
+
+
+def _shared_bytes(
+    study: PlannedStudy,
+    images: Mapping[str, Images | None],
+    states: Mapping[str, CellState],
+    results: Path,
+) -> dict[str, tuple[str, int]]:
+    """Return (room, bytes) of the caches and weights that cells miss, by id."""
+    found = {}
+    for cell in study.cells:
+        state, data = states[cell.name], images[cell.point.dataset]
+        cache = cache_directory(cell.dataset_id, results)
+        if (state.trains or state.scores) and data and not (cache / "card.json").exists():
+            declaration = study.datasets[cell.point.dataset].declaration
+            channels = 3 if declaration["channels"] == "rgb" else 1
+            pixels = declaration["image_px"] ** 2 * channels
+            found[cell.dataset_id] = ("caches", data.total * pixels)
+        if state.trains and cell.weights_id:
+            proof = weights_directory(cell.weights_id, results) / "proof.json"
+            if not proof.exists():
+                found[cell.weights_id] = ("weights", 4 * params(cell.point.architecture, 0))
+    return found
+
+
+def _score_bytes(images: Images, checkpoints: int) -> int:
+    rows = images.valid + images.test
+    names = 3 * 4 * 30  # three ids of up to thirty letters, four bytes each
+    return rows * (4 * images.tasks * (checkpoints + 1) + names)
+
+
+def _ensemble_bytes(images: Images) -> int:
+    return (images.valid + images.test) * images.tasks * (8 + 4)

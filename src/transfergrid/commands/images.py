@@ -1,0 +1,158 @@
+"""How many images a data set has, as well as that is known before it is decoded."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
+from transfergrid.planning.sources import Dataset
+
+FILMS_PER_PATIENT = 1.6
+"""Of a drawn data set of chest films, about."""
+CHEXPERT_TASKS = 14
+
+
+@dataclass(frozen=True)
+class Images:
+    """Size of a data set.
+
+    Attributes:
+        train: Images to train on.
+        valid: Images to validate on.
+        test: Images to test on.
+        tasks: Outputs of a network.
+        exact: Whether that was counted on decoded data, not guessed from its tables.
+    """
+
+    train: int
+    valid: int
+    test: int
+    tasks: int
+    exact: bool
+
+    @property
+    def total(self) -> int:
+        """All images."""
+        return self.train + self.valid + self.test
+
+
+def count_images(
+    dataset: Dataset, trained: tuple[str, ...], results: Path = RESULTS
+) -> Images | None:
+    """Count a data set's images, or return None where that is unknown until it is decoded.
+
+    Args:
+        dataset: The planned data set.
+        trained: Names of cells on disk that were trained on some version of it, the nearest first;
+            each keeps its data's card.
+        results: The folder of results.
+    """
+    card = _from_card(cache_directory(dataset.id, results) / "card.json", True)
+    for name in () if card else trained:
+        folder = cell_directory(name, results)
+        spec = read_json_or_none(folder / "spec.json") or {}
+        same = (spec.get("dataset") or {}).get("id") == dataset.id
+        card = card or _from_card(folder / "card.json", same)
+    try:
+        return card or _from_declaration(dataset.declaration, dataset.root)
+    except (OSError, ValueError, KeyError, UnicodeError, struct.error, zipfile.BadZipFile):
+        return None  # what is wrong with the data is not this module's to say
+
+
+def _images(counts: Sequence[int], tasks: int, exact: bool) -> Images:
+    train, valid, test = counts
+    return Images(train, valid, test, tasks, exact)
+
+
+def _from_card(path: Path, exact: bool) -> Images | None:
+    card = read_json_or_none(path)
+    if not card:
+        return None
+    train, valid, test = (card["splits"][s]["images"] for s in ("train", "valid", "test"))
+    return Images(train, valid, test, len(card["tasks"]), exact)
+
+
+def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Images | None:
+    kind = declaration["kind"]
+    if kind == "phantom":
+        counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
+        if declaration["set"] == "shapes":
+            return _images(counts, 8, exact=True)
+        films = [round(FILMS_PER_PATIENT * count) for count in counts]
+        return _images(films, _tasks(declaration), exact=False)
+    if root is None:
+        return None
+    if kind == "medmnist":
+        return _from_archive(root)
+    if kind == "chexpert":
+        return _from_chexpert(declaration, root)
+    if kind == "csv":
+        return _from_table(declaration, root / declaration["table"])
+    return None
+
+
+def _tasks(declaration: Mapping[str, Any]) -> int:
+    tasks = declaration.get("tasks", CHEXPERT_TASKS)
+    return len(tasks) if isinstance(tasks, list) else int(tasks)
+
+
+def _from_archive(path: Path) -> Images:
+    with zipfile.ZipFile(path) as archive:
+        counts = [_shape(archive, f"{s}_images.npy")[0] for s in ("train", "val", "test")]
+        labels = _shape(archive, "train_labels.npy")
+    return _images(counts, labels[1] if len(labels) > 1 else 1, exact=True)
+
+
+def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
+    """Read the shape of an array from its header: magic, version, length, a Python literal."""
+    with archive.open(member) as file:
+        version = file.read(8)[6]
+        size = (
+            struct.unpack("<H", file.read(2)) if version == 1 else struct.unpack("<I", file.read(4))
+        )
+        shape: tuple[int, ...] = ast.literal_eval(file.read(size[0]).decode("latin1"))["shape"]
+    return shape
+
+
+def _from_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
+    rows = {Path(name).stem: _rows(root / name) for name in declaration["tables"]}
+    share = declaration["validation_share"]
+    cut = round(share * rows["train"])
+    valid = cut if share else rows.get("valid", 0)
+    tested = rows.get("test_labels", rows.get("test", 0))
+    test = rows.get("valid", 0) if declaration["test_split"] == "valid" else tested
+    return Images(rows["train"] - cut, valid, test, _tasks(declaration), exact=False)
+
+
+def _rows(path: Path) -> int:
+    with open(path, "rb") as file:
+        return max(0, sum(1 for line in file if line.strip()) - 1)
+
+
+def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
+    if path.suffix not in (".csv", ".tsv"):
+        return None
+    split, tasks = declaration["split"], len(declaration["label_columns"])
+    if "column" in split:
+        with open(path, newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            values = Counter(row[split["column"]] for row in table)
+        counts = [sum(values[str(v)] for v in split[part]) for part in ("train", "valid", "test")]
+    else:
+        rows = _rows(path)
+        if "random" in split:
+            valid, test = split["random"]["valid"] * rows, split["random"]["test"] * rows
+        else:
+            test = rows / split["folds"]
+            valid = split["valid"] * (rows - test)
+        counts = [rows - round(valid) - round(test), round(valid), round(test)]
+    return _images(counts, tasks, exact=False)

@@ -1,0 +1,147 @@
+"""Which jobs of a plan's cells Snakemake would run, by Snakemake's own rules.
+
+A job runs if a file that is asked for is missing, if an input is newer than its outputs, or if a
+job before it runs. An ``ancient`` input counts only while it is missing: so a training follows its
+specification's job only where there is no spec.json, and a specification is written anew where its
+cache is made again. tests/workflow/test_plan.py holds this to what Snakemake says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transfergrid.commands.memory import Memory
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.paths import (
+    RESULTS,
+    cache_directory,
+    cell_directory,
+    weights_directory,
+)
+from transfergrid.planning.plan import Plan
+
+SPEC, RECORD, STATE = "spec.json", "train.json", "resume.pt"
+TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
+SCORES = ("scores/valid.npz", "scores/test.npz", SCORED)
+
+
+@dataclass
+class Jobs:
+    """The jobs that would run: ids of data sets and weights, names of cells.
+
+    Attributes:
+        files: By cell, the time of change in ns of each file in its folder.
+        prepare: Data sets that are decoded.
+        weights: Weights that are prepared.
+        specs: Cells whose spec.json is written.
+        trains: Cells that are trained.
+        scores: Cells that are scored.
+    """
+
+    files: Mapping[str, Mapping[str, int]]
+    prepare: set[str] = field(default_factory=set)
+    weights: set[str] = field(default_factory=set)
+    specs: set[str] = field(default_factory=set)
+    trains: set[str] = field(default_factory=set)
+    scores: set[str] = field(default_factory=set)
+
+
+def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> Jobs:
+    """Return the jobs of the plan's cells that Snakemake would run."""
+    memory = memory or Memory()
+    room = results / "cells"
+    on_disk = set(os.listdir(room)) if room.is_dir() else set()
+    jobs = Jobs({name: _files(room / name) if name in on_disk else {} for name in plan.cells})
+    stamp = results / "stamps" / plan.evaluate_stamp[0]
+    stamp_time = stamp.stat().st_mtime_ns if stamp.exists() else None
+    for name, files in jobs.files.items():
+        folder = cell_directory(name, results)
+        if SPEC not in files or memory.incomplete(str(folder / SPEC)):
+            jobs.specs.add(name)
+        records = [str(folder / file) for file in (RECORD, TRAINED)]
+        if SPEC not in files or RECORD not in files or any(map(memory.incomplete, records)):
+            jobs.trains.add(name)
+        if name in jobs.trains or _is_scored(folder, files, stamp, stamp_time, memory):
+            jobs.scores.add(name)
+    _spread(plan, jobs, results)
+    return jobs
+
+
+def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
+    """Add the jobs that follow from others, until none is added."""
+    missing = _missing_inputs(plan, jobs, results)
+    size = -1
+    while size != (size := sum(map(len, (jobs.specs, jobs.scores, jobs.prepare, jobs.weights)))):
+        jobs.trains |= {name for name in jobs.scores if TRAINED not in jobs.files[name]}
+        for name in jobs.specs:
+            inputs = missing[name]
+            jobs.prepare |= inputs.prepare
+            jobs.weights |= inputs.weights
+            jobs.trains |= inputs.trains
+        jobs.scores |= jobs.trains
+        jobs.specs |= {
+            name
+            for name, inputs in missing.items()
+            if inputs.prepare & jobs.prepare
+            or inputs.weights & jobs.weights
+            or inputs.trains & jobs.trains
+        }
+
+
+def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
+    """Return by cell the jobs that would make the inputs of its specification that are missing."""
+    receipts: dict[Path, bool] = {}
+
+    def gone(folder: Path) -> bool:
+        if folder not in receipts:
+            receipts[folder] = not (folder / "receipt.json").exists()
+        return receipts[folder]
+
+    def of(cell: Cell) -> Jobs:
+        found = Jobs({})
+        if gone(cache_directory(cell.dataset_id, results)):
+            found.prepare.add(cell.dataset_id)
+        if cell.weights_id and gone(weights_directory(cell.weights_id, results)):
+            found.weights.add(cell.weights_id)
+        if cell.source_cell and TRAINED not in jobs.files[cell.source_cell]:
+            found.trains.add(cell.source_cell)
+        return found
+
+    return {name: of(cell) for name, cell in plan.cells.items()}
+
+
+def _files(folder: Path) -> dict[str, int]:
+    """Return the time of change in ns of every file that tells a cell's state."""
+    found = {}
+    for part in ("", "receipts/", "scores/"):
+        try:
+            with os.scandir(folder / part) as entries:
+                for entry in entries:
+                    if entry.is_file():
+                        found[part + entry.name] = entry.stat().st_mtime_ns
+        except OSError:
+            continue
+    return found
+
+
+def _is_scored(
+    folder: Path,
+    files: Mapping[str, int],
+    stamp: Path,
+    stamp_time: int | None,
+    memory: Memory,
+) -> bool:
+    """Tell whether scores would be made, whatever becomes of the training."""
+    if SCORED not in files or stamp_time is None:
+        return True
+    outputs = [name for name in SCORES if name in files]
+    if any(memory.incomplete(str(folder / name)) for name in outputs):
+        return True
+    newest = max(stamp_time, files.get(TRAINED, 0))
+    if newest <= min(files[name] for name in outputs):
+        return False
+    inputs = [str(folder / TRAINED), str(stamp)]
+    return bool(memory.updated(inputs, [str(folder / name) for name in outputs]))

@@ -1,0 +1,174 @@
+"""How fast a cell trains: as finished cells like it, scaled from other cells, or at a guess."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from transfergrid.commands.jobs import RECORD
+from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.commands.state import folders
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
+from transfergrid.planning.recipe import Recipe
+
+GUESSED_RATE = {"cpu": 2e9, "fp32": 5e11, "bf16": 1e12}
+"""Multiply-accumulates (of the forward pass) a second in training, where nothing was measured."""
+SPREAD = {"measured": 1.25, "scaled": 2.0, "guess": 4.0}
+"""By the source of a pace, the factor either way that an estimate may be off."""
+COST_PX = 224
+UNKNOWN_PARAMS = 25_000_000
+"""Parameters taken for a network that resources/costs.csv does not list."""
+_CELLS_A_GROUP = 5
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a cell trains.
+
+    Attributes:
+        rate: Images a second, steps alone.
+        basis: ``measured``, ``scaled`` or ``guess``.
+    """
+
+    rate: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One finished training: what it ran on and how fast."""
+
+    architecture: str
+    truncation: int
+    px: int
+    precision: str
+    layers: str
+    device: str
+    rate: float
+
+
+@cache
+def known_costs() -> Mapping[tuple[str, int], tuple[int, int]]:
+    """Return (parameters, multiply-accumulates at 224 px) by (architecture, truncation)."""
+    with open(RESOURCES / "costs.csv", newline="", encoding="utf-8") as file:
+        return {
+            (row["architecture"], int(row["truncation"])): (
+                int(row["params_14"]),
+                int(row["macs_224"]),
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def macs(architecture: str, truncation: int, px: int) -> float | None:
+    """Return multiply-accumulates of a forward pass, or None for a network not listed."""
+    cost = known_costs().get((architecture, truncation))
+    return None if cost is None else cost[1] * (px / COST_PX) ** 2
+
+
+def params(architecture: str, truncation: int) -> int:
+    """Return a network's parameters; a round number for one not listed."""
+    return known_costs().get((architecture, truncation), (UNKNOWN_PARAMS, 0))[0]
+
+
+def measurements(results: Path = RESULTS) -> list[Measured]:
+    """Return what finished cells of all studies tell; a few of each kind of cell."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in folders(results / "cells"):
+        words = name.split("-")
+        if len(words) == 7:  # without the pretraining, the seed and the hash
+            groups[(words[0], words[1], words[3], words[4])].append(name)
+    found = []
+    for names in groups.values():
+        for name in names[:_CELLS_A_GROUP]:
+            folder = cell_directory(name, results)
+            one = _measured(
+                read_json_or_none(folder / RECORD), read_json_or_none(folder / "spec.json")
+            )
+            found += [one] if one else []
+    return found
+
+
+def _measured(record: Any, spec: Any) -> Measured | None:
+    try:
+        if record["status"] != "finished" or not record["images_per_second"] > 0:
+            return None
+        return Measured(
+            spec["cell"]["architecture"],
+            int(spec["cell"]["truncation"]),
+            int(spec["architecture"]["input_px"]),
+            record["precision"],
+            spec["recipe"]["train_layers"],
+            record["device"],
+            float(record["images_per_second"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def target_device(study_device: str, measured: Sequence[Measured]) -> str:
+    """Return the name of the device that a study would train on, as well as that is known."""
+    if study_device == "cpu":
+        return "cpu"
+    seen = gpu_name()
+    if seen:
+        return seen
+    used = Counter(m.device for m in measured if m.device != "cpu")
+    if used:
+        return used.most_common(1)[0][0]
+    return "GPU" if study_device == "cuda" else "cpu"
+
+
+@cache
+def gpu_name() -> str | None:
+    """Return the first GPU's name, as PyTorch would give it, or None where none is seen."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = done.stdout.splitlines() if done.returncode == 0 else []
+    return lines[0].strip() if lines else None
+
+
+def pace(
+    cell: Cell, recipe: Recipe, px: int, device: str, known: Sequence[Measured]
+) -> Pace | None:
+    """Return how fast a cell would train, or None where nothing tells.
+
+    Args:
+        cell: The cell.
+        recipe: Its recipe.
+        px: Side of its images.
+        device: Name of the device.
+        known: Finished trainings.
+    """
+    point = cell.point
+    precision = "fp32" if device == "cpu" else recipe.precision
+    here = [m for m in known if m.device == device]
+    network = [
+        m for m in here if (m.architecture, m.truncation) == (point.architecture, point.truncation)
+    ]
+    like = (px, precision, recipe.train_layers)
+    same = [m.rate for m in network if (m.px, m.precision, m.layers) == like]
+    if same:
+        return Pace(median(same), "measured")
+    near = [m.rate * m.px**2 / px**2 for m in network]
+    if near:
+        return Pace(median(near), "scaled")
+    work = macs(point.architecture, point.truncation, px)
+    if work is None:
+        return None
+    counted = [(m.rate, macs(m.architecture, m.truncation, m.px)) for m in here]
+    speeds = [rate * other for rate, other in counted if other]
+    if speeds:
+        return Pace(median(speeds) / work, "scaled")
+    return Pace(GUESSED_RATE["cpu" if device == "cpu" else precision] / work, "guess")

@@ -1,0 +1,308 @@
+"""transfergrid plan: what is done, what is stale and why, and what the rest will cost."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.estimate import Hours, disk_bytes, hours_left
+from transfergrid.commands.jobs import RECORD, Jobs, planned_jobs
+from transfergrid.commands.memory import Memory
+from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
+from transfergrid.commands.pace import Measured, measurements
+from transfergrid.commands.reasons import Reasons, read_json_or_none
+from transfergrid.commands.stages import AFTER, StageState, evaluation_reason, stage_states
+from transfergrid.commands.state import CellState, Status, cell_states
+from transfergrid.commands.text import aligned, cells, hours, size
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.fingerprint import RULES_OF
+from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
+from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.runtime.errors import listed
+
+MOST_LINES = 20
+"""Cells that are named one by one in a list; the rest are counted."""
+MOST_VALUES = 3
+"""Values of an axis that are named to describe cells."""
+_TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed")
+"""The axes, those that cells are told apart by first."""
+_SHOWN_ALWAYS = (Status.DONE, Status.STALE, Status.MISSING, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A plan, and how all of it stands on disk."""
+
+    plan: Plan
+    results: Path
+    jobs: Jobs
+    states: Mapping[str, CellState]
+    stages: Mapping[str, Sequence[StageState]]
+    measured: Sequence[Measured]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``transfergrid plan``."""
+    add_study_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    with in_directory(arguments.directory):
+        print("\n".join(report(survey(plan_of(arguments)))))
+    return 0
+
+
+def survey(plan: Plan, results: Path = RESULTS) -> Survey:
+    """Look at all that a plan names."""
+    memory = Memory()
+    jobs = planned_jobs(plan, results, memory)
+    states = cell_states(plan, results, jobs)
+    stages = {
+        name: stage_states(study, states, results, memory) for name, study in plan.studies.items()
+    }
+    return Survey(plan, results, jobs, states, stages, measurements(results))
+
+
+def job_counts(seen: Survey) -> dict[str, int]:
+    """Return how many jobs of each rule Snakemake would run; stamps aside, which cost nothing."""
+    jobs = seen.jobs
+    counts = {
+        "prepare": len(jobs.prepare),
+        "weights": len(jobs.weights),
+        "spec": len(jobs.specs),
+        "train": len(jobs.trains),
+        "evaluate": len(jobs.scores),
+    }
+    for stages in seen.stages.values():
+        for stage in stages:
+            rule = RULES_OF.get(stage.stage, stage.stage)
+            counts[rule] = counts.get(rule, 0) + stage.jobs
+    return {rule: count for rule, count in counts.items() if count}
+
+
+def report(seen: Survey) -> list[str]:
+    """Return the lines that the command prints."""
+    lines: list[str] = []
+    reasons = Reasons(seen.plan, seen.results)
+    for study in seen.plan.studies.values():
+        lines += _study_lines(seen, study, reasons)
+    if len(seen.plan.studies) > 1:
+        lines += _heading(f"all studies: {cells(len(seen.plan.cells))}, shared ones once")
+        lines += _count_lines(seen.states.values())
+    lines += _again_lines(seen)
+    jobs = job_counts(seen)
+    lines += _heading("what snakemake would run")
+    lines += aligned([[rule, str(count)] for rule, count in jobs.items()]) or ["  nothing"]
+    lines += _cost_lines(seen)
+    warnings = [*seen.plan.warnings, *_environment_warnings(seen), *_orphan_warnings(seen)]
+    lines += _heading("warnings") + [f"  {text}" for text in warnings] if warnings else []
+    return lines[1:]
+
+
+def _heading(text: str) -> list[str]:
+    return ["", text]
+
+
+def _study_lines(seen: Survey, study: PlannedStudy, reasons: Reasons) -> list[str]:
+    states = [seen.states[cell.name] for cell in study.cells]
+    lines = _heading(f"study {study.name} ({study.study.source}): {cells(len(states))}")
+    lines += _count_lines(states)
+    by_status: dict[Status, list[Cell]] = defaultdict(list)
+    for cell, state in zip(study.cells, states, strict=True):
+        by_status[state.status].append(cell)
+    stale = by_status[Status.STALE] + [
+        cell for cell in by_status[Status.STOPPED] if seen.states[cell.name].predecessors
+    ]
+    if stale:
+        lines += _heading("  stale, and why") + _stale_lines(seen, study, stale, reasons)
+    for status, title in (
+        (Status.FREED, "weights were freed, so these are trained again before they are scored"),
+        (Status.FAILED, "failed, with the last line of the log"),
+    ):
+        if by_status[status]:
+            lines += _heading(f"  {title}") + _cell_lines(seen, by_status[status])
+    why = evaluation_reason(seen.plan, seen.results)
+    if by_status[Status.UNSCORED]:
+        count = cells(len(by_status[Status.UNSCORED]))
+        lines += _heading(f"  to be scored: {count}" + (f", because {why}" if why else ""))
+    return lines + _stage_lines(seen.stages[study.name])
+
+
+def _count_lines(states: Iterable[CellState]) -> list[str]:
+    counts = Counter(state.status for state in states)
+    rows = [
+        [str(status), str(counts[status])]
+        for status in Status
+        if counts[status] or status in _SHOWN_ALWAYS
+    ]
+    return aligned(rows)
+
+
+def _stale_lines(
+    seen: Survey, study: PlannedStudy, stale: Sequence[Cell], reasons: Reasons
+) -> list[str]:
+    groups: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+    for cell in stale:
+        groups[reasons.of(cell, seen.states[cell.name].predecessors)].append(cell)
+    lines = []
+    for why, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines.append(f"    {describe(group, study.cells)}: {'; '.join(why)}")
+    return lines
+
+
+def describe(group: Sequence[Cell], all_cells: Sequence[Cell]) -> str:
+    """Return words for some of a study's cells: their number, and the axes that set them apart."""
+    if len(group) == 1:
+        return group[0].name
+    if len(group) == len(all_cells):
+        return f"all {len(group)} cells"
+    told = []
+    for axis in _TELLING:
+        here = list(dict.fromkeys(getattr(cell.point, axis) for cell in group))
+        alike = [cell for cell in all_cells if getattr(cell.point, axis) in here]
+        if len(alike) < len(all_cells) and len(here) <= MOST_VALUES:
+            told.append(f"{axis} {listed(here)}")
+            if len(alike) == len(group):
+                told = told[-1:]  # this axis alone says which
+                break
+    return cells(len(group)) + (f" of {', '.join(told)}" if told else "")
+
+
+def _cell_lines(seen: Survey, some: Sequence[Cell]) -> list[str]:
+    lines = []
+    for cell in some[:MOST_LINES]:
+        state = seen.states[cell.name]
+        lines.append(f"    {cell.name}")
+        if state.message:
+            lines.append(f"      {state.message}  ({state.log})")
+    left = len(some) - MOST_LINES
+    return lines + ([f"    and {left} more"] if left > 0 else [])
+
+
+def _stage_lines(stages: Sequence[StageState]) -> list[str]:
+    rows = []
+    for stage in stages:
+        if not stage.jobs:
+            continue
+        before = AFTER.get(stage.stage)
+        earlier = next((s.reasons for s in stages if s.stage == before), ())
+        new = [reason for reason in stage.reasons if reason not in earlier]
+        follows = f"follows the {before}" if before else "follows the scores"
+        rows.append([stage.stage, "; ".join(new) if new else follows])
+    if not rows:
+        return _heading("  tables, figures and report are up to date")
+    return _heading("  later stages to redo, and why") + aligned(rows, "    ")
+
+
+def _again_lines(seen: Survey) -> list[str]:
+    """Say what must be decoded or prepared, by a rule or by the first job that misses it."""
+    needed = {f"data set {name} is decoded": None for name in sorted(seen.jobs.prepare)}
+    needed |= {f"weights {name} are prepared": None for name in sorted(seen.jobs.weights)}
+    for name in sorted(seen.jobs.scores):
+        cell = seen.plan.cells[name]
+        if not (cache_directory(cell.dataset_id, seen.results) / "card.json").exists():
+            needed[f"data set {cell.dataset_id} is decoded"] = None
+        if cell.weights_id and name in seen.jobs.trains:
+            weights = weights_directory(cell.weights_id, seen.results)
+            if not (weights / "proof.json").exists():
+                needed[f"weights {cell.weights_id} are prepared"] = None
+    if not needed:
+        return []
+    return _heading("to prepare first") + [f"  {text}" for text in needed]
+
+
+def _cost_lines(seen: Survey) -> list[str]:
+    lines = []
+    for study in seen.plan.studies.values():
+        found = hours_left(study, seen.states, seen.measured, seen.results)
+        if found.cells or found.unknown:
+            lines += _hour_lines(study.name, found)
+    need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
+    if need:
+        parts = ", ".join(f"{room} {size(count)}" for room, count in need.items())
+        lines.append(f"  disk: about {size(sum(need.values()))} ({parts})")
+    return _heading("what it costs") + lines if lines else []
+
+
+def _hour_lines(study: str, found: Hours) -> list[str]:
+    lines = []
+    if found.cells:
+        what = "one core" if found.device == "cpu" else f"one {found.device}"
+        text = (
+            f"  {study}: {hours(found.low, found.high)} of {what}, validation and scoring included"
+        )
+        bases = {
+            "measured": "measured on cells like them",
+            "scaled": "scaled from other cells by their work",
+            "guess": "a guess, for no cell was ever measured on this device",
+        }
+        told = [
+            f"{cells(found.bases[k])} {text}" for k, text in bases.items() if found.bases.get(k)
+        ]
+        lines += [text, f"    {'; '.join(told)}"]
+        if found.device != "cpu":
+            lines.append("    on N devices, divide the hours by N")
+    for why, count in found.unknown.items():
+        lines.append(f"  {study}: {cells(count)} not counted, for {why}")
+    return lines
+
+
+def _environment_warnings(seen: Survey) -> list[str]:
+    """Say where finished cells were trained with other versions, or on other devices."""
+    records = [
+        read_json_or_none(cell_directory(name, seen.results) / RECORD)
+        for name, state in seen.states.items()
+        if state.finished
+    ]
+    devices: Counter[str] = Counter()
+    packages: dict[str, Counter[str]] = {"torch": Counter(), "timm": Counter()}
+    for record in records:
+        if not isinstance(record, Mapping):
+            continue
+        devices[str(record.get("device"))] += 1
+        recorded: Mapping[str, Any] = (record.get("environment") or {}).get("packages") or {}
+        for package, versions in packages.items():
+            if recorded.get(package):
+                versions[recorded[package]] += 1
+    found = []
+    for package, versions in packages.items():
+        now = _version(package)
+        others = {version: count for version, count in versions.items() if version != now}
+        if now and others:
+            told = ", ".join(f"{cells(n)} with {package} {v}" for v, n in others.items())
+            found.append(
+                f"trained {told}, and {package} {now} is installed now: recorded, no part of a "
+                "cell's identity"
+            )
+    if len(devices) > 1:
+        told = ", ".join(f"{name} ({cells(count)})" for name, count in devices.most_common())
+        found.append(f"finished cells were trained on {told}: their numbers differ in last digits")
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _orphan_warnings(seen: Survey) -> list[str]:
+    """Say which cells wait for weights that were freed and that no job would bring back."""
+    found = []
+    for name, cell in seen.plan.cells.items():
+        state, source = seen.states[name], cell.source_cell
+        if source is None or not state.trains or state.specs:
+            continue
+        if seen.states[source].freed and not seen.states[source].trains:
+            found.append(
+                f"{name} starts from the weights of {source}, which were freed; delete "
+                f"{cell_directory(name, seen.results)} and they will be trained again first."
+            )
+    return found

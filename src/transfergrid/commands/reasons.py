@@ -1,0 +1,256 @@
+"""Why a cell or a stage is stale, in words: what its description says now and what it said then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.fingerprint import cell_modules
+from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.plan import Plan
+from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.errors import listed
+
+CODE = {"prepare": "data code", "weights": "weights code", "train": "training code"}
+"""What the code of a cell's stages is called."""
+# Follow from other parts of a specification, or name the cell.
+_DERIVED = {"cell", "code", "dataset.id", "weights.id", "weights.source_cell"}
+MOST_MODULES = 3
+_NONE = object()
+
+Flat = dict[str, Any]
+
+
+class Reasons:
+    """Finds why cells of a plan are not the ones on disk."""
+
+    def __init__(self, plan: Plan, results: Path = RESULTS) -> None:
+        self.plan, self.results = plan, results
+        self._specs: dict[str, dict[str, Any] | None] = {}
+
+    def of(self, cell: Cell, predecessors: tuple[str, ...]) -> tuple[str, ...]:
+        """Return phrases that tell a cell from the nearest of its predecessors.
+
+        Args:
+            cell: A planned cell.
+            predecessors: Cells on disk of the same place on the axes.
+        """
+        new = json.loads(cell.spec)
+        choices = []
+        for name in predecessors:
+            old = self._on_disk(name)
+            if old is not None:
+                changed = tuple(dict.fromkeys(self._phrases(old, new, name)))
+                choices.append((len(changed), -self._time(name), changed))
+        if not choices:
+            return ("its earlier spec.json cannot be read",)
+        return min(choices)[2] or ("its specification changed",)
+
+    def _on_disk(self, name: str) -> dict[str, Any] | None:
+        if name not in self._specs:
+            spec = read_json_or_none(cell_directory(name, self.results) / "spec.json")
+            self._specs[name] = spec if isinstance(spec, dict) else None
+        return self._specs[name]
+
+    def _time(self, name: str) -> float:
+        return (cell_directory(name, self.results) / "train.json").stat().st_mtime
+
+    def _phrases(self, old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
+        yield from setting_phrases(old, new)
+        yield from self._code_phrases(old, new, name)
+        yield from self._source_phrases(old, new)
+
+    def _code_phrases(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], name: str
+    ) -> Iterator[str]:
+        then, now = old.get("code", {}), new["code"]
+        stages = [s for s in CODE if then.get(s) != now[s] and then.get(s) and now[s]]
+        if not stages:
+            return
+        record = read_json_or_none(cell_directory(name, self.results) / "train.json") or {}
+        modules = (record.get("environment") or {}).get("modules") or {}
+        current = _current_modules(new["dataset"]["kind"])
+        for stage in stages:
+            files = _changed_files(modules.get(stage), current.get(stage, {}))
+            yield f"{CODE[stage]} changed" + (f": {files}" if files else "")
+
+    def _source_phrases(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+        then, now = old["weights"].get("source_cell"), new["weights"]["source_cell"]
+        if then == now or not then or not now:
+            return
+        before, after = self._on_disk(then), self.plan.cells.get(now)
+        if before is None or after is None:
+            yield "the cell that it starts from changed"
+            return
+        source = json.loads(after.spec)
+        # What changed here as well (the training code, say) is told once.
+        own = set(self._code_phrases(old, new, then)) | set(setting_phrases(old, new))
+        for phrase in self._phrases(before, source, then):
+            if phrase not in own:
+                yield phrase if phrase.startswith("source: ") else f"source: {phrase}"
+
+
+def read_json_or_none(path: Path) -> Any:
+    """Return a JSON file's content, or None where it is missing or broken."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return None
+
+
+@cache
+def _current_modules(kind: str) -> Mapping[str, Mapping[str, str]]:
+    return cell_modules(kind)
+
+
+def _changed_files(then: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
+    """Name the modules of a stage that differ; nothing where that was not recorded."""
+    if not then:
+        return ""
+    changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+    files = ["the rule's command" if n == "command" else file_of(n) for n in changed]
+    return listed(files, MOST_MODULES)
+
+
+def file_of(module: str) -> str:
+    """Return the file of a module, as it is found under src/transfergrid."""
+    return module.removeprefix("transfergrid.").replace(".", "/") + ".py"
+
+
+def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a phrase for each setting that differs between two specifications."""
+    rooms = [room for room in new if old.get(room, _NONE) != new[room]]
+    then = flat({room: old[room] for room in rooms if room in old})
+    now = flat({room: new[room] for room in rooms})
+    changed = [key for key in {**then, **now} if then.get(key, _NONE) != now.get(key, _NONE)]
+    dataset, pretraining = new["cell"]["dataset"], new["cell"]["pretraining"]
+    network = new["cell"]["architecture"]
+    tables = [key for key in changed if key.startswith("dataset.tables")]
+    if tables:
+        yield table_phrase(dataset, tables)
+    if "weights.sha256" in changed and {old["weights"].get("kind"), new["weights"]["kind"]} != {
+        "cell"
+    }:
+        yield f"weight file of pretraining {pretraining} changed"
+    for key in changed:
+        room, _, setting = key.partition(".")
+        if key in _DERIVED or room in _DERIVED or key in tables or key == "weights.sha256":
+            continue
+        if key == "architecture.input_px" and "dataset.image_px" in changed:
+            continue
+        change = f"{setting or room} {shown(then.get(key))} → {shown(now.get(key))}"
+        if room == "recipe":
+            yield words(change)
+        elif room == "dataset":
+            yield f"data set {dataset}: {words(change)}"
+        elif room == "weights":
+            plugin = setting == "code"
+            yield f"pretraining {pretraining}: {'its code changed' if plugin else words(change)}"
+        elif room == "architecture":
+            plugin = setting == "code"
+            yield f"network {network}: {'its code changed' if plugin else words(change)}"
+        else:
+            yield words(change)
+
+
+def table_phrase(dataset: str, keys: list[str]) -> str:
+    """Say what of a data set's content changed, from the keys of its hashed tables."""
+    members = [key.removeprefix("dataset.tables").lstrip(".") for key in keys]
+    images = [name for name in members if name.endswith("_images.npy")]
+    what = "images" if images and len(images) == len(members) else "labels"
+    files = [name for name in members if name and not name.endswith(".npy")]
+    return f"{what} of data set {dataset} changed" + (f": {listed(files, 3)}" if files else "")
+
+
+def flat(value: Any, prefix: str = "") -> Flat:
+    """Return the leaves of nested mappings by dotted key; lists are leaves."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    found: Flat = {}
+    for key, item in value.items():
+        found |= flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def words(phrase: str) -> str:
+    """Return a change with its setting's name as words: ``learning rate 1e-4 → 3e-4``."""
+    setting, _, rest = phrase.partition(" ")
+    return f"{setting.replace('_', ' ').replace('.', ' ')} {rest}"
+
+
+def shown(value: Any) -> str:
+    """Write a setting's value briefly; small numbers as powers of ten."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value and abs(value) < 0.01:
+        mantissa, _, exponent = f"{value:.6e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    if isinstance(value, int | float):
+        return f"{value:.10g}"
+    if isinstance(value, list):
+        return listed([shown(item) for item in value], 6) if value else "none"
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+_EVALUATION = {"evaluation.primary"}
+_OUTSIDE = {"cells", "questions", "templates", "resolved", "recipes", "code", "name"}
+
+
+def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return phrases for what differs between two contents of a stage's stamp."""
+    phrases = []
+    if old.get("code") != new.get("code"):
+        phrases.append("code changed")
+    phrases += _cell_phrases(old.get("cells") or [], new.get("cells") or [])
+    phrases += _question_phrases(old.get("questions") or [], new.get("questions") or [])
+    then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
+    now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
+    for key in {**then, **now}:
+        if key in _EVALUATION or then.get(key, _NONE) == now.get(key, _NONE):
+            continue
+        if key in ("title", "description"):
+            phrases.append(f"{key} changed")
+            continue
+        setting = key.removeprefix("evaluation.")
+        phrases.append(words(f"{setting} {shown(then.get(key))} → {shown(now.get(key))}"))
+    files = [content.get("templates", {}) for content in (old, new)]
+    names = sorted({*files[0], *files[1]})
+    phrases += [f"{n} changed" for n in names if files[0].get(n) != files[1].get(n)]
+    if not phrases and old != new:
+        phrases.append("settings of the study changed")
+    return phrases
+
+
+def _cell_phrases(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:
+    then = {item["cell"].rpartition("-")[0]: item for item in old}
+    now = {item["cell"].rpartition("-")[0]: item for item in new}
+    both = [name for name in now if name in then]
+    replaced = sum(then[name]["cell"] != now[name]["cell"] for name in both)
+    counts = {
+        "added": sum(name not in then for name in now),
+        "removed": sum(name not in now for name in then),
+        "replaced": replaced,
+        "described anew": sum(then[name] != now[name] for name in both) - replaced,
+    }
+    told = [f"{count} {verb}" for verb, count in counts.items() if count]
+    if not told and list(then) != list(now):
+        told = ["in another order"]
+    return [f"cells: {', '.join(told)}"] if told else []
+
+
+def _question_phrases(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    then = {item["name"]: item for item in old}
+    now = {item["name"]: item for item in new}
+    gone = [f"question {name} removed" for name in then if name not in now]
+    come = [f"question {name} added" for name in now if name not in then]
+    other = [f"question {name} changed" for name in now if then.get(name, now[name]) != now[name]]
+    return gone + come + other

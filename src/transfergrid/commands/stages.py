@@ -1,0 +1,165 @@
+"""Which of a study's later stages are stale (ensembles to report), and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfergrid.commands.jobs import SCORED
+from transfergrid.commands.memory import Memory
+from transfergrid.commands.reasons import read_json_or_none, stage_phrases
+from transfergrid.commands.state import CellState
+from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
+from transfergrid.planning.plan import FIGURES, STAGES, TABLES, Plan, PlannedStudy
+
+AFTER = {"tables": "ensemble", "statistics": "tables", "figures": "statistics", "report": "figures"}
+"""The stage that each one follows."""
+_STATISTICS = ("contrasts", "correlations")
+
+
+@dataclass(frozen=True)
+class StageState:
+    """One stage of a study.
+
+    Attributes:
+        stage: Its name.
+        jobs: How many of its jobs Snakemake would run.
+        reasons: Why, in words; empty where it only follows what is redone before it.
+    """
+
+    stage: str
+    jobs: int
+    reasons: tuple[str, ...]
+
+
+def stage_states(
+    study: PlannedStudy,
+    cells: Mapping[str, CellState],
+    results: Path = RESULTS,
+    memory: Memory | None = None,
+) -> list[StageState]:
+    """Return the state of every stage of a study, in their order."""
+    memory = memory or Memory()
+    states: dict[str, StageState] = {}
+    for stage in STAGES:
+        name, content = study.stamps[stage]
+        stamp = results / "stamps" / name
+        reasons = [] if stamp.exists() else _stamp_reasons(stamp, content)
+        if stage == "ensemble":
+            jobs = _ensemble_jobs(study, cells, stamp, results, memory)
+        else:
+            before = states[AFTER[stage]].jobs or (
+                stage == "tables" and any(cells[cell.name].scores for cell in study.cells)
+            )
+            missing = _missing(study, stage, results, memory)
+            if missing and not reasons:
+                reasons = missing
+            jobs = int(bool(before or reasons or _updated(study, stage, stamp, results, memory)))
+        if jobs and not reasons:
+            follows = stage in AFTER and states[AFTER[stage]].jobs
+            reasons = [] if follows or stage == "ensemble" else ["what it is made of changed"]
+        states[stage] = StageState(stage, jobs, tuple(reasons))
+    return list(states.values())
+
+
+def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
+    """Say why scores would be made again for all cells, or None where their stamp is there."""
+    stamp = results / "stamps" / plan.evaluate_stamp[0]
+    if stamp.exists() or not earlier_stamps(stamp):
+        return None
+    return "evaluation code changed"
+
+
+def earlier_stamps(stamp: Path) -> list[Path]:
+    """Return the stamps on disk that a planned one replaces, the newest last."""
+    siblings = stamp.parent.glob(f"{stamp.name.rpartition('.')[0]}.*")
+    return sorted(siblings, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _stamp_reasons(stamp: Path, content: Mapping[str, object]) -> list[str]:
+    earlier = earlier_stamps(stamp)
+    old = read_json_or_none(earlier[-1]) if earlier else None
+    if not isinstance(old, dict):
+        return ["not made yet"]
+    return stage_phrases(old, content)
+
+
+def _ensemble_jobs(
+    study: PlannedStudy,
+    cells: Mapping[str, CellState],
+    stamp: Path,
+    results: Path,
+    memory: Memory,
+) -> int:
+    if not stamp.exists():
+        return len(study.targets) * len(study.selections)
+    stamp_time = stamp.stat().st_mtime_ns
+    count = 0
+    for cell in study.targets:
+        receipt = cell_directory(cell.name, results) / SCORED
+        newest = max(stamp_time, receipt.stat().st_mtime_ns) if receipt.exists() else stamp_time
+        for selection in study.selections:
+            folder = ensemble_directory(study.name, cell.name, selection, results)
+            outputs = [folder / "valid.parquet", folder / "test.parquet"]
+            count += bool(
+                cells[cell.name].scores
+                or _incomplete(outputs, outputs[1:], memory)
+                or (_oldest(outputs) < newest and _newer([receipt, stamp], outputs, memory))
+            )
+    return count
+
+
+def _outputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
+    folder = results / study.name
+    tables = [name for name in TABLES if name not in _STATISTICS]
+    return {
+        "tables": [folder / "tables" / f"{name}.csv" for name in tables],
+        "statistics": [folder / "tables" / f"{name}.csv" for name in _STATISTICS],
+        "figures": [folder / "figures" / f"{name}.svg" for name in FIGURES],
+        "report": [folder / "report.html"],
+    }[stage]
+
+
+def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
+    made = {name: _outputs(study, name, results) for name in AFTER}
+    if stage == "tables":
+        scored = [cell_directory(cell.name, results) / SCORED for cell in study.cells]
+        return scored + [
+            ensemble_directory(study.name, cell.name, selection, results) / "test.parquet"
+            for cell in study.targets
+            for selection in study.selections
+        ]
+    return {
+        "statistics": made["tables"][:1],
+        "figures": [made["tables"][0], *made["statistics"]],
+        "report": [*made["figures"], *made["tables"][1:]],
+    }[stage]
+
+
+def _missing(study: PlannedStudy, stage: str, results: Path, memory: Memory) -> list[str]:
+    outputs = _outputs(study, stage, results)
+    # Figures are no target of a run: they are drawn again when the page is written again.
+    gone = [] if stage == "figures" else [path for path in outputs if not path.exists()]
+    gone += [path for path in outputs if memory.incomplete(str(path))]
+    return [f"{gone[0].relative_to(results)} is missing"] if gone else []
+
+
+def _updated(study: PlannedStudy, stage: str, stamp: Path, results: Path, memory: Memory) -> bool:
+    outputs = _outputs(study, stage, results)
+    return _newer([stamp, *_inputs(study, stage, results)], outputs, memory)
+
+
+def _newer(inputs: Sequence[Path], outputs: Sequence[Path], memory: Memory) -> bool:
+    return bool(memory.updated(map(str, inputs), map(str, outputs)))
+
+
+def _incomplete(outputs: Sequence[Path], targets: Sequence[Path], memory: Memory) -> bool:
+    return any(not path.exists() for path in targets) or any(
+        memory.incomplete(str(path)) for path in outputs
+    )
+
+
+def _oldest(outputs: Sequence[Path]) -> int:
+    return min(os.stat(path).st_mtime_ns for path in outputs if path.exists())
