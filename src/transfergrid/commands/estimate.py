@@ -17,7 +17,7 @@ from transfergrid.planning.recipe import Recipe
 
 FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
-START_SECONDS = 8.0
+START_SECONDS = 5.0
 """A job's imports and opening of data."""
 STATES_AT_ONCE = 8
 """Trainings whose saved states lie on disk at one time, at most."""

@@ -16,8 +16,8 @@ from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
 from transfergrid.planning.sources import Dataset
 
-FILMS_PER_PATIENT = 1.6
-"""Of a drawn data set of chest films, about."""
+FILMS_PER_PATIENT = (1.55, 1.2, 1.2)
+"""Of a drawn data set of chest films, in train, valid and test, about."""
 CHEXPERT_TASKS = 14
 
 
@@ -87,7 +87,7 @@ def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Imag
         counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
         if declaration["set"] == "shapes":
             return _images(counts, 8, exact=True)
-        films = [round(FILMS_PER_PATIENT * count) for count in counts]
+        films = [round(r * n) for r, n in zip(FILMS_PER_PATIENT, counts, strict=True)]
         return _images(films, _tasks(declaration), exact=False)
     if root is None:
         return None

@@ -162,15 +162,19 @@ def describe(group: Sequence[Cell], all_cells: Sequence[Cell]) -> str:
         return group[0].name
     if len(group) == len(all_cells):
         return f"all {len(group)} cells"
-    told = []
+    told: list[str] = []
+    left = list(all_cells)
     for axis in _TELLING:
         here = list(dict.fromkeys(getattr(cell.point, axis) for cell in group))
-        alike = [cell for cell in all_cells if getattr(cell.point, axis) in here]
-        if len(alike) < len(all_cells) and len(here) <= MOST_VALUES:
-            told.append(f"{axis} {listed(here)}")
-            if len(alike) == len(group):
-                told = told[-1:]  # this axis alone says which
-                break
+        narrowed = [cell for cell in left if getattr(cell.point, axis) in here]
+        if len(narrowed) == len(left) or len(here) > MOST_VALUES:
+            continue
+        if len(group) == sum(getattr(cell.point, axis) in here for cell in all_cells):
+            told = []  # this axis alone says which
+        told.append(f"{axis} {listed(here)}")
+        left = narrowed
+        if len(left) == len(group):
+            break
     return cells(len(group)) + (f" of {', '.join(told)}" if told else "")
 
 

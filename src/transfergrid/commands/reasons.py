@@ -132,9 +132,8 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
     tables = [key for key in changed if key.startswith("dataset.tables")]
     if tables:
         yield table_phrase(dataset, tables)
-    if "weights.sha256" in changed and {old["weights"].get("kind"), new["weights"]["kind"]} != {
-        "cell"
-    }:
+    hashes = then.get("weights.sha256"), now.get("weights.sha256")
+    if all(hashes) and hashes[0] != hashes[1]:
         yield f"weight file of pretraining {pretraining} changed"
     for key in changed:
         room, _, setting = key.partition(".")

@@ -1,0 +1,107 @@
+"""A small planned study, and results for it that nobody trained."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.study import merge
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "title": "A small study",
+    "device": "cpu",
+    "datasets": {
+        "films": {"kind": "phantom", "patients": 60, "image_px": 64},
+        "textures": {"kind": "phantom", "set": "shapes", "patients": 64, "image_px": 64},
+    },
+    "pretrainings": {
+        "random": {"kind": "random"},
+        "textures": {"kind": "cell", "dataset": "textures", "protocol": "source"},
+    },
+    "recipe": {"learning_rate": 1e-3, "epochs": 2, "batch_size": 16, "keep_checkpoints": 2},
+    "protocols": {"finetune": {}, "source": {"epochs": 4}},
+    "grid": [
+        {
+            "datasets": ["films"],
+            "architectures": ["lcnet_050"],
+            "pretrainings": ["random", "textures"],
+            "truncations": [0, 1],
+            "seeds": [0],
+        }
+    ],
+    "evaluation": {"selections": ["best", "last"], "bootstrap": {"replicates": 100}},
+    "questions": [
+        {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0},
+    ],
+}
+
+
+def plan(folder: Path, changes: Mapping[str, Any] | None = None, name: str = "study.yaml") -> Plan:
+    """Plan the study with changes laid over it, from a file in `folder`."""
+    path = folder / name
+    path.write_text(yaml.safe_dump(merge(copy.deepcopy(STUDY), changes or {})))
+    return plan_run([path], {})
+
+
+def finish(
+    planned: Plan,
+    results: Path,
+    names: Iterable[str] | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what a finished run has of some cells (all if None), stamps first."""
+    for stamp, content in planned.stamps.items():
+        write(results / "stamps" / stamp, content)
+    for cell in planned.cells.values():
+        write(results / "cache" / cell.dataset_id / "receipt.json", {})
+        write(results / "cache" / cell.dataset_id / "card.json", CARD)
+    for name in planned.cells if names is None else names:
+        train(planned, results, name, record)
+        score(results, name, (record or {}).get("status", "finished"))
+
+
+CARD = {
+    "splits": {"train": {"images": 93}, "valid": {"images": 45}, "test": {"images": 50}},
+    "tasks": [f"task_{number}" for number in range(14)],
+}
+RECORD = {
+    "status": "finished",
+    "images_per_second": 400.0,
+    "device": "cpu",
+    "precision": "fp32",
+    "environment": {"packages": {}},
+}
+
+
+def train(planned: Plan, results: Path, name: str, record: Mapping[str, Any] | None = None) -> None:
+    """Write what training leaves of a cell."""
+    folder = results / "cells" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.json").write_text(planned.cells[name].spec)
+    write(folder / "card.json", CARD)
+    write(folder / "checkpoints" / "index.json", {"checkpoints": []})
+    (folder / "checkpoints" / "step-00000012.safetensors").write_bytes(b"x" * 1000)
+    write(folder / "train.json", {**RECORD, **(record or {})})
+    write(folder / "receipts" / "train.json", {"status": "finished"})
+
+
+def score(results: Path, name: str, status: str = "finished") -> None:
+    """Write what evaluation leaves of a cell."""
+    folder = results / "cells" / name
+    for split in ("valid", "test"):
+        (folder / "scores").mkdir(exist_ok=True)
+        (folder / "scores" / f"{split}.npz").write_bytes(b"scores")
+    write(folder / "receipts" / "evaluate.json", {"status": status})
+
+
+def write(path: Path, content: Any) -> None:
+    """Write JSON, as the project's programs do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from unit.commands import made_up_results as made
+
+from transfergrid.commands import estimate
+from transfergrid.commands.estimate import (
+    FORWARD_SHARE,
+    START_SECONDS,
+    disk_bytes,
+    hours_left,
+    job_seconds,
+    kept,
+)
+from transfergrid.commands.images import Images
+from transfergrid.commands.pace import SPREAD, known_costs, measurements
+from transfergrid.commands.state import CellState, Status, cell_states
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.recipe import Recipe
+
+RESULTS = Path("results")
+IMAGES = Images(train=1000, valid=90, test=210, tasks=14, exact=True)
+
+
+def state(trains: bool = True, scores: bool = True, progress: float = 0.0) -> CellState:
+    return CellState("x", Status.MISSING, trains=trains, scores=scores, progress=progress)
+
+
+def test_training_is_epochs_validations_and_scoring() -> None:
+    recipe = Recipe(epochs=3, keep_checkpoints=10)
+    steps = 3 * 1000 / 50
+    predicted = 3 * 90 + 3 * (90 + 210)  # three validations, three checkpoints
+    expected = steps + FORWARD_SHARE * predicted / 50 + 2 * START_SECONDS
+    assert job_seconds(recipe, IMAGES, state(), 50) == pytest.approx(expected)
+
+
+def test_scoring_alone_is_forward_passes_of_the_kept_checkpoints() -> None:
+    recipe = Recipe(epochs=30, keep_checkpoints=2)
+    expected = START_SECONDS + FORWARD_SHARE * 3 * 300 / 50
+    assert job_seconds(recipe, IMAGES, state(trains=False), 50) == pytest.approx(expected)
+
+
+def test_what_a_stopped_training_has_done_is_not_counted_again() -> None:
+    recipe = Recipe(epochs=4)
+    half = job_seconds(recipe, IMAGES, state(scores=False, progress=0.5), 50)
+    whole = job_seconds(Recipe(epochs=2), IMAGES, state(scores=False), 50)
+    assert half == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "count"),
+    [
+        (Recipe(epochs=3, keep_checkpoints=10), 3),
+        (Recipe(epochs=30, keep_checkpoints=10), 11),
+        (Recipe(epochs=1, keep_checkpoints=10, validate_every_examples=100), 10),
+        (Recipe(epochs=1, train_count=50, validate_every_examples=100), 1),
+        (Recipe(epochs=1, train_share=0.5, validate_every_examples=250), 2),
+    ],
+)
+def test_no_more_checkpoints_are_kept_than_validations_were(recipe: Recipe, count: int) -> None:
+    assert kept(recipe, IMAGES) == count
+
+
+@pytest.fixture()
+def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    return made.plan(tmp_path)
+
+
+def test_a_finished_study_costs_nothing(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    found = hours_left(planned.studies["small"], cell_states(planned), measurements())
+    assert (found.low, found.high, found.cells) == (0, 0, 0)
+    assert set(disk_bytes(planned).values()) == {0}
+
+
+def test_one_cell_that_is_gone_costs_what_its_like_took(planned: Plan) -> None:
+    made.finish(made.plan(Path(), {"grid": [{**made.STUDY["grid"][0], "seeds": [1]}]}), RESULTS)
+    made.finish(planned, RESULTS)
+    study = planned.studies["small"]
+    gone = next(cell for name, cell in planned.cells.items() if "random-drop0-finetune" in name)
+    shutil.rmtree(RESULTS / "cells" / gone.name)
+    found = hours_left(study, cell_states(planned), measurements())
+    assert dict(found.bases) == {"measured": 1}
+    recipe = study.study.recipes["finetune"]
+    card = Images(93, 45, 50, 14, exact=True)
+    hours = job_seconds(recipe, card, state(), 400.0) / 3600
+    assert found.low == pytest.approx(hours / SPREAD["measured"])
+    assert found.high == pytest.approx(hours * SPREAD["measured"])
+
+
+def test_a_first_run_is_a_guess_and_says_so(planned: Plan) -> None:
+    found = hours_left(planned.studies["small"], cell_states(planned), [])
+    assert dict(found.bases) == {"guess": 5}
+    assert found.high == pytest.approx(found.low * SPREAD["guess"] ** 2)
+
+
+def test_data_of_unknown_size_are_named_not_counted(
+    planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "count_images", lambda *_: None)
+    found = hours_left(planned.studies["small"], cell_states(planned), [])
+    assert (found.cells, sum(found.unknown.values())) == (0, 5)
+    assert "data set films is not decoded yet" in found.unknown
+
+
+def test_disk_is_counted_part_by_part(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    shutil.rmtree(RESULTS / "cells")
+    shutil.rmtree(next(RESULTS.glob("cache/textures-*")))
+    need = disk_bytes(planned)
+    textures = 64 + 150 + 300
+    assert need["caches"] == textures * 64 * 64
+    whole, cut = (4 * known_costs()["lcnet_050", truncation][0] for truncation in (0, 1))
+    # Two fine-tuned cells of each depth with two checkpoints, one source with three.
+    assert need["checkpoints"] == 2 * 2 * whole + 2 * 2 * cut + 3 * whole
+    assert need["states"] == 5 * 6 * whole
+    assert need["weights"] == 0
+
+
+def test_the_disk_of_two_studies_counts_shared_cells_once(planned: Plan) -> None:
+    twice = Plan({**planned.studies, "again": planned.studies["small"]})
+    assert disk_bytes(twice) == disk_bytes(planned)

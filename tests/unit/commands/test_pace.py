@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.commands import made_up_results as made
+
+from transfergrid.commands import pace as module
+from transfergrid.commands.pace import (
+    GUESSED_RATE,
+    Measured,
+    Pace,
+    known_costs,
+    macs,
+    measurements,
+    pace,
+    target_device,
+)
+from transfergrid.models.cost import cost
+from transfergrid.planning.architectures import known_architectures
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "truncation"), [("lcnet_050", 0), ("lcnet_050", 3), ("resnet18", 1)]
+)
+def test_the_listed_costs_are_those_of_the_networks(name: str, truncation: int) -> None:
+    counted = cost(known_architectures()[name].record(224), 14, truncation, 224)
+    assert known_costs()[name, truncation] == (counted.params, counted.macs)
+
+
+def test_every_named_network_is_listed_at_every_depth() -> None:
+    assert set(known_costs()) == {
+        (name, truncation)
+        for name, network in known_architectures().items()
+        for truncation in range(network.max_truncation + 1)
+    }
+
+
+def test_work_grows_with_the_area() -> None:
+    counted = cost(known_architectures()["resnet18"].record(320), 14, 0, 320)
+    assert macs("resnet18", 0, 320) == pytest.approx(counted.macs, rel=0.001)
+    assert macs("unknown", 0, 320) is None
+
+
+@pytest.fixture()
+def cell(tmp_path: Path) -> Cell:
+    planned = made.plan(tmp_path)
+    return next(cell for name, cell in planned.cells.items() if "random-drop0-finetune" in name)
+
+
+SAME = Measured("lcnet_050", 0, 64, "fp32", "all", "cpu", 300.0)
+LIKE = Recipe()
+
+
+def other(**changes: object) -> Measured:
+    return Measured(**{**vars(SAME), **changes})  # type: ignore[arg-type]
+
+
+def test_cells_like_it_come_first(cell: Cell) -> None:
+    known = [other(rate=100.0), SAME, other(rate=900.0), other(px=32, rate=1.0)]
+    assert pace(cell, LIKE, 64, "cpu", known) == Pace(300.0, "measured")
+
+
+def test_the_network_at_another_size_is_scaled_by_the_area(cell: Cell) -> None:
+    known = [other(px=32), other(architecture="resnet18", rate=1.0)]
+    assert pace(cell, LIKE, 64, "cpu", known) == Pace(75.0, "scaled")
+
+
+def test_other_networks_are_scaled_by_their_work(cell: Cell) -> None:
+    known = [other(architecture="resnet18", rate=10.0)]
+    ratio = known_costs()["resnet18", 0][1] / known_costs()["lcnet_050", 0][1]
+    found = pace(cell, LIKE, 64, "cpu", known)
+    assert found is not None and found.basis == "scaled"
+    assert found.rate == pytest.approx(10.0 * ratio)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "rate"),
+    [("cpu", "bf16", "cpu"), ("GPU", "fp32", "fp32"), ("GPU", "bf16", "bf16")],
+)
+def test_other_devices_tell_nothing(cell: Cell, device: str, precision: str, rate: str) -> None:
+    known = [other(device="another")]
+    found = pace(cell, Recipe(precision=precision), 64, device, known)
+    work = macs("lcnet_050", 0, 64)
+    assert work is not None
+    assert found == Pace(GUESSED_RATE[rate] / work, "guess")
+
+
+def test_a_cpu_computes_in_float32_whatever_the_recipe_says(cell: Cell) -> None:
+    assert pace(cell, Recipe(precision="bf16"), 64, "cpu", [SAME]) == Pace(300.0, "measured")
+
+
+def test_an_unknown_network_is_unknown(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "known_costs", dict)
+    assert pace(cell, LIKE, 64, "cpu", [other(architecture="resnet18")]) is None
+    assert pace(cell, LIKE, 64, "cpu", [SAME]) == Pace(300.0, "measured")
+
+
+def test_finished_cells_are_read_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned = made.plan(tmp_path)
+    made.finish(planned, Path("results"))
+    names = list(planned.cells)
+    made.train(planned, Path("results"), names[0], {"status": "diverged"})
+    (Path("results/cells") / names[1] / "train.json").write_text("{")
+    (Path("results/cells") / names[2] / "spec.json").unlink()
+    (Path("results/cells") / "stray").mkdir()
+    found = measurements()
+    assert len(found) == len(names) - 3
+    assert {one.rate for one in found} == {400.0}
+    assert {(one.architecture, one.px, one.layers) for one in found} == {("lcnet_050", 64, "all")}
+
+
+def test_the_device_is_the_studys_or_what_is_seen_or_what_was_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used = [other(device="NVIDIA B"), SAME]
+    monkeypatch.setattr(module, "gpu_name", lambda: "NVIDIA A")
+    assert target_device("cpu", used) == "cpu"
+    assert target_device("auto", used) == "NVIDIA A"
+    monkeypatch.setattr(module, "gpu_name", lambda: None)
+    assert target_device("cuda", used) == "NVIDIA B"
+    assert (target_device("cuda", []), target_device("auto", [])) == ("GPU", "cpu")
+
+
+def test_a_gpu_is_named_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA H200'\necho 'NVIDIA H200'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    module.gpu_name.cache_clear()
+    assert module.gpu_name() == "NVIDIA H200"
+    program.write_text("#!/bin/sh\nexit 9\n")
+    module.gpu_name.cache_clear()
+    assert module.gpu_name() is None
+    module.gpu_name.cache_clear()
