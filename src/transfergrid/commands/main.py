@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from transfergrid.runtime.errors import UserError
 
 COMMANDS: dict[str, str] = {
+    "plan": "Say what is done, what is stale and why, and what the rest will cost.",
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and report from the cells that are finished so far.",
+    "prune": "List what no study names any more, and remove it where told to.",
 }
 """What each subcommand is for; the module of its name is imported when it is asked for."""
 

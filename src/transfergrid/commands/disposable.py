@@ -1,0 +1,285 @@
+"""Finds what can go from results/, and removes it whole, under the locks of those who use it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transfergrid.commands.jobs import SCORED, TRAINED, planned_jobs
+from transfergrid.commands.memory import Memory
+from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.commands.state import (
+    CellState,
+    Status,
+    cell_states,
+    folders,
+    read_runner,
+)
+from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.plan import CELL, DATASET_ID, WEIGHTS_ID, Plan, PlannedStudy
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.locks import exclusive
+
+LEFTOVER_SECONDS = 3600
+"""A writer's temporary file that nothing has changed for this long belongs to a killed one."""
+SELECTION = r"last|best|top\d+(_per_task)?"
+_LOCKED = "a run of Snakemake names it (if that run was killed: snakemake --unlock)"
+_BUSY = "another process uses it"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that can go.
+
+    Attributes:
+        kind: What it is, in one word.
+        name: Its name.
+        paths: Files and folders to remove, in this order.
+        lock: The lock that its users hold, or None.
+        in_use: Why it has to stay for now; empty where it can go.
+    """
+
+    kind: str
+    name: str
+    paths: tuple[Path, ...]
+    lock: Path | None = None
+    in_use: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(size_of(path) for path in self.paths)
+
+
+def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> list[Item]:
+    """Return everything under `results` that the plan's studies do not name and no other needs."""
+    locked = _in_locks(memory or Memory(), results)
+    items = list(_cell_items(plan, results, locked))
+    used = _used_by([item.name for item in items if item.in_use], results)
+    items = [_kept(item) if item.name in used else item for item in items]
+    ids = {cell.dataset_id for cell in plan.cells.values()} | used
+    ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id}
+    for kind, room, pattern in (("cache", "cache", DATASET_ID), ("weights", "weights", WEIGHTS_ID)):
+        items += _shared_items(kind, results / room, pattern, ids, locked)
+    for study in plan.studies.values():
+        items += _ensemble_items(study, results, locked)
+    items += _note_items(results, ids | locked)
+    gone = {path for item in items for path in item.paths}
+    return items + list(_leftovers(results, gone, locked))
+
+
+def finished_checkpoints(
+    plan: Plan, results: Path = RESULTS, memory: Memory | None = None
+) -> list[Item]:
+    """Return the weights of finished cells of the plan that no unfinished cell starts from."""
+    memory = memory or Memory()
+    states = cell_states(plan, results, planned_jobs(plan, results, memory))
+    locked = _in_locks(memory, results)
+    needed = _sources_needed(plan, states, results)
+    items = []
+    for name, state in states.items():
+        folder = cell_directory(name, results)
+        if state.status is not Status.DONE or state.freed or folder.is_symlink():
+            continue
+        reason = _cell_in_use(folder, locked)
+        if name in needed:
+            reason = f"{needed[name]} starts from it and is not finished"
+        # The receipt goes first: a kill between the two leaves a cell that is trained again
+        # where it is needed, never one that is taken for whole.
+        paths = (folder / TRAINED, folder / "checkpoints")
+        items.append(Item("checkpoints", name, paths, folder / ".lock", reason))
+    return items
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder; links are not followed."""
+    try:
+        if path.is_symlink() or not path.is_dir():
+            return path.lstat().st_size
+    except OSError:
+        return 0
+    return sum(
+        _size_of_file(os.path.join(root, name))
+        for root, _, files in os.walk(path)
+        for name in files
+    )
+
+
+def _size_of_file(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _in_locks(memory: Memory, results: Path) -> set[str]:
+    """Return names of cells, ids, and ensembles that a run of Snakemake has locked."""
+    found = set()
+    top = len(results.parts)
+    for path in memory.locked:
+        parts = Path(path).parts
+        if parts[:top] != results.parts:
+            continue
+        inner = parts[top:]
+        if len(inner) > 1:
+            found.add(inner[1])
+        if len(inner) > 3 and inner[1] == "ensemble":
+            found.add("/".join(inner[:3]))
+    return found
+
+
+def _cell_in_use(folder: Path, locked: set[str]) -> str:
+    runner = read_runner(folder)
+    if runner is not None and runner.alive:
+        return "its job runs"
+    return _LOCKED if folder.name in locked else ""
+
+
+def _cell_items(plan: Plan, results: Path, locked: set[str]) -> Iterator[Item]:
+    for name, folder in sorted(_room(results / "cells").items()):
+        if name not in plan.cells and re.fullmatch(CELL, name):
+            yield Item("cell", name, (folder,), folder / ".lock", _cell_in_use(folder, locked))
+
+
+def _room(room: Path) -> dict[str, Path]:
+    """Return the folders of a room; a room that is a link is not this run's to clear."""
+    return {} if room.is_symlink() else folders(room)
+
+
+def _kept(item: Item) -> Item:
+    return replace(item, in_use=item.in_use or "a cell in use starts from it")
+
+
+def _used_by(names: list[str], results: Path) -> set[str]:
+    """Return the ids of data and weights, and the sources, that some cells need."""
+    used: set[str] = set()
+    queue = list(names)
+    while queue:
+        spec = _spec(queue.pop(), results)
+        weights = spec.get("weights") or {}
+        ids = (spec.get("dataset") or {}).get("id"), weights.get("id")
+        used.update(found for found in ids if found)
+        source = weights.get("source_cell")
+        if source and source not in used:
+            used.add(source)
+            queue.append(source)
+    return used
+
+
+def _spec(name: str, results: Path) -> Mapping[str, Any]:
+    spec = read_json_or_none(cell_directory(name, results) / "spec.json")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _shared_items(
+    kind: str, room: Path, pattern: str, ids: set[str], locked: set[str]
+) -> Iterator[Item]:
+    for name, folder in sorted(_room(room).items()):
+        if name not in ids and re.fullmatch(pattern, name):
+            paths = (folder, room / "logs" / f"{name}.log")
+            reason = _LOCKED if name in locked else ""
+            yield Item(kind, name, paths, room / f".{name}.lock", reason)
+
+
+def _ensemble_items(study: PlannedStudy, results: Path, locked: set[str]) -> Iterator[Item]:
+    named = {cell.name for cell in study.targets}
+    room, logs = results / study.name / "ensemble", results / study.name / "logs" / "ensemble"
+    if room.parent.is_symlink():
+        return
+    for cell, folder in sorted(_room(room).items()):
+        if not re.fullmatch(CELL, cell):
+            continue
+        reason = _LOCKED if f"{study.name}/ensemble/{cell}" in locked else ""
+        if cell not in named:
+            found = (folder, *sorted(logs.glob(f"{cell}.*")))
+            yield Item("ensemble", f"{study.name}/{cell}", found, in_use=reason)
+            continue
+        for selection, inner in sorted(folders(folder).items()):
+            if selection not in study.selections and re.fullmatch(SELECTION, selection):
+                found = (inner, logs / f"{cell}.{selection}.log")
+                yield Item("ensemble", f"{study.name}/{cell}/{selection}", found, in_use=reason)
+
+
+def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:
+    room = results / "stamps"
+    if room.is_symlink():
+        return
+    for path in sorted(room.glob("*.location.*")):
+        if path.name.rsplit(".", 2)[0] not in needed and path.name not in needed:
+            yield Item("note", path.name, (path,))
+
+
+def _leftovers(results: Path, gone: set[Path], locked: set[str]) -> Iterator[Item]:
+    """Yield what killed writers left: temporary files and folders that nothing changes any more."""
+    old = time.time() - LEFTOVER_SECONDS
+    for root, directories, files in os.walk(results):
+        here = Path(root)
+        directories[:] = [d for d in directories if here / d not in gone]
+        for name in sorted([*directories, *files]):
+            if not name.startswith(".tmp-"):
+                continue
+            path = here / name
+            if path not in gone and _changed(path) < old and not any(n in name for n in locked):
+                yield Item("leftover", str(path.relative_to(results)), (path,))
+        directories[:] = [d for d in directories if not d.startswith(".tmp-")]
+
+
+def _changed(path: Path) -> float:
+    times = [path.lstat().st_mtime]
+    for root, _, files in os.walk(path):
+        for name in files:
+            try:
+                times.append(os.lstat(os.path.join(root, name)).st_mtime)
+            except OSError:
+                times.append(time.time())  # it has just gone, so somebody is at work
+    return max(times)
+
+
+def _sources_needed(plan: Plan, states: Mapping[str, CellState], results: Path) -> dict[str, str]:
+    """Return by source cell an unfinished cell, of these studies or others, that starts from it."""
+    needed = {}
+    for name, cell in plan.cells.items():
+        if cell.source_cell and states[name].trains:
+            needed[cell.source_cell] = name
+    for name, folder in _room(results / "cells").items():
+        if name not in plan.cells and not (folder / SCORED).exists():
+            source = (_spec(name, results).get("weights") or {}).get("source_cell")
+            if source:
+                needed.setdefault(source, name)
+    return needed
+
+
+def remove(item: Item) -> str:
+    """Remove a thing under its lock; return why it was left alone, or nothing."""
+    try:
+        with exclusive(item.lock, _BUSY) if item.lock else contextlib.nullcontext():
+            for path in item.paths:
+                remove_path(path)
+    except UserError as error:
+        if str(error) != _BUSY:
+            raise
+        return _BUSY
+    return ""
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file or a folder; a kill leaves it whole, or under a name that nothing reads.
+
+    Links are removed themselves, never what they point to.
+    """
+    if not path.is_symlink() and not path.exists():
+        return
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    aside = path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name[-200:]}")
+    os.rename(path, aside)
+    shutil.rmtree(aside)

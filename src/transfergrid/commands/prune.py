@@ -1,0 +1,130 @@
+"""transfergrid prune: what no study names any more, and the weights of finished cells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from transfergrid.commands.disposable import Item, finished_checkpoints, remove, unnamed
+from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
+from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.commands.text import aligned, cells, size
+from transfergrid.planning.paths import RESULTS
+from transfergrid.planning.plan import CELL, Plan
+from transfergrid.runtime.errors import UserError
+
+_ROOMS = ("cells", "cache", "weights", "stamps")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``transfergrid prune``."""
+    add_study_arguments(parser)
+    parser.add_argument("--delete", action="store_true", help="remove what is listed")
+    parser.add_argument(
+        "--checkpoints",
+        action="store_true",
+        help="instead of what no study names: the weights of finished cells, which are trained "
+        "again only where they have to be scored again",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List what can go, and remove it where that was asked for."""
+    with in_directory(arguments.directory):
+        plan = plan_of(arguments)
+        if not RESULTS.is_dir():
+            raise UserError(
+                f"{RESULTS.absolute()} does not exist; name the working directory of your runs "
+                "with --directory."
+            )
+        find = finished_checkpoints if arguments.checkpoints else unnamed
+        items = find(plan)
+        lines = _deleted(items) if arguments.delete else _listing(items)
+        if not arguments.checkpoints:
+            lines += _notes(plan, items)
+        print("\n".join(lines))
+    return 0
+
+
+def _listing(items: list[Item]) -> list[str]:
+    free = [item for item in items if not item.in_use]
+    if not items:
+        return ["Nothing can go."]
+    rows = [
+        [item.kind, item.name, size(item.size), f"stays: {item.in_use}" if item.in_use else ""]
+        for item in items
+    ]
+    total = sum(item.size for item in free)
+    lines = [line.rstrip() for line in aligned(rows, "")]
+    if not free:
+        return [*lines, "Nothing can go now."]
+    return [*lines, f"{_counted(free)}: {size(total)}. Nothing was removed; --delete does that."]
+
+
+def _counted(items: list[Item]) -> str:
+    kinds = Counter(item.kind for item in items)
+    return ", ".join(
+        cells(count) if kind == "cell" else f"{count} {_plural(kind, count)}"
+        for kind, count in kinds.items()
+    )
+
+
+def _plural(kind: str, count: int) -> str:
+    if kind in ("weights", "checkpoints"):
+        return "sets of weights" if count > 1 else "set of weights"
+    return kind if count == 1 else f"{kind}s"
+
+
+def _deleted(items: list[Item]) -> list[str]:
+    lines: list[str] = []
+    freed, removed = 0, list[Item]()
+    for item in items:
+        reason, count = item.in_use, item.size
+        if not reason:
+            reason = remove(item)
+        if reason:
+            lines.append(f"left alone: {item.kind} {item.name}: {reason}")
+        else:
+            lines.append(f"removed: {item.kind} {item.name}, {size(count)}")
+            freed, removed = freed + count, [*removed, item]
+    if not removed:
+        return [*lines, "Nothing was removed."]
+    return [*lines, f"Removed {_counted(removed)}: {size(freed)}."]
+
+
+def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:
+    """Return what a reader should know beside the list."""
+    lines = []
+    room = results / "cells"
+    for name in sorted(os.listdir(room)) if room.is_dir() else []:
+        path = room / name
+        if path.is_symlink() or not (re.fullmatch(CELL, name) or name.startswith(".tmp-")):
+            lines.append(f"Left alone: {path} is no cell's folder.")
+    lines += [
+        f"Left alone: {results / name} is a link; prune where it points to."
+        for name in _ROOMS
+        if (results / name).is_symlink()
+    ]
+    listed_cells = {item.name for item in items if item.kind == "cell"}
+    for study, names in _other_studies(plan, results).items():
+        shared = listed_cells & names
+        if shared:
+            lines.append(
+                f"Note: {cells(len(shared))} of these were last named by study {study}, which was "
+                "not given; name its file as well to keep them."
+            )
+    return lines
+
+
+def _other_studies(plan: Plan, results: Path) -> dict[str, set[str]]:
+    """Return the cells that studies beside the given ones had when they last ran."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((results / "stamps").glob("*.tables.*")):
+        study = path.name.split(".")[0]
+        content = read_json_or_none(path)
+        if study not in plan.studies and isinstance(content, dict):
+            found[study] = {entry["cell"] for entry in content.get("cells", [])}
+    return found
