@@ -46,6 +46,7 @@ def test_cells_are_described_by_the_axis_that_sets_them_apart() -> None:
     everything = list(planned.cells.values())
     assert describe(everything, everything) == "all 10 cells"
     assert describe(some(planned, "finetune"), everything) == "8 cells of protocol finetune"
+    assert describe(some(planned, "drop1"), everything) == "4 cells of truncation 1"
     assert describe(some(planned, "seed1"), everything) == "5 cells of seed 1"
     both = [c for c in some(planned, "drop1") if "seed0" in c.name]
     assert describe(both, everything) == "2 cells of protocol finetune, truncation 1, seed 0"
