@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.jobs import SCORED, TRAINED, planned_jobs
+from transfergrid.commands.live import is_alive, read_told
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.state import (
@@ -21,11 +22,11 @@ from transfergrid.commands.state import (
     Status,
     cell_states,
     folders,
-    read_runner,
 )
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import CELL, DATASET_ID, WEIGHTS_ID, Plan, PlannedStudy
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.live import FILE
 from transfergrid.runtime.locks import exclusive
 
 LEFTOVER_SECONDS = 3600
@@ -137,8 +138,8 @@ def _in_locks(memory: Memory, results: Path) -> set[str]:
 
 
 def _cell_in_use(folder: Path, locked: set[str]) -> str:
-    runner = read_runner(folder)
-    if runner is not None and runner.alive:
+    told = read_told(folder / FILE)
+    if told is not None and is_alive(told, time.time()):
         return "its job runs"
     return _LOCKED if folder.name in locked else ""
 

@@ -212,10 +212,13 @@ def is_alive(told: Told, now: float) -> bool:
 def _process_start(pid: int) -> float | None:
     """Return when a process began, in Unix seconds; None where the system does not tell.
 
-    After a restart of the machine, numbers of dead jobs belong to others.
+    After a restart of the machine, numbers of dead jobs belong to others; a dead process that
+    nobody has waited for keeps its own, and is given a start that fits no job.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if fields[0] == "Z":
+            return math.inf
         boot = Path("/proc/stat").read_text().partition("\nbtime ")[2].split("\n")[0]
         return int(boot) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import subprocess
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from transfergrid.commands.state import folders
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
 GUESSED_RATE = {"cpu": 2e9, "fp32": 5e11, "bf16": 1e12}
 """Multiply-accumulates (of the forward pass) a second in training, where nothing was measured."""
@@ -130,13 +132,11 @@ def target_device(study_device: str, measured: Sequence[Measured]) -> str:
 @cache
 def gpu_name() -> str | None:
     """Return the first GPU's name, as PyTorch would give it, or None where none is seen."""
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = done.stdout.splitlines() if done.returncode == 0 else []
-    return lines[0].strip() if lines else None
+        seen = visible(list_boards(), os.environ.get(VISIBLE))
+    except UserError:
+        return None  # doctor's to tell
+    return seen[0].name if seen else None
 
 
 def pace(

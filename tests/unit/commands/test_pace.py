@@ -20,6 +20,7 @@ from transfergrid.models.cost import cost
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.gpus import Board, Gpu
 
 
 @pytest.mark.parametrize(
@@ -127,14 +128,14 @@ def test_the_device_is_the_studys_or_what_is_seen_or_what_was_used(
     assert (target_device("cuda", []), target_device("auto", [])) == ("GPU", "cpu")
 
 
-def test_a_gpu_is_named_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'NVIDIA H200'\necho 'NVIDIA H200'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    module.gpu_name.cache_clear()
-    assert module.gpu_name() == "NVIDIA H200"
-    program.write_text("#!/bin/sh\nexit 9\n")
-    module.gpu_name.cache_clear()
-    assert module.gpu_name() is None
+def test_a_gpu_is_named_as_nvidia_smi_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    boards = [
+        Board(number, Gpu(f"GPU-{number}", f"NVIDIA {number}"), "1", None, None)
+        for number in (0, 1)
+    ]
+    monkeypatch.setattr(module, "list_boards", lambda: boards)
+    for setting, expected in (("1", "NVIDIA 1"), ("", None)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
+        module.gpu_name.cache_clear()
+        assert module.gpu_name() == expected
     module.gpu_name.cache_clear()

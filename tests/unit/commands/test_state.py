@@ -12,15 +12,7 @@ from pathlib import Path
 import pytest
 from unit.commands import made_up_results as made
 
-from transfergrid.commands.state import (
-    SILENT_SECONDS,
-    CellState,
-    Status,
-    cell_states,
-    is_alive,
-    read_runner,
-    tail,
-)
+from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.planning.plan import Plan
 
 RESULTS = Path("results")
@@ -202,47 +194,21 @@ def test_scoring_can_fail_too(planned: Plan) -> None:
     assert (found.status, jobs(found)) == (Status.FAILED, (False, False, True))
 
 
-@pytest.mark.parametrize("end", ["failed", "stopped", "finished"])
-def test_a_job_that_told_its_end_runs_no_more(end: str, tmp_path: Path) -> None:
-    events(tmp_path, {"event": "end", "status": end}, pid=os.getpid())
-    runner = read_runner(tmp_path)
-    assert runner is not None and not runner.alive and runner.ended == end
-
-
-def test_a_job_of_another_host_is_known_by_its_file(tmp_path: Path) -> None:
-    path = events(tmp_path, pid=1, host="elsewhere")
-    assert read_runner(tmp_path).alive  # type: ignore[union-attr]
-    old = time.time() - SILENT_SECONDS - 5
-    os.utime(path, (old, old))
-    assert not read_runner(tmp_path).alive  # type: ignore[union-attr]
-
-
-def test_a_process_is_known_by_its_number_and_its_age() -> None:
-    assert is_alive(os.getpid(), time.time())
-    assert not is_alive(_reaped(), time.time())
-    # A number that a younger process has taken over.
-    assert not is_alive(os.getpid(), time.time() - 10 * 365 * 86400)
+def test_a_job_that_told_its_end_runs_no_more(planned: Plan) -> None:
+    where = folder(planned, "drop1")
+    events(where, {"event": "end", "status": "failed"}, pid=os.getpid())
+    (where / "spec.json").write_text("{}")
+    found = state(planned, "drop1")
+    assert (found.status, found.message) == (Status.FAILED, "no reason was logged")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_dead_process_that_nobody_waited_for_is_dead() -> None:
+def test_a_dead_process_that_nobody_waited_for_is_dead(planned: Plan) -> None:
+    where = folder(planned, "drop1")
     process = subprocess.Popen([sys.executable, "-c", ""])
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         time.sleep(0.01)
-    assert not is_alive(process.pid, time.time())
+    events(where, pid=process.pid)
+    (where / "resume.pt").write_bytes(b"state")
+    assert state(planned, "drop1").status is Status.STOPPED
     process.wait()
-
-
-@pytest.mark.parametrize("text", ["", "no json\n", '{"event": "start"}\n', '{"pid": 3\n'])
-def test_a_broken_account_is_none(text: str, tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "progress.jsonl").write_text(text)
-    assert read_runner(tmp_path) is None
-
-
-def test_tail_reads_the_end_alone(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_text("first\n" + "x" * 100 + "\n\nlast é\n", encoding="utf-8")
-    assert tail(path, 10)[-1] == "last é"
-    assert "first" not in tail(path, 50)
-    assert tail(tmp_path / "none") == []
