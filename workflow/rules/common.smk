@@ -71,6 +71,7 @@ wildcard_constraints:
     cell=planning.CELL,
     dataset_id=planning.DATASET_ID,
     weights_id=planning.WEIGHTS_ID,
+    tuning_id=planning.TUNING_ID,
     stamp=planning.STAMP,
     study=planning.STUDY,
     selection=r"last|best|top\d+(_per_task)?",
@@ -120,8 +121,10 @@ def leaves():
         files += [
             f"results/cells/{cell}/spec.json",
             f"results/cells/{cell}/train.json",
-            f"results/cells/{cell}/receipts/evaluate.json",
         ]
+        if not PLAN.cells[cell].trial:
+            files.append(f"results/cells/{cell}/receipts/evaluate.json")
+    files += [f"results/tuning/{tuning_id}/tuning.json" for tuning_id in PLAN.tunings]
     for study in PLAN.studies.values():
         files += ensembles(study)
         files += collect(
@@ -150,7 +153,15 @@ def spec_sources(wildcards):
         files.append(f"results/weights/{cell.weights_id}/receipt.json")
     if cell.source_cell:
         files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
+    if cell.tuning:
+        files.append(f"results/tuning/{cell.tuning.id}/tuning.json")
     return unless_forced(files)
+
+
+def trial_records(wildcards):
+    """Return the records of the trials that a learning rate is chosen by."""
+    cells = PLAN.tuning(wildcards.tuning_id).trials.values()
+    return unless_forced([f"results/cells/{cell}/train.json" for cell in cells])
 
 
 def spec_file(wildcards):
@@ -170,5 +181,5 @@ def unless_forced(files):
 def table_sources(wildcards):
     """Return what the tables are made of; the program gets the stamp, not these paths."""
     study = planned(wildcards.study)
-    receipts = [f"results/cells/{cell.name}/receipts/evaluate.json" for cell in study.cells]
+    receipts = [f"results/cells/{cell.name}/receipts/evaluate.json" for cell in study.scored]
     return ensembles(study) + receipts

@@ -45,7 +45,8 @@ def initial_model(
     """Build a cell's network with its initial weights and a new head.
 
     The cell's seed draws the whole network and the head; weights of another source, or weights
-    drawn with their statistics, then take the place of everything but the head. What the truncation removes is checked all the same.
+    drawn with their statistics, then take the place of everything but the head. What the truncation
+    removes is checked all the same.
 
     Args:
         spec: The cell's specification; ``architecture``, ``weights``, ``seed`` and the truncation

@@ -16,9 +16,9 @@ def redrawn(model: nn.Module, state: Mapping[str, Tensor], seed: int) -> dict[st
     """Draw every tensor from a normal distribution with its own mean and variance.
 
     Layers of normalisation become the identity: their gains and running statistics belong to the
-    features that are gone. After "Mean Var" of Raghu, Zhang, Kleinberg and Bengio 2019, Transfusion,
-    which does not say what becomes of batch norm. Each tensor has a generator of its own, so a truncated network starts from the same
-    values as the whole one.
+    features that are gone. After "Mean Var" of Raghu, Zhang, Kleinberg and Bengio (2019,
+    Transfusion), which does not say what becomes of batch norm. Each tensor has a generator of its
+    own, so a truncated network starts from the same values as the whole one.
 
     Args:
         model: The network that the tensors are for; tells which layers normalise.

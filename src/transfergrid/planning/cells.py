@@ -19,9 +19,32 @@ from transfergrid.planning.naming import name_of
 from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed, suggest
-from transfergrid.runtime.hashing import canonical_json, sha256_text
+from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
 SPEC_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CellTuning:
+    """The trials that find the learning rate of a cell and of its like with other seeds.
+
+    Attributes:
+        id: Folder of what is found, under results/tuning.
+        trials: Name of the trial cell by learning rate, rising.
+    """
+
+    id: str
+    trials: Mapping[float, str]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What stands in a specification, and what the choice is made from."""
+        return {"id": self.id, "trials": {repr(rate): cell for rate, cell in self.trials.items()}}
+
+    @property
+    def text(self) -> str:
+        """The trials as canonical JSON."""
+        return canonical_json(self.record["trials"])
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,8 @@ class Cell:
         dataset_id: Folder of its cache.
         weights_id: Folder of its prepared weights, or None.
         source_cell: Name of the cell that it is fine-tuned from, or None.
+        tuning: How its learning rate is found, or None where it is given.
+        trial: Whether it is a training that tries a learning rate, and is not scored.
         family: Family of the architecture.
         imagenet_top1: Top-1 accuracy in percent of the architecture's pinned weights, or None.
     """
@@ -45,6 +70,8 @@ class Cell:
     dataset_id: str
     weights_id: str | None
     source_cell: str | None
+    tuning: CellTuning | None
+    trial: bool
     family: str
     imagenet_top1: float | None
 
@@ -53,7 +80,7 @@ class CellBuilder:
     """Resolves the points of one study to cells, sources first.
 
     Attributes:
-        cells: Cells by point, targets and sources.
+        cells: Cells by point: targets, sources, and trials of learning rates.
         datasets: Resolved data sets by name.
         weights: Resolved weights by (pretraining, architecture).
         warnings: Sentences about cells that can run but may not be what is wanted.
@@ -65,6 +92,7 @@ class CellBuilder:
         self.datasets: dict[str, Dataset] = {}
         self.weights: dict[tuple[str, str], Weights] = {}
         self.warnings: dict[str, None] = {}
+        self._recipes = dict(study.recipes)
         self._open: list[Point] = []
         self._texts: dict[tuple[object, ...], str] = {}
 
@@ -108,6 +136,26 @@ class CellBuilder:
             self.datasets[name] = resolve_dataset(name, self._entry("datasets", name, "the grid"))
         return self.datasets[name]
 
+    def _tuning(self, point: Point) -> CellTuning | None:
+        """Build the trials of a point whose protocol tunes."""
+        recipe = self._recipes[point.protocol]
+        if recipe.tune is None:
+            return None
+        trials = {}
+        for rate in recipe.tune.learning_rates:
+            name = f"{point.protocol}.lr{rate:f}".rstrip("0")
+            if name in self.study.recipes:
+                raise UserError(
+                    f"{self.study.source}: protocol '{name}' is what a trial of "
+                    f"'{point.protocol}' is called; rename it."
+                )
+            self._recipes[name] = recipe.trial(rate)
+            trial = replace(point, protocol=name, seed=recipe.tune.seed)
+            trials[rate] = self.cell(trial).name
+        axes = (point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}")
+        digest = short_hash([[rate, cell] for rate, cell in trials.items()])
+        return CellTuning("-".join([*axes, point.protocol, digest]), trials)
+
     def _weights(self, name: str, architecture: Architecture) -> Weights:
         key = (name, architecture.name)
         if key not in self.weights:
@@ -120,14 +168,16 @@ class CellBuilder:
         dataset = self._dataset(point.dataset)
         architecture = find_architecture(point.architecture, self.study.config["architectures"])
         check_truncation(architecture, point.truncation)
-        self._entry("protocols", point.protocol, "the grid")
+        if point.protocol not in self._recipes:
+            self._entry("protocols", point.protocol, "the grid")
         image_px = dataset.declaration["image_px"]
         check_input_size(architecture, image_px)
         warning = small_map_warning(architecture, point.truncation, image_px)
         if warning:
             self.warnings[warning] = None
         weights, weights_id, source = self._initial(point, architecture)
-        recipe = self.study.recipes[point.protocol]
+        recipe = self._recipes[point.protocol]
+        tuning = self._tuning(point)
         stages = (dataset.declaration["kind"], bool(weights_id))
         axes = _axes(point)
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
@@ -144,6 +194,8 @@ class CellBuilder:
             "seed": canonical_json(point.seed),
             "code": self._text(lambda: _code(*stages), "code", *stages),
         }
+        if tuning is not None:
+            parts["tuning"] = canonical_json(tuning.record)
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         return Cell(
             point=point,
@@ -152,6 +204,8 @@ class CellBuilder:
             dataset_id=dataset.id,
             weights_id=weights_id,
             source_cell=source,
+            tuning=tuning,
+            trial=point.protocol not in self.study.recipes,
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )

@@ -22,6 +22,14 @@ def check_recipe(where: str, recipe: Recipe) -> None:
             f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, which "
             "batch norm cannot train on; leave at least two."
         )
+    if recipe.tune is not None:
+        rates = recipe.tune.learning_rates
+        if list(rates) != sorted(rates):
+            raise UserError(
+                f"{where}: tune.learning_rates {list(rates)} do not rise; write the lowest first."
+            )
+        if recipe.holdout:
+            raise UserError(f"{where}: tune and holdout exclude each other; remove holdout.")
     if recipe.train_count is not None and recipe.train_share < 1:
         raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
 

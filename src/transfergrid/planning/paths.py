@@ -28,6 +28,11 @@ def weights_directory(weights_id: str, results: Path = RESULTS) -> Path:
     return results / "weights" / weights_id
 
 
+def tuning_file(tuning_id: str, results: Path = RESULTS) -> Path:
+    """Return the file that holds the learning rate which trials found."""
+    return results / "tuning" / tuning_id / "tuning.json"
+
+
 def ensemble_directory(study: str, cell: str, selection: str, results: Path = RESULTS) -> Path:
     """Return the folder of one cell's ensemble under one selection rule."""
     return results / study / "ensemble" / cell / selection

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.cells import Cell, CellBuilder
+from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.planning.sources import PLACES, Dataset, Weights
@@ -27,6 +27,7 @@ WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
 CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+-[0-9a-f]{{8}}"
 DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
+TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STAGES = ("ensemble", "tables", "statistics", "figures", "report")
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
@@ -42,6 +43,7 @@ class PlannedStudy:
         study: The validated study.
         targets: Cells of the grid, in the grid's order.
         sources: Cells that targets are fine-tuned from and that the grid does not hold.
+        trials: Cells that try a learning rate; they are trained and not scored.
         datasets: Resolved data sets by name.
         weights: Seedless weights by id.
         warnings: Sentences for the user.
@@ -50,6 +52,7 @@ class PlannedStudy:
     study: Study
     targets: tuple[Cell, ...]
     sources: tuple[Cell, ...]
+    trials: tuple[Cell, ...]
     datasets: Mapping[str, Dataset]
     weights: Mapping[str, Weights]
     warnings: tuple[str, ...]
@@ -60,9 +63,14 @@ class PlannedStudy:
         return self.study.name
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def scored(self) -> tuple[Cell, ...]:
         """Targets, then sources."""
         return self.targets + self.sources
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Targets, sources, trials."""
+        return self.scored + self.trials
 
     @property
     def selections(self) -> list[str]:
@@ -147,11 +155,12 @@ def plan_study(study: Study) -> PlannedStudy:
     _check_questions(study, targets)
     _check_selections(study, targets)
     points = {cell.point for cell in targets}
-    sources = [cell for point, cell in builder.cells.items() if point not in points]
+    others = [cell for point, cell in builder.cells.items() if point not in points]
     return PlannedStudy(
         study=study,
         targets=tuple(targets),
-        sources=tuple(sources),
+        sources=tuple(cell for cell in others if not cell.trial),
+        trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
         warnings=tuple(builder.warnings),
@@ -221,6 +230,17 @@ class Plan:
     def cells(self) -> dict[str, Cell]:
         """Every cell of every study by name; shared cells once."""
         return {cell.name: cell for study in self.studies.values() for cell in study.cells}
+
+    @cached_property
+    def tunings(self) -> dict[str, CellTuning]:
+        """Everything that is tuned, by id."""
+        return {cell.tuning.id: cell.tuning for cell in self.cells.values() if cell.tuning}
+
+    def tuning(self, name: str) -> CellTuning:
+        """Return something that is tuned; UserError where no study of this run names it."""
+        if name not in self.tunings:
+            raise UserError(f"'{name}' is tuned in none of this run's studies.")
+        return self.tunings[name]
 
     @cached_property
     def stamps(self) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 
@@ -34,17 +34,39 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """How a learning rate is chosen, the same way for every network and its initial weights.
+
+    Each rate is tried by a training of its own, which validates on patients held out from the
+    training images; the validation split has no part in it.
+
+    Attributes:
+        learning_rates: The rates to try, rising.
+        epochs: Passes over the images that are left, the same for each trial.
+        holdout: Share of the training patients held out, in (0, 1).
+        seed: Seed of the trials; every seed of the cell takes the rate that was found with it.
+    """
+
+    learning_rates: tuple[float, ...]
+    epochs: float
+    holdout: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a cell is trained; every key is part of the cell's identity.
 
     Attributes:
         optimizer: ``adam``, ``adamw`` or ``sgd``.
-        learning_rate: Peak learning rate.
+        learning_rate: Peak learning rate; with `tune`, what stands for it until it is found.
         weight_decay: Weight decay (decoupled for ``adamw``).
         momentum: Momentum of ``sgd``; unused otherwise.
         schedule: ``constant``, ``cosine`` or ``one_cycle``.
         warmup_fraction: Share of all steps over which the rate rises to its peak, in [0, 1).
-        epochs: Passes over the training data; may be a fraction.
+        epochs: Passes over the training data at most; may be a fraction.
+        patience: Validations without a new best AUROC after which training ends, or None to train
+            all epochs.
         batch_size: Images per optimiser step.
         accumulate: Micro-batches that a batch is split into (batch statistics are per micro-batch).
         clip_grad_norm: Largest gradient norm, or None.
@@ -57,6 +79,9 @@ class Recipe:
             one is always kept as well.
         precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
         deterministic: Ask for deterministic kernels.
+        holdout: Share of the training patients that validation takes in place of the validation
+            split, in [0, 1); the trials of `tune` have it.
+        tune: How the learning rate is chosen, or None where it is given.
         augmentation: Random changes of the training images.
     """
 
@@ -67,6 +92,7 @@ class Recipe:
     schedule: str = "constant"
     warmup_fraction: float = 0.0
     epochs: float = 3
+    patience: int | None = None
     batch_size: int = 16
     accumulate: int = 1
     clip_grad_norm: float | None = None
@@ -77,6 +103,8 @@ class Recipe:
     keep_checkpoints: int = 10
     precision: str = "fp32"
     deterministic: bool = True
+    holdout: float = 0.0
+    tune: Tuning | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @classmethod
@@ -87,8 +115,32 @@ class Recipe:
             raise ValueError(f"unknown recipe keys: {', '.join(sorted(unknown))}")
         plain = dict(values)
         plain["augmentation"] = Augmentation(**plain.get("augmentation", {}))
+        if plain.get("tune") is not None:
+            tune = dict(plain["tune"])
+            plain["tune"] = Tuning(**{**tune, "learning_rates": tuple(tune["learning_rates"])})
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values, every key present."""
-        return asdict(self)
+        values = asdict(self)
+        if self.tune is not None:
+            values["tune"]["learning_rates"] = list(self.tune.learning_rates)
+        return values
+
+    def trial(self, learning_rate: float) -> Recipe:
+        """Return the recipe of the training that tries one learning rate.
+
+        Raises:
+            ValueError: The recipe has no `tune`.
+        """
+        if self.tune is None:
+            raise ValueError("a recipe without tune has no trials")
+        return replace(
+            self,
+            learning_rate=learning_rate,
+            epochs=self.tune.epochs,
+            holdout=self.tune.holdout,
+            patience=None,
+            keep_checkpoints=1,
+            tune=None,
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -25,7 +26,7 @@ from transfergrid.training.freezing import freeze
 from transfergrid.training.history import History
 from transfergrid.training.numerics import keep_float32
 from transfergrid.training.optimisation import build_optimizer
-from transfergrid.training.subsets import training_rows
+from transfergrid.training.subsets import held_out, split_off, training_rows
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Job:
 
 def open_job(
     spec: Mapping[str, Any],
+    recipe: Recipe,
     results: Path,
     folder: Path,
     device: torch.device,
@@ -90,10 +92,14 @@ def open_job(
     Raises:
         UserError: Cache, weights, network or recipe cannot be used; the sentence says which.
     """
-    recipe = Recipe.from_dict(spec["recipe"])
     cache = results / "cache" / spec["dataset"]["id"]
     card, train, valid = read_card(cache), open_split(cache, "train"), open_split(cache, "valid")
-    rows = training_rows(len(train.images), recipe.train_share, recipe.train_count, spec["seed"])
+    kept = np.arange(len(train.images))
+    if recipe.holdout:
+        held = held_out(train.patient_id, recipe.holdout)
+        valid, kept = split_off(train, held), np.flatnonzero(~held)
+    chosen = training_rows(len(kept), recipe.train_share, recipe.train_count, spec["seed"])
+    rows = kept[chosen]
     model, preprocessing, proof = initial_model(spec, results, len(card.tasks))
     write_json(folder / "proof.json", proof)
     keep_float32(head_of(model))

@@ -42,6 +42,7 @@ from transfergrid.training.receipts import (
     write_records,
 )
 from transfergrid.training.resume import load_state, stamp_of
+from transfergrid.training.tuning import recipe_of
 from transfergrid.training.validation import Validation, validate
 
 CHECK_STEPS = 50
@@ -88,7 +89,8 @@ def train(
     results, where = Path(results), torch.device(device)
     cell = cell_name(spec)
     folder = results / "cells" / cell
-    recipe, stamp, watcher = Recipe.from_dict(spec["recipe"]), stamp_of(spec), watcher or Watcher()
+    recipe, watcher = recipe_of(spec, results), watcher or Watcher()
+    stamp = stamp_of({**spec, "recipe": recipe.to_dict()})
     done = None if fresh else restore_records(folder, stamp)
     if done is not None:
         watcher.say("this cell was trained before, and its files are as they were")
@@ -96,7 +98,7 @@ def train(
         return done
     with settings(where, threads, recipe.deterministic):
         try:
-            outcome = _train_in_memory(spec, results, folder, where, watcher)
+            outcome = _train_in_memory(spec, recipe, results, folder, where, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             outcome = inherited()
@@ -105,6 +107,7 @@ def train(
             **outcome,
             "peak_memory_mb": peak_memory_mb(where),
             "device": device_name(where),
+            "learning_rate": recipe.learning_rate,
             "precision": precision_used(where, recipe.precision),
             "threads": torch.get_num_threads(),
             "environment": dict(environment or {}),
@@ -116,13 +119,14 @@ def train(
 
 def _train_in_memory(
     spec: Mapping[str, Any],
+    recipe: Recipe,
     results: Path,
     folder: Path,
     device: torch.device,
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
-    stamp, recipe = stamp_of(spec), Recipe.from_dict(spec["recipe"])
+    stamp = stamp_of({**spec, "recipe": recipe.to_dict()})
     state = load_state(folder / STATE, stamp, watcher.say)
     if state is not None and not usable(state, folder):
         watcher.say(f"{folder / STATE} names files that are gone: training starts anew")
@@ -131,7 +135,8 @@ def _train_in_memory(
     micro_batch = state["micro_batch"] if state else -(-recipe.batch_size // recipe.accumulate)
     while True:
         try:
-            return _run(open_job(spec, results, folder, device, micro_batch, watcher), state, stamp)
+            job = open_job(spec, recipe, results, folder, device, micro_batch, watcher)
+            return _run(job, state, stamp)
         except torch.OutOfMemoryError:
             if micro_batch <= 2:
                 raise
@@ -164,7 +169,7 @@ def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
     """Take all steps that are left, validating between them; return why it diverged, or None."""
     if progress.due:
         reason = _validate(job, progress, next(job.plan.batches(progress.step - 1)))
-        if reason is not None:
+        if reason is not None or _has_ended(job, progress):
             return reason
     train_mode(job.model)
     for batch, pixels, labels in job.feed.stream(job.plan.batches(progress.step)):
@@ -177,7 +182,7 @@ def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
                 return f"the loss was not finite by step {progress.step}"
         if progress.due:
             reason = _validate(job, progress, batch)
-            if reason is not None:
+            if reason is not None or _has_ended(job, progress):
                 return reason
             train_mode(job.model)
         if progress.step < job.plan.steps:
@@ -187,6 +192,11 @@ def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
     return None
 
 
+def _has_ended(job: Job, progress: Progress) -> bool:
+    """Tell whether the validation AUROC has not risen for as long as the recipe waits."""
+    return job.recipe.patience is not None and progress.stale >= job.recipe.patience
+
+
 def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
     validation = validate(
@@ -194,6 +204,7 @@ def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
     )
     if not validation.finite:
         return f"a validation logit was not finite at step {progress.step}"
+    progress.note(validation.auroc)
     _record(job, progress, batch, progress.mean_loss(), validation)
     progress.due = False
     return None
@@ -229,7 +240,8 @@ def _record(
     job: Job, progress: Progress, batch: Batch, loss: float, validation: Validation
 ) -> None:
     """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
-    job.checkpoints.offer(job.model.state_dict(), progress.step, validation.auroc, job.last(batch))
+    last = job.last(batch) or _has_ended(job, progress)
+    job.checkpoints.offer(job.model.state_dict(), progress.step, validation.auroc, last)
     line = {
         "step": progress.step,
         "examples": progress.examples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,17 @@ from transfergrid.training.job import Job
 from transfergrid.training.resume import save_state
 
 STATE = "resume.pt"
-_NUMBERS = ("step", "due", "examples", "seconds", "step_seconds", "line_examples", "line_seconds")
+_NUMBERS = (
+    "step",
+    "due",
+    "best",
+    "stale",
+    "examples",
+    "seconds",
+    "step_seconds",
+    "line_examples",
+    "line_seconds",
+)
 _TENSORS = ("loss_sum", "loss_count")
 
 
@@ -31,6 +42,8 @@ class Progress:
         examples: Images seen.
         loss_sum: () float64 on the device: loss since the last history line, summed.
         loss_count: () float64 on the device: known entries in that sum.
+        best: Best validation AUROC so far; minus infinity before the first.
+        stale: Validations since the best one.
         seconds: Wall time of training, validations and writing included, before `started`.
         step_seconds: Wall time of the steps alone.
         line_examples: `examples` at the last history line.
@@ -46,6 +59,8 @@ class Progress:
     step: int = 0
     due: bool = False
     examples: int = 0
+    best: float = -math.inf
+    stale: int = 0
     seconds: float = 0.0
     step_seconds: float = 0.0
     line_examples: int = 0
@@ -78,6 +93,11 @@ class Progress:
     def total_seconds(self) -> float:
         """Return the wall time of training so far, over all processes that took part."""
         return self.seconds + time.monotonic() - self.started
+
+    def note(self, score: float) -> None:
+        """Count a validation: a new best starts the count of stale ones anew; NaN is no best."""
+        better = score > self.best
+        self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
 
     def line_rate(self) -> float:
         """Return images per second of the steps since the last history line."""

@@ -1,12 +1,62 @@
-"""Which training images a cell uses."""
+"""Which training images a cell uses, and which it validates on if those are held out of them."""
 
 from __future__ import annotations
+
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergrid.data.store import Split
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import seeded
+from transfergrid.runtime.hashing import seeded, sha256_text
+
+
+class Rows:
+    """Some rows of a split's images, read where they lie."""
+
+    def __init__(self, images: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+        """Take (N, H, W[, 3]) images and (n,) rows of them."""
+        self.images, self.rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> NDArray[np.uint8]:
+        return self.images[self.rows[part]]
+
+
+def held_out(patients: NDArray[np.str_], share: float) -> NDArray[np.bool_]:
+    """Choose patients to validate on; the same ones for every cell of a data set.
+
+    Args:
+        patients: (N,) patient of each image.
+        share: Share of the patients, in (0, 1); one at least, and one at least is left.
+
+    Returns:
+        (N,) whether the image's patient is held out.
+    """
+    names = np.unique(patients)
+    order = sorted(names, key=lambda name: sha256_text(f"held out {name}"))
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    return np.isin(patients, order[:count])
+
+
+def split_off(train: Split, held: NDArray[np.bool_]) -> Split:
+    """Return the held-out images as a validation split.
+
+    Labels strictly between 0 and 1 (smoothed uncertain ones) become unknown: they are no truth to
+    score by.
+    """
+    labels = train.labels[held]
+    soft = (labels > 0) & (labels < 1)
+    return Split(
+        images=cast(Any, Rows(train.images, np.flatnonzero(held))),
+        labels=np.where(soft, np.float32(np.nan), labels),
+        image_id=train.image_id[held],
+        study_id=train.study_id[held],
+        patient_id=train.patient_id[held],
+    )
 
 
 def training_rows(images: int, share: float, count: int | None, seed: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import yaml
 from transfergrid.planning.cells import CellBuilder
 from transfergrid.planning.fingerprint import check_plugins
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.plan import CELL, Plan, PlannedStudy, plan_run, plan_study
+from transfergrid.planning.plan import CELL, TUNING_ID, Plan, PlannedStudy, plan_run, plan_study
 from transfergrid.planning.sources import check_weights
 from transfergrid.planning.study import load_study, merge
 from transfergrid.runtime.errors import UserError
@@ -406,3 +406,41 @@ def test_statistics_of_other_weights_are_other_weights(tmp_path: Path) -> None:
     entries["moments"]["of"] = "random"
     with pytest.raises(UserError, match="takes the statistics of 'random', which is random; name"):
         planned(tmp_path, {"pretrainings": entries, "grid": grid})
+
+
+def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
+    tune = {"learning_rates": [0.0001, 0.01], "epochs": 0.5, "seed": 1}
+    study = planned(tmp_path, {"protocols": {"finetune": {"tune": tune}}})
+    assert len(study.targets) == 8
+    assert len(study.trials) == 8  # two rates for each network and pretraining; seeds share them
+    assert {cell.point.protocol for cell in study.trials} == {
+        "finetune.lr0.0001",
+        "finetune.lr0.01",
+    }
+    assert {cell.point.seed for cell in study.trials} == {1}
+    assert all(re.fullmatch(CELL, cell.name) and cell.trial for cell in study.trials)
+    assert not any(cell.trial for cell in study.scored)
+    plan = Plan({"small": study})
+    assert len(plan.tunings) == 4
+    for cell in study.targets:
+        assert cell.tuning and re.fullmatch(TUNING_ID, cell.tuning.id)
+        spec = json.loads(cell.spec)
+        assert spec["tuning"] == {
+            "id": cell.tuning.id,
+            "trials": {repr(rate): name for rate, name in cell.tuning.trials.items()},
+        }
+        assert spec["recipe"]["tune"]["learning_rates"] == [0.0001, 0.01]
+        trial = json.loads(plan.cell(cell.tuning.trials[0.01]).spec)
+        assert trial["recipe"]["learning_rate"] == 0.01
+        assert trial["recipe"]["holdout"] == 0.1
+        assert trial["cell"]["pretraining"] == spec["cell"]["pretraining"]
+    other = planned(tmp_path, {"protocols": {"finetune": {"tune": {**tune, "epochs": 1}}}})
+    assert not {c.name for c in other.targets} & {c.name for c in study.targets}
+    # Nothing that is not tuned is renamed.
+    plain = planned(tmp_path)
+    assert "tuning" not in json.loads(plain.targets[0].spec)
+    with pytest.raises(UserError, match="is tuned in none"):
+        plan.tuning("x-y-z-drop0-p-01234567")
+    trials = {"finetune": {"tune": tune}, "finetune.lr0.01": {}}
+    with pytest.raises(UserError, match="is what a trial of 'finetune' is called; rename it"):
+        planned(tmp_path, {"protocols": trials})

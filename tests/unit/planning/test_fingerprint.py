@@ -151,6 +151,7 @@ TRAIN_CLOSURE = [
     "training.receipts",
     "training.resume",
     "training.subsets",
+    "training.tuning",
     "training.validation",
 ]
 

@@ -1,0 +1,45 @@
+"""Choose a learning rate by what its trials scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.paths import cell_directory
+from transfergrid.runtime.atomic import read_json
+
+RULE = "highest validation AUROC on held-out training patients; the lower rate where equal"
+
+
+def choose_rate(trials: Mapping[str, str], results: Path) -> dict[str, Any]:
+    """Return the content of tuning.json.
+
+    Args:
+        trials: Name of the trial cell by learning rate, as text, rising.
+        results: The folder of all outputs, with the trials trained.
+
+    Returns:
+        ``rule``, ``trials`` (cell, status and best validation AUROC by rate), ``learning_rate``
+        (None where every trial diverged or has no AUROC) and ``at_edge``, whether it is the lowest
+        or highest that was tried, so that a better one may lie outside.
+    """
+    rows = {}
+    for rate, cell in trials.items():
+        record = read_json(cell_directory(cell, results) / "train.json")
+        rows[rate] = {
+            "cell": cell,
+            "status": record["status"],
+            "valid_auroc": record["best_valid_auroc"],
+        }
+    scored = {
+        rate: row["valid_auroc"] for rate, row in rows.items() if row["valid_auroc"] is not None
+    }
+    best = min(scored, key=lambda rate: (-scored[rate], float(rate)), default=None)
+    ends = {min(trials, key=float), max(trials, key=float)}
+    return {
+        "rule": RULE,
+        "trials": rows,
+        "learning_rate": None if best is None else float(best),
+        "at_edge": best in ends,
+    }
