@@ -21,7 +21,7 @@ from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed, suggest
-from transfergrid.runtime.hashing import canonical_json, sha256_file, short_hash
+from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
 CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+-[0-9a-f]{{8}}"
@@ -88,34 +88,41 @@ class PlannedStudy:
             "report": self._report_content,
         }
         return {
-            stage: _stamp(self.name, stage, {"code": stage_fingerprint(stage), **content()})
+            stage: _stamp(
+                self.name, stage, {"code": stage_fingerprint(stage), **content()}, self._cells_text
+            )
             for stage, content in stages.items()
         }
 
-    def _cells_content(self) -> dict[str, Any]:
+    @cached_property
+    def _cells(self) -> list[dict[str, Any]]:
+        """The cells as stamps hold them."""
         roles = [(cell, "target") for cell in self.targets]
         roles += [(cell, "source") for cell in self.sources]
-        return {
-            "name": self.name,
-            "cells": [
-                {
-                    "cell": cell.name,
-                    "role": role,
-                    "family": cell.family,
-                    "imagenet_top1": cell.imagenet_top1,
-                    "dataset_id": cell.dataset_id,
-                    "source_cell": cell.source_cell,
-                    **{axis: getattr(cell.point, axis) for axis in cell.point.__match_args__},
-                }
-                for cell, role in roles
-            ],
-        }
+        return [
+            {
+                "cell": cell.name,
+                "role": role,
+                "family": cell.family,
+                "imagenet_top1": cell.imagenet_top1,
+                "dataset_id": cell.dataset_id,
+                "source_cell": cell.source_cell,
+                **{axis: getattr(cell.point, axis) for axis in cell.point.__match_args__},
+            }
+            for cell, role in roles
+        ]
+
+    @cached_property
+    def _cells_text(self) -> str:
+        # Four stamps hold it, and with thousands of cells it is nearly all of what is hashed.
+        return canonical_json(self._cells)
 
     def _tables_content(self) -> dict[str, Any]:
         config = self.study.config
         evaluation = dict(config["evaluation"])
         return {
-            **self._cells_content(),
+            "name": self.name,
+            "cells": self._cells,
             "evaluation": {**evaluation, "primary": evaluation["selections"][0]},
         }
 
@@ -144,8 +151,16 @@ class PlannedStudy:
         }
 
 
-def _stamp(owner: str, stage: str, content: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    return f"{owner}.{stage}.{short_hash(content)}", dict(content)
+def _stamp(
+    owner: str, stage: str, content: Mapping[str, Any], cells: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """Return a stamp's name and content; `cells` is the canonical JSON of content["cells"]."""
+    parts = [
+        f"{canonical_json(key)}:{cells if key == 'cells' else canonical_json(value)}"
+        for key, value in sorted(content.items())
+    ]
+    digest = sha256_text("{" + ",".join(parts) + "}")
+    return f"{owner}.{stage}.{digest[:8]}", dict(content)
 
 
 def plan_study(study: Study) -> PlannedStudy:
