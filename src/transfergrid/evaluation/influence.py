@@ -102,7 +102,7 @@ def influence_values(
     Args:
         scores: (M, N) scores, one row per model.
         labels: (N,) values 0, 1 or NaN.
-        patient: (N,) int, the number of each unit's patient.
+        patient: (N,) int, the number of each unit's patient, from 0.
 
     Returns:
         (M,) AUROCs, and (M, N) contributions: 0 for a unit with unknown label, NaN where the
@@ -119,10 +119,15 @@ def influence_values(
     areas = v10.mean(axis=1)
     for label, v in ((1, v10), (0, v01)):
         units = labels == label
-        patients = len(np.unique(patient[units]))
+        patients = count_distinct(patient[units])
         factor = np.sqrt(patients / (patients - 1)) if patients > 1 else np.nan
         values[:, units] = (v - areas[:, None]) * factor / v.shape[1]
     return areas, values
+
+
+def count_distinct(numbers: NDArray[np.integer]) -> int:
+    """Return how many different numbers there are among small whole numbers from 0."""
+    return int(np.count_nonzero(np.bincount(numbers)))
 
 
 def sum_by_patient(values: ArrayLike, patient: ArrayLike, patients: int) -> NDArray[np.float64]:

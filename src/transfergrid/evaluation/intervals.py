@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import special
 
-from transfergrid.evaluation.influence import influence_values, sum_by_patient
+from transfergrid.evaluation.influence import count_distinct, influence_values, sum_by_patient
 from transfergrid.runtime.errors import UserError
 
 FEW = 30
@@ -91,7 +91,9 @@ def score_interval(
     Returns:
         Lower and upper bound; the upper is 1 at an estimate of 1, the lower 0 at 0.
     """
-    z = stats.norm.isf(alpha / 2)
+    from scipy import optimize  # rarely needed, and slow to import for the workers that make tables
+
+    z = _normal_quantile(alpha)
     balanced = (n_pos + n_neg) / 2 - 1
 
     def lower(observed: float) -> float:
@@ -177,10 +179,10 @@ def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _
     area, values = influence_values(scores[None], labels, patient)
     estimate, values = float(area[0]), values[0]
     units = [labels == 1, labels == 0]
-    n_pos, n_neg = (int(u.sum()) for u in units)
-    clusters = [len(np.unique(patient[u])) for u in units]
+    n_pos, n_neg = (int(np.count_nonzero(u)) for u in units)
+    clusters = [count_distinct(patient[u]) for u in units]
     n = n_pos + n_neg
-    n_patients = len(np.unique(patient[units[0] | units[1]]))
+    n_patients = count_distinct(patient[units[0] | units[1]])
     flags = [
         flag
         for flag, count in zip(("few_positives", "few_negatives"), clusters, strict=True)
@@ -192,11 +194,10 @@ def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _
         flags = ["single_class"] if 0 in clusters else ["no_score"]
         interval = Interval(nan, nan, nan, nan, "undefined", *counts, tuple(flags))
         return _Task(interval, values, nan)
-    by_class = [float((_patient_sums(values * u, patient) ** 2).sum()) for u in units]
     variance = float((_patient_sums(values, patient) ** 2).sum())
     if not variance > 0:
         low, high = score_interval(estimate, clusters[0], clusters[1], alpha)
-        se = max(estimate - low, high - estimate) / float(stats.norm.isf(alpha / 2))
+        se = max(estimate - low, high - estimate) / _normal_quantile(alpha)
         flags.append("no_variance")
         method = "score interval (Newcombe 5)"
         return _Task(
@@ -204,13 +205,16 @@ def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _
             np.zeros_like(values),
             np.inf,
         )
-    df = sum(by_class) ** 2 / sum(
-        v**2 / (count - 1) for v, count in zip(by_class, clusters, strict=True)
-    )
+    df = np.inf
+    if flags:
+        by_class = [float((_patient_sums(values * u, patient) ** 2).sum()) for u in units]
+        df = sum(by_class) ** 2 / sum(
+            v**2 / (count - 1) for v, count in zip(by_class, clusters, strict=True)
+        )
     se = float(np.sqrt(variance))
-    low, high, method = _bounds(estimate, se, df if flags else np.inf, alpha)
+    low, high, method = _bounds(estimate, se, df, alpha)
     interval = Interval(estimate, se, low, high, method, *counts, tuple(flags))
-    return _Task(interval, values, df if flags else np.inf)
+    return _Task(interval, values, df)
 
 
 def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray, alpha: float) -> Interval:
@@ -219,7 +223,7 @@ def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray, alpha: floa
         int(known.sum()),
         min(part.n_pos for part in parts),
         min(part.n_neg for part in parts),
-        len(np.unique(patient[known])),
+        count_distinct(patient[known]),
     )
     flags = tuple(dict.fromkeys(flag for part in parts for flag in part.flags))
     estimate = float(np.mean([part.estimate for part in parts]))
@@ -245,10 +249,16 @@ def _patient_sums(values: NDArray, patient: NDArray) -> NDArray[np.float64]:
 
 def _bounds(estimate: float, se: float, df: float, alpha: float) -> tuple[float, float, str]:
     if not np.isinf(df):
-        low, high = logit_interval(estimate, se, float(stats.t.isf(alpha / 2, df)))
+        low, high = logit_interval(estimate, se, -float(special.stdtrit(df, alpha / 2)))
         return low, high, "DeLong clustered by patient, t on the logit"
-    arm = float(stats.norm.isf(alpha / 2)) * se
+    critical = _normal_quantile(alpha)
+    arm = critical * se
     if estimate - arm >= 0 and estimate + arm <= 1:
         return estimate - arm, estimate + arm, "DeLong clustered by patient"
-    low, high = logit_interval(estimate, se, float(stats.norm.isf(alpha / 2)))
+    low, high = logit_interval(estimate, se, critical)
     return low, high, "DeLong clustered by patient, on the logit"
+
+
+def _normal_quantile(alpha: float) -> float:
+    """Return z with alpha / 2 of the normal above it; scipy.stats takes a second to import."""
+    return -float(special.ndtri(alpha / 2))

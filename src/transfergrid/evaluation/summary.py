@@ -43,13 +43,13 @@ def summarise(
     if unknown:
         raise UserError(f"score_tasks names {listed(unknown)}, but the tasks are {listed(tasks)}.")
     study_id, patient_id = np.asarray(study_id), np.asarray(patient_id)
-    if len(np.unique(study_id)) != len(study_id):
+    if len(set(study_id.tolist())) != len(study_id):
         raise UserError("A study stands twice in an ensemble; each must have one row.")
     columns = [list(tasks).index(task) for task in score_tasks]
     parts, macro = intervals(probabilities, labels, patient_id, columns, alpha)
     row: dict[str, float | int | str] = {
         "n_studies": len(study_id),
-        "n_patients": len(np.unique(patient_id)),
+        "n_patients": len(set(patient_id.tolist())),
         "auroc": macro.estimate,
         "auroc_low": macro.low,
         "auroc_high": macro.high,
