@@ -18,7 +18,7 @@ from transfergrid.evaluation.combine import (
     study_labels,
 )
 from transfergrid.evaluation.scores import Scores, patient_of_study
-from transfergrid.evaluation.selection import select
+from transfergrid.evaluation.selection import parse_selection, select
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 
@@ -34,6 +34,8 @@ class Ensemble:
         probabilities: (S, T) float64 in [0, 1]; NaN for a diverged cell. A multiclass row sums to
             one unless tasks chose their own checkpoints.
         labels: (S, T) float32, 0, 1 or NaN.
+        n_checkpoints: Checkpoints in each task's mean; 0 for a diverged cell.
+        n_images: Images of the S studies.
     """
 
     study_id: NDArray[np.str_]
@@ -41,6 +43,12 @@ class Ensemble:
     tasks: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.float32]
+    n_checkpoints: int
+    n_images: int
+
+
+COUNTS = ("n_checkpoints", "n_images")
+"""Fields in the key-value metadata of the file, so that tables need not open the scores."""
 
 
 def study_probabilities(scores: Scores) -> NDArray[np.float64]:
@@ -84,7 +92,13 @@ def choose_checkpoints(name: str, valid: Scores) -> NDArray[np.int64]:
     Raises:
         UserError: The name is unknown, or no checkpoint has the score that it needs.
     """
-    return select(name, valid.step, valid.valid_score, task_aurocs(valid))
+    # Other rules rank all tasks by the mean score, and do not look at the tasks' own.
+    by_task = (
+        task_aurocs(valid)
+        if parse_selection(name).per_task
+        else np.full((len(valid.step), len(valid.task)), np.nan)
+    )
+    return select(name, valid.step, valid.valid_score, by_task)
 
 
 def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
@@ -119,28 +133,54 @@ def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
         picked = [values[rows, :, t].mean(axis=0) for t, rows in enumerate(chosen)]
         means = np.stack(picked, axis=1)
     patients = patient_of_study(scores.study_id, scores.patient_id)
-    return Ensemble(studies, patients, tuple(map(str, scores.task)), means, labels)
+    return Ensemble(
+        study_id=studies,
+        patient_id=patients,
+        tasks=tuple(map(str, scores.task)),
+        probabilities=means,
+        labels=labels,
+        n_checkpoints=chosen.shape[1],
+        n_images=len(scores.image_id),
+    )
 
 
 def write_ensemble(path: str | Path, table: Ensemble) -> None:
     """Write an ensemble as parquet, atomically.
 
-    Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32).
+    Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32). The file's
+    key-value metadata holds n_checkpoints and n_images.
 
     Args:
         path: Where to.
         table: What to write.
     """
     columns: dict[str, pa.Array] = {
-        "study_id": pa.array(table.study_id.tolist(), pa.string()),
-        "patient_id": pa.array(table.patient_id.tolist(), pa.string()),
+        "study_id": _texts(table.study_id),
+        "patient_id": _texts(table.patient_id),
     }
     for t, task in enumerate(table.tasks):
-        columns[f"prob_{task}"] = pa.array(table.probabilities[:, t], pa.float64())
+        columns[f"prob_{task}"] = _numbers(table.probabilities[:, t], pa.float64())
     for t, task in enumerate(table.tasks):
-        columns[f"label_{task}"] = pa.array(table.labels[:, t], pa.float32())
+        columns[f"label_{task}"] = _numbers(table.labels[:, t], pa.float32())
+    counts = {name: str(getattr(table, name)) for name in COUNTS}
     with replacing(path) as temporary:
-        pq.write_table(pa.table(columns), temporary)
+        pq.write_table(
+            pa.Table.from_arrays(list(columns.values()), list(columns), metadata=counts), temporary
+        )
+
+
+# pa.array would import pandas to look at what it is given: half of the time of a job that makes one
+# ensemble, and there are thousands.
+def _numbers(values: NDArray, kind: pa.DataType) -> pa.Array:
+    data = np.ascontiguousarray(values, dtype=kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
+
+
+def _texts(values: NDArray[np.str_]) -> pa.Array:
+    encoded = [text.encode("utf-8") for text in values.tolist()]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 def read_ensemble(path: str | Path) -> Ensemble:
@@ -153,14 +193,18 @@ def read_ensemble(path: str | Path) -> Ensemble:
         The ensemble.
 
     Raises:
-        UserError: A column of the contract is missing.
+        UserError: A column or a count of the contract is missing.
     """
-    table = pq.read_table(path)
+    # pq.read_table would look for a data set of many files, and start threads for this small one.
+    with pq.ParquetFile(path) as file:
+        table = file.read(use_threads=False)
     tasks = tuple(
         name.removeprefix("prob_") for name in table.column_names if name.startswith("prob_")
     )
     needed = ["study_id", "patient_id", *(f"label_{task}" for task in tasks)]
     missing = [name for name in needed if name not in table.column_names]
+    counts = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+    missing += [name for name in COUNTS if name not in counts]
     if missing or not tasks:
         raise UserError(
             f"{path}: not an ensemble, it lacks {listed(missing or ['prob_<task>'])}; "
@@ -173,4 +217,11 @@ def read_ensemble(path: str | Path) -> Ensemble:
     def stack(prefix: str) -> NDArray:
         return np.stack([table[f"{prefix}_{task}"].to_numpy() for task in tasks], axis=1)
 
-    return Ensemble(text("study_id"), text("patient_id"), tasks, stack("prob"), stack("label"))
+    return Ensemble(
+        text("study_id"),
+        text("patient_id"),
+        tasks,
+        stack("prob"),
+        stack("label"),
+        **{name: int(counts[name]) for name in COUNTS},
+    )

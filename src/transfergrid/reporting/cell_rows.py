@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def cell_rows(task: CellTask) -> list[dict[str, Any]]:
         row |= {"selection": selection}
         row |= {key: (trained or {}).get(key) for key in ("micro_batch", *COST)}
         if scored:
-            row |= _scores(task, selection, place / "test.parquet", folder / "scores")
+            row |= _scores(task, place / "test.parquet")
             row["flags"] = ";".join(filter(None, [*data_flags, row["flags"]]))
         rows.append(row)
     return rows
@@ -86,7 +86,7 @@ def _data_flags(card: Mapping[str, Any]) -> list[str]:
     return [flag for flag, holds in flags.items() if holds]
 
 
-def _scores(task: CellTask, selection: str, path: Path, scores: Path) -> dict[str, Any]:
+def _scores(task: CellTask, path: Path) -> dict[str, Any]:
     table = read_ensemble(path)
     summary = summarise(
         table.probabilities,
@@ -97,10 +97,7 @@ def _scores(task: CellTask, selection: str, path: Path, scores: Path) -> dict[st
         task.score_tasks or table.tasks,
         task.alpha,
     )
-    chosen = choose_checkpoints(selection, read_scores(scores / "valid.npz"))
-    with np.load(scores / "test.npz", allow_pickle=False) as archive:
-        images = len(archive["image_id"])
-    return {**summary, "n_checkpoints": chosen.shape[1], "n_images": images}
+    return {**summary, "n_checkpoints": table.n_checkpoints, "n_images": table.n_images}
 
 
 def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
@@ -131,7 +128,7 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
         return row
     checkpoint = int(best[0, 0])
     row["valid_auroc"] = float(scores.valid_score[checkpoint])
-    prob = study_probabilities(scores)[checkpoint]
+    prob = study_probabilities(replace(scores, logits=scores.logits[[checkpoint]]))[0]
     row["valid_accuracy"] = accuracy(prob, labels, scores.task_kind)
     return row
 

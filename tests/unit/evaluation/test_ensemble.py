@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy.special import expit, softmax
 from sklearn.metrics import roc_auc_score
 
 from transfergrid.evaluation.ensemble import (
+    Ensemble,
     choose_checkpoints,
     ensemble,
     read_ensemble,
     task_aurocs,
     write_ensemble,
 )
-from transfergrid.evaluation.scores import Scores
+from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.runtime.errors import UserError
 
 STUDIES = 30
@@ -110,8 +114,11 @@ def test_parquet_is_the_published_contract(tmp_path: Path, checkpoints: int) -> 
         ("label_B b", "float"),
         ("label_C", "float"),
     ]
+    chosen = {"n_checkpoints": b"2" if checkpoints else b"0", "n_images": b"60"}
+    assert schema.metadata == {name.encode(): value for name, value in chosen.items()}
     back = read_ensemble(path)
     assert back.tasks == table.tasks
+    assert (back.n_checkpoints, back.n_images) == (2 if checkpoints else 0, 2 * STUDIES)
     for name in ("study_id", "patient_id", "probabilities", "labels"):
         old, new = getattr(table, name), getattr(back, name)
         np.testing.assert_array_equal(old, new)
@@ -124,6 +131,51 @@ def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(_written(tmp_path)).drop_columns(["label_C"]), tmp_path / "x")
     with pytest.raises(UserError, match="lacks label_C"):
         read_ensemble(tmp_path / "x")
+
+
+def test_a_file_without_counts_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pq.read_table(_written(tmp_path)).replace_schema_metadata(), tmp_path / "old")
+    with pytest.raises(UserError, match="lacks n_checkpoints, n_images; make it again"):
+        read_ensemble(tmp_path / "old")
+
+
+def test_the_file_is_that_of_pyarrow_itself(tmp_path: Path) -> None:
+    # Columns are laid out by hand, without pandas; names of any script, and of no length at all.
+    names = np.array(["", "ä", "患者 7", "p\n8"])
+    values = np.array([[0.25], [np.nan], [1.0], [0.0]])
+    table = Ensemble(names, names[::-1], ("A",), values, values.astype(np.float32), 1, 4)
+    write_ensemble(tmp_path / "t.parquet", table)
+    found = pq.read_table(tmp_path / "t.parquet")
+    expected = pa.table(
+        {
+            "study_id": names.tolist(),
+            "patient_id": names[::-1].tolist(),
+            "prob_A": pa.array(values[:, 0]),
+            "label_A": pa.array(values[:, 0].astype(np.float32)),
+        }
+    )
+    assert found.schema.equals(expected.schema)
+    assert [column.null_count for column in found.columns] == [0] * 4
+    for name in found.column_names:
+        left, right = found[name].to_pylist(), expected[name].to_pylist()
+        assert repr(left) == repr(right)
+
+
+def test_making_an_ensemble_imports_nothing_heavy(tmp_path: Path) -> None:
+    # There are thousands of such jobs, and imports were most of their time.
+    scores = make()
+    write_scores(tmp_path / "test.npz", scores)
+    code = f"""
+import sys
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.scores import read_scores
+scores = read_scores({str(tmp_path / "test.npz")!r})
+table = ensemble(scores, choose_checkpoints("top2", scores))
+write_ensemble({str(tmp_path / "t.parquet")!r}, table)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "scipy", "torch"} & set(done.stdout.split())
 
 
 def _written(folder: Path) -> Path:

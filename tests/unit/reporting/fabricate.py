@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.special import expit
 from unit.reporting.made_up_scores import SCORE_TASKS, TASKS, Truth, logits_of, truth
 from unit.reporting.made_up_study import (
@@ -195,7 +197,9 @@ def write_ensemble(folder: Path, split: str, logits: np.ndarray, known: Truth) -
         table[f"prob_{task}"] = prob[:, t]
     for t, task in enumerate(TASKS):
         table[f"label_{task}"] = known.labels[:, t]
-    pd.DataFrame(table).to_parquet(folder / f"{split}.parquet", index=False)
+    counts = {"n_checkpoints": str(len(keep)), "n_images": str(len(known.labels))}
+    rows = pa.Table.from_pandas(pd.DataFrame(table), preserve_index=False)
+    pq.write_table(rows.replace_schema_metadata(counts), folder / f"{split}.parquet")
 
 
 def fabricate(

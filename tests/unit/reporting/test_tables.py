@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +75,26 @@ def test_auroc_in_the_csv_is_scikit_learns_from_the_scores(
     assert "single_class:Fracture" in row["flags"]
     assert row["n_studies"] == len(scores["study_id"])
     assert row["n_patients"] == 160
+
+
+def test_cells_need_no_scores_once_their_ensembles_are_made(
+    tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    # Scores are 5 GB for a grid of thousands, on a disk that cells of other studies share.
+    shutil.copytree(tree.results, tmp_path / "results")
+    for folder in (tmp_path / "results" / "cells").glob("*/scores"):
+        shutil.rmtree(folder)
+    pd.testing.assert_frame_equal(
+        tables.cells_table(tree.study, tmp_path / "results"),
+        tables.cells_table(tree.study, tree.results),
+    )
+
+
+def test_processes_that_read_cells_import_nothing_heavy() -> None:
+    code = "import sys, transfergrid.reporting.cell_rows; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "timm", "pandas", "matplotlib", "scipy.stats", "scipy.optimize"}
+    assert not heavy & set(done.stdout.split())
 
 
 def test_counts_and_cost(cells: pd.DataFrame) -> None:

@@ -31,7 +31,7 @@ def build(results: Path, patients: str = "known", missing: bool = False) -> dict
                 shift = 0.5 + 0.4 * rank + (0.5 if pretraining == "imagenet" else 0)
                 noise = rng.normal(size=labels.shape)
                 values = 1 / (1 + np.exp(-(labels * shift + noise)))
-                table = Ensemble(ids, ids, ("edema", "fracture"), values, labels)
+                table = Ensemble(ids, ids, ("edema", "fracture"), values, labels, 1, len(ids))
                 for split in ("valid", "test"):
                     path = results / "s" / "ensemble" / name / "best" / f"{split}.parquet"
                     write_ensemble(path, table)
