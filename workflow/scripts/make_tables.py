@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 
 from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.reporting.table_files import write_table
-from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table
 from transfergrid.runtime.program import run_program
 
 
@@ -17,11 +15,16 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     parser.add_argument("--threads", type=int, default=1, help="cells read at the same time")
     arguments = parser.parse_args()
+
+    # Each process that reads cells imports this file, and needs none of these.
+    from transfergrid.reporting.table_files import write_table
+    from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table
+
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
     tables = results / study["name"] / "tables"
     write_table(cells_table(study, results, arguments.threads), tables / "cells.csv")
-    write_table(sources_table(study, results), tables / "sources.csv")
+    write_table(sources_table(study, results, arguments.threads), tables / "sources.csv")
     write_table(bootstrap_table(study, results, arguments.threads), tables / "bootstrap.csv")
 
 

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from transfergrid.models.cost import Cost, cost
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.reporting.bootstrap_rows import BOOTSTRAP, bootstrap_row
 from transfergrid.reporting.cell_rows import (
@@ -22,8 +21,8 @@ from transfergrid.reporting.cell_rows import (
     score_tasks,
     source_row,
 )
-from transfergrid.reporting.records import json_if_there
 from transfergrid.reporting.table_files import write_table as write_table
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.progress import progress
 
 T = TypeVar("T")
@@ -128,16 +127,19 @@ def _map(function: Any, work: Sequence[T], workers: int) -> Iterator[Any]:
 
 
 def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
+    # PyTorch takes seconds and memory, which processes that read cells do not need.
+    from transfergrid.models.cost import Cost, cost
+
     known: dict[tuple, Cost] = {}
     for row in rows:
-        spec = json_if_there(cell_directory(row["cell"], results) / "spec.json")
         outputs = sum(key.startswith("n_pos_") for key in row)
-        if spec is None or outputs == 0:
+        if outputs == 0 or row["input_size"] is None:
             continue
-        architecture, truncation = spec["architecture"], row["truncation"]
-        key = (row["architecture"], outputs, truncation, architecture["input_px"])
+        truncation, px = row["truncation"], row["input_size"]
+        key = (row["architecture"], outputs, truncation, px)
         if key not in known:
-            known[key] = cost(architecture, outputs, truncation, architecture["input_px"])
+            spec = read_json(cell_directory(row["cell"], results) / "spec.json")
+            known[key] = cost(spec["architecture"], outputs, truncation, px)
         row |= {"params": known[key].params, "macs": known[key].macs}
 
 
