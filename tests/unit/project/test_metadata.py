@@ -12,7 +12,14 @@ import transfergrid
 
 ROOT = Path(__file__).parents[3]
 # What an automatically loaded profile sets cannot be overruled by a user's --profile.
-SAFE = {"scheduler", "keep-going", "rerun-incomplete", "show-failed-logs", "rerun-triggers"}
+SAFE = {
+    "scheduler",
+    "scheduler-subsample",
+    "keep-going",
+    "rerun-incomplete",
+    "show-failed-logs",
+    "rerun-triggers",
+}
 
 
 def test_the_citation_names_this_version_and_licence():
