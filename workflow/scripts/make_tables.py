@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from transfergrid.planning.fingerprint import read_stamp
@@ -16,6 +17,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="cells read at the same time")
     arguments = parser.parse_args()
 
+    # One thread of arithmetic in each process: numpy would start as many as there are cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Each process that reads cells imports this file, and needs none of these.
     from transfergrid.reporting.table_files import write_table
     from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table

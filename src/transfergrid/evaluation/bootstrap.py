@@ -15,6 +15,8 @@ from transfergrid.runtime.errors import UserError
 
 _CELLS = 2_000_000
 """Largest number of float64 values in one working array (16 MB)."""
+_EXACT = 2**23
+"""Wins are counted in halves; up to here float32 holds each of them, so sums are exact."""
 
 
 def bootstrap_macro(
@@ -87,8 +89,11 @@ def _areas(scores: NDArray, labels: NDArray, weights: NDArray) -> NDArray[np.flo
     """Return the (b, M) weighted AUROC of one task."""
     positive, negative = labels == 1, labels == 0
     w_pos, w_neg = weights[:, positive], weights[:, negative]
-    pairs = w_pos.sum(axis=1) * w_neg.sum(axis=1)
+    drawn = w_pos.sum(axis=1), w_neg.sum(axis=1)
+    pairs = drawn[0] * drawn[1]
     if w_pos.shape[1] * w_neg.shape[1] <= _CELLS:
+        if max(part.max() for part in (*drawn, pairs)) < _EXACT:
+            w_pos, w_neg = w_pos.astype(np.float32), w_neg.astype(np.float32)
         wins = [_wins_by_pairs(row[positive], row[negative], w_pos, w_neg) for row in scores]
     else:
         known = positive | negative
@@ -98,9 +103,10 @@ def _areas(scores: NDArray, labels: NDArray, weights: NDArray) -> NDArray[np.flo
 
 
 def _wins_by_pairs(up: NDArray, down: NDArray, w_pos: NDArray, w_neg: NDArray) -> NDArray:
-    kernel = (up[:, None] > down).astype(np.float64)
-    kernel += 0.5 * (up[:, None] == down)
-    return ((w_pos @ kernel) * w_neg).sum(axis=1)
+    kernel = (up[:, None] > down).astype(w_pos.dtype)
+    kernel[up[:, None] == down] = 0.5
+    won: NDArray = np.einsum("bj,bj->b", w_pos @ kernel, w_neg)
+    return won
 
 
 def _wins_by_sorting(scores: NDArray, positive: NDArray, weights: NDArray) -> NDArray:

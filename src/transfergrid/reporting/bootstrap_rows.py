@@ -1,4 +1,4 @@
-"""One cell's row of bootstrap.csv; numpy only, so that worker processes start fast."""
+"""Rows of bootstrap.csv; numpy only, so that worker processes start fast."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transfergrid.evaluation.auroc import macro_auroc
 from transfergrid.evaluation.bootstrap import bootstrap_macro
@@ -27,55 +28,77 @@ BOOTSTRAP = (
 )
 
 
-def bootstrap_row(
-    work: tuple[str, Path, tuple[str, ...] | None], evaluation: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return a cell's row of bootstrap.csv.
+Work = tuple[str, Path, tuple[str, ...] | None]
+"""A cell, the file of its test ensemble, and the tasks of its macro AUROC (None: all)."""
+
+
+def bootstrap_rows(work: Sequence[Work], evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return rows of bootstrap.csv; cells with the same patients and labels are drawn together.
+
+    A row does not depend on what it is drawn with: every cell draws from the same seed.
 
     Args:
-        work: The cell, the file of its test ensemble, and the tasks of its macro AUROC (None: all).
+        work: The cells.
         evaluation: The study's settings of evaluation.
     """
-    cell, path, score_tasks = work
-    table = read_ensemble(path)
-    replicates = evaluation["bootstrap"]["replicates"]
-    alpha = 1 - evaluation["confidence"]
-    values = _replicates(table, score_tasks or table.tasks, evaluation["bootstrap"])
+    tables = [read_ensemble(path) for _, path, _ in work]
+    columns = [
+        [table.tasks.index(task) for task in tasks or table.tasks]
+        for table, (_, _, tasks) in zip(tables, work, strict=True)
+    ]
+    together: dict[tuple[object, ...], list[int]] = {}
+    for i, table in enumerate(tables):
+        labels = table.labels[:, columns[i]]
+        key = (labels.shape, labels.tobytes(), tuple(table.patient_id.tolist()))
+        together.setdefault(key, []).append(i)
+    rows: dict[int, dict[str, Any]] = {}
+    for alike in together.values():
+        values = _replicates(
+            [tables[i].probabilities[:, columns[i]] for i in alike],
+            tables[alike[0]].labels[:, columns[alike[0]]],
+            tables[alike[0]].patient_id,
+            evaluation["bootstrap"],
+        )
+        for model, i in enumerate(alike):
+            rows[i] = _row(work[i][0], tables[i], columns[i], values[:, model], evaluation)
+    return [rows[i] for i in range(len(work))]
+
+
+def _replicates(
+    scores: Sequence[NDArray[np.float64]],
+    labels: NDArray[np.float32],
+    patient_id: NDArray[np.str_],
+    settings: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """Return (replicates, cells) macro AUROCs."""
+    _, patient = np.unique(patient_id, return_inverse=True)
+    rng = np.random.default_rng(settings["seed"])
+    return bootstrap_macro(np.stack(scores), labels, patient, settings["replicates"], rng)
+
+
+def _row(
+    cell: str,
+    table: Ensemble,
+    columns: Sequence[int],
+    values: NDArray[np.float64],
+    evaluation: Mapping[str, Any],
+) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     low, high, se = np.nan, np.nan, np.nan
     if len(known) > 1:
+        alpha = 1 - evaluation["confidence"]
         low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
         se = float(known.std(ddof=1))
     return {
         "cell": cell,
         "selection": evaluation["primary"],
-        "auroc": _macro(table, score_tasks or table.tasks),
+        "auroc": macro_auroc(table.probabilities, table.labels, columns),
         "low": low,
         "high": high,
         "se": se,
-        "replicates": replicates,
+        "replicates": len(values),
         "n_undefined": len(values) - len(known),
         "n_studies": len(table.study_id),
         "n_patients": len(np.unique(table.patient_id)),
         "method": "percentile bootstrap, patients drawn with replacement",
     }
-
-
-def _columns(table: Ensemble, tasks: Sequence[str]) -> list[int]:
-    return [table.tasks.index(task) for task in tasks]
-
-
-def _macro(table: Ensemble, tasks: Sequence[str]) -> float:
-    return macro_auroc(table.probabilities, table.labels, _columns(table, tasks))
-
-
-def _replicates(table: Ensemble, tasks: Sequence[str], settings: Mapping[str, Any]) -> np.ndarray:
-    columns = _columns(table, tasks)
-    _, patient = np.unique(table.patient_id, return_inverse=True)
-    return bootstrap_macro(
-        table.probabilities[None, :, columns],
-        table.labels[:, columns],
-        patient,
-        settings["replicates"],
-        np.random.default_rng(settings["seed"]),
-    )[:, 0]

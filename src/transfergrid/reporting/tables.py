@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.reporting.bootstrap_rows import BOOTSTRAP, bootstrap_row
+from transfergrid.reporting.bootstrap_rows import BOOTSTRAP, bootstrap_rows
 from transfergrid.reporting.cell_rows import (
     AXES,
     COST,
@@ -27,6 +27,7 @@ from transfergrid.runtime.progress import progress
 
 T = TypeVar("T")
 MANY = 200  # fewer cells than this are done before a pool of processes has started
+BATCH = 16  # cells that share one set of draws; more of them would be no faster
 
 BEFORE_TASKS = (
     "cell",
@@ -91,7 +92,7 @@ def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd
         )
         for entry in entries
     ]
-    mapped = _map(cell_rows, work, workers)
+    mapped = _map(cell_rows, work, _processes(workers, work))
     rows = [row for part in progress(mapped, len(work), "cells") for row in part]
     keys = dict.fromkeys(key for row in rows for key in row if key.startswith("n_pos_"))
     tasks = [key.removeprefix("n_pos_") for key in keys]
@@ -116,8 +117,12 @@ def _entries(study: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
     return [entry for entry in study["cells"] if entry["role"] == role]
 
 
+def _processes(workers: int, cells: Sequence[Any]) -> int:
+    return workers if len(cells) >= MANY else 1
+
+
 def _map(function: Any, work: Sequence[T], workers: int) -> Iterator[Any]:
-    if workers <= 1 or len(work) < MANY:
+    if workers <= 1:
         yield from map(function, work)
         return
     # A fork would copy the locks of torch's and Arrow's threads in whatever state they are.
@@ -161,7 +166,7 @@ def sources_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> 
         A row per source cell; NaN where it diverged, status ``missing`` where it has no scores.
     """
     entries = _entries(study, "source")
-    mapped = _map(partial(source_row, results=results), entries, workers)
+    mapped = _map(partial(source_row, results=results), entries, _processes(workers, entries))
     rows = list(progress(mapped, len(entries), "sources"))
     table = pd.DataFrame(rows, columns=list(SOURCES))
     return table.astype({"n_valid": "Int64"})
@@ -191,6 +196,8 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
         for entry, place in zip(entries, places, strict=True)
         if (place / "test.parquet").exists()
     ]
-    mapped = _map(partial(bootstrap_row, evaluation=study["evaluation"]), work, workers)
-    rows = list(progress(mapped, len(work), "bootstrap"))
+    batches = [work[first : first + BATCH] for first in range(0, len(work), BATCH)]
+    function = partial(bootstrap_rows, evaluation=study["evaluation"])
+    mapped = _map(function, batches, _processes(workers, work))
+    rows = list(progress((row for part in mapped for row in part), len(work), "bootstrap"))
     return pd.DataFrame(rows, columns=list(BOOTSTRAP))

@@ -60,6 +60,25 @@ def test_pairs_and_sorting_agree_with_infinite_scores(monkeypatch: pytest.Monkey
     np.testing.assert_allclose(by_pairs, by_sorting, atol=1e-12)
 
 
+def test_half_the_precision_gives_the_same_bits_and_is_left_where_it_would_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores, labels, patient = case(2)
+    single = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
+    used = []
+    real = bootstrap._wins_by_pairs
+
+    def noted(up: np.ndarray, down: np.ndarray, w_pos: np.ndarray, w_neg: np.ndarray) -> np.ndarray:
+        used.append(w_pos.dtype)
+        return real(up, down, w_pos, w_neg)
+
+    monkeypatch.setattr(bootstrap, "_wins_by_pairs", noted)
+    monkeypatch.setattr(bootstrap, "_EXACT", 100)  # fewer pairs than there are
+    double = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
+    assert set(used) == {np.dtype(np.float64)}
+    assert single.tobytes() == double.tobytes()
+
+
 def test_replicates_are_paired_across_models_and_repeatable() -> None:
     scores, labels, patient = case(2)
     doubled = np.concatenate([scores, scores])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import timm
 from scipy.special import expit
@@ -16,6 +17,7 @@ from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.reporting import cell_rows, tables
+from transfergrid.reporting.bootstrap_rows import bootstrap_rows
 from transfergrid.reporting.table_files import read_table, write_table
 
 
@@ -142,6 +144,31 @@ def test_several_processes_give_the_same_table(
     alone = tables.bootstrap_table(tree.study, tree.results)
     monkeypatch.setattr(tables, "MANY", 1)
     pd.testing.assert_frame_equal(tables.bootstrap_table(tree.study, tree.results, 2), alone)
+
+
+def test_a_bootstrap_row_does_not_depend_on_its_company(
+    tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    evaluation = tree.study["evaluation"]
+    paths = sorted((tree.results / "demo" / "ensemble").glob("*/top3/test.parquet"))[:3]
+    rows = pq.read_table(paths[1])
+    pq.write_table(rows.slice(0, rows.num_rows - 40), tmp_path / "fewer.parquet")
+    # As many studies, but other labels; and the same labels, but other patients.
+    labels = [name for name in rows.column_names if name.startswith("label_")]
+    turned = rows.take(list(reversed(range(rows.num_rows))))
+    pq.write_table(turned, tmp_path / "labels.parquet")
+    patients = turned.select(["study_id", "patient_id"])
+    for name in [*(n for n in rows.column_names if n.startswith("prob_")), *labels]:
+        patients = patients.append_column(name, rows[name])
+    metadata = rows.schema.metadata
+    pq.write_table(patients.replace_schema_metadata(metadata), tmp_path / "patients.parquet")
+    files = [*paths[:2], *sorted(tmp_path.glob("*.parquet")), paths[2]]
+    some = tuple(fabricate.SCORE_TASKS)
+    work = [(path.stem, path, some if number else None) for number, path in enumerate(files)]
+    alone = [row for item in work for row in bootstrap_rows([item], evaluation)]
+    together = bootstrap_rows(work, evaluation)
+    assert [row["cell"] for row in together] == [path.stem for path in files]
+    pd.testing.assert_frame_equal(pd.DataFrame(together), pd.DataFrame(alone), check_exact=True)
 
 
 def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.DataFrame) -> None:
