@@ -27,6 +27,7 @@ Jobs = frozenset[Job]
 TRIGGERS = ("mtime", "params", "input", "software-env", "code")
 ANALYSIS = ("tables", "statistics", "figures", "report")
 RULES = {"report": "page"}
+MADE = ("spec", "train")
 
 OURS: dict[str, Any] = {
     "datasets": {
@@ -123,7 +124,7 @@ class Place:
 def subject(path: str) -> str:
     """Return what a file is about, hashes left out."""
     parts = [re.sub(r"[.-][0-9a-f]{8}(?=$|\.)", "", part) for part in Path(path).parts[1:]]
-    if parts[0] in ("cells", "cache", "stamps"):
+    if parts[0] in ("cells", "cache", "stamps", "tuning"):
         return parts[1]
     return ":".join(parts[2:4]) if parts[1] == "ensemble" else parts[0]
 
@@ -394,3 +395,30 @@ def test_a_rule_can_be_forced(base: Workspace, tmp_path: Path, rule: str) -> Non
     # Trained indeed (it took another time), and to the same bits.
     assert (folder / "train.json").read_bytes() != before[0]
     assert (folder / "receipts/train.json").read_bytes() == before[1]
+
+
+def test_trials_are_shared_by_seeds_and_kept_where_they_can_be(
+    base: Workspace, tmp_path: Path
+) -> None:
+    shutil.copytree(base.folder, tmp_path / "run", symlinks=True)
+    place = Place(Workspace(tmp_path / "run"))
+
+    def write(rates: list[float], seeds: list[int]) -> Jobs:
+        tuned = {"tune": {"learning_rates": rates, "epochs": 1, "holdout": 0.3}}
+        own = {**OURS["grid"][1], "protocols": ["tuned"], "seeds": seeds}
+        place.study({"protocols": {"tuned": tuned}, "grid": [OURS["grid"][0], own]})
+        return frozenset(job for job in place.jobs() if job[0] in ("spec", "train", "tune"))
+
+    def made(*cells: str) -> Jobs:
+        return frozenset((rule, f"ours-lcnet_050-random-drop0-{c}") for c in cells for rule in MADE)
+
+    chosen = frozenset({("tune", "ours-lcnet_050-random-drop0-tuned")})
+    one, two, three = (f"tuned.lr{rate}-seed0" for rate in ("0.001", "0.01", "0.03"))
+    assert write([1e-3, 1e-2], [0]) == made("tuned-seed0", one, two) | chosen
+    outcome = place.workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-3000:]
+    assert place.jobs() == frozenset()
+    assert not (place.cell("ours-lcnet_050-random-drop0-" + one) / "scores").exists()
+    assert write([1e-3, 1e-2], [0, 1]) == made("tuned-seed1")
+    # Another grid of rates is another choice; trials that it shares with the old one are there.
+    assert write([1e-3, 1e-2, 3e-2], [0]) == made("tuned-seed0", three) | chosen
