@@ -20,6 +20,9 @@ rule statistics:
             subcategory="{study}",
             labels={"table": "correlations"},
         ),
+        findings="results/{study}/tables/findings.csv",
+        claims="results/{study}/tables/claims.csv",
+        sensitivity="results/{study}/tables/sensitivity.csv",
     log:
         "results/{study}/logs/statistics.log",
     conda:

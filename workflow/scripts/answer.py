@@ -1,4 +1,4 @@
-"""Answer a study's questions: contrasts.csv and correlations.csv."""
+"""Answer a study's questions and judge its claims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergrid.statistics.questions import answer
 
 
 def main() -> None:
-    """Read cells.csv and the ensembles, write two tables beside cells.csv."""
+    """Read cells.csv and the ensembles, write the answers' tables beside cells.csv."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
@@ -22,11 +22,11 @@ def main() -> None:
     results = arguments.stamp.parents[1]
     tables = results / study["name"] / "tables"
     with heartbeat("answering questions"):
-        contrasts, correlations, skipped = answer(study, read_table(tables / "cells.csv"), results)
-    for sentence in skipped:
+        answers = answer(study, read_table(tables / "cells.csv"), results)
+    for sentence in answers.skipped:
         print(sentence, file=sys.stderr)
-    write_table(contrasts, tables / "contrasts.csv")
-    write_table(correlations, tables / "correlations.csv")
+    for name, table in answers.tables.items():
+        write_table(table, tables / f"{name}.csv")
 
 
 if __name__ == "__main__":

@@ -87,10 +87,11 @@ def _tables(
     write_table(bootstrap_table(content, view, workers), folder / "bootstrap.csv")
     # A question is asked of the cells that are there.
     there = [entry for entry in content["cells"] if entry["cell"] in frozen]
-    contrasts, correlations, skipped = answer({**content, "cells": there}, cells, view)
+    answers = answer({**content, "cells": there}, cells, view)
+    skipped = answers.skipped
     for sentence in skipped[:SHOWN]:
         print(sentence, file=sys.stderr)
     if len(skipped) > SHOWN:
         print(f"and {len(skipped) - SHOWN} more comparisons lack cells", file=sys.stderr)
-    write_table(contrasts, folder / "contrasts.csv")
-    write_table(correlations, folder / "correlations.csv")
+    for name, table in answers.tables.items():
+        write_table(table, folder / f"{name}.csv")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
+from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.planning.sources import PLACES, Dataset, Weights
@@ -31,7 +32,16 @@ TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STAGES = ("ensemble", "tables", "statistics", "figures", "report")
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
-TABLES = ("cells", "sources", "bootstrap", "contrasts", "correlations")
+TABLES = (
+    "cells",
+    "sources",
+    "bootstrap",
+    "contrasts",
+    "correlations",
+    "findings",
+    "claims",
+    "sensitivity",
+)
 FIGURES = ("auroc", "boosts", "truncation", "correlation", "learning")
 
 
@@ -127,7 +137,9 @@ class PlannedStudy:
         }
 
     def _statistics_content(self) -> dict[str, Any]:
-        return {**self._tables_content(), "questions": self.study.config["questions"]}
+        config = self.study.config
+        claims = chosen_claims(config["claims"], str(self.study.source))
+        return {**self._tables_content(), "questions": config["questions"], "claims": claims}
 
     def _report_content(self) -> dict[str, Any]:
         config = {key: value for key, value in self.study.config.items() if key != "device"}
@@ -168,6 +180,7 @@ def plan_study(study: Study) -> PlannedStudy:
     builder = CellBuilder(study)
     targets = builder.targets()
     _check_questions(study, targets)
+    chosen_claims(study.config["claims"], str(study.source))
     _check_selections(study, targets)
     points = {cell.point for cell in targets}
     others = [cell for point, cell in builder.cells.items() if point not in points]
@@ -207,12 +220,36 @@ def _check_questions(study: Study, targets: Sequence[Cell]) -> None:
         if question["kind"] == "contrast" and question["axis"] == "pretraining"
     ]
     for question in study.config["questions"]:
-        _check_question(f"{study.source}: question '{question['name']}'", question, targets)
+        where = f"{study.source}: question '{question['name']}'"
+        if "where" in question:
+            _check_question(where, question, targets)
+        if question["kind"] in ("efficiency", "seed_noise") and question["contrast"] is not None:
+            _check_contrast(where, question, study.config["questions"])
         if question["kind"] == "correlation" and question["y"] == "boost" and not boosts:
             raise UserError(
                 f"{study.source}: question '{question['name']}' needs the boost, but no question "
                 "is a contrast along pretraining; add one."
             )
+
+
+def _check_contrast(
+    where: str, question: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]
+) -> None:
+    """Check that the contrast a question builds on is there, and along the axis it needs."""
+    cuts = question["kind"] == "efficiency"
+    fit = [
+        other["name"]
+        for other in questions
+        if other["kind"] == "contrast"
+        and (not cuts or (other["axis"], other["baseline"]) == ("truncation", 0))
+    ]
+    if question["contrast"] not in fit:
+        needed = "a contrast along truncation with the baseline 0" if cuts else "a contrast"
+        there = f"the study has {listed(fit)}" if fit else "the study has none, so add one"
+        raise UserError(
+            f"{where} builds on the contrast '{question['contrast']}'"
+            f"{suggest(question['contrast'], fit)}; it must name {needed}; {there}."
+        )
 
 
 def _check_question(where: str, question: Mapping[str, Any], targets: Sequence[Cell]) -> None:

@@ -9,7 +9,16 @@ import pandas as pd
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 
-TABLES = ("cells", "contrasts", "correlations", "sources", "bootstrap")
+TABLES = (
+    "cells",
+    "contrasts",
+    "correlations",
+    "findings",
+    "claims",
+    "sensitivity",
+    "sources",
+    "bootstrap",
+)
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -1,27 +1,26 @@
-"""Paired contrasts between two sets of cells scored on the same patients.
-
-The variance of a difference of seed-means has two parts: the patients of the test set, from
-influence values clustered by patient, and the seeds, from the spread between runs less the part
-of it that is the patients' noise again. Their sum is judged by Student's t with Satterthwaite's
-degrees of freedom (1946, Biometrics Bulletin 2:110-114).
-"""
+"""Paired contrasts between two sets of cells scored on the same patients, with their verdicts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
-from transfergrid.evaluation.influence import Influence, macro_influence
+from transfergrid.evaluation.influence import Influence
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.power import power_of, seeds_needed
 
 ONE_SEED = "conditional on this seed"
 """What stands in `conditional_on` when there was nothing to measure the seeds' variance with."""
+
+EFFECT = 0.01
+"""The difference of AUROC at which power is stated where no margin is."""
 
 _ROUNDING = 1e-12
 """A standard error below this is rounding of equal numbers, not a spread."""
@@ -79,7 +78,13 @@ class Contrast:
         method: Variance and test.
         margin: Largest difference that counts as equivalent; NaN if none was stated.
         verdict: "higher" (a above b), "lower", "equivalent" or "undecided".
+        power: Power of the test that `method` names, at the variance measured and before Holm's
+            adjustment: to show equivalence within the margin if there is truly no difference;
+            without a margin, to find a true difference of `effect`.
+        seeds_needed: Seeds that would give 80 % power; infinity if none would, since patients'
+            variance alone is too large; NaN with one seed.
         conditional_on: What the interval takes as given.
+        seeds: The seeds used; not a column.
         p_difference: p-value of no difference; not a column. It is `p` without a margin.
     """
 
@@ -104,95 +109,21 @@ class Contrast:
     method: str
     margin: float
     verdict: str
+    power: float
+    seeds_needed: float
     conditional_on: str
+    seeds: tuple[int, ...]
     p_difference: float
 
     def row(self) -> dict[str, str | int | float]:
         """Return the columns of tables/contrasts.csv in order."""
-        columns = asdict(self)
-        del columns["p_difference"]
-        return columns
+        return {name: getattr(self, name) for name in CONTRAST_COLUMNS}
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A difference of seed-means and the parts of its variance.
-
-    Attributes:
-        estimate: Mean of arm a minus mean of arm b.
-        variance_patient: Sampling variance from patients.
-        variance_seed: Variance from seeds net of patients' noise; NaN with one seed.
-        df: Satterthwaite's degrees of freedom.
-    """
-
-    estimate: float
-    variance_patient: float
-    variance_seed: float
-    df: float
-
-    @property
-    def se(self) -> float:
-        """The standard error; with one seed that of patients alone."""
-        seed = 0.0 if math.isnan(self.variance_seed) else self.variance_seed
-        return math.sqrt(self.variance_patient + seed)
-
-
-def difference(
-    estimates_a: ArrayLike, estimates_b: ArrayLike, values_a: ArrayLike, values_b: ArrayLike
-) -> Difference:
-    """Compute V = V_patient + max(0, sum of s2/S over arms - V_seed_x_patient).
-
-    V_patient is the variance of the seed-mean difference over patients. s2 is an arm's variance
-    between its S seeds. That spread holds, beside what the seeds do to the true score, how
-    differently seeds score the same patients; V_patient holds that noise too, so it is taken off
-    once. df = V^2 / [(sum s2/S)^2 / (2 (S - 1)) + V_patient^2 / (G - 1)].
-
-    Args:
-        estimates_a: (S,) the metric of arm a, a value per seed.
-        estimates_b: (S,) of arm b.
-        values_a: (S, G) contributions of G patients to arm a, whose squares sum to the variance.
-        values_b: (S, G) of arm b, the same patients.
-
-    Returns:
-        The difference; with S = 1 its variance is that of patients and df = G - 1.
-    """
-    arms = [np.asarray(values, dtype=np.float64) for values in (values_a, values_b)]
-    estimates = [np.asarray(e, dtype=np.float64) for e in (estimates_a, estimates_b)]
-    seeds, patients = arms[0].shape
-    means = [values.mean(axis=0) for values in arms]
-    v_patient = float(((means[0] - means[1]) ** 2).sum())
-    estimate = float(estimates[0].mean() - estimates[1].mean())
-    if seeds == 1:
-        return Difference(estimate, v_patient, math.nan, patients - 1.0)
-    between = float(sum(e.var(ddof=1) for e in estimates)) / seeds
-    interaction = sum(
-        float(((values - mean) ** 2).sum()) / (seeds - 1) / seeds
-        for values, mean in zip(arms, means, strict=True)
-    )
-    v_seed = max(0.0, between - interaction)
-    spread = between**2 / (2 * (seeds - 1)) + (v_patient**2 / (patients - 1) if patients > 1 else 0)
-    df = (v_patient + v_seed) ** 2 / spread if spread > 0 else math.nan
-    return Difference(estimate, v_patient, v_seed, df)
-
-
-def tost(estimate: float, se: float, df: float, margin: float) -> float:
-    """Return the p-value of equivalence by two one-sided t tests.
-
-    Schuirmann (1987, J. Pharmacokinet. Biopharm. 15:657-680): small when both "the difference is
-    at or below -margin" and "at or above margin" are rejected.
-
-    Args:
-        estimate: The difference.
-        se: Its standard error, > 0.
-        df: Degrees of freedom.
-        margin: Largest difference that counts as equivalent, > 0.
-
-    Returns:
-        The larger of the two one-sided p-values.
-    """
-    above = stats.t.sf((estimate + margin) / se, df)
-    below = stats.t.cdf((estimate - margin) / se, df)
-    return float(max(above, below))
+CONTRAST_COLUMNS = tuple(
+    field.name for field in fields(Contrast) if field.name not in ("seeds", "p_difference")
+)
+"""The columns of tables/contrasts.csv."""
 
 
 def contrast_of_influences(
@@ -201,6 +132,7 @@ def contrast_of_influences(
     n_studies: int,
     alpha: float = 0.05,
     margin: float | None = None,
+    effect: float = EFFECT,
 ) -> tuple[Contrast | None, list[str]]:
     """Contrast two arms, averaged over pairs of cells.
 
@@ -216,6 +148,7 @@ def contrast_of_influences(
         alpha: 1 minus the coverage, and the level of the verdict, in (0, 1).
         margin: Largest difference that counts as equivalent, > 0; `None` for a test of
             difference alone.
+        effect: True difference at which the power is stated where there is no margin, > 0.
 
     Returns:
         The contrast, `None` if no pair has a common seed; and a sentence for each thing skipped.
@@ -237,46 +170,9 @@ def contrast_of_influences(
     estimates_a, values_a = _arm([a for a, _ in usable], seeds)
     estimates_b, values_b = _arm([b for _, b in usable], seeds)
     result = difference(estimates_a, estimates_b, values_a, values_b)
-    row = _contrast(result, names, alpha, margin)
-    row = replace(row, n_cells=len(usable), n_seeds=len(seeds))
+    row = _contrast(result, names, alpha, margin, effect)
+    row = replace(row, n_cells=len(usable), n_seeds=len(seeds), seeds=tuple(seeds))
     return replace(row, n_studies=n_studies, n_patients=len(runs[0].patients)), skipped
-
-
-def paired_contrast(
-    a: Mapping[int, ArrayLike],
-    b: Mapping[int, ArrayLike],
-    labels: ArrayLike,
-    patient_id: ArrayLike,
-    task_indices: Sequence[int],
-    names: Names,
-    alpha: float = 0.05,
-    margin: float | None = None,
-) -> tuple[Contrast | None, list[str]]:
-    """Contrast the macro AUROC of two cells over the seeds that they share.
-
-    Args:
-        a: Seed -> (N, T) probabilities of the first arm, rows in the order of `labels`.
-        b: The same for the second arm.
-        labels: (N, T) values 0, 1 or NaN.
-        patient_id: (N,) identifiers.
-        task_indices: Columns of the macro AUROC, at least one.
-        names: Names for the row.
-        alpha: 1 minus the coverage, in (0, 1).
-        margin: Largest difference that counts as equivalent, > 0, or `None`.
-
-    Returns:
-        As `contrast_of_influences`.
-
-    Raises:
-        UserError: Shapes differ, a label is neither 0, 1 nor NaN, or the margin is not positive.
-    """
-    arms = [
-        {seed: macro_influence(p, labels, patient_id, task_indices) for seed, p in arm.items()}
-        for arm in (a, b)
-    ]
-    scored = np.asarray(labels, dtype=np.float64)[:, list(task_indices)]
-    n_studies = int((~np.isnan(scored)).any(axis=1).sum())
-    return contrast_of_influences([(arms[0], arms[1])], names, n_studies, alpha, margin)
 
 
 def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]:
@@ -352,10 +248,12 @@ def _arm(
     return estimates.mean(axis=0), values
 
 
-def _contrast(result: Difference, names: Names, alpha: float, margin: float | None) -> Contrast:
+def _contrast(
+    result: Difference, names: Names, alpha: float, margin: float | None, effect: float
+) -> Contrast:
     se, df = result.se, result.df
     one_seed = math.isnan(result.variance_seed)
-    low = high = p_difference = p = math.nan
+    low = high = p_difference = p = power = needed = math.nan
     parts = "patient variance" if one_seed else "patient and seed variance, Satterthwaite"
     method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
     if se > _ROUNDING:
@@ -363,6 +261,8 @@ def _contrast(result: Difference, names: Names, alpha: float, margin: float | No
         low, high = result.estimate - arm, result.estimate + arm
         p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))
         p = p_difference if margin is None else tost(result.estimate, se, df, margin)
+        aim = (effect if margin is None else margin, margin is not None, alpha)
+        power, needed = power_of(result, *aim), seeds_needed(result, *aim)
     else:
         method = "no variance to judge by"
     row = Contrast(
@@ -387,7 +287,10 @@ def _contrast(result: Difference, names: Names, alpha: float, margin: float | No
         method=method,
         margin=math.nan if margin is None else margin,
         verdict="undecided",
+        power=power,
+        seeds_needed=needed,
         conditional_on="; ".join(([ONE_SEED] if one_seed else []) + list(names.conditional_on)),
+        seeds=(),
         p_difference=p_difference,
     )
     return replace(row, verdict=_verdict(row, p, p_difference, alpha))

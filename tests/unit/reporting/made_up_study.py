@@ -103,10 +103,10 @@ CUT = {"name": "truncation_cost", "kind": "contrast", "axis": "truncation"}
 TOP1 = {"name": "imagenet_and_auroc", "kind": "correlation", "x": "imagenet_top1", "y": "auroc"}
 SIZE = {"name": "size_and_auroc", "kind": "correlation", "x": "params", "y": "auroc"}
 QUESTIONS = [
-    {**BOOST, "baseline": "random", "margin": None, "where": WHOLE},
-    {**CUT, "baseline": 0, "margin": 0.02, "where": {}},
-    {**TOP1, "where": WHOLE},
-    {**SIZE, "where": WHOLE},
+    {**BOOST, "baseline": "random", "margin": None, "effect": 0.01, "where": WHOLE},
+    {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "where": {}},
+    {**TOP1, "margin": None, "where": WHOLE},
+    {**SIZE, "margin": None, "where": WHOLE},
 ]
 RECIPE = Recipe(
     optimizer="adamw",
@@ -140,6 +140,7 @@ def study_json(
         "drawn shapes, fine-tuned on drawn chest films in CheXpert's layout.",
         "evaluation": EVALUATION,
         "questions": QUESTIONS,
+        "claims": {"claims": [], "where": {}},
     }
     ids = {"target": DATASET, "source": SHAPES}
     return {

@@ -144,6 +144,9 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "cells": cells,
         "contrasts": contrasts_of(cells),
         "correlations": correlations_of(),
+        "findings": pd.DataFrame(columns=["question", "kind", "subject", "quantity"]),
+        "claims": pd.DataFrame(columns=["claim", "study", "statement"]),
+        "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,
         "bootstrap": bootstrap,
     }

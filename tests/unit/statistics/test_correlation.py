@@ -9,7 +9,16 @@ import pytest
 from scipy import stats
 
 from transfergrid.runtime.errors import UserError
-from transfergrid.statistics.correlation import Correlation, spearman
+from transfergrid.statistics.correlation import (
+    Correlation,
+    _se_patients,
+    decide,
+    fisher_interval,
+    p_of_rho,
+    permuted_within,
+    rank_correlations,
+    spearman,
+)
 
 
 def correlate(
@@ -109,9 +118,135 @@ def test_columns_are_the_published_contract() -> None:
         "high",
         "p",
         "method",
+        "p_adjusted",
+        "p_family",
+        "se_patients",
+        "margin",
+        "verdict",
+        "rho_critical",
+        "rho_detectable",
     ]
 
 
 def test_lengths_must_agree() -> None:
     with pytest.raises(UserError, match="needs pairs"):
         correlate([1.0, 2], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("rho", "p", "low", "high"),
+    [
+        (0.082, 0.763, -0.44, 0.57),
+        (0.059, 0.828, -0.46, 0.55),
+        (0.791, 2.6e-4, 0.47, 0.93),
+        (0.565, 0.023, 0.08, 0.83),
+        (-0.718, 0.0017, -0.90, -0.33),
+    ],
+)
+def test_published_correlations_of_sixteen_networks(
+    rho: float, p: float, low: float, high: float
+) -> None:
+    assert p_of_rho(rho, 16) == pytest.approx(p, rel=0.03)
+    assert fisher_interval(rho, 16) == pytest.approx((low, high), abs=0.0101)
+
+
+def test_published_p_values() -> None:
+    assert round(p_of_rho(0.082, 16), 2) == 0.76
+    assert round(p_of_rho(-0.72, 16), 3) == 0.002
+
+
+FAMILIES = np.repeat(list("dreimo"), [3, 4, 2, 1, 4, 2])
+
+
+def test_permutation_within_families_tries_every_order() -> None:
+    rng = np.random.default_rng(0)
+    x, y = (stats.rankdata(v) for v in rng.normal(size=(2, 6)))
+    families = np.array(list("aaabbc"))
+    wins = total = 0
+    base = np.array([3.5] * 6)
+    for first in itertools.permutations(range(3)):
+        for second in itertools.permutations((3, 4)):
+            order = [*first, *second, 5]
+            centred = [
+                float(((x[f] - x[f].mean()) * (y[order][f] - base[f])).sum())
+                for f in (slice(0, 3), slice(3, 5))
+            ]
+            own = [
+                float(((x[f] - x[f].mean()) * (y[f] - base[f])).sum())
+                for f in (slice(0, 3), slice(3, 5))
+            ]
+            wins += abs(sum(centred)) >= abs(sum(own)) - 1e-9
+            total += 1
+    assert permuted_within(x, y, families, rng) == pytest.approx(wins / total)
+    assert math.isnan(permuted_within(x, y, np.arange(6), rng))
+
+
+def test_permutation_within_families_is_blind_between_them() -> None:
+    rng = np.random.default_rng(0)
+    number = np.unique(FAMILIES, return_inverse=True)[1]
+    between = number + 0.01 * rng.normal(size=(2, 16))
+    found = spearman(*between, "q", "x", "y", rng, families=FAMILIES)
+    assert found.p < 1e-3 and found.p_family > 0.05
+    within = rng.normal(size=16)
+    found = spearman(within, within + 0.1 * number, "q", "x", "y", rng, families=FAMILIES)
+    assert found.p_family < 0.01
+
+
+def test_permutation_within_families_holds_its_level() -> None:
+    rng = np.random.default_rng(2)
+    small = np.repeat(list("abc"), [4, 3, 3])
+    shift = np.repeat([0.0, 3.0, 9.0], [4, 3, 3])
+    wins = 0
+    for _ in range(2000):
+        x, y = (stats.rankdata(shift + rng.normal(size=10)) for _ in range(2))
+        wins += permuted_within(x, y, small, rng) <= 0.05
+    assert 0.03 <= wins / 2000 <= 0.06
+
+
+def test_intervals_hold_the_true_rho_of_networks_and_patients() -> None:
+    rng = np.random.default_rng(3)
+    r = 0.6
+    truth = 6 / math.pi * math.asin(r / 2)
+    hits = {0.0: 0, 0.3: 0}
+    for noise in hits:
+        for _ in range(2000):
+            x = rng.normal(size=16)
+            y = r * x + math.sqrt(1 - r * r) * rng.normal(size=16)
+            # Patients' noise, known by its replicates; most of it is shared by all networks.
+            y = y + noise * (rng.normal() + 0.5 * rng.normal(size=16))
+            draws = y[:, None] + noise * (rng.normal(size=60) + 0.5 * rng.normal(size=(16, 60)))
+            rho = float(rank_correlations(x, y[:, None])[0])
+            extra = _se_patients(stats.rankdata(x), draws) ** 2 if noise else 0.0
+            low, high = fisher_interval(rho, 16, extra=extra)
+            hits[noise] += low <= truth <= high
+    assert all(0.93 <= hit / 2000 <= 0.98 for hit in hits.values()), hits
+
+
+def test_patients_widen_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    x = np.arange(16.0)
+    y = x + 4 * rng.normal(size=16)
+    alone = spearman(x, y, "q", "x", "y", rng)
+    draws = y[:, None] + 2 * rng.normal(size=(16, 500))
+    both = spearman(x, y, "q", "x", "y", rng, replicates=draws)
+    z = [np.arctanh(v) for v in (both.low, both.rho, both.high)]
+    assert both.rho == alone.rho and both.low < alone.low
+    rhos = [stats.spearmanr(x, column).statistic for column in draws.T]
+    assert both.se_patients == pytest.approx(np.arctanh(rhos).std(ddof=1))
+    arm = 1.959964 * math.sqrt(1.06 / 13 + both.se_patients**2)
+    assert (z[1] - z[0], z[2] - z[1]) == pytest.approx((arm, arm), rel=1e-5)
+    # Noise that all networks share moves no rank.
+    shared = y[:, None] + rng.normal(size=500)
+    assert spearman(x, y, "q", "x", "y", rng, replicates=shared).se_patients < 1e-12
+
+
+def test_no_relation_needs_the_whole_interval_within_the_margin() -> None:
+    def row(rho: float, n: int, p: float, margin: float = 0.3) -> Correlation:
+        low, high = fisher_interval(rho, n)
+        return Correlation("q", "x", "y", n, rho, low, high, p, "", margin=margin)
+
+    found = [row(0.06, 16, 0.8), row(0.06, 200, 0.4), row(-0.72, 16, 0.002), row(0.5, 16, 0.05)]
+    decided = decide(found)
+    assert [r.verdict for r in decided] == ["undecided", "none", "negative", "undecided"]
+    assert [r.p_adjusted for r in decided] == pytest.approx([0.8, 0.8, 0.008, 0.15])
+    assert decide([row(0.06, 200, 0.4, math.nan)])[0].verdict == "undecided"

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from transfergrid.evaluation.influence import influence_values, sum_by_patient
-from transfergrid.statistics.contrasts import difference
+from transfergrid.statistics.components import difference
 
 PATIENTS, STUDIES, REPEATS = 80, 2, 2000
 SHARED, ARM, RUN = 0.6, 0.9, 0.5  # variances of a study's score: patient; arm x patient; run

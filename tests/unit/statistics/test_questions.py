@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
 from transfergrid.runtime.atomic import write_json
-from transfergrid.statistics.questions import UNKNOWN_PATIENTS, answer
+from transfergrid.statistics.comparisons import UNKNOWN_PATIENTS
+from transfergrid.statistics.questions import answer
 
 STUDIES = 120
 ARCHITECTURES = {"small": 1e5, "middle": 1e6, "large": 1e7}
@@ -46,6 +47,7 @@ def build(results: Path, patients: str = "known", missing: bool = False) -> dict
                         "role": "target",
                         "dataset": "films",
                         "architecture": architecture,
+                        "family": "plain",
                         "pretraining": pretraining,
                         "truncation": 0,
                         "protocol": "p",
@@ -56,7 +58,13 @@ def build(results: Path, patients: str = "known", missing: bool = False) -> dict
     return {
         "name": "s",
         "cells": cells,
-        "evaluation": {"selections": ["best"], "primary": "best", "confidence": 0.95},
+        "evaluation": {
+            "selections": ["best"],
+            "primary": "best",
+            "confidence": 0.95,
+            "bootstrap": {"replicates": 200, "seed": 0},
+        },
+        "claims": {"claims": [], "where": {}},
         "questions": [
             {
                 "name": "boost",
@@ -64,10 +72,25 @@ def build(results: Path, patients: str = "known", missing: bool = False) -> dict
                 "axis": "pretraining",
                 "baseline": "random",
                 "margin": None,
+                "effect": 0.01,
                 "where": {},
             },
-            {"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}},
-            {"name": "gain", "kind": "correlation", "x": "params", "y": "boost", "where": {}},
+            {
+                "name": "size",
+                "kind": "correlation",
+                "x": "params",
+                "y": "auroc",
+                "margin": None,
+                "where": {},
+            },
+            {
+                "name": "gain",
+                "kind": "correlation",
+                "x": "params",
+                "y": "boost",
+                "margin": None,
+                "where": {},
+            },
         ],
     }
 
@@ -85,7 +108,8 @@ def areas(study: dict[str, Any], results: Path) -> pd.DataFrame:
 def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None:
     study = build(tmp_path)
     cells = areas(study, tmp_path)
-    contrasts, _, skipped = answer(study, cells, tmp_path)
+    answers = answer(study, cells, tmp_path)
+    contrasts, skipped = answers.contrasts, answers.skipped
     assert skipped == []
     means = cells.groupby(["architecture", "pretraining"])["auroc"].mean().unstack()
     boosts = means["imagenet"] - means["random"]
@@ -103,7 +127,7 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
 
 def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: Path) -> None:
     study = build(tmp_path)
-    _, correlations, _ = answer(study, areas(study, tmp_path), tmp_path)
+    correlations = answer(study, areas(study, tmp_path), tmp_path).correlations
     size = correlations[correlations["question"] == "size"]
     assert list(size["y"]) == ["auroc (random drop0 films)", "auroc (imagenet drop0 films)"]
     assert set(size["n"]) == {3}
@@ -114,13 +138,14 @@ def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: 
 
 def test_unknown_patients_are_in_every_row(tmp_path: Path) -> None:
     study = build(tmp_path, patients="unknown")
-    contrasts, _, _ = answer(study, areas(study, tmp_path), tmp_path)
+    contrasts = answer(study, areas(study, tmp_path), tmp_path).contrasts
     assert contrasts["conditional_on"].str.contains(UNKNOWN_PATIENTS).all()
 
 
 def test_a_missing_seed_is_told_and_the_pair_uses_common_seeds(tmp_path: Path) -> None:
     study = build(tmp_path, missing=True)
-    contrasts, _, skipped = answer(study, areas(study, tmp_path), tmp_path)
+    answers = answer(study, areas(study, tmp_path), tmp_path)
+    contrasts, skipped = answers.contrasts, answers.skipped
     large = contrasts[contrasts["contrast"].str.startswith("large")].iloc[0]
     assert large["n_seeds"] == 1
     assert "conditional on this seed" in large["conditional_on"]
@@ -139,8 +164,8 @@ def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> No
             if cell["architecture"] not in torn
             or (cell["pretraining"], cell["seed"]) in {("random", 0), ("imagenet", 1)}
         ]
-        contrasts, _, _ = answer({**study, "cells": left}, cells, tmp_path)
-        return contrasts
+        there = cells[cells["cell"].isin([cell["cell"] for cell in left])]
+        return answer({**study, "cells": left}, there, tmp_path).contrasts
 
     two = answered("large")
     assert list(two["n_cells"]) == [1, 1, 2]
@@ -156,7 +181,8 @@ def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> No
 def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
     study = build(tmp_path)
     study["questions"] = [{**study["questions"][0], "baseline": "nothing"}]
-    contrasts, _, skipped = answer(study, areas(study, tmp_path), tmp_path)
+    answers = answer(study, areas(study, tmp_path), tmp_path)
+    contrasts, skipped = answers.contrasts, answers.skipped
     assert contrasts.empty
     assert len(skipped) == 6
     assert "has pretraining random but no baseline nothing" in skipped[0]
@@ -167,12 +193,12 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
     for cell in study["cells"]:
         if cell["architecture"] == "large":
             cell["protocol"] = "brief"
-    _, one_each, _ = answer(study, areas(study, tmp_path), tmp_path)
+    one_each = answer(study, areas(study, tmp_path), tmp_path).correlations
     size = one_each[one_each["question"] == "size"]
     assert list(size["n"]) == [3, 3]  # the large network's recipe is its only one
     cells = areas(study, tmp_path)
     again = cells[cells["architecture"] == "large"].assign(protocol="p")
-    _, several, _ = answer(study, pd.concat([cells, again]), tmp_path)
+    several = answer(study, pd.concat([cells, again]), tmp_path).correlations
     size = several[several["question"] == "size"]
     assert sorted(size["n"]) == [1, 1, 3, 3]
     assert "auroc (random drop0 films brief)" in set(size["y"])

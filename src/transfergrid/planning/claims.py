@@ -1,0 +1,60 @@
+"""Published claims and the rules that judge them, fixed in resources/claims.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from transfergrid.planning.paths import RESOURCES
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+Claim = Mapping[str, str]
+"""One row of resources/claims.csv."""
+
+
+@cache
+def known_claims() -> Mapping[str, Claim]:
+    """Return the rows of resources/claims.csv by id."""
+    with open(RESOURCES / "claims.csv", newline="", encoding="utf-8") as file:
+        return {row["claim"]: row for row in csv.DictReader(file)}
+
+
+def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
+    """Return the claims that a study judges.
+
+    Args:
+        setting: The study's key `claims`: the name of a published study, a list of claim ids, or a
+            mapping of `about` (either of these) and `where` (the cells that count).
+        source: The study's file, for messages.
+
+    Returns:
+        `claims`, whole rows in the order of the table, and `where`.
+
+    Raises:
+        UserError: There is no such study or claim.
+    """
+    known = known_claims()
+    settings = setting if isinstance(setting, Mapping) else {"about": setting}
+    about = settings["about"]
+    if isinstance(about, str):
+        studies = list(dict.fromkeys(row["study"] for row in known.values()))
+        if about not in studies:
+            raise UserError(
+                f"{source}: claims names the study '{about}'{suggest(about, studies)}; "
+                f"resources/claims.csv has {listed(studies)}."
+            )
+        wanted = {name for name, row in known.items() if row["study"] == about}
+    else:
+        wanted = set(about)
+        for name in about:
+            if name not in known:
+                raise UserError(
+                    f"{source}: there is no claim '{name}'{suggest(name, list(known))}; "
+                    "resources/claims.csv lists them all."
+                )
+    return {
+        "claims": [dict(row) for name, row in known.items() if name in wanted],
+        "where": dict(settings.get("where", {})),
+    }

@@ -1,0 +1,178 @@
+"""A contrast question's pairs of cells: one row a pair, and one for the mean over networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergrid.runtime.progress import progress
+from transfergrid.statistics.contrasts import Contrast, Names, Runs, contrast_of_influences
+from transfergrid.statistics.places import AXES, Place, words
+from transfergrid.statistics.reader import Reader
+
+RELEASED = "one released weight file"
+UNKNOWN_PATIENTS = "patients unknown: every image counted as a patient"
+
+Cell = Mapping[str, Any]
+Arm = Mapping[int, Cell]
+"""One cell without its seed: seed -> cell."""
+Pair = tuple[Arm, Arm]
+Replicates = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A contrast with the cells behind it.
+
+    Attributes:
+        row: The contrast.
+        question: The question that it answers.
+        place: What the pairs share; with the architecture unless it is a mean over networks.
+        value: Value of the question's axis in arm a.
+        pairs: The pairs of cells that the row is the mean of.
+    """
+
+    row: Contrast
+    question: Mapping[str, Any]
+    place: Place
+    value: Any
+    pairs: tuple[Pair, ...]
+
+    def arms(self, reader: Reader) -> tuple[Replicates, Replicates]:
+        """Return (S, B) patient replicates of each arm, averaged over pairs within a seed."""
+
+        def arm(cells: Sequence[Arm]) -> Replicates:
+            runs = [[reader.replicates(c[seed]["cell"]) for seed in self.row.seeds] for c in cells]
+            return np.mean(runs, axis=0)
+
+        return arm([a for a, _ in self.pairs]), arm([b for _, b in self.pairs])
+
+
+def compare(
+    question: Mapping[str, Any], study: Mapping[str, Any], reader: Reader, alpha: float
+) -> tuple[list[Compared], list[str]]:
+    """Compare along one axis, pair by pair; then average each value over its pairs.
+
+    Args:
+        question: A contrast question.
+        study: The study as its stamp holds it.
+        reader: Reads its cells.
+        alpha: 1 minus the coverage of the intervals.
+
+    Returns:
+        The contrasts, not adjusted yet, and a sentence for whatever was left out.
+    """
+    axis, baseline = question["axis"], question["baseline"]
+    rest = [name for name in AXES if name != axis]
+    runs: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
+    for cell in _targets(study, question["where"]):
+        key = tuple(cell[name] for name in rest)
+        runs.setdefault(key, {}).setdefault(cell[axis], {})[cell["seed"]] = cell
+    rows: list[Compared] = []
+    skipped: list[str] = []
+    groups: dict[tuple[Any, tuple[Any, ...]], list[Pair]] = {}
+    for key, arms in progress(runs.items(), len(runs), f"question {question['name']}"):
+        place = dict(zip(rest, key, strict=True))
+        for value in arms:
+            if value == baseline:
+                continue
+            if baseline not in arms:
+                skipped.append(
+                    f"{question['name']}: {words(place)} has {axis} {value} but no baseline "
+                    f"{baseline}; it is left out."
+                )
+                continue
+            pair = (arms[value], arms[baseline])
+            # What is averaged shares data, protocol and the like; only the network may differ.
+            common = tuple(place[name] for name in rest if name != "architecture")
+            groups.setdefault((value, common), []).append(pair)
+            row, left_out = _one([pair], question, words(place), value, reader, alpha)
+            rows += [Compared(row, question, place, value, (pair,))] if row else []
+            skipped += left_out
+    for (value, common), pairs in groups.items():
+        if len(pairs) > 1:
+            place = dict(zip([n for n in rest if n != "architecture"], common, strict=True))
+            head = f"mean of {len(pairs)} architectures"
+            row, left_out = _one(pairs, question, f"{head}, {words(place)}", value, reader, alpha)
+            if row:
+                rows += [
+                    Compared(mean, question, place, value, _used(pairs, mean, reader))
+                    for mean in _mean(row, head, len(pairs))
+                ]
+            skipped += left_out
+    return rows, skipped
+
+
+def _targets(study: Mapping[str, Any], where: Place) -> list[Cell]:
+    return [
+        cell
+        for cell in study["cells"]
+        if cell["role"] == "target" and all(cell[axis] == value for axis, value in where.items())
+    ]
+
+
+def _mean(row: Contrast, head: str, pairs: int) -> list[Contrast]:
+    """Return the mean's row under its true name; the mean of one is the network's own row."""
+    if row.n_cells == pairs:
+        return [row]
+    name = f"mean of {row.n_cells} of {pairs} architectures{row.contrast.removeprefix(head)}"
+    return [replace(row, contrast=name)] if row.n_cells > 1 else []
+
+
+def _used(pairs: Sequence[Pair], row: Contrast, reader: Reader) -> tuple[Pair, ...]:
+    """Return the pairs that have a result for every seed of the row."""
+
+    def whole(arm: Arm) -> bool:
+        return all(
+            seed in arm and not np.isnan(reader.influence(arm[seed]["cell"])[0].estimate)
+            for seed in row.seeds
+        )
+
+    return tuple(pair for pair in pairs if whole(pair[0]) and whole(pair[1]))
+
+
+def _one(
+    pairs: Sequence[Pair],
+    question: Mapping[str, Any],
+    place: str,
+    value: Any,
+    reader: Reader,
+    alpha: float,
+) -> tuple[Contrast | None, list[str]]:
+    cells = [cell for pair in pairs for arm in pair for cell in arm.values()]
+    mark = "drop" if question["axis"] == "truncation" else ""
+    names = Names(
+        contrast=f"{place}: {mark}{value} - {mark}{question['baseline']}",
+        question=question["name"],
+        dataset=cells[0]["dataset"],
+        a=f"{mark}{value}",
+        b=f"{mark}{question['baseline']}",
+        conditional_on=_conditions(cells, reader),
+    )
+    return contrast_of_influences(
+        [(runs(a, reader), runs(b, reader)) for a, b in pairs],
+        names,
+        max(reader.influence(cell["cell"])[1] for cell in cells),
+        alpha,
+        question["margin"],
+        question["effect"],
+    )
+
+
+def runs(arm: Arm, reader: Reader, selection: str | None = None) -> Runs:
+    """Return an arm's influence values by seed, by default under the primary selection."""
+    return {seed: reader.influence(cell["cell"], selection)[0] for seed, cell in arm.items()}
+
+
+def _conditions(cells: Sequence[Cell], reader: Reader) -> tuple[str, ...]:
+    """Say what the interval cannot speak of."""
+    found = []
+    if any(reader.spec(cell["cell"])["weights"]["id"] for cell in cells):
+        found.append(RELEASED)
+    if any(reader.card(cell["cell"])["patients"] == "unknown" for cell in cells):
+        found.append(UNKNOWN_PATIENTS)
+    return tuple(found)

@@ -1,0 +1,181 @@
+"""The same questions answered in other ways. Nothing here feeds a verdict or a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from transfergrid.evaluation.influence import delong_covariance
+from transfergrid.runtime.hashing import seeded
+from transfergrid.statistics.comparisons import Compared, runs
+from transfergrid.statistics.contrasts import Names, contrast_of_influences
+from transfergrid.statistics.correlation import rank_correlations
+from transfergrid.statistics.reader import Reader
+from transfergrid.statistics.relations import Related
+from transfergrid.statistics.replicates import percentile_interval, two_level
+
+NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One row of tables/sensitivity.csv.
+
+    Attributes:
+        subject: The contrast, or the two quantities of a correlation.
+        question: Name of the question.
+        dataset: Name of the data set.
+        analysis: What differs from the primary analysis.
+        task: The one task that is compared; empty for the mean over tasks.
+        n: Seeds of a contrast, networks of a correlation.
+        estimate: Difference of AUROC, or rho.
+        se: Its standard error; NaN where the method has none.
+        low: Lower bound.
+        high: Upper bound.
+        p: Two-sided p-value of no difference; NaN where the method has none.
+        method: How.
+        note: What it is good for.
+    """
+
+    subject: str
+    question: str
+    dataset: str
+    analysis: str
+    task: str
+    n: int
+    estimate: float
+    se: float
+    low: float
+    high: float
+    p: float
+    method: str
+    note: str = NOTE
+
+
+def sensitivity(
+    compared: Sequence[Compared], related: Sequence[Related], reader: Reader, alpha: float
+) -> list[Sensitivity]:
+    """Answer every contrast and correlation of a study in other ways.
+
+    Contrasts: a two-level bootstrap of patients and seeds, every other selection of checkpoints,
+    and, for one pair of networks, DeLong's test for each task. Correlations: a bootstrap of
+    networks and patients.
+
+    Args:
+        compared: The contrasts.
+        related: The correlations.
+        reader: Reads their cells.
+        alpha: 1 minus the coverage of the intervals.
+    """
+    rows: list[Sensitivity] = []
+    for one in compared:
+        rows.append(_two_level(one, reader, alpha))
+        rows += _selections(one, reader, alpha)
+        if len(one.pairs) == 1:
+            rows += _delong(one, reader, alpha)
+    return rows + [_networks(one, alpha) for one in related if one.row.n >= 4]
+
+
+def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
+    row = one.row
+    rng = np.random.default_rng(seeded("two-level", row.question, row.contrast))
+    drawn = two_level(*one.arms(reader), rng)
+    low, high = percentile_interval(drawn, alpha)
+    sides = (np.mean(drawn <= 0), np.mean(drawn >= 0))
+    return Sensitivity(
+        subject=row.contrast,
+        question=row.question,
+        dataset=row.dataset,
+        analysis="two-level bootstrap",
+        task="",
+        n=row.n_seeds,
+        estimate=row.estimate,
+        se=float(drawn.std(ddof=1)),
+        low=low,
+        high=high,
+        p=min(1.0, 2 * float(min(sides))),
+        method=f"{len(drawn)} draws of patients (linearised) and seeds, percentiles",
+    )
+
+
+def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    row = one.row
+    names = Names(row.contrast, row.question, row.dataset, row.a, row.b)
+    for selection in reader.study["evaluation"]["selections"]:
+        if selection == reader.primary:
+            continue
+        pairs = [(runs(a, reader, selection), runs(b, reader, selection)) for a, b in one.pairs]
+        other, _ = contrast_of_influences(pairs, names, row.n_studies, alpha)
+        if other is not None:
+            yield Sensitivity(
+                subject=row.contrast,
+                question=row.question,
+                dataset=row.dataset,
+                analysis=f"selection {selection}",
+                task="",
+                n=other.n_seeds,
+                estimate=other.estimate,
+                se=(other.high - other.low) / 2 / float(stats.t.isf(alpha / 2, other.df)),
+                low=other.low,
+                high=other.high,
+                p=other.p,
+                method=other.method,
+            )
+
+
+def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    """Yield a row for each scored task: DeLong's covariance, every study a patient."""
+    row, (arms,) = one.row, one.pairs
+    cells = [arm[seed]["cell"] for arm in arms for seed in row.seeds]
+    ensembles = [reader.ensemble(cell) for cell in cells]
+    first, seeds = ensembles[0], len(row.seeds)
+    weights = np.repeat([1 / seeds, -1 / seeds], seeds)
+    for task in reader.score_tasks(cells[0], first):
+        scores = np.stack([ensemble.probabilities[:, task] for ensemble in ensembles])
+        areas, covariance = delong_covariance(scores, first.labels[:, task])
+        estimate, variance = float(weights @ areas), float(weights @ covariance @ weights)
+        if not variance > 0:
+            continue
+        se = math.sqrt(variance)
+        arm = float(stats.norm.isf(alpha / 2)) * se
+        yield Sensitivity(
+            subject=row.contrast,
+            question=row.question,
+            dataset=row.dataset,
+            analysis="DeLong",
+            task=first.tasks[task],
+            n=seeds,
+            estimate=estimate,
+            se=se,
+            low=estimate - arm,
+            high=estimate + arm,
+            p=float(2 * stats.norm.sf(abs(estimate) / se)),
+            method="DeLong, studies as independent, conditional on these seeds",
+        )
+
+
+def _networks(one: Related, alpha: float) -> Sensitivity:
+    row = one.row
+    n, replicates = one.replicates.shape
+    rng = np.random.default_rng(seeded("networks", row.question, row.y))
+    chosen = rng.integers(n, size=(n, replicates))
+    drawn = rank_correlations(one.x[chosen], np.take_along_axis(one.replicates, chosen, axis=0))
+    low, high = percentile_interval(drawn, alpha)
+    return Sensitivity(
+        subject=f"{row.x} and {row.y}",
+        question=row.question,
+        dataset=str(one.place["dataset"]),
+        analysis="two-level bootstrap",
+        task="",
+        n=row.n,
+        estimate=row.rho,
+        se=float(np.nanstd(drawn, ddof=1)),
+        low=low,
+        high=high,
+        p=math.nan,
+        method=f"{replicates} draws of networks and of patients (linearised), percentiles",
+    )
