@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import csv
+import re
+
+import pytest
+
+from transfergrid.planning.claims import chosen_claims, known_claims
+from transfergrid.planning.paths import RESOURCES
+from transfergrid.runtime.errors import UserError
+
+ROWS = list(known_claims().values())
+
+
+def test_the_table_is_whole() -> None:
+    with open(RESOURCES / "claims.csv", newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == len(ROWS) == 44
+    assert {row["kind"] for row in ROWS} == {"claim", "premise", "design", "interpretation"}
+    assert sum(row["kind"] == "claim" for row in ROWS) == 23
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["claim"])
+def test_a_claim_has_a_source_and_a_rule_in_words(row: dict[str, str]) -> None:
+    assert row["statement"] and row["source"] and row["rule_words"]
+    assert row["provenance"] in {"published", "published, secondary source"}
+    assert row["source"].startswith("secondary") == row["provenance"].endswith("secondary source")
+    # Recollections are not sources.
+    assert not re.search("recollect|recall|unverified", " ".join(row.values()))
+    if row["kind"] != "claim":
+        assert not row["rule"] and row["rule_words"].startswith("Not judged")
+    elif row["rule"]:
+        assert row["select"].startswith("kind=")
+        assert all(part.count("=") == 1 for part in row["select"].split())
+        assert (row["bound"] == "") == (row["rule"] == "agrees")
+        float(row["bound"] or 0)
+    if row["rule"] in ("near", "agrees"):
+        float(row["published"])
+    else:
+        assert row["rule"] in {"above", "below", "none", "no_loss", ""}
+
+
+def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
+    assert chosen_claims([], "s.yaml") == {"claims": [], "where": {}}
+    assert len(chosen_claims("chextransfer", "s.yaml")["claims"]) == 44
+    found = chosen_claims({"about": ["cxt.trunc.ratio"], "where": {"protocol": "p"}}, "s.yaml")
+    assert [claim["claim"] for claim in found["claims"]] == ["cxt.trunc.ratio"]
+    assert found["where"] == {"protocol": "p"}
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(UserError, match=r"'chextransfre'.*chextransfer"):
+        chosen_claims("chextransfre", "s.yaml")
+    with pytest.raises(UserError, match=r"no claim 'cxt.trunc.ration'.*cxt\.trunc\.ratio"):
+        chosen_claims(["cxt.trunc.ration"], "s.yaml")
