@@ -1,54 +1,117 @@
-"""Do the intervals of contrasts hold the true difference as often as they say?"""
+"""Do the intervals of contrasts hold the truth, and do the tests hold their level, as they say?
+
+2,000 made-up test sets each: patients with several films, scores with ties, seeds that differ not
+at all or more than anything else, and down to 30 films of the rarer class.
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from transfergrid.evaluation.influence import influence_values, sum_by_patient
-from transfergrid.statistics.components import difference
+from transfergrid.statistics.components import Difference, difference, tost
+from transfergrid.statistics.power import difference_power, equivalence_power
 
 PATIENTS, STUDIES, REPEATS = 80, 2, 2000
 SHARED, ARM, RUN = 0.6, 0.9, 0.5  # variances of a study's score: patient; arm x patient; run
+GRAIN = (
+    0.5  # scores are rounded to this, about a tenth of their range: a quarter of pairs of films tie
+)
+SEED_SDS = [0.0, 0.15, 0.4, 1.2]
 
 
-def simulate(seeds: int, seed_sd: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the coverage of the 95% interval and the median of its df.
+def separation(area: float, seed_sd: float) -> float:
+    """Return the mean separation whose expected AUROC over seeds is `area`."""
+    return float(stats.norm.ppf(area) * np.sqrt(2 * (SHARED + ARM + RUN) + seed_sd**2))
 
-    Scores are normal with a separation drawn by each run, so the expected AUROC over seeds is
-    Phi(mean / sqrt(2 variance + seed_sd^2)). Patients carry the label and an effect of their own
-    in every arm, the same for all its seeds.
+
+@cache
+def simulate(
+    seeds: int,
+    seed_sd: float,
+    areas: tuple[float, float],
+    positive: float = 0.35,
+    ties: bool = False,
+    clustered: bool = True,
+) -> list[Difference]:
+    """Return what 2,000 test sets would have us believe.
+
+    Scores are normal with a separation drawn by each run. Patients carry an effect of their own
+    in every arm, the same for all its seeds, and their films share the label if `clustered`.
     """
+    rng = np.random.default_rng([seeds, int(100 * seed_sd), int(1000 * positive), ties, clustered])
     patient = np.repeat(np.arange(PATIENTS), STUDIES)
-    labels = (patient < 0.35 * PATIENTS).astype(float)
-    separations = np.array([1.6, 1.2])
-    spread = np.sqrt(2 * (SHARED + ARM + RUN) + seed_sd**2)
-    truth = np.subtract(*stats.norm.cdf(separations / spread))
-    hits, dfs = 0, []
+    unit = patient / PATIENTS if clustered else rng.permutation(np.linspace(0, 0.999, len(patient)))
+    labels = (unit < positive).astype(float)
+    found = []
     for _ in range(REPEATS):
         shared = rng.normal(size=PATIENTS) * np.sqrt(SHARED)
         arms = []
-        for separation in separations:
+        for area in areas:
             effect = (shared + rng.normal(size=PATIENTS) * np.sqrt(ARM))[patient]
-            own = separation + seed_sd * rng.normal(size=(seeds, 1))
+            own = separation(area, seed_sd) + seed_sd * rng.normal(size=(seeds, 1))
             noise = rng.normal(size=(seeds, len(patient))) * np.sqrt(RUN)
-            areas, values = influence_values(own * labels + effect + noise, labels, patient)
-            arms.append((areas, sum_by_patient(values, patient, PATIENTS)))
-        found = difference(arms[0][0], arms[1][0], arms[0][1], arms[1][1])
-        hits += abs(found.estimate - truth) <= stats.t.isf(0.025, found.df) * found.se
-        dfs.append(found.df)
-    return hits / REPEATS, float(np.median(dfs))
+            scores = own * labels + effect + noise
+            scores = np.round(scores / GRAIN) * GRAIN if ties else scores
+            estimates, values = influence_values(scores, labels, patient)
+            arms.append((estimates, sum_by_patient(values, patient, PATIENTS)))
+        found.append(difference(arms[0][0], arms[1][0], arms[0][1], arms[1][1]))
+    return found
+
+
+def coverage(found: list[Difference], truth: float) -> float:
+    hits = [abs(d.estimate - truth) <= stats.t.isf(0.025, d.df) * d.se for d in found]
+    return float(np.mean(hits))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed_sd", [0.0, 0.15, 0.4, 1.2])
+@pytest.mark.parametrize("seed_sd", SEED_SDS)
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_coverage_from_no_seed_variance_to_dominant(seeds: int, seed_sd: float) -> None:
-    coverage, df = simulate(seeds, seed_sd, np.random.default_rng([seeds, int(100 * seed_sd)]))
-    assert 0.93 <= coverage <= 0.975
+    found = simulate(seeds, seed_sd, (0.78, 0.72))
+    assert 0.93 <= coverage(found, 0.06) <= 0.98
+    df = np.median([d.df for d in found])
     # Without seed variance the patients decide; where it dominates, the 2 (S - 1) of the seeds.
     if seed_sd == 0:
         assert df > 25
     if seed_sd == 1.2:
         assert df < 3.2 * (seeds - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed_sd", [0.0, 0.4])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_coverage_with_ties_and_few_positives(seeds: int, seed_sd: float) -> None:
+    # 30 positive films among 160, and a label of its own for each film of a patient. Ties pull
+    # both areas to one half by the same factor, so equal areas stay equal.
+    found = simulate(seeds, seed_sd, (0.75, 0.75), positive=30 / 160, ties=True, clustered=False)
+    assert 0.93 <= coverage(found, 0.0) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed_sd", SEED_SDS)
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_tests_hold_their_level(seeds: int, seed_sd: float) -> None:
+    same = simulate(seeds, seed_sd, (0.75, 0.75))
+    wrong = np.mean([2 * stats.t.sf(abs(d.estimate) / d.se, d.df) < 0.05 for d in same])
+    assert wrong <= 0.07
+    # At the margin itself, equivalence is found once in twenty at most.
+    edge = simulate(seeds, seed_sd, (0.78, 0.72))
+    assert np.mean([tost(d.estimate, d.se, d.df, 0.06) < 0.05 for d in edge]) <= 0.065
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed_sd", [0.0, 0.4])
+def test_power_is_how_often_the_tests_find_it(seed_sd: float) -> None:
+    apart, same = simulate(5, seed_sd, (0.78, 0.72)), simulate(5, seed_sd, (0.75, 0.75))
+    se = np.sqrt(np.mean([d.se**2 for d in apart]))
+    df = float(np.median([d.df for d in apart]))
+    found = np.mean([2 * stats.t.sf(abs(d.estimate) / d.se, d.df) < 0.05 for d in apart])
+    assert difference_power(se, df, 0.06) == pytest.approx(found, abs=0.06)
+    margin = 3.2 * se
+    shown = np.mean([tost(d.estimate, d.se, d.df, margin) < 0.05 for d in same])
+    assert equivalence_power(se, df, margin) == pytest.approx(shown, abs=0.06)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
+from transfergrid.planning.claims import chosen_claims
 from transfergrid.runtime.atomic import write_json
 from transfergrid.statistics.comparisons import UNKNOWN_PATIENTS
 from transfergrid.statistics.questions import answer
@@ -202,3 +205,86 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
     size = several[several["question"] == "size"]
     assert sorted(size["n"]) == [1, 1, 3, 3]
     assert "auroc (random drop0 films brief)" in set(size["y"])
+
+
+def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    study["questions"] += [
+        {"name": "kin", "kind": "family", "groups": None, "where": {}},
+        {"name": "noise", "kind": "seed_noise", "contrast": "boost", "where": {}},
+    ]
+    study["claims"] = chosen_claims(["cxt.boost.significant", "cxt.trunc.ratio"], "s.yaml")
+    found = answer(study, areas(study, tmp_path), tmp_path)
+    assert list(found.tables) == ["contrasts", "findings", "claims", "sensitivity", "correlations"]
+    assert ",".join(found.claims) == (
+        "claim,study,statement,published,measured,low,high,rule,verdict,data,evidence,"
+        "provenance,source"
+    )
+    (mean,) = found.contrasts[found.contrasts["n_cells"] == 3].to_dict("records")
+    expected = "reproduced" if mean["low"] > 0 else "undecided"
+    assert list(found.claims["verdict"]) == [expected, "not tested"]
+    assert found.claims["measured"][0] == mean["estimate"]
+    assert found.claims["evidence"][0] == f"boost: {mean['contrast']}"
+    kinds = found.findings.groupby("kind")["quantity"].apply(list)
+    assert kinds["family"][:3] == ["between_family_sd", "within_family_sd", "family_share"]
+    noise = found.findings[found.findings["kind"] == "seed_noise"].set_index("quantity")
+    assert set(noise["subject"]) == {"drop0 films p: imagenet - random"}
+    # Paired by seed: the differences of scikit-learn's areas.
+    table = areas(study, tmp_path).pivot_table(
+        index=["architecture", "seed"], columns="pretraining", values="auroc"
+    )
+    boosts = table["imagenet"] - table["random"]
+    pooled = np.sqrt(boosts.groupby("architecture").var().mean())
+    assert noise["value"]["seed_sd"] == pytest.approx(pooled)
+
+
+def test_other_ways_to_the_same_contrasts(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    study["evaluation"]["selections"] = ["best", "last"]
+    rng = np.random.default_rng(9)
+    for cell in study["cells"]:
+        folder = tmp_path / "s" / "ensemble" / cell["cell"]
+        best = read_ensemble(folder / "best" / "test.parquet")
+        noisy = replace(best, probabilities=best.probabilities + 0.1 * rng.normal(size=(120, 2)))
+        write_ensemble(folder / "last" / "test.parquet", noisy)
+    answers = answer(study, areas(study, tmp_path), tmp_path)
+    found, contrasts = answers.sensitivity, answers.contrasts.set_index("contrast")
+    assert found["note"].str.contains("no claim").all()
+    drawn = found[(found["analysis"] == "two-level bootstrap") & (found["question"] == "boost")]
+    assert list(drawn["subject"]) == list(contrasts.index)
+    np.testing.assert_allclose(drawn["estimate"], contrasts["estimate"])
+    patients = contrasts["se_patient"].to_numpy()
+    assert (drawn["se"].to_numpy() > 0.85 * patients).all()
+    # Another selection: the same contrast of other scores.
+    name = "small drop0 films p: imagenet - random"
+    (last,) = found[(found["analysis"] == "selection last") & (found["subject"] == name)].to_dict(
+        "records"
+    )
+    by_arm: dict[str, list[float]] = {}
+    for cell in study["cells"]:
+        if cell["architecture"] == "small":
+            frame = pd.read_parquet(tmp_path / "s/ensemble" / cell["cell"] / "last/test.parquet")
+            area = roc_auc_score(frame["label_edema"], frame["prob_edema"])
+            by_arm.setdefault(cell["pretraining"], []).append(area)
+    means = {arm: np.mean(values) for arm, values in by_arm.items()}
+    assert last["estimate"] == pytest.approx(means["imagenet"] - means["random"])
+    assert last["low"] < last["estimate"] < last["high"]
+    # One study a patient and one task: DeLong's variance is that of the contrast's patients.
+    delong = found[found["analysis"] == "DeLong"].set_index("subject")
+    assert set(delong["task"]) == {"edema"} and len(delong) == 3
+    for subject, row in delong.iterrows():
+        assert row["estimate"] == pytest.approx(contrasts["estimate"][subject])
+        assert row["se"] == pytest.approx(contrasts["se_patient"][subject])
+        assert row["p"] == pytest.approx(2 * norm.sf(abs(row["estimate"]) / row["se"]))
+
+
+def test_power_stands_beside_each_verdict(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    contrasts = answer(study, areas(study, tmp_path), tmp_path).contrasts
+    assert contrasts["power"].between(0, 1).all()
+    # 120 studies cannot show a difference of .01, whatever the seeds.
+    assert (contrasts["seeds_needed"] > 100).all()
+    study["questions"][0]["effect"] = 0.5
+    sure = answer(study, areas(study, tmp_path), tmp_path).contrasts
+    assert (sure["power"] > contrasts["power"]).all()
+    assert sure["seeds_needed"].between(2, 20).all()
