@@ -28,6 +28,14 @@ QUANTITIES = {
 }
 
 
+FINDINGS = {
+    "family": "How much of the spread between networks do their family and their size explain",
+    "efficiency": "How far can networks be cut without a loss",
+    "seed_noise": "How far do seeds spread, against networks",
+}
+"""Kinds of question that findings.csv answers."""
+
+
 @dataclass(frozen=True)
 class Bar:
     """An interval on the axis of its question, in per cent from the left; zero is at 50.
@@ -158,6 +166,8 @@ def question_text(entry: Mapping[str, Any]) -> str:
         return str(entry["text"])
     where = ", ".join(_only(axis, value) for axis, value in (entry.get("where") or {}).items())
     tail = f" ({where})?" if where else "?"
+    if entry["kind"] in FINDINGS:
+        return f"{FINDINGS[entry['kind']]}{tail}"
     if entry["kind"] == "contrast":
         baseline = entry["baseline"]
         if entry["axis"] == "truncation":

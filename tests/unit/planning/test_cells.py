@@ -329,6 +329,48 @@ def test_a_question_that_no_cell_answers_is_refused(
         planned(tmp_path, {"questions": [{**base, **question}]})
 
 
+CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
+BOOST = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
+
+
+@pytest.mark.parametrize(
+    ("questions", "message"),
+    [
+        (
+            [CUT, {"name": "e", "kind": "efficiency", "contrast": "cuts"}],
+            r"builds on the contrast 'cuts'.*'cut'\?.*baseline 0; the study has cut\.",
+        ),
+        (
+            [BOOST, {"name": "e", "kind": "efficiency", "contrast": "boost"}],
+            "must name a contrast along truncation.*the study has none, so add one",
+        ),
+        (
+            [BOOST, {"name": "n", "kind": "seed_noise", "contrast": "bost"}],
+            "'bost'.*must name a contrast; the study has boost",
+        ),
+        ([{"name": "f", "kind": "family", "where": {"dataset": "filmz"}}], "no cell of the grid"),
+    ],
+)
+def test_a_question_needs_the_contrast_that_it_builds_on(
+    tmp_path: Path, questions: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        planned(tmp_path, {"questions": questions})
+
+
+def test_claims_stand_in_the_stamp_with_their_rules(tmp_path: Path) -> None:
+    study = planned(tmp_path, {"claims": {"about": ["cxt.trunc.ratio"], "where": {"seed": 0}}})
+    plain = planned(tmp_path, {})
+    (name, content), (before, empty) = study.stamps["statistics"], plain.stamps["statistics"]
+    assert content["claims"]["claims"][0]["bound"] == ".65" and name != before
+    assert content["claims"]["where"] == {"seed": 0}
+    assert empty["claims"] == {"claims": [], "where": {}}
+    assert study.stamps["tables"] == plain.stamps["tables"]
+    for wrong in ("chextransfre", ["nothing"], {"about": "chextransfer", "wher": {}}, 3):
+        with pytest.raises(UserError, match="claim"):
+            planned(tmp_path, {"claims": wrong})
+
+
 def test_one_thing_in_two_places_has_one_note(tmp_path: Path) -> None:
     paths = []
     for name in ("a", "b"):
