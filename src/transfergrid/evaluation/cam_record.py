@@ -1,0 +1,105 @@
+"""The file of class activation maps that one cell leaves: films to show, and marks for every map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergrid.runtime.atomic import replacing
+from transfergrid.runtime.errors import UserError, listed
+
+
+@dataclass(frozen=True)
+class CamRecord:
+    """Class activation maps of one cell on the test split.
+
+    Films are pairs of an image and a task that it is positive for; marks are given to every such
+    pair whose true region is known.
+
+    Attributes:
+        status: "finished", or why there are no maps: "diverged", or a sentence.
+        method: "CAM" (exact: one product) or "Grad-CAM" (gradients).
+        step: Optimiser step of the checkpoint; -1 without one.
+        film_image: (F,) image ids.
+        film_task: (F,) task names.
+        film_pixels: (F, px, px) or (F, px, px, 3) uint8.
+        film_truth: (F, px, px) bool, the true region; all false where none is known.
+        film_map: (F, h, w) float16, rectified and scaled to its own maximum.
+        film_probability: (F,) float32, the checkpoint's probability for the image alone.
+        mark_image: (M,) image ids.
+        mark_patient: (M,) patient ids.
+        mark_task: (M,) task names.
+        hit: (M,) float32, 1 where the map's highest pixel lies in the true region.
+        iou: (M,) float32, overlap of the map's region with the true one.
+        random_hit: (M,) float32, mean hit of random maps of the same resolution.
+        random_iou: (M,) float32, mean overlap of random maps.
+        map_px: (2,) int64, height and width of the maps before they are enlarged.
+    """
+
+    status: str
+    method: str
+    step: int
+    film_image: NDArray[np.str_]
+    film_task: NDArray[np.str_]
+    film_pixels: NDArray[np.uint8]
+    film_truth: NDArray[np.bool_]
+    film_map: NDArray[np.float16]
+    film_probability: NDArray[np.float32]
+    mark_image: NDArray[np.str_]
+    mark_patient: NDArray[np.str_]
+    mark_task: NDArray[np.str_]
+    hit: NDArray[np.float32]
+    iou: NDArray[np.float32]
+    random_hit: NDArray[np.float32]
+    random_iou: NDArray[np.float32]
+    map_px: NDArray[np.int64]
+
+
+def empty_record(status: str) -> CamRecord:
+    """Return the record of a cell without maps, which says why."""
+    text, number = np.zeros(0, np.str_), np.zeros(0, np.float32)
+    return CamRecord(
+        status=status,
+        method="",
+        step=-1,
+        film_image=text,
+        film_task=text,
+        film_pixels=np.zeros((0, 0, 0), np.uint8),
+        film_truth=np.zeros((0, 0, 0), np.bool_),
+        film_map=np.zeros((0, 0, 0), np.float16),
+        film_probability=number,
+        mark_image=text,
+        mark_patient=text,
+        mark_task=text,
+        hit=number,
+        iou=number,
+        random_hit=number,
+        random_iou=number,
+        map_px=np.zeros(2, np.int64),
+    )
+
+
+def write_record(path: str | Path, record: CamRecord) -> None:
+    """Write a record as an .npz file, atomically; equal records give equal bytes."""
+    arrays = {field.name: np.asarray(getattr(record, field.name)) for field in fields(CamRecord)}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read_record(path: str | Path) -> CamRecord:
+    """Read a record.
+
+    Raises:
+        UserError: An array is missing.
+    """
+    names = [field.name for field in fields(CamRecord)]
+    with np.load(path, allow_pickle=False) as archive:
+        missing = [name for name in names if name not in archive]
+        if missing:
+            raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
+        arrays = {name: archive[name] for name in names}
+    status, method = (str(arrays.pop(name)) for name in ("status", "method"))
+    return CamRecord(status=status, method=method, step=int(arrays.pop("step")), **arrays)

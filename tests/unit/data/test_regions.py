@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from transfergrid.data.cache import build_cache
+from transfergrid.data.images import resize
+from transfergrid.data.phantom_film import draw_film
+from transfergrid.data.regions import PhantomRegions, true_regions
+from transfergrid.data.store import open_split, read_card
+
+DECLARATION: dict[str, Any] = {
+    "id": "films-0",
+    "kind": "phantom",
+    "set": "chest",
+    "patients": 20,
+    "valid_patients": 15,
+    "test_patients": 30,
+    "seed": 4,
+    "tasks": 14,
+    "score_tasks": ["cardiomegaly"],
+    "uncertain": "ignore",
+    "blank": "zero",
+    "views": "all",
+    "image_px": 48,
+    "resize": "crop",
+    "channels": "grey",
+    "aggregate": "max",
+}
+
+
+@pytest.fixture(scope="module", params=["crop", "pad"])
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    cache: Path = tmp_path_factory.mktemp("cache") / "films-0"
+    declaration = DECLARATION | {"resize": request.param}
+    build_cache(declaration, None, cache, 1)
+    regions = true_regions(declaration)
+    assert isinstance(regions, PhantomRegions)
+    return regions, open_split(cache, "test"), read_card(cache).tasks
+
+
+def test_the_films_are_those_of_the_cache(drawn: Any) -> None:
+    regions, split, _ = drawn
+    rule = regions.declaration["resize"]
+    for i in (0, 7, len(split.images) - 1):
+        film = regions._films[str(split.image_id[i])]
+        again = resize(draw_film(film, 128), 48, rule, "grey").astype(float)
+        assert np.abs(again - split.images[i]).mean() < 3  # JPEG
+
+
+def test_regions_belong_to_positive_films_alone(drawn: Any) -> None:
+    regions, split, tasks = drawn
+    found = 0
+    for i, image in enumerate(split.image_id):
+        for t, task in enumerate(tasks):
+            mask = regions.find(str(image), task)
+            if mask is not None:
+                assert split.labels[i, t] == 1
+                assert mask.shape == (48, 48)
+                assert 0 < mask.mean() < 0.7
+                found += 1
+    assert found > len(split.images)
+
+
+def test_a_finding_without_a_place_has_no_region(drawn: Any) -> None:
+    regions, split, _ = drawn
+    assert regions.find(str(split.image_id[0]), "no_finding") is None
+
+
+def test_an_effusion_changes_the_film_where_its_region_is(drawn: Any) -> None:
+    from dataclasses import replace
+
+    regions, split, tasks = drawn
+    rule = regions.declaration["resize"]
+    column = tasks.index("pleural_effusion")
+    checked = 0
+    for i in np.flatnonzero(split.labels[:, column] == 1)[:4]:
+        film = regions._films[str(split.image_id[i])]
+        mask = regions.find(str(split.image_id[i]), "pleural_effusion")
+        if mask is None or mask.mean() < 0.01:
+            continue
+        healthy = replace(
+            film, findings={k: v for k, v in film.findings.items() if k != "Pleural Effusion"}
+        )
+        pair = [resize(draw_film(f, 128), 48, rule, "grey").astype(float) for f in (film, healthy)]
+        change = np.abs(pair[0] - pair[1])
+        assert change[mask].mean() > 3 * change[~mask].mean()
+        checked += 1
+    assert checked
+
+
+def test_other_data_sets_know_no_regions() -> None:
+    assert true_regions({"kind": "chexpert"}) is None
+    assert true_regions({"kind": "phantom", "set": "shapes"}) is None
