@@ -72,7 +72,7 @@ def class_maps(model: nn.Module, inputs: Tensor, tasks: Sequence[int]) -> Maps:
     """
     with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
         features, rest = _last_map(model, inputs)
-        head = head_of(model)
+        head: nn.Linear = head_of(model)
         logits = rest(features).float()
         if features.shape[1] == head.in_features:
             by_head = head(features.float().mean((2, 3)))
@@ -99,10 +99,11 @@ def _by_gradients(
 
 def _last_map(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return the last feature map (B, C, h, w), and what makes logits of it."""
-    if hasattr(model, "forward_features") and hasattr(model, "forward_head"):
-        features = model.forward_features(inputs)
+    body, end = (getattr(model, name, None) for name in ("forward_features", "forward_head"))
+    if body is not None and end is not None:
+        features: Tensor = body(inputs)
         if features.ndim == 4:
-            return features, model.forward_head
+            return features, end
         raise _without_map(model)
     found: list[tuple[nn.Module, Tensor]] = []
 

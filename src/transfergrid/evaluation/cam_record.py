@@ -1,4 +1,4 @@
-"""The file of class activation maps that one cell leaves: films to show, and marks for every map."""
+"""The file of activation maps that a cell leaves: films to show, and marks for every map."""
 
 from __future__ import annotations
 

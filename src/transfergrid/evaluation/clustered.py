@@ -1,4 +1,4 @@
-"""Means of values that come several to a patient, with intervals that take a patient as one unit."""
+"""Means of values that come several to a patient, with intervals that count patients."""
 
 from __future__ import annotations
 

@@ -42,7 +42,16 @@ TABLES = (
     "claims",
     "sensitivity",
 )
-FIGURES = ("auroc", "boosts", "truncation", "correlation", "learning")
+FIGURES = (
+    "auroc",
+    "tasks",
+    "seeds",
+    "boosts",
+    "truncation",
+    "correlation",
+    "calibration",
+    "learning",
+)
 
 
 @dataclass(frozen=True)

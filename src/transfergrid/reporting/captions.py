@@ -6,7 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.reporting.cam_summary import pointing_summary
+from transfergrid.reporting.curves import truncation_margin
 from transfergrid.reporting.figure_data import FigureData, seed_means, truncation_name
+from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count, level, listing, plural
 
 
@@ -77,11 +80,18 @@ def truncation(data: FigureData) -> str:
     means = seed_means(data.finished)
     cuts = means.groupby(["dataset", "protocol", "architecture"])["truncation"].nunique()
     n = int((cuts > 1).sum())
-    return (
-        f"Macro AUROC of {plural(n, 'network')} after removing final blocks, against blocks "
-        f"removed (left) and the parameters left over (right); {tested_on(data)}; mean over "
+    text = (
+        f"Macro AUROC of {plural(n, 'network')} after removing final blocks (0 is the whole "
+        f"network) against the parameters left over; {tested_on(data)}; mean over "
         f"{_seeds(data)}. Vertical lines: mean over seeds of each cell's {_interval(data)}."
     )
+    margin = truncation_margin(data.contrasts)
+    if margin is not None:
+        text += (
+            f" Band: the margin of equivalence, ±{margin:g} around the whole network, fixed in "
+            "advance. The test is the paired difference's, not whether a line leaves the band."
+        )
+    return text
 
 
 def correlation(data: FigureData) -> str:
@@ -94,6 +104,80 @@ def correlation(data: FigureData) -> str:
         f"architecture with its {_interval(data)}. Above each panel Spearman's ρ over "
         f"architectures with its {level(data.confidence)} interval ({methods})."
     )
+
+
+def tasks(data: FigureData) -> str:
+    """Caption the grid of tasks."""
+    return (
+        f"AUROC of every task, mean over {_seeds(data)}; {tested_on(data)}. −1, −2: blocks "
+        f"removed. Brighter is higher, on one scale. The {_interval(data)} of every number, and "
+        "the count of positives, stand in cells.csv (auroc_<task>_low and _high)."
+    )
+
+
+def seeds(data: FigureData) -> str:
+    """Caption the spread of seeds."""
+    spread = seed_spread(data.cells)
+    text = f"Seeds of {plural(len(spread), 'network')}, each around its own mean; {tested_on(data)}"
+    text += f"; up to {_seeds(data)}. Grey bars: mean over seeds of each cell's {_interval(data)}."
+    if len(spread):
+        arm = (spread["auroc_high"] - spread["auroc_low"]) / 2
+        ratio = float((spread["sd"] / arm).median())
+        sd = float((spread["sd"] ** 2).mean() ** 0.5)
+        text += (
+            f" SD: between seeds (n − 1). Over networks it is {sd:.3f} (root mean square), and in "
+            f"the median {ratio:.2f} of half the patients' interval. The bar is how far one AUROC "
+            "would move with other patients; seeds share theirs, so it is no test of the seeds."
+        )
+    return text
+
+
+def calibration(data: FigureData) -> str:
+    """Caption the reliability curves."""
+    table = data.reliability
+    text = (
+        "Share of positives against mean predicted probability of the ensembles; "
+        f"{tested_on(data)}; {_seeds(data)}. Pairs of a test study and a scored task, of all "
+        "finished cells of a pretraining, are pooled and cut into ten bins of about equal count; "
+        f"vertical lines: Wilson {level(data.confidence)} interval of the share, on the number of "
+        "cases that remains when a patient counts as one. ECE: mean distance from the dotted line, "
+        "weighted by the bins' counts (it includes sampling noise). Brier: mean squared error of "
+        "the probability."
+    )
+    if table.empty:
+        return text
+    firsts = table.drop_duplicates(["dataset", "pretraining"]).to_dict("records")
+    cases = [f"{count(row['n'])} of {row['pretraining']}" for row in firsts]
+    return f"{text} Cases: {listing(cases)}."
+
+
+def cams(data: FigureData) -> str:
+    """Caption the panels of class activation maps."""
+    table = data.cams
+    done = table[table["status"] == "finished"]
+    text = (
+        "Class activation maps of the best checkpoint by validation score, on the first positive "
+        "test films in the order of their ids: chosen by label and name, the same for every "
+        "network. Of each network the lowest seed. Colour: the map, rectified and enlarged from "
+        "the size that stands above it; cross: its highest point; p: the checkpoint's probability."
+    )
+    methods = {"CAM": "one product of feature map and weights", "Grad-CAM": "gradients"}
+    used = [words for name, words in methods.items() if (done["method"] == name).any()]
+    if used:
+        text += f" Made by {listing(used)}."
+    if done["n"].sum():
+        text += (
+            " Outline: the true region; IoU: its overlap with the map's region, by "
+            f"{done['region'].iloc[0]}. {pointing_summary(done)} cams.csv has each cell and task, "
+            f"with {_range(done['n'], 'film')} of {_range(done['n_patients'], 'patient')} and "
+            f"{level(data.confidence)} intervals by patient (Wilson for the pointing game, "
+            "Student's t for IoU)."
+        )
+    left = table.loc[table["status"] != "finished", ["cell", "status"]].drop_duplicates()
+    if len(left):
+        names = [f"{row['cell']} ({row['status']})" for row in left.to_dict("records")]
+        text += f" Without maps: {listing(names)}."
+    return text
 
 
 def learning(data: FigureData) -> str:

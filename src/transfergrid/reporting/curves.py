@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
     FigureData,
+    limits,
     seed_means,
     setting_title,
     settings_of,
@@ -23,7 +25,10 @@ LINES = ("-", "--", ":", "-.")
 
 
 def truncation_curves(data: FigureData) -> Figure:
-    """Draw AUROC against blocks removed and against parameters, a row per network."""
+    """Draw AUROC against what is left of a network, pretrainings side by side, a row per network.
+
+    The band is the margin of equivalence around the whole network, where a question fixed one.
+    """
     means = seed_means(data.finished)
     settings = settings_of(data.cells)
     rows = [
@@ -36,24 +41,67 @@ def truncation_curves(data: FigureData) -> Figure:
     ]
     if not rows:
         return style.sentence_only("No network of this study was both kept whole and truncated.")
-    marks = style.marks_of(data.pretrainings)
-    figure = style.new_figure(len(rows) * PANEL + 0.7)
-    grid = figure.subplots(len(rows), 2, squeeze=False, sharey="row")
-    for (setting, name, part), (left, right) in zip(rows, grid, strict=True):
-        for pretraining, mark in marks.items():
-            line = part[part["pretraining"] == pretraining].sort_values("truncation")
-            _interval_line(left, line["truncation"], line, mark)
-            _interval_line(right, line["params"], line, mark)
+    drawn = pd.concat([part for _, _, part in rows])["pretraining"].unique()
+    marks = {
+        name: mark for name, mark in style.marks_of(data.pretrainings).items() if name in drawn
+    }
+    columns = min(2, len(marks))
+    deep = math.ceil(len(marks) / columns)
+    figure = style.new_figure(len(rows) * deep * PANEL + 0.7)
+    grid = figure.subplots(len(rows) * deep, columns, squeeze=False)
+    for number, (setting, name, part) in enumerate(rows):
+        panels = list(grid[number * deep : (number + 1) * deep].flat)
         where = setting_title(setting, settings)
-        left.set_title(f"{name} · {where}" if where else name)
-        left.set_xticks(sorted(part["truncation"].unique()))
-        left.set_ylabel("AUROC")
-        left.margins(x=0.15)
-        style.parameter_axis(right, part["params"])
-    grid[-1, 0].set_xlabel("Blocks removed")
-    grid[-1, 1].set_xlabel("Parameters")
+        title = f"{name} · {where}" if where else name
+        _truncation_row(panels, title, part, marks, truncation_margin(data.contrasts))
+    figure.supxlabel("Parameters; numbers: blocks removed", fontsize=10)
     style.legend(figure, grid[0, 0], marks, lines=True)
     return figure
+
+
+def truncation_margin(contrasts: pd.DataFrame) -> float | None:
+    """Return the margin within which a cut network counts as equal to the whole; None without one.
+
+    Of several margins the narrowest.
+    """
+    if not {"b", "margin"} <= set(contrasts.columns):
+        return None
+    margins = contrasts.loc[contrasts["b"] == "drop0", "margin"].dropna()
+    return None if margins.empty else float(margins.min())
+
+
+def _truncation_row(
+    panels: list[Axes],
+    title: str,
+    part: pd.DataFrame,
+    marks: Mapping[str, style.Mark],
+    margin: float | None,
+) -> None:
+    whole = part.loc[part["truncation"] == 0, "auroc"]
+    edges = [whole - (margin or 0), whole + (margin or 0)]
+    shared = limits(part["auroc_low"], part["auroc_high"], *edges, share=0.08)
+    for ax, (pretraining, mark) in zip(panels, marks.items(), strict=False):
+        line = part[part["pretraining"] == pretraining].sort_values("truncation")
+        base = line.loc[line["truncation"] == 0, "auroc"]
+        if margin is not None and len(base):
+            at = float(base.iloc[0])
+            ax.axhspan(at - margin, at + margin, color=mark.colour, alpha=0.13, linewidth=0)
+        _interval_line(ax, line["params"], line, mark)
+        for row in line.to_dict("records"):
+            ax.annotate(
+                f"{row['truncation']}",
+                (row["params"], row["auroc"]),
+                xytext=(6, 4),
+                textcoords="offset points",
+                fontsize=9,
+            )
+        style.parameter_axis(ax, part["params"])
+        ax.set_ylim(shared)
+        ax.set_title(f"{title} · {pretraining}", fontsize=9)
+    for ax in panels[len(marks) :]:
+        ax.set_visible(False)
+    for ax in panels[:: min(2, len(marks))]:
+        ax.set_ylabel("AUROC")
 
 
 def _interval_line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: style.Mark) -> None:

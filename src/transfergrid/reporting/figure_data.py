@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.planning.paths import cell_directory
-from transfergrid.reporting.records import read_history
+from transfergrid.reporting.records import read_cards, read_history
+from transfergrid.reporting.reliability import reliability_table
 from transfergrid.reporting.table_files import read_table
 
 GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
@@ -28,6 +29,8 @@ class FigureData:
         histories: Per cell its lines of history.jsonl, in order.
         imagenet_top1: ImageNet top-1 accuracy in per cent by architecture, where known.
         confidence: Coverage of every interval, in (0, 1).
+        reliability: Rows of `reliability_table`; empty where no ensemble was read.
+        cams: Rows of cams.csv; empty where the study asks for no maps.
     """
 
     cells: pd.DataFrame
@@ -36,6 +39,8 @@ class FigureData:
     histories: Mapping[str, Sequence[Mapping[str, Any]]]
     imagenet_top1: Mapping[str, float]
     confidence: float = 0.95
+    reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cams: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(
@@ -57,6 +62,7 @@ class FigureData:
                 if entry.get("imagenet_top1") is not None
             },
             confidence=float(evaluation["confidence"]),
+            cams=tables.get("cams", pd.DataFrame()),
         )
 
     @property
@@ -87,7 +93,11 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         entry["cell"]: read_history(cell_directory(entry["cell"], results) / "history.jsonl")
         for entry in study["cells"]
     }
-    return FigureData.of(study, tables, histories)
+    data = FigureData.of(study, tables, histories)
+    cards = read_cards(study, results)
+    tasks = {name: tuple(card["score_tasks"]) for name, card in cards.items()}
+    table = reliability_table(study, data.cells, tasks, results)
+    return replace(data, reliability=table)
 
 
 def seed_means(cells: pd.DataFrame) -> pd.DataFrame:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import captions, style
+from transfergrid.reporting.calibration_plot import calibration_panels
 from transfergrid.reporting.curves import learning_curves, truncation_curves
 from transfergrid.reporting.figure_data import FigureData
 from transfergrid.reporting.forest import auroc_forest, boosts_forest
+from transfergrid.reporting.heatmap import task_heatmap
 from transfergrid.reporting.scatter import correlation_panels
+from transfergrid.reporting.seeds import seed_plot
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Drawing:
 
 DRAWINGS = (
     Drawing("auroc", "AUROC of every network", auroc_forest, captions.auroc),
+    Drawing("tasks", "AUROC of every task", task_heatmap, captions.tasks),
+    Drawing("seeds", "What the seed does", seed_plot, captions.seeds),
     Drawing("boosts", "Paired differences", boosts_forest, captions.boosts),
     Drawing("truncation", "What truncation costs", truncation_curves, captions.truncation),
     Drawing(
@@ -41,8 +46,13 @@ DRAWINGS = (
         correlation_panels,
         captions.correlation,
     ),
+    Drawing("calibration", "Calibration", calibration_panels, captions.calibration),
     Drawing("learning", "Learning curves", learning_curves, captions.learning),
 )
+
+
+CAMS_TITLE = "What the networks look at"
+"""Heading of the maps' figure, which a program of its own draws for studies that ask for it."""
 
 
 def draw_all(data: FigureData) -> dict[str, str]:

@@ -12,8 +12,9 @@ from transfergrid.runtime.errors import UserError
 
 ALLOWED = frozenset(
     {"svg", "g", "defs", "clipPath", "use", "path", "rect", "circle", "ellipse"}
-    | {"line", "polyline", "polygon", "text", "tspan", "title", "desc"}
+    | {"line", "polyline", "polygon", "text", "tspan", "title", "desc", "image"}
 )
+PICTURE = "data:image/png;base64,"
 DROPPED = frozenset({"metadata", "style"})
 # matplotlib sets these for every element of the document; inside a page they belong to the figure.
 ROOT_STYLE = "stroke-linejoin:round;stroke-linecap:butt"
@@ -81,6 +82,8 @@ def _clean(element: ElementTree.Element, name: str) -> None:
 def _attribute(key: str, value: str, name: str) -> tuple[str, str]:
     if key.lower().startswith("on"):
         raise UserError(f"figure '{name}' holds the event handler {key}; remove it.")
+    if key == "href" and value.startswith(PICTURE):
+        return key, value
     if key == "href":
         if not value.startswith("#"):
             raise UserError(f"figure '{name}' links to {value!r}; a figure must stand alone.")

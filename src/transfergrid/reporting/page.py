@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from transfergrid import __version__
 from transfergrid.planning.paths import TEMPLATES, cell_directory
-from transfergrid.reporting import answers, methods, notes, style, words
+from transfergrid.reporting import answers, captions, methods, notes, style, words
 from transfergrid.reporting.cell_sections import sections
 from transfergrid.reporting.figure_data import FigureData
-from transfergrid.reporting.figures import DRAWINGS
+from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.leaderboard import leaderboard
 from transfergrid.reporting.records import CellRecord, read_cards, read_record
@@ -89,9 +89,15 @@ def read_report(
     folder = results / study["name"]
     names = [entry["cell"] for entry in study["cells"]]
     drawn = sorted((folder / "figures").glob("*.svg"))
+    # Maps of a study that has stopped asking for them may still lie there.
+    asked = study["resolved"].get("cams") is not None
+    maps = asked and (folder / "tables" / "cams.csv").is_file()
     return ReportInput(
         study=study,
-        tables={name: read_table(folder / "tables" / f"{name}.csv") for name in TABLES},
+        tables={
+            name: read_table(folder / "tables" / f"{name}.csv")
+            for name in (*TABLES, *["cams"] * maps)
+        },
         cards=read_cards(study, results),
         records={name: read_record(cell_directory(name, results)) for name in names},
         figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
@@ -189,6 +195,9 @@ def figures(report: ReportInput, data: FigureData) -> list[ShownFigure]:
             caption = drawing.caption(data)
             svg = inline_svg(report.figures[drawing.name], drawing.name, drawing.title)
             shown.append(ShownFigure(drawing.name, drawing.title, caption, svg))
+    if "cams" in report.tables and "cams" in report.figures:
+        svg = inline_svg(report.figures["cams"], "cams", CAMS_TITLE)
+        shown.append(ShownFigure("cams", CAMS_TITLE, captions.cams(data), svg))
     return shown
 
 

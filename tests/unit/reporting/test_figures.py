@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from unit.reporting import fabricate
+from unit.reporting.made_up_scores import SCORE_TASKS
 
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting import style
@@ -21,8 +22,9 @@ from transfergrid.reporting.figure_data import (
     read_figure_data,
     seed_means,
 )
-from transfergrid.reporting.figures import DRAWINGS, draw_all
+from transfergrid.reporting.figures import DRAWINGS, Drawing, draw_all
 from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
+from transfergrid.reporting.seeds import seed_spread
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_dots_stand_where_the_table_says(data: FigureData) -> None:
 
 def test_contrasts_stand_where_the_table_says(data: FigureData) -> None:
     with style.styled():
-        ax = DRAWINGS[1].draw(data).axes[0]
+        ax = next(d for d in DRAWINGS if d.name == "boosts").draw(data).axes[0]
     squares = [line for line in ax.lines if line.get_marker() == "s"]
     assert [line.get_xdata()[0] for line in squares] == list(data.contrasts["estimate"])
     clear = (data.contrasts["low"] > 0) | (data.contrasts["high"] < 0)
@@ -224,3 +226,83 @@ def test_a_layout_a_trillionth_of_a_point_away_gives_the_same_bytes() -> None:
     assert texts[0] == texts[1]
     assert 'clip-path="url(#x-clip0)"' in texts[0]
     assert 'id="x-clip0"' in texts[0]
+
+
+def drawing(name: str) -> Drawing:
+    return next(each for each in DRAWINGS if each.name == name)
+
+
+def test_the_grid_of_tasks_has_every_mean_in_its_place(data: FigureData) -> None:
+    with style.styled():
+        axes = drawing("tasks").draw(data).axes
+    assert len(axes) == 2
+    for ax, pretraining in zip(axes, data.pretrainings, strict=True):
+        mine = data.finished[data.finished["pretraining"] == pretraining]
+        rows = [label.get_text() for label in ax.get_yticklabels()]
+        columns = [label.get_text() for label in ax.get_xticklabels()]
+        assert len(rows) == mine.groupby(["architecture", "truncation"]).ngroups
+        assert "Fracture" not in columns  # a single class has no AUROC
+        for text in ax.texts:
+            x, y = (int(v) for v in text.get_position())
+            name, _, cut = rows[y].partition(" −")
+            same = mine[(mine["architecture"] == name) & (mine["truncation"] == int(cut or 0))]
+            mean = same[f"auroc_{columns[x]}"].mean()
+            assert float(text.get_text()) == pytest.approx(mean, abs=0.0051)
+    assert axes[0].get_yticklabels()[0].get_text() == "tf_efficientnet_lite0"
+
+
+def test_seeds_stand_around_their_mean(data: FigureData) -> None:
+    spread = seed_spread(data.cells)
+    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["auroc"]
+    assert sorted(spread["sd"]) == pytest.approx(sorted(several.std().dropna()))
+    with style.styled():
+        ax = drawing("seeds").draw(data).axes[0]
+    dots = [line.get_xdata() for line in ax.lines if line.get_markersize() == 5.5]
+    expected = several.transform(lambda seeds: seeds - seeds.mean())[several.transform("size") > 1]
+    assert sorted(np.concatenate(dots)) == pytest.approx(sorted(expected))
+    alone = replace(data, cells=data.cells[data.cells["seed"] == 0])
+    with style.styled():
+        svg = style.svg_text(drawing("seeds").draw(alone), "seeds")
+    assert "two seeds" in words_in(svg)
+
+
+def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> None:
+    with style.styled():
+        axes = drawing("truncation").draw(data).axes
+    means = seed_means(data.finished)
+    whole = means[
+        (means["truncation"] == 0) & means["architecture"].isin(["resnet18", "lcnet_050"])
+    ]
+    bands = [patch.get_bbox() for ax in axes for patch in ax.patches]
+    middles = [(band.y0 + band.y1) / 2 for band in bands]
+    assert sorted(middles) == pytest.approx(sorted(whole["auroc"]))
+    assert [band.height for band in bands] == pytest.approx([0.04] * 4)
+    caption = drawing("truncation").caption
+    assert "±0.02" in caption(data)
+    without = replace(data, contrasts=data.contrasts.assign(margin=np.nan))
+    with style.styled():
+        assert not [p for ax in drawing("truncation").draw(without).axes for p in ax.patches]
+    assert "Band" not in caption(without)
+
+
+def test_reliability_pools_scored_tasks_of_finished_cells(
+    data: FigureData, drawn_tree: fabricate.Tree
+) -> None:
+    table = data.reliability
+    assert list(table["pretraining"].unique()) == ["random", "shapes"]
+    for pretraining, rows in table.groupby("pretraining"):
+        cells = data.finished[data.finished["pretraining"] == pretraining]["cell"]
+        parts = [
+            pd.read_parquet(drawn_tree.results / "demo" / "ensemble" / c / "top3" / "test.parquet")
+            for c in cells
+        ]
+        p = np.concatenate([part[[f"prob_{t}" for t in SCORE_TASKS]].to_numpy() for part in parts])
+        y = np.concatenate([part[[f"label_{t}" for t in SCORE_TASKS]].to_numpy() for part in parts])
+        known = ~np.isnan(y)
+        assert set(rows["n"]) == {known.sum()}
+        assert set(rows["n_cells"]) == {len(cells)}
+        assert rows["brier"].iloc[0] == pytest.approx(np.mean((p[known] - y[known]) ** 2))
+        assert rows["predicted"].is_monotonic_increasing
+    with style.styled():
+        axes = drawing("calibration").draw(data).axes
+    assert [ax.get_title(loc="left").split("\n")[0] for ax in axes] == ["random", "shapes"]
