@@ -137,6 +137,7 @@ def leaves():
             study=study.name,
             item=[*(f"tables/{table}.csv" for table in planning.TABLES), "report.html"],
         )
+        files += cam_records(study) + cam_results(study)
     return files
 
 
@@ -148,6 +149,17 @@ def ensembles(study):
         cell=[cell.name for cell in study.targets],
         selection=study.selections,
     )
+
+
+def cam_records(study):
+    """Return the class activation maps of a study's cells, none unless it asks for them."""
+    return [f"results/{study.name}/cams/{cell.name}.npz" for cell in study.cam_cells]
+
+
+def cam_results(study):
+    """Return what is made of all class activation maps of a study."""
+    items = ["tables/cams.csv", "figures/cams.svg"] if study.cam_cells else []
+    return [f"results/{study.name}/{item}" for item in items]
 
 
 def spec_sources(wildcards):

@@ -34,6 +34,7 @@ rule figures:
 rule page:
     input:
         [f"results/{{study}}/figures/{figure}.svg" for figure in planning.FIGURES],
+        lambda wildcards: cam_results(planned(wildcards.study)),
         sources="results/{study}/tables/sources.csv",
         bootstrap="results/{study}/tables/bootstrap.csv",
         stamp=stage_stamp("report"),

@@ -33,6 +33,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "statistics": ("statistics.questions",),
     "figures": ("reporting.figures",),
     "report": ("reporting.page",),
+    "cams": ("evaluation.cam",),
+    "panels": ("reporting.cams",),
 }
 READERS = {
     "chexpert": "data.chexpert",

@@ -106,6 +106,8 @@ class PlannedStudy:
             "figures": self._statistics_content,
             "report": self._report_content,
         }
+        if self.study.config["cams"] is not None:
+            stages = {**stages, "cams": self._cams_content, "panels": self._panels_content}
         return {
             stage: _stamp(
                 self.name, stage, {"code": stage_fingerprint(stage), **content()}, self._cells_text
@@ -150,6 +152,25 @@ class PlannedStudy:
         claims = chosen_claims(config["claims"], str(self.study.source))
         return {**self._tables_content(), "questions": config["questions"], "claims": claims}
 
+    @cached_property
+    def cam_cells(self) -> tuple[Cell, ...]:
+        """Targets that get class activation maps."""
+        cams = self.study.config["cams"]
+        if cams is None:
+            return ()
+        return tuple(cell for cell in self.targets if cell.point.matches(cams["where"]))
+
+    def _cams_content(self) -> dict[str, Any]:
+        # Which cells get maps is no part of how they are made: one more redoes none.
+        cams = self.study.config["cams"]
+        return {"name": self.name, "films": cams["films"], "tasks": cams["tasks"]}
+
+    def _panels_content(self) -> dict[str, Any]:
+        return {
+            **self._tables_content(),
+            "cams": [cell.name for cell in self.cam_cells],
+        }
+
     def _report_content(self) -> dict[str, Any]:
         config = {key: value for key, value in self.study.config.items() if key != "device"}
         # Where data lie on this machine is nobody's business in a published page.
@@ -191,6 +212,7 @@ def plan_study(study: Study) -> PlannedStudy:
     _check_questions(study, targets)
     chosen_claims(study.config["claims"], str(study.source))
     _check_selections(study, targets)
+    _check_cams(study, targets)
     points = {cell.point for cell in targets}
     others = [cell for point, cell in builder.cells.items() if point not in points]
     return PlannedStudy(
@@ -216,6 +238,15 @@ def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
                     f"{study.source}: selection {name} needs {wanted} checkpoints, but protocol "
                     f"'{protocol}' keeps {kept}; raise keep_checkpoints or choose top{kept}."
                 )
+
+
+def _check_cams(study: Study, targets: Sequence[Cell]) -> None:
+    where = (study.config["cams"] or {}).get("where", {})
+    if not any(cell.point.matches(where) for cell in targets):
+        raise UserError(
+            f"{study.source}: cams.where is {where}, which no cell of the grid matches; name axes "
+            "and values of the grid."
+        )
 
 
 def _check_questions(study: Study, targets: Sequence[Cell]) -> None:
