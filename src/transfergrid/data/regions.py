@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,14 @@ _PARENTS = {
     "Enlarged Cardiomediastinum": ("Enlarged Cardiomediastinum", "Cardiomegaly"),
 }
 """A parent is where its children are, as `phantom_cohort.truth` has it."""
+
+
+class Regions(Protocol):
+    """What knows the true regions of a data set's test images."""
+
+    def find(self, image_id: str, task: str) -> Mask | None:
+        """Return (px, px) in the form of the cache's images, or None where none is known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ _DRAWN_AS = {identifier(name): (name,) for name in DRAWN} | {
 }
 
 
-def true_regions(declaration: Mapping[str, Any]) -> PhantomRegions | None:
+def true_regions(declaration: Mapping[str, Any]) -> Regions | None:
     """Return what knows the regions of a data set, or None where nothing does."""
     if declaration["kind"] == "phantom" and declaration.get("set") == "chest":
         return PhantomRegions(declaration)

@@ -2,8 +2,11 @@
 
 A network that ends in average pooling and a linear layer gives its map exactly: the last feature
 map times the layer's weights (CAM, Zhou et al. 2016). Its mean plus the bias is the logit, and it
-equals Grad-CAM (Selvaraju et al. 2017) times the number of pixels. Whether a network is of that
-kind is found by computing its logits both ways, not by its name.
+equals Grad-CAM (Selvaraju et al. 2017) times the number of pixels, before that is rectified.
+Whether a network is of that kind is found by computing its logits both ways, not by its name.
+
+Regions are taken from the rectified map. The highest point is not: a map that says no to the whole
+film, as those of a rare finding may, still has a place that says it least.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from transfergrid.data.regions import PhantomRegions, true_regions
+from transfergrid.data.regions import Regions, true_regions
 from transfergrid.data.store import Card, Split, open_split, read_card
 from transfergrid.evaluation.cam_record import CamRecord, empty_record
 from transfergrid.evaluation.combine import probabilities
@@ -55,6 +58,15 @@ class Maps:
     maps: Tensor
     logits: Tensor
     method: str
+
+
+@dataclass(frozen=True)
+class Film:
+    """The map of one film to show: rectified and scaled, its peak, and the probability."""
+
+    values: NDArray[np.float16]
+    peak: tuple[int, int]
+    chance: float
 
 
 def class_maps(model: nn.Module, inputs: Tensor, tasks: Sequence[int]) -> Maps:
@@ -209,7 +221,7 @@ def _record(
     normalise: Normalise,
     split: Split,
     card: Card,
-    truth: PhantomRegions | None,
+    truth: Regions | None,
     tasks: Sequence[str],
     count: int,
     best: Mapping[str, Any],
@@ -225,7 +237,7 @@ def _record(
         shown |= {(int(i), t) for i in first_positives(pool, split.image_id, count)}
     rows = sorted({i for i, _ in shown | regions.keys()})
     px = card.image_px
-    films: dict[tuple[int, int], tuple[NDArray, float]] = {}
+    films: dict[tuple[int, int], Film] = {}
     marks: list[tuple[Any, ...]] = []
     size, method = (0, 0), ""
     for start in range(0, len(rows), BATCH_SIZE):
@@ -233,24 +245,30 @@ def _record(
         found = class_maps(
             model, normalise(torch.from_numpy(split.images[batch]).to(device)), columns
         )
-        low = found.maps.clamp(min=0)
-        high = interpolate(low, (px, px), mode="bilinear", align_corners=False).cpu().numpy()
-        size, method = (int(low.shape[2]), int(low.shape[3])), found.method
+        size, method = (int(found.maps.shape[2]), int(found.maps.shape[3])), found.method
+        rectified = found.maps.clamp(min=0)
+        raw, high = _enlarged(found.maps, px), _enlarged(rectified, px)
         chances = probabilities(found.logits.cpu().numpy(), card.task_kind)
         for b, i in enumerate(batch):
             for t in range(len(tasks)):
                 if (i, t) in shown:
-                    films[i, t] = (_scaled(low[b, t]), float(chances[b, columns[t]]))
+                    peak = np.unravel_index(int(np.argmax(raw[b, t])), (px, px))
+                    chance = float(chances[b, columns[t]])
+                    films[i, t] = Film(
+                        _scaled(rectified[b, t]), (int(peak[0]), int(peak[1])), chance
+                    )
             true = {t: regions[i, t] for t in range(len(tasks)) if (i, t) in regions}
             if true:
                 noise = _random_maps(str(split.image_id[i]), size, px)
-                marks += [(i, t, *_mark(high[b, t], noise, mask)) for t, mask in true.items()]
+                marks += [
+                    (i, t, *_mark(raw[b, t], high[b, t], noise, mask)) for t, mask in true.items()
+                ]
     order = sorted(films, key=lambda pair: (pair[1], split.image_id[pair[0]]))
     return _assembled(split, tasks, regions, films, order, marks, size, method, int(best["step"]))
 
 
 def _regions(
-    split: Split, tasks: Sequence[str], positive: NDArray, truth: PhantomRegions | None
+    split: Split, tasks: Sequence[str], positive: NDArray, truth: Regions | None
 ) -> dict[tuple[int, int], NDArray[np.bool_]]:
     """Return the true region of each (image, task) that has one."""
     if truth is None:
@@ -258,6 +276,13 @@ def _regions(
     pairs = [(int(i), int(t)) for i, t in np.argwhere(positive)]
     found = {(i, t): truth.find(str(split.image_id[i]), tasks[t]) for i, t in pairs}
     return {pair: mask for pair, mask in found.items() if mask is not None}
+
+
+def _enlarged(maps: Tensor, px: int) -> NDArray[np.float32]:
+    large: NDArray[np.float32] = (
+        interpolate(maps, (px, px), mode="bilinear", align_corners=False).cpu().numpy()
+    )
+    return large
 
 
 def _scaled(values: Tensor) -> NDArray[np.float16]:
@@ -269,13 +294,16 @@ def _random_maps(image_id: str, size: tuple[int, int], px: int) -> list[NDArray]
     """Return random maps of a resolution, the same for every cell that has it."""
     draw = np.random.default_rng(seeded("cam", image_id))
     noise = torch.from_numpy(draw.random((1, RANDOM_MAPS, *size), dtype=np.float32))
-    return list(interpolate(noise, (px, px), mode="bilinear", align_corners=False)[0].numpy())
+    return list(_enlarged(noise, px)[0])
 
 
-def _mark(values: NDArray, noise: Sequence[NDArray], true: NDArray[np.bool_]) -> tuple[float, ...]:
+def _mark(
+    raw: NDArray, rectified: NDArray, noise: Sequence[NDArray], true: NDArray[np.bool_]
+) -> tuple[float, ...]:
     return (
-        float(points_inside(values, true)),
-        overlap(region(values), true),
+        float(points_inside(raw, true)),
+        overlap(region(rectified), true),
+        float(rectified.max() <= 0),
         float(np.mean([points_inside(other, true) for other in noise])),
         float(np.mean([overlap(region(other), true) for other in noise])),
     )
@@ -285,7 +313,7 @@ def _assembled(
     split: Split,
     tasks: Sequence[str],
     regions: Mapping[tuple[int, int], NDArray[np.bool_]],
-    films: Mapping[tuple[int, int], tuple[NDArray, float]],
+    films: Mapping[tuple[int, int], Film],
     order: Sequence[tuple[int, int]],
     marks: Sequence[tuple[Any, ...]],
     size: tuple[int, int],
@@ -297,7 +325,7 @@ def _assembled(
     pixels = split.images[shown]
     nothing = np.zeros(pixels.shape[1:3], dtype=np.bool_)
     images = np.asarray([mark[0] for mark in marks], dtype=np.int64)
-    numbers = np.asarray([mark[2:] for mark in marks], dtype=np.float32).reshape(-1, 4)
+    numbers = np.asarray([mark[2:] for mark in marks], dtype=np.float32).reshape(-1, 5)
     return CamRecord(
         status="finished",
         method=method,
@@ -306,14 +334,16 @@ def _assembled(
         film_task=names[[t for _, t in order]],
         film_pixels=np.asarray(pixels),
         film_truth=np.asarray([regions.get(pair, nothing) for pair in order], dtype=np.bool_),
-        film_map=np.asarray([films[pair][0] for pair in order], dtype=np.float16),
-        film_probability=np.asarray([films[pair][1] for pair in order], dtype=np.float32),
+        film_map=np.asarray([films[pair].values for pair in order], dtype=np.float16),
+        film_peak=np.asarray([films[pair].peak for pair in order], dtype=np.int64).reshape(-1, 2),
+        film_probability=np.asarray([films[pair].chance for pair in order], dtype=np.float32),
         mark_image=split.image_id[images],
         mark_patient=split.patient_id[images],
         mark_task=names[np.asarray([mark[1] for mark in marks], dtype=np.int64)],
         hit=numbers[:, 0],
         iou=numbers[:, 1],
-        random_hit=numbers[:, 2],
-        random_iou=numbers[:, 3],
+        blank=numbers[:, 2],
+        random_hit=numbers[:, 3],
+        random_iou=numbers[:, 4],
         map_px=np.asarray(size, dtype=np.int64),
     )

@@ -28,12 +28,15 @@ class CamRecord:
         film_pixels: (F, px, px) or (F, px, px, 3) uint8.
         film_truth: (F, px, px) bool, the true region; all false where none is known.
         film_map: (F, h, w) float16, rectified and scaled to its own maximum.
+        film_peak: (F, 2) int64, row and column of the enlarged map's highest pixel.
         film_probability: (F,) float32, the checkpoint's probability for the image alone.
         mark_image: (M,) image ids.
         mark_patient: (M,) patient ids.
         mark_task: (M,) task names.
-        hit: (M,) float32, 1 where the map's highest pixel lies in the true region.
-        iou: (M,) float32, overlap of the map's region with the true one.
+        hit: (M,) float32, 1 where the map's highest pixel lies in the true region, though it be
+            below zero.
+        iou: (M,) float32, overlap of the rectified map's region with the true one.
+        blank: (M,) float32, 1 where no pixel of the map is above zero, so that iou is 0.
         random_hit: (M,) float32, mean hit of random maps of the same resolution.
         random_iou: (M,) float32, mean overlap of random maps.
         map_px: (2,) int64, height and width of the maps before they are enlarged.
@@ -47,12 +50,14 @@ class CamRecord:
     film_pixels: NDArray[np.uint8]
     film_truth: NDArray[np.bool_]
     film_map: NDArray[np.float16]
+    film_peak: NDArray[np.int64]
     film_probability: NDArray[np.float32]
     mark_image: NDArray[np.str_]
     mark_patient: NDArray[np.str_]
     mark_task: NDArray[np.str_]
     hit: NDArray[np.float32]
     iou: NDArray[np.float32]
+    blank: NDArray[np.float32]
     random_hit: NDArray[np.float32]
     random_iou: NDArray[np.float32]
     map_px: NDArray[np.int64]
@@ -70,12 +75,14 @@ def empty_record(status: str) -> CamRecord:
         film_pixels=np.zeros((0, 0, 0), np.uint8),
         film_truth=np.zeros((0, 0, 0), np.bool_),
         film_map=np.zeros((0, 0, 0), np.float16),
+        film_peak=np.zeros((0, 2), np.int64),
         film_probability=number,
         mark_image=text,
         mark_patient=text,
         mark_task=text,
         hit=number,
         iou=number,
+        blank=number,
         random_hit=number,
         random_iou=number,
         map_px=np.zeros(2, np.int64),

@@ -73,6 +73,7 @@ def _marks(record: CamRecord, rows: NDArray[np.bool_], confidence: float) -> dic
         "iou": iou.estimate,
         "iou_low": iou.low,
         "iou_high": iou.high,
+        "blank": float(record.blank[rows].mean()) if hit.n else float("nan"),
         "iou_random": float(random_iou.mean()) if hit.n else float("nan"),
     }
 
@@ -198,11 +199,8 @@ def _map(ax: Axes, record: CamRecord, row: int) -> None:
     share = HEAT_SHARE * np.clip(heat, 0, 1)[..., None]
     mixed = (1 - share) * np.asarray(image) + share * colours
     _picture(ax, mixed.astype(np.uint8), record, row)
-    if heat.max() > heat.min():
-        y, x = np.unravel_index(int(np.argmax(heat)), heat.shape)
-        scale = record.film_pixels.shape[1] / image.height
-        at = ((x + 0.5) * scale, (y + 0.5) * scale)
-        ax.plot(*at, marker="x", markersize=5, markeredgewidth=1.4, color=CROSS)
+    y, x = record.film_peak[row] + 0.5
+    ax.plot(x, y, marker="x", markersize=5, markeredgewidth=1.4, color=CROSS, clip_on=False)
 
 
 def _picture(ax: Axes, pixels: NDArray[np.uint8], record: CamRecord, row: int) -> None:
@@ -220,6 +218,8 @@ def _picture(ax: Axes, pixels: NDArray[np.uint8], record: CamRecord, row: int) -
 
 def _note(record: CamRecord, row: int) -> str:
     text = f"p {record.film_probability[row]:.2f}"
+    if not record.film_map[row].any():
+        return f"{text}, blank"
     same = (record.mark_image == record.film_image[row]) & (
         record.mark_task == record.film_task[row]
     )

@@ -159,7 +159,8 @@ def cams(data: FigureData) -> str:
         "Class activation maps of the best checkpoint by validation score, on the first positive "
         "test films in the order of their ids: chosen by label and name, the same for every "
         "network. Of each network the lowest seed. Colour: the map, rectified and enlarged from "
-        "the size that stands above it; cross: its highest point; p: the checkpoint's probability."
+        "the size that stands above it; cross: its highest point, before "
+        "it is rectified; blank: no pixel is above zero; p: the checkpoint's probability."
     )
     methods = {"CAM": "one product of feature map and weights", "Grad-CAM": "gradients"}
     used = [words for name, words in methods.items() if (done["method"] == name).any()]

@@ -11,9 +11,10 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from unit.training.tiny import TinyNet, make_cache, make_spec
 
-from transfergrid.data.store import open_split
-from transfergrid.evaluation.cam import cam_cell, class_maps
+from transfergrid.data.store import Card, Split, open_split
+from transfergrid.evaluation.cam import _record, cam_cell, class_maps
 from transfergrid.evaluation.cam_record import read_record, write_record
+from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.zoo import build
 from transfergrid.runtime.errors import UserError
 from transfergrid.training.loop import train
@@ -141,3 +142,69 @@ def test_an_unknown_task_and_a_changed_checkpoint_are_refused(
         path.write_bytes(b"")
     with pytest.raises(UserError, match="not the file that training left"):
         cam_cell(spec, results, SETTINGS)
+
+
+class Bright(nn.Module):
+    """Sees brightness: its only feature is the film, shrunk to a map of 4 by 4."""
+
+    def __init__(self, outputs: int, weight: float, bias: float) -> None:
+        super().__init__()
+        self.shrink = nn.AvgPool2d(8)
+        self.fc = nn.Linear(3, outputs)
+        with torch.no_grad():
+            self.fc.weight.fill_(weight)
+            self.fc.bias.fill_(bias)
+
+    def get_classifier(self) -> nn.Linear:
+        return self.fc
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.shrink(images).mean((2, 3)))
+
+
+class Corner:
+    """Knows one region: where the films below are bright."""
+
+    def find(self, image_id: str, task: str) -> np.ndarray | None:
+        mask = np.zeros((32, 32), dtype=bool)
+        mask[8:16, 16:24] = True
+        return None if image_id == "b" else mask
+
+
+def bright_films() -> tuple[Split, Card]:
+    images = np.full((4, 32, 32), 20, dtype=np.uint8)
+    images[:, 8:16, 16:24] = 250
+    names = np.array(list("dbca"))
+    labels = np.array([[1], [1], [1], [0]], dtype=np.float32)
+    split = Split(images, labels, names, names, names)
+    counts: dict[str, Any] = {"images": 4}
+    card = Card(
+        *("films", "phantom", "multilabel", ("finding",), ("finding",), "known", "known"),
+        *(32, "crop", 1, True, "max", {"test": counts}, "", ()),
+    )
+    return split, card
+
+
+@pytest.mark.parametrize(("weight", "hit", "blank"), [(1.0, 1, 0), (-1.0, 0, 1)])
+def test_a_network_that_sees_brightness_points_at_what_is_bright(
+    weight: float, hit: float, blank: float
+) -> None:
+    split, card = bright_films()
+    model = Bright(1, weight, 0.5).eval()
+    normalise = Normalise(Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    best = {"step": 7}
+    record = _record(
+        model, normalise, split, card, Corner(), ["finding"], 1, best, torch.device("cpu")
+    )
+    # "a" is negative, and nothing is known of "b".
+    assert record.film_image.tolist() == ["c"]
+    assert sorted(record.mark_image.tolist()) == ["c", "d"]
+    assert record.map_px.tolist() == [4, 4]
+    assert set(record.hit) == {hit}
+    assert set(record.blank) == {blank}
+    assert (record.iou > 0.4).all() if hit else (record.iou == 0).all()
+    assert (record.random_iou < 0.3).all()
+    y, x = record.film_peak[0]
+    assert (8 <= y < 16 and 16 <= x < 24) == bool(hit)
+    expected = 1 / (1 + np.exp(-(0.5 + weight * 3 * split.images[0].mean() / 255)))
+    assert record.film_probability[0] == pytest.approx(expected, abs=1e-5)

@@ -36,7 +36,8 @@ def record(size: int, films: int = 2, seed: int = 0) -> CamRecord:
     truth[:, 10:25, 5:20] = True
     marks = 30
     numbers = {
-        name: rng.random(marks).astype(np.float32) for name in ("iou", "random_hit", "random_iou")
+        name: rng.random(marks).astype(np.float32)
+        for name in ("iou", "blank", "random_hit", "random_iou")
     }
     names = np.array([f"image{i}" for i in range(marks)])
     return CamRecord(
@@ -48,6 +49,7 @@ def record(size: int, films: int = 2, seed: int = 0) -> CamRecord:
         film_pixels=rng.integers(0, 255, (films, PX, PX), dtype=np.uint8),
         film_truth=truth,
         film_map=rng.random((films, size, size)).astype(np.float16),
+        film_peak=rng.integers(0, PX, (films, 2)),
         film_probability=np.linspace(0.2, 0.9, films, dtype=np.float32),
         mark_image=names,
         mark_patient=np.array([f"p{i // 2}" for i in range(marks)]),
@@ -85,6 +87,7 @@ def test_the_table_has_the_means_of_the_marks(
         mine = source.mark_task == row["task"]
         assert row["pointing"] == pytest.approx(source.hit[mine].mean())
         assert row["iou"] == pytest.approx(source.iou[mine].mean())
+        assert row["blank"] == pytest.approx(source.blank[mine].mean())
         assert row["iou_random"] == pytest.approx(source.random_iou[mine].mean())
         assert (row["n"], row["n_patients"]) == (15, 15)
         assert row["pointing_low"] < row["pointing"] < row["pointing_high"]
