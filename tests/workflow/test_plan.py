@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from base64 import urlsafe_b64encode
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import SMALL, Workspace
 
 from transfergrid.commands.main import main
 from transfergrid.commands.plan import job_counts, survey
 from transfergrid.planning.plan import plan_run
+from transfergrid.planning.study import merge
 
 pytestmark = pytest.mark.slow
 NOTHING = "Nothing to be done"
@@ -25,6 +27,24 @@ def copied(finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
     return Workspace(tmp_path / "copy")
+
+
+TUNED: dict[str, Any] = {
+    "protocols": {
+        "finetune": {"tune": {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}}
+    },
+    "grid": [{**SMALL["grid"][0], "truncations": [0]}],
+}
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small study with tuned rates, run to its end once."""
+    workspace = Workspace(tmp_path_factory.mktemp("tuned"))
+    workspace.write(TUNED)
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-6000:]
+    return workspace
 
 
 def run(*words: str) -> None:
@@ -116,10 +136,43 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], None] | None]] = {
 }
 
 
+TUNED_CASES: dict[str, tuple[dict[str, Any], Callable[[], None] | None]] = {
+    "nothing": ({}, None),
+    "another rate": ({"protocols": {"finetune": {"tune": {"learning_rates": [1e-4, 2e-3]}}}}, None),
+    "no tuning any more": ({"protocols": {"finetune": {"tune": None}}}, None),
+    "a seed": ({"grid": [{**TUNED["grid"][0], "seeds": [0, 1]}]}, None),
+    "the choices gone": ({}, remove("tuning")),
+    "a trial gone": ({}, remove("cells/*random-drop0-finetune.lr0.001*")),
+    "a trial's record and a choice gone": (
+        {},
+        remove("cells/*textures*lr0.0001*/train.json", "tuning/*textures*"),
+    ),
+    "a trial's specification gone": ({}, remove("cells/*random*lr0.0001-*/spec.json")),
+    "weights freed, the choices gone": ({}, all_of(free, remove("tuning"))),
+    "touched in reverse, no records": ({}, all_of(touch_all, forget)),
+}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_plan_counts_the_jobs_that_snakemake_would_run(case: str, copied: Workspace) -> None:
     changes, action = CASES[case]
     copied.write(changes)
+    _compare(copied, action)
+
+
+@pytest.mark.parametrize("case", TUNED_CASES)
+def test_plan_counts_the_jobs_of_tuned_cells(
+    case: str, tuned: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, action = TUNED_CASES[case]
+    shutil.copytree(tuned.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    workspace = Workspace(tmp_path / "copy")
+    workspace.write(merge(copy.deepcopy(TUNED), changes))
+    _compare(workspace, action)
+
+
+def _compare(copied: Workspace, action: Callable[[], None] | None) -> None:
     if action:
         action()
     planned = job_counts(survey(plan_run([Path("study.yaml")], {})))

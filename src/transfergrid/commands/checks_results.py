@@ -14,7 +14,7 @@ from pathlib import Path
 from transfergrid.commands.findings import Finding
 from transfergrid.runtime.errors import listed
 
-ROOMS = ("cells", "cache", "weights", "stamps")
+ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
 LEFTOVER_S = 3600.0
 """A temporary file that nothing changed for so long is a killed writer's."""
 

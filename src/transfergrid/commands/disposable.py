@@ -24,7 +24,14 @@ from transfergrid.commands.state import (
     folders,
 )
 from transfergrid.planning.paths import RESULTS, cell_directory
-from transfergrid.planning.plan import CELL, DATASET_ID, WEIGHTS_ID, Plan, PlannedStudy
+from transfergrid.planning.plan import (
+    CELL,
+    DATASET_ID,
+    TUNING_ID,
+    WEIGHTS_ID,
+    Plan,
+    PlannedStudy,
+)
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.live import FILE
 from transfergrid.runtime.locks import exclusive
@@ -67,9 +74,9 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     used = _used_by([item.name for item in items if item.in_use], results)
     items = [_kept(item) if item.name in used else item for item in items]
     ids = {cell.dataset_id for cell in plan.cells.values()} | used
-    ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id}
-    for kind, room, pattern in (("cache", "cache", DATASET_ID), ("weights", "weights", WEIGHTS_ID)):
-        items += _shared_items(kind, results / room, pattern, ids, locked)
+    ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id} | set(plan.tunings)
+    for kind, pattern in (("cache", DATASET_ID), ("weights", WEIGHTS_ID), ("tuning", TUNING_ID)):
+        items += _shared_items(kind, results / kind, pattern, ids, locked)
     for study in plan.studies.values():
         items += _ensemble_items(study, results, locked)
     items += _note_items(results, ids | locked)
@@ -160,14 +167,14 @@ def _kept(item: Item) -> Item:
 
 
 def _used_by(names: list[str], results: Path) -> set[str]:
-    """Return the ids of data and weights, and the sources, that some cells need."""
+    """Return the ids of data, weights and tunings, and the sources, that some cells need."""
     used: set[str] = set()
     queue = list(names)
     while queue:
         spec = _spec(queue.pop(), results)
         weights = spec.get("weights") or {}
-        ids = (spec.get("dataset") or {}).get("id"), weights.get("id")
-        used.update(found for found in ids if found)
+        parts = (spec.get("dataset") or {}, weights, spec.get("tuning") or {})
+        used.update(part["id"] for part in parts if part.get("id"))
         source = weights.get("source_cell")
         if source and source not in used:
             used.add(source)
@@ -187,7 +194,9 @@ def _shared_items(
         if name not in ids and re.fullmatch(pattern, name):
             paths = (folder, room / "logs" / f"{name}.log")
             reason = _LOCKED if name in locked else ""
-            yield Item(kind, name, paths, room / f".{name}.lock", reason)
+            # Who reads a learning rate reads it once, and takes no lock.
+            lock = None if kind == "tuning" else room / f".{name}.lock"
+            yield Item(kind, name, paths, lock, reason)
 
 
 def _ensemble_items(study: PlannedStudy, results: Path, locked: set[str]) -> Iterator[Item]:
@@ -246,16 +255,23 @@ def _changed(path: Path) -> float:
 
 def _sources_needed(plan: Plan, states: Mapping[str, CellState], results: Path) -> dict[str, str]:
     """Return by source cell an unfinished cell, of these studies or others, that starts from it."""
-    needed = {}
+    needed, tried = {}, _tried(results)
     for name, cell in plan.cells.items():
         if cell.source_cell and states[name].trains:
             needed[cell.source_cell] = name
     for name, folder in _room(results / "cells").items():
-        if name not in plan.cells and not (folder / SCORED).exists():
+        if name not in plan.cells and name not in tried and not (folder / SCORED).exists():
             source = (_spec(name, results).get("weights") or {}).get("source_cell")
             if source:
                 needed.setdefault(source, name)
     return needed
+
+
+def _tried(results: Path) -> set[str]:
+    """Return the trials that a learning rate was chosen by: they are trained, and never scored."""
+    found = [read_json_or_none(path) for path in (results / "tuning").glob("*/tuning.json")]
+    rows = [row for tuning in found for row in (tuning or {}).get("trials", {}).values()]
+    return {row["cell"] for row in rows}
 
 
 def remove(item: Item) -> str:

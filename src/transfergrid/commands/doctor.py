@@ -25,6 +25,7 @@ from transfergrid.commands.checks_study import (
     check_weights,
     timm_names,
 )
+from transfergrid.commands.estimate import disk_bytes
 from transfergrid.commands.findings import Finding, show, summary
 from transfergrid.commands.options import add_study_arguments, in_directory, read_settings
 from transfergrid.commands.probe import ask
@@ -111,7 +112,9 @@ def _boards() -> int:
 
 
 def _need(studies: Studies) -> dict[str, int]:
-    """Return the bytes of the caches that are not there yet."""
+    """Return the bytes that are still needed; of a study with faults, those of caches alone."""
+    if studies.plan is not None:
+        return disk_bytes(studies.plan, RESULTS)
     need = 0
     for dataset in studies.datasets.values():
         if not cache_directory(dataset.id, RESULTS).is_dir():

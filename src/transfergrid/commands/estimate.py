@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -48,10 +49,11 @@ def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -
     """Return the seconds of a cell's jobs that are left, validations and scoring included."""
     predicted, seconds = 0.0, 0.0
     if state.trains:
-        rows = recipe.train_count or round(recipe.train_share * images.train)
+        rows = trained_images(recipe, images)
         examples = recipe.epochs * rows * (1 - state.progress)
         every = recipe.validate_every_examples or rows
-        predicted += math.ceil(examples / max(every, 1)) * images.valid
+        validated = round(recipe.holdout * images.train) or images.valid
+        predicted += math.ceil(examples / max(every, 1)) * validated
         seconds += examples / rate + START_SECONDS
     if state.scores:
         predicted += kept(recipe, images) * (images.valid + images.test)
@@ -59,9 +61,24 @@ def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -
     return seconds + FORWARD_SHARE * predicted / rate
 
 
+def trained_images(recipe: Recipe, images: Images) -> int:
+    """Return the images of one epoch; those of patients held out are about their share."""
+    left = (1 - recipe.holdout) * images.train
+    return recipe.train_count or round(recipe.train_share * left)
+
+
+def recipes(study: PlannedStudy) -> dict[str, Recipe]:
+    """Return the recipes of a study's cells by protocol, those of its trials too."""
+    found = dict(study.study.recipes)
+    for trial in study.trials:
+        if trial.point.protocol not in found:
+            found[trial.point.protocol] = Recipe.from_dict(json.loads(trial.spec)["recipe"])
+    return found
+
+
 def kept(recipe: Recipe, images: Images) -> int:
     """Return how many checkpoints a training leaves, at most."""
-    rows = recipe.train_count or round(recipe.train_share * images.train)
+    rows = trained_images(recipe, images)
     every = recipe.validate_every_examples or rows
     validations = math.ceil(recipe.epochs * rows / max(every, 1))
     return max(1, min(validations, recipe.keep_checkpoints + 1))
@@ -89,7 +106,7 @@ def hours_left(
 ) -> Hours:
     """Estimate the hours of one device that a study's cells will still take."""
     device = target_device(study.study.config["device"], known)
-    images = image_counts(study, results)
+    images, known_recipes = image_counts(study, results), recipes(study)
     low = high = 0.0
     bases: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
@@ -97,7 +114,7 @@ def hours_left(
         state = states[cell.name]
         if not state.trains and not state.scores:
             continue
-        recipe = study.study.recipes[cell.point.protocol]
+        recipe = known_recipes[cell.point.protocol]
         count = images[cell.point.dataset]
         px = study.datasets[cell.point.dataset].declaration["image_px"]
         found = pace(cell, recipe, px, device, known)
@@ -136,14 +153,14 @@ def disk_bytes(
     trained: list[int] = []
     counted: set[str] = set()
     for study in plan.studies.values():
-        images = image_counts(study, results)
+        images, known_recipes = image_counts(study, results), recipes(study)
         shared |= _shared_bytes(study, images, states, results)
         for cell in study.cells:
             data, state = images[cell.point.dataset], states[cell.name]
             if data is None or cell.name in counted:
                 continue
             counted.add(cell.name)
-            checkpoints = kept(study.study.recipes[cell.point.protocol], data)
+            checkpoints = kept(known_recipes[cell.point.protocol], data)
             if state.trains:
                 trained.append(4 * params(cell.point.architecture, cell.point.truncation))
                 need["checkpoints"] += checkpoints * trained[-1]

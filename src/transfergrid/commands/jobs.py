@@ -19,6 +19,7 @@ from transfergrid.planning.paths import (
     RESULTS,
     cache_directory,
     cell_directory,
+    tuning_file,
     weights_directory,
 )
 from transfergrid.planning.plan import Plan
@@ -30,7 +31,7 @@ SCORES = ("scores/valid.npz", "scores/test.npz", SCORED)
 
 @dataclass
 class Jobs:
-    """The jobs that would run: ids of data sets and weights, names of cells.
+    """The jobs that would run: ids of data sets, weights and tunings, names of cells.
 
     Attributes:
         files: By cell, the time of change in ns of each file in its folder.
@@ -38,7 +39,8 @@ class Jobs:
         weights: Weights that are prepared.
         specs: Cells whose spec.json is written.
         trains: Cells that are trained.
-        scores: Cells that are scored.
+        scores: Cells that are scored; trials of learning rates never are.
+        tunes: Tunings that choose a learning rate.
     """
 
     files: Mapping[str, Mapping[str, int]]
@@ -47,6 +49,7 @@ class Jobs:
     specs: set[str] = field(default_factory=set)
     trains: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
+    tunes: set[str] = field(default_factory=set)
 
 
 def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> Jobs:
@@ -64,8 +67,14 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
         records = [str(folder / file) for file in (RECORD, TRAINED)]
         if SPEC not in files or RECORD not in files or any(map(memory.incomplete, records)):
             jobs.trains.add(name)
+        if plan.cells[name].trial:
+            continue
         if name in jobs.trains or _is_scored(folder, files, stamp, stamp_time, memory):
             jobs.scores.add(name)
+    for tuning_id in plan.tunings:
+        made = tuning_file(tuning_id, results)
+        if not made.exists() or memory.incomplete(str(made)):
+            jobs.tunes.add(tuning_id)
     _spread(plan, jobs, results)
     return jobs
 
@@ -73,22 +82,34 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
 def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
     """Add the jobs that follow from others, until none is added."""
     missing = _missing_inputs(plan, jobs, results)
+    scored = {name for name, cell in plan.cells.items() if not cell.trial}
     size = -1
-    while size != (size := sum(map(len, (jobs.specs, jobs.scores, jobs.prepare, jobs.weights)))):
+    while size != (size := _size(jobs)):
         jobs.trains |= {name for name in jobs.scores if TRAINED not in jobs.files[name]}
         for name in jobs.specs:
             inputs = missing[name]
             jobs.prepare |= inputs.prepare
             jobs.weights |= inputs.weights
             jobs.trains |= inputs.trains
-        jobs.scores |= jobs.trains
+        jobs.scores |= jobs.trains & scored
+        jobs.tunes |= {
+            tuning_id
+            for tuning_id, tuning in plan.tunings.items()
+            if any(t in jobs.trains and RECORD not in jobs.files[t] for t in tuning.trials.values())
+        }
         jobs.specs |= {
             name
             for name, inputs in missing.items()
             if inputs.prepare & jobs.prepare
             or inputs.weights & jobs.weights
             or inputs.trains & jobs.trains
+            or inputs.tunes & jobs.tunes
         }
+
+
+def _size(jobs: Jobs) -> int:
+    rooms = (jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes)
+    return sum(map(len, rooms))
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
@@ -108,6 +129,8 @@ def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
             found.weights.add(cell.weights_id)
         if cell.source_cell and TRAINED not in jobs.files[cell.source_cell]:
             found.trains.add(cell.source_cell)
+        if cell.tuning and not tuning_file(cell.tuning.id, results).exists():
+            found.tunes.add(cell.tuning.id)
         return found
 
     return {name: of(cell) for name, cell in plan.cells.items()}

@@ -234,9 +234,13 @@ class Cells:
     Args:
         names: Names of the cells.
         results: Root of all outputs.
+        trials: Those of them that try a learning rate: they end with their training.
     """
 
-    def __init__(self, names: Iterable[str], results: Path = RESULTS) -> None:
+    def __init__(
+        self, names: Iterable[str], results: Path = RESULTS, trials: Iterable[str] = ()
+    ) -> None:
+        self._trials = frozenset(trials)
         self._folders = {name: cell_directory(name, results) for name in dict.fromkeys(names)}
         self._known = {name: CellLive(name, "missing") for name in self._folders}
         self._names = list(self._folders)
@@ -268,7 +272,7 @@ class Cells:
             if running is None or is_alive(running, now):
                 return known
         self._signatures[name] = signature
-        return _cell_live(name, folder, signature, now)
+        return _cell_live(name, folder, signature, now, name in self._trials)
 
 
 LOGS = ("logs/train.log", "logs/evaluate.log")
@@ -289,14 +293,14 @@ def _stat(path: str) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _cell_live(name: str, folder: Path, signature: Signature, now: float) -> CellLive:
+def _cell_live(name: str, folder: Path, signature: Signature, now: float, trial: bool) -> CellLive:
     """Read where a cell stands; a job at work comes before what earlier ones left."""
     progress, scored, trained, *logs = signature
     told = read_told(folder / FILE) if progress else None
     if told is not None and is_alive(told, now):
         return CellLive(name, "running", told, last_auroc(folder / "history.jsonl"))
-    if scored:
-        status = _status(folder / "receipts" / "evaluate.json")
+    if trained if trial else scored:
+        status = _status(folder / ("train.json" if trial else "receipts/evaluate.json"))
         return CellLive(name, "diverged" if status == "diverged" else "finished", told)
     reason = _failure(folder, told, dict(zip(LOGS, logs, strict=False)))
     if reason:

@@ -77,6 +77,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
         "weights": len(jobs.weights),
         "spec": len(jobs.specs),
         "train": len(jobs.trains),
+        "tune": len(jobs.tunes),
         "evaluate": len(jobs.scores),
     }
     for stages in seen.stages.values():
@@ -111,7 +112,8 @@ def _heading(text: str) -> list[str]:
 
 def _study_lines(seen: Survey, study: PlannedStudy, reasons: Reasons) -> list[str]:
     states = [seen.states[cell.name] for cell in study.cells]
-    lines = _heading(f"study {study.name} ({study.study.source}): {cells(len(states))}")
+    trials = f", {len(study.trials)} of them trials of learning rates" if study.trials else ""
+    lines = _heading(f"study {study.name} ({study.study.source}): {cells(len(states))}{trials}")
     lines += _count_lines(states)
     by_status: dict[Status, list[Cell]] = defaultdict(list)
     for cell, state in zip(study.cells, states, strict=True):
@@ -208,7 +210,7 @@ def _again_lines(seen: Survey) -> list[str]:
     """Say what must be decoded or prepared, by a rule or by the first job that misses it."""
     needed = {f"data set {name} is decoded": None for name in sorted(seen.jobs.prepare)}
     needed |= {f"weights {name} are prepared": None for name in sorted(seen.jobs.weights)}
-    for name in sorted(seen.jobs.scores):
+    for name in sorted(seen.jobs.scores | seen.jobs.trains):
         cell = seen.plan.cells[name]
         if not (cache_directory(cell.dataset_id, seen.results) / "card.json").exists():
             needed[f"data set {cell.dataset_id} is decoded"] = None

@@ -16,7 +16,7 @@ from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import CELL, Plan
 from transfergrid.runtime.errors import UserError
 
-_ROOMS = ("cells", "cache", "weights", "stamps")
+_ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,8 @@ from transfergrid.runtime.errors import listed
 CODE = {"prepare": "data code", "weights": "weights code", "train": "training code"}
 """What the code of a cell's stages is called."""
 # Follow from other parts of a specification, or name the cell.
-_DERIVED = {"cell", "code", "dataset.id", "weights.id", "weights.source_cell"}
+_DERIVED = {"cell", "code", "dataset.id", "tuning", "weights.id", "weights.source_cell"}
+_TUNE = "recipe.tune"
 MOST_MODULES = 3
 _NONE = object()
 
@@ -126,7 +127,8 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
     rooms = [room for room in new if old.get(room, _NONE) != new[room]]
     then = flat({room: old[room] for room in rooms if room in old})
     now = flat({room: new[room] for room in rooms})
-    changed = [key for key in {**then, **now} if then.get(key, _NONE) != now.get(key, _NONE)]
+    # A setting that an earlier format lacked stands for none.
+    changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
     dataset, pretraining = new["cell"]["dataset"], new["cell"]["pretraining"]
     network = new["cell"]["architecture"]
     tables = [key for key in changed if key.startswith("dataset.tables")]
@@ -135,6 +137,10 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
     hashes = then.get("weights.sha256"), now.get("weights.sha256")
     if all(hashes) and hashes[0] != hashes[1]:
         yield f"weight file of pretraining {pretraining} changed"
+    if _tuned(then) != _tuned(now):
+        rates = shown((now if _tuned(now) else then)[f"{_TUNE}.learning_rates"])
+        yield f"learning rate {'tuned over' if _tuned(now) else 'given, not tuned over'} {rates}"
+        changed = [key for key in changed if not key.startswith(_TUNE)]
     for key in changed:
         room, _, setting = key.partition(".")
         if key in _DERIVED or room in _DERIVED or key in tables or key == "weights.sha256":
@@ -154,6 +160,10 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             yield f"network {network}: {'its code changed' if plugin else words(change)}"
         else:
             yield words(change)
+
+
+def _tuned(settings: Flat) -> bool:
+    return f"{_TUNE}.learning_rates" in settings
 
 
 def table_phrase(dataset: str, keys: list[str]) -> str:

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def report_snapshot(study: PlannedStudy, workers: int) -> bool:
     """Take a snapshot of one study and say what is in it; False with nothing to show yet."""
-    live = Cells([cell.name for cell in study.cells]).look()
+    live = Cells([cell.name for cell in study.scored]).look()
     targets = [live[cell.name] for cell in study.targets]
     others = _counts(cell for cell in targets if cell.state not in REST)
     if not any(cell.state in REST for cell in targets):
@@ -77,7 +77,7 @@ def take_snapshot(
 
     Args:
         study: The study.
-        live: Where each of its cells stands.
+        live: Where each of its cells that are scored stands.
         results: Root of all outputs.
         workers: Processes to use when there are many cells.
 
@@ -91,7 +91,7 @@ def take_snapshot(
     # Seconds of imports, spared to whoever has no finished cell or a mistake in the study.
     from transfergrid.commands.compose import compose
 
-    scored = [cell.name for cell in study.cells if live[cell.name].state in REST]
+    scored = [cell.name for cell in study.scored if live[cell.name].state in REST]
     unfinished = {
         name: Failed(name, status_of(cell), standing(cell))
         for name, cell in live.items()

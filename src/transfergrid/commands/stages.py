@@ -51,7 +51,7 @@ def stage_states(
             jobs = _ensemble_jobs(study, cells, stamp, results, memory)
         else:
             before = states[AFTER[stage]].jobs or (
-                stage == "tables" and any(cells[cell.name].scores for cell in study.cells)
+                stage == "tables" and any(cells[cell.name].scores for cell in study.scored)
             )
             missing = _missing(study, stage, results, memory)
             if missing and not reasons:
@@ -125,7 +125,7 @@ def _outputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
 def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
     made = {name: _outputs(study, name, results) for name in AFTER}
     if stage == "tables":
-        scored = [cell_directory(cell.name, results) / SCORED for cell in study.cells]
+        scored = [cell_directory(cell.name, results) / SCORED for cell in study.scored]
         return scored + [
             ensemble_directory(study.name, cell.name, selection, results) / "test.parquet"
             for cell in study.targets

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from transfergrid.commands.jobs import RECORD, SCORED, STATE, TRAINED, Jobs, planned_jobs
 from transfergrid.commands.live import error_line, is_alive, read_told
+from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
 from transfergrid.runtime.live import FILE
@@ -91,7 +92,8 @@ def cell_states(
             scores=name in jobs.scores,
             freed=RECORD in files and TRAINED not in files,
         )
-        states[name] = _named(state, cell_directory(name, results), files, others)
+        done = RECORD if plan.cells[name].trial else SCORED
+        states[name] = _named(state, cell_directory(name, results), files, others, done)
     return states
 
 
@@ -117,10 +119,15 @@ def _by_place(names: Iterator[str]) -> Mapping[str, list[str]]:
 
 
 def _named(
-    state: CellState, folder: Path, files: Mapping[str, int], others: Mapping[str, list[str]]
+    state: CellState,
+    folder: Path,
+    files: Mapping[str, int],
+    others: Mapping[str, list[str]],
+    done: str,
 ) -> CellState:
     if not (state.trains or state.scores):
-        diverged = b'"diverged"' in (folder / SCORED).read_bytes()
+        record = read_json_or_none(folder / done)
+        diverged = isinstance(record, dict) and record.get("status") == "diverged"
         return replace(state, status=Status.DIVERGED if diverged else Status.DONE)
     told = read_told(folder / FILE) if files else None
     if told is not None:

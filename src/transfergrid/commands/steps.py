@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.commands.live import error_line, last_lines
-from transfergrid.planning.paths import cache_directory, weights_directory
+from transfergrid.planning.paths import cache_directory, tuning_file, weights_directory
 from transfergrid.planning.plan import Plan
 
 FRESH = 30.0
@@ -57,10 +57,13 @@ def _single(plan: Plan, results: Path) -> Iterator[tuple[str, Path, Path | None]
     for owner in dict.fromkeys(owner for study in studies for owner in study.weights):
         folder = weights_directory(owner, results)
         yield f"weights {owner}", folder.parent / "logs" / f"{owner}.log", folder / "receipt.json"
+    for owner in plan.tunings:
+        made = tuning_file(owner, results)
+        yield f"learning rate of {owner}", results / "tuning" / "logs" / f"{owner}.log", made
     for study in plan.studies:
         for log in sorted((results / study / "logs").glob("*.log")):
-            made = LAST_FILES.get(log.stem)
-            yield f"{study} {log.stem}", log, results / study / made if made else None
+            last = LAST_FILES.get(log.stem)
+            yield f"{study} {log.stem}", log, results / study / last if last else None
 
 
 def _step(name: str, log: Path, made: Path | None, now: float) -> Step | None:

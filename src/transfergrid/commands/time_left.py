@@ -24,13 +24,14 @@ def kinds(point: Point) -> tuple[Kind, ...]:
     return (
         (dataset, architecture, protocol, point.truncation),
         (dataset, architecture, protocol),
+        (dataset, architecture, point.truncation),
         (dataset, protocol),
         (),
     )
 
 
 class Pace:
-    """What cells of each kind take, learnt as they finish.
+    """What cells of each kind take for an epoch, learnt as they finish.
 
     Args:
         cells: All cells by name.
@@ -40,6 +41,11 @@ class Pace:
     def __init__(self, cells: Mapping[str, Cell], results: Path = RESULTS) -> None:
         self._kinds = {name: kinds(cell.point) for name, cell in cells.items()}
         self._results = results
+        # Trials of learning rates are shorter than other trainings of the same network.
+        self._epochs = {
+            name: float(json.loads(cell.spec)["recipe"]["epochs"]) for name, cell in cells.items()
+        }
+        self._trials = {name for name, cell in cells.items() if cell.trial}
         self._trained: dict[str, float] = {}
         self._scored: dict[str, float] = {}
         self._samples: dict[Kind, int] = {}
@@ -54,9 +60,10 @@ class Pace:
                 continue
             path = cell_directory(cell.cell, self._results) / "train.json"
             try:
-                self._trained[cell.cell] = float(json.loads(path.read_text())["train_seconds"])
+                seconds = float(json.loads(path.read_text())["train_seconds"])
             except (OSError, ValueError, KeyError, TypeError):
                 continue
+            self._trained[cell.cell] = seconds / self._epochs[cell.cell]
             self._samples[finest] = self._samples.get(finest, 0) + 1
             if cell.told is not None and cell.told.stage == "evaluate":
                 self._scored[cell.cell] = cell.told.time - cell.told.began
@@ -83,9 +90,9 @@ class Pace:
         return max(longest, total / jobs) if jobs else None
 
     def _means(self, cells: Iterable[CellLive]) -> dict[Kind, float]:
-        """Return mean seconds of training by kind; running cells stand in until one finishes."""
+        """Return mean seconds of an epoch by kind; running cells stand in until one finishes."""
         running = {
-            cell.cell: told.time - told.began + told.seconds_left
+            cell.cell: (told.time - told.began + told.seconds_left) / self._epochs[cell.cell]
             for cell in cells
             if cell.state == "running" and (told := cell.told) and told.seconds_left is not None
             if told.stage == "train"
@@ -103,14 +110,15 @@ class Pace:
         if cell.state in ("finished", "diverged", "failed"):
             return 0.0
         told = cell.told
+        scoring = 0.0 if cell.cell in self._trials else scoring
         if cell.state == "trained" or (told and cell.state == "running" and told.stage != "train"):
             return scoring
-        whole = next((means[kind] for kind in self._kinds[cell.cell] if kind in means), None)
+        epoch = next((means[kind] for kind in self._kinds[cell.cell] if kind in means), None)
         if cell.state == "running" and told is not None and told.seconds_left is not None:
             return told.seconds_left + scoring
-        if whole is None:
+        if epoch is None:
             return None
         done = 0.0
         if cell.state == "stopped" and told and told.step and told.steps:
             done = told.step / told.steps  # it goes on about where it was
-        return whole * (1 - done) + scoring
+        return epoch * self._epochs[cell.cell] * (1 - done) + scoring

@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
 def watcher(plan: Plan, results: Path = RESULTS) -> Callable[[], Frame]:
     """Return a function that looks at a plan's cells and steps and returns a frame."""
     names = {name: [cell.name for cell in study.cells] for name, study in plan.studies.items()}
-    cells, pace = Cells(plan.cells, results), Pace(plan.cells, results)
+    trials = [name for name, cell in plan.cells.items() if cell.trial]
+    cells, pace = Cells(plan.cells, results, trials), Pace(plan.cells, results)
 
     def look() -> Frame:
         now = time.time()

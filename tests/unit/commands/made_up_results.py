@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from transfergrid.planning.cells import CellTuning
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.study import merge
 
@@ -64,8 +65,25 @@ def finish(
         write(results / "cache" / cell.dataset_id / "card.json", CARD)
     for name in planned.cells if names is None else names:
         train(planned, results, name, record)
-        score(results, name, (record or {}).get("status", "finished"))
+        if not planned.cells[name].trial:
+            score(results, name, (record or {}).get("status", "finished"))
+    for tuning in planned.tunings.values():
+        tune(results, tuning)
 
+
+def tune(results: Path, tuning: CellTuning) -> None:
+    """Write what a choice of a learning rate leaves, the lowest one chosen."""
+    trials = {repr(rate): {"cell": cell} for rate, cell in tuning.trials.items()}
+    content = {"trials": trials, "learning_rate": min(tuning.trials), "at_edge": True}
+    write(results / "tuning" / tuning.id / "tuning.json", content)
+
+
+TUNE = {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}
+TUNED: dict[str, Any] = {
+    "protocols": {"finetune": {"tune": TUNE}},
+    "grid": [{**STUDY["grid"][0], "truncations": [0], "seeds": [0, 1]}],
+}
+"""Changes that tune: four cells, two trials for each of two initial weights, a source a seed."""
 
 CARD = {
     "splits": {"train": {"images": 93}, "valid": {"images": 45}, "test": {"images": 50}},

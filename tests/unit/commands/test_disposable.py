@@ -247,6 +247,33 @@ def test_diverged_and_unscored_cells_keep_their_weights(old: Plan) -> None:
     assert free(finished_checkpoints(old), "checkpoints") == set(old.cells) - kept
 
 
+def test_what_was_tuned_goes_with_the_study_that_named_it(old: Plan) -> None:
+    tuned = made.plan(Path(), made.TUNED)
+    made.finish(tuned, RESULTS)
+    assert unnamed(tuned) != [] and not free(unnamed(tuned), "tuning")
+    made.plan(Path())  # the study without tune again
+    trials = {cell.name for cell in tuned.studies["small"].trials}
+    assert free(unnamed(old), "tuning") == set(tuned.tunings)
+    assert trials <= free(unnamed(old))
+    # A cell at work that no study names any more reads its rate before it trains.
+    used = cell(tuned, "random-drop0-finetune-seed1")
+    run_job(used)
+    assert free(unnamed(old), "tuning") == set(tuned.tunings) - {tuned.cells[used].tuning.id}  # type: ignore[union-attr]
+    for item in unnamed(old):
+        if item.kind == "tuning" and not item.in_use:
+            assert remove(item) == ""
+    assert [path.name for path in (RESULTS / "tuning").iterdir()] == [tuned.cells[used].tuning.id]  # type: ignore[union-attr]
+
+
+def test_weights_of_trials_can_go_and_hold_none_back(old: Plan) -> None:
+    tuned = made.plan(Path(), made.TUNED)
+    made.finish(tuned, RESULTS)
+    trials = {cell.name for cell in tuned.studies["small"].trials}
+    assert trials < free(finished_checkpoints(tuned), "checkpoints")
+    # Trials of a study that was not given are never scored, and need their sources no more.
+    assert cell(old, "source") in free(finished_checkpoints(old), "checkpoints")
+
+
 def test_removing_twice_is_no_error(old: Plan) -> None:
     item = finished_checkpoints(old)[0]
     assert remove(item) == "" and remove(item) == ""

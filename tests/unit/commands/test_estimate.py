@@ -64,6 +64,12 @@ def test_no_more_checkpoints_are_kept_than_validations_were(recipe: Recipe, coun
     assert kept(recipe, IMAGES) == count
 
 
+def test_a_trial_trains_on_what_is_left_and_validates_on_what_is_held_out() -> None:
+    recipe = Recipe(epochs=2, holdout=0.25, keep_checkpoints=1)
+    expected = 2 * 750 / 50 + FORWARD_SHARE * 2 * 250 / 50 + START_SECONDS
+    assert job_seconds(recipe, IMAGES, state(scores=False), 50) == pytest.approx(expected)
+
+
 @pytest.fixture()
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.chdir(tmp_path)
@@ -96,6 +102,23 @@ def test_a_first_run_is_a_guess_and_says_so(planned: Plan) -> None:
     found = hours_left(planned.studies["small"], cell_states(planned), [])
     assert dict(found.bases) == {"guess": 5}
     assert found.high == pytest.approx(found.low * SPREAD["guess"] ** 2)
+
+
+def test_trials_count_with_their_own_epochs(tmp_path: Path, planned: Plan) -> None:
+    tuned = made.plan(tmp_path, made.TUNED)
+    study = tuned.studies["small"]
+    made.finish(tuned, RESULTS)
+    for trial in study.trials:
+        shutil.rmtree(RESULTS / "cells" / trial.name)
+    found = hours_left(study, cell_states(tuned), measurements())
+    card = Images(93, 45, 50, 14, exact=True)
+    recipe = study.study.recipes["finetune"].trial(1e-4)
+    assert (recipe.epochs, recipe.holdout) == (0.5, 0.2)
+    seconds = 4 * job_seconds(recipe, card, state(scores=False), 400.0)
+    assert found.low * found.high == pytest.approx((seconds / 3600) ** 2)
+    whole = 4 * known_costs()["lcnet_050", 0][0]
+    need = disk_bytes(tuned)
+    assert (need["checkpoints"], need["scores"]) == (4 * whole, 0)
 
 
 def test_data_of_unknown_size_are_named_not_counted(

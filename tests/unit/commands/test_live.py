@@ -173,6 +173,15 @@ def test_the_states_of_a_cell(folder: Path, gone: int) -> None:
     assert state(folder) == "running"
 
 
+def test_a_trial_ends_with_its_training(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "train.json").write_text('{"status": "diverged"}')
+    assert state(folder) == "trained"
+    assert Cells([CELL], folder.parents[1], [CELL]).look()[CELL].state == "diverged"
+    (folder / "train.json").write_text('{"status": "finished"}')
+    assert Cells([CELL], folder.parents[1], [CELL]).look()[CELL].state == "finished"
+
+
 def test_a_failed_job_gives_the_last_line_of_its_log(folder: Path) -> None:
     (folder / "logs" / "train.log").write_text(
         "step 3/9\nTraceback (most recent call last):\n  ..."

@@ -53,6 +53,13 @@ def test_cells_are_described_by_the_axis_that_sets_them_apart() -> None:
     assert describe(both[:1], everything) == both[0].name
 
 
+def test_trials_are_counted_and_their_choices_are_jobs() -> None:
+    found = text(made.plan(Path(), made.TUNED))
+    assert "10 cells, 4 of them trials of learning rates" in found
+    assert "tune        2" in found
+    assert "evaluate    6" in found
+
+
 def test_nothing_on_disk() -> None:
     found = text(made.plan(Path()))
     assert "missing  5" in found

@@ -73,6 +73,28 @@ def test_a_changed_setting_is_named(changes: Mapping[str, Any], expected: tuple[
     assert sorted(why(changes)) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"tune": made.TUNE}, "learning rate tuned over 1e-4, 1e-3"),
+        ({"tune": made.TUNE}, {}, "learning rate given, not tuned over 1e-4, 1e-3"),
+        (
+            {"tune": made.TUNE},
+            {"tune": {**made.TUNE, "learning_rates": [1e-4, 3e-4]}},
+            "tune learning rates 1e-4, 1e-3 → 1e-4, 3e-4",
+        ),
+        ({"tune": made.TUNE}, {"tune": {**made.TUNE, "epochs": 2}}, "tune epochs 0.5 → 2"),
+        ({"tune": made.TUNE}, {"tune": made.TUNE, "batch_size": 8}, "batch size 16 → 8"),
+    ],
+)
+def test_a_changed_tuning_is_named(
+    before: dict[str, Any], after: dict[str, Any], expected: str
+) -> None:
+    made.finish(made.plan(Path(), {"protocols": {"finetune": before}}), RESULTS)
+    changed = made.plan(Path(), {"protocols": {"finetune": after}})
+    assert reason(changed, "random-drop0-finetune-") == (expected,)
+
+
 def spec_of(planned: Plan, part: str) -> tuple[str, dict[str, Any]]:
     name = next(name for name in planned.cells if part in name)
     return name, json.loads(planned.cells[name].spec)

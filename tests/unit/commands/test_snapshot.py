@@ -80,7 +80,7 @@ def test_threads_are_a_whole_number(threads: str, capsys: pytest.CaptureFixture[
 
 @pytest.fixture()
 def study() -> Any:
-    return SimpleNamespace(name="small", cells=[SimpleNamespace(name="a")], targets=[])
+    return SimpleNamespace(name="small", scored=[SimpleNamespace(name="a")], targets=[])
 
 
 LIVE = {"a": CellLive("a", "finished")}

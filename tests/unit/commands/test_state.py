@@ -142,6 +142,19 @@ def test_an_untrained_folder_makes_nothing_stale(planned: Plan, tmp_path: Path) 
     assert {found.status for found in cell_states(changed).values()} == {Status.MISSING}
 
 
+def test_a_trial_is_done_when_it_is_trained(tmp_path: Path, planned: Plan) -> None:
+    tuned = made.plan(tmp_path, made.TUNED)
+    made.finish(tuned, RESULTS)
+    one, other = (cell.name for cell in tuned.studies["small"].trials[:2])
+    made.write(RESULTS / "cells" / one / "train.json", {"status": "diverged"})
+    found = cell_states(tuned)
+    assert (found[one].status, found[one].finished) == (Status.DIVERGED, True)
+    assert (found[other].status, jobs(found[other])) == (Status.DONE, (False, False, False))
+    (RESULTS / "cells" / other / "train.json").unlink()
+    found = cell_states(tuned)
+    assert (found[other].status, jobs(found[other])) == (Status.MISSING, (False, True, False))
+
+
 def test_a_state_without_a_job_is_stopped(planned: Plan) -> None:
     where = folder(planned, "drop1")
     step = {"event": "step", "step": 3, "steps": 12}

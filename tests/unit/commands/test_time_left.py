@@ -14,15 +14,21 @@ from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import cell_directory
 
 
-def cells_of(architecture: str, count: int, dataset: str = "films") -> list[Cell]:
+def cells_of(
+    architecture: str, count: int, dataset: str = "films", epochs: float = 2, trial: bool = False
+) -> list[Cell]:
     return [
         Cell(
-            point=Point(dataset, architecture, "random", 0, "finetune", seed),
-            name=f"{dataset}-{architecture}-{seed}",
-            spec="",
+            point=Point(
+                dataset, architecture, "random", 0, "finetune.lr0.1" if trial else "finetune", seed
+            ),
+            name=f"{dataset}-{architecture}-{seed}{'-trial' if trial else ''}",
+            spec=json.dumps({"recipe": {"epochs": epochs}}),
             dataset_id="",
             weights_id=None,
             source_cell=None,
+            tuning=None,
+            trial=trial,
             family="",
             imagenet_top1=None,
         )
@@ -82,6 +88,22 @@ def test_a_running_cell_stands_in_until_one_has_finished(tmp_path: Path) -> None
     cells = cells_of("a", 2)
     live = [running(cells[0], 70.0, elapsed=30.0), CellLive(cells[1].name, "missing")]
     assert pace_of(cells, tmp_path).seconds_left(live, jobs=1) == 70 + 100
+
+
+def test_a_trial_is_as_much_shorter_as_its_epochs_and_never_scored(tmp_path: Path) -> None:
+    trials, cells = cells_of("a", 2, trial=True, epochs=0.5), cells_of("a", 1, epochs=3)
+    pace = pace_of(trials + cells, tmp_path)
+    finish(trials[0], tmp_path, 10.0)
+    live = [CellLive(trials[0].name, "finished")]
+    live += [CellLive(cell.name, "missing") for cell in (trials[1], cells[0])]
+    pace.learn(live)
+    assert pace.seconds_left(live, jobs=1) == pytest.approx(10 + 60)
+    # Once it is known how long scoring takes, that is added for the cell and not for the trial.
+    other = cells_of("b", 1, epochs=3)
+    pace = pace_of(trials + cells + other, tmp_path)
+    live += [finish(other[0], tmp_path, 500.0, scoring=7.0)]
+    pace.learn(live)
+    assert pace.seconds_left(live, jobs=1) == pytest.approx(10 + 60 + 7)
 
 
 def test_a_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Jobs of tuned cells; tests/workflow/test_plan.py asks Snakemake the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from unit.commands import made_up_results as made
+
+from transfergrid.commands.jobs import Jobs, planned_jobs
+from transfergrid.planning.paths import tuning_file
+from transfergrid.planning.plan import Plan
+
+RESULTS = Path("results")
+
+
+@pytest.fixture()
+def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    return made.plan(tmp_path, made.TUNED)
+
+
+def counts(jobs: Jobs) -> tuple[int, int, int, int]:
+    return len(jobs.specs), len(jobs.trains), len(jobs.tunes), len(jobs.scores)
+
+
+def test_trials_are_trained_and_never_scored(planned: Plan) -> None:
+    jobs = planned_jobs(planned)
+    assert counts(jobs) == (10, 10, 2, 6)
+    trials = {cell.name for cell in planned.studies["small"].trials}
+    assert len(trials) == 4 and trials < jobs.trains and not trials & jobs.scores
+
+
+def test_a_finished_tuned_study_asks_for_nothing(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    assert counts(planned_jobs(planned)) == (0, 0, 0, 0)
+
+
+def test_a_choice_that_is_lost_is_made_again_and_trains_nothing(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    tuning_id = next(iter(planned.tunings))
+    shutil.rmtree(tuning_file(tuning_id).parent)
+    jobs = planned_jobs(planned)
+    assert jobs.tunes == {tuning_id}
+    # The rate is an input of the specifications, which stay what they are.
+    assert {planned.cells[name].tuning.id for name in jobs.specs} == {tuning_id}  # type: ignore[union-attr]
+    assert (jobs.trains, jobs.scores) == (set(), set())
+
+
+def test_a_trial_that_is_lost_is_trained_again_and_its_rate_chosen_again(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    tuning_id, tuning = next(iter(planned.tunings.items()))
+    trial = next(iter(tuning.trials.values()))
+    shutil.rmtree(RESULTS / "cells" / trial)
+    jobs = planned_jobs(planned)
+    assert (jobs.specs, jobs.trains, jobs.tunes, jobs.scores) == (
+        {trial},
+        {trial},
+        {tuning_id},
+        set(),
+    )
+
+
+def test_freed_weights_of_trials_are_no_loss(planned: Plan) -> None:
+    made.finish(planned, RESULTS)
+    for cell in planned.studies["small"].trials:
+        (RESULTS / "cells" / cell.name / "receipts" / "train.json").unlink()
+    tuning_file(next(iter(planned.tunings))).unlink()
+    jobs = planned_jobs(planned)
+    assert (len(jobs.tunes), jobs.trains) == (1, set())
