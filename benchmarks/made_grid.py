@@ -1,0 +1,347 @@
+"""A study of thousands of cells with made-up results, and a bare workflow of the same shape.
+
+Nothing is trained: the files are those of a finished run, with scores and ensembles that the
+library itself writes, and times in the order of the rules, so that Snakemake finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.plan import FIGURES, TABLES, Plan, plan_run
+from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.hashing import canonical_json
+
+NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
+SELECTIONS = ("top10", "last")
+STUDY = "grid"
+CHECKPOINTS, IMAGES = 10, 500
+VARIANTS = 16
+"""Cells whose scores are drawn; the others' are copies of theirs."""
+
+
+def study(cells: int, chained: bool = True) -> dict[str, Any]:
+    """Return a study of `cells` cells, a multiple of ten.
+
+    With `chained`, four in ten start from two others, which are in the grid as well; without, no
+    cell waits for another.
+    """
+    films = {
+        "datasets": ["films"],
+        "architectures": NETWORKS,
+        "pretrainings": ["random", "textures"] if chained else ["random"],
+        "truncations": [0, 1] if chained else [0, 1, 2, 3, 4],
+        "protocols": ["finetune"],
+        "seeds": list(range(cells // 10)),
+    }
+    sources = {
+        **films,
+        "datasets": ["textures"],
+        "pretrainings": ["random"],
+        "truncations": [0],
+        "protocols": ["source"],
+    }
+    return {
+        "name": STUDY,
+        "device": "cpu",
+        "datasets": {
+            "films": {"kind": "phantom", "image_px": 64, "tasks": 14},
+            "textures": {"kind": "phantom", "set": "shapes", "image_px": 64},
+        },
+        "pretrainings": {
+            "random": {"kind": "random"},
+            "textures": {"kind": "cell", "dataset": "textures", "protocol": "source"},
+        },
+        "recipe": {"keep_checkpoints": CHECKPOINTS},
+        "protocols": {"finetune": {}, "source": {"epochs": 2}},
+        "grid": [films, sources] if chained else [films],
+        "evaluation": {"selections": list(SELECTIONS)},
+        "questions": [{"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}],
+    }
+
+
+def write_study(folder: Path, cells: int, chained: bool = True) -> Plan:
+    """Write study.yaml and return its plan."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study(cells, chained)), encoding="utf-8")
+    return plan_run([path], {})
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files of one made-up cell that others copy: the sizes are real, the numbers drawn."""
+
+    card: Mapping[str, Any]
+    scores: Mapping[str, Path]
+    ensembles: Mapping[str, Mapping[str, Path]]
+
+
+def write_results(folder: Path, plan: Plan) -> None:
+    """Write results/ as a finished run leaves it, oldest files first by their times."""
+    results = folder / "results"
+    drawn = {
+        name: [_draw(folder / "drawn" / f"{name}{n}", tasks, n) for n in range(VARIANTS)]
+        for name, tasks in (("films", 14), ("textures", 8))
+    }
+    for stamp, content in plan.stamps.items():
+        _put(results / "stamps" / stamp, canonical_json(content))
+    write_receipts(folder, plan)
+    for number, cell in enumerate(plan.cells.values()):
+        _write_cell(results, cell, drawn[cell.point.dataset][number % VARIANTS])
+    for path in _leaves_of_study():
+        _put(results / STUDY / path, "made up\n")
+    set_times(folder)
+
+
+def write_receipts(folder: Path, plan: Plan) -> None:
+    """Write what specifications wait for where no cell waits for another."""
+    for dataset in {cell.dataset_id for cell in plan.cells.values()}:
+        _put(folder / "results" / "cache" / dataset / "receipt.json", "{}\n")
+
+
+def _leaves_of_study() -> list[str]:
+    tables = [f"tables/{table}.csv" for table in TABLES]
+    return [*tables, *(f"figures/{figure}.svg" for figure in FIGURES), "report.html"]
+
+
+def _write_cell(results: Path, cell: Cell, made: Made) -> None:
+    folder = results / "cells" / cell.name
+    _put(folder / "spec.json", cell.spec)
+    record = {
+        "cell": cell.name,
+        "status": "finished",
+        "micro_batch": 32,
+        "train_seconds": 60.0 + cell.point.seed,
+        "images_per_second": 800.0,
+        "peak_memory_mb": 400.0,
+        "device": "cpu",
+    }
+    _put(folder / "train.json", json.dumps(record))
+    _put(folder / "card.json", json.dumps(made.card))
+    _put(folder / "receipts" / "train.json", "{}\n")
+    (folder / "scores").mkdir(exist_ok=True)
+    for split, path in made.scores.items():
+        # Links: 5,000 copies would be 4 GB. Tables read one kind of file only, so those are copies.
+        _link(path, folder / "scores" / f"{split}.npz")
+    _put(folder / "receipts" / "evaluate.json", "{}\n")
+    for selection, paths in made.ensembles.items():
+        place = results / STUDY / "ensemble" / cell.name / selection
+        place.mkdir(parents=True, exist_ok=True)
+        _link(paths["valid"], place / "valid.parquet")
+        shutil.copyfile(paths["test"], place / "test.parquet")
+
+
+def _draw(folder: Path, tasks: int, seed: int) -> Made:
+    """Draw scores of one cell, and have the library make its ensembles."""
+    rng = np.random.default_rng([tasks, seed])
+    names = np.array([f"finding_{t}" for t in range(tasks)])
+    scores = {}
+    for split in ("valid", "test"):
+        truth = np.random.default_rng(tasks)  # the same studies for every cell
+        labels = (truth.random((IMAGES, tasks)) < 0.25).astype(np.float32)
+        labels[truth.random(labels.shape) < 0.05] = np.nan
+        noise = rng.normal(size=(CHECKPOINTS, IMAGES, tasks))
+        scores[split] = Scores(
+            logits=(np.nan_to_num(labels) * 0.8 + noise).astype(np.float32),
+            labels=labels,
+            image_id=np.array(
+                [f"{split}/patient{n:05d}/study1/view1_frontal" for n in range(IMAGES)]
+            ),
+            study_id=np.array([f"{split}/patient{n:05d}/study1" for n in range(IMAGES)]),
+            patient_id=np.array([f"patient{n:05d}" for n in range(IMAGES)]),
+            task=names,
+            step=np.arange(1, CHECKPOINTS + 1, dtype=np.int64),
+            valid_score=rng.random(CHECKPOINTS),
+            task_kind="multilabel",
+            aggregate="max",
+        )
+        write_scores(folder / f"{split}.npz", scores[split])
+    ensembles: dict[str, dict[str, Path]] = {}
+    for selection in SELECTIONS:
+        chosen = choose_checkpoints(selection, scores["valid"])
+        for split, table in scores.items():
+            path = folder / selection / f"{split}.parquet"
+            write_ensemble(path, ensemble(table, chosen))
+            ensembles.setdefault(selection, {})[split] = path
+    card = {
+        "dataset": "films" if tasks == 14 else "textures",
+        "score_tasks": list(map(str, names[:5])),
+        "tasks": list(map(str, names)),
+        "synthetic": True,
+        "patients": "known",
+    }
+    return Made(card, {s: folder / f"{s}.npz" for s in scores}, ensembles)
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    os.link(source, target)
+
+
+ORDER = (
+    ("stamps/*", "cache/*/receipt.json"),
+    ("cells/*/spec.json",),
+    ("cells/*/train.json", "cells/*/receipts/train.json"),
+    ("cells/*/scores/*.npz", "cells/*/receipts/evaluate.json"),
+    (f"{STUDY}/ensemble/*/*/*.parquet",),
+    (f"{STUDY}/tables/cells.csv", f"{STUDY}/tables/sources.csv", f"{STUDY}/tables/bootstrap.csv"),
+    (f"{STUDY}/tables/con*.csv", f"{STUDY}/tables/cor*.csv"),
+    (f"{STUDY}/figures/*.svg",),
+    (f"{STUDY}/report.html",),
+)
+
+
+def set_times(folder: Path) -> None:
+    """Give every file the time of its stage: as if stages had run an hour apart, last one now."""
+    results = folder / "results"
+    latest = (results / STUDY / "report.html").stat().st_mtime
+    for age, patterns in enumerate(reversed(ORDER)):
+        when = latest - 3600 * age
+        for pattern in patterns:
+            for path in results.glob(pattern):
+                os.utime(path, (when, when))
+
+
+BARE = '''
+"""A workflow of the same jobs and files, its inputs plain lists: what Snakemake itself costs."""
+
+import json
+
+with open("lists.json") as file:
+    LISTS = json.load(file)
+
+
+rule all:
+    input: LISTS["leaves"]
+
+
+rule stamp:
+    output: "results/stamps/{stamp}"
+    shell: "touch {output}"
+
+
+rule prepare:
+    output: "results/cache/{dataset}/receipt.json"
+    shell: "touch {output}"
+
+
+rule spec:
+    input: lambda wildcards: ancient(LISTS["sources"][wildcards.cell])
+    output: "results/cells/{cell}/spec.json"
+    shell: "touch {output}"
+
+
+rule train:
+    input: ancient("results/cells/{cell}/spec.json")
+    output: "results/cells/{cell}/train.json", "results/cells/{cell}/receipts/train.json"
+    shell: "touch {output}"
+
+
+rule evaluate:
+    input: "results/cells/{cell}/receipts/train.json", LISTS["evaluate"]
+    output:
+        "results/cells/{cell}/scores/valid.npz",
+        "results/cells/{cell}/scores/test.npz",
+        "results/cells/{cell}/receipts/evaluate.json",
+    shell: "touch {output}"
+
+
+rule ensemble:
+    input: "results/cells/{cell}/receipts/evaluate.json", LISTS["ensemble"]
+    output:
+        "results/grid/ensemble/{cell}/{selection}/valid.parquet",
+        "results/grid/ensemble/{cell}/{selection}/test.parquet",
+    shell: "touch {output}"
+
+
+rule tables:
+    input: LISTS["ensembles"], LISTS["scored"], LISTS["tables"]
+    output: multiext("results/grid/tables/", "cells.csv", "sources.csv", "bootstrap.csv")
+    shell: "touch {output}"
+
+
+rule statistics:
+    input: "results/grid/tables/cells.csv", LISTS["statistics"]
+    output: multiext("results/grid/tables/", "contrasts.csv", "correlations.csv")
+    shell: "touch {output}"
+
+
+rule figures:
+    input: "results/grid/tables/contrasts.csv", LISTS["figures"]
+    output: LISTS["drawn"]
+    shell: "touch {output}"
+
+
+rule page:
+    input: LISTS["drawn"], LISTS["report"]
+    output: "results/grid/report.html"
+    shell: "touch {output}"
+'''
+
+
+def write_bare(folder: Path, plan: Plan) -> None:
+    """Write a Snakefile of the same jobs and files as the plan's, without the library."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (planned,) = plan.studies.values()
+    stamps = {stage: f"results/stamps/{name}" for stage, (name, _) in planned.stamps.items()}
+    ensembles = [
+        f"results/{STUDY}/ensemble/{cell}/{selection}/test.parquet"
+        for cell in plan.cells
+        for selection in SELECTIONS
+    ]
+    scored = [f"results/cells/{cell}/receipts/evaluate.json" for cell in plan.cells]
+    leaves = [f"results/stamps/{stamp}" for stamp in plan.stamps]
+    for cell in plan.cells:
+        leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/receipts/train.json"]
+    leaves += scored + ensembles
+    leaves += [f"results/{STUDY}/{path}" for path in _leaves_of_study() if ".svg" not in path]
+    lists = {
+        **stamps,
+        "evaluate": f"results/stamps/{plan.evaluate_stamp[0]}",
+        "sources": {name: _sources(cell) for name, cell in plan.cells.items()},
+        "ensembles": ensembles,
+        "scored": scored,
+        "drawn": [f"results/{STUDY}/figures/{figure}.svg" for figure in FIGURES],
+        "leaves": leaves,
+    }
+    write_json(folder / "lists.json", lists)
+    (folder / "Snakefile").write_text(BARE.lstrip(), encoding="utf-8")
+
+
+def _sources(cell: Cell) -> list[str]:
+    files = [f"results/cache/{cell.dataset_id}/receipt.json"]
+    if cell.source_cell:
+        files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
+    return files
+
+
+def mirror(made: Path, bare: Path) -> None:
+    """Give the bare workflow files of the same names and times, empty."""
+    for path in _files(made / "results"):
+        copy = bare / path.relative_to(made)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.touch()
+        times = path.stat()
+        os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (Path(root, name) for root, _, names in os.walk(folder) for name in names)
