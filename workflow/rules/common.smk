@@ -51,7 +51,9 @@ PREFIX = [
         else f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
     ),
 ]
-shell.prefix("".join(f"export {part}; " for part in PREFIX))
+# Slurm sends SIGTERM to every process of a job. The shell must outlive it: a job whose shell is gone
+# counts as ended, and its training would be killed while it saves its state.
+shell.prefix("trap : TERM; " + "".join(f"export {part}; " for part in PREFIX))
 
 
 onstart:
