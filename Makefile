@@ -52,7 +52,7 @@ bench: .venv/installed ## every program benchmarks/bench_*.py, one after the oth
 lock: ## renew envs/requirements.lock from pyproject.toml and envs/requirements.in
 	@$(call make_venv,build/lock)
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c envs/requirements.in -e '.[demo,report,test,lint]'
+		-c envs/requirements.in -e '.[demo,report,slurm,test,lint]'
 	@build/lock/bin/python envs/lock.py
 	@build/lock/bin/python envs/export_conda.py
 	@rm -rf build/lock

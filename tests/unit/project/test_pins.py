@@ -71,8 +71,8 @@ def test_the_lock_covers_what_pyproject_declares():
         )
 
 
-def test_every_extra_is_locked_or_left_out_on_purpose():
-    assert set(EXTRAS) == {*program("lock").EXTRAS, "slurm"}
+def test_every_extra_is_locked():
+    assert set(EXTRAS) == set(program("lock").EXTRAS)
 
 
 def imported(*folders: str) -> set[str]:
