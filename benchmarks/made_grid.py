@@ -28,6 +28,8 @@ NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
 SELECTIONS = ("top10", "last")
 STUDY = "grid"
 CHECKPOINTS, IMAGES = 10, 500
+GATHERED = ("cells", "sources", "bootstrap")
+"""Tables that the rule `tables` makes; `statistics` makes the others."""
 VARIANTS = 16
 """Cells whose scores are drawn; the others' are copies of theirs."""
 
@@ -202,15 +204,18 @@ ORDER = (
     ("cells/*/train.json", "cells/*/receipts/train.json"),
     ("cells/*/scores/*.npz", "cells/*/receipts/evaluate.json"),
     (f"{STUDY}/ensemble/*/*/*.parquet",),
-    (f"{STUDY}/tables/cells.csv", f"{STUDY}/tables/sources.csv", f"{STUDY}/tables/bootstrap.csv"),
-    (f"{STUDY}/tables/con*.csv", f"{STUDY}/tables/cor*.csv"),
+    tuple(f"{STUDY}/tables/{table}.csv" for table in GATHERED),
+    (f"{STUDY}/tables/*.csv",),
     (f"{STUDY}/figures/*.svg",),
     (f"{STUDY}/report.html",),
 )
 
 
 def set_times(folder: Path) -> None:
-    """Give every file the time of its stage: as if stages had run an hour apart, last one now."""
+    """Give every file the time of its stage: as if stages had run an hour apart, last one now.
+
+    A file that two patterns match belongs to the earlier stage.
+    """
     results = folder / "results"
     latest = (results / STUDY / "report.html").stat().st_mtime
     for age, patterns in enumerate(reversed(ORDER)):
@@ -280,12 +285,12 @@ rule tables:
 
 rule statistics:
     input: "results/grid/tables/cells.csv", LISTS["statistics"]
-    output: multiext("results/grid/tables/", "contrasts.csv", "correlations.csv")
+    output: LISTS["answers"]
     shell: "touch {output}"
 
 
 rule figures:
-    input: "results/grid/tables/contrasts.csv", LISTS["figures"]
+    input: LISTS["answers"], LISTS["figures"]
     output: LISTS["drawn"]
     shell: "touch {output}"
 
@@ -310,7 +315,7 @@ def write_bare(folder: Path, plan: Plan) -> None:
     scored = [f"results/cells/{cell}/receipts/evaluate.json" for cell in plan.cells]
     leaves = [f"results/stamps/{stamp}" for stamp in plan.stamps]
     for cell in plan.cells:
-        leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/receipts/train.json"]
+        leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/train.json"]
     leaves += scored + ensembles
     leaves += [f"results/{STUDY}/{path}" for path in _leaves_of_study() if ".svg" not in path]
     lists = {
@@ -319,6 +324,9 @@ def write_bare(folder: Path, plan: Plan) -> None:
         "sources": {name: _sources(cell) for name, cell in plan.cells.items()},
         "ensembles": ensembles,
         "scored": scored,
+        "answers": [
+            f"results/{STUDY}/tables/{table}.csv" for table in TABLES if table not in GATHERED
+        ],
         "drawn": [f"results/{STUDY}/figures/{figure}.svg" for figure in FIGURES],
         "leaves": leaves,
     }
