@@ -8,13 +8,13 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from transfergrid.planning.meaning import check_dataset_settings, check_key_rule, check_recipe
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.schema import validate
+from transfergrid.planning.schema import SafeYaml, validate
 from transfergrid.runtime.errors import UserError
 
 
@@ -38,13 +38,7 @@ class Study:
         return str(self.config["name"])
 
 
-if TYPE_CHECKING:
-    from yaml import SafeLoader as _Safe
-else:  # The C parser is ten times as fast, where PyYAML was built with it.
-    _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _StrictLoader(_Safe):
+class _StrictLoader(SafeYaml):
     """YAML in which a key that stands twice in a mapping is an error."""
 
 
