@@ -231,11 +231,16 @@ def _imports(module: str) -> tuple[str, ...]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        if not typing_only:
-            yield from _executed(child)
+    """Yield every statement outside ``if TYPE_CHECKING``; expressions hold no imports."""
+    blocks = ast.stmt | ast.ExceptHandler | ast.match_case
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            if isinstance(child, blocks) and not typing_only:
+                waiting.append(child)
 
 
 def canonical_syntax(tree: ast.AST) -> str:
