@@ -56,6 +56,15 @@ def test_intervals_cover_what_they_say(groups: np.ndarray, between: float) -> No
         assert 0.93 <= hit / 2000 <= 0.98, name
 
 
+def test_unequal_groups_count_by_their_harmonic_mean() -> None:
+    values = np.random.default_rng(0).normal(size=16)
+    found = one_way(values, SIXTEEN)
+    assert found is not None
+    assert found.size == pytest.approx(stats.hmean(np.bincount(SIXTEEN)))
+    means = pd.Series(values).groupby(SIXTEEN).mean()
+    assert found.mean_square_between == pytest.approx(found.size * means.var())
+
+
 def test_what_cannot_be_split() -> None:
     assert one_way([1.0, 2.0], ["a", "a"]) is None
     assert one_way([1.0, 2.0], ["a", "b"]) is None

@@ -38,7 +38,7 @@ YES, NO, MAYBE = "reproduced", "not reproduced", "undecided"
         ("none", ".3", "none", 0.05, 0.2, YES),
         ("no_loss", ".01", "no loss", -0.009, 0.02, YES),
         ("no_loss", ".01", "no loss", -0.02, 0.001, MAYBE),
-        ("no_loss", ".01", "no loss", -0.02, -0.011, NO),
+        ("no_loss", ".01", "no loss", -0.02, -0.001, NO),
         ("no_loss", ".01", "no loss", -0.009, -0.001, YES),
         ("near", ".01", "0.016", 0.007, 0.025, YES),
         ("near", ".01", "0.016", 0.0, 0.025, MAYBE),

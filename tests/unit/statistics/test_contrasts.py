@@ -18,6 +18,7 @@ from transfergrid.statistics.contrasts import (
     adjust,
     contrast_of_influences,
 )
+from transfergrid.statistics.power import difference_power, equivalence_power
 
 NAMES = Names("boost", "Does pretraining help?", "phantom", "shapes", "random")
 COLUMNS = (
@@ -187,6 +188,12 @@ def test_verdicts(gap: float, margin: float | None, verdict: str) -> None:
     assert adjust([found])[0].verdict == verdict
     assert ("TOST" in found.method) == (margin is not None)
     assert math.isnan(found.margin) == (margin is None)
+    # With a margin the power is that of showing equivalence, without one of finding the effect.
+    se = found.se_patient
+    expected = (
+        difference_power(se, 49, 0.01) if margin is None else equivalence_power(se, 49, margin)
+    )
+    assert found.power == pytest.approx(expected)
 
 
 def test_a_margin_must_be_positive() -> None:

@@ -37,6 +37,7 @@ def cut(
         ([-0.008, 0.0, 0.0], 0, 0),  # a loss ends it, whatever comes after
         ([-0.003, -0.02], 1, 1),
         ([0.0, -0.0075], 1, 1),
+        ([-0.0065], 0, 1),  # a loss, yet surely a small one: that bound is one-sided
     ],
 )
 def test_the_largest_cut_before_a_loss(estimates: list[float], found: int, shown: int) -> None:
