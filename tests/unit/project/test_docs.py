@@ -1,0 +1,37 @@
+"""The documentation names what there is."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from transfergrid.planning.paths import PROJECT
+from transfergrid.reporting.bootstrap_rows import BOOTSTRAP
+from transfergrid.reporting.tables import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
+from transfergrid.statistics.contrasts import Contrast
+from transfergrid.statistics.correlation import Correlation
+
+DOCS = sorted((PROJECT / "docs").glob("*.md"))
+COLUMNS = {
+    "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
+    "sources": list(SOURCES),
+    "bootstrap": list(BOOTSTRAP),
+    "contrasts": [name for name in Contrast.__dataclass_fields__ if name != "p_difference"],
+    "correlations": list(Correlation.__dataclass_fields__),
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_every_column_of_every_table_is_explained(table: str) -> None:
+    page = (PROJECT / "docs" / "columns.md").read_text(encoding="utf-8")
+    section = page.split(f"\n## {table}.csv\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert not set(COLUMNS[table]) - named
+
+
+@pytest.mark.parametrize("page", [PROJECT / "README.md", *DOCS], ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert not [target for target in targets if not (page.parent / target).exists()]

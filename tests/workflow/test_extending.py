@@ -1,0 +1,51 @@
+"""docs/extending.md, run as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.workflow.conftest import Workspace
+
+from transfergrid.planning.paths import PROJECT
+
+pytestmark = pytest.mark.slow
+FILMS = 1200
+
+
+def make_films(folder: Path) -> None:
+    """Noise, with a bright disc in every other film."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 120, (FILMS, 40, 40), dtype=np.uint8)
+    rows, columns = np.mgrid[:40, :40]
+    for number in range(0, FILMS, 2):
+        middle = rng.integers(12, 28, 2)
+        images[number][(rows - middle[0]) ** 2 + (columns - middle[1]) ** 2 < 64] += 120
+    np.save(folder / "films.npy", images)
+    split = np.array(["train", "train", "valid", "test"])[np.arange(FILMS) // 2 % 4]
+    labels = pd.DataFrame({"patient": np.arange(FILMS), "split": split})
+    labels.assign(disc=1 - np.arange(FILMS) % 2).to_csv(folder / "labels.csv", index=False)
+
+
+def test_the_page_s_own_data_network_weights_and_questions(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (PROJECT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r"```\w+\n# (my_\w+\.\w+)\n(.*?)```", page, flags=re.S):
+        (workspace.folder / name).write_text(text, encoding="utf-8")
+    make_films(workspace.folder / "films")
+    monkeypatch.setitem(os.environ, "MY_FILMS", str(workspace.folder / "films"))
+    outcome = workspace.snakemake(study="my_study.yaml")
+    assert outcome.status == 0, outcome.text[-6000:]
+    cells = pd.read_csv(workspace.folder / "results/mine/tables/cells.csv")
+    whole = cells[(cells["truncation"] == 0) & (cells["selection"] == "best")]
+    assert len(cells) == 8 and set(cells["status"]) == {"finished"}
+    # A disc in noise is easy, so a network that learns at all is nearly perfect.
+    assert whole["auroc"].min() > 0.9
+    contrasts = pd.read_csv(workspace.folder / "results/mine/tables/contrasts.csv")
+    assert set(contrasts["question"]) == {"start", "depth"}
