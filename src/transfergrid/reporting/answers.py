@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,14 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.contrast_labels import shorten
+from transfergrid.reporting.findings import Finding, findings
 from transfergrid.reporting.words import (
     count,
     difference,
     known,
     level,
     p_value,
+    percent,
     plural,
 )
 
@@ -25,6 +28,11 @@ QUANTITIES = {
     "macs": "number of multiply-accumulates",
     "auroc": "AUROC",
     "boost": "boost",
+}
+KINDS = {
+    "family": "How much of the difference between networks is that between their families",
+    "efficiency": "How many parameters can be cut off without a loss",
+    "seed_noise": "How large is the noise of the seed beside the effects",
 }
 
 
@@ -64,6 +72,7 @@ class Answer:
         support: p-values, n, seeds, method and conditions, in pieces.
         bounds: Low, estimate and high, or None without an interval.
         clear: Whether the interval excludes zero.
+        verdict: The table's verdict, or empty.
         bar: The same as a picture, once the question's other rows are known.
     """
 
@@ -73,6 +82,7 @@ class Answer:
     support: tuple[str, ...]
     bounds: tuple[float, float, float] | None
     clear: bool
+    verdict: str = ""
     bar: Bar | None = None
 
 
@@ -85,12 +95,14 @@ class Question:
         text: The question as a sentence.
         answers: Rows, those over most networks first.
         common: The pieces of support that all rows share.
+        findings: Quantities, where it asks for such.
     """
 
     name: str
     text: str
     answers: tuple[Answer, ...]
     common: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def questions(
@@ -98,6 +110,7 @@ def questions(
     contrasts: pd.DataFrame,
     correlations: pd.DataFrame,
     confidence: float,
+    quantities: pd.DataFrame | None = None,
 ) -> list[Question]:
     """Return every question of the study in its order, answered or not.
 
@@ -106,6 +119,7 @@ def questions(
         contrasts: contrasts.csv.
         correlations: correlations.csv.
         confidence: Coverage of the intervals, in (0, 1).
+        quantities: findings.csv, where there is one.
     """
     texts = {str(entry["name"]): question_text(entry) for entry in declared}
     found: dict[str, list[Answer]] = {name: [] for name in texts}
@@ -122,10 +136,16 @@ def questions(
             correlation_answer(row, label, confidence)
             for row, label in zip(part.to_dict("records"), labels, strict=True)
         )
-    return [_question(name, texts.get(name, name), answers) for name, answers in found.items()]
+    told = findings(quantities)
+    for name in told:
+        found.setdefault(name, [])
+    return [
+        _question(name, texts.get(name, name), answers, tuple(told.get(name, ())))
+        for name, answers in found.items()
+    ]
 
 
-def _question(name: str, text: str, answers: list[Answer]) -> Question:
+def _question(name: str, text: str, answers: list[Answer], told: tuple[Finding, ...]) -> Question:
     first = answers[0].support if len(answers) > 1 else ()
     common = tuple(part for part in first if all(part in answer.support for answer in answers))
     scale = _scale(answers)
@@ -137,7 +157,7 @@ def _question(name: str, text: str, answers: list[Answer]) -> Question:
         )
         for answer in answers
     )
-    return Question(name, text, rows, common)
+    return Question(name, text, rows, common, told)
 
 
 def _bar(bounds: tuple[float, float, float], scale: float) -> Bar:
@@ -174,7 +194,9 @@ def question_text(entry: Mapping[str, Any]) -> str:
             whole = "the whole network" if baseline == 0 else f"{baseline} blocks removed"
             return f"What does truncation change, compared with {whole}{tail}"
         return f"What does {entry['axis']} change, compared with {baseline}{tail}"
-    return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
+    if entry["kind"] == "correlation":
+        return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
+    return KINDS.get(entry["kind"], str(entry["name"])) + tail
 
 
 def _only(axis: str, value: Any) -> str:
@@ -207,6 +229,7 @@ def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> An
     parts = [
         p_value(row["p"]),
         f"adjusted {p_value(row['p_adjusted'])}" if known(row["p_adjusted"]) else "",
+        *_power(row),
         *size,
         _conditions(row["conditional_on"]),
         f"difference in {metric} with {level(confidence)} interval, not adjusted for the number of "
@@ -221,7 +244,21 @@ def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> An
         support=tuple(part for part in parts if part),
         bounds=bounds,
         clear=_clear(bounds),
+        verdict=str(verdict) if known(verdict) else "",
     )
+
+
+def _power(row: Mapping[Any, Any]) -> list[str]:
+    """Say what a contrast's test could find, where the table knows."""
+    power = row.get("power")
+    if not known(power):
+        return []
+    seeds = row.get("seeds_needed")
+    if isinstance(seeds, int | float) and known(seeds) and math.isfinite(seeds):
+        needs = f"80 % power needs {plural(round(seeds), 'seed')}"
+    else:
+        needs = "no number of seeds gives 80 % power on so few patients"
+    return [f"power {percent(power, 0)}", needs]
 
 
 def _bounds(low: Any, middle: Any, high: Any) -> tuple[float, float, float] | None:
@@ -254,14 +291,9 @@ def correlation_answer(row: Mapping[Any, Any], label: str, confidence: float) ->
     rho, low, high = row["rho"], row["low"], row["high"]
     bounds = _bounds(low, rho, high)
     clear = _clear(bounds)
-    if not known(rho):
-        finding = "no rank correlation can be computed"
-    elif clear:
-        finding = f"{y} {'rises' if rho > 0 else 'falls'} with the {x}"
-    else:
-        finding = f"no monotone relation between {x} and {y} is shown"
     parts = [
         p_value(row["p"]),
+        *_correlation_support(row),
         f"n = {count(row['n'])} networks",
         f"Spearman's ρ with {level(confidence)} interval"
         if bounds
@@ -270,9 +302,41 @@ def correlation_answer(row: Mapping[Any, Any], label: str, confidence: float) ->
     ]
     return Answer(
         subject=label or f"{x} and {y}",
-        finding=finding,
+        finding=_relation(row, x, y, clear),
         number=f"ρ {difference(rho, low, high, 2)}",
         support=tuple(part for part in parts if part),
         bounds=bounds,
         clear=clear,
+        verdict=str(row["verdict"]) if known(row.get("verdict")) else "",
     )
+
+
+def _relation(row: Mapping[Any, Any], x: str, y: str, clear: bool) -> str:
+    """Put a correlation into words: by its verdict where the table has one."""
+    rho, verdict = row["rho"], row.get("verdict")
+    if not known(rho):
+        return "no rank correlation can be computed"
+    if verdict == "none":
+        return f"{x} and {y} are unrelated within ±{float(row['margin']):g}"
+    if verdict in ("positive", "negative") or (clear and not known(verdict)):
+        return f"{y} {'rises' if rho > 0 else 'falls'} with the {x}"
+    if known(row.get("margin")):
+        return (
+            f"neither a relation between {x} and {y} nor its absence within "
+            f"±{float(row['margin']):g} is shown"
+        )
+    return f"no monotone relation between {x} and {y} is shown"
+
+
+def _correlation_support(row: Mapping[Any, Any]) -> list[str]:
+    """Return what later columns of correlations.csv add, where they are there."""
+    found = []
+    if known(row.get("p_adjusted")):
+        found.append(f"adjusted {p_value(row['p_adjusted'])}")
+    if known(row.get("p_family")):
+        found.append(f"within families {p_value(row['p_family'])}")
+    if known(row.get("rho_critical")):
+        found.append(f"significant from |ρ| = {float(row['rho_critical']):.2f}")
+    if known(row.get("rho_detectable")):
+        found.append(f"80 % power from |ρ| = {float(row['rho_detectable']):.2f}")
+    return found

@@ -45,6 +45,24 @@ def difference(value: Any, low: Any, high: Any, decimals: int = 3) -> str:
     return f"{signed(value, decimals)} ({ends})"
 
 
+def number(value: Any) -> str:
+    """Print a number of any size with three digits, text as it is; NaN and None as a dash."""
+    if not known(value):
+        return NOTHING
+    try:
+        found = float(value)
+    except ValueError:
+        return str(value)
+    if found and not 1e-3 <= abs(found) < 1e4:
+        return scaled(found) if abs(found) >= 1 else f"{found:.1e}".replace("-", "−")
+    return f"{found:.3g}".replace("-", "−")
+
+
+def range_of(low: Any, high: Any) -> str:
+    """Print ``0.12 to 0.45``; an empty string without both bounds."""
+    return f"{number(low)} to {number(high)}" if known(low) and known(high) else ""
+
+
 def p_value(value: Any) -> str:
     """Print ``p = 0.034`` or ``p < 0.001``; NaN and None as an empty string."""
     if not known(value):
@@ -80,12 +98,22 @@ def seconds(value: Any) -> str:
     return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
+def hours(value: Any) -> str:
+    """Print seconds as hours: ``0.02 h``, ``3.4 h``, ``1 234 h``; NaN and None as a dash."""
+    if not known(value):
+        return NOTHING
+    found = float(value) / 3600
+    if found >= 99.95:
+        return f"{count(found)} h"
+    return f"{found:.1f} h" if found >= 0.995 or not found else f"{found:.2g} h"
+
+
 def percent(value: Any, decimals: int = 1) -> str:
     """Print a share in [0, 1] as per cent; NaN and None as a dash."""
     return f"{100 * float(value):.{decimals}f} %" if known(value) else NOTHING
 
 
-def plural(number: int, word: str, many: str | None = None) -> str:
+def plural(number: float, word: str, many: str | None = None) -> str:
     """Print ``1 seed``, ``2 seeds``."""
     return f"{count(number)} {word if number == 1 else many or word + 's'}"
 

@@ -6,7 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from transfergrid.reporting.answers import contrast_answer, question_text, questions
+from transfergrid.reporting.answers import (
+    contrast_answer,
+    correlation_answer,
+    question_text,
+    questions,
+)
 
 CONTRAST: dict[str, Any] = {
     "contrast": "resnet18 drop0 chest tuned: imagenet - random",
@@ -97,6 +102,61 @@ def test_correlations(low: float, rho: float, high: float, finding: str) -> None
     found = questions(declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95)
     assert found[0].answers[0].finding.startswith(finding)
     assert "n = 16 networks" in found[0].answers[0].support
+
+
+@pytest.mark.parametrize(
+    ("verdict", "margin", "finding"),
+    [
+        ("none", 0.2, "number of parameters and AUROC are unrelated within ±0.2"),
+        ("positive", math.nan, "AUROC rises with the number of parameters"),
+        ("undecided", 0.2, "neither a relation between number of parameters and AUROC nor its"),
+        ("undecided", math.nan, "no monotone relation between number of parameters and AUROC"),
+    ],
+)
+def test_a_correlations_verdict_decides_what_is_said(
+    verdict: str, margin: float, finding: str
+) -> None:
+    # The interval excludes zero, which alone would be read as a relation.
+    row = {**CORRELATION, "rho": 0.3, "low": 0.1, "high": 0.5, "verdict": verdict}
+    row |= {"margin": margin, "p_family": 0.31, "rho_critical": 0.5, "rho_detectable": 0.66}
+    found = correlation_answer(row, "", 0.95)
+    assert found.finding.startswith(finding)
+    assert "within families p = 0.310" in found.support
+    assert "80 % power from |ρ| = 0.66" in found.support
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (7.0, "80 % power needs 7 seeds"),
+        (math.nan, "no number of seeds gives 80 % power on so few patients"),
+        (math.inf, "no number of seeds gives 80 % power on so few patients"),
+        ("never", "no number of seeds gives 80 % power on so few patients"),
+    ],
+)
+def test_power_and_the_seeds_that_it_would_take(seeds: object, words: str) -> None:
+    row = {**CONTRAST, "power": 0.414, "seeds_needed": seeds}
+    assert contrast_answer(row, "resnet18", 0.95).support[2:4] == ("power 41 %", words)
+
+
+def test_quantities_stand_under_their_question() -> None:
+    declared = [{"name": "noise", "kind": "seed_noise", "where": {}}]
+    table = pd.DataFrame(
+        [
+            {"question": "noise", "kind": "seed_noise", "quantity": "SD", "value": 0.004},
+            {"question": "other", "kind": "family", "quantity": "share", "value": 0.4},
+        ]
+    )
+    first, second = questions(
+        declared,
+        pd.DataFrame([CONTRAST]).iloc[:0],
+        pd.DataFrame([CORRELATION]).iloc[:0],
+        0.95,
+        table,
+    )
+    assert first.text == "How large is the noise of the seed beside the effects?"
+    assert [(row.quantity, row.value) for row in first.findings] == [("SD", "0.004")]
+    assert second.name == "other"
 
 
 def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
