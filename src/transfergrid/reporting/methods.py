@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from transfergrid.reporting.words import count, level, listing, percent, plural
 
 SPLITS = (("train", "training"), ("valid", "validation"), ("test", "test"))
@@ -20,16 +22,27 @@ UNCERTAIN = {
     "ones": "uncertain training labels taken as positive",
     "smooth": "uncertain training labels drawn at random from a range",
 }
+KINDS = {
+    "family": "Shares of variance between and within families are descriptive, with intervals and "
+    "without a test.",
+    "efficiency": "Parameters are counted by one rule for whole and truncated networks, the new "
+    "head included.",
+    "seed_noise": "Seed noise is the standard deviation between seeds of one network; it is set "
+    "beside the spread of the effects between networks.",
+}
 
 
 def paragraphs(
-    study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    study: Mapping[str, Any],
+    cards: Mapping[str, Mapping[str, Any]],
+    correlations: pd.DataFrame | None = None,
 ) -> list[tuple[str, list[str]]]:
     """Return (heading, sentences) pairs that describe what was done.
 
     Args:
         study: The study's JSON.
         cards: Per dataset name its card.json.
+        correlations: correlations.csv.
     """
     resolved = study["resolved"]
     used = list(dict.fromkeys(entry["dataset"] for entry in study["cells"]))
@@ -42,7 +55,7 @@ def paragraphs(
         ("Training", [recipe(name, study["recipes"][name]) for name in protocols]),
         ("Checkpoints", selections(study["evaluation"])),
         ("Scores and intervals", scoring(study, cards)),
-        ("Comparisons", comparisons(study)),
+        ("Comparisons", comparisons(study, correlations)),
     ]
 
 
@@ -125,7 +138,9 @@ def _nested(value: Any) -> bool:
 
 def recipe(name: str, settings: Mapping[str, Any]) -> str:
     """Describe one protocol's complete recipe."""
-    rate = f"learning rate {settings['learning_rate']:g} ({settings['schedule'].replace('_', ' ')}"
+    tune = settings.get("tune")
+    rate = "learning rate " + ("by trials" if tune else f"{settings['learning_rate']:g}")
+    rate += f" ({settings['schedule'].replace('_', ' ')}"
     warm = settings.get("warmup_fraction")
     rate += f", warm-up over {percent(warm, 0)} of the steps)" if warm else ")"
     layers = {"all": "all layers", "head": "the head only"}
@@ -136,18 +151,40 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
         if share
         else f"{percent(settings['train_share'], 0)} of the training images"
     )
+    patience = settings.get("patience")
+    budget = f"{'at most ' if patience else ''}{_epochs(settings['epochs'])} on {images}"
+    if patience:
+        budget += (
+            f", until {plural(patience, 'validation')} in a row {'is' if patience == 1 else 'are'} "
+            "not the best so far"
+        )
     parts = [
         f"{settings['optimizer']}, {rate}",
         f"weight decay {settings['weight_decay']:g}",
-        f"{plural(settings['epochs'], 'epoch')} on {images}"
-        if float(settings["epochs"]).is_integer()
-        else f"{settings['epochs']:g} epochs on {images}",
+        budget,
         f"batches of {count(settings['batch_size'])}",
         f"training {trained}",
         f"number format {settings['precision']}",
         augmentation(settings.get("augmentation", {})),
     ]
-    return f"{name}: {', '.join(parts)}."
+    return f"{name}: {', '.join(parts)}.{f' {trials(tune)}' if tune else ''}"
+
+
+def trials(settings: Mapping[str, Any]) -> str:
+    """Describe how a learning rate was found."""
+    rates = [f"{rate:g}" for rate in settings["learning_rates"]]
+    return (
+        f"The learning rate is one of {listing(rates)}, tried by a training of "
+        f"{_epochs(settings['epochs'])} each, the same for every data set, network, initial "
+        "weights and truncation. The rate with the highest AUROC on "
+        f"{percent(settings['holdout'], 0)} of the training patients, held out for the trials, is "
+        f"taken by all seeds (trials have seed {settings['seed']}); neither the validation nor "
+        "the test split takes part."
+    )
+
+
+def _epochs(number: float) -> str:
+    return plural(number, "epoch") if float(number).is_integer() else f"{number:g} epochs"
 
 
 def augmentation(settings: Mapping[str, Any]) -> str:
@@ -166,7 +203,8 @@ def selections(evaluation: Mapping[str, Any]) -> list[str]:
     names = [f"{name}: {selection(name)}" for name in evaluation["selections"]]
     return [
         f"{'; '.join(names)}. The answers, figures and the leaderboard use "
-        f"{evaluation['primary']}. Test labels take no part in any choice."
+        f"{evaluation['primary']}, fixed in advance; the others are a sensitivity analysis that "
+        "feeds no answer. Test labels take no part in any choice."
     ]
 
 
@@ -207,7 +245,7 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     return found
 
 
-def comparisons(study: Mapping[str, Any]) -> list[str]:
+def comparisons(study: Mapping[str, Any], correlations: pd.DataFrame | None = None) -> list[str]:
     """Describe contrasts and correlations."""
     kinds = {question["kind"] for question in study["questions"]}
     found = []
@@ -225,6 +263,19 @@ def comparisons(study: Mapping[str, Any]) -> list[str]:
     if "correlation" in kinds:
         found.append(
             "Correlations are Spearman's, over networks, with a permutation test; networks are "
-            "taken as a sample and their own sampling errors are not in the interval."
+            f"taken as a sample, and what the choice of patients does is {_patients(correlations)} "
+            "the interval."
+        )
+    found += [text for kind, text in KINDS.items() if kind in kinds]
+    if study["resolved"].get("claims"):
+        found.append(
+            "The rule that decides on a published claim was fixed before the study was run; it "
+            "stands beside the verdict."
         )
     return found or ["This study asks no question beyond the table."]
+
+
+def _patients(correlations: pd.DataFrame | None) -> str:
+    if correlations is None or "se_patients" not in correlations:
+        return "not in"
+    return "in" if correlations["se_patients"].notna().any() else "not in"

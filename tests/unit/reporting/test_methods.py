@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from unit.reporting import made_up_study
+
+from transfergrid.planning.recipe import Recipe, Tuning
+from transfergrid.reporting.methods import comparisons, pretraining, recipe
+
+TUNE = Tuning(learning_rates=(3e-5, 1e-4), epochs=1.5, holdout=0.2, seed=4)
+
+
+def test_a_recipe_with_trials_tells_how_the_rate_was_found() -> None:
+    words = recipe("best", Recipe(tune=TUNE).to_dict())
+    assert "learning rate by trials (constant)" in words
+    assert "one of 3e-05 and 0.0001, tried by a training of 1.5 epochs each" in words
+    assert "20 % of the training patients" in words
+    assert "trials have seed 4" in words
+    assert "neither the validation nor the test split takes part" in words
+
+
+def test_a_recipe_without_trials_does_not_mention_them() -> None:
+    words = recipe("plain", Recipe(learning_rate=0.002).to_dict())
+    assert "learning rate 0.002 (constant)" in words
+    assert "trial" not in words
+    assert "at most" not in words
+
+
+@pytest.mark.parametrize(
+    ("patience", "words"),
+    [
+        (1, "at most 50 epochs on 100 % of the training images, until 1 validation in a row is"),
+        (6, "at most 50 epochs on 100 % of the training images, until 6 validations in a row are"),
+    ],
+)
+def test_training_to_plateau(patience: int, words: str) -> None:
+    assert words in recipe("plateau", Recipe(epochs=50, patience=patience).to_dict())
+
+
+def test_statistics_of_weights() -> None:
+    words = pretraining("moments", {"kind": "statistics", "of": "imagenet"})
+    assert "mean and variance that it has in imagenet" in words
+
+
+def test_comparisons_say_what_the_correlations_hold() -> None:
+    study = {**made_up_study.study_json(), "resolved": {"claims": "chextransfer"}}
+    known = " ".join(comparisons(study, pd.DataFrame({"se_patients": [0.1, None]})))
+    assert "what the choice of patients does is in the interval" in known
+    assert "fixed before the study was run" in known
+    assert "does is not in the interval" in " ".join(comparisons(study, None))
+    assert "standard deviation between seeds" in known
