@@ -1,14 +1,18 @@
 "use strict";
-// The page is complete without this script; it adds sorting, filters, groups and open-on-link.
+// The page is complete without this script; it adds sorting, filters, groups, means over seeds and
+// open-on-link.
 const table = document.getElementById("leaderboard");
 const body = table.tBodies[0];
 const rows = [...body.rows];
 const tools = document.querySelector(".tools");
 const find = document.getElementById("find");
 const group = document.getElementById("group");
+const means = document.getElementById("means");
 const shown = document.getElementById("shown");
 const selects = [...document.querySelectorAll("[data-filter]")];
 const headers = [...table.tHead.rows[0].cells];
+const order = { column: headers.findIndex((h) => h.hasAttribute("aria-sort")), kind: "number", sign: -1 };
+const score = order.column;
 
 const valueOf = (row, column) => {
   const cell = row.cells[column];
@@ -16,20 +20,76 @@ const valueOf = (row, column) => {
 };
 
 // Numbers as numbers, words as words; a missing value comes last whichever way one sorts.
-const compare = (column, kind, sign) => (a, b) => {
-  const [x, y] = [valueOf(a, column), valueOf(b, column)];
+const compare = (a, b) => {
+  const [x, y] = [valueOf(a, order.column), valueOf(b, order.column)];
   if (x === "" || y === "") return (x === "") - (y === "");
-  if (kind === "number") return sign * (Number(x) - Number(y));
-  return sign * x.localeCompare(y, undefined, { numeric: true });
+  if (order.kind === "number") return order.sign * (Number(x) - Number(y));
+  return order.sign * x.localeCompare(y, undefined, { numeric: true });
 };
 
-const groupRow = (name, count) => {
+const groupsOf = (list, key) => {
+  const parts = new Map();
+  for (const row of list) {
+    const name = key(row);
+    if (!parts.has(name)) parts.set(name, []);
+    parts.get(name).push(row);
+  }
+  return parts;
+};
+
+const scores = (part) => part.map((row) => valueOf(row, score)).filter((v) => v !== "").map(Number);
+const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
+const spread = (values) => {
+  const middle = mean(values);
+  return Math.sqrt(values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (values.length - 1));
+};
+const plural = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
+// One row for all seeds of a network: the mean of those that have a score, and their spread.
+const meanRow = (part) => {
+  const row = part[0].cloneNode(true);
+  const values = scores(part);
+  const cell = row.cells[score];
+  const middle = values.length ? mean(values) : NaN;
+  cell.dataset.value = values.length ? middle : "";
+  const told = values.length < part.length ? `${values.length} of ${part.length} seeds` : plural(part.length, "seed");
+  const sd = values.length > 1 ? `SD ${spread(values).toFixed(3)}, ` : "";
+  cell.textContent = values.length ? `${middle.toFixed(3)} (${sd}${told})` : `– (${told})`;
+  const seeds = row.querySelector(".seed");
+  const links = part.map((one) => [one.querySelector(".seed").textContent, one.querySelector("a")]);
+  links.sort((a, b) => a[0] - b[0]);
+  seeds.replaceChildren(...links.flatMap(([seed, link], i) => {
+    const own = document.createElement("a");
+    own.href = link.href;
+    own.title = link.title;
+    own.textContent = seed;
+    return i ? [" ", own] : [own];
+  }));
+  seeds.dataset.value = part.length;
+  const path = row.querySelector(".barcell path");
+  if (path && values.length) {
+    const [low, high] = [Number(table.dataset.low), Number(table.dataset.high)];
+    const place = (v) => 100 * (v - low) / (high - low);
+    path.setAttribute("d", `M${place(Math.min(...values))} 6H${place(Math.max(...values))}`);
+    row.querySelector(".barcell circle").setAttribute("cx", place(middle));
+  }
+  return row;
+};
+
+const groupRow = (name, part) => {
   const row = document.createElement("tr");
   row.className = "group";
   const cell = document.createElement("th");
   cell.colSpan = headers.length;
   cell.scope = "rowgroup";
-  cell.textContent = `${group.value}: ${name} (${count})`;
+  const title = document.createElement("b");
+  title.textContent = `${group.value} ${name}`;
+  const told = [plural(part.length, means?.value ? "network" : "cell")];
+  const values = scores(part);
+  // A mean over data sets says nothing.
+  const mixed = groupsOf(part, (one) => one.getAttribute("data-dataset")).size > 1;
+  if (values.length > 1 && !mixed) told.push(`mean ${mean(values).toFixed(3)}`, `SD ${spread(values).toFixed(3)}`);
+  cell.append(title, ` ${told.join(", ")}`);
   row.append(cell);
   return row;
 };
@@ -41,15 +101,17 @@ const draw = () => {
     return words.every((word) => text.includes(word))
       && selects.every((s) => !s.value || row.getAttribute(`data-${s.dataset.filter}`) === s.value);
   });
-  const parts = new Map();
-  for (const row of kept) {
-    const key = group.value ? row.getAttribute(`data-${group.value}`) : "";
-    parts.set(key, [...(parts.get(key) ?? []), row]);
-  }
-  const lines = [...parts].flatMap(([key, part]) =>
-    group.value ? [groupRow(key, part.length), ...part] : part);
+  const averaged = Boolean(means?.value);
+  table.classList.toggle("means", averaged);
+  const parts = averaged ? [...groupsOf(kept, (row) => row.dataset.network).values()].map(meanRow) : kept;
+  const sorted = [...parts].sort(compare);
+  const lines = group.value
+    ? [...groupsOf(sorted, (row) => row.getAttribute(`data-${group.value}`))].flatMap(
+        ([name, part]) => [groupRow(name, part), ...part])
+    : sorted;
   body.replaceChildren(...lines);
-  shown.textContent = kept.length === rows.length ? `${rows.length} cells` : `${kept.length} of ${rows.length} cells`;
+  const of = kept.length === rows.length ? `${rows.length} cells` : `${kept.length} of ${rows.length} cells`;
+  shown.textContent = averaged ? `${of}, ${plural(parts.length, "network")}` : of;
 };
 
 headers.forEach((header, column) => {
@@ -62,25 +124,31 @@ headers.forEach((header, column) => {
   button.addEventListener("click", () => {
     const first = kind === "number" ? "descending" : "ascending";
     const other = kind === "number" ? "ascending" : "descending";
-    const order = header.getAttribute("aria-sort") === first ? other : first;
+    const way = header.getAttribute("aria-sort") === first ? other : first;
     headers.forEach((h) => h.removeAttribute("aria-sort"));
-    header.setAttribute("aria-sort", order);
-    rows.sort(compare(column, kind, order === "ascending" ? 1 : -1));
+    header.setAttribute("aria-sort", way);
+    Object.assign(order, { column, kind, sign: way === "ascending" ? 1 : -1 });
     draw();
   });
 });
 
-// A link to a cell opens its section.
+// A link to a cell opens its page.
 const open = () => {
   const target = document.getElementById(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) {
-    target.open = true;
+    for (let box = target; box; box = box.parentElement.closest("details")) box.open = true;
     target.scrollIntoView();
+    target.querySelector("summary").focus({ preventScroll: true });
   }
 };
 
 tools.addEventListener("submit", (event) => event.preventDefault());
 tools.addEventListener("input", draw);
+// Grouped rows are networks, unless the reader has chosen.
+group.addEventListener("input", () => {
+  if (means && group.value && !means.dataset.chosen) means.value = "means";
+});
+means?.addEventListener("input", () => { means.dataset.chosen = "yes"; });
 window.addEventListener("hashchange", open);
 tools.hidden = false;
 draw();

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transfergrid.commands.frozen import freeze_cells, freeze_ensembles
+from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_trials
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
@@ -63,6 +63,7 @@ def compose(
         )
     anew = {c: Failed(c, "missing", "being made anew") for c in scored if c not in frozen}
     snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
+    freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)
     # As the run's programs read it from a stamp, so that a whole snapshot is the run's report.
     content = json.loads(canonical_json(study.stamps["report"][1]))

@@ -6,7 +6,8 @@ The view is made of links, so what a run removes or replaces meanwhile stays in 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
@@ -17,7 +18,7 @@ from transfergrid.runtime.progress import progress
 
 RECEIPT = "receipts/evaluate.json"
 NEEDED = ("spec.json", "train.json", "card.json", "scores/valid.npz", "scores/test.npz")
-USEFUL = ("proof.json", "history.jsonl")
+USEFUL = ("proof.json", "history.jsonl", "logs/train.log")
 
 
 def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
@@ -32,8 +33,23 @@ def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
         The cells that are whole in the view; one that a job took away meanwhile is not.
     """
     (view / "cells").mkdir(parents=True)
-    (view / "cache").symlink_to((results / "cache").absolute())
+    for name in ("cache", "tuning"):
+        (view / name).symlink_to((results / name).absolute())
     return [cell for cell in cells if _freeze(cell, results, view)]
+
+
+def freeze_trials(trials: Iterable[str], results: Path, view: Path) -> None:
+    """Link the records of learning-rate trials into `view`, those that there are.
+
+    Args:
+        trials: Names of trials.
+        results: Root of all outputs.
+        view: Root of the view.
+    """
+    for cell in trials:
+        with suppress(FileNotFoundError):
+            name = "train.json"
+            _link(cell_directory(cell, results) / name, cell_directory(cell, view) / name)
 
 
 def _freeze(cell: str, results: Path, view: Path) -> bool:

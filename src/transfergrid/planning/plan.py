@@ -17,7 +17,7 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
-from transfergrid.planning.paths import TEMPLATES
+from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
@@ -187,8 +187,8 @@ class PlannedStudy:
             "resolved": config,
             "templates": {
                 path.name: sha256_file(path)
-                for path in sorted(TEMPLATES.iterdir())
-                if path.suffix in {".j2", ".css", ".js"}
+                for path in [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]
+                if path.suffix in {".j2", ".css", ".js", ".cff"}
             },
         }
 

@@ -29,11 +29,6 @@ QUANTITIES = {
     "auroc": "AUROC",
     "boost": "boost",
 }
-KINDS = {
-    "family": "How much of the difference between networks is that between their families",
-    "efficiency": "How many parameters can be cut off without a loss",
-    "seed_noise": "How large is the noise of the seed beside the effects",
-}
 
 
 FINDINGS = {
@@ -110,7 +105,7 @@ def questions(
     contrasts: pd.DataFrame,
     correlations: pd.DataFrame,
     confidence: float,
-    quantities: pd.DataFrame | None = None,
+    quantities: pd.DataFrame,
 ) -> list[Question]:
     """Return every question of the study in its order, answered or not.
 
@@ -119,7 +114,7 @@ def questions(
         contrasts: contrasts.csv.
         correlations: correlations.csv.
         confidence: Coverage of the intervals, in (0, 1).
-        quantities: findings.csv, where there is one.
+        quantities: findings.csv.
     """
     texts = {str(entry["name"]): question_text(entry) for entry in declared}
     found: dict[str, list[Answer]] = {name: [] for name in texts}
@@ -194,9 +189,7 @@ def question_text(entry: Mapping[str, Any]) -> str:
             whole = "the whole network" if baseline == 0 else f"{baseline} blocks removed"
             return f"What does truncation change, compared with {whole}{tail}"
         return f"What does {entry['axis']} change, compared with {baseline}{tail}"
-    if entry["kind"] == "correlation":
-        return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
-    return KINDS.get(entry["kind"], str(entry["name"])) + tail
+    return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
 
 
 def _only(axis: str, value: Any) -> str:
@@ -254,11 +247,13 @@ def _power(row: Mapping[Any, Any]) -> list[str]:
     if not known(power):
         return []
     seeds = row.get("seeds_needed")
-    if isinstance(seeds, int | float) and known(seeds) and math.isfinite(seeds):
-        needs = f"80 % power needs {plural(round(seeds), 'seed')}"
-    else:
+    found = [f"power {percent(power, 0)}"]
+    if known(seeds):
         needs = "no number of seeds gives 80 % power on so few patients"
-    return [f"power {percent(power, 0)}", needs]
+        if math.isfinite(seeds):
+            needs = f"80 % power needs {plural(round(seeds), 'seed')}"
+        found.append(needs)
+    return found
 
 
 def _bounds(low: Any, middle: Any, high: Any) -> tuple[float, float, float] | None:

@@ -11,11 +11,33 @@ import pandas as pd
 from transfergrid.reporting.words import count, known, number, range_of
 
 
+NAMES = {
+    "between_family_sd": "SD between families",
+    "within_family_sd": "SD within families",
+    "family_share": "share of variance between families",
+    "size_share": "share of variance that size explains",
+    "size_share_within": "the same within families",
+    "seed_sd": "SD between seeds",
+    "network_sd": "SD between networks",
+    "noise_to_signal": "SD between seeds / SD between networks",
+    "blocks": "blocks removed",
+    "params_ratio": "parameters, whole / cut",
+    "macs_ratio": "multiply-accumulates, whole / cut",
+    "speed_ratio": "images/s, cut / whole",
+    "auroc_change": "change of AUROC",
+}
+CUTS = {
+    "_no_loss_found": "largest cut before one with a loss",
+    "_non_inferior": "largest cut shown to lose less than the margin",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One row of findings.csv, ready to print.
 
     Attributes:
+        subject: What it is about.
         quantity: What was estimated.
         value: The estimate.
         interval: Its bounds, or empty.
@@ -23,6 +45,7 @@ class Finding:
         note: Method and remarks.
     """
 
+    subject: str
     quantity: str
     value: str
     interval: str
@@ -30,23 +53,31 @@ class Finding:
     note: str
 
 
-def findings(table: pd.DataFrame | None) -> dict[str, list[Finding]]:
-    """Return the findings of each question, in the table's order.
-
-    Args:
-        table: findings.csv, or None where no question asks for such.
-    """
+def findings(table: pd.DataFrame) -> dict[str, list[Finding]]:
+    """Return the rows of findings.csv by question, means over networks first."""
     found: dict[str, list[Finding]] = {}
-    for row in [] if table is None else table.to_dict("records"):
+    for row in table.to_dict("records"):
         found.setdefault(str(row["question"]), []).append(_finding(row))
-    return found
+    return {
+        name: sorted(rows, key=lambda row: not row.subject.startswith("mean"))
+        for name, rows in found.items()
+    }
+
+
+def quantity_words(name: str) -> str:
+    """Put a quantity of findings.csv into words."""
+    for ending, words in CUTS.items():
+        if name.endswith(ending):
+            return f"{quantity_words(name.removesuffix(ending))}, {words}"
+    return NAMES.get(name, name.replace("_", " "))
 
 
 def _finding(row: Mapping[Any, Any]) -> Finding:
     notes = [str(row[key]) for key in ("method", "note") if known(row.get(key))]
     n = row.get("n")
     return Finding(
-        quantity=str(row["quantity"]),
+        subject=str(row["subject"]) if known(row["subject"]) else "",
+        quantity=quantity_words(str(row["quantity"])),
         value=number(row["value"]),
         interval=range_of(row.get("low"), row.get("high")),
         n=count(n) if isinstance(n, int | float) and known(n) else "",

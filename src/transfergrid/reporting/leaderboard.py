@@ -12,14 +12,28 @@ from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.style import PALETTE, Mark
 from transfergrid.reporting.words import known, listing
 
-FILTERS = ("dataset", "architecture", "pretraining", "truncation", "protocol", "status")
+FILTERS = (
+    "dataset",
+    "family",
+    "architecture",
+    "pretraining",
+    "truncation",
+    "protocol",
+    "status",
+)
+NETWORK = ("dataset", "architecture", "pretraining", "truncation", "protocol")
+"""What the seeds of one network have in common."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell: its table row, short remarks, colour number and the bar's three positions."""
+    """One cell: its table row, short remarks, colour number and the bar's three positions.
+
+    ``network`` numbers the networks: rows that differ only in their seed have the same.
+    """
 
     cell: Mapping[str, Any]
+    network: int
     tags: tuple[tuple[str, str], ...]
     colour: int
     bar: tuple[float, float, float] | None
@@ -33,11 +47,15 @@ class Board:
         rows: Cells, highest test AUROC first, those without one last.
         filters: (axis, values) of every axis on which cells differ.
         axes: Names of the axes that have more than one value; the others need no column.
+        seeds: Whether there are several seeds to take the mean of.
+        scale: AUROC at the left and the right end of the bars.
     """
 
     rows: tuple[Row, ...]
     filters: tuple[tuple[str, tuple[str, ...]], ...]
     axes: frozenset[str]
+    seeds: bool
+    scale: tuple[float, float]
 
 
 def leaderboard(
@@ -53,19 +71,27 @@ def leaderboard(
     ordered = cells.sort_values("auroc", ascending=False, na_position="last", kind="stable")
     low, high = cells["auroc_low"].min(), cells["auroc_high"].max()
     common = _common_flags(cells)
+    networks: dict[tuple[Any, ...], int] = {}
     rows = []
     for cell in ordered.to_dict("records"):
         plain = {str(key): value for key, value in cell.items()}
         colour = _colour(marks[plain["pretraining"]])
         bar = _bar(plain, low, high)
-        rows.append(Row(plain, _tags(plain, records.get(plain["cell"]), common), colour, bar))
+        network = networks.setdefault(tuple(plain[axis] for axis in NETWORK), len(networks))
+        tags = _tags(plain, records.get(plain["cell"]), common)
+        rows.append(Row(plain, network, tags, colour, bar))
     filters = []
     for axis in FILTERS:
         values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
         if len(values) > 1:
-            filters.append((axis, tuple(sorted(values))))
+            filters.append((axis, tuple(sorted(values, key=_natural))))
     several = frozenset(axis for axis in ("dataset", "protocol") if cells[axis].nunique() > 1)
-    return Board(tuple(rows), tuple(filters), several)
+    seeds = cells["seed"].nunique() > 1
+    return Board(tuple(rows), tuple(filters), several, seeds, (float(low), float(high)))
+
+
+def _natural(value: str) -> tuple[int, str]:
+    return (int(value), "") if value.isdigit() else (-1, value)
 
 
 def _colour(mark: Mark) -> int:

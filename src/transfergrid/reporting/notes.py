@@ -26,11 +26,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Failed:
-    """A cell without numbers, and why."""
+    """A cell without numbers, why, and the last line of its log where that says more."""
 
     cell: str
     status: str
     reason: str
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,5 +182,7 @@ def failed(
             record = records.get(cell)
             told = record.train.get("reason") if record else None
             default = "not trained or not scored yet" if status == "missing" else "not recorded"
-            found.append(unfinished.get(cell) or Failed(cell, status, str(told or default)))
+            reason, log = str(told or default), record.log if record else ""
+            log = "" if log in reason else log
+            found.append(unfinished.get(cell) or Failed(cell, status, reason, log))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,10 @@ import yaml
 from markupsafe import Markup
 
 from transfergrid import __version__
-from transfergrid.planning.paths import TEMPLATES, cell_directory
-from transfergrid.reporting import answers, captions, methods, notes, style, words
-from transfergrid.reporting.cell_sections import sections
+from transfergrid.planning.paths import TEMPLATES
+from transfergrid.reporting import answers, captions, claims, costs, methods, notes, style, words
+from transfergrid.reporting.cell_sections import grouped, sections
+from transfergrid.reporting.citations import citations
 from transfergrid.reporting.figure_data import FigureData
 from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
@@ -26,6 +28,8 @@ from transfergrid.reporting.leaderboard import leaderboard
 from transfergrid.reporting.records import CellRecord, read_cards, read_record
 from transfergrid.reporting.table_files import TABLES, csv_text, read_table
 from transfergrid.runtime.environment import environment_record
+
+FILTERS = ("auroc", "auroc_interval", "signed", "count", "scaled", "hours", "percent")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ReportInput:
     Attributes:
         study: The study's JSON: name, title, description, cells, evaluation, questions, recipes by
             protocol, and ``resolved``, the whole configuration.
-        tables: cells, contrasts, correlations, sources and bootstrap, as read from their CSV.
+        tables: Those that every study has, as read from their CSV, and cams where it has maps.
         cards: Per dataset name its card.json, where known.
         records: Per cell what lies in its folder, where known.
         figures: SVG text by the figure's name.
@@ -99,7 +103,7 @@ def read_report(
             for name in (*TABLES, *["cams"] * maps)
         },
         cards=read_cards(study, results),
-        records={name: read_record(cell_directory(name, results)) for name in names},
+        records={name: read_record(name, results) for name in names},
         figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
         environment=environment_record(),
         version=__version__,
@@ -124,10 +128,7 @@ def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        name: getattr(words, name)
-        for name in ("auroc", "auroc_interval", "signed", "count", "scaled", "seconds", "percent")
-    }
+    environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.filters["anchor"] = anchor
     environment.globals["plural"] = words.plural
     script = (templates / "page.js").read_text(encoding="utf-8")
@@ -147,34 +148,74 @@ def anchor(cell: str) -> str:
 
 def context(report: ReportInput) -> dict[str, Any]:
     """Return what the template shows, ready but for escaping."""
-    study, data = report.study, report.figure_data()
+    study, data, tables = report.study, report.figure_data(), report.tables
     cells = report.primary_cells
+    judged = claims.claims(tables["claims"])
+    spent = costs.costs(study["cells"], report.records)
     return {
         "study": study,
         "report": report,
         "kind": "snapshot" if report.snapshot else "report",
         "primary": report.primary,
         "level": words.level(data.confidence),
-        "summary": notes.summary(cells),
-        "notes": notes.notes(study, report.tables, report.cards, report.snapshot),
+        "summary": [*notes.summary(cells), *costs.totals(spent)],
+        "notes": notes.notes(study, tables, report.cards, report.snapshot),
+        "claims": judged,
+        "tally": claims.tally(judged) if judged else "",
         "questions": answers.questions(
             study["questions"],
-            report.tables["contrasts"],
-            report.tables["correlations"],
+            tables["contrasts"],
+            tables["correlations"],
             data.confidence,
+            tables["findings"],
         ),
         "board": leaderboard(cells, report.records, style.marks_of(data.pretrainings)),
         "figures": figures(report, data),
-        "sections": sections(report.tables["cells"], report.primary, report.records),
-        "sources": report.tables["sources"].to_dict("records"),
-        "failed": notes.failed(cells, report.tables["sources"], report.records, report.snapshot),
-        "methods": methods.paragraphs(study, report.cards),
+        "sections": grouped(
+            sections(tables["cells"], report.primary, report.records, tables.get("cams"))
+        ),
+        "sources": tables["sources"].to_dict("records"),
+        "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
+        "costs": spent,
+        "cost": costs.sentence(spent),
+        "hardware": hardware(report.records),
+        "methods": methods.paragraphs(study, report.cards, tables["correlations"]),
         "configuration": yaml.safe_dump(
             _plain(study["resolved"]), sort_keys=False, allow_unicode=True, width=88
         ),
         "environment": report.environment,
-        "downloads": downloads(report.tables),
+        "downloads": downloads(tables),
+        "citations": citations(
+            study, report.cards, report.version, report.environment.get("commit")
+        ),
     }
+
+
+def hardware(records: Mapping[str, CellRecord]) -> list[tuple[str, str]]:
+    """Return (what, values) pairs of everything that the trainings ran on and with."""
+    found: dict[str, Counter[str]] = {}
+    for record in records.values():
+        there = record.train.get("environment", {})
+        packages = there.get("packages", {})
+        values = {
+            "Device": record.train.get("device"),
+            "Processor": there.get("processor"),
+            "System": there.get("system"),
+            "Python": there.get("python"),
+            "PyTorch": packages.get("torch"),
+            "timm": packages.get("timm"),
+            "Commit": (there.get("commit") or "")[:12],
+        }
+        for what, value in values.items():
+            if value:
+                found.setdefault(what, Counter())[str(value)] += 1
+    return [(what, _counted(values)) for what, values in found.items()]
+
+
+def _counted(values: Counter[str]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return ", ".join(f"{value} ({number} cells)" for value, number in values.most_common())
 
 
 @dataclass(frozen=True)

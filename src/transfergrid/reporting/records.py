@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.paths import cache_directory, cell_directory
+from transfergrid.planning.paths import cache_directory, cell_directory, tuning_file
 from transfergrid.runtime.errors import UserError
+
+TAIL = 4096
+"""Bytes read of a log's end."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,18 @@ class CellRecord:
         train: train.json.
         proof: proof.json.
         history: Lines of history.jsonl.
+        log: The last line of the log of the stage that it came to last.
+        tuning: tuning.json of its learning rate.
+        trials: train.json of each of its learning-rate trials by the trial's cell.
     """
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
     proof: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    log: str = ""
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    trials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def json_if_there(path: Path) -> dict[str, Any] | None:
@@ -44,14 +53,40 @@ def json_if_there(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def read_record(folder: Path) -> CellRecord:
-    """Read a cell's folder."""
+def read_record(cell: str, results: Path) -> CellRecord:
+    """Read a cell's folder, and what its learning-rate trials left.
+
+    Args:
+        cell: Its name.
+        results: Root of all outputs.
+    """
+    folder = cell_directory(cell, results)
+    spec = json_if_there(folder / "spec.json") or {}
+    tuning = spec.get("tuning") or {}
+    trials = {
+        trial: json_if_there(cell_directory(trial, results) / "train.json") or {}
+        for trial in tuning.get("trials", {}).values()
+    }
     return CellRecord(
-        spec=json_if_there(folder / "spec.json") or {},
+        spec=spec,
         train=json_if_there(folder / "train.json") or {},
         proof=json_if_there(folder / "proof.json") or {},
         history=read_history(folder / "history.jsonl"),
+        log=last_line(folder / "logs" / "evaluate.log") or last_line(folder / "logs" / "train.log"),
+        tuning=json_if_there(tuning_file(tuning["id"], results)) or {} if tuning else {},
+        trials=trials,
     )
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that is not empty; an empty string without one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def read_history(path: Path) -> tuple[dict[str, Any], ...]:

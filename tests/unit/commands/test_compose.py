@@ -36,6 +36,7 @@ def planned(study: dict[str, Any]) -> Any:
         name=study["name"],
         cells=cells,
         targets=[cell for cell in cells if cell.role == "target"],
+        trials=[SimpleNamespace(name="trial-x")],
         selections=study["evaluation"]["selections"],
         stamps={"ensemble": ("demo.ensemble.00000000", {}), "report": ("", study)},
     )

@@ -106,8 +106,32 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
         },
         "recipe": {"optimizer": "adam", "learning_rate": 0.001, "epochs": 4, "batch_size": 32},
         "seed": point["seed"],
+        **({"tuning": tuning} if (tuning := tuning_of(point)) else {}),
         "code": {"prepare": "0" * 64, "weights": "1" * 64, "train": "2" * 64},
     }
+
+
+def tuning_of(point: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec's part on learning-rate trials; the seeds of a network share them."""
+    if point["architecture"] != "tf_efficientnet_lite0" or point["role"] == "source":
+        return {}
+    name = f"phantom-{point['architecture']}-{point['pretraining']}-drop0-finetune"
+    return {
+        "id": f"{name}-{short_hash(name)}",
+        "trials": {rate: f"{name}-seed0-{short_hash(rate + name)}" for rate in ("0.0003", "0.003")},
+    }
+
+
+def write_tuning(tree: Path, tuning: dict[str, Any]) -> None:
+    trials = {
+        rate: {"cell": cell, "status": "finished", "valid_auroc": 0.7 + float(rate)}
+        for rate, cell in tuning["trials"].items()
+    }
+    found = {"rule": "best", "trials": trials, "learning_rate": 0.003, "at_edge": True}
+    write_json(tree / "tuning" / tuning["id"] / "tuning.json", found)
+    for cell in tuning["trials"].values():
+        train = {"status": "finished", "train_seconds": 36.0, "device": "NVIDIA H200"}
+        write_json(tree / "cells" / cell / "train.json", {**train, "peak_memory_mb": 900.0})
 
 
 def proof_of(entry: dict[str, Any]) -> dict[str, Any]:
@@ -145,11 +169,14 @@ def write_cell(
     cell, diverged = entry["cell"], is_diverged(entry)
     folder = tree / "cells" / cell
     write_json(folder / "spec.json", spec_of(entry, architectures))
+    if tuning := tuning_of(entry):
+        write_tuning(tree, tuning)
     write_json(
         folder / "train.json",
         {
             "cell": cell,
             "status": "diverged" if diverged else "finished",
+            "learning_rate": 0.003,
             "reason": "the loss was not finite by step 100" if diverged else None,
             "micro_batch": 16 if entry["architecture"] == "resnet18" else 32,
             "environment": {"python": "3.11.9", "packages": {"torch": "2.14.1"}},
@@ -162,6 +189,8 @@ def write_cell(
         },
     )
     write_json(folder / "proof.json", proof_of(entry))
+    (folder / "logs").mkdir(exist_ok=True)
+    (folder / "logs" / "train.log").write_text(f"step 100\n{'nan' if diverged else 'done'}\n\n")
     write_json(folder / "card.json", card())
     lines = (json.dumps(line) for line in history_of(entry, diverged))
     (folder / "history.jsonl").write_text("\n".join(lines) + "\n")

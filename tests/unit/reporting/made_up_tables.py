@@ -95,6 +95,8 @@ def numbers_of(estimate: float, cells: int, number: int) -> dict[str, Any]:
         "method": "patients and seeds, t, Satterthwaite df",
         "margin": np.nan,
         "verdict": "higher" if low > 0 else "lower" if high < 0 else "undecided",
+        "power": 0.31,
+        "seeds_needed": 7.0 if number % 2 else np.nan,
         "conditional_on": "the source weights",
     }
 
@@ -117,6 +119,34 @@ def correlations_of() -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def claims_of() -> pd.DataFrame:
+    """Rows of claims.csv: every verdict, and a claim without a published number."""
+    rows = [
+        ("cxt.a", "Truncation costs nothing", 3.25, 2.4, 1.9, 3.1, "reproduced"),
+        ("cxt.b", "Size does not tell AUROC", 0.082, 0.2, -0.4, 0.7, "undecided"),
+        ("cxt.c", "Pretraining helps", np.nan, -0.01, -0.02, -0.004, "not reproduced"),
+        ("cxt.c", "Pretraining helps", np.nan, 0.03, 0.01, 0.05, "reproduced"),
+        ("cxt.d", "Larger images help", np.nan, np.nan, np.nan, np.nan, "not tested"),
+    ]
+    names = ("claim", "statement", "published", "measured", "low", "high", "verdict")
+    table = pd.DataFrame(rows, columns=names)
+    same = {"study": "chextransfer", "rule": "the interval holds it", "source": "abstract"}
+    same |= {"provenance": "published", "evidence": "cut: mean of 4 architectures"}
+    return table.assign(**same, data="phantom: drawn images, no evidence")
+
+
+def findings_of() -> pd.DataFrame:
+    """Rows of findings.csv for a question that has nothing else."""
+    row = {"question": "noise", "kind": "seed_noise", "subject": "drop0 phantom", "n": 12}
+    row |= {"method": "REML", "note": "small"}
+    return pd.DataFrame(
+        [
+            {**row, "quantity": "seed_sd", "value": 0.00412, "low": 0.003, "high": 0.009},
+            {**row, "quantity": "noise_to_signal", "value": 0.4, "low": np.nan, "high": np.nan},
+        ]
+    )
 
 
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
@@ -144,8 +174,8 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "cells": cells,
         "contrasts": contrasts_of(cells),
         "correlations": correlations_of(),
-        "findings": pd.DataFrame(columns=["question", "kind", "subject", "quantity"]),
-        "claims": pd.DataFrame(columns=["claim", "study", "statement"]),
+        "findings": findings_of(),
+        "claims": claims_of(),
         "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,
         "bootstrap": bootstrap,

@@ -13,6 +13,7 @@ from transfergrid.reporting.answers import (
     questions,
 )
 
+NO_FINDINGS = pd.DataFrame(columns=["question"])
 CONTRAST: dict[str, Any] = {
     "contrast": "resnet18 drop0 chest tuned: imagenet - random",
     "question": "boost",
@@ -99,7 +100,7 @@ def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: st
 def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
     row = {**CORRELATION, "low": low, "rho": rho, "high": high}
     declared = [{"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}}]
-    found = questions(declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95)
+    found = questions(declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95, NO_FINDINGS)
     assert found[0].answers[0].finding.startswith(finding)
     assert "n = 16 networks" in found[0].answers[0].support
 
@@ -129,9 +130,7 @@ def test_a_correlations_verdict_decides_what_is_said(
     ("seeds", "words"),
     [
         (7.0, "80 % power needs 7 seeds"),
-        (math.nan, "no number of seeds gives 80 % power on so few patients"),
         (math.inf, "no number of seeds gives 80 % power on so few patients"),
-        ("never", "no number of seeds gives 80 % power on so few patients"),
     ],
 )
 def test_power_and_the_seeds_that_it_would_take(seeds: object, words: str) -> None:
@@ -143,8 +142,9 @@ def test_quantities_stand_under_their_question() -> None:
     declared = [{"name": "noise", "kind": "seed_noise", "where": {}}]
     table = pd.DataFrame(
         [
-            {"question": "noise", "kind": "seed_noise", "quantity": "SD", "value": 0.004},
-            {"question": "other", "kind": "family", "quantity": "share", "value": 0.4},
+            {"question": "noise", "quantity": "seed_sd", "value": 0.004, "subject": "a"},
+            {"question": "noise", "quantity": "params_ratio_non_inferior", "value": 3, "subject": "mean of 2"},
+            {"question": "other", "quantity": "share", "value": 0.4, "subject": "c"},
         ]
     )
     first, second = questions(
@@ -154,8 +154,15 @@ def test_quantities_stand_under_their_question() -> None:
         0.95,
         table,
     )
-    assert first.text == "How large is the noise of the seed beside the effects?"
-    assert [(row.quantity, row.value) for row in first.findings] == [("SD", "0.004")]
+    assert first.text == "How far do seeds spread, against networks?"
+    assert [(row.subject, row.quantity, row.value) for row in first.findings] == [
+        (
+            "mean of 2",
+            "parameters, whole / cut, largest cut shown to lose less than the margin",
+            "3",
+        ),
+        ("a", "SD between seeds", "0.004"),
+    ]
     assert second.name == "other"
 
 
@@ -170,7 +177,7 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
         {"name": "other", "kind": "contrast", "axis": "truncation", "baseline": 0},
     ]
     table = pd.DataFrame([CONTRAST, mean])
-    first, second = questions(declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95)
+    first, second = questions(declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS)
     assert [answer.subject for answer in first.answers] == ["mean of 2 architectures", "resnet18"]
     assert "3 seeds" in first.common
     assert "3 seeds" not in first.answers[0].support
@@ -195,7 +202,7 @@ def test_one_wild_interval_is_cut_and_leaves_the_others_their_width() -> None:
     wild = {**CONTRAST, "contrast": "wild drop0 chest tuned: imagenet - random"}
     wild |= {"low": -5.0, "high": 5.0, "conditional_on": "conditional on this seed; one file"}
     table = pd.DataFrame([CONTRAST, CONTRAST, CONTRAST, wild])
-    (question,) = questions([], table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95)
+    (question,) = questions([], table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS)
     bars = [answer.bar for answer in question.answers]
     assert bars[0] is not None and bars[0].high - bars[0].low > 10
     assert bars[3] is not None and (bars[3].low, bars[3].high, bars[3].cut) == (0, 100, True)

@@ -1,0 +1,101 @@
+"""What the study cost: hours of training by device, with sources and learning-rate trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transfergrid.reporting.records import CellRecord
+from transfergrid.reporting.words import hours, known, plural
+
+ROLES = ("cells of the grid", "sources", "learning-rate trials")
+ROLE_OF = {"target": ROLES[0], "source": ROLES[1]}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Trainings of one role on one device.
+
+    Attributes:
+        role: One of `ROLES`.
+        device: The device's name.
+        trainings: How many there were.
+        seconds: Their time together.
+        peak_mb: The highest peak of memory, or None.
+    """
+
+    role: str
+    device: str
+    trainings: int
+    seconds: float
+    peak_mb: float | None
+
+    @property
+    def gpu(self) -> bool:
+        """Whether these are GPU-hours."""
+        return is_gpu(self.device)
+
+
+def is_gpu(device: str) -> bool:
+    """Tell whether a name in train.json is that of a GPU."""
+    return device != "cpu"
+
+
+def costs(cells: Sequence[Mapping[str, Any]], records: Mapping[str, CellRecord]) -> list[Cost]:
+    """Return the trainings behind a study by role and device; a trial of many seeds once.
+
+    Args:
+        cells: The study's cells with their roles.
+        records: Per cell what lies in its folder.
+    """
+    trials: dict[str, Mapping[str, Any]] = {}
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for entry in cells:
+        record = records.get(entry["cell"], CellRecord())
+        trials |= record.trials
+        _add(groups, ROLE_OF.get(entry["role"], str(entry["role"])), [record.train])
+    _add(groups, ROLES[2], trials.values())
+    return [_cost(role, device, runs) for (role, device), runs in groups.items()]
+
+
+def _add(
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]],
+    role: str,
+    trains: Iterable[Mapping[str, Any]],
+) -> None:
+    for train in trains:
+        # A cell that its source's divergence settled was not trained.
+        if train.get("train_seconds"):
+            device = str(train.get("device") or "unknown device")
+            groups.setdefault((role, device), []).append(train)
+
+
+def _cost(role: str, device: str, runs: Sequence[Mapping[str, Any]]) -> Cost:
+    peaks = [float(run["peak_memory_mb"]) for run in runs if known(run.get("peak_memory_mb"))]
+    seconds = sum(float(run["train_seconds"]) for run in runs)
+    return Cost(role, device, len(runs), seconds, max(peaks, default=None))
+
+
+def totals(found: Sequence[Cost]) -> list[tuple[str, str]]:
+    """Return (hours, what) for GPUs and for CPUs, those that took part."""
+    pairs = []
+    for gpu, word in ((True, "GPU-hours"), (False, "CPU-hours")):
+        part = [cost for cost in found if cost.gpu == gpu]
+        if part:
+            spent = hours(sum(cost.seconds for cost in part)).removesuffix(" h")
+            pairs.append((spent, word))
+    return pairs
+
+
+def sentence(found: Sequence[Cost]) -> str:
+    """Say what was counted."""
+    if not found:
+        return "What the trainings cost was not recorded."
+    number = sum(cost.trainings for cost in found)
+    told = " and ".join(f"{value} {word}" for value, word in totals(found))
+    return (
+        f"{told} of training in {plural(number, 'job')}, each on one device, validations included. "
+        "What an interrupted job lost is not counted, nor are preparing data, scoring, tables and "
+        "figures. A CPU-hour is an hour of a job, whatever its number of threads."
+    )
