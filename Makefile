@@ -5,6 +5,7 @@ BIN := .venv/bin
 PYTHON ?= python3.11 python3
 # Tests run in this many processes.
 WORKERS ?= 2
+AXE_VERSION := 4.14.1
 # More flags for Snakemake, such as `make demo FLAGS="--resources gpu=1"`.
 FLAGS ?=
 
@@ -16,7 +17,7 @@ quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test lint format bench lock clean
+.PHONY: help env demo test axe lint format bench lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -30,6 +31,12 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 test: .venv/installed ## every test
 	@$(PYTEST) -n $(WORKERS) tests/unit
 	@$(PYTEST) -n $(WORKERS) tests --ignore tests/unit
+
+axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page's accessibility (npm)
+
+build/axe/package/axe.min.js:
+	@mkdir -p build/axe
+	@cd build/axe && npm pack --silent axe-core@$(AXE_VERSION) >axe.txt && tar -xmzf "$$(cat axe.txt)"
 
 lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
 	$(call quietly,$(BIN)/ruff check)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 import shutil
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 from unit.reporting import fabricate
 
+from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.page import anchor, read_report, render
 
 CHROMIUM = next(
@@ -57,6 +60,22 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
+def with_scripts(page_file: Path, name: str, *scripts: str) -> Path:
+    """Write the page without its policy, which would allow neither more scripts nor requests."""
+    text = page_file.read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    more = "".join(f"<script>{script}</script>" for script in scripts)
+    path = page_file.with_name(name)
+    path.write_text(text.replace("</body>", f"{more}</body>"), encoding="utf-8")
+    return path
+
+
+def title_of(done: subprocess.CompletedProcess[str]) -> str:
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    return html.unescape(title[1])
+
+
 @needs_browser
 def test_the_script_runs_under_the_pages_own_policy(
     page_file: Path, drawn_tree: fabricate.Tree, tmp_path: Path
@@ -69,7 +88,7 @@ def test_the_script_runs_under_the_pages_own_policy(
     assert opened == [anchor(cell)]
 
 
-CLICKS = """
+CLICKS = r"""
 const log = [];
 const column = (name) => headers.findIndex((h) => h.textContent.includes(name));
 const names = () => [...body.rows].map((r) => r.cells[0].querySelector("a")?.textContent);
@@ -85,28 +104,40 @@ find.value = "RESNET seed1"; find.dispatchEvent(new Event("input", { bubbles: tr
 log.push(shown.textContent);
 find.value = ""; group.value = "pretraining";
 group.dispatchEvent(new Event("input", { bubbles: true }));
-log.push(body.querySelectorAll(".group").length, body.rows[0].textContent);
+log.push(body.querySelectorAll(".group").length, shown.textContent);
+const text = (row) => row.textContent.replace(/\s+/g, " ").trim();
+log.push([...body.querySelectorAll(".group")].map(text).join(";"));
+const net = [...body.rows].find((r) => /^resnet18 random, drop 1/.test(text(r)));
+log.push(net.cells[column("AUROC")].textContent, net.querySelectorAll(".seed a").length);
+means.value = ""; means.dispatchEvent(new Event("input", { bubbles: true }));
+log.push(body.rows.length);
 document.title = log.join("|");
 """
 
 
 @needs_browser
-def test_sorting_filtering_and_grouping(page_file: Path, tmp_path: Path) -> None:
-    html = page_file.read_text(encoding="utf-8")
-    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    clicked = page_file.with_name("clicked.html")
-    clicked.write_text(html.replace("</body>", f"<script>{CLICKS}</script></body>"), "utf-8")
-    done = browse(clicked.as_uri(), tmp_path, "--dump-dom")
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None
-    log = title[1].split("|")
+def test_sorting_filtering_and_grouping(
+    page_file: Path, drawn_tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    clicked = with_scripts(page_file, "clicked.html", CLICKS)
+    log = title_of(browse(clicked.as_uri(), tmp_path, "--dump-dom")).split("|")
     assert log[:2] == ["descending", "resnet18"]
     assert log[2:4] == ["ascending", "lcnet_050"]
     assert log[4] == "1"
     assert log[5] == "–"
     assert log[6] == "4 of 24 cells"
     assert log[7] == "2"
-    assert re.fullmatch(r"pretraining: (random|shapes) \(12\)", log[8])
+    assert log[8] == "24 cells, 12 networks"
+    cells = read_report(drawn_tree.study, drawn_tree.results).primary_cells
+    networks = cells.groupby(["pretraining", "architecture", "truncation"])["auroc"].mean()
+    for name in ("shapes", "random"):
+        middle, sd = networks[name].mean(), networks[name].std()
+        assert f"pretraining {name} 6 networks, mean {middle:.3f}, SD {sd:.3f}" in log[9].split(";")
+    key = ("random", "resnet18", 1)
+    spread = cells.groupby(["pretraining", "architecture", "truncation"])["auroc"].std()[key]
+    assert log[10] == f"{networks[key]:.3f} (SD {spread:.3f}, 2 seeds)"
+    assert log[11] == "2"
+    assert log[12] == "26"
 
 
 @needs_browser
@@ -133,3 +164,51 @@ def test_light_and_dark_pages_fit_a_phone(
     # Text never touches the right edge: nothing is cut off there.
     edge = pixels[:400, -8:]
     assert np.abs(edge.astype(int) - int(np.median(edge))).max() < 40
+
+
+FITS = """
+for (const box of document.querySelectorAll("details")) box.open = true;
+const asked = performance.getEntriesByType("resource").map((entry) => entry.name);
+parent.postMessage([document.documentElement.scrollWidth, innerWidth, asked.length], "*");
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_is_loaded_and_nothing_scrolls_sideways(
+    page_file: Path, tmp_path: Path, width: int
+) -> None:
+    with_scripts(page_file, "fits.html", FITS)
+    # A headless window is never narrower than 500 pixels, a frame may be.
+    frame = page_file.with_name("fits_frame.html")
+    frame.write_text(
+        "<title></title><script>onmessage = (e) => { document.title = e.data.join(); };</script>"
+        f'<iframe src="fits.html" style="width:{width}px;height:900px;border:0"></iframe>'
+    )
+    done = browse(frame.as_uri(), tmp_path, f"--window-size={width + 100},1000", "--dump-dom")
+    assert title_of(done) == f"{width},{width},0"
+
+
+AXE = Path(os.environ.get("AXE", PROJECT / "build" / "axe" / "package" / "axe.min.js"))
+CHECK = """
+for (const box of document.querySelectorAll("details")) box.open = true;
+axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => {
+  document.title = JSON.stringify(violations.flatMap((v) =>
+    ["serious", "critical"].includes(v.impact) ? v.nodes.map((n) => [v.id, n.html]) : []));
+});
+"""
+
+
+@needs_browser
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make axe` fetches it, with npm")
+@pytest.mark.parametrize("scheme", [1, 0])
+def test_axe_finds_no_serious_fault(page_file: Path, tmp_path: Path, scheme: int) -> None:
+    checked = with_scripts(page_file, "axe.html", AXE.read_text(encoding="utf-8"), CHECK)
+    done = browse(
+        checked.as_uri(),
+        tmp_path,
+        f"--blink-settings=preferredColorScheme={scheme}",
+        "--virtual-time-budget=60000",
+        "--dump-dom",
+    )
+    assert json.loads(title_of(done)) == []
