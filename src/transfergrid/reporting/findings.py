@@ -10,7 +10,6 @@ import pandas as pd
 
 from transfergrid.reporting.words import count, known, number, range_of
 
-
 NAMES = {
     "between_family_sd": "SD between families",
     "within_family_sd": "SD within families",

@@ -107,7 +107,7 @@ QUESTIONS = [
     {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "where": {}},
     {**TOP1, "margin": None, "where": WHOLE},
     {**SIZE, "margin": None, "where": WHOLE},
-    {"name": "noise", "kind": "seed_noise", "where": {}},
+    {"name": "noise", "kind": "seed_noise", "contrast": None, "where": {}},
 ]
 RECIPE = Recipe(
     optimizer="adamw",

@@ -100,7 +100,9 @@ def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: st
 def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
     row = {**CORRELATION, "low": low, "rho": rho, "high": high}
     declared = [{"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}}]
-    found = questions(declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95, NO_FINDINGS)
+    found = questions(
+        declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95, NO_FINDINGS
+    )
     assert found[0].answers[0].finding.startswith(finding)
     assert "n = 16 networks" in found[0].answers[0].support
 
@@ -143,7 +145,12 @@ def test_quantities_stand_under_their_question() -> None:
     table = pd.DataFrame(
         [
             {"question": "noise", "quantity": "seed_sd", "value": 0.004, "subject": "a"},
-            {"question": "noise", "quantity": "params_ratio_non_inferior", "value": 3, "subject": "mean of 2"},
+            {
+                "question": "noise",
+                "quantity": "params_ratio_non_inferior",
+                "value": 3,
+                "subject": "mean of 2",
+            },
             {"question": "other", "quantity": "share", "value": 0.4, "subject": "c"},
         ]
     )
@@ -177,7 +184,9 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
         {"name": "other", "kind": "contrast", "axis": "truncation", "baseline": 0},
     ]
     table = pd.DataFrame([CONTRAST, mean])
-    first, second = questions(declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS)
+    first, second = questions(
+        declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS
+    )
     assert [answer.subject for answer in first.answers] == ["mean of 2 architectures", "resnet18"]
     assert "3 seeds" in first.common
     assert "3 seeds" not in first.answers[0].support
