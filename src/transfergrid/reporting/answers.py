@@ -246,7 +246,7 @@ def _power(row: Mapping[Any, Any]) -> list[str]:
     power = row.get("power")
     if not known(power):
         return []
-    seeds = row.get("seeds_needed")
+    seeds: Any = row.get("seeds_needed")
     found = [f"power {percent(power, 0)}"]
     if known(seeds):
         needs = "no number of seeds gives 80 % power on so few patients"

@@ -18,8 +18,6 @@ PICTURE = "data:image/png;base64,"
 DROPPED = frozenset({"metadata", "style"})
 # matplotlib sets these for every element of the document; inside a page they belong to the figure.
 ROOT_STYLE = "stroke-linejoin:round;stroke-linecap:butt"
-FOREIGN = 8
-"""Colours not of the house from which on a figure, such as a heat map, keeps a light ground."""
 VARIABLES = {
     style.INK: "--ink",
     style.MUTED: "--muted",
@@ -39,9 +37,7 @@ def inline_svg(text: str, name: str, label: str) -> Markup:
         label: What a screen reader says.
 
     Returns:
-        The element: no fixed size, house colours as CSS variables, no style sheet, no script. A
-        figure with pictures or with many colours of its own has the class ``light``, because its
-        colours do not follow the page's.
+        The element: no fixed size, house colours as CSS variables, no style sheet, no script.
 
     Raises:
         UserError: The text is no SVG, or holds an element, event handler or link that a page from
@@ -51,7 +47,6 @@ def inline_svg(text: str, name: str, label: str) -> Markup:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise UserError(f"figure '{name}' is not valid SVG ({error}); draw it again.") from None
-    own = bool(root.findall(".//{*}image")) or _foreign(text) >= FOREIGN
     _clean(root, name)
     box = root.get("viewBox") or f"0 0 {root.get('width', '0')} {root.get('height', '0')}"
     root.attrib = {
@@ -59,13 +54,8 @@ def inline_svg(text: str, name: str, label: str) -> Markup:
         "role": "img",
         "aria-label": label,
         "style": ROOT_STYLE,
-        **({"class": "light"} if own else {}),
     }
     return Markup(ElementTree.tostring(root, encoding="unicode"))
-
-
-def _foreign(text: str) -> int:
-    return len(set(re.findall(r"#[0-9a-f]{6}\b", text)) - set(VARIABLES))
 
 
 def _plain(name: str) -> str:

@@ -281,21 +281,8 @@ def test_an_svg_is_renamed_recoloured_and_stripped() -> None:
     assert "url(#a-c)" in svg
     assert "stroke: var(--c1); fill: #123456" in svg
     assert "A &amp; B" in svg
-    assert 'class="light"' not in svg
     for gone in ("metadata", "<style", "width=", "xmlns", "xlink"):
         assert gone not in svg
-
-
-@pytest.mark.parametrize(
-    "inside",
-    [
-        '<image href="data:image/png;base64,AAAA"/>',
-        "".join(f'<path style="fill: #12345{i}"/>' for i in range(9)),
-    ],
-)
-def test_pictures_and_heat_maps_keep_a_light_ground(inside: str) -> None:
-    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1">{inside}</svg>'
-    assert 'class="light"' in inline_svg(text, "a", "A")
 
 
 @pytest.mark.parametrize(
