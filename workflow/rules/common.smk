@@ -34,9 +34,10 @@ for sentence in PLAN.warnings:
 # Neither is part of a cell's identity, and neither is tracked: a GPU may do what a CPU began.
 DEVICES = {study.study.config["device"] for study in PLAN.studies.values()}
 # A cluster's job has the device that it was queued for, whatever the study says by then.
-if workflow.remote_exec and "TRANSFERGRID_DEVICES" in os.environ:
-    DEVICES = set(os.environ["TRANSFERGRID_DEVICES"].split())
-os.environ["TRANSFERGRID_DEVICES"] = " ".join(sorted(DEVICES))
+QUEUED_FOR = os.environ.get("TRANSFERGRID_DEVICES", "")
+if workflow.remote_exec and QUEUED_FOR:
+    DEVICES = set(QUEUED_FOR.split())
+os.environ.update(TRANSFERGRID_DEVICES=" ".join(sorted(DEVICES)))
 GPUS = int(DEVICES != {"cpu"})
 
 # What depends on the machine goes in front of every command and so stays out of the rules' text,
