@@ -26,11 +26,12 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
 
     Args:
         setting: The study's key `claims`: the name of a published study, a list of claim ids, or a
-            mapping of `about` (either of these) and `where` (the cells that count).
+            mapping of `about` (either of these), `where` (the cells that count) and `stands_for`
+            (own pretraining -> that of the claims).
         source: The study's file, for messages.
 
     Returns:
-        `claims`, whole rows in the order of the table, and `where`.
+        `claims`, whole rows in the order of the table, `where` and `stands_for`.
 
     Raises:
         UserError: There is no such study or claim.
@@ -57,4 +58,5 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     return {
         "claims": [dict(row) for name, row in known.items() if name in wanted],
         "where": dict(settings.get("where", {})),
+        "stands_for": dict(settings.get("stands_for", {})),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from transfergrid.planning.claims import Claim
@@ -167,14 +167,13 @@ def selected(claim: Claim) -> dict[str, str]:
     return dict(part.split("=", 1) for part in claim["select"].split())
 
 
-def judge(
-    claims: Sequence[Claim], where: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader
-) -> list[Judged]:
+def judge(asked: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader) -> list[Judged]:
     """Judge every claim by every number of the study that it is about.
 
     Args:
-        claims: Rows of resources/claims.csv.
-        where: Values that the evidence's place must have where it has the axis.
+        asked: As `planning.claims.chosen_claims` returns it: the rows of resources/claims.csv, the
+            values that the evidence's place must have where it has the axis, and the pretrainings
+            that stand for one of the claims.
         evidence: The study's numbers.
         reader: Knows which data sets are drawn.
 
@@ -185,10 +184,11 @@ def judge(
     there = [
         one
         for one in evidence
-        if all(str(one.keys.get(axis, value)) == str(value) for axis, value in where.items())
+        if all(str(one.keys.get(axis, v)) == str(v) for axis, v in asked["where"].items())
     ]
+    there = [_renamed(one, asked["stands_for"]) for one in there]
     rows = []
-    for claim in claims:
+    for claim in asked["claims"]:
         wanted = selected(claim) if claim["rule"] else {}
         found = [
             one
@@ -205,6 +205,18 @@ def judge(
             said = "; ".join(filter(None, [one.label, one.condition]))
             rows.append(_row(claim, one, verdict(claim, one.low, one.high), data, said))
     return rows
+
+
+def _renamed(one: Evidence, stands_for: Mapping[str, str]) -> Evidence:
+    """Give a pretraining that stands for another that one's name, and say so."""
+    keys = dict(one.keys)
+    axes = ["pretraining", *(("a", "b") if keys.get("axis") == "pretraining" else ())]
+    stood = {keys[axis]: stands_for[keys[axis]] for axis in axes if keys.get(axis) in stands_for}
+    if not stood:
+        return one
+    keys |= {axis: stands_for.get(keys[axis], keys[axis]) for axis in axes if axis in keys}
+    said = [f"{own} stands for {other}" for own, other in stood.items()]
+    return replace(one, keys=keys, condition="; ".join(filter(None, [one.condition, *said])))
 
 
 def _row(claim: Claim, one: Evidence | None, verdict: str, data: str, evidence: str) -> Judged:

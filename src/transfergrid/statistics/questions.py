@@ -61,7 +61,7 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
     related = _related(study, cells, compared, reader, alpha)
     findings = list(_findings(study, cells, compared, reader, alpha))
     evidence = gather(compared, related, findings)
-    claims = judge(study["claims"]["claims"], study["claims"]["where"], evidence, reader)
+    claims = judge(study["claims"], evidence, reader)
     others = sensitivity(compared, related, reader, alpha)
     return Answers(
         contrasts=_table((one.row.row() for one in compared), CONTRAST_COLUMNS),

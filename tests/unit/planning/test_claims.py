@@ -40,7 +40,7 @@ def test_a_claim_has_a_source_and_a_rule_in_words(row: dict[str, str]) -> None:
 
 
 def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
-    assert chosen_claims([], "s.yaml") == {"claims": [], "where": {}}
+    assert chosen_claims([], "s.yaml") == {"claims": [], "where": {}, "stands_for": {}}
     assert len(chosen_claims("chextransfer", "s.yaml")["claims"]) == 44
     found = chosen_claims({"about": ["cxt.trunc.ratio"], "where": {"protocol": "p"}}, "s.yaml")
     assert [claim["claim"] for claim in found["claims"]] == ["cxt.trunc.ratio"]

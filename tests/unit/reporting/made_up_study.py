@@ -141,7 +141,7 @@ def study_json(
         "drawn shapes, fine-tuned on drawn chest films in CheXpert's layout.",
         "evaluation": EVALUATION,
         "questions": QUESTIONS,
-        "claims": {"claims": [], "where": {}},
+        "claims": {"claims": [], "where": {}, "stands_for": {}},
     }
     ids = {"target": DATASET, "source": SHAPES}
     return {

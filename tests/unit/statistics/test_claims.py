@@ -92,7 +92,8 @@ def evidence(name: str, value: float, low: float, high: float, **changes: Any) -
 
 def judged(name: str, *rows: Evidence, synthetic: bool = False, **where: Any) -> list[Judged]:
     claim = known_claims()[name]
-    return judge([claim], where, rows, reader(synthetic))
+    asked = {"claims": [claim], "where": where, "stands_for": {"shapes": "imagenet"}}
+    return judge(asked, rows, reader(synthetic))
 
 
 def test_a_claim_is_judged_by_its_own_number() -> None:
@@ -117,6 +118,18 @@ def test_where_chooses_the_recipe_and_each_number_left_gets_a_row() -> None:
     assert [row.verdict for row in judged(name, *rows, protocol="long")] == [NO]
 
 
+def test_a_pretraining_may_stand_for_the_claims_own() -> None:
+    name = "cxt.boost.significant"
+    (row,) = judged(name, evidence(name, 0.1, 0.05, 0.15, a="shapes", pretraining="shapes"))
+    assert row.verdict == YES and row.evidence == "question: row; shapes stands for imagenet"
+    name = "cxt.rho_params.pt"
+    (row,) = judged(name, evidence(name, 0.7, 0.4, 0.9, pretraining="shapes"))
+    assert row.verdict == YES
+    # A word that stands for nothing finds nothing.
+    (row,) = judged(name, evidence(name, 0.7, 0.4, 0.9, pretraining="forms"))
+    assert row.verdict == "not tested"
+
+
 def test_what_no_question_gives_is_not_tested() -> None:
     (row,) = judged("cxt.trunc.ratio")
     assert row.verdict == "not tested" and math.isnan(row.measured)
@@ -127,7 +140,7 @@ def test_what_no_question_gives_is_not_tested() -> None:
 
 def test_an_uncertain_number_is_never_printed() -> None:
     claim = {**known_claims()["bat.boost.mean"], "provenance": "unverified"}
-    (row,) = judge([claim], {}, [], reader())
+    (row,) = judge({"claims": [claim], "where": {}, "stands_for": {}}, [], reader())
     assert row.published == ""
 
 

@@ -67,7 +67,7 @@ def build(results: Path, patients: str = "known", missing: bool = False) -> dict
             "confidence": 0.95,
             "bootstrap": {"replicates": 200, "seed": 0},
         },
-        "claims": {"claims": [], "where": {}},
+        "claims": {"claims": [], "where": {}, "stands_for": {}},
         "questions": [
             {
                 "name": "boost",
