@@ -259,9 +259,10 @@ def gather(
         found.append(Evidence(keys, label, row.estimate, row.low, row.high, condition))
     for other in related:
         keys = {"kind": "correlation", "x": other.question["x"], "y": other.question["y"]}
+        keys |= {**other.question["where"], **other.place}  # a recipe that all share is in where
         line = other.row
         label = f"{line.question}: {line.x} and {line.y}, n = {line.n}"
-        found.append(Evidence({**keys, **other.place}, label, line.rho, line.low, line.high))
+        found.append(Evidence(keys, label, line.rho, line.low, line.high))
     for finding in findings:
         keys = {"kind": finding.kind, "quantity": finding.quantity, **finding.place}
         label = f"{finding.question}: {finding.quantity}, {finding.subject}"

@@ -14,6 +14,7 @@ from transfergrid.statistics.claims import (
     RULES,
     Evidence,
     Judged,
+    gather,
     judge,
     selected,
     verdict,
@@ -116,6 +117,18 @@ def test_where_chooses_the_recipe_and_each_number_left_gets_a_row() -> None:
     rows = [evidence(name, 0.1, 0.05, 0.15), evidence(name, -0.1, -0.15, -0.05, protocol="long")]
     assert [row.verdict for row in judged(name, *rows)] == [YES, NO]
     assert [row.verdict for row in judged(name, *rows, protocol="long")] == [NO]
+
+
+def test_a_correlations_recipe_is_told_by_its_question() -> None:
+    row = SimpleNamespace(
+        question="q", x="params", y="boost (...)", n=16, rho=-0.7, low=-0.9, high=0
+    )
+    asked = {"x": "params", "y": "boost", "where": {"protocol": "paper", "truncation": 0}}
+    place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
+    (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
+    name = "cxt.boost.small_gain_more"
+    assert [row.verdict for row in judged(name, one, protocol="paper")] == [MAYBE]
+    assert [row.verdict for row in judged(name, one, protocol="tuned")] == ["not tested"]
 
 
 def test_a_pretraining_may_stand_for_the_claims_own() -> None:
