@@ -162,7 +162,7 @@ def _block(figure: Figure, network: Network, tile: float, top: float) -> None:
         _film(_tile(figure, 0, bottom, tile), records[0], row)
         for column, record in enumerate(records, start=1):
             _map(_tile(figure, column, bottom, tile), record, row)
-            text = _note(record, row)
+            text = film_note(record, row)
             _text(figure, column * tile + 0.02, bottom - 0.12, text, fontsize=8)
 
 
@@ -191,14 +191,19 @@ def _film(ax: Axes, record: CamRecord, row: int) -> None:
     _picture(ax, np.asarray(image), record, row)
 
 
-def _map(ax: Axes, record: CamRecord, row: int) -> None:
+def heated(record: CamRecord, row: int) -> NDArray[np.uint8]:
+    """Return a film with its map over it, (h, w, 3) pixels of at most `TILE_PX` a side."""
     image = _shrunk(record.film_pixels[row])
     values = record.film_map[row].astype(np.float32)
     heat = np.asarray(Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR))
     colours = 255 * matplotlib.colormaps[HEAT](heat)[..., :3]
     share = HEAT_SHARE * np.clip(heat, 0, 1)[..., None]
     mixed = (1 - share) * np.asarray(image) + share * colours
-    _picture(ax, mixed.astype(np.uint8), record, row)
+    return mixed.astype(np.uint8)
+
+
+def _map(ax: Axes, record: CamRecord, row: int) -> None:
+    _picture(ax, heated(record, row), record, row)
     y, x = record.film_peak[row] + 0.5
     ax.plot(x, y, marker="x", markersize=5, markeredgewidth=1.4, color=CROSS, clip_on=False)
 
@@ -216,7 +221,8 @@ def _picture(ax: Axes, pixels: NDArray[np.uint8], record: CamRecord, row: int) -
     ax.set_ylim(side, 0)
 
 
-def _note(record: CamRecord, row: int) -> str:
+def film_note(record: CamRecord, row: int) -> str:
+    """Say what a film's map comes with: probability, and overlap where the region is known."""
     text = f"p {record.film_probability[row]:.2f}"
     if not record.film_map[row].any():
         return f"{text}, blank"

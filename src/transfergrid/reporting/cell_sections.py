@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from transfergrid.reporting.figure_data import truncation_name
 from transfergrid.reporting.history import curve_of, sparkline
+from transfergrid.reporting.map_tiles import MapTile
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import auroc, count, known, plural, scaled, seconds, signed
 
@@ -57,6 +58,7 @@ class Section:
         selections: The primary selection first.
         trials: Learning rates that were tried, rising.
         pointing: Rows of cams.csv with marks.
+        maps: Activation maps on films.
         facts: (what, value) pairs: weights, network, cost.
         spec: The specification as indented JSON, or empty.
     """
@@ -67,6 +69,7 @@ class Section:
     selections: tuple[Selected, ...]
     trials: tuple[Trial, ...]
     pointing: tuple[Mapping[str, Any], ...]
+    maps: tuple[MapTile, ...]
     facts: tuple[tuple[str, str], ...]
     spec: str
 
@@ -76,6 +79,7 @@ def sections(
     primary: str,
     records: Mapping[str, CellRecord],
     cams: pd.DataFrame | None = None,
+    maps: Mapping[str, tuple[MapTile, ...]] | None = None,
 ) -> list[Section]:
     """Return the sections of all cells in the study's order.
 
@@ -84,6 +88,7 @@ def sections(
         primary: The selection that the other figures of the page are under.
         records: Per cell what lies in its folder.
         cams: cams.csv, where the study has maps.
+        maps: Per cell its activation maps.
     """
     marks = _pointing(cams)
     names = [str(c).removeprefix("n_pos_") for c in cells if str(c).startswith("n_pos_")]
@@ -103,6 +108,7 @@ def sections(
                 selections=_selections(by_selection, primary),
                 trials=_trials(record.tuning),
                 pointing=marks.get(str(name), ()),
+                maps=(maps or {}).get(str(name), ()),
                 facts=tuple(_facts(row, record)),
                 spec=json.dumps(record.spec, indent=2) if record.spec else "",
             )

@@ -25,6 +25,7 @@ from transfergrid.reporting.figure_data import FigureData
 from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.leaderboard import leaderboard
+from transfergrid.reporting.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.records import CellRecord, read_cards, read_record
 from transfergrid.reporting.table_files import TABLES, csv_text, read_table
 from transfergrid.runtime.environment import environment_record
@@ -46,6 +47,7 @@ class ReportInput:
         environment: The record of what made the page.
         version: Version of TransferGrid.
         snapshot: What is known of the cells that have no result, if the page is a snapshot.
+        maps: Per cell its activation maps, where the study asks for them.
     """
 
     study: Mapping[str, Any]
@@ -56,6 +58,7 @@ class ReportInput:
     environment: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     snapshot: notes.Snapshot | None = None
+    maps: Mapping[str, tuple[MapTile, ...]] = field(default_factory=dict)
 
     @property
     def primary(self) -> str:
@@ -108,6 +111,7 @@ def read_report(
         environment=environment_record(),
         version=__version__,
         snapshot=snapshot,
+        maps={name: map_tiles(folder / "cams" / f"{name}.npz") for name in names if asked},
     )
 
 
@@ -172,7 +176,9 @@ def context(report: ReportInput) -> dict[str, Any]:
         "board": leaderboard(cells, report.records, style.marks_of(data.pretrainings)),
         "figures": figures(report, data),
         "sections": grouped(
-            sections(tables["cells"], report.primary, report.records, tables.get("cams"))
+            sections(
+                tables["cells"], report.primary, report.records, tables.get("cams"), report.maps
+            )
         ),
         "sources": tables["sources"].to_dict("records"),
         "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
