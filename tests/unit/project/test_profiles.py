@@ -1,0 +1,32 @@
+"""The profile for Slurm holds what it replaces, and nothing that would throttle a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+PROFILES = Path(__file__).parents[3] / "profiles"
+DEFAULT = yaml.safe_load((PROFILES / "default" / "profile.yaml").read_text())
+SLURM = yaml.safe_load((PROFILES / "slurm" / "profile.yaml").read_text())
+
+
+def test_the_slurm_profile_repeats_the_default_one():
+    assert {key: SLURM.get(key) for key in DEFAULT} == DEFAULT
+
+
+def test_slurm_alone_hands_out_the_gpus():
+    limits = {limit.partition("=")[0] for limit in SLURM["resources"]}
+    scopes = dict(scope.split("=") for scope in SLURM["set-resource-scopes"])
+    assert {scopes.get(limit) for limit in limits} == {"local"}
+
+
+def test_arrays_stay_off():
+    # The plugin leaves jobs of an incomplete array waiting for ever.
+    assert "slurm-array-jobs" not in SLURM
+
+
+def test_each_setting_of_the_slurm_profile_has_a_reason():
+    _, *settings = (PROFILES / "slurm" / "profile.yaml").read_text().strip().split("\n\n")
+    for paragraph in settings:
+        assert paragraph.startswith("# "), paragraph

@@ -1,0 +1,254 @@
+"""The grid on a real Slurm of one node: jobs that are cancelled, nodes that die, studies edited."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.workflow.conftest import Outcome, Workspace
+from tests.workflow.slurm.one_node import OneNode, missing_programs
+
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.paths import PROJECT
+
+pytestmark = pytest.mark.slow
+PROFILE = PROJECT / "profiles" / "slurm"
+# Here jobs live for less than ten seconds.
+SOON = ("--slurm-init-seconds-before-status-checks", "8")
+# A run that takes longer hangs.
+SECONDS = 900
+
+# Four trainings of some ten seconds for the two GPUs; torch sees none and trains on the CPU.
+QUEUE: dict[str, Any] = {
+    "device": "auto",
+    "pretrainings": {"random": {"kind": "random"}},
+    "recipe": {"epochs": 120},
+    "grid": [
+        {
+            "datasets": ["films"],
+            "architectures": ["lcnet_050"],
+            "pretrainings": ["random"],
+            "truncations": [0],
+            "seeds": [0, 1, 2, 3],
+        }
+    ],
+    "questions": [],
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneNode]:
+    missing = missing_programs()
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        missing.append("snakemake-executor-plugin-slurm")
+    if missing:
+        reason = f"Slurm is not installed ({', '.join(missing)} missing)"
+        if os.environ.get("TRANSFERGRID_REQUIRE_SLURM"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    node = OneNode(tmp_path_factory.mktemp("slurm"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.stop()
+
+
+@pytest.fixture()
+def cluster(node: OneNode, monkeypatch: pytest.MonkeyPatch) -> Iterator[OneNode]:
+    """The cluster, found by the commands of this test; no job outlives it."""
+    for name, value in node.variables.items():
+        monkeypatch.setenv(name, value)
+    yield node
+    node.cancel_all()
+
+
+class Run:
+    """Snakemake on the cluster, at work beside the test."""
+
+    def __init__(self, workspace: Workspace, *arguments: str) -> None:
+        self.workspace = workspace
+        self.output = workspace.folder / "snakemake.txt"
+        with self.output.open("w") as output:
+            command = workspace.command("--workflow-profile", PROFILE, *SOON, *arguments)
+            self.process = subprocess.Popen(
+                **command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def wait(self) -> Outcome:
+        """Wait for its end."""
+        try:
+            status = self.process.wait(SECONDS)
+        finally:
+            self.kill()
+        return Outcome(status, self.output.read_text())
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait while the run goes on; its output is shown where `condition` never holds."""
+        end = time.monotonic() + SECONDS
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                pytest.fail(f"{what} was not seen:\n{self.output.read_text()[-6000:]}")
+            time.sleep(0.2)
+
+
+@pytest.fixture()
+def start(cluster: OneNode, workspace: Workspace) -> Iterator[Callable[..., Run]]:
+    """Start runs that end with the test."""
+    runs: list[Run] = []
+
+    def begin(*arguments: str) -> Run:
+        runs.append(Run(workspace, *arguments))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        run.kill()
+
+
+def cells(workspace: Workspace) -> list[Path]:
+    return sorted((workspace.folder / "results" / "cells").glob("*-seed*"))
+
+
+def events(cell: Path, name: str) -> list[dict[str, Any]]:
+    """What the job that has a cell now, or had it last, told of itself."""
+    path = cell / "logs" / "progress.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [event for line in lines if (event := json.loads(line))["event"] == name]
+
+
+def job_of(cluster: OneNode, cell: str) -> str:
+    """Return the newest Slurm job that trains a cell."""
+    jobs = re.findall(
+        rf"^(\d+) rule_train\S*{cell}$",
+        cluster.command("squeue", "--states=all", "--noheader", "--format=%i %k"),
+        flags=re.MULTILINE,
+    )
+    return max(jobs, key=int)
+
+
+def assert_finished_as_planned(cell: Path) -> None:
+    spec = json.loads((cell / "spec.json").read_text())
+    record = json.loads((cell / "train.json").read_text())
+    assert cell_name(spec) == cell.name == record["cell"]
+    assert record["status"] == "finished"
+    steps = [json.loads(line)["step"] for line in (cell / "history.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+def test_the_default_study_to_its_report(
+    cluster: OneNode, workspace: Workspace, start: Callable[..., Run]
+) -> None:
+    # A slice, with fewer films and epochs: the whole takes two cores a quarter of an hour here.
+    study = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    study["datasets"]["phantom"].update(patients=80, valid_patients=60, test_patients=60)
+    study["datasets"]["shapes"].update(patients=64, valid_patients=40, test_patients=40)
+    study["protocols"]["source"]["epochs"] = 1
+    study["recipe"]["epochs"] = 2
+    part = {"architectures": ["lcnet_050"], "truncations": [0], "seeds": [0]}
+    study["grid"] = [{**study["grid"][0], **part}]
+    (workspace.folder / "study.yaml").write_text(yaml.safe_dump(study))
+    outcome = start().wait()
+    assert outcome.status == 0, outcome.text[-6000:]
+    assert len(cells(workspace)) == 3  # two targets and the source of one of them
+    for cell in cells(workspace):
+        assert_finished_as_planned(cell)
+    results = workspace.folder / "results"
+    assert "TransferGrid demo" in (results / "demo" / "report.html").read_text()
+    jobs = cluster.command("scontrol", "show", "job", "--oneliner").splitlines()
+    assert not [job for job in jobs if "gres:gpu" in job]  # device: cpu
+    grouped = [job for job in jobs if "/group_ensemble" in job]
+    assert len(grouped) == 1
+    assert "NumCPUs=1 " in grouped[0]
+    assert "Nothing to be done" in workspace.snakemake("--workflow-profile", PROFILE, "-n").text
+
+
+def test_a_queued_job_keeps_its_device(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a job: the study is parsed again, and asks for a GPU that the allocation does not have.
+    workspace.write(QUEUE)
+    monkeypatch.setenv("TRANSFERGRID_DEVICES", "cpu")
+    text = workspace.snakemake("-n", "--printshellcmds", "--mode", "remote").text
+    assert "--gpus 0" in text
+    assert "--gpus 1" not in text
+
+
+def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
+    cluster: OneNode, workspace: Workspace, start: Callable[..., Run]
+) -> None:
+    workspace.write(QUEUE)
+    run = start("--until", "train")
+    run.until(lambda: len([c for c in cells(workspace) if events(c, "step")]) == 2, "a step")
+    first, second = (cell for cell in cells(workspace) if events(cell, "step"))
+    queued = set(cells(workspace)) - {first, second}
+
+    # Two train, two wait for a GPU: now the study keeps one seed, at another learning rate.
+    job = cluster.command("scontrol", "show", "job", job_of(cluster, first.name))
+    assert "gres:gpu:1" in job
+    assert len(queued) == 2
+    grid = [{**QUEUE["grid"][0], "seeds": [1]}]
+    workspace.write({**QUEUE, "recipe": {"epochs": 120, "learning_rate": 0.5}, "grid": grid})
+
+    begun = job_of(cluster, first.name)
+    cluster.command("scancel", begun)
+    log = first / "logs" / "train.log"
+    run.until(lambda: "state saved at step" in log.read_text(), "the end of a cancelled training")
+    saved = re.findall(r"state saved at (step \d+ of \d+)", log.read_text())[0]
+    run.until(lambda: f"continuing at {saved}" in log.read_text(), "another attempt")
+    run.until(lambda: bool(events(first, "step")), "a step of the other attempt")
+
+    again = job_of(cluster, first.name)
+    assert again != begun
+    cluster.crash_node()
+    time.sleep(8)  # a younger job would be thought to be still on its way to the node
+    cluster.start_node()
+    run.until(
+        lambda: "Restarts=1" in cluster.command("scontrol", "show", "job", again),
+        "a job that Slurm has requeued",
+    )
+    outcome = run.wait()
+    assert outcome.status == 0, outcome.text[-6000:]
+    assert len(cells(workspace)) == 4
+    for cell in cells(workspace):
+        assert_finished_as_planned(cell)
+    workspace.write(QUEUE)
+    done = workspace.snakemake("--workflow-profile", PROFILE, "-n", "--until", "train")
+    assert done.jobs["train"] == 0
+
+
+def test_an_unreadable_study_fails_the_queued_and_the_next_run_mends_it(
+    cluster: OneNode, workspace: Workspace, start: Callable[..., Run]
+) -> None:
+    grid = [{**QUEUE["grid"][0], "seeds": [0, 1, 2]}]
+    study = workspace.write({**QUEUE, "recipe": {"epochs": 10}, "grid": grid})
+    run = start("--until", "train", "--retries", "0")
+    run.until(lambda: len([c for c in cells(workspace) if events(c, "start")]) == 2, "a start")
+    text = study.read_text()
+    study.write_text("recipe: {")
+    outcome = run.wait()
+    assert outcome.status != 0
+    finished = [cell for cell in cells(workspace) if (cell / "train.json").exists()]
+    assert len(finished) == 2
+    study.write_text(text)
+    outcome = start("--until", "train").wait()
+    assert outcome.status == 0, outcome.text[-6000:]
+    assert outcome.jobs["train"] == 1
+    for cell in cells(workspace):
+        assert_finished_as_planned(cell)
