@@ -9,16 +9,24 @@ import pytest
 from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.bootstrap_rows import BOOTSTRAP
 from transfergrid.reporting.tables import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
+from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.contrasts import Contrast
 from transfergrid.statistics.correlation import Correlation
+from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
+HIDDEN = {"seeds", "p_difference"}
+CONTRASTS = [name for name in Contrast.__dataclass_fields__ if name not in HIDDEN]
 COLUMNS = {
     "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
     "sources": list(SOURCES),
     "bootstrap": list(BOOTSTRAP),
-    "contrasts": [name for name in Contrast.__dataclass_fields__ if name != "p_difference"],
+    "contrasts": CONTRASTS,
     "correlations": list(Correlation.__dataclass_fields__),
+    "findings": [name for name in Finding.__dataclass_fields__ if name != "place"],
+    "claims": list(CLAIM_COLUMNS),
+    "sensitivity": list(Sensitivity.__dataclass_fields__),
 }
 
 
