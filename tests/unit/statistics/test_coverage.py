@@ -99,9 +99,10 @@ def test_tests_hold_their_level(seeds: int, seed_sd: float) -> None:
     same = simulate(seeds, seed_sd, (0.75, 0.75))
     wrong = np.mean([2 * stats.t.sf(abs(d.estimate) / d.se, d.df) < 0.05 for d in same])
     assert wrong <= 0.07
-    # At the margin itself, equivalence is found once in twenty at most.
-    edge = simulate(seeds, seed_sd, (0.78, 0.72))
-    assert np.mean([tost(d.estimate, d.se, d.df, 0.06) < 0.05 for d in edge]) <= 0.065
+    # At the margin itself, equivalence is found once in twenty.
+    # The margin is wide, so that the standard error is small beside it and the test can reject.
+    edge = simulate(seeds, seed_sd, (0.9, 0.6))
+    assert 0.03 <= np.mean([tost(d.estimate, d.se, d.df, 0.3) < 0.05 for d in edge]) <= 0.075
 
 
 @pytest.mark.slow
