@@ -71,7 +71,7 @@ def test_the_small_study_is_the_same_grid_with_shapes_for_imagenet() -> None:
     assert full == {cell.point for cell in planned("chextransfer_small").targets}
     questions = [
         [
-            (q["name"], q["kind"], q.get("axis"), q.get("baseline"), q.get("margin"), q["where"])
+            (q["name"], q["kind"], q.get("axis"), q.get("baseline"), q.get("margin"), q.get("where"))
             for q in planned(name).study.config["questions"]
         ]
         for name in NAMES
