@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.words import count, known, number, range_of
+from transfergrid.reporting.words import NOTHING, count, known, number, range_of
 
 NAMES = {
     "between_family_sd": "SD between families",
@@ -53,12 +53,14 @@ class Finding:
 
 
 def findings(table: pd.DataFrame) -> dict[str, list[Finding]]:
-    """Return the rows of findings.csv by question, means over networks first."""
+    """Return the rows of findings.csv by question: means over networks first, blanks last."""
     found: dict[str, list[Finding]] = {}
     for row in table.to_dict("records"):
         found.setdefault(str(row["question"]), []).append(_finding(row))
     return {
-        name: sorted(rows, key=lambda row: not row.subject.startswith("mean"))
+        name: sorted(
+            rows, key=lambda row: (row.value == NOTHING, not row.subject.startswith("mean"))
+        )
         for name, rows in found.items()
     }
 

@@ -144,6 +144,7 @@ def test_quantities_stand_under_their_question() -> None:
     declared = [{"name": "noise", "kind": "seed_noise", "where": {}}]
     table = pd.DataFrame(
         [
+            {"question": "noise", "quantity": "b", "value": math.nan, "subject": "mean of 2"},
             {"question": "noise", "quantity": "seed_sd", "value": 0.004, "subject": "a"},
             {
                 "question": "noise",
@@ -169,6 +170,7 @@ def test_quantities_stand_under_their_question() -> None:
             "3",
         ),
         ("a", "SD between seeds", "0.004"),
+        ("mean of 2", "b", "–"),
     ]
     assert second.name == "other"
 
