@@ -16,7 +16,7 @@ from transfergrid.planning.plan import FIGURES, STAGES, TABLES, Plan, PlannedStu
 
 AFTER = {"tables": "ensemble", "statistics": "tables", "figures": "statistics", "report": "figures"}
 """The stage that each one follows."""
-_STATISTICS = ("contrasts", "correlations")
+_STATISTICS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
         ]
     return {
         "statistics": made["tables"][:1],
-        "figures": [made["tables"][0], *made["statistics"]],
+        "figures": [made["tables"][0], *made["statistics"][:2]],
         "report": [*made["figures"], *made["tables"][1:]],
     }[stage]
 
