@@ -34,6 +34,7 @@ TUNED: dict[str, Any] = {
         "finetune": {"tune": {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}}
     },
     "grid": [{**SMALL["grid"][0], "truncations": [0]}],
+    "cams": {"where": {"pretraining": "random"}},
 }
 
 
@@ -149,6 +150,12 @@ TUNED_CASES: dict[str, tuple[dict[str, Any], Callable[[], None] | None]] = {
     ),
     "a trial's specification gone": ({}, remove("cells/*random*lr0.0001-*/spec.json")),
     "weights freed, the choices gone": ({}, all_of(free, remove("tuning"))),
+    "more films in a map": ({"cams": {"films": 2}}, None),
+    "a map gone": ({}, remove("small/cams/*random*")),
+    "a map gone, weights freed": ({}, all_of(free, remove("small/cams/*random*"))),
+    "the maps' table gone": ({}, remove("small/tables/cams.csv")),
+    "no maps any more": ({"cams": None}, None),
+    "a table of the statistics gone": ({}, remove("small/tables/findings.csv")),
     "touched in reverse, no records": ({}, all_of(touch_all, forget)),
 }
 

@@ -22,7 +22,7 @@ from transfergrid.planning.paths import (
     tuning_file,
     weights_directory,
 )
-from transfergrid.planning.plan import Plan
+from transfergrid.planning.plan import Plan, PlannedStudy
 
 SPEC, RECORD, STATE = "spec.json", "train.json", "resume.pt"
 TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
@@ -41,6 +41,7 @@ class Jobs:
         trains: Cells that are trained.
         scores: Cells that are scored; trials of learning rates never are.
         tunes: Tunings that choose a learning rate.
+        maps: By study, cells whose class activation maps are made.
     """
 
     files: Mapping[str, Mapping[str, int]]
@@ -50,6 +51,7 @@ class Jobs:
     trains: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
     tunes: set[str] = field(default_factory=set)
+    maps: dict[str, set[str]] = field(default_factory=dict)
 
 
 def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> Jobs:
@@ -75,6 +77,8 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
         made = tuning_file(tuning_id, results)
         if not made.exists() or memory.incomplete(str(made)):
             jobs.tunes.add(tuning_id)
+    for name, study in plan.studies.items():
+        jobs.maps[name] = {c.name for c in study.cam_cells if _is_mapped(study, c, results, memory)}
     _spread(plan, jobs, results)
     return jobs
 
@@ -85,13 +89,16 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
     scored = {name for name, cell in plan.cells.items() if not cell.trial}
     size = -1
     while size != (size := _size(jobs)):
-        jobs.trains |= {name for name in jobs.scores if TRAINED not in jobs.files[name]}
+        wanted = jobs.scores.union(*jobs.maps.values())
+        jobs.trains |= {name for name in wanted if TRAINED not in jobs.files[name]}
         for name in jobs.specs:
             inputs = missing[name]
             jobs.prepare |= inputs.prepare
             jobs.weights |= inputs.weights
             jobs.trains |= inputs.trains
         jobs.scores |= jobs.trains & scored
+        for name, study in plan.studies.items():
+            jobs.maps[name] |= {c.name for c in study.cam_cells if c.name in jobs.trains}
         jobs.tunes |= {
             tuning_id
             for tuning_id, tuning in plan.tunings.items()
@@ -108,8 +115,8 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
 
 
 def _size(jobs: Jobs) -> int:
-    rooms = (jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes)
-    return sum(map(len, rooms))
+    rooms = [jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes]
+    return sum(map(len, rooms + list(jobs.maps.values())))
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
@@ -148,6 +155,21 @@ def _files(folder: Path) -> dict[str, int]:
         except OSError:
             continue
     return found
+
+
+def _is_mapped(study: PlannedStudy, cell: Cell, results: Path, memory: Memory) -> bool:
+    """Tell whether maps of a cell would be made, whatever becomes of the training."""
+    stamp = results / "stamps" / study.stamps["cams"][0]
+    made = map_file(study.name, cell.name, results)
+    if not stamp.exists() or not made.exists() or memory.incomplete(str(made)):
+        return True
+    receipt = cell_directory(cell.name, results) / TRAINED
+    return bool(memory.updated([str(receipt), str(stamp)], [str(made)]))
+
+
+def map_file(study: str, cell: str, results: Path) -> Path:
+    """Return the file of a cell's class activation maps in a study."""
+    return results / study / "cams" / f"{cell}.npz"
 
 
 def _is_scored(

@@ -64,7 +64,8 @@ def survey(plan: Plan, results: Path = RESULTS) -> Survey:
     jobs = planned_jobs(plan, results, memory)
     states = cell_states(plan, results, jobs)
     stages = {
-        name: stage_states(study, states, results, memory) for name, study in plan.studies.items()
+        name: stage_states(study, states, results, memory, jobs.maps[name])
+        for name, study in plan.studies.items()
     }
     return Survey(plan, results, jobs, states, stages, measurements(results))
 
@@ -199,7 +200,8 @@ def _stage_lines(stages: Sequence[StageState]) -> list[str]:
         before = AFTER.get(stage.stage)
         earlier = next((s.reasons for s in stages if s.stage == before), ())
         new = [reason for reason in stage.reasons if reason not in earlier]
-        follows = f"follows the {before}" if before else "follows the scores"
+        scores = "trainings" if stage.stage == "cams" else "scores"
+        follows = f"follows the {before}" if before else f"follows the {scores}"
         rows.append([stage.stage, "; ".join(new) if new else follows])
     if not rows:
         return _heading("  tables, figures and report are up to date")

@@ -209,7 +209,7 @@ def shown(value: Any) -> str:
 
 
 _EVALUATION = {"evaluation.primary"}
-_OUTSIDE = {"cells", "questions", "templates", "resolved", "recipes", "code", "name"}
+_OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -219,6 +219,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("code changed")
     phrases += _cell_phrases(old.get("cells") or [], new.get("cells") or [])
     phrases += _question_phrases(old.get("questions") or [], new.get("questions") or [])
+    if old.get("claims") != new.get("claims"):
+        phrases.append("claims changed")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfergrid.commands.jobs import SCORED
+from transfergrid.commands.jobs import SCORED, map_file
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
 from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
 from transfergrid.planning.plan import FIGURES, STAGES, TABLES, Plan, PlannedStudy
 
-AFTER = {"tables": "ensemble", "statistics": "tables", "figures": "statistics", "report": "figures"}
+AFTER = {
+    "tables": "ensemble",
+    "statistics": "tables",
+    "figures": "statistics",
+    "panels": "cams",
+    "report": "figures",
+}
 """The stage that each one follows."""
 _STATISTICS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
 
@@ -39,29 +45,48 @@ def stage_states(
     cells: Mapping[str, CellState],
     results: Path = RESULTS,
     memory: Memory | None = None,
+    maps: Set[str] = frozenset(),
 ) -> list[StageState]:
-    """Return the state of every stage of a study, in their order."""
+    """Return the state of every stage of a study, in their order.
+
+    Args:
+        study: The study.
+        cells: The state of its cells by name.
+        results: The folder of results.
+        memory: What Snakemake remembers.
+        maps: Cells whose class activation maps are made.
+    """
     memory = memory or Memory()
     states: dict[str, StageState] = {}
-    for stage in STAGES:
+    for stage in _stages(study):
         name, content = study.stamps[stage]
         stamp = results / "stamps" / name
         reasons = [] if stamp.exists() else _stamp_reasons(stamp, content)
         if stage == "ensemble":
             jobs = _ensemble_jobs(study, cells, stamp, results, memory)
+        elif stage == "cams":
+            jobs = len(maps)
         else:
             before = states[AFTER[stage]].jobs or (
                 stage == "tables" and any(cells[cell.name].scores for cell in study.scored)
             )
+            before = before or (stage == "report" and "panels" in states and states["panels"].jobs)
             missing = _missing(study, stage, results, memory)
             if missing and not reasons:
                 reasons = missing
             jobs = int(bool(before or reasons or _updated(study, stage, stamp, results, memory)))
         if jobs and not reasons:
             follows = stage in AFTER and states[AFTER[stage]].jobs
-            reasons = [] if follows or stage == "ensemble" else ["what it is made of changed"]
+            first = stage in ("ensemble", "cams")
+            reasons = [] if follows or first else ["what it is made of changed"]
         states[stage] = StageState(stage, jobs, tuple(reasons))
     return list(states.values())
+
+
+def _stages(study: PlannedStudy) -> tuple[str, ...]:
+    """Return the stages of a study, each after those that it follows."""
+    maps = ("cams", "panels") if study.cam_cells else ()
+    return (*STAGES[:-1], *maps, STAGES[-1])
 
 
 def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
@@ -118,6 +143,7 @@ def _outputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
         "tables": [folder / "tables" / f"{name}.csv" for name in tables],
         "statistics": [folder / "tables" / f"{name}.csv" for name in _STATISTICS],
         "figures": [folder / "figures" / f"{name}.svg" for name in FIGURES],
+        "panels": [folder / "tables" / "cams.csv", folder / "figures" / "cams.svg"],
         "report": [folder / "report.html"],
     }[stage]
 
@@ -131,10 +157,12 @@ def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
             for cell in study.targets
             for selection in study.selections
         ]
+    maps = [map_file(study.name, cell.name, results) for cell in study.cam_cells]
     return {
         "statistics": made["tables"][:1],
+        "panels": maps,
         "figures": [made["tables"][0], *made["statistics"][:2]],
-        "report": [*made["figures"], *made["tables"][1:]],
+        "report": [*made["figures"], *made["tables"][1:], *(made["panels"] if maps else [])],
     }[stage]
 
 
