@@ -23,8 +23,8 @@ from transfergrid.planning.paths import PROJECT
 
 pytestmark = pytest.mark.slow
 PROFILE = PROJECT / "profiles" / "slurm"
-# Here jobs live for less than ten seconds.
-SOON = ("--slurm-init-seconds-before-status-checks", "8")
+# Snakemake looks at its jobs after so many seconds, then after eleven; most are done by then.
+SOON = ("--slurm-init-seconds-before-status-checks", "1")
 # A run that takes longer hangs.
 SECONDS = 900
 
@@ -32,7 +32,7 @@ SECONDS = 900
 QUEUE: dict[str, Any] = {
     "device": "auto",
     "pretrainings": {"random": {"kind": "random"}},
-    "recipe": {"epochs": 120},
+    "recipe": {"epochs": 80},
     "grid": [
         {
             "datasets": ["films"],
@@ -204,7 +204,7 @@ def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     assert "gres:gpu:1" in job
     assert len(queued) == 2
     grid = [{**QUEUE["grid"][0], "seeds": [1]}]
-    workspace.write({**QUEUE, "recipe": {"epochs": 120, "learning_rate": 0.5}, "grid": grid})
+    workspace.write({**QUEUE, "recipe": {"epochs": 80, "learning_rate": 0.5}, "grid": grid})
 
     begun = job_of(cluster, first.name)
     cluster.command("scancel", begun)

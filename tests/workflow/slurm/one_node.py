@@ -60,10 +60,12 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 MpiDefault=none
 ReturnToService=2
+# As on many clusters: a job that is to be requeued has to say so.
+JobRequeue=0
 # A job that a returning node does not know is requeued once it is this many seconds old.
 BatchStartTimeout=1
 MessageTimeout=5
-SchedulerParameters=sched_interval=2
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 GresTypes=gpu
