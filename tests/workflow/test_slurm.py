@@ -190,6 +190,26 @@ def test_a_queued_job_keeps_its_device(
     assert "--gpus 1" not in text
 
 
+def test_the_shell_of_a_job_outlives_sigterm(workspace: Workspace) -> None:
+    # Slurm signals every process of a job, and kills those that are left when the shell has ended.
+    workspace.write(QUEUE)
+    run = workspace.start("--until", "train")
+    try:
+        end = time.monotonic() + SECONDS
+        while not (found := [e for cell in cells(workspace) for e in events(cell, "start")]):
+            assert run.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        status = Path(f"/proc/{found[0]['pid']}/status")
+        shell = int(re.findall(r"^PPid:\t(\d+)$", status.read_text(), flags=re.MULTILINE)[0])
+        assert Path(f"/proc/{shell}/comm").read_text().strip() == "bash"
+        os.kill(shell, signal.SIGTERM)
+        time.sleep(1)
+        assert f"PPid:\t{shell}\n" in status.read_text()
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+
+
 def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     cluster: OneNode, workspace: Workspace, start: Callable[..., Run]
 ) -> None:
