@@ -133,7 +133,7 @@ def copy_project(folder: Path) -> Path:
     for name in ("src", "workflow", "resources", "profiles", "envs"):
         ignored = shutil.ignore_patterns("*.egg-info")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    for name in ("Snakefile", "config.yaml"):
+    for name in ("Snakefile", "config.yaml", "CITATION.cff"):
         shutil.copy2(PROJECT / name, folder / name)
     return folder
 
