@@ -48,7 +48,8 @@ def wait_for(condition, what: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_run_is_mended_by_the_command_that_is_named(workspace) -> None:
     folder = workspace.folder
-    workspace.write({"datasets": {"films": {"patients": 40_000}}})
+    many = {"patients": 40_000}  # either may be drawn first
+    workspace.write({"datasets": {"films": many, "textures": many}})
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", str(folder)]
     command += ["--configfile", str(folder / "study.yaml")]
     run = subprocess.Popen(
