@@ -258,7 +258,8 @@ def _contrast(
     method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
     if se > _ROUNDING:
         arm = float(stats.t.isf(alpha / 2, df)) * se
-        low, high = result.estimate - arm, result.estimate + arm
+        # With hardly any degrees of freedom the arm is astronomic; a difference is within one.
+        low, high = max(result.estimate - arm, -1.0), min(result.estimate + arm, 1.0)
         p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))
         p = p_difference if margin is None else tost(result.estimate, se, df, margin)
         aim = (effect if margin is None else margin, margin is not None, alpha)
