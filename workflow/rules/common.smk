@@ -71,7 +71,8 @@ onstart:
     ):
         os.environ.update(TRANSFERGRID_FRESH="1")
     if GPUS and workflow.local_exec:
-        granted = workflow.resource_settings.resources.get("gpu")
+        limit = workflow.resource_settings.resources.get("gpu")
+        granted = getattr(limit, "value", limit)
         seen = len(visible(list_boards(), os.environ.get(VISIBLE)))
         device = "cuda" if DEVICES == {"cuda"} else "auto"
         warning = gpu_limit_warning(device, granted, seen, local=True)

@@ -244,7 +244,7 @@ def test_equivalence_and_difference_are_adjusted_apart() -> None:
 
 
 def test_an_interval_stays_within_what_a_difference_can_be() -> None:
-    # Two seeds that disagree and patients who hardly vary: Satterthwaite leaves one degree of
+    # Two seeds that disagree and patients who hardly vary: Satterthwaite leaves hardly a degree of
     # freedom, and t times the error is above one.
     values = np.full(50, 1e-6) * np.where(np.arange(50) % 2, 1, -1)
 
@@ -252,7 +252,7 @@ def test_an_interval_stays_within_what_a_difference_can_be() -> None:
         ids = np.arange(50)
         return {s: Influence(e, ids, values * (1 + s)) for s, e in enumerate(estimates)}
 
-    row, _ = contrast_of_influences([(runs(0.9, 0.6), runs(0.5, 0.7))], NAMES, 50)
+    row, _ = contrast_of_influences([(runs(0.9, 0.2), runs(0.5, 0.7))], NAMES, 50)
     assert row is not None
     se = math.hypot(row.se_patient, row.se_seed)
     assert stats.t.isf(0.025, row.df) * se > 1.2
