@@ -123,7 +123,7 @@ class Place:
 
 def subject(path: str) -> str:
     """Return what a file is about, hashes left out."""
-    parts = [re.sub(r"[.-][0-9a-f]{8}(?=$|\.)", "", part) for part in Path(path).parts[1:]]
+    parts = [re.sub(r"[.-][0-9a-f]{8}(?=$|\.|-seed)", "", part) for part in Path(path).parts[1:]]
     if parts[0] in ("cells", "cache", "stamps", "tuning"):
         return parts[1]
     return ":".join(parts[2:4]) if parts[1] == "ensemble" else parts[0]
@@ -413,7 +413,7 @@ def test_trials_are_shared_by_seeds_and_kept_where_they_can_be(
         return frozenset((rule, f"ours-lcnet_050-random-drop0-{c}") for c in cells for rule in MADE)
 
     chosen = frozenset({("tune", "ours-lcnet_050-random-drop0-tuned")})
-    one, two, three = (f"tuned.lr{rate}-seed0" for rate in ("0.001", "0.01", "0.03"))
+    one, two, three = (f"trial.lr{rate}-seed0" for rate in ("0.001", "0.01", "0.03"))
     assert write([1e-3, 1e-2], [0]) == made("tuned-seed0", one, two) | chosen
     outcome = place.workspace.snakemake()
     assert outcome.status == 0, outcome.text[-3000:]

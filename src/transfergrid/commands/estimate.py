@@ -78,6 +78,8 @@ def recipes(study: PlannedStudy) -> dict[str, Recipe]:
 
 def kept(recipe: Recipe, images: Images) -> int:
     """Return how many checkpoints a training leaves, at most."""
+    if recipe.keep_checkpoints == 0:
+        return 0
     rows = trained_images(recipe, images)
     every = recipe.validate_every_examples or rows
     validations = math.ceil(recipe.epochs * rows / max(every, 1))

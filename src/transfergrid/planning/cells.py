@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from transfergrid.planning.architectures import (
@@ -16,6 +17,7 @@ from transfergrid.planning.architectures import (
 from transfergrid.planning.fingerprint import prepare_fingerprint, stage_fingerprint
 from transfergrid.planning.grid import Point, expand
 from transfergrid.planning.naming import name_of
+from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -143,13 +145,14 @@ class CellBuilder:
             return None
         trials = {}
         for rate in recipe.tune.learning_rates:
-            name = f"{point.protocol}.lr{rate:f}".rstrip("0")
+            trial_recipe = recipe.trial(rate)
+            name = trial_protocol(trial_recipe)
             if name in self.study.recipes:
                 raise UserError(
                     f"{self.study.source}: protocol '{name}' is what a trial of "
                     f"'{point.protocol}' is called; rename it."
                 )
-            self._recipes[name] = recipe.trial(rate)
+            self._recipes[name] = trial_recipe
             trial = replace(point, protocol=name, seed=recipe.tune.seed)
             trials[rate] = self.cell(trial).name
         axes = (point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}")
@@ -268,6 +271,12 @@ class CellBuilder:
             protocol=settings["protocol"],
             seed=point.seed if settings["seed"] == "same" else settings["seed"],
         )
+
+
+def trial_protocol(recipe: Recipe) -> str:
+    """Return the name of a trial's recipe: protocols that try a rate in the same way share it."""
+    rate = format(Decimal(repr(recipe.learning_rate)), "f")
+    return f"trial.lr{rate}.{short_hash(recipe.to_dict())}"
 
 
 def _code(kind: str, has_weights: bool) -> dict[str, str]:

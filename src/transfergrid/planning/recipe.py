@@ -76,7 +76,7 @@ class Recipe:
         train_count: Number of training images used, or None; excludes `train_share` < 1.
         validate_every_examples: Training examples between validations, or None for each epoch.
         keep_checkpoints: How many of the best checkpoints by validation AUROC are kept; the last
-            one is always kept as well.
+            one is always kept as well. The trials of `tune` keep none.
         precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
         deterministic: Ask for deterministic kernels.
         holdout: Share of the training patients that validation takes in place of the validation
@@ -141,6 +141,6 @@ class Recipe:
             epochs=self.tune.epochs,
             holdout=self.tune.holdout,
             patience=None,
-            keep_checkpoints=1,
+            keep_checkpoints=0,
             tune=None,
         )

@@ -37,7 +37,7 @@ def rank(kept: Kept) -> tuple[float, int]:
 
 
 class Checkpoints:
-    """The folder of a cell's checkpoints: the `best` best ones and the last.
+    """The folder of a cell's checkpoints: the `best` best ones and the last; with 0, none at all.
 
     A file that drops out of the ranking stays until `prune`, which the caller runs once no state
     on disk refers to it any more.
@@ -56,6 +56,8 @@ class Checkpoints:
             score: Mean validation AUROC, or NaN.
             last: Whether training ends here.
         """
+        if self.best == 0:
+            return
         new = Kept(f"step-{step:08d}.safetensors", step, None if math.isnan(score) else score)
         best = sorted([*self.kept, new], key=rank)[: self.best]
         if new not in best and not last:

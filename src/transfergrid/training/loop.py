@@ -98,7 +98,7 @@ def train(
         return done
     with settings(where, threads, recipe.deterministic):
         try:
-            outcome = _train_in_memory(spec, recipe, results, folder, where, watcher)
+            outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             outcome = inherited()
@@ -123,10 +123,10 @@ def _train_in_memory(
     results: Path,
     folder: Path,
     device: torch.device,
+    stamp: str,
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
-    stamp = stamp_of({**spec, "recipe": recipe.to_dict()})
     state = load_state(folder / STATE, stamp, watcher.say)
     if state is not None and not usable(state, folder):
         watcher.say(f"{folder / STATE} names files that are gone: training starts anew")

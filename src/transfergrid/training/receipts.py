@@ -75,8 +75,7 @@ def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> None:
     files = {str(path.relative_to(folder)): sha256_file(path) for path in paths if path.exists()}
     receipt = {"status": record["status"], "files": files}
     write_json(folder / FINISHED, {"stamp": stamp, "record": dict(record), "receipt": receipt})
-    write_json(folder / "train.json", record)
-    write_json(folder / "receipts" / "train.json", receipt)
+    _publish(folder, record, receipt)
 
 
 def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
@@ -102,9 +101,14 @@ def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
         return None
     if not whole:
         return None
+    _publish(folder, record, receipt)
+    return dict(record)
+
+
+def _publish(folder: Path, record: Mapping[str, Any], receipt: Mapping[str, Any]) -> None:
+    # The receipt last: evaluation waits for it.
     write_json(folder / "train.json", record)
     write_json(folder / "receipts" / "train.json", receipt)
-    return dict(record)
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -455,10 +455,8 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
     study = planned(tmp_path, {"protocols": {"finetune": {"tune": tune}}})
     assert len(study.targets) == 8
     assert len(study.trials) == 8  # two rates for each network and pretraining; seeds share them
-    assert {cell.point.protocol for cell in study.trials} == {
-        "finetune.lr0.0001",
-        "finetune.lr0.01",
-    }
+    names = {cell.point.protocol for cell in study.trials}
+    assert {name.rpartition(".")[0] for name in names} == {"trial.lr0.0001", "trial.lr0.01"}
     assert {cell.point.seed for cell in study.trials} == {1}
     assert all(re.fullmatch(CELL, cell.name) and cell.trial for cell in study.trials)
     assert not any(cell.trial for cell in study.scored)
@@ -475,6 +473,7 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
         trial = json.loads(plan.cell(cell.tuning.trials[0.01]).spec)
         assert trial["recipe"]["learning_rate"] == 0.01
         assert trial["recipe"]["holdout"] == 0.1
+        assert trial["recipe"]["keep_checkpoints"] == 0
         assert trial["cell"]["pretraining"] == spec["cell"]["pretraining"]
     other = planned(tmp_path, {"protocols": {"finetune": {"tune": {**tune, "epochs": 1}}}})
     assert not {c.name for c in other.targets} & {c.name for c in study.targets}
@@ -483,6 +482,25 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
     assert "tuning" not in json.loads(plain.targets[0].spec)
     with pytest.raises(UserError, match="is tuned in none"):
         plan.tuning("x-y-z-drop0-p-01234567")
-    trials = {"finetune": {"tune": tune}, "finetune.lr0.01": {}}
+    trials = {"finetune": {"tune": tune}, names.pop(): {}}
     with pytest.raises(UserError, match="is what a trial of 'finetune' is called; rename it"):
         planned(tmp_path, {"protocols": trials})
+
+
+def test_protocols_share_the_trials_that_they_have_in_common(tmp_path: Path) -> None:
+    tune = {"learning_rates": [0.0001, 0.01], "epochs": 0.5}
+    short, long = {"tune": tune}, {"tune": tune, "epochs": 9, "patience": 2}
+    grid = [{**STUDY["grid"][0], "protocols": ["short", "long"]}]
+
+    def trials(short: object, long: object) -> set[str]:
+        protocols = {"short": short, "long": long}
+        study = planned(tmp_path, {"protocols": protocols, "grid": grid})
+        return {cell.name for cell in study.trials}
+
+    shared = trials(short, long)
+    assert len(shared) == 8
+    assert len(trials(short, {**long, "batch_size": 4})) == 16
+    # However small the rates are, their trials have names of their own.
+    rates = {"tune": {**tune, "learning_rates": [1e-9, 2e-9, 1e-7, 0.0001]}}
+    names = {name.split("-")[4].rpartition(".")[0] for name in trials(rates, rates)}
+    assert names == {f"trial.lr{r}" for r in ("0.000000001", "0.000000002", "0.0000001", "0.0001")}

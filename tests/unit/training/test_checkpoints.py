@@ -23,7 +23,7 @@ def offer_all(folder: Path, best: int, scores: list[float]) -> Checkpoints:
     return checkpoints
 
 
-@given(scores=SCORES, best=st.integers(0, 5))
+@given(scores=SCORES, best=st.integers(1, 5))
 def test_the_best_and_the_last_are_kept(
     tmp_path_factory: pytest.TempPathFactory, scores: list[float], best: int
 ) -> None:
@@ -39,8 +39,7 @@ def test_the_best_and_the_last_are_kept(
     index = json.loads((folder / "index.json").read_text())
     assert [entry["step"] for entry in index["checkpoints"]] == expected
     assert index["last"] == f"step-{len(scores):08d}.safetensors"
-    if best:
-        assert index["best"] == f"step-{ranked[0]:08d}.safetensors"
+    assert index["best"] == f"step-{ranked[0]:08d}.safetensors"
     assert {p.name for p in folder.iterdir()} == {
         "index.json",
         *(f"step-{step:08d}.safetensors" for step in expected),
@@ -50,6 +49,12 @@ def test_the_best_and_the_last_are_kept(
         assert torch.equal(stored, torch.full((3, 2), float(entry["step"])))
         score = scores[entry["step"] - 1]
         assert entry["valid_score"] == (None if math.isnan(score) else score)
+
+
+def test_with_none_to_keep_the_last_is_not_kept_either(tmp_path: Path) -> None:
+    checkpoints = offer_all(tmp_path, 0, [0.5, 0.6])
+    assert checkpoints.kept == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_dropped_files_stay_until_pruned(tmp_path: Path) -> None:
