@@ -258,8 +258,13 @@ def test_an_unreadable_study_fails_the_queued_and_the_next_run_mends_it(
 ) -> None:
     grid = [{**QUEUE["grid"][0], "seeds": [0, 1, 2]}]
     study = workspace.write({**QUEUE, "recipe": {"epochs": 10}, "grid": grid})
-    run = start("--until", "train", "--retries", "0")
+    # GPUs are asked for by their other name, as where sbatch refuses --gpus.
+    gres = ("--set-resources", "train:gpu=0", "train:gres=gpu:1")
+    run = start("--until", "train", "--retries", "0", *gres)
     run.until(lambda: len([c for c in cells(workspace) if events(c, "start")]) == 2, "a start")
+    begun = next(cell for cell in cells(workspace) if events(cell, "start"))
+    job = cluster.command("scontrol", "show", "job", job_of(cluster, begun.name))
+    assert "gres:gpu:1" in job
     text = study.read_text()
     study.write_text("recipe: {")
     outcome = run.wait()

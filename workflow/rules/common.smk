@@ -74,8 +74,7 @@ onstart:
         limit = workflow.resource_settings.resources.get("gpu")
         granted = getattr(limit, "value", limit)
         seen = len(visible(list_boards(), os.environ.get(VISIBLE)))
-        device = "cuda" if DEVICES == {"cuda"} else "auto"
-        warning = gpu_limit_warning(device, granted, seen, local=True)
+        warning = gpu_limit_warning(granted, seen)
         if warning:
             logger.warning(f"Warning: {warning}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.data.rebuild import ensure_cache
-from transfergrid.runtime.devices import choose_device
+from transfergrid.runtime.devices import choose_device, granted_gpus
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.leases import take_gpu
 
@@ -70,10 +70,11 @@ def take_device(
     Raises:
         UserError: No GPU can be had and one must be.
     """
-    lease = take_gpu(arguments.gpus, say, label, check)
+    gpus = granted_gpus(arguments.gpus, os.environ)
+    lease = take_gpu(gpus, say, label, check)
     import torch  # after the lease, which says what it may see
 
     torch.set_num_threads(arguments.threads)
-    kind = choose_device(arguments.gpus, torch.cuda.is_available(), arguments.device)
+    kind = choose_device(gpus, torch.cuda.is_available(), arguments.device)
     name = torch.cuda.get_device_name() if kind == "cuda" else kind
     return Device(kind, name, lease.uuid if lease else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from transfergrid.runtime.errors import UserError
 
 
@@ -28,18 +30,32 @@ def choose_device(gpus: int, available: bool, setting: str = "auto") -> str:
     return "cpu"
 
 
-def gpu_limit_warning(device: str, granted: int | None, seen: int, local: bool) -> str | None:
-    """Return a sentence for a run whose GPU jobs are not limited by ``--resources gpu=``, or None.
+def granted_gpus(asked: int, environment: Mapping[str, str]) -> int:
+    """Return how many GPUs a job has, where Snakemake may not know of them.
 
-    Leases keep such jobs off each other's GPUs, but those that wait occupy cores.
+    A cluster whose ``sbatch`` refuses ``--gpus`` is asked with ``gres``, and Snakemake then says
+    ``gpu=0``. Slurm counts what it allocated, and a study for the CPU leaves it alone.
 
     Args:
-        device: The study's setting: ``auto``, ``cpu`` or ``cuda``.
+        asked: Snakemake's ``resources.gpu``.
+        environment: The job's environment variables.
+    """
+    if asked or environment.get("TRANSFERGRID_DEVICES") in (None, "cpu"):
+        return asked
+    return int(environment.get("SLURM_GPUS_ON_NODE") or 0)
+
+
+def gpu_limit_warning(granted: int | None, seen: int) -> str | None:
+    """Return a sentence for a run whose GPU jobs are not limited by ``--resources gpu=``, or None.
+
+    It is about jobs of this machine that want a GPU; a cluster's scheduler divides its own. Leases
+    keep such jobs off each other's GPUs, but those that wait occupy cores.
+
+    Args:
         granted: What ``--resources gpu=`` said; None where it was not given.
         seen: Number of GPUs that this process may use.
-        local: Whether jobs run on this machine; a cluster's scheduler divides its own GPUs.
     """
-    if device == "cpu" or not local or seen == 0:
+    if seen == 0:
         return None
     if granted is None:
         return (

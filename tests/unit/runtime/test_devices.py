@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfergrid.runtime.devices import choose_device, gpu_limit_warning
+from transfergrid.runtime.devices import choose_device, gpu_limit_warning, granted_gpus
 from transfergrid.runtime.errors import UserError
 
 
@@ -27,23 +27,39 @@ def test_a_gpu_that_is_asked_for_and_missing_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "granted", "seen", "local"),
+    ("granted", "seen"),
     [
-        ("cpu", None, 4, True),  # no GPU is wanted
-        ("auto", None, 0, True),  # none is there
-        ("auto", None, 4, False),  # a cluster divides its own
-        ("auto", 4, 4, True),
-        ("cuda", 1, 4, True),
-        ("auto", 0, 4, True),  # Snakemake's way to ask for the CPU
+        (None, 0),  # none is there
+        (4, 4),
+        (1, 4),
+        (0, 4),  # Snakemake's way to ask for the CPU
     ],
 )
-def test_a_run_that_divides_its_gpus_is_not_warned(device, granted, seen, local) -> None:
-    assert gpu_limit_warning(device, granted, seen, local) is None
+def test_a_run_that_divides_its_gpus_is_not_warned(granted: int | None, seen: int) -> None:
+    assert gpu_limit_warning(granted, seen) is None
 
 
 @pytest.mark.parametrize("granted", [None, 5])
-@pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_a_run_with_too_many_gpu_jobs_is_warned(device, granted) -> None:
-    warning = gpu_limit_warning(device, granted, 4, local=True)
+def test_a_run_with_too_many_gpu_jobs_is_warned(granted: int | None) -> None:
+    warning = gpu_limit_warning(granted, 4)
     assert warning is not None
     assert warning.endswith("gpu=4.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "gpus"),
+    [
+        (1, {}, 1),
+        (1, {"TRANSFERGRID_DEVICES": "auto", "SLURM_GPUS_ON_NODE": "4"}, 1),
+        (0, {"TRANSFERGRID_DEVICES": "auto", "SLURM_GPUS_ON_NODE": "1"}, 1),
+        (0, {"TRANSFERGRID_DEVICES": "auto cpu", "SLURM_GPUS_ON_NODE": "1"}, 1),
+        (0, {"TRANSFERGRID_DEVICES": "auto"}, 0),
+        (0, {"TRANSFERGRID_DEVICES": "auto", "SLURM_GPUS_ON_NODE": ""}, 0),
+        (0, {"TRANSFERGRID_DEVICES": "cpu", "SLURM_GPUS_ON_NODE": "1"}, 0),
+        (0, {"SLURM_GPUS_ON_NODE": "1"}, 0),  # a program that was started by hand
+    ],
+)
+def test_a_gpu_that_slurm_gave_by_another_name_counts(
+    asked: int, environment: dict[str, str], gpus: int
+) -> None:
+    assert granted_gpus(asked, environment) == gpus
