@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.evaluation.ahead import take_over
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.atomic import read_json
@@ -23,7 +26,7 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     add_device_arguments(parser)
     arguments = parser.parse_args()
-    read_stamp(arguments.stamp, "evaluate")
+    code = read_stamp(arguments.stamp, "evaluate")["code"]
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
     spec = read_json(folder / "spec.json")
@@ -33,6 +36,11 @@ def main() -> None:
     ):
         live = Live(folder, "evaluate")
         with live.account() as end:
+            fresh = bool(os.environ.get("TRANSFERGRID_FRESH"))
+            if not fresh and take_over(folder, code):
+                print("the scores were made when training had ended", file=sys.stderr)
+                end["status"] = "finished"
+                return
             bring_back_cache(spec["dataset"]["id"], results, arguments.threads, live.wait)
             device = take_device(arguments, arguments.cell, live.wait)
             live.report(device.event)

@@ -9,6 +9,7 @@ from typing import Any
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.evaluation import ahead
 from transfergrid.planning.fingerprint import (
     cell_modules,
     check_plugins,
@@ -25,6 +26,9 @@ from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program, stop_on_signals
 from transfergrid.runtime.watcher import Watcher
+
+SCORING_THREADS = 1
+"""As many as the rule `evaluate` has: their number may decide a last bit."""
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -80,10 +84,15 @@ def run(
     live: Live,
     watcher: Watcher,
 ) -> str:
-    """Train on a GPU or the CPU; return the status."""
+    """Train on a GPU or the CPU, and score with all that is at hand then; return the status."""
     cell = arguments.spec.parent.name
     device = take_device(arguments, cell, live.wait, watcher.check)
-    from transfergrid.models.rebuild import ensure_weights  # these import torch
+    # Now, not when training has ended: files that are edited meanwhile are not what is loaded.
+    code = stage_fingerprint("evaluate")
+    import torch
+
+    from transfergrid.evaluation.predict import score_cell  # these import torch
+    from transfergrid.models.rebuild import ensure_weights
     from transfergrid.training.loop import train
 
     if spec["weights"]["id"]:
@@ -101,6 +110,17 @@ def run(
         fresh=bool(os.environ.get("TRANSFERGRID_FRESH")),
     )
     watcher.say(f"{record['status']}: {cell}")
+    # The test images are opened here for the first time: the checkpoints are settled.
+    if record["status"] == "finished" and spec["recipe"]["keep_checkpoints"]:
+        torch.set_num_threads(SCORING_THREADS)
+        live.start("evaluate")
+        into = ahead.begin(arguments.spec.parent)
+        try:
+            score_cell(spec, results, device.kind, watcher=watcher, into=into)
+            ahead.sign(arguments.spec.parent, code)
+        except Exception as error:  # the job that scores will meet it, and say what it is
+            ahead.clear(arguments.spec.parent)
+            watcher.say(f"not scored yet ({error or 'stopped'}): a job of its own does that")
     return str(record["status"])
 
 

@@ -37,6 +37,7 @@ def score_cell(
     device: str = "cpu",
     splits: Sequence[str] = ("valid", "test"),
     watcher: Watcher | None = None,
+    into: Path | None = None,
 ) -> None:
     """Score every kept checkpoint of a cell on whole splits, and write the receipt.
 
@@ -49,6 +50,7 @@ def score_cell(
         device: "cpu", "cuda" or "cuda:<n>".
         splits: Which splits to score.
         watcher: Is told of progress.
+        into: Folder to write to, laid out as the cell's; by default the cell's own.
 
     Raises:
         UserError: The cell is not trained, or its files are not those of its receipt.
@@ -62,12 +64,12 @@ def score_cell(
     images = {split: open_split(cache, split).images for split in splits}
     where, watcher = torch.device(device), watcher or Watcher()
     logits = _logits(spec, folder, checkpoints, images, len(card.tasks), where, watcher)
-    files = {}
+    files, into = {}, into or folder
     for split in splits:
         name = f"scores/{split}.npz"
-        write_scores(folder / name, _scores(cache, card, split, logits[split], checkpoints))
-        files[name] = sha256_file(folder / name)
-    write_json(folder / "receipts" / "evaluate.json", {"status": status, "files": files})
+        write_scores(into / name, _scores(cache, card, split, logits[split], checkpoints))
+        files[name] = sha256_file(into / name)
+    write_json(into / "receipts" / "evaluate.json", {"status": status, "files": files})
 
 
 def _check_receipt(folder: Path) -> str:

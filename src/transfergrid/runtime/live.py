@@ -29,6 +29,10 @@ class Live:
         self.path = folder / FILE
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
+        self.start(stage)
+
+    def start(self, stage: str) -> None:
+        """Begin another stage."""
         self.report({"event": "start", "stage": stage, "pid": os.getpid(), "host": platform.node()})
 
     def report(self, event: Mapping[str, Any]) -> None:
