@@ -1,7 +1,9 @@
 """Paired bootstrap of the macro AUROC of many models at once, clustered by patient.
 
-One matrix of counts, how often each patient was drawn in each replicate, serves every model and
-task, so replicate b of any difference is paired.
+One table of counts, how often each patient was drawn in each replicate, serves every model and
+task, so replicate b of any difference is paired. Studies are sorted once a model and task and then
+walked from the lowest score to the highest, all replicates of a row of the table at a time; whole
+numbers are added and multiplied, so no order of summing can change a bit.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from transfergrid.runtime.errors import UserError
 
-_CELLS = 2_000_000
-"""Largest number of float64 values in one working array (16 MB)."""
-_EXACT = 2**23
-"""Wins are counted in halves; up to here float32 holds each of them, so sums are exact."""
+_DRAWS = 100_000
+"""Draws of patients made at a time (0.8 MB, which a core's own cache holds)."""
+_TABLE = 16_000_000
+"""Largest number of counts in the table (64 MB); further replicates get a table of their own."""
+_LEAST = 64
+"""Replicates of a table all the same, so that a row is worth a step."""
+_NARROW = 2**31
+"""Fewer pairs than this can be counted in 32 bits."""
 
 
 def bootstrap_macro(
@@ -59,63 +65,79 @@ def bootstrap_macro(
         raise UserError("Bootstrap needs labels 0, 1 or NaN: score a split that is not smoothed.")
     result = np.empty((replicates, len(scores)))
     row = 0
-    for weights in _draws(patient, replicates, rng):
-        rows = slice(row, row + len(weights))
-        result[rows] = np.mean(
-            [_areas(scores[:, :, t], labels[:, t], weights) for t in range(labels.shape[1])],
-            axis=0,
-        )
-        row += len(weights)
+    for counts in _tables(int(patient.max()) + 1, replicates, rng):
+        rows = slice(row, row + counts.shape[1])
+        areas = [_areas(scores[:, :, t], y, patient, counts) for t, y in enumerate(labels.T)]
+        result[rows] = np.mean(areas, axis=0)
+        row += counts.shape[1]
     result[:, np.isnan(scores).any(axis=(1, 2))] = np.nan
     return result
 
 
-def _draws(
-    patient: NDArray, replicates: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.float64]]:
-    """Yield (b, N) counts in chunks: how often each study was drawn."""
-    patients = int(patient.max()) + 1
-    chunk = max(1, _CELLS // len(patient))
-    for first in range(0, replicates, chunk):
-        size = min(chunk, replicates - first)
-        # One flattened bincount is several times faster than rng.multinomial.
-        drawn = rng.integers(0, patients, size=(size, patients))
-        drawn += np.arange(size)[:, None] * patients
-        counts = np.bincount(drawn.ravel(), minlength=size * patients).reshape(size, patients)
-        yield counts[:, patient].astype(np.float64)
+def _tables(
+    patients: int, replicates: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int32]]:
+    """Yield (G, b) tables of counts: how often each patient was drawn in each replicate."""
+    width = min(replicates, max(_LEAST, _TABLE // patients))
+    step = max(1, _DRAWS // patients)
+    for first in range(0, replicates, width):
+        table = np.empty((patients, min(width, replicates - first)), dtype=np.int32)
+        for start in range(0, table.shape[1], step):
+            part = table[:, start : start + step]
+            size = part.shape[1]
+            # One flattened bincount is several times faster than rng.multinomial.
+            drawn = rng.integers(0, patients, size=(size, patients))
+            drawn += np.arange(size)[:, None] * patients
+            counts = np.bincount(drawn.ravel(), minlength=size * patients)
+            part[:] = counts.reshape(size, patients).T
+        yield table
 
 
-def _areas(scores: NDArray, labels: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    """Return the (b, M) weighted AUROC of one task."""
-    positive, negative = labels == 1, labels == 0
-    w_pos, w_neg = weights[:, positive], weights[:, negative]
-    drawn = w_pos.sum(axis=1), w_neg.sum(axis=1)
-    pairs = drawn[0] * drawn[1]
-    if w_pos.shape[1] * w_neg.shape[1] <= _CELLS:
-        if max(part.max() for part in (*drawn, pairs)) < _EXACT:
-            w_pos, w_neg = w_pos.astype(np.float32), w_neg.astype(np.float32)
-        wins = [_wins_by_pairs(row[positive], row[negative], w_pos, w_neg) for row in scores]
-    else:
-        known = positive | negative
-        wins = [_wins_by_sorting(row[known], positive[known], weights[:, known]) for row in scores]
+def _areas(scores: NDArray, labels: NDArray, patient: NDArray, counts: NDArray) -> NDArray:
+    """Return the (b, M) AUROC of one task."""
+    known = labels == labels
+    up, down = (_total(counts, patient[labels == label]) for label in (1, 0))
+    pairs = up * down
+    kind = np.int32 if pairs.max() < _NARROW else np.int64
+    wins = [_wins(row[known], labels[known] == 1, patient[known], counts, kind) for row in scores]
     with np.errstate(invalid="ignore"):  # 0 / 0: a replicate without a class is NaN
-        return np.stack(wins, axis=1) / pairs[:, None]
+        return np.stack(wins, axis=1) / pairs.astype(np.float64)[:, None]
 
 
-def _wins_by_pairs(up: NDArray, down: NDArray, w_pos: NDArray, w_neg: NDArray) -> NDArray:
-    kernel = (up[:, None] > down).astype(w_pos.dtype)
-    kernel[up[:, None] == down] = 0.5
-    won: NDArray = np.einsum("bj,bj->b", w_pos @ kernel, w_neg)
-    return won
+def _total(counts: NDArray, patient: NDArray) -> NDArray[np.int64]:
+    """Return (b,) how many of some studies were drawn."""
+    total = np.zeros(counts.shape[1], dtype=np.int64)
+    for place in patient.tolist():
+        total += counts[place]
+    return total
 
 
-def _wins_by_sorting(scores: NDArray, positive: NDArray, weights: NDArray) -> NDArray:
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
+def _wins(
+    scores: NDArray, positive: NDArray, patient: NDArray, counts: NDArray, kind: type
+) -> NDArray[np.float64]:
+    """Return in how many drawn pairs of a replicate the positive is above; a tie is a half."""
+    order = np.lexsort((~positive, scores))  # of equal scores, positives first
+    positive, patient, ranked = positive[order], patient[order], scores[order]
+    below: NDArray = np.zeros(counts.shape[1], dtype=kind)
+    wins, product = np.zeros_like(below), np.empty_like(below)
+    for place, is_positive in zip(patient.tolist(), positive.tolist(), strict=True):
+        if is_positive:
+            np.multiply(counts[place], below, out=product)
+            wins += product
+        else:
+            below += counts[place]
+    found: NDArray[np.float64] = wins + _ties(ranked, positive, patient, counts) / 2
+    return found
+
+
+def _ties(ranked: NDArray, positive: NDArray, patient: NDArray, counts: NDArray) -> NDArray:
+    """Return (b,) how many drawn pairs of a replicate have equal scores."""
+    ties = np.zeros(counts.shape[1], dtype=np.int64)
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    ordered = weights[:, order]
-    is_positive = positive[order]
-    up = np.add.reduceat(ordered * is_positive, starts, axis=1)
-    down = np.add.reduceat(ordered * ~is_positive, starts, axis=1)
-    below = np.cumsum(down, axis=1) - down / 2
-    return (up * below).sum(axis=1)
+    ends = np.append(starts[1:], len(ranked))
+    for start, end in zip(starts, ends, strict=True):
+        level = positive[start:end]
+        if end > start + 1 and level.any() and not level.all():
+            here = patient[start:end]
+            ties += _total(counts, here[level]) * _total(counts, here[~level])
+    return ties

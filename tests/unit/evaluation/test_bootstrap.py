@@ -38,45 +38,55 @@ def explicit(
     return np.array(rows)
 
 
-@pytest.mark.parametrize("cells", [1_000_000, 100])
-def test_agrees_with_explicit_resampling(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
-    # With 100 cells every replicate is a chunk and pairs give way to sorting; numpy draws 64-bit
-    # integers one after the other, so chunks do not change the draws.
-    monkeypatch.setattr(bootstrap, "_CELLS", cells)
+@pytest.mark.parametrize(("table", "draws"), [(1_000_000, 1_000_000), (200, 1), (1, 60)])
+def test_agrees_with_explicit_resampling(
+    monkeypatch: pytest.MonkeyPatch, table: int, draws: int
+) -> None:
+    # Small tables hold five replicates or one, and small draws are one replicate's; numpy draws
+    # integers one after the other, so the pieces do not change the draws.
+    monkeypatch.setattr(bootstrap, "_TABLE", table)
+    monkeypatch.setattr(bootstrap, "_LEAST", 1)
+    monkeypatch.setattr(bootstrap, "_DRAWS", draws)
     scores, labels, patient = case()
     found = bootstrap_macro(scores, labels, patient, 25, np.random.default_rng(3))
     expected = explicit(scores, labels, patient, np.random.default_rng(3), 25)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_pairs_and_sorting_agree_with_infinite_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+def by_pairs(scores: np.ndarray, labels: np.ndarray, patient: np.ndarray, b: int) -> np.ndarray:
+    """Compare every positive with every negative, in float64."""
+    rng = np.random.default_rng(0)
+    weights = np.array([np.bincount(rng.integers(0, 40, 40), minlength=40) for _ in range(b)])
+    weights = weights[:, patient].astype(float)
+    areas = []
+    for t in range(labels.shape[1]):
+        up, down = labels[:, t] == 1, labels[:, t] == 0
+        high, low = scores[:, up, t][:, :, None], scores[:, down, t][:, None]
+        wins = np.einsum(
+            "bi,mij,bj->bm", weights[:, up], (high > low) + (high == low) / 2, weights[:, down]
+        )
+        areas.append(wins / (weights[:, up].sum(1) * weights[:, down].sum(1))[:, None])
+    return np.mean(areas, axis=0)
+
+
+@pytest.mark.parametrize("narrow", [2**31, 100])
+def test_counts_are_exact_to_the_last_bit(monkeypatch: pytest.MonkeyPatch, narrow: int) -> None:
+    monkeypatch.setattr(bootstrap, "_NARROW", narrow)  # with 100, all is counted in 64 bits
     scores, labels, patient = case(1)
     scores[0, :9] = np.inf
     scores[1, 3:12] = -np.inf
-    by_pairs = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
-    monkeypatch.setattr(bootstrap, "_wins_by_pairs", None)  # not to be called
-    monkeypatch.setattr(bootstrap, "_CELLS", 200)
-    by_sorting = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
-    np.testing.assert_allclose(by_pairs, by_sorting, atol=1e-12)
+    found = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
+    assert found.tobytes() == by_pairs(scores, labels, patient, 60).tobytes()
 
 
-def test_half_the_precision_gives_the_same_bits_and_is_left_where_it_would_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scores, labels, patient = case(2)
-    single = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
-    used = []
-    real = bootstrap._wins_by_pairs
-
-    def noted(up: np.ndarray, down: np.ndarray, w_pos: np.ndarray, w_neg: np.ndarray) -> np.ndarray:
-        used.append(w_pos.dtype)
-        return real(up, down, w_pos, w_neg)
-
-    monkeypatch.setattr(bootstrap, "_wins_by_pairs", noted)
-    monkeypatch.setattr(bootstrap, "_EXACT", 100)  # fewer pairs than there are
-    double = bootstrap_macro(scores, labels, patient, 60, np.random.default_rng(0))
-    assert set(used) == {np.dtype(np.float64)}
-    assert single.tobytes() == double.tobytes()
+def test_many_pairs_are_counted_in_64_bits() -> None:
+    # Two patients, 2 x 40,000 studies: 6.4e9 pairs in every replicate.
+    labels = np.repeat([0.0, 1.0, 0.0, 1.0], 40_000)[:, None]
+    patient = np.repeat([0, 0, 1, 1], 40_000)
+    scores = np.repeat([0.0, 1.0, 2.0, 0.5], 40_000)[None, :, None]
+    found = bootstrap_macro(scores, labels, patient, 40, np.random.default_rng(0))
+    # The first patient's positives beat its negatives, the second's lose; mixed, half of all win.
+    assert set(found.ravel().tolist()) == {0.0, 0.5, 1.0}
 
 
 def test_replicates_are_paired_across_models_and_repeatable() -> None:
