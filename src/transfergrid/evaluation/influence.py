@@ -60,13 +60,15 @@ def placements(
     if v10.size and v01.size:
         for m, (up, down) in enumerate(zip(positives, negatives, strict=True)):
             if not (np.isnan(up).any() or np.isnan(down).any()):
-                v10[m] = _share_below(up, down)
-                v01[m] = 1 - _share_below(down, up)
+                # Sorted values are looked up among sorted ones several times faster.
+                places = np.argsort(up), np.argsort(down)
+                high, low = up[places[0]], down[places[1]]
+                v10[m, places[0]] = _share_below(high, low)
+                v01[m, places[1]] = 1 - _share_below(low, high)
     return v10, v01
 
 
-def _share_below(values: NDArray, others: NDArray) -> NDArray[np.float64]:
-    ranked = np.sort(others)
+def _share_below(values: NDArray, ranked: NDArray) -> NDArray[np.float64]:
     below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
     return below / (2.0 * len(ranked))
 
