@@ -31,6 +31,8 @@ from transfergrid.runtime.progress import progress
 
 _IN_FLIGHT = 16
 """Images decoded ahead of the writer, a worker: bounds memory and keeps the workers busy."""
+_AT_ONCE = 4
+"""Images that a worker is handed at a time."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ def build_cache(
         _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]
         with replacing_directory(destination) as folder:
-            files, pixels = _write_images(manifest, form, folder, workers, name)
+            files = _write_images(manifest, form, folder, workers, name)
             content = _write_index(manifest, folder / "index.parquet")
-            content = {split: content[split] | {"pixels": pixels[split]} for split in SPLITS}
+            content = {
+                split: content[split] | {"pixels": files[f"{split}.npy"]} for split in SPLITS
+            }
             sha256 = sha256_text(canonical_json({"tasks": manifest.tasks, "splits": content}))
             card = _card(manifest, form, declaration, name, sha256)
             write_json(folder / "card.json", card)
@@ -111,12 +115,12 @@ def _check_space(folder: Path, needed: int) -> None:
 
 def _write_images(
     manifest: Manifest, form: _Form, folder: Path, workers: int, label: str
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Write one .npy a split; return the SHA-256 of each file and of each split's pixels."""
+) -> dict[str, str]:
+    """Write one .npy a split; return the SHA-256 of each file."""
     split = manifest.table["split"].to_numpy(dtype=str)
     rows = {name: np.flatnonzero(split == name) for name in SPLITS}
     order = np.concatenate([rows[name] for name in SPLITS])
-    files, pixels, broken = {}, {}, []
+    files, broken = {}, []
     with ThreadPoolExecutor(workers) as executor:
         decoded = _decoded(executor, manifest.source, form, order, _IN_FLIGHT * workers)
         images = progress(decoded, len(order), f"decoding {label}")
@@ -124,23 +128,23 @@ def _write_images(
             with open(folder / f"{name}.npy", "wb") as file:
                 header = _npy_header((len(rows[name]), *form.shape))
                 file.write(header)
-                whole, part = hashlib.sha256(header), hashlib.sha256()
+                digest = hashlib.sha256(header)
                 for _ in rows[name]:
                     image = next(images)
                     if isinstance(image, _Broken):
                         broken.append(image)
                     elif not broken:
                         # Hashed as it is written, so that no byte is read again.
-                        for sink in (file.write, whole.update, part.update):
-                            sink(image.data)
-            files[f"{name}.npy"], pixels[name] = whole.hexdigest(), part.hexdigest()
+                        file.write(image.data)
+                        digest.update(image.data)
+            files[f"{name}.npy"] = digest.hexdigest()
         next(images, None)
     if broken:
         raise UserError(
             f"{len(broken)} of {len(order)} images are missing or broken and nothing was written: "
             f"{listed([image.name for image in broken])}; the first says: {broken[0].reason}"
         )
-    return files, pixels
+    return files
 
 
 def _decoded(
@@ -151,14 +155,18 @@ def _decoded(
     ahead: int,
 ) -> Iterator[Pixels | _Broken]:
     """Yield images in order while at most `ahead` of them are decoded or waiting."""
-    waiting: deque[Future[Pixels | _Broken]] = deque()
+    waiting: deque[Future[list[Pixels | _Broken]]] = deque()
+
+    def decode(part: npt.NDArray[np.intp]) -> list[Pixels | _Broken]:
+        return [_decode(source, form, int(index)) for index in part]
+
     try:
-        for index in order:
-            if len(waiting) == ahead:
-                yield waiting.popleft().result()
-            waiting.append(executor.submit(_decode, source, form, int(index)))
+        for start in range(0, len(order), _AT_ONCE):
+            if len(waiting) == ahead // _AT_ONCE:
+                yield from waiting.popleft().result()
+            waiting.append(executor.submit(decode, order[start : start + _AT_ONCE]))
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()

@@ -112,6 +112,8 @@ def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
     colour = image.ndim == 3 and image.shape[2] == 3
     if image.dtype != np.uint8 or not (image.ndim == 2 or colour) or 0 in image.shape:
         raise ValueError(f"an array of {image.dtype} {image.shape} is no (H, W) or RGB image.")
+    if image.shape == (px, px) and channels == "grey" and rule in RULES:
+        return image
     picture = Image.fromarray(image)
     if channels == "grey":
         picture = picture.convert("L")
@@ -148,6 +150,8 @@ def _draft_size(width: int, height: int, px: int, rule: str) -> tuple[int, int]:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Return an image of mode L or RGB."""
+    if image.mode == "L" and not image.has_transparency_data:
+        return image
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
