@@ -33,7 +33,7 @@ class Hours:
         high: Hours, at most.
         device: What it was estimated for.
         cells: Trainings and scorings counted.
-        bases: How many of them rest on a measured, a scaled or a guessed pace.
+        bases: How many of them rest on which basis of their pace (`pace.SPREAD`).
         unknown: Why others could not be counted, with how many.
     """
 

@@ -1,4 +1,4 @@
-"""How fast a cell trains: as finished cells like it, scaled from other cells, or at a guess."""
+"""How fast a cell trains: as finished cells or a benchmark like it, scaled, or at a guess."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from transfergrid.commands.state import folders
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.speeds import benchmarked, number_format
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
 GUESSED_RATE = {"cpu": 2e9, "fp32": 5e11, "bf16": 1e12}
 """Multiply-accumulates (of the forward pass) a second in training, where nothing was measured."""
-SPREAD = {"measured": 1.25, "scaled": 2.0, "guess": 4.0}
+SPREAD = {"measured": 1.25, "benchmarked": 1.5, "scaled": 2.0, "guess": 4.0}
 """By the source of a pace, the factor either way that an estimate may be off."""
 COST_PX = 224
 UNKNOWN_PARAMS = 25_000_000
@@ -37,7 +38,7 @@ class Pace:
 
     Attributes:
         rate: Images a second, steps alone.
-        basis: ``measured``, ``scaled`` or ``guess``.
+        basis: A key of `SPREAD`.
     """
 
     rate: float
@@ -107,13 +108,30 @@ def _measured(record: Any, spec: Any) -> Measured | None:
             spec["cell"]["architecture"],
             int(spec["cell"]["truncation"]),
             int(spec["architecture"]["input_px"]),
-            record["precision"],
+            number_format(record["precision"]),
             spec["recipe"]["train_layers"],
             record["device"],
             float(record["images_per_second"]),
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+@cache
+def benchmarks() -> tuple[Measured, ...]:
+    """Return what benchmarks/gpu.py measured, where somebody ran it."""
+    return tuple(
+        Measured(
+            row.architecture,
+            0,
+            row.px,
+            number_format(row.precision),
+            "all",
+            row.device,
+            row.images_per_second,
+        )
+        for row in benchmarked()
+    )
 
 
 def target_device(study_device: str, measured: Sequence[Measured]) -> str:
@@ -153,14 +171,19 @@ def pace(
     """
     point = cell.point
     precision = "fp32" if device == "cpu" else recipe.precision
-    here = [m for m in known if m.device == device]
-    network = [
-        m for m in here if (m.architecture, m.truncation) == (point.architecture, point.truncation)
-    ]
+    here, network = [], []
     like = (px, precision, recipe.train_layers)
-    same = [m.rate for m in network if (m.px, m.precision, m.layers) == like]
-    if same:
-        return Pace(median(same), "measured")
+    for basis, found in (("measured", known), ("benchmarked", benchmarks())):
+        own = [m for m in found if m.device == device]
+        here += own
+        network += [
+            m
+            for m in own
+            if (m.architecture, m.truncation) == (point.architecture, point.truncation)
+        ]
+        same = [m.rate for m in network if (m.px, m.precision, m.layers) == like]
+        if same:
+            return Pace(median(same), basis)
     near = [m.rate * m.px**2 / px**2 for m in network]
     if near:
         return Pace(median(near), "scaled")

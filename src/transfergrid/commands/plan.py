@@ -247,6 +247,7 @@ def _hour_lines(study: str, found: Hours) -> list[str]:
         )
         bases = {
             "measured": "measured on cells like them",
+            "benchmarked": "benchmarked on this device",
             "scaled": "scaled from other cells by their work",
             "guess": "a guess, for no cell was ever measured on this device",
         }

@@ -19,6 +19,7 @@ from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.sources import PLACES, Dataset, Weights
+from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -185,6 +186,7 @@ class PlannedStudy:
             "description": config["description"],
             "recipes": {name: recipe.to_dict() for name, recipe in self.study.recipes.items()},
             "resolved": config,
+            "benchmark": [row.cells() for row in benchmarked()],
             "templates": {
                 path.name: sha256_file(path)
                 for path in [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]

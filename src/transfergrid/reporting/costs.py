@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
+from transfergrid.planning.speeds import COLUMNS, Speed, number_format, speed_of
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import hours, known, plural
 
@@ -99,3 +101,60 @@ def sentence(found: Sequence[Cost]) -> str:
         "What an interrupted job lost is not counted, nor are preparing data, scoring, tables and "
         "figures. A CPU-hour is an hour of a job, whatever its number of threads."
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Trainings of one whole network beside what the benchmark of their device says.
+
+    Attributes:
+        network: The network.
+        px: Side of the images.
+        precision: ``fp32`` or ``bf16``.
+        trainings: How many there were.
+        rate: The median of their images a second, steps alone.
+        benchmark: The benchmark's row.
+    """
+
+    network: str
+    px: int
+    precision: str
+    trainings: int
+    rate: float
+    benchmark: Speed
+
+
+def against_benchmark(
+    records: Iterable[CellRecord], rows: Iterable[Sequence[str]]
+) -> list[Compared]:
+    """Return the trainings that resources/gpu_speed.csv has a row for.
+
+    Args:
+        records: What lies in the cells' folders.
+        rows: Cells of the CSV's rows, as the study's JSON holds them.
+    """
+    speeds = [speed_of(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+    if not speeds:
+        return []
+    listed = {(s.device, s.architecture, s.px, number_format(s.precision)): s for s in speeds}
+    rates: dict[tuple[str, str, int, str], list[float]] = {}
+    for record in records:
+        place = _place(record)
+        if place in listed:
+            rates.setdefault(place, []).append(float(record.train["images_per_second"]))
+    return [
+        Compared(place[1], place[2], place[3], len(found), median(found), listed[place])
+        for place, found in rates.items()
+    ]
+
+
+def _place(record: CellRecord) -> tuple[str, str, int, str] | None:
+    """Return what the benchmark knows a training by, or None for one that it does not do."""
+    spec, train = record.spec, record.train
+    if not spec or not known(train.get("images_per_second")) or spec["cell"]["truncation"]:
+        return None
+    if spec["recipe"]["train_layers"] != "all":
+        return None
+    precision = number_format(str(train.get("precision")))
+    px = int(spec["architecture"]["input_px"])
+    return str(train.get("device")), spec["cell"]["architecture"], px, precision

@@ -184,6 +184,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
         "costs": spent,
         "cost": costs.sentence(spent),
+        "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),
         "hardware": hardware(report.records),
         "methods": methods.paragraphs(study, report.cards, tables["correlations"]),
         "configuration": yaml.safe_dump(

@@ -17,9 +17,11 @@ from transfergrid.commands.pace import (
     target_device,
 )
 from transfergrid.models.cost import cost
+from transfergrid.planning import speeds
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.speeds import COLUMNS, SPEEDS
 from transfergrid.runtime.gpus import Board, Gpu
 
 
@@ -77,6 +79,40 @@ def test_other_networks_are_scaled_by_their_work(cell: Cell) -> None:
     assert found.rate == pytest.approx(10.0 * ratio)
 
 
+def benchmarked(monkeypatch: pytest.MonkeyPatch, *rows: Measured) -> None:
+    monkeypatch.setattr(module, "benchmarks", lambda: rows)
+
+
+def test_a_benchmark_comes_after_cells_and_before_scaling(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = other(device="GPU", rate=5000.0)
+    benchmarked(monkeypatch, row, other(device="GPU", precision="bf16", rate=9.0))
+    cells = [other(device="GPU", px=32, rate=1.0)]
+    assert pace(cell, LIKE, 64, "GPU", cells) == Pace(5000.0, "benchmarked")
+    trained = [*cells, other(device="GPU", rate=4000.0)]
+    assert pace(cell, LIKE, 64, "GPU", trained) == Pace(4000.0, "measured")
+    assert pace(cell, LIKE, 64, "cpu", []).basis == "guess"  # type: ignore[union-attr]
+    # At another size it is scaled, as a cell would be.
+    assert pace(cell, LIKE, 128, "GPU", []) == Pace((5000.0 + 9.0) / 2 / 4, "scaled")
+
+
+def test_benchmarks_are_read_from_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "GPU,resnet18,64,tf32,channels_last,eager,100.0,,2.6,2026-01-01,16\n"
+    (tmp_path / SPEEDS).write_text(",".join(COLUMNS) + "\n" + rows)
+    monkeypatch.setattr(speeds, "RESOURCES", tmp_path)
+    speeds.benchmarked.cache_clear()
+    module.benchmarks.cache_clear()
+    try:
+        found = module.benchmarks()
+    finally:
+        speeds.benchmarked.cache_clear()
+        module.benchmarks.cache_clear()
+    assert found == (Measured("resnet18", 0, 64, "fp32", "all", "GPU", 100.0),)
+
+
 @pytest.mark.parametrize(
     ("device", "precision", "rate"),
     [("cpu", "bf16", "cpu"), ("GPU", "fp32", "fp32"), ("GPU", "bf16", "bf16")],
@@ -97,6 +133,16 @@ def test_an_unknown_network_is_unknown(cell: Cell, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "known_costs", dict)
     assert pace(cell, LIKE, 64, "cpu", [other(architecture="resnet18")]) is None
     assert pace(cell, LIKE, 64, "cpu", [SAME]) == Pace(300.0, "measured")
+
+
+def test_a_gpus_float32_is_the_recipes_whatever_its_convolutions_compute_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned = made.plan(tmp_path)
+    name = next(iter(planned.cells))
+    made.train(planned, Path("results"), name, {"precision": "tf32", "device": "GPU"})
+    assert [one.precision for one in measurements()] == ["fp32"]
 
 
 def test_finished_cells_are_read_and_others_are_not(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transfergrid.reporting.costs import Cost, costs, sentence, totals
+from transfergrid.reporting.costs import Cost, against_benchmark, costs, sentence, totals
 from transfergrid.reporting.records import CellRecord
 
 
@@ -45,3 +45,41 @@ def test_nothing_recorded(records: dict[str, CellRecord]) -> None:
     assert costs(CELLS, records) == []
     assert totals([]) == []
     assert "not recorded" in sentence([])
+
+
+ROW = (
+    "GPU",
+    "resnet18",
+    "64",
+    "tf32",
+    "channels_last",
+    "eager",
+    "2000.0",
+    "9.0",
+    "2.6",
+    "day",
+    "8",
+)
+
+
+def trained(rate: float | None, **changes: Any) -> CellRecord:
+    cell = {"architecture": "resnet18", "truncation": 0}
+    spec = {"cell": cell, "architecture": {"input_px": 64}, "recipe": {"train_layers": "all"}}
+    train = {"images_per_second": rate, "device": "GPU", "precision": "tf32"}
+    cell |= {key: changes[key] for key in cell if key in changes}
+    return CellRecord(spec=spec, train=train | {k: changes[k] for k in train if k in changes})
+
+
+def test_trainings_stand_beside_the_benchmark_of_their_device() -> None:
+    others = [
+        trained(1.0, device="another GPU"),
+        trained(1.0, precision="bf16"),
+        trained(1.0, truncation=1),
+        trained(1.0, architecture="resnet34"),
+        trained(None),
+        CellRecord(),
+    ]
+    (found,) = against_benchmark([trained(900.0), trained(1100.0), trained(1000.0), *others], [ROW])
+    assert (found.network, found.px, found.precision) == ("resnet18", 64, "fp32")
+    assert (found.trainings, found.rate, found.benchmark.images_per_second) == (3, 1000.0, 2000.0)
+    assert against_benchmark([trained(900.0)], []) == []
