@@ -52,9 +52,18 @@ format: .venv/installed ## rewrite the sources in the project's style
 	$(call quietly,$(BIN)/snakefmt Snakefile workflow)
 
 bench: .venv/installed ## every program benchmarks/bench_*.py, one after the other
+	@$(MAKE) --no-print-directory build/bench/installed || true
 	@for program in benchmarks/bench_*.py; do \
-		echo "== $$program"; $(IN_ENV) $(BIN)/python "$$program" || exit 1; \
+		echo "== $$program"; \
+		$(IN_ENV) PYTHONPATH=build/bench OMP_NUM_THREADS=1 $(BIN)/python "$$program" || exit 1; \
 	done
+
+# What is compared with, beside the environment and not in it: the programs do without as well.
+build/bench/installed: pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]\
+	["optional-dependencies"]["bench"])' | xargs $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --upgrade --no-deps --target build/bench
+	@touch $@
 
 lock: ## renew envs/requirements.lock from pyproject.toml and envs/requirements.in
 	@$(call make_venv,build/lock)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+from common import heading, parse, row, table
 
 CODE = """
 import sys, time
@@ -29,13 +31,11 @@ grid:
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    arguments = parser.parse_args()
-    print("| cells | planning, imports included, s |")
-    print("|---:|---:|")
-    for cells in (20, 500, 5_000):
+def main(words: Sequence[str] | None = None) -> None:
+    arguments = parse(__doc__, words, runs=5)
+    heading("Planning")
+    table(("cells", "planning, imports included, s"), texts=0)
+    for cells in (20,) if arguments.quick else (20, 500, 5_000):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "study.yaml"
             path.write_text(STUDY.format(seeds=", ".join(map(str, range(cells // 2)))))
@@ -44,7 +44,7 @@ def main() -> None:
                 command = [sys.executable, "-c", CODE, str(path)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 times.append(float(done.stdout.split()[1]))
-        print(f"| {cells} | {statistics.median(times):.2f} |")
+        row(cells, statistics.median(times))
 
 
 if __name__ == "__main__":

@@ -7,18 +7,12 @@ times on the clock and of the processor are given: the latter hardly changes on 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from common import Cost, heading, median, parse, row, run, table
 from made_grid import SELECTIONS, mirror, write_bare, write_receipts, write_results, write_study
 
 from transfergrid.planning.paths import PROJECT
@@ -40,51 +34,6 @@ write_table(getattr(tables, sys.argv[1])(study, Path("results"), 2), Path(sys.ar
 """
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a command took: seconds on the clock, seconds of the processor, MiB at its largest."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def run(command: Sequence[str | Path], folder: Path) -> Cost:
-    """Run a command to its end; memory is that of all its processes together."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "OMP_NUM_THREADS": "1"}
-    start = time.perf_counter()
-    with open(folder / "last.log", "wb") as log:
-        process = subprocess.Popen(
-            list(map(str, command)), cwd=folder, env=environment, stdout=log, stderr=log
-        )
-        peak = [0.0]
-        watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
-        watcher.start()
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    watcher.join()
-    if process.returncode:
-        raise SystemExit((folder / "last.log").read_text()[-4000:])
-    return Cost(wall, usage.ru_utime + usage.ru_stime, peak[0])
-
-
-def _watch(pid: int, peak: list[float]) -> None:
-    try:
-        process = psutil.Process(pid)
-        while process.status() != psutil.STATUS_ZOMBIE:
-            sizes = []
-            for part in [process, *process.children(recursive=True)]:
-                try:
-                    sizes.append(part.memory_info().rss)
-                except psutil.NoSuchProcess:
-                    continue
-            peak[0] = max(peak[0], sum(sizes) / 2**20)
-            time.sleep(0.1)
-    except psutil.NoSuchProcess:
-        return
-
-
 def snakemake(*arguments: str | Path, bare: bool = False) -> list[str | Path]:
     command: list[str | Path] = [sys.executable, "-m", "snakemake", "--cores", "2"]
     if not bare:
@@ -92,34 +41,24 @@ def snakemake(*arguments: str | Path, bare: bool = False) -> list[str | Path]:
     return [*command, *arguments]
 
 
-def median(costs: Sequence[Cost]) -> Cost:
-    columns = zip(*((cost.wall, cost.cpu, cost.memory) for cost in costs), strict=True)
-    return Cost(*(statistics.median(column) for column in columns))
-
-
-def table(title: str, columns: Sequence[str]) -> None:
-    print(f"\n## {title}\n\n| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
-
-
-def row(name: str, cost: Cost) -> None:
-    print(f"| {name} | {cost.wall:.2f} | {cost.cpu:.2f} | {cost.memory:.0f} |", flush=True)
-
-
 COLUMNS = ("what", "s", "processor, s", "memory, MiB")
 
 
+def show(name: str, cost: Cost) -> None:
+    row(name, cost.wall, cost.cpu, cost.memory)
+
+
 def parsing(folder: Path, runs: int) -> None:
-    table("Parsing", COLUMNS)
+    heading("Parsing")
+    table(COLUMNS)
     costs = [run([sys.executable, "-c", PARSE], folder) for _ in range(runs + 1)]
-    row("planning and stamps, first time", costs[0])
-    row("planning and stamps, later", median(costs[1:]))
-    row("snakemake --list-rules", median([run(snakemake("-l"), folder) for _ in range(runs)]))
+    show("planning and stamps, first time", costs[0])
+    show("planning and stamps, later", median(costs[1:]))
 
 
 def dry_runs(ours: Path, bare: Path, runs: int) -> None:
-    table(
-        "Dry runs", ("what", "ours, s", "bare, s", "ratio", "ours, cpu s", "bare, cpu s", "ratio")
-    )
+    heading("Dry runs")
+    table(("what", "ours, s", "bare, s", "ratio", "ours, cpu s", "bare, cpu s", "ratio"))
     for name, part in (("nothing made", "cold"), ("all made", "warm")):
         costs: tuple[list[Cost], list[Cost]] = ([], [])
         for _ in range(runs):
@@ -129,22 +68,20 @@ def dry_runs(ours: Path, bare: Path, runs: int) -> None:
                 idle = "Nothing to be done" in (folder / "last.log").read_text()
                 assert idle == (part == "warm"), folder
         a, b = map(median, costs)
-        print(
-            f"| {name} | {a.wall:.1f} | {b.wall:.1f} | {a.wall / b.wall:.2f} "
-            f"| {a.cpu:.1f} | {b.cpu:.1f} | {a.cpu / b.cpu:.2f} |",
-            flush=True,
-        )
+        row(name, a.wall, b.wall, a.wall / b.wall, a.cpu, b.cpu, a.cpu / b.cpu)
 
 
 def first_run(folder: Path, cells: int) -> None:
     plan = write_study(folder, cells, chained=False)
     write_receipts(folder, plan)
-    table("A first run", COLUMNS)
-    row(f"{cells} specifications, two at a time", run(snakemake("--until", "spec"), folder))
+    heading("A first run")
+    table(COLUMNS)
+    show(f"{cells} specifications, two at a time", run(snakemake("--until", "spec"), folder))
 
 
 def ensembles(folder: Path, runs: int) -> None:
-    table("Ensembles", COLUMNS)
+    heading("Ensembles")
+    table(COLUMNS)
     (stamp,) = (folder / "results" / "stamps").glob("grid.ensemble.*")
     cell = next((folder / "results" / "cells").glob("films-*"))
     command = [
@@ -155,36 +92,38 @@ def ensembles(folder: Path, runs: int) -> None:
     ]
     command += ["--selection", SELECTIONS[0], "--stamp", stamp.relative_to(folder)]
     command += ["--valid", "made/valid.parquet", "--test", "made/test.parquet"]
-    row("one job", median([run(command, folder) for _ in range(3 * runs)]))
+    show("one job", median([run(command, folder) for _ in range(3 * runs)]))
 
 
 def tables(folder: Path) -> None:
-    table("Tables", COLUMNS)
+    heading("Tables")
+    table(COLUMNS)
     for function in ("cells_table", "bootstrap_table"):
         command = [sys.executable, "-c", TABLE, function, "made.csv"]
-        row(f"{function}, two processes", run(command, folder))
+        show(f"{function}, two processes", run(command, folder))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=5_000, help="a multiple of ten")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where to make files, 1.2 GB (default: /tmp)")
-    arguments = parser.parse_args()
+def main(words: Sequence[str] | None = None) -> None:
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--cells", type=int, default=5_000, help="a multiple of ten")
+        parser.add_argument("--folder", type=Path, help="where to make files, 1.2 GB")
+
+    arguments = parse(__doc__, words, more=more)
+    cells = 10 if arguments.quick else arguments.cells
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         ours, bare = Path(name) / "ours", Path(name) / "bare"
         for part in ("cold", "warm"):
-            plan = write_study(ours / part, arguments.cells)
+            plan = write_study(ours / part, cells)
             write_bare(bare / part, plan)
         write_results(ours / "warm", plan)
         mirror(ours / "warm", bare / "warm")
-        print(f"{arguments.cells} cells, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(f"{cells} cells")
         parsing(ours / "cold", arguments.runs)
-        dry_runs(ours, bare, arguments.runs)
         ensembles(ours / "warm", arguments.runs)
-        tables(ours / "warm")
-        first_run(ours / "first", arguments.cells)
-        print(f"\nload at the end {os.getloadavg()[0]:.1f}")
+        if not arguments.quick:  # Snakemake alone takes seconds
+            dry_runs(ours, bare, arguments.runs)
+            tables(ours / "warm")
+            first_run(ours / "first", cells)
 
 
 if __name__ == "__main__":

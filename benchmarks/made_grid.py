@@ -180,12 +180,30 @@ def _draw(folder: Path, tasks: int, seed: int) -> Made:
             ensembles.setdefault(selection, {})[split] = path
     card = {
         "dataset": "films" if tasks == 14 else "textures",
+        "kind": "phantom",
+        "task_kind": "multilabel",
         "score_tasks": list(map(str, names[:5])),
         "tasks": list(map(str, names)),
         "synthetic": True,
         "patients": "known",
+        "studies": "known",
+        "image_px": 64,
+        "resize": "crop",
+        "channels": 1,
+        "aggregate": "max",
+        "splits": dict.fromkeys(("train", "valid", "test"), _counts(names)),
+        "content_sha256": "0" * 64,
+        "notes": [],
     }
     return Made(card, {s: folder / f"{s}.npz" for s in scores}, ensembles)
+
+
+def _counts(tasks: np.ndarray) -> dict[str, Any]:
+    ones = dict.fromkeys(map(str, tasks), IMAGES // 4)
+    sizes = {"images": IMAGES, "studies": IMAGES, "patients": IMAGES}
+    none = dict.fromkeys(ones, 0)
+    rest = dict.fromkeys(ones, IMAGES - IMAGES // 4)
+    return {**sizes, "positives": ones, "negatives": rest, "soft": none, "unknown": none}
 
 
 def _put(path: Path, text: str) -> None:

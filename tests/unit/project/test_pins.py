@@ -71,8 +71,10 @@ def test_the_lock_covers_what_pyproject_declares():
         )
 
 
-def test_every_extra_is_locked():
-    assert set(EXTRAS) == set(program("lock").EXTRAS)
+def test_every_extra_is_locked_but_the_benchmarks_peers_which_are_pinned():
+    assert set(EXTRAS) == {*program("lock").EXTRAS, "bench"}
+    for word in EXTRAS["bench"]:
+        assert re.fullmatch(r"[A-Za-z-]+==[0-9.]+", word)
 
 
 def imported(*folders: str) -> set[str]:
@@ -96,7 +98,11 @@ def imported(*folders: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("folders", "extras"),
-    [(["src", "workflow"], ["demo"]), (["envs", "tests", "benchmarks"], ["demo", "test"])],
+    [
+        (["src", "workflow"], ["demo"]),
+        (["envs", "tests"], ["demo", "test"]),
+        (["benchmarks"], ["demo", "test", "bench"]),
+    ],
 )
 def test_every_package_that_is_imported_is_declared(folders, extras):
     words = PROJECT["dependencies"] + [word for extra in extras for word in EXTRAS[extra]]

@@ -1,0 +1,73 @@
+"""The report of a study of 200 cells, from its stored scores to the page.
+
+The study is made up (made_grid.py): fourteen tasks, ten checkpoints, 500 studies, histories of
+twenty validations. Each stage is its own process, as its rule starts it. The goal is on the last
+two, which draw figures and write the page.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from common import Cost, heading, median, parse, row, run, table
+from made_grid import STUDY, write_results, write_study
+
+from transfergrid.planning.paths import PROJECT
+
+STAGES = {
+    "tables, two processes": ("make_tables.py", "tables", ("--threads", "2")),
+    "statistics": ("answer.py", "statistics", ()),
+    "figures": ("draw_figures.py", "figures", ()),
+    "page": ("write_page.py", "report", ("--output", f"results/{STUDY}/report.html")),
+}
+PAGE = "figures", "page"
+"""What the goal is on."""
+
+
+def write_histories(cells: Iterable[Path], validations: int = 20) -> None:
+    for folder in cells:
+        lines = []
+        for n in range(1, validations + 1):
+            auroc = 0.85 - 0.3 / n
+            tasks = {f"finding_{t}": auroc + 0.01 * t for t in range(14)}
+            line = {"step": 100 * n, "examples": 3200 * n, "epoch": n / 4, "seconds": 3.0 * n}
+            line |= {"train_loss": 0.7 / n, "valid_loss": 0.8 / n, "learning_rate": 1e-4}
+            line |= {"valid_auroc": auroc, "valid_auroc_tasks": tasks, "images_per_second": 1e3}
+            lines.append(json.dumps(line))
+        (folder / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def stage(name: str, folder: Path) -> Cost:
+    program, of, more = STAGES[name]
+    (stamp,) = (folder / "results" / "stamps").glob(f"{STUDY}.{of}.*")
+    command = [sys.executable, PROJECT / "workflow" / "scripts" / program]
+    return run([*command, "--stamp", stamp.relative_to(folder), *more], folder)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    arguments = parse(__doc__, words)
+    cells = 20 if arguments.quick else 200
+    heading("Report", f"{cells} cells.")
+    table(("what", "s", "processor, s", "memory, MiB"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_results(folder, write_study(folder, cells))
+        write_histories((folder / "results" / "cells").iterdir())
+        costs = {}
+        for what in STAGES:
+            runs = arguments.runs if what in PAGE else 1
+            costs[what] = median([stage(what, folder) for _ in range(runs)])
+            row(what, costs[what].wall, costs[what].cpu, costs[what].memory)
+        parts = [costs[what] for what in PAGE]
+        wall, cpu = sum(part.wall for part in parts), sum(part.cpu for part in parts)
+        row("figures and page", wall, cpu, max(part.memory for part in parts))
+        size = (folder / "results" / STUDY / "report.html").stat().st_size
+        print(f"\nThe page has {size / 1e6:.1f} MB.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What the programs share: alternating runs, costs of commands, tables for BENCHMARKS.md."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+
+from transfergrid.planning.paths import PROJECT
+
+
+def parse(
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    runs: int = 3,
+    more: Callable[[argparse.ArgumentParser], object] | None = None,
+) -> argparse.Namespace:
+    """Read --runs and --quick, which means one run of a problem too small to conclude from."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=runs)
+    parser.add_argument("--quick", action="store_true", help="a small problem, once: does it run?")
+    if more is not None:
+        more(parser)
+    parsed = parser.parse_args(arguments)
+    if parsed.quick:
+        parsed.runs = 1
+    return parsed
+
+
+def peer(name: str) -> ModuleType | None:
+    """Import a module that only comparisons need; say in a line what is missing without it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        print(
+            f"{package} is left out: make bench installs it (the extra bench of pyproject.toml)\n"
+        )
+        return None
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return the seconds on the clock that a call takes."""
+    gc.collect()
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def alternate(functions: Mapping[str, Callable[[], float]], runs: int) -> dict[str, float]:
+    """Call functions that return a measurement in turn, `runs` times; return each one's median.
+
+    What slows the machine for a while then slows all of them.
+    """
+    found: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(runs):
+        names = list(functions)
+        for name in names if turn % 2 == 0 else reversed(names):
+            found[name].append(functions[name]())
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def heading(title: str, note: str = "") -> None:
+    """Print a title, what was measured, and how busy the machine is."""
+    load = os.getloadavg()[0]
+    print(f"\n## {title}\n\n{note + chr(10) * 2 if note else ''}", end="")
+    print(f"({os.cpu_count()} cores, load {load:.1f} at the start)\n", flush=True)
+
+
+def table(columns: Sequence[str], texts: int = 1) -> None:
+    """Begin a Markdown table whose first `texts` columns are words."""
+    rules = "---|" * texts + "---:|" * (len(columns) - texts)
+    print(f"| {' | '.join(columns)} |\n|{rules}")
+
+
+def row(*values: object) -> None:
+    """Print a row; numbers have three significant digits, None is a dash."""
+    print(f"| {' | '.join(map(_word, values))} |", flush=True)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds on the clock, seconds of the processor, MiB at its largest."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def run(command: Sequence[str | Path], folder: Path) -> Cost:
+    """Run a command to its end; memory is that of all its processes together.
+
+    What it prints is in `folder`/last.log, and its end is shown if it fails.
+    """
+    start = time.perf_counter()
+    with open(folder / "last.log", "wb") as log:
+        process = subprocess.Popen(
+            list(map(str, command)), cwd=folder, env=environment(), stdout=log, stderr=log
+        )
+        peak = [0.0]
+        watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    watcher.join()
+    if process.returncode:
+        raise SystemExit((folder / "last.log").read_text()[-4000:])
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak[0])
+
+
+def environment() -> dict[str, str]:
+    """Return what started programs find: one thread, the package, and the modules beside this."""
+    places = [str(PROJECT / "src"), str(PROJECT / "benchmarks"), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, places))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def _watch(pid: int, peak: list[float]) -> None:
+    try:
+        process = psutil.Process(pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            sizes = []
+            for part in [process, *process.children(recursive=True)]:
+                try:
+                    sizes.append(part.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+            peak[0] = max(peak[0], sum(sizes) / 2**20)
+            time.sleep(0.05)
+    except psutil.NoSuchProcess:
+        return
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """Return the median of each number."""
+    columns = zip(*((cost.wall, cost.cpu, cost.memory) for cost in costs), strict=True)
+    return Cost(*(statistics.median(column) for column in columns))
+
+
+def forget(paths: Iterable[Path]) -> None:
+    """Have the kernel drop what it holds of files in memory, as after a start of the machine."""
+    for path in paths:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
