@@ -50,7 +50,7 @@ def stage(name: str, folder: Path) -> Cost:
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(__doc__, words)
-    cells = 20 if arguments.quick else 200
+    cells = 10 if arguments.quick else 200
     heading("Report", f"{cells} cells.")
     table(("what", "s", "processor, s", "memory, MiB"))
     with tempfile.TemporaryDirectory() as name:

@@ -30,6 +30,7 @@ def stop(*_):
     os._exit(0)
 register_optimizer_step_post_hook(stop)
 sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 IMPORTS = "import torch, timm, time; print('first step', time.time())"

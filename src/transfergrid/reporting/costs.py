@@ -153,7 +153,7 @@ def _place(record: CellRecord) -> tuple[str, str, int, str] | None:
     spec, train = record.spec, record.train
     if not spec or not known(train.get("images_per_second")) or spec["cell"]["truncation"]:
         return None
-    if spec["recipe"]["train_layers"] != "all":
+    if spec["recipe"].get("train_layers", "all") != "all":
         return None
     precision = number_format(str(train.get("precision")))
     px = int(spec["architecture"]["input_px"])

@@ -145,6 +145,16 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "CheXtransfer: performance and parameter efficiency" in words
 
 
+def test_speeds_stand_beside_a_benchmark_if_there_is_one(report: ReportInput, page: Page) -> None:
+    assert "beside the benchmark" not in page.words
+    train = next(r.train for r in report.records.values() if r.spec and r.train)
+    row = [train["device"], "resnet18", "64", train["precision"], "channels_last", "eager"]
+    study = {**report.study, "benchmark": [[*row, "4321.0", "", "2.6", "2026-01-01", "16"]]}
+    shown = Page(render(replace(report, study=study))).words
+    assert "Speed beside the benchmark of the device" in shown
+    assert "4.32 k (batch 16, 2026-01-01)" in shown
+
+
 def test_a_large_study_is_read_by_network(report: ReportInput) -> None:
     cells = report.tables["cells"]
     copies = [cells.assign(cell=cells["cell"] + f"-{i}") for i in range(2)]
