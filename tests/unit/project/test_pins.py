@@ -88,7 +88,8 @@ def imported(*folders: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
     ours = {"transfergrid", "tests", *(path.name for path in (ROOT / "tests").iterdir())}
-    ours |= {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    for folder in ("benchmarks", "workflow/scripts"):
+        ours |= {path.stem for path in (ROOT / folder).glob("*.py")}
     return {
         canonicalize_name(distribution)
         for name in names - ours - set(sys.stdlib_module_names)
