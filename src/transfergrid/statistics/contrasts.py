@@ -115,6 +115,13 @@ class Contrast:
     seeds: tuple[int, ...]
     p_difference: float
 
+    @property
+    def se(self) -> float:
+        """The standard error of the interval, which may have been cut; NaN without one."""
+        if math.isnan(self.low):
+            return math.nan
+        return math.hypot(self.se_patient, 0.0 if math.isnan(self.se_seed) else self.se_seed)
+
     def row(self) -> dict[str, str | int | float]:
         """Return the columns of tables/contrasts.csv in order."""
         return {name: getattr(self, name) for name in CONTRAST_COLUMNS}

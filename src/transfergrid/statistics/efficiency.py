@@ -156,16 +156,14 @@ def _cuts(members: Sequence[Compared], cells: pd.DataFrame, reader: Reader, alph
         own = own[own[axis] == value]
     by_drop = own[list(COSTS)].astype("float64").groupby(own["truncation"]).mean()
     drops = [int(one.value) for one in members]
-    rows = [one.row for one in members]
-    se = [(row.high - row.low) / 2 / float(stats.t.isf(alpha / 2, row.df)) for row in rows]
+    se = np.array([one.row.se for one in members])
+    df = np.array([one.row.df for one in members])
     return Cuts(
         network=str(place["architecture"]),
         drops=np.array(drops),
-        estimates=np.array([row.estimate for row in rows]),
-        arms=np.array([(row.high - row.low) / 2 for row in rows]),
-        one_sided=np.array(
-            [s * float(stats.t.isf(alpha, row.df)) for s, row in zip(se, rows, strict=True)]
-        ),
+        estimates=np.array([one.row.estimate for one in members]),
+        arms=se * stats.t.isf(alpha / 2, df),
+        one_sided=se * stats.t.isf(alpha, df),
         costs={cost: by_drop[cost].reindex([0, *drops]).to_numpy(float) for cost in COSTS},
         replicates=np.stack([_replicates(one, reader) for one in members]),
     )

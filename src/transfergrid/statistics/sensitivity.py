@@ -119,7 +119,7 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
                 task="",
                 n=other.n_seeds,
                 estimate=other.estimate,
-                se=(other.high - other.low) / 2 / float(stats.t.isf(alpha / 2, other.df)),
+                se=other.se,
                 low=other.low,
                 high=other.high,
                 p=other.p,

@@ -256,4 +256,5 @@ def test_an_interval_stays_within_what_a_difference_can_be() -> None:
     assert row is not None
     se = math.hypot(row.se_patient, row.se_seed)
     assert stats.t.isf(0.025, row.df) * se > 1.2
+    assert row.se == pytest.approx(se)
     assert (row.low, row.high) == (-1.0, 1.0)

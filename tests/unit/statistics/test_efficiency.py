@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import csv
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 from transfergrid.planning.paths import RESOURCES
-from transfergrid.statistics.efficiency import COSTS, Cuts, _summaries
+from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _summaries
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
 """Largest cut without a significant loss that the published mean is over."""
@@ -89,3 +94,22 @@ def test_nothing_cut_changes_nothing_and_claims_nothing() -> None:
     found = dict(_summaries([cut([-0.05])], "no_loss_found", 0.01, 0.05))
     assert found["params_ratio", ""][0] == 1
     assert all(map(math.isnan, found["auroc_change", ""]))
+
+
+@pytest.mark.parametrize("se", [0.1, math.nan])
+def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float) -> None:
+    row: Any = SimpleNamespace(
+        estimate=-0.3, se=se, df=1.2, low=-1.0, high=0.9, question="q", contrast="c"
+    )
+    place = {"architecture": "net", "dataset": "films"}
+    one = Compared(row, {}, place, 1, ())
+    reader: Any = SimpleNamespace(primary="best")
+    arms = np.full((1, 5), 0.5)
+    costs = {cost: [2.0, 1.0] for cost in COSTS}
+    cells = pd.DataFrame({**costs, **place, "truncation": [0, 1], "selection": "best"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Compared, "arms", lambda self, reader: (arms, arms))
+        found = _cuts([one], cells, reader, 0.05)
+    assert stats.t.isf(0.025, 1.2) * 0.1 > 0.7  # cut at -1
+    expected = [se * stats.t.isf(0.025, 1.2), se * stats.t.isf(0.05, 1.2)]
+    assert [found.arms[0], found.one_sided[0]] == pytest.approx(expected, nan_ok=True)
