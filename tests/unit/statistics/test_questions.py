@@ -9,93 +9,12 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
+from unit.statistics.made_up_ensembles import ARCHITECTURES, STUDIES, build
 
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
+from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.planning.claims import chosen_claims
-from transfergrid.runtime.atomic import write_json
 from transfergrid.statistics.comparisons import UNKNOWN_PATIENTS
 from transfergrid.statistics.questions import answer
-
-STUDIES = 120
-ARCHITECTURES = {"small": 1e5, "middle": 1e6, "large": 1e7}
-
-
-def build(results: Path, patients: str = "known", missing: bool = False) -> dict[str, Any]:
-    """Ensembles of 3 architectures x 2 pretrainings x 2 seeds whose quality grows with size."""
-    rng = np.random.default_rng(5)
-    labels = (rng.random((STUDIES, 2)) < 0.4).astype(np.float32)
-    ids = np.array([f"s{i}" for i in range(STUDIES)])
-    cells = []
-    for rank, architecture in enumerate(ARCHITECTURES):
-        for pretraining in ("random", "imagenet"):
-            for seed in (0, 1):
-                if missing and (architecture, pretraining, seed) == ("large", "random", 1):
-                    continue
-                name = f"films-{architecture}-{pretraining}-drop0-p-seed{seed}-{rank:08x}"
-                shift = 0.5 + 0.4 * rank + (0.5 if pretraining == "imagenet" else 0)
-                noise = rng.normal(size=labels.shape)
-                values = 1 / (1 + np.exp(-(labels * shift + noise)))
-                table = Ensemble(ids, ids, ("edema", "fracture"), values, labels, 1, len(ids))
-                for split in ("valid", "test"):
-                    path = results / "s" / "ensemble" / name / "best" / f"{split}.parquet"
-                    write_ensemble(path, table)
-                folder = results / "cells" / name
-                card = {"score_tasks": ["edema"], "patients": patients}
-                write_json(folder / "card.json", card)
-                weights = {"id": "w" if pretraining == "imagenet" else None}
-                write_json(folder / "spec.json", {"weights": weights})
-                cells.append(
-                    {
-                        "cell": name,
-                        "role": "target",
-                        "dataset": "films",
-                        "architecture": architecture,
-                        "family": "plain",
-                        "pretraining": pretraining,
-                        "truncation": 0,
-                        "protocol": "p",
-                        "seed": seed,
-                        "imagenet_top1": 60.0 + rank,
-                    }
-                )
-    return {
-        "name": "s",
-        "cells": cells,
-        "evaluation": {
-            "selections": ["best"],
-            "primary": "best",
-            "confidence": 0.95,
-            "bootstrap": {"replicates": 200, "seed": 0},
-        },
-        "claims": {"claims": [], "where": {}, "stands_for": {}},
-        "questions": [
-            {
-                "name": "boost",
-                "kind": "contrast",
-                "axis": "pretraining",
-                "baseline": "random",
-                "margin": None,
-                "effect": 0.01,
-                "where": {},
-            },
-            {
-                "name": "size",
-                "kind": "correlation",
-                "x": "params",
-                "y": "auroc",
-                "margin": None,
-                "where": {},
-            },
-            {
-                "name": "gain",
-                "kind": "correlation",
-                "x": "params",
-                "y": "boost",
-                "margin": None,
-                "where": {},
-            },
-        ],
-    }
 
 
 def areas(study: dict[str, Any], results: Path) -> pd.DataFrame:
