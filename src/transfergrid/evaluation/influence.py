@@ -148,21 +148,6 @@ def sum_by_patient(values: ArrayLike, patient: ArrayLike, patients: int) -> NDAr
     ).reshape(-1, patients)
 
 
-def clustered_se(values: ArrayLike, patient: ArrayLike) -> NDArray[np.float64]:
-    """Return the standard error of each estimate from its units' contributions.
-
-    Args:
-        values: (M, N) contributions, as `influence_values` gives them or sums of such.
-        patient: (N,) int, the number of each unit's patient.
-
-    Returns:
-        (M,) float64.
-    """
-    patient = np.asarray(patient)
-    patients = int(patient.max(initial=-1)) + 1
-    return np.sqrt((sum_by_patient(values, patient, patients) ** 2).sum(axis=1))
-
-
 def macro_influence(
     probabilities: ArrayLike,
     labels: ArrayLike,

@@ -109,34 +109,6 @@ def score_interval(
     return lower(estimate), 1 - lower(1 - estimate)
 
 
-def task_interval(
-    scores: ArrayLike, labels: ArrayLike, patient_id: ArrayLike, alpha: float = 0.05
-) -> Interval:
-    """Return the AUROC of one task with its interval.
-
-    The interval is DeLong's, estimate +- z se, with the variance clustered by patient; where it
-    would leave [0, 1] it is taken on the logit scale. With fewer than `FEW` patients of either
-    class it is on the logit scale with Student's t, df by Welch and Satterthwaite from the two
-    classes' variances. Where that variance is zero (perfect separation, all tied) or
-    undefined (all positives or all negatives from one patient), it is `score_interval` on the
-    numbers of patients.
-
-    Args:
-        scores: (N,) scores, one per study.
-        labels: (N,) values 0, 1 or NaN.
-        patient_id: (N,) identifiers.
-        alpha: 1 minus the coverage, in (0, 1).
-
-    Returns:
-        The interval; all NaN and flagged "single_class" where a class is empty.
-
-    Raises:
-        UserError: Shapes differ, or a label is neither 0, 1 nor NaN.
-    """
-    patient = np.unique(np.asarray(patient_id), return_inverse=True)[1]
-    return _task(np.asarray(scores), np.asarray(labels), patient, alpha).interval
-
-
 def intervals(
     probabilities: ArrayLike,
     labels: ArrayLike,
@@ -145,6 +117,13 @@ def intervals(
     alpha: float = 0.05,
 ) -> tuple[list[Interval], Interval]:
     """Return the interval of every task and of the macro AUROC.
+
+    A task's interval is DeLong's, estimate +- z se, with the variance clustered by patient; where
+    it would leave [0, 1] it is taken on the logit scale. With fewer than `FEW` patients of either
+    class it is on the logit scale with Student's t, df by Welch and Satterthwaite from the two
+    classes' variances. Where that variance is zero (perfect separation, all tied) or undefined
+    (all positives or all negatives from one patient), it is `score_interval` on the numbers of
+    patients. A task that lacks a class is all NaN and flagged "single_class".
 
     The macro AUROC's variance comes from the patients' contributions to the mean, so it covers
     the dependence between tasks; its df, where a task has few patients of a class, is the

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from transfergrid.evaluation.influence import delong_covariance, macro_influence
@@ -10,9 +11,17 @@ from transfergrid.evaluation.intervals import (
     intervals,
     logit_interval,
     score_interval,
-    task_interval,
 )
 from transfergrid.runtime.errors import UserError
+
+
+def task_interval(scores: ArrayLike, labels: ArrayLike, patient: ArrayLike) -> Interval:
+    """Return the interval of one task, whose mean over tasks has to be the same."""
+    columns = (np.asarray(values)[:, None] for values in (scores, labels))
+    (task,), macro = intervals(*columns, patient, [0])
+    bounds = [[part.estimate, part.low, part.high] for part in (task, macro)]
+    assert bounds[0] == pytest.approx(bounds[1], rel=1e-12, nan_ok=True)
+    return task
 
 
 def draw(
