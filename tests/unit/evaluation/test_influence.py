@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from unit.evaluation.proc import golden
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.influence import (
@@ -12,6 +13,8 @@ from transfergrid.evaluation.influence import (
     placements,
     sum_by_patient,
 )
+
+PROC = golden.cases()
 
 
 def wins(up: float, down: float) -> float:
@@ -81,6 +84,16 @@ def test_delong_agrees_with_the_loop_over_pairs(seed: int) -> None:
     known = ~np.isnan(labels)
     expected = [roc_auc_score(labels[known], s[known]) for s in scores]
     np.testing.assert_allclose(areas, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", PROC)
+def test_delong_agrees_with_proc(case: str) -> None:
+    scores, labels, expected = PROC[case]
+    areas, covariance = delong_covariance(scores, labels)
+    assert list(areas) == pytest.approx([expected["auc_a"], expected["auc_b"]], abs=1e-12)
+    numbers = [covariance[0, 0], covariance[1, 1], covariance[0, 1], covariance[1, 0]]
+    both = [expected["covariance"]] * 2
+    assert numbers == pytest.approx([expected["var_a"], expected["var_b"], *both], abs=1e-12)
 
 
 @pytest.mark.parametrize("pure", [True, False])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 from scipy import stats
+from unit.evaluation.proc import golden
 
 from transfergrid.evaluation.influence import delong_covariance, macro_influence
 from transfergrid.evaluation.intervals import (
@@ -13,6 +14,8 @@ from transfergrid.evaluation.intervals import (
     score_interval,
 )
 from transfergrid.runtime.errors import UserError
+
+PROC = golden.cases()
 
 
 def task_interval(scores: ArrayLike, labels: ArrayLike, patient: ArrayLike) -> Interval:
@@ -42,6 +45,27 @@ def test_large_independent_sample_is_delongs_interval() -> None:
     assert found.flags == ()
     assert (found.n, found.n_pos, found.n_neg, found.n_patients) == (200, 60, 140, 200)
     assert found.method == "DeLong clustered by patient"
+
+
+@pytest.mark.parametrize("case", PROC)
+def test_intervals_are_those_of_proc_but_at_the_edges(case: str) -> None:
+    scores, labels, expected = PROC[case]
+    for model, values in zip("ab", scores, strict=True):
+        found = task_interval(values, labels, np.arange(len(labels)))
+        bounds = expected[f"low_{model}"], expected[f"high_{model}"]
+        variance = expected[f"var_{model}"]
+        assert found.estimate == pytest.approx(expected[f"auc_{model}"], abs=1e-12)
+        if variance > 0:
+            assert found.se**2 == pytest.approx(variance, rel=1e-9)
+        if (labels == 1).sum() < 30:
+            assert found.method == "DeLong clustered by patient, t on the logit"
+        elif variance == 0:
+            assert found.method == "score interval (Newcombe 5)" and found.low < bounds[0] == 1
+        elif bounds[1] == 1:  # where pROC cuts
+            assert found.method == "DeLong clustered by patient, on the logit"
+            assert found.low < bounds[0] and found.high < 1
+        else:
+            assert (found.low, found.high) == pytest.approx(bounds, abs=1e-12)
 
 
 def test_an_interval_that_would_leave_the_scale_is_on_the_logit() -> None:
