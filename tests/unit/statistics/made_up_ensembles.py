@@ -47,6 +47,7 @@ def write_cell(
     ensemble: Ensemble,
     patients: str = "known",
     dataset: str = "films",
+    score_tasks: Sequence[str] = (SCORED,),
     **place: Any,
 ) -> dict[str, Any]:
     """Write what the statistics read of a cell; return its entry in the study."""
@@ -55,7 +56,7 @@ def write_cell(
     for split in ("valid", "test"):
         write_ensemble(results / "s" / "ensemble" / name / "best" / f"{split}.parquet", ensemble)
     folder = results / "cells" / name
-    write_json(folder / "card.json", {"score_tasks": [SCORED], "patients": patients})
+    write_json(folder / "card.json", {"score_tasks": list(score_tasks), "patients": patients})
     weights = {"id": "w" if place["pretraining"] == "imagenet" else None}
     write_json(folder / "spec.json", {"weights": weights})
     return {

@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import recomputed
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
-from unit.statistics.made_up_ensembles import ARCHITECTURES, STUDIES, build
+from unit.statistics.made_up_ensembles import (
+    ARCHITECTURES,
+    STUDIES,
+    TASKS,
+    build,
+    questions,
+    study,
+    write_cell,
+)
 
-from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.statistics.comparisons import UNKNOWN_PATIENTS
 from transfergrid.statistics.questions import answer
@@ -207,3 +216,50 @@ def test_power_stands_beside_each_verdict(tmp_path: Path) -> None:
     sure = answer(study, areas(study, tmp_path), tmp_path).contrasts
     assert (sure["power"] > contrasts["power"]).all()
     assert sure["seeds_needed"].between(2, 20).all()
+
+
+def clustered(results: Path) -> dict[str, Any]:
+    """Two networks, three seeds, several studies a patient, ties, and labels that are unknown."""
+    rng = np.random.default_rng(8)
+    patient = np.sort(rng.integers(0, 90, 200))
+    labels = (rng.normal(size=(90, 2))[patient] + rng.normal(size=(200, 2)) > 0.5).astype(float)
+    labels[rng.random((200, 2)) < 0.05] = np.nan
+    ids = np.array([[f"p{p:02d}", f"p{p:02d}/s{i}"] for i, p in enumerate(patient)])
+    cells = []
+    for architecture in ("small", "large"):
+        for pretraining, gain in (("random", 0.8), ("imagenet", 1.1)):
+            for seed in range(3):
+                own = gain + 0.1 * rng.normal()
+                noise = rng.normal(size=(90, 2))[patient] + rng.normal(size=(200, 2))
+                scores = np.round(own * np.nan_to_num(labels) + noise, 1)
+                table = Ensemble(ids[:, 1], ids[:, 0], TASKS, scores, labels, 1, 200)
+                place = {"architecture": architecture, "pretraining": pretraining, "seed": seed}
+                cells.append(write_cell(results, table, score_tasks=TASKS, **place))
+    boost = questions()[0]
+    return study(cells, [boost, {**boost, "name": "same", "margin": 0.25}])
+
+
+def test_contrasts_are_those_of_the_textbook(tmp_path: Path) -> None:
+    study = clustered(tmp_path)
+    frames = {
+        cell["cell"]: pd.read_parquet(tmp_path / "s/ensemble" / cell["cell"] / "best/test.parquet")
+        for cell in study["cells"]
+    }
+
+    def arm(architecture: str, pretraining: str) -> list[pd.DataFrame]:
+        names = (f"films-{architecture}-{pretraining}-seed{seed}" for seed in range(3))
+        return [frames[name] for name in names]
+
+    pairs = [(arm(name, "imagenet"), arm(name, "random")) for name in ("small", "large")]
+    contrasts = answer(study, pd.DataFrame(study["cells"]), tmp_path).contrasts
+    for question, margin in (("boost", None), ("same", 0.25)):
+        expected = [
+            recomputed.contrast(some, TASKS, margin) for some in (pairs[:1], pairs[1:], pairs)
+        ]
+        own = contrasts[contrasts["question"] == question]
+        for name in ("estimate", "se_patient", "se_seed", "df", "low", "high", "p"):
+            np.testing.assert_allclose(own[name], [row[name] for row in expected], rtol=1e-9)
+        adjusted = recomputed.holm([row["p"] for row in expected])
+        np.testing.assert_allclose(own["p_adjusted"], adjusted, rtol=1e-9)
+        assert list(own["verdict"]) == recomputed.verdicts(expected)
+    assert (contrasts["se_seed"] > 0).any() and len(set(contrasts["verdict"])) > 1
