@@ -1,0 +1,78 @@
+"""A finished run's tables again, from its stored ensembles, by other code than the project's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import recomputed
+from sklearn.metrics import roc_auc_score
+from tests.workflow.conftest import SMALL, Workspace
+
+pytestmark = pytest.mark.slow
+
+SCORED = ("cardiomegaly", "pleural_effusion")
+MARGINS = {"cut": None, "kept": 0.2}
+
+
+def test_tables_follow_from_the_stored_ensembles(workspace: Workspace) -> None:
+    cut = {"kind": "contrast", "axis": "truncation", "baseline": 0}
+    workspace.write(
+        {
+            "datasets": {"films": {"test_patients": 120}},
+            "grid": [{**SMALL["grid"][0], "pretrainings": ["random"], "seeds": [0, 1]}],
+            "questions": [{**cut, "name": "cut"}, {**cut, "name": "kept", "margin": 0.2}],
+        }
+    )
+    outcome = workspace.snakemake("results/small/tables/contrasts.csv")
+    assert outcome.status == 0, outcome.text[-6000:]
+    folder = workspace.folder / "results" / "small"
+    cells = pd.read_csv(folder / "tables" / "cells.csv")
+    assert len(cells) == 2 * 2 * 2  # cuts, seeds, selections
+    for row in cells.to_dict("records"):
+        check_cell(row, ensemble(folder, row["cell"], row["selection"]))
+    check_contrasts(pd.read_csv(folder / "tables" / "contrasts.csv"), cells, folder)
+
+
+def ensemble(folder: Path, cell: str, selection: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / "ensemble" / cell / selection / "test.parquet")
+
+
+def check_cell(row: dict, frame: pd.DataFrame) -> None:
+    numbers = [row[name] for name in ("auroc", "auroc_low", "auroc_high")]
+    assert numbers == pytest.approx(recomputed.interval(frame, SCORED), abs=1e-12)
+    assert row["n_patients"] == frame["patient_id"].nunique()
+    judged = 0
+    for name in frame.columns[frame.columns.str.startswith("label_")]:
+        task = name.removeprefix("label_")
+        known = frame[frame[name].notna()]
+        assert row[f"n_pos_{task}"] == (known[name] == 1).sum()
+        if known[name].nunique() < 2:
+            assert np.isnan(row[f"auroc_{task}"])
+            continue
+        area = roc_auc_score(known[name], known[f"prob_{task}"])
+        assert row[f"auroc_{task}"] == pytest.approx(area, abs=1e-12)
+        if f"no_variance:{task}" not in row["flags"]:
+            numbers = [row[f"auroc_{task}{end}"] for end in ("", "_low", "_high")]
+            assert numbers == pytest.approx(recomputed.interval(frame, [task]), abs=1e-12)
+            judged += 1
+    assert judged > 5
+
+
+def check_contrasts(contrasts: pd.DataFrame, cells: pd.DataFrame, folder: Path) -> None:
+    primary = cells[cells["selection"] == "best"].sort_values("seed")
+
+    def arm(truncation: int) -> list[pd.DataFrame]:
+        own = primary.loc[primary["truncation"] == truncation, "cell"]
+        return [ensemble(folder, cell, "best") for cell in own]
+
+    for question, margin in MARGINS.items():
+        expected = recomputed.contrast([(arm(1), arm(0))], SCORED, margin)
+        (row,) = contrasts[contrasts["question"] == question].to_dict("records")
+        assert row["contrast"] == "lcnet_050 random films finetune: drop1 - drop0"
+        for name in ("estimate", "se_patient", "se_seed", "df", "low", "high", "p"):
+            assert row[name] == pytest.approx(expected[name], rel=1e-9)
+        assert row["p_adjusted"] == row["p"]
+        assert [row["verdict"]] == recomputed.verdicts([expected])
