@@ -27,6 +27,14 @@ def test_bins_are_scikit_learns_and_brier_too() -> None:
     assert found.brier == pytest.approx(brier_score_loss(y, p))
 
 
+def test_the_error_is_the_mean_gap_of_ten_equal_parts() -> None:
+    p, y = cases(400, shift=0.1)
+    order = np.argsort(p)
+    tenths = zip(np.array_split(p[order], 10), np.array_split(y[order], 10), strict=True)
+    gaps = [abs(part.mean() - truth.mean()) for part, truth in tenths]
+    assert calibration(p, y, np.arange(len(p))).ece == pytest.approx(np.mean(gaps), abs=1e-12)
+
+
 def test_the_error_is_the_shift_of_the_probabilities() -> None:
     p, y = cases(200_000, shift=0.0)
     patient = np.arange(len(p))
