@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflow.conftest import SMALL, Workspace
+from small_study import SMALL
+from tests.workflow.conftest import Workspace
 
 from transfergrid.commands.main import main
 from transfergrid.commands.plan import job_counts, survey

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import recomputed
 from sklearn.metrics import roc_auc_score
-from tests.workflow.conftest import SMALL, Workspace
+from small_study import SMALL
+from tests.workflow.conftest import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.workflow.conftest import SMALL, Workspace
+from small_study import SMALL
+from tests.workflow.conftest import Workspace
 
 from transfergrid.planning.paths import PROJECT
 

@@ -9,45 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from small_study import SMALL
 
 from transfergrid.planning.cells import CellTuning
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.study import merge
 
-STUDY: dict[str, Any] = {
-    "name": "small",
-    "title": "A small study",
-    "device": "cpu",
-    "datasets": {
-        "films": {"kind": "phantom", "patients": 60, "image_px": 64},
-        "textures": {"kind": "phantom", "set": "shapes", "patients": 64, "image_px": 64},
-    },
-    "pretrainings": {
-        "random": {"kind": "random"},
-        "textures": {"kind": "cell", "dataset": "textures", "protocol": "source"},
-    },
-    "recipe": {"learning_rate": 1e-3, "epochs": 2, "batch_size": 16, "keep_checkpoints": 2},
-    "protocols": {"finetune": {}, "source": {"epochs": 4}},
-    "grid": [
-        {
-            "datasets": ["films"],
-            "architectures": ["lcnet_050"],
-            "pretrainings": ["random", "textures"],
-            "truncations": [0, 1],
-            "seeds": [0],
-        }
-    ],
-    "evaluation": {"selections": ["best", "last"], "bootstrap": {"replicates": 100}},
-    "questions": [
-        {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0},
-    ],
-}
-
 
 def plan(folder: Path, changes: Mapping[str, Any] | None = None, name: str = "study.yaml") -> Plan:
     """Plan the study with changes laid over it, from a file in `folder`."""
     path = folder / name
-    path.write_text(yaml.safe_dump(merge(copy.deepcopy(STUDY), changes or {})))
+    path.write_text(yaml.safe_dump(merge(copy.deepcopy(SMALL), changes or {})))
     return plan_run([path], {})
 
 
@@ -81,7 +53,7 @@ def tune(results: Path, tuning: CellTuning) -> None:
 TUNE = {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}
 TUNED: dict[str, Any] = {
     "protocols": {"finetune": {"tune": TUNE}},
-    "grid": [{**STUDY["grid"][0], "truncations": [0], "seeds": [0, 1]}],
+    "grid": [{**SMALL["grid"][0], "truncations": [0], "seeds": [0, 1]}],
 }
 """Changes that tune: four cells, two trials for each of two initial weights, a source a seed."""
 

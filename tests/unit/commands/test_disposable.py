@@ -190,7 +190,7 @@ def test_ensembles_of_cells_and_selections_that_left_the_study(old: Plan) -> Non
     changed = made.plan(
         Path(),
         {
-            "grid": [{**made.STUDY["grid"][0], "truncations": [0]}],
+            "grid": [{**made.SMALL["grid"][0], "truncations": [0]}],
             "evaluation": {"selections": ["best"]},
         },
     )
@@ -236,7 +236,7 @@ def test_weights_stay_while_an_unfinished_cell_starts_from_them(old: Plan) -> No
 def test_weights_stay_for_cells_of_studies_that_were_not_given(old: Plan) -> None:
     used = cell(old, "textures-drop1")
     (CELLS / used / "receipts" / "evaluate.json").unlink()
-    fewer = made.plan(Path(), {"grid": [{**made.STUDY["grid"][0], "truncations": [0]}]})
+    fewer = made.plan(Path(), {"grid": [{**made.SMALL["grid"][0], "truncations": [0]}]})
     assert cell(old, "source") not in free(finished_checkpoints(fewer), "checkpoints")
 
 

@@ -84,7 +84,7 @@ def test_a_finished_study_costs_nothing(planned: Plan) -> None:
 
 
 def test_one_cell_that_is_gone_costs_what_its_like_took(planned: Plan) -> None:
-    made.finish(made.plan(Path(), {"grid": [{**made.STUDY["grid"][0], "seeds": [1]}]}), RESULTS)
+    made.finish(made.plan(Path(), {"grid": [{**made.SMALL["grid"][0], "seeds": [1]}]}), RESULTS)
     made.finish(planned, RESULTS)
     study = planned.studies["small"]
     gone = next(cell for name, cell in planned.cells.items() if "random-drop0-finetune" in name)
@@ -129,13 +129,15 @@ def test_data_of_unknown_size_are_named_not_counted(
     assert "data set films is not decoded yet" in found.unknown
 
 
-def test_disk_is_counted_part_by_part(planned: Plan) -> None:
+def test_disk_is_counted_part_by_part(tmp_path: Path) -> None:
+    longer = {"recipe": {"epochs": 2}, "protocols": {"source": {"epochs": 4}}}
+    planned = made.plan(tmp_path, longer)
     made.finish(planned, RESULTS)
     shutil.rmtree(RESULTS / "cells")
     shutil.rmtree(next(RESULTS.glob("cache/textures-*")))
     need = disk_bytes(planned)
-    textures = 64 + 150 + 300
-    assert need["caches"] == textures * 64 * 64
+    textures = 64 + 40 + 40
+    assert need["caches"] == textures * 32 * 32
     whole, cut = (4 * known_costs()["lcnet_050", truncation][0] for truncation in (0, 1))
     # Two fine-tuned cells of each depth with two checkpoints, one source with three.
     assert need["checkpoints"] == 2 * 2 * whole + 2 * 2 * cut + 3 * whole

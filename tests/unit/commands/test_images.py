@@ -25,7 +25,7 @@ from transfergrid.planning.sources import Dataset
 
 def dataset(tmp_path: Path, settings: Mapping[str, Any]) -> Dataset:
     """Resolve a data set as a study does, defaults filled in."""
-    study = copy.deepcopy(made.STUDY)
+    study = copy.deepcopy(made.SMALL)
     study["datasets"]["films"] = dict(settings)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     return plan_run([tmp_path / "study.yaml"], {}).studies["small"].datasets["films"]

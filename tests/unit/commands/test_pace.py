@@ -159,7 +159,7 @@ def test_finished_cells_are_read_and_others_are_not(
     found = measurements()
     assert len(found) == len(names) - 3
     assert {one.rate for one in found} == {400.0}
-    assert {(one.architecture, one.px, one.layers) for one in found} == {("lcnet_050", 64, "all")}
+    assert {(one.architecture, one.px, one.layers) for one in found} == {("lcnet_050", 32, "all")}
 
 
 def test_the_device_is_the_studys_or_what_is_seen_or_what_was_used(

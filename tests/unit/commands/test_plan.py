@@ -42,7 +42,7 @@ def test_the_command_imports_nothing_heavy(name: str) -> None:
 
 
 def test_cells_are_described_by_the_axis_that_sets_them_apart() -> None:
-    planned = made.plan(Path(), {"grid": [{**made.STUDY["grid"][0], "seeds": [0, 1]}]})
+    planned = made.plan(Path(), {"grid": [{**made.SMALL["grid"][0], "seeds": [0, 1]}]})
     everything = list(planned.cells.values())
     assert describe(everything, everything) == "all 10 cells"
     assert describe(some(planned, "finetune"), everything) == "8 cells of protocol finetune"
@@ -124,7 +124,8 @@ def test_other_versions_and_devices_are_warned_of() -> None:
 
 
 def test_the_same_version_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = made.plan(Path())
+    films = {name: {"image_px": 64} for name in made.SMALL["datasets"]}  # 32 px: a warning
+    planned = made.plan(Path(), {"datasets": films})
     made.finish(planned, RESULTS, record={"environment": {"packages": {"torch": "9"}}})
     monkeypatch.setattr("transfergrid.commands.plan._version", lambda package: "9")
     assert "warnings" not in text(planned)

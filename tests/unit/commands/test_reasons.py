@@ -53,16 +53,16 @@ def reason(changed: Plan, part: str) -> tuple[str, ...]:
         ),
         (
             {"datasets": {"films": {"image_px": 96}}},
-            ("data set films: image px 64 → 96",),
+            ("data set films: image px 32 → 96",),
         ),
         (
             {
                 "datasets": {"films": {"uncertain": "ones"}},
                 "protocols": {"finetune": {"epochs": 3}},
             },
-            ("data set films: uncertain ignore → ones", "epochs 2 → 3"),
+            ("data set films: uncertain ignore → ones", "epochs 1 → 3"),
         ),
-        ({"protocols": {"source": {"epochs": 5}}}, ("source: epochs 4 → 5",)),
+        ({"protocols": {"source": {"epochs": 5}}}, ("source: epochs 2 → 5",)),
         (
             {"recipe": {"batch_size": 8}},  # told once, though the source has it too
             ("batch size 16 → 8",),
