@@ -59,6 +59,13 @@ def outcome(folder: Path) -> dict[str, Any]:
     return {"history": lines, "record": record, "files": files, "rest": rest}
 
 
+def trained(spec: dict[str, Any], results: Path) -> tuple[Path, dict[str, Any]]:
+    """Train undisturbed; return the cell's folder and the outcome."""
+    train(spec, results)
+    folder = results / "cells" / cell_name(spec)
+    return folder, outcome(folder)
+
+
 def hearing(told: list[str]) -> Watcher:
     """Return a watcher that adds each sentence to a list."""
     return Watcher(lambda event: told.append(str(event.get("message", event))))
@@ -109,9 +116,7 @@ def test_a_killed_training_ends_as_if_never_killed(
     network: str,
 ) -> None:
     spec = make_spec(network, seed=2, optimizer="sgd" if call == 9 else "adam", **SETTINGS)
-    folder = results / "cells" / cell_name(spec)
-    train(spec, results)
-    expected = outcome(folder)
+    folder, expected = trained(spec, results)
     (folder / FINISHED).unlink()
     steps = [line["step"] for line in expected["history"]]
     kept = [int(name[5:13]) for name in expected["files"] if name.startswith("step")]
@@ -155,9 +160,7 @@ def test_a_resumed_training_does_not_start_over(
 
 def test_a_killed_process_is_resumed(results: Path) -> None:
     spec = make_spec(**SETTINGS)
-    folder = results / "cells" / cell_name(spec)
-    train(spec, results)
-    expected = outcome(folder)
+    folder, expected = trained(spec, results)
     (folder / FINISHED).unlink()
     program = """
 import json, os, signal, sys
@@ -198,9 +201,7 @@ def test_a_state_without_its_files_is_not_used(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec(**SETTINGS)
-    folder = results / "cells" / cell_name(spec)
-    train(spec, results)
-    expected = outcome(folder)
+    folder, expected = trained(spec, results)
     (folder / FINISHED).unlink()
     for victim in ("history.jsonl", "checkpoints"):
         with monkeypatch.context() as patch:
@@ -223,9 +224,7 @@ def test_a_stopped_training_ends_as_if_never_stopped(
 ) -> None:
     monkeypatch.setattr(loop, "STATE_SECONDS", 1e9)  # the stop alone saves
     spec = make_spec("dropout_network", seed=2, **SETTINGS)
-    folder = results / "cells" / cell_name(spec)
-    train(spec, results)
-    expected = outcome(folder)
+    folder, expected = trained(spec, results)
     (folder / FINISHED).unlink()
     for _ in range(2):
         times = iter(range(10_000))
@@ -243,9 +242,7 @@ def test_a_stop_in_a_validation_leaves_it_to_be_done(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec(**SETTINGS)
-    folder = results / "cells" / cell_name(spec)
-    train(spec, results)
-    expected = outcome(folder)
+    folder, expected = trained(spec, results)
     asked = []
 
     def stop() -> bool:
