@@ -1,69 +1,18 @@
 from __future__ import annotations
 
-import copy
 import json
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
+from unit.planning.made_up_plan import STUDY, grid, names, planned
 
 from transfergrid.planning.cells import CellBuilder
-from transfergrid.planning.fingerprint import check_plugins
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.plan import CELL, TUNING_ID, Plan, PlannedStudy, plan_run, plan_study
-from transfergrid.planning.sources import check_weights
-from transfergrid.planning.study import load_study, merge
+from transfergrid.planning.plan import CELL, TUNING_ID, Plan
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
-
-STUDY: dict[str, Any] = {
-    "name": "small",
-    "datasets": {
-        "films": {"kind": "phantom", "image_px": 64},
-        "shapes": {"kind": "phantom", "set": "shapes"},
-    },
-    "pretrainings": {
-        "random": {"kind": "random"},
-        "shapes": {"kind": "cell", "dataset": "shapes", "protocol": "source"},
-        "again": {
-            "kind": "cell",
-            "dataset": "films",
-            "protocol": "source",
-            "pretraining": "shapes",
-            "seed": 7,
-        },
-        "wheel": {"kind": "wheel"},
-        "hub": {"kind": "timm"},
-    },
-    "protocols": {"finetune": {}, "source": {"epochs": 2}},
-    "grid": [
-        {
-            "datasets": ["films"],
-            "architectures": ["lcnet_050"],
-            "pretrainings": ["random", "shapes"],
-            "truncations": [0, 1],
-            "seeds": [0, 1],
-        }
-    ],
-}
-
-
-def planned(folder: Path, changes: dict[str, Any] | None = None) -> PlannedStudy:
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(merge(copy.deepcopy(STUDY), changes or {})))
-    return plan_study(load_study(path))
-
-
-def grid(**axes: Any) -> dict[str, Any]:
-    return {"grid": [{**STUDY["grid"][0], **axes}]}
-
-
-def names(study: PlannedStudy) -> set[str]:
-    return {cell.name for cell in study.cells}
 
 
 def test_names_and_specs_agree(tmp_path: Path) -> None:
@@ -144,42 +93,6 @@ def test_weights_have_an_id_of_their_own(tmp_path: Path) -> None:
     assert len(spec["weights"]["sha256"]) == 64
 
 
-def test_a_weight_file_is_known_by_content_not_by_place(tmp_path: Path) -> None:
-    def identity(path: Path) -> str:
-        file = {"kind": "file", "path": str(path)}
-        change = {"pretrainings": {"file": file}, **grid(pretrainings=["file"], seeds=[0])}
-        return planned(tmp_path, change).targets[0].name
-
-    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
-        (tmp_path / f"{name}.safetensors").write_bytes(content)
-    first = identity(tmp_path / "a.safetensors")
-    assert first == identity(tmp_path / "b.safetensors")
-    assert first != identity(tmp_path / "c.safetensors")
-
-
-def test_a_label_that_changes_renames_and_a_moved_file_does_not(tmp_path: Path) -> None:
-    def write(path: Path, label: int) -> Path:
-        arrays = {}
-        for split in ("train", "val", "test"):
-            arrays[f"{split}_images"] = np.zeros((4, 28, 28), np.uint8)
-            arrays[f"{split}_labels"] = np.array([[0], [1], [0], [label]], np.uint8)
-        np.savez(path, **arrays)
-        return path
-
-    def identity(path: Path) -> str:
-        data = {"datasets": {"mnist": {"kind": "medmnist", "root": str(path)}}}
-        return planned(tmp_path, {**data, **grid(datasets=["mnist"])}).targets[0].name
-
-    first = identity(write(tmp_path / "a.npz", 1))
-    assert first == identity(write(tmp_path / "moved.npz", 1))
-    assert first != identity(write(tmp_path / "b.npz", 0))
-    (tmp_path / "c.npz").write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"c\.npz is not a readable \.npz file"):
-        identity(tmp_path / "c.npz")
-    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
-        assert "train_images.npy" in archive.namelist()
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -205,22 +118,6 @@ def test_what_cannot_be_is_a_sentence(tmp_path: Path, change: dict[str, Any], me
     assert "\n" not in str(caught.value)
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    data = {"datasets": {"x": {"kind": "chexpert", "root": str(tmp_path / "nowhere")}}}
-    with pytest.raises(UserError, match=r"nowhere, which does not exist; correct"):
-        planned(tmp_path, {**data, **grid(datasets=["x"])})
-    data["datasets"]["x"]["root"] = str(tmp_path)
-    with pytest.raises(UserError, match=r"has no train\.csv in .* point"):
-        planned(tmp_path, {**data, **grid(datasets=["x"])})
-
-
-def test_small_maps_are_warned_of(tmp_path: Path) -> None:
-    study = planned(tmp_path, {"datasets": {"films": {"image_px": 20}}})
-    assert len(study.warnings) == 1  # truncated by one block, the map is large enough
-    assert "lcnet_050 with 0 blocks removed sees images of 20 px" in study.warnings[0]
-    assert not planned(tmp_path).warnings
-
-
 def test_any_pinned_timm_name_is_an_architecture(tmp_path: Path) -> None:
     name = "convnext_atto.d2_in1k"
     study = planned(tmp_path, grid(architectures=[name], pretrainings=["hub"], truncations=[0]))
@@ -238,199 +135,12 @@ def test_a_network_of_one_input_size_is_refused_at_another(tmp_path: Path) -> No
     assert planned(tmp_path, {"datasets": {"films": {"image_px": 224}}, **cells}).targets
 
 
-def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
-    def stamps(changes: dict[str, Any]) -> dict[str, str]:
-        return {stage: name for stage, (name, _) in planned(tmp_path, changes).stamps.items()}
-
-    base = stamps({})
-
-    def moved(changes: dict[str, Any]) -> set[str]:
-        now = stamps(changes)
-        return {stage for stage in base if now[stage] != base[stage]}
-
-    later = {"statistics", "figures", "report"}
-    assert moved({"title": "Other"}) == {"report"}
-    assert moved({"evaluation": {"bootstrap": {"replicates": 500}}}) == {"tables"} | later
-    question = {"name": "q", "kind": "contrast", "axis": "truncation", "baseline": 0}
-    assert moved({"questions": [question]}) == later
-    assert moved(grid(seeds=[0])) == {"tables"} | later
-    assert moved({"device": "cpu"}) == set()
-    assert moved({"datasets": {"films": {"patients": 999}}}) == {"tables"} | later
-
-
-def test_a_run_joins_studies_and_shares_cells(tmp_path: Path) -> None:
-    paths = []
-    for name in ("a", "b"):
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({**STUDY, "name": name}))
-        paths.append(str(path))
-    run = plan_run([], {"studies": ",".join(paths)})
-    assert len(run.cells) == 10
-    assert len([stamp for stamp in run.stamps if ".evaluate." in stamp]) == 1
-    with pytest.raises(UserError, match="two studies are named 'a'"):
-        plan_run([], {"studies": [paths[0], paths[0]]})
-    with pytest.raises(UserError, match="is not in this run's studies"):
-        run.cell("films-x-random-drop0-finetune-seed0-00000000")
-
-
-def test_scratch_holds_what_stamps_will_say(tmp_path: Path) -> None:
-    study = planned(tmp_path)
-    plan = Plan({study.name: study})
-    plan.write_scratch(tmp_path / "scratch")
-    for name, content in plan.stamps.items():
-        written = json.loads((tmp_path / "scratch" / name).read_text())
-        assert written == content
-        assert name.endswith(short_hash(written))
-
-
-def test_where_data_lie_is_in_no_published_stamp(tmp_path: Path) -> None:
-    path = tmp_path / "secret_place.safetensors"
-    path.write_bytes(b"1")
-    study = planned(tmp_path, {"pretrainings": {"file": {"kind": "file", "path": str(path)}}})
-    for name, content in study.stamps.values():
-        assert "secret_place" not in json.dumps(content), name
-
-
 def test_builder_resolves_each_source_once(tmp_path: Path) -> None:
     study = planned(tmp_path)
     builder = CellBuilder(study.study)
     first = builder.targets()
     assert [cell.name for cell in first] == [cell.name for cell in study.targets]
     assert builder.cell(first[0].point) is first[0]
-
-
-def test_planning_and_readers_name_the_same_things() -> None:
-    # planning may not import data, whose modules it hashes.
-    from transfergrid.data import chexpert, kinds
-    from transfergrid.planning import fingerprint, sources
-
-    readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
-    assert readers == kinds.READERS
-    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
-    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}
-
-
-@pytest.mark.parametrize(
-    ("question", "message"),
-    [
-        ({"baseline": "rnadom"}, r"baseline 'rnadom', which is no pretraining.*'random'\?"),
-        ({"axis": "truncation", "baseline": "0"}, "baseline '0', which is no truncation"),
-        (
-            {"baseline": "random", "where": {"dataset": "filmz"}},
-            "'filmz'}, which no cell of the grid",
-        ),
-    ],
-)
-def test_a_question_that_no_cell_answers_is_refused(
-    tmp_path: Path, question: dict[str, Any], message: str
-) -> None:
-    base = {"name": "q", "kind": "contrast", "axis": "pretraining"}
-    with pytest.raises(UserError, match=message):
-        planned(tmp_path, {"questions": [{**base, **question}]})
-
-
-CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
-BOOST = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
-
-
-@pytest.mark.parametrize(
-    ("questions", "message"),
-    [
-        (
-            [CUT, {"name": "e", "kind": "efficiency", "contrast": "cuts"}],
-            r"builds on the contrast 'cuts'.*'cut'\?.*baseline 0; the study has cut\.",
-        ),
-        (
-            [BOOST, {"name": "e", "kind": "efficiency", "contrast": "boost"}],
-            "must name a contrast along truncation.*the study has none, so add one",
-        ),
-        (
-            [BOOST, {"name": "n", "kind": "seed_noise", "contrast": "bost"}],
-            "'bost'.*must name a contrast; the study has boost",
-        ),
-        ([{"name": "f", "kind": "family", "where": {"dataset": "filmz"}}], "no cell of the grid"),
-    ],
-)
-def test_a_question_needs_the_contrast_that_it_builds_on(
-    tmp_path: Path, questions: list[dict[str, Any]], message: str
-) -> None:
-    with pytest.raises(UserError, match=message):
-        planned(tmp_path, {"questions": questions})
-
-
-def test_claims_stand_in_the_stamp_with_their_rules(tmp_path: Path) -> None:
-    study = planned(tmp_path, {"claims": {"about": ["cxt.trunc.ratio"], "where": {"seed": 0}}})
-    plain = planned(tmp_path, {})
-    (name, content), (before, empty) = study.stamps["statistics"], plain.stamps["statistics"]
-    assert content["claims"]["claims"][0]["bound"] == ".65" and name != before
-    assert content["claims"]["where"] == {"seed": 0}
-    assert empty["claims"] == {"claims": [], "where": {}, "stands_for": {}}
-    assert study.stamps["tables"] == plain.stamps["tables"]
-    for wrong in ("chextransfre", ["nothing"], {"about": "chextransfer", "wher": {}}, 3):
-        with pytest.raises(UserError, match="claim"):
-            planned(tmp_path, {"claims": wrong})
-
-
-def test_one_thing_in_two_places_has_one_note(tmp_path: Path) -> None:
-    paths = []
-    for name in ("a", "b"):
-        file = tmp_path / name / "w.safetensors"
-        file.parent.mkdir()
-        file.write_bytes(b"1")
-        study = merge(STUDY, {"name": name, **grid(pretrainings=["file"])})
-        study["pretrainings"]["file"] = {"kind": "file", "path": str(file)}
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(study))
-        paths.append(str(tmp_path / f"{name}.yaml"))
-    run = plan_run([], {"studies": paths})
-    (note,) = [content for name, content in run.notes.items() if name.startswith("lcnet_050-file")]
-    assert note["path"] == str(tmp_path / "a" / "w.safetensors")
-
-
-def test_a_moved_file_replaces_its_note_alone(tmp_path: Path) -> None:
-    (tmp_path / "a.safetensors").write_bytes(b"1")
-    (tmp_path / "b.safetensors").write_bytes(b"1")
-
-    def notes(name: str) -> list[Path]:
-        file = {"kind": "file", "path": str(tmp_path / name)}
-        study = planned(tmp_path, {"pretrainings": {"file": file}, **grid(pretrainings=["file"])})
-        Plan({study.name: study}).write_scratch(tmp_path / "scratch")
-        return list((tmp_path / "scratch").glob("lcnet_050-file-*.location.*"))
-
-    (first,) = notes("a.safetensors")
-    (second,) = notes("b.safetensors")
-    assert first != second
-    assert first.name.split(".location.")[0] == second.name.split(".location.")[0]
-
-
-def test_cpu_and_cuda_in_one_run_are_refused(tmp_path: Path) -> None:
-    paths = []
-    for device in ("cpu", "cuda"):
-        path = tmp_path / f"{device}.yaml"
-        path.write_text(yaml.safe_dump({**STUDY, "name": device, "device": device}))
-        paths.append(str(path))
-    with pytest.raises(UserError, match="device cpu and another for cuda"):
-        plan_run([], {"studies": paths})
-
-
-def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 1\n")
-    own = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
-    study = planned(tmp_path, {**own, **grid(architectures=["mine"], truncations=[0])})
-    spec = json.loads(study.targets[0].spec)
-    check_plugins(spec)
-    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 2\n")
-    with pytest.raises(UserError, match="code of plugged_net:net was edited"):
-        check_plugins(spec)
-
-    file = tmp_path / "w.safetensors"
-    file.write_bytes(b"1")
-    settings = {"pretrainings": {"file": {"kind": "file", "path": str(file)}}}
-    (weights,) = planned(tmp_path, {**settings, **grid(pretrainings=["file"])}).weights.values()
-    check_weights(weights.location)
-    file.write_bytes(b"2")
-    with pytest.raises(UserError, match="the file or the code behind lcnet_050-file"):
-        check_weights(weights.location)
 
 
 def test_statistics_of_other_weights_are_other_weights(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unit.planning.made_up_plan import grid, planned
+
+from transfergrid.planning.fingerprint import check_plugins
+from transfergrid.planning.sources import check_weights
+from transfergrid.runtime.errors import UserError
+
+
+def test_a_weight_file_is_known_by_content_not_by_place(tmp_path: Path) -> None:
+    def identity(path: Path) -> str:
+        file = {"kind": "file", "path": str(path)}
+        change = {"pretrainings": {"file": file}, **grid(pretrainings=["file"], seeds=[0])}
+        return planned(tmp_path, change).targets[0].name
+
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / f"{name}.safetensors").write_bytes(content)
+    first = identity(tmp_path / "a.safetensors")
+    assert first == identity(tmp_path / "b.safetensors")
+    assert first != identity(tmp_path / "c.safetensors")
+
+
+def test_a_label_that_changes_renames_and_a_moved_file_does_not(tmp_path: Path) -> None:
+    def write(path: Path, label: int) -> Path:
+        arrays = {}
+        for split in ("train", "val", "test"):
+            arrays[f"{split}_images"] = np.zeros((4, 28, 28), np.uint8)
+            arrays[f"{split}_labels"] = np.array([[0], [1], [0], [label]], np.uint8)
+        np.savez(path, **arrays)
+        return path
+
+    def identity(path: Path) -> str:
+        data = {"datasets": {"mnist": {"kind": "medmnist", "root": str(path)}}}
+        return planned(tmp_path, {**data, **grid(datasets=["mnist"])}).targets[0].name
+
+    first = identity(write(tmp_path / "a.npz", 1))
+    assert first == identity(write(tmp_path / "moved.npz", 1))
+    assert first != identity(write(tmp_path / "b.npz", 0))
+    (tmp_path / "c.npz").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"c\.npz is not a readable \.npz file"):
+        identity(tmp_path / "c.npz")
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert "train_images.npy" in archive.namelist()
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+    data = {"datasets": {"x": {"kind": "chexpert", "root": str(tmp_path / "nowhere")}}}
+    with pytest.raises(UserError, match=r"nowhere, which does not exist; correct"):
+        planned(tmp_path, {**data, **grid(datasets=["x"])})
+    data["datasets"]["x"]["root"] = str(tmp_path)
+    with pytest.raises(UserError, match=r"has no train\.csv in .* point"):
+        planned(tmp_path, {**data, **grid(datasets=["x"])})
+
+
+def test_planning_and_readers_name_the_same_things() -> None:
+    # planning may not import data, whose modules it hashes.
+    from transfergrid.data import chexpert, kinds
+    from transfergrid.planning import fingerprint, sources
+
+    readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
+    assert readers == kinds.READERS
+    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
+    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}
+
+
+def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 1\n")
+    own = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
+    study = planned(tmp_path, {**own, **grid(architectures=["mine"], truncations=[0])})
+    spec = json.loads(study.targets[0].spec)
+    check_plugins(spec)
+    (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 2\n")
+    with pytest.raises(UserError, match="code of plugged_net:net was edited"):
+        check_plugins(spec)
+
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"1")
+    settings = {"pretrainings": {"file": {"kind": "file", "path": str(file)}}}
+    (weights,) = planned(tmp_path, {**settings, **grid(pretrainings=["file"])}).weights.values()
+    check_weights(weights.location)
+    file.write_bytes(b"2")
+    with pytest.raises(UserError, match="the file or the code behind lcnet_050-file"):
+        check_weights(weights.location)
