@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.runtime.progress import progress
@@ -50,6 +51,25 @@ class Compared:
             return np.mean(runs, axis=0)
 
         return arm([a for a, _ in self.pairs]), arm([b for _, b in self.pairs])
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the questions are answered from that come after the contrasts.
+
+    Attributes:
+        study: The study as its stamp holds it.
+        cells: Rows of tables/cells.csv.
+        compared: The study's contrasts.
+        reader: Reads their cells.
+        alpha: 1 minus the coverage of the intervals.
+    """
+
+    study: Mapping[str, Any]
+    cells: pd.DataFrame
+    compared: Sequence[Compared]
+    reader: Reader
+    alpha: float
 
 
 def compare(

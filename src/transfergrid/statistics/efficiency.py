@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
-from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.findings import NAN, Finding
 from transfergrid.statistics.places import words
 from transfergrid.statistics.reader import Reader
@@ -67,13 +66,7 @@ class Cuts:
         return np.asarray(values[index] / values[0] if speed else values[0] / values[index])
 
 
-def efficiency(
-    question: Mapping[str, Any],
-    cells: pd.DataFrame,
-    compared: Sequence[Compared],
-    reader: Reader,
-    alpha: float,
-) -> Iterator[Finding]:
+def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     """Yield the ratio of each network's largest harmless cut, and the mean over networks.
 
     One counting rule: parameters and MACs are those of the network as trained, with the study's
@@ -81,13 +74,10 @@ def efficiency(
 
     Args:
         question: An efficiency question.
-        cells: Rows of tables/cells.csv.
-        compared: The study's contrasts.
-        reader: Reads their cells.
-        alpha: 1 minus the coverage of the intervals.
+        basis: What it is answered from.
     """
     groups: dict[tuple[Any, ...], list[Compared]] = {}
-    for one in compared:
+    for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:
             key = tuple(v for k, v in one.place.items() if k != "architecture")
             groups.setdefault(key, []).append(one)
@@ -95,13 +85,13 @@ def efficiency(
         place = {k: v for k, v in members[0].place.items() if k != "architecture"}
         networks = list(dict.fromkeys(one.place["architecture"] for one in members))
         cuts = [
-            _cuts([m for m in members if m.place["architecture"] == name], cells, reader, alpha)
+            _cuts([m for m in members if m.place["architecture"] == name], basis)
             for name in networks
         ]
         for rule, rule_words in RULES.items():
             margin = question["margin"]
             method = rule_words.format(margin=margin)
-            for quantity, values in _summaries(cuts, rule, margin, alpha):
+            for quantity, values in _summaries(cuts, rule, margin, basis.alpha):
                 name, n = quantity
                 subject = f"{n} {words(place)}" if n else f"mean, {words(place)}"
                 yield Finding(
@@ -148,10 +138,11 @@ def _change(cuts: Sequence[Cuts], chosen: Sequence[int], alpha: float) -> Interv
     return float(lost), *percentile_interval(draws, alpha)
 
 
-def _cuts(members: Sequence[Compared], cells: pd.DataFrame, reader: Reader, alpha: float) -> Cuts:
+def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
     members = sorted(members, key=lambda one: int(one.value))
     place = members[0].place
-    own = cells[cells["selection"] == reader.primary]
+    reader, alpha = basis.reader, basis.alpha
+    own = basis.cells[basis.cells["selection"] == reader.primary]
     for axis, value in place.items():
         own = own[own[axis] == value]
     by_drop = own[list(COSTS)].astype("float64").groupby(own["truncation"]).mean()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from transfergrid.statistics.anova import Interval, one_way
-from transfergrid.statistics.comparisons import Compared, runs
+from transfergrid.statistics.comparisons import Basis, Compared, runs
 from transfergrid.statistics.places import Place, groups_of_networks, words
-from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import study_family
 
 NAN: Interval = (math.nan, math.nan, math.nan)
@@ -69,20 +67,17 @@ FINDING_COLUMNS = (
 )
 
 
-def families(
-    question: Mapping[str, Any], study: Mapping[str, Any], cells: pd.DataFrame, alpha: float
-) -> Iterator[Finding]:
+def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     """Yield how much of the spread between networks their family and their size explain.
 
     Networks are a sample; each is one value, its mean AUROC over seeds. Descriptive: no test.
 
     Args:
         question: A family question.
-        study: The study as its stamp holds it.
-        cells: Rows of tables/cells.csv.
-        alpha: 1 minus the coverage of the intervals.
+        basis: What it is answered from.
     """
-    for place, group in groups_of_networks(cells, study, question["where"]):
+    study, alpha = basis.study, basis.alpha
+    for place, group in groups_of_networks(basis.cells, study, question["where"]):
         numbers = group[["auroc", "params"]].astype("float64")
         points = numbers.groupby(group["architecture"], sort=False).mean().dropna()
         names = np.array([study_family(study, str(name)) for name in points.index])
@@ -140,32 +135,22 @@ def _welch(a: np.ndarray, b: np.ndarray, alpha: float) -> Interval:
     return float(a.mean() - b.mean()), float(interval.low), float(interval.high)
 
 
-def seed_noise(
-    question: Mapping[str, Any],
-    study: Mapping[str, Any],
-    cells: pd.DataFrame,
-    compared: Sequence[Compared],
-    reader: Reader,
-    alpha: float,
-) -> Iterator[Finding]:
+def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     """Yield how far seeds spread against how far networks, or their effects, do.
 
     Args:
         question: A seed_noise question; with a `contrast`, the values are its differences, one a
             network and seed, else the AUROC of each cell.
-        study: The study as its stamp holds it.
-        cells: Rows of tables/cells.csv.
-        compared: The study's contrasts.
-        reader: Reads their cells.
-        alpha: 1 minus the coverage of the intervals.
+        basis: What it is answered from.
     """
+    alpha = basis.alpha
     if question["contrast"] is None:
         parts = [
             (place, words(place), group["auroc"].to_numpy(), group["architecture"].to_numpy())
-            for place, group in groups_of_networks(cells, study, question["where"])
+            for place, group in groups_of_networks(basis.cells, basis.study, question["where"])
         ]
     else:
-        parts = list(_effects(question, compared, reader))
+        parts = list(_effects(question, basis))
     way = "one-way variance components over networks, chi-square and F intervals"
     for place, subject, values, networks in parts:
         layout = one_way(values, networks)
@@ -182,10 +167,10 @@ def seed_noise(
 
 
 def _effects(
-    question: Mapping[str, Any], compared: Sequence[Compared], reader: Reader
+    question: Mapping[str, Any], basis: Basis
 ) -> Iterator[tuple[Place, str, np.ndarray, np.ndarray]]:
     groups: dict[tuple[Any, ...], list[Compared]] = {}
-    for one in compared:
+    for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:
             key = (one.value, *(v for k, v in one.place.items() if k != "architecture"))
             groups.setdefault(key, []).append(one)
@@ -194,7 +179,7 @@ def _effects(
         place = {k: v for k, v in first.place.items() if k != "architecture"}
         values, networks = [], []
         for one in members:
-            ((a, b),) = [(runs(a, reader), runs(b, reader)) for a, b in one.pairs]
+            ((a, b),) = [[runs(arm, basis.reader) for arm in pair] for pair in one.pairs]
             values += [a[seed].estimate - b[seed].estimate for seed in one.row.seeds]
             networks += [one.place["architecture"]] * len(one.row.seeds)
         subject = f"{words(place)}: {first.row.a} - {first.row.b}"

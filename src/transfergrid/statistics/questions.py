@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.statistics.claims import CLAIM_COLUMNS, gather, judge
-from transfergrid.statistics.comparisons import Compared, compare
+from transfergrid.statistics.comparisons import Basis, Compared, compare
 from transfergrid.statistics.contrasts import CONTRAST_COLUMNS, adjust
 from transfergrid.statistics.correlation import Correlation, decide
 from transfergrid.statistics.efficiency import efficiency
@@ -58,8 +58,9 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
     alpha = 1 - study["evaluation"]["confidence"]
     reader = Reader(study, results)
     compared, skipped = _compared(study, reader, alpha)
-    related = _related(study, cells, compared, reader, alpha)
-    findings = list(_findings(study, cells, compared, reader, alpha))
+    basis = Basis(study, cells, compared, reader, alpha)
+    related = _related(basis)
+    findings = list(_findings(basis))
     evidence = gather(compared, related, findings)
     claims = judge(study["claims"], evidence, reader)
     others = sensitivity(compared, related, reader, alpha)
@@ -99,30 +100,19 @@ def _compared(
     return rows, skipped
 
 
-def _related(
-    study: Mapping[str, Any],
-    cells: pd.DataFrame,
-    compared: Sequence[Compared],
-    reader: Reader,
-    alpha: float,
-) -> list[Related]:
+def _related(basis: Basis) -> list[Related]:
     related: list[Related] = []
-    for question in _of_kind(study, "correlation"):
-        related += relate(question, study, cells, compared, reader, alpha)
-    decided = decide([one.row for one in related], alpha)
+    for question in _of_kind(basis.study, "correlation"):
+        related += relate(question, basis)
+    decided = decide([one.row for one in related], basis.alpha)
     return [replace(one, row=row) for one, row in zip(related, decided, strict=True)]
 
 
-def _findings(
-    study: Mapping[str, Any],
-    cells: pd.DataFrame,
-    compared: Sequence[Compared],
-    reader: Reader,
-    alpha: float,
-) -> Iterator[Finding]:
-    for question in _of_kind(study, "family"):
-        yield from families(question, study, cells, alpha)
-    for question in _of_kind(study, "efficiency"):
-        yield from efficiency(question, cells, compared, reader, alpha)
-    for question in _of_kind(study, "seed_noise"):
-        yield from seed_noise(question, study, cells, compared, reader, alpha)
+def _findings(basis: Basis) -> Iterator[Finding]:
+    for kind, answered in (
+        ("family", families),
+        ("efficiency", efficiency),
+        ("seed_noise", seed_noise),
+    ):
+        for question in _of_kind(basis.study, kind):
+            yield from answered(question, basis)

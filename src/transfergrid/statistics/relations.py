@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.runtime.hashing import seeded
-from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.correlation import Correlation, spearman
 from transfergrid.statistics.places import AXES, Place, groups_of_networks, words
 from transfergrid.statistics.reader import Reader
@@ -36,28 +36,19 @@ class Related:
     replicates: NDArray[np.float64]
 
 
-def relate(
-    question: Mapping[str, Any],
-    study: Mapping[str, Any],
-    cells: pd.DataFrame,
-    compared: Sequence[Compared],
-    reader: Reader,
-    alpha: float,
-) -> list[Related]:
+def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
     """Correlate over architectures, once for each combination of the other axes.
 
     Args:
         question: A correlation question.
-        study: The study as its stamp holds it.
-        cells: Rows of tables/cells.csv.
-        compared: The study's contrasts, for boosts.
-        reader: Reads its cells.
-        alpha: 1 minus the coverage of the intervals.
+        basis: What it is answered from.
     """
+    study, reader = basis.study, basis.reader
     top1 = {cell["architecture"]: cell["imagenet_top1"] for cell in study["cells"]}
-    cells = cells.assign(imagenet_top1=pd.to_numeric(cells["architecture"].map(top1)))
+    numbers = pd.to_numeric(basis.cells["architecture"].map(top1))
+    cells = basis.cells.assign(imagenet_top1=numbers)
     y = question["y"]
-    boosts = boosts_of(study, compared) if y == "boost" else {}
+    boosts = boosts_of(study, basis.compared) if y == "boost" else {}
     found = []
     for place, group in groups_of_networks(cells, study, question["where"]):
         points = []
@@ -72,7 +63,7 @@ def relate(
                 points.append((x, value, draws, study_family(study, str(architecture))))
         if y == "boost" and not points:
             continue  # the baseline itself has no boost
-        found.append(_related(question, place, points, alpha))
+        found.append(_related(question, place, points, basis.alpha))
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from transfergrid.planning.paths import RESOURCES
-from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _summaries
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
@@ -109,7 +109,7 @@ def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float)
     cells = pd.DataFrame({**costs, **place, "truncation": [0, 1], "selection": "best"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Compared, "arms", lambda self, reader: (arms, arms))
-        found = _cuts([one], cells, reader, 0.05)
+        found = _cuts([one], Basis({}, cells, [one], reader, 0.05))
     assert stats.t.isf(0.025, 1.2) * 0.1 > 0.7  # cut at -1
     expected = [se * stats.t.isf(0.025, 1.2), se * stats.t.isf(0.05, 1.2)]
     assert [found.arms[0], found.one_sided[0]] == pytest.approx(expected, nan_ok=True)

@@ -12,6 +12,7 @@ import statsmodels.formula.api as smf
 from scipy import stats
 
 from transfergrid.statistics.anova import one_way
+from transfergrid.statistics.comparisons import Basis
 from transfergrid.statistics.findings import Finding, families, seed_noise
 
 FAMILIES = {"a": ("hand", 4), "b": ("hand", 3), "c": ("searched", 3), "d": ("searched", 2)}
@@ -44,6 +45,11 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
     return study, pd.DataFrame(rows)
 
 
+def basis_of(study: dict[str, Any], cells: pd.DataFrame) -> Basis:
+    reader: Any = None  # asked for contrasts only
+    return Basis(study, cells, [], reader, 0.05)
+
+
 def by_quantity(found: Any) -> dict[str, Finding]:
     return {one.quantity: one for one in found}
 
@@ -51,7 +57,7 @@ def by_quantity(found: Any) -> dict[str, Finding]:
 def test_family_and_size_shares() -> None:
     study, cells = made()
     groups = {"hand": ["a", "b"], "searched": ["c", "d"]}
-    found = by_quantity(families({**QUESTION, "groups": groups}, study, cells, 0.05))
+    found = by_quantity(families({**QUESTION, "groups": groups}, basis_of(study, cells)))
     points = cells.groupby("architecture")[["auroc", "params"]].mean()
     points["family"] = [name[0] for name in points.index]
     points["size"] = np.log10(points["params"])
@@ -89,7 +95,7 @@ def test_family_and_size_shares() -> None:
 def test_one_network_a_family_has_no_share_and_says_why() -> None:
     study, cells = made()
     cells = cells[cells["architecture"].isin(["a0", "b0", "c0"])]
-    found = by_quantity(families(QUESTION, study, cells, 0.05))
+    found = by_quantity(families(QUESTION, basis_of(study, cells)))
     assert math.isnan(found["family_share"].value)
     assert "two families, one of them with two networks" in found["family_share"].note
 
@@ -97,7 +103,7 @@ def test_one_network_a_family_has_no_share_and_says_why() -> None:
 def test_seed_noise_is_pooled_over_networks() -> None:
     study, cells = made(seeds=5)
     question = {"name": "n", "kind": "seed_noise", "contrast": None, "where": {}}
-    found = by_quantity(seed_noise(question, study, cells, [], None, 0.05))  # type: ignore[arg-type]
+    found = by_quantity(seed_noise(question, basis_of(study, cells)))
     pooled = math.sqrt(cells.groupby("architecture")["auroc"].var().mean())
     assert found["seed_sd"].value == pytest.approx(pooled)
     means = cells.groupby("architecture")["auroc"].mean()
@@ -112,6 +118,6 @@ def test_seed_noise_is_pooled_over_networks() -> None:
 def test_one_seed_gives_no_noise() -> None:
     study, cells = made(seeds=1)
     question = {"name": "n", "kind": "seed_noise", "contrast": None, "where": {}}
-    found = by_quantity(seed_noise(question, study, cells, [], None, 0.05))  # type: ignore[arg-type]
+    found = by_quantity(seed_noise(question, basis_of(study, cells)))
     assert all(math.isnan(one.value) for one in found.values())
     assert "two seeds" in found["seed_sd"].note

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.relations import relate
 
 NETWORKS = ("n0", "n1", "n2", "n3", "n4")
@@ -20,7 +20,7 @@ def name(network: str, pretraining: str, seed: int) -> str:
     return f"{network}-{pretraining}-{seed}"
 
 
-def made() -> tuple[dict[str, Any], pd.DataFrame, Any, list[Compared]]:
+def made() -> Basis:
     rng = np.random.default_rng(0)
     draws, cells, entries = {}, [], []
     for size, network in enumerate(NETWORKS):
@@ -50,16 +50,15 @@ def made() -> tuple[dict[str, Any], pd.DataFrame, Any, list[Compared]]:
         for number, network in enumerate(NETWORKS)
     ]
     study = {"cells": entries, "evaluation": {"primary": "best"}, "questions": [question]}
-    return study, pd.DataFrame(cells), SimpleNamespace(replicates=draws.__getitem__), compared
+    reader: Any = SimpleNamespace(replicates=draws.__getitem__)
+    return Basis(study, pd.DataFrame(cells), compared, reader, 0.05)
 
 
 def test_a_networks_draws_are_the_mean_over_its_seeds() -> None:
-    study, cells, reader, compared = made()
+    basis = made()
+    reader = basis.reader
     question = {"name": "q", "x": "params", "y": "auroc", "margin": None, "where": {}}
-    found = {
-        one.place["pretraining"]: one
-        for one in relate(question, study, cells, compared, reader, 0.05)
-    }
+    found = {one.place["pretraining"]: one for one in relate(question, basis)}
     random = found["random"]
     assert random.replicates.shape == (5, 300)
     two = [reader.replicates(name("n1", "random", seed)) for seed in (0, 1)]
@@ -70,9 +69,10 @@ def test_a_networks_draws_are_the_mean_over_its_seeds() -> None:
 
 
 def test_a_boosts_draws_are_differences_of_the_same_draws() -> None:
-    study, cells, reader, compared = made()
+    basis = made()
+    reader = basis.reader
     question = {"name": "q", "x": "params", "y": "boost", "margin": 0.3, "where": {}}
-    (found,) = relate(question, study, cells, compared, reader, 0.05)
+    (found,) = relate(question, basis)
     assert found.place["pretraining"] == "imagenet" and found.row.rho == pytest.approx(1)
     expected = reader.replicates("n2-imagenet-0") - reader.replicates("n2-random-0")
     np.testing.assert_allclose(found.replicates[2], expected)
