@@ -101,15 +101,8 @@ def spearman(
     Raises:
         UserError: x and y differ in length.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise UserError(
-            f"A correlation needs pairs, but {x_name} has shape {x.shape} and {y_name} {y.shape}."
-        )
-    known = ~(np.isnan(x) | np.isnan(y))
-    ranks = [stats.rankdata(values[known]) for values in (x, y)]
-    n = int(known.sum())
-    nan = math.nan
+    known, ranks = _ranked(x, y, x_name, y_name)
+    n, nan = int(known.sum()), math.nan
     row = Correlation(question, x_name, y_name, n, nan, nan, nan, nan, "")
     row = replace(row, margin=nan if margin is None else margin)
     if n < 2 or any(np.ptp(r) == 0 for r in ranks):
@@ -117,21 +110,47 @@ def spearman(
         return replace(row, method=f"undefined: {reason}")
     rho, p = _permuted(ranks[0], ranks[1], rng)
     test = "exact permutation" if math.factorial(n) <= _RESAMPLES else "random permutation"
-    se_patients, how = nan, "Fisher z, variance 1.06/(n-3)"
-    if replicates is not None:
-        se_patients = _se_patients(ranks[0], np.asarray(replicates)[known])
-        how += " + patients"
-    low, high = fisher_interval(rho, n, alpha, 0 if math.isnan(se_patients) else se_patients**2)
-    if math.isnan(low):
-        how = f"no interval: {'fewer than 4 points' if n < 4 else '|rho| = 1'}"
+    draws = None if replicates is None else np.asarray(replicates)[known]
+    low, high, se_patients, how = _interval(rho, ranks[0], draws, alpha)
     p_family = nan
     if families is not None:
         p_family = permuted_within(ranks[0], ranks[1], np.asarray(families)[known], rng)
     row = replace(row, rho=rho, low=low, high=high, p=p, method=f"{how}; {test}")
-    row = replace(row, p_family=p_family, se_patients=se_patients)
     return replace(
-        row, rho_critical=rho_critical(n, alpha), rho_detectable=rho_detectable(n, alpha)
+        row,
+        p_family=p_family,
+        se_patients=se_patients,
+        rho_critical=rho_critical(n, alpha),
+        rho_detectable=rho_detectable(n, alpha),
     )
+
+
+def _ranked(
+    x: ArrayLike, y: ArrayLike, x_name: str, y_name: str
+) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
+    """Return which points are known, and the ranks of x and y among these."""
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise UserError(
+            f"A correlation needs pairs, but {x_name} has shape {x.shape} and {y_name} {y.shape}."
+        )
+    known = ~(np.isnan(x) | np.isnan(y))
+    return known, [stats.rankdata(values[known]) for values in (x, y)]
+
+
+def _interval(
+    rho: float, x: NDArray[np.float64], replicates: NDArray[np.float64] | None, alpha: float
+) -> tuple[float, float, float, str]:
+    """Return the bounds of rho over the ranks x, the patients' error of z, and how they came."""
+    se_patients, how = math.nan, "Fisher z, variance 1.06/(n-3)"
+    if replicates is not None:
+        se_patients = _se_patients(x, replicates)
+        how += " + patients"
+    extra = 0 if math.isnan(se_patients) else se_patients**2
+    low, high = fisher_interval(rho, len(x), alpha, extra)
+    if math.isnan(low):
+        how = f"no interval: {'fewer than 4 points' if len(x) < 4 else '|rho| = 1'}"
+    return low, high, se_patients, how
 
 
 def decide(rows: Sequence[Correlation], alpha: float = 0.05) -> list[Correlation]:
