@@ -222,6 +222,21 @@ def test_intervals_hold_the_true_rho_of_networks_and_patients() -> None:
     assert all(0.93 <= hit / 2000 <= 0.98 for hit in hits.values()), hits
 
 
+@pytest.mark.parametrize(
+    ("r", "least", "most"), [(0, 0.94, 0.97), (0.8, 0.93, 0.95), (0.9, 0.91, 0.94)]
+)
+def test_intervals_cover_less_where_networks_are_nearly_in_one_order(
+    r: float, least: float, most: float
+) -> None:
+    # 1.06 / (n - 3) is for a rho of up to .8 (Fieller, Hartley and Pearson 1957).
+    rng = np.random.default_rng(4)
+    truth = 6 / math.pi * math.asin(r / 2)
+    x, noise = rng.normal(size=(2, 16, 4000))
+    found = rank_correlations(x, r * x + math.sqrt(1 - r * r) * noise)
+    bounds = np.array([fisher_interval(float(rho), 16) for rho in found])
+    assert least <= np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1])) <= most
+
+
 def test_patients_widen_the_interval() -> None:
     rng = np.random.default_rng(0)
     x = np.arange(16.0)
