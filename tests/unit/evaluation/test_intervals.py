@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import recomputed
 from numpy.typing import ArrayLike
 from scipy import stats
 from unit.evaluation.proc import golden
@@ -164,6 +166,23 @@ def test_macro_interval_covers_the_dependence_of_its_tasks() -> None:
     other = draw(np.random.default_rng(4), 80, 120, 0.75)[0]
     _, apart = intervals(np.stack([scores, other], axis=1), same[1], patient, [0, 1])
     assert apart.se < 0.85 * macro.se
+
+
+@pytest.mark.parametrize("patients", [40, 120])
+def test_clustered_intervals_are_those_of_the_textbook(patients: int) -> None:
+    rng = np.random.default_rng(patients)
+    patient = np.sort(rng.integers(0, patients, 2 * patients))
+    labels = (rng.normal(size=(patients, 2))[patient] > 0.3).astype(float)
+    labels[rng.random(labels.shape) < 0.1] = np.nan
+    scores = np.round(np.nan_to_num(labels) + rng.normal(size=(patients, 2))[patient], 1)
+    columns = {"label_a": labels[:, 0], "label_b": labels[:, 1]}
+    columns |= {"prob_a": scores[:, 0], "prob_b": scores[:, 1], "patient_id": patient}
+    frame = pd.DataFrame(columns)
+    parts, macro = intervals(scores, labels, patient, [0, 1])
+    assert ("few_positives" in macro.flags) == (patients == 40)
+    for found, tasks in ((parts[0], "a"), (parts[1], "b"), (macro, "ab")):
+        expected = recomputed.interval(frame, list(tasks))
+        assert (found.estimate, found.low, found.high) == pytest.approx(expected, abs=1e-12)
 
 
 def test_macro_takes_the_t_of_its_scarcest_task() -> None:
