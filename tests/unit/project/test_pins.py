@@ -87,7 +87,7 @@ def imported(*folders: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    ours = {"transfergrid", "tests", *(path.name for path in (ROOT / "tests").iterdir())}
+    ours = {"transfergrid", "tests", *(path.stem for path in (ROOT / "tests").iterdir())}
     for folder in ("benchmarks", "workflow/scripts"):
         ours |= {path.stem for path in (ROOT / folder).glob("*.py")}
     return {
