@@ -89,7 +89,8 @@ class Place:
         file.write_text(text.replace(old, new, 1))
 
     def cell(self, label: str) -> Path:
-        (found,) = (self.results / "cells").glob(f"{label}-*")
+        cells = (self.results / "cells").iterdir()
+        (found,) = (cell for cell in cells if subject(f"results/cells/{cell.name}") == label)
         return found
 
     def jobs(self, *arguments: str) -> Jobs:
