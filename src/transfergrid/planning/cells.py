@@ -106,7 +106,9 @@ class CellBuilder:
         """
         points = expand(self.study.config, str(self.study.source))
         if not points:
-            raise UserError(f"{self.study.source}: the grid has no cell left; relax exclude.")
+            raise UserError(
+                f"{self.study.source}: the grid has no cell left; relax exclude or only."
+            )
         return [self.cell(point) for point in points]
 
     def cell(self, point: Point) -> Cell:

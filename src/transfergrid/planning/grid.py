@@ -36,10 +36,19 @@ class Point:
 
 
 def expand(config: Mapping[str, Any], source: str) -> list[Point]:
-    """Return the points of all blocks in order, each once.
+    """Return the points of the study in order, each once: the grid, or the slice `only` of it.
 
     Raises:
-        UserError: An exclude that matches nothing, or a slice (`only`) that keeps nothing.
+        UserError: An exclude that matches nothing, or a slice that names what no cell has.
+    """
+    return _slice(whole_grid(config, source), config["only"], source)
+
+
+def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
+    """Return the points of all blocks in order, each once, whatever the slice.
+
+    Raises:
+        UserError: An exclude that matches nothing.
     """
     points: dict[Point, None] = {}
     for number, block in enumerate(config["grid"]):
@@ -56,7 +65,7 @@ def expand(config: Mapping[str, Any], source: str) -> list[Point]:
         for pattern in block["include"]:
             kept |= dict.fromkeys(_product(block, pattern))
         points |= kept
-    return _slice(list(points), config["only"], source)
+    return list(points)
 
 
 def _product(block: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> list[Point]:
@@ -65,12 +74,13 @@ def _product(block: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -
     return [Point(*values) for values in itertools.product(*axes)]
 
 
-def _slice(points: list[Point], only: Mapping[str, list[Any]], source: str) -> list[Point]:
+def _slice(whole: list[Point], only: Mapping[str, list[Any]], source: str) -> list[Point]:
+    points = whole
     for field, (axis, plural) in zip(fields(Point), AXES.items(), strict=True):
         keep = {str(value) for value in only[plural]}
         if not keep:
             continue
-        present = {str(getattr(point, axis)) for point in points}
+        present = {str(getattr(point, axis)) for point in whole}
         unknown = sorted(keep - present)
         if unknown:
             raise UserError(

@@ -17,12 +17,14 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.grid import whole_grid
 from transfergrid.planning.paths import PROJECT, TEMPLATES
+from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
@@ -211,11 +213,10 @@ def plan_study(study: Study) -> PlannedStudy:
     """Resolve a study to its cells; UserError where something in it cannot be."""
     builder = CellBuilder(study)
     targets = builder.targets()
-    _check_questions(study, targets)
-    chosen_claims(study.config["claims"], str(study.source))
+    check_questions(study, whole_grid(study.config, str(study.source)))
     _check_selections(study, targets)
-    _check_cams(study, targets)
     points = {cell.point for cell in targets}
+    study, lost = fit_to_slice(study, points)
     others = [cell for point, cell in builder.cells.items() if point not in points]
     return PlannedStudy(
         study=study,
@@ -224,7 +225,7 @@ def plan_study(study: Study) -> PlannedStudy:
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
-        warnings=tuple(builder.warnings),
+        warnings=(*builder.warnings, *lost),
     )
 
 
@@ -240,74 +241,6 @@ def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
                     f"{study.source}: selection {name} needs {wanted} checkpoints, but protocol "
                     f"'{protocol}' keeps {kept}; raise keep_checkpoints or choose top{kept}."
                 )
-
-
-def _check_cams(study: Study, targets: Sequence[Cell]) -> None:
-    where = (study.config["cams"] or {}).get("where", {})
-    if not any(cell.point.matches(where) for cell in targets):
-        raise UserError(
-            f"{study.source}: cams.where is {where}, which no cell of the grid matches; name axes "
-            "and values of the grid."
-        )
-
-
-def _check_questions(study: Study, targets: Sequence[Cell]) -> None:
-    names = [question["name"] for question in study.config["questions"]]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
-    boosts = [
-        question
-        for question in study.config["questions"]
-        if question["kind"] == "contrast" and question["axis"] == "pretraining"
-    ]
-    for question in study.config["questions"]:
-        where = f"{study.source}: question '{question['name']}'"
-        if "where" in question:
-            _check_question(where, question, targets)
-        if question["kind"] in ("efficiency", "seed_noise") and question["contrast"] is not None:
-            _check_contrast(where, question, study.config["questions"])
-        if question["kind"] == "correlation" and question["y"] == "boost" and not boosts:
-            raise UserError(
-                f"{study.source}: question '{question['name']}' needs the boost, but no question "
-                "is a contrast along pretraining; add one."
-            )
-
-
-def _check_contrast(
-    where: str, question: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]
-) -> None:
-    """Check that the contrast a question builds on is there, and along the axis it needs."""
-    cuts = question["kind"] == "efficiency"
-    fit = [
-        other["name"]
-        for other in questions
-        if other["kind"] == "contrast"
-        and (not cuts or (other["axis"], other["baseline"]) == ("truncation", 0))
-    ]
-    if question["contrast"] not in fit:
-        needed = "a contrast along truncation with the baseline 0" if cuts else "a contrast"
-        there = f"the study has {listed(fit)}" if fit else "the study has none, so add one"
-        raise UserError(
-            f"{where} builds on the contrast '{question['contrast']}'"
-            f"{suggest(question['contrast'], fit)}; it must name {needed}; {there}."
-        )
-
-
-def _check_question(where: str, question: Mapping[str, Any], targets: Sequence[Cell]) -> None:
-    points = [cell.point for cell in targets if cell.point.matches(question["where"])]
-    if not points:
-        raise UserError(
-            f"{where} has where {question['where']}, which no cell of the grid matches."
-        )
-    if question["kind"] == "contrast":
-        values = list(dict.fromkeys(getattr(point, question["axis"]) for point in points))
-        if question["baseline"] not in values:
-            hint = suggest(question["baseline"], values)
-            raise UserError(
-                f"{where} has the baseline {question['baseline']!r}, which is no "
-                f"{question['axis']} of its cells{hint}; they have {listed(values)}."
-            )
 
 
 @dataclass(frozen=True)

@@ -74,3 +74,13 @@ def test_only_slices_and_takes_text_for_numbers() -> None:
     assert {(p.seed, p.architecture) for p in points} == {(1, "a")}
     with pytest.raises(UserError, match=r"only.seeds names '9', which no cell has.* 0, 1, 2"):
         expand(study(block(), seeds=[9]), "s")
+
+
+def test_a_value_that_another_part_of_the_grid_has_is_no_mistake() -> None:
+    cuts = study(block(), block(architectures=["c"], truncations=[0, 2]), architectures=["a", "c"])
+    points = expand({**cuts, "only": {**cuts["only"], "truncations": [1, 2]}}, "s")
+    assert {(p.architecture, p.truncation) for p in points} == {("a", 1), ("c", 2)}
+    assert (
+        expand({**cuts, "only": {**cuts["only"], "architectures": ["b"], "truncations": [2]}}, "s")
+        == []
+    )
