@@ -28,7 +28,7 @@ NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
 SELECTIONS = ("top10", "last")
 STUDY = "grid"
 CHECKPOINTS, IMAGES = 10, 500
-GATHERED = ("cells", "sources", "bootstrap")
+GATHERED = ("cells", "sources", "bootstrap", "tuning")
 """Tables that the rule `tables` makes; `statistics` makes the others."""
 VARIANTS = 16
 """Cells whose scores are drawn; the others' are copies of theirs."""
@@ -297,7 +297,8 @@ rule ensemble:
 
 rule tables:
     input: LISTS["ensembles"], LISTS["scored"], LISTS["tables"]
-    output: multiext("results/grid/tables/", "cells.csv", "sources.csv", "bootstrap.csv")
+    output:
+        multiext("results/grid/tables/", "cells.csv", "sources.csv", "bootstrap.csv", "tuning.csv")
     shell: "touch {output}"
 
 

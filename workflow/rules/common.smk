@@ -206,4 +206,5 @@ def table_sources(wildcards):
     """Return what the tables are made of; the program gets the stamp, not these paths."""
     study = planned(wildcards.study)
     receipts = [f"results/cells/{cell.name}/receipts/evaluate.json" for cell in study.scored]
+    # Learning rates were chosen before the cells that took them were trained.
     return ensembles(study) + receipts

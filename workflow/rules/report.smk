@@ -37,6 +37,7 @@ rule page:
         lambda wildcards: cam_results(planned(wildcards.study)),
         sources="results/{study}/tables/sources.csv",
         bootstrap="results/{study}/tables/bootstrap.csv",
+        tuning="results/{study}/tables/tuning.csv",
         stamp=stage_stamp("report"),
     output:
         report(

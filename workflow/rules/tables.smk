@@ -15,6 +15,13 @@ rule tables:
         ),
         sources="results/{study}/tables/sources.csv",
         bootstrap="results/{study}/tables/bootstrap.csv",
+        tuning=report(
+            "results/{study}/tables/tuning.csv",
+            caption="../report/tuning.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "tuning"},
+        ),
     log:
         "results/{study}/logs/tables.log",
     conda:

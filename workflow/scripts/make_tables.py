@@ -1,4 +1,4 @@
-"""Gather a study's ensembles in tables: cells.csv, sources.csv, bootstrap.csv."""
+"""Gather a study's ensembles in tables: cells.csv, sources.csv, bootstrap.csv, tuning.csv."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Each process that reads cells imports this file, and needs none of these.
     from transfergrid.reporting.table_files import write_table
-    from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table
+    from transfergrid.reporting.tables import (
+        bootstrap_table,
+        cells_table,
+        sources_table,
+        tuning_table,
+    )
 
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
@@ -29,6 +34,7 @@ def main() -> None:
     write_table(cells_table(study, results, arguments.threads), tables / "cells.csv")
     write_table(sources_table(study, results, arguments.threads), tables / "sources.csv")
     write_table(bootstrap_table(study, results, arguments.threads), tables / "bootstrap.csv")
+    write_table(tuning_table(study, results), tables / "tuning.csv")
 
 
 if __name__ == "__main__":

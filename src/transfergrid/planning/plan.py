@@ -17,7 +17,7 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
-from transfergrid.planning.grid import whole_grid
+from transfergrid.planning.grid import Point, whole_grid
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
@@ -39,6 +39,7 @@ TABLES = (
     "cells",
     "sources",
     "bootstrap",
+    "tuning",
     "contrasts",
     "correlations",
     "findings",
@@ -137,6 +138,24 @@ class PlannedStudy:
         ]
 
     @cached_property
+    def tunings(self) -> tuple[CellTuning, ...]:
+        """What is tuned, each once: the seeds of a cell share it."""
+        found = {cell.tuning.id: cell.tuning for cell in self.scored if cell.tuning}
+        return tuple(found.values())
+
+    def _tunings_content(self) -> list[dict[str, Any]]:
+        seeds = {cell.name: cell.point.seed for cell in self.trials}
+        tuned = {cell.tuning.id: cell.point for cell in reversed(self.scored) if cell.tuning}
+        return [
+            {
+                **{axis: getattr(tuned[tuning.id], axis) for axis in Point.__match_args__},
+                **tuning.record,
+                "seed": seeds[next(iter(tuning.trials.values()))],  # that of the trials
+            }
+            for tuning in self.tunings
+        ]
+
+    @cached_property
     def _cells_text(self) -> str:
         # Four stamps hold it, and with thousands of cells it is nearly all of what is hashed.
         return canonical_json(self._cells)
@@ -147,6 +166,7 @@ class PlannedStudy:
         return {
             "name": self.name,
             "cells": self._cells,
+            "tunings": self._tunings_content(),
             "evaluation": {**evaluation, "primary": evaluation["selections"][0]},
         }
 

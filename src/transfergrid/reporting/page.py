@@ -26,6 +26,7 @@ from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.leaderboard import leaderboard
 from transfergrid.reporting.map_tiles import MapTile, map_tiles
+from transfergrid.reporting.rates import rates
 from transfergrid.reporting.records import CellRecord, read_cards, read_record
 from transfergrid.reporting.table_files import TABLES, csv_text, read_table
 from transfergrid.runtime.environment import environment_record
@@ -180,6 +181,7 @@ def context(report: ReportInput) -> dict[str, Any]:
                 tables["cells"], report.primary, report.records, tables.get("cams"), report.maps
             )
         ),
+        "rates": rates(tables["tuning"]),
         "sources": tables["sources"].to_dict("records"),
         "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
         "costs": spent,
@@ -253,6 +255,8 @@ def downloads(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
     """Return (file name, rows, data URI) of each table; the links work without script."""
     files = []
     for name, table in tables.items():
+        if name == "tuning" and table.empty:
+            continue  # a study that tunes nothing has no trials to show
         code = base64.b64encode(csv_text(table).encode("utf-8")).decode("ascii")
         files.append((f"{name}.csv", len(table), f"data:text/csv;charset=utf-8;base64,{code}"))
     return files

@@ -18,6 +18,7 @@ TABLES = (
     "sensitivity",
     "sources",
     "bootstrap",
+    "tuning",
 )
 
 

@@ -22,6 +22,7 @@ from transfergrid.reporting.cell_rows import (
     source_row,
 )
 from transfergrid.reporting.table_files import write_table as write_table
+from transfergrid.reporting.tuning import tuning_table as tuning_table
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.progress import progress
 

@@ -185,6 +185,15 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
         assert trial["recipe"]["holdout"] == 0.1
         assert trial["recipe"]["keep_checkpoints"] == 0
         assert trial["cell"]["pretraining"] == spec["cell"]["pretraining"]
+    content = study.stamps["tables"][1]["tunings"]
+    assert [entry["id"] for entry in content] == [tuning.id for tuning in study.tunings]
+    assert {entry["id"] for entry in content} == set(plan.tunings)
+    for entry in content:
+        assert entry["protocol"] == "finetune" and entry["seed"] == 1
+        assert {
+            json.loads(plan.cell(name).spec)["cell"]["pretraining"]
+            for name in entry["trials"].values()
+        } == {entry["pretraining"]}
     other = planned(tmp_path, {"protocols": {"finetune": {"tune": {**tune, "epochs": 1}}}})
     assert not {c.name for c in other.targets} & {c.name for c in study.targets}
     # Nothing that is not tuned is renamed.

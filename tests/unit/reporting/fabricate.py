@@ -21,6 +21,7 @@ from unit.reporting.made_up_study import (
     is_missing,
     name_of,
     study_json,
+    tuning_of,
 )
 from unit.reporting.made_up_tables import tables_of
 
@@ -108,17 +109,6 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
         "seed": point["seed"],
         **({"tuning": tuning} if (tuning := tuning_of(point)) else {}),
         "code": {"prepare": "0" * 64, "weights": "1" * 64, "train": "2" * 64},
-    }
-
-
-def tuning_of(point: dict[str, Any]) -> dict[str, Any]:
-    """Return the spec's part on learning-rate trials; the seeds of a network share them."""
-    if point["architecture"] != "tf_efficientnet_lite0" or point["role"] == "source":
-        return {}
-    name = f"phantom-{point['architecture']}-{point['pretraining']}-drop0-finetune"
-    return {
-        "id": f"{name}-{short_hash(name)}",
-        "trials": {rate: f"{name}-seed0-{short_hash(rate + name)}" for rate in ("0.0003", "0.003")},
     }
 
 

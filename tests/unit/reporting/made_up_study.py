@@ -129,6 +129,21 @@ PRETRAININGS = {
 }
 
 
+def tuning_of(point: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec's part on learning-rate trials; the seeds of a network share them."""
+    if point["architecture"] != "tf_efficientnet_lite0" or point["role"] == "source":
+        return {}
+    name = f"phantom-{point['architecture']}-{point['pretraining']}-drop0-finetune"
+    return {
+        "id": f"{name}-{short_hash(name)}",
+        "trials": {rate: f"{name}-seed0-{short_hash(rate + name)}" for rate in ("0.0003", "0.003")},
+    }
+
+
+def tunings_of(architectures: dict[str, tuple]) -> list[dict[str, Any]]:
+    return [{**point, **tuning_of(point)} for point in points(architectures, 1) if tuning_of(point)]
+
+
 def study_json(
     title: str = "Does drawing shapes help to read drawn chests?",
     architectures: dict[str, tuple] = ARCHITECTURES,
@@ -155,6 +170,7 @@ def study_json(
             }
             for point in points(architectures, seeds)
         ],
+        "tunings": tunings_of(architectures),
         "recipes": {"finetune": RECIPE, "source": {**RECIPE, "epochs": 3}},
         "resolved": {
             **common,

@@ -149,6 +149,22 @@ def findings_of() -> pd.DataFrame:
     )
 
 
+def tuning_rows_of(study: dict[str, Any]) -> pd.DataFrame:
+    """Rows of tuning.csv: random weights take the upper rate of two, others do not choose yet."""
+    axes = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
+    rows = []
+    for tuning in study["tunings"]:
+        random = tuning["pretraining"] == "random"
+        for rate, cell in tuning["trials"].items():
+            row = {"tuning": tuning["id"], **{axis: tuning[axis] for axis in axes}}
+            row |= {"learning_rate": float(rate), "cell": cell}
+            row |= {"status": "finished" if random else "missing"}
+            row |= {"valid_auroc": 0.7 + float(rate) if random else np.nan}
+            row |= {"chosen": random and rate == "0.003", "at_edge": random}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
     known = truth()
     targets = [entry for entry in study["cells"] if entry["role"] == "target"]
@@ -179,4 +195,5 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,
         "bootstrap": bootstrap,
+        "tuning": tuning_rows_of(study),
     }

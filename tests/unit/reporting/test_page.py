@@ -155,6 +155,18 @@ def test_speeds_stand_beside_a_benchmark_if_there_is_one(report: ReportInput, pa
     assert "4.32 k (batch 16, 2026-01-01)" in shown
 
 
+def test_choices_of_learning_rates_are_counted_and_the_edge_is_warned_of(
+    page: Page, report: ReportInput
+) -> None:
+    assert "1 rate chosen from 2 trials; 1 not chosen yet" in page.words
+    assert "1 of 1 chosen rates lies at an end of what was tried" in page.words
+    tuning = report.tables["tuning"]
+    untuned = replace(report, tables={**report.tables, "tuning": tuning.iloc[:0]})
+    words = Page(render(untuned)).words
+    assert "Rates at the edge" not in words
+    assert "tuning.csv" not in words
+
+
 def test_a_large_study_is_read_by_network(report: ReportInput) -> None:
     cells = report.tables["cells"]
     copies = [cells.assign(cell=cells["cell"] + f"-{i}") for i in range(2)]
@@ -207,7 +219,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 8
+    assert len(links) == 9
     for link, table in zip(links, report.tables.values(), strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")
         pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), table, check_dtype=False)

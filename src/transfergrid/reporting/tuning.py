@@ -1,0 +1,66 @@
+"""tuning.csv: every learning rate that was tried, what it scored, and which was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.planning.paths import cell_directory, tuning_file
+from transfergrid.reporting.records import json_if_there
+
+COLUMNS = (
+    "tuning",
+    "dataset",
+    "architecture",
+    "pretraining",
+    "truncation",
+    "protocol",
+    "seed",
+    "learning_rate",
+    "cell",
+    "status",
+    "valid_auroc",
+    "chosen",
+    "at_edge",
+)
+
+
+def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return tuning.csv: a row a trial, rates rising; no row where a study tunes nothing.
+
+    Args:
+        study: The study's JSON (tunings).
+        results: Root of all outputs.
+
+    Returns:
+        `COLUMNS`. A trial that has not ended has status ``missing``. Before all trials of a tuning
+        have ended, none is chosen.
+
+    Raises:
+        UserError: A record of a trial is broken.
+    """
+    rows = [row for tuning in study["tunings"] for row in _rows(tuning, results)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(tuning: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any]]:
+    found = json_if_there(tuning_file(tuning["id"], results)) or {}
+    chosen, same = found.get("learning_rate"), {"tuning": tuning["id"], **tuning}
+    for rate, cell in sorted(tuning["trials"].items(), key=lambda trial: float(trial[0])):
+        record = json_if_there(cell_directory(cell, results) / "train.json") or {}
+        # What the choice was made from, even if a trial was trained again since.
+        told = found.get("trials", {}).get(rate) or {
+            "status": record.get("status", "missing"),
+            "valid_auroc": record.get("best_valid_auroc"),
+        }
+        yield {name: same[name] for name in COLUMNS if name in same} | {
+            "learning_rate": float(rate),
+            "cell": cell,
+            "status": told["status"],
+            "valid_auroc": told["valid_auroc"],
+            "chosen": float(rate) == chosen,
+            "at_edge": bool(found.get("at_edge", False)),
+        }
