@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.workflow.conftest import Workspace
+from tests.workflow.test_snapshot import snapshot as take_snapshot
 
 from transfergrid.evaluation.cam_record import read_record
 
@@ -51,6 +52,21 @@ def test_maps_are_those_of_the_same_films(mapped: Workspace) -> None:
     assert np.array_equal(whole.film_pixels, cut.film_pixels)
     assert np.array_equal(whole.mark_image, cut.mark_image)
     assert whole.film_truth.any(axis=(1, 2)).all()
+
+
+def test_a_snapshot_has_the_maps_that_there_are(mapped: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(mapped.folder, tmp_path / "copy", symlinks=True)
+    workspace = Workspace(tmp_path / "copy")
+    study = workspace.folder / "results" / "small"
+    assert take_snapshot(workspace).returncode == 0
+    for name in ("tables/cams.csv", "figures/cams.svg"):
+        assert (study / "snapshot" / name).read_bytes() == (study / name).read_bytes()
+    (whole, cut) = sorted((study / "cams").glob("*.npz"))
+    cut.unlink()
+    assert take_snapshot(workspace).returncode == 0
+    table = pd.read_csv(study / "snapshot" / "tables" / "cams.csv")
+    assert set(table["cell"]) == {whole.stem}
+    assert "What the networks look at" in (study / "snapshot" / "report.html").read_text()
 
 
 def test_a_setting_redoes_the_maps_and_can_be_taken_back(mapped: Workspace, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_trials
+from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
 from transfergrid.planning.plan import PlannedStudy
+from transfergrid.reporting.cams import write_panels
 from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
 from transfergrid.reporting.notes import Failed, Snapshot
@@ -65,6 +66,7 @@ def compose(
     snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
     freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)
+    maps = freeze_maps(study, targets, results, view)
     # As the run's programs read it from a stamp, so that a whole snapshot is the run's report.
     content = json.loads(canonical_json(study.stamps["report"][1]))
     made = view / study.name
@@ -72,6 +74,8 @@ def compose(
     with heartbeat("drawing figures and writing the page"):
         for name, svg in draw_all(read_figure_data(content, view)).items():
             write_text(made / "figures" / f"{name}.svg", svg)
+        if maps:
+            write_panels({**content, "cams": maps}, made)
         write_text(made / "report.html", render(read_report(content, view, snapshot)))
     for name in ("tables", "figures", "report.html"):
         (made / name).rename(folder / name)

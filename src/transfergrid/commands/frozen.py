@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from transfergrid.commands.jobs import map_file
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.planning.paths import cell_directory, ensemble_directory
@@ -17,6 +18,7 @@ from transfergrid.planning.plan import PlannedStudy
 from transfergrid.runtime.progress import progress
 
 RECEIPT = "receipts/evaluate.json"
+TRAINED = "receipts/train.json"
 NEEDED = ("spec.json", "train.json", "card.json", "scores/valid.npz", "scores/test.npz")
 USEFUL = ("proof.json", "history.jsonl", "logs/train.log")
 
@@ -112,6 +114,33 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
                 missing[selection] = target
         if missing:
             _make(missing, cell_directory(cell, view) / "scores")
+
+
+def freeze_maps(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> list[str]:
+    """Link the class activation maps of a study's cells into `view`, those that are up to date.
+
+    Args:
+        study: The study.
+        cells: Its targets that are in the view.
+        results: Root of all outputs.
+        view: Root of the view.
+
+    Returns:
+        The cells that have maps in the view.
+    """
+    wanted = [cell.name for cell in study.cam_cells if cell.name in set(cells)]
+    stamp = _changed(results / "stamps" / study.stamps["cams"][0]) if wanted else None
+    if stamp is None:
+        return []
+    there = []
+    for cell in wanted:
+        source = map_file(study.name, cell, results)
+        trained = _changed(cell_directory(cell, results) / TRAINED) or 0
+        with suppress(FileNotFoundError):
+            if source.stat().st_mtime_ns >= max(stamp, trained):
+                _link(source, map_file(study.name, cell, view))
+                there.append(cell)
+    return there
 
 
 def _changed(path: Path) -> int | None:

@@ -20,6 +20,8 @@ from transfergrid.evaluation.clustered import clustered_mean, clustered_share
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import setting_title, truncation_name
+from transfergrid.reporting.table_files import write_table
+from transfergrid.runtime.atomic import write_text
 
 AXES = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
 MAX_ROWS = 30  # of films in the figure; the table holds every network
@@ -76,6 +78,20 @@ def _marks(record: CamRecord, rows: NDArray[np.bool_], confidence: float) -> dic
         "blank": float(record.blank[rows].mean()) if hit.n else float("nan"),
         "iou_random": float(random_iou.mean()) if hit.n else float("nan"),
     }
+
+
+def write_panels(study: Mapping[str, Any], folder: Path) -> None:
+    """Write a study's tables/cams.csv and figures/cams.svg from the records in its cams/.
+
+    Args:
+        study: The stamp's content; `cams` names the cells that have a record.
+        folder: Folder of the study.
+    """
+    records = read_records(study, folder / "cams")
+    write_table(cams_table(study, records), folder / "tables" / "cams.csv")
+    with style.styled():
+        text = style.svg_text(cam_panels(study, records), "cams")
+    write_text(folder / "figures" / "cams.svg", text)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from unit.reporting import fabricate
+from unit.reporting.test_cams import record
 
 from transfergrid.commands.compose import compose
 from transfergrid.commands.frozen import RECEIPT
+from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting.notes import Failed, Snapshot
@@ -30,7 +32,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
     return tree
 
 
-def planned(study: dict[str, Any]) -> Any:
+def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
     cells = [SimpleNamespace(name=entry["cell"], role=entry["role"]) for entry in study["cells"]]
     return SimpleNamespace(
         name=study["name"],
@@ -38,7 +40,12 @@ def planned(study: dict[str, Any]) -> Any:
         targets=[cell for cell in cells if cell.role == "target"],
         trials=[SimpleNamespace(name="trial-x")],
         selections=study["evaluation"]["selections"],
-        stamps={"ensemble": ("demo.ensemble.00000000", {}), "report": ("", study)},
+        cam_cells=[cell for cell in cells if cell.name in mapped],
+        stamps={
+            "ensemble": ("demo.ensemble.00000000", {}),
+            "cams": ("demo.cams.00000000", {}),
+            "report": ("", study),
+        },
     )
 
 
@@ -52,15 +59,14 @@ def targets(tree: fabricate.Tree, **axes: Any) -> list[str]:
     ]
 
 
+def taken(tree: fabricate.Tree, cells: list[str]) -> Snapshot:
+    others = [entry["cell"] for entry in tree.study["cells"] if entry["cell"] not in cells]
+    return Snapshot("2026-11-22", {name: Failed(name, "missing", "not begun") for name in others})
+
+
 def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
     folder.mkdir()
-    others = {
-        entry["cell"]: Failed(entry["cell"], "missing", "not begun")
-        for entry in tree.study["cells"]
-        if entry["cell"] not in cells
-    }
-    snapshot = Snapshot("2026-11-22", others)
-    count = compose(planned(tree.study), cells, snapshot, tree.results, folder)
+    count = compose(planned(tree.study), cells, taken(tree, cells), tree.results, folder)
     assert count == len(cells)
     assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html", "tables"]
     assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES)
@@ -103,6 +109,27 @@ def test_a_few_cells_with_seeds_and_arms_that_do_not_match(
     boosts = contrasts[contrasts["question"] == "pretraining_boost"]
     # Only this network has both arms of a seed.
     assert boosts["contrast"].str.contains("resnet18").all() and len(boosts) == 1
+
+
+def test_maps_of_the_cells_that_have_them(tree: fabricate.Tree, tmp_path: Path) -> None:
+    first, second = targets(tree, architecture="resnet18", truncation=0, pretraining="random")
+    study = {**tree.study, "resolved": {**tree.study["resolved"], "cams": {"films": 2}}}
+    copy = tmp_path / "results"
+    shutil.copytree(tree.results, copy)
+    fabricate.write_json(copy / "stamps" / "demo.cams.00000000", {})
+    write_record(copy / "demo" / "cams" / f"{first}.npz", record(4))
+    (tmp_path / "made").mkdir()
+    plan = planned(study, mapped=(first, second))
+    snapshot = taken(tree, [first, second])
+    compose(plan, [first, second], snapshot, copy, tmp_path / "made")
+    assert set(read_table(tmp_path / "made" / "tables" / "cams.csv")["cell"]) == {first}
+    page = (tmp_path / "made" / "report.html").read_text()
+    assert "What the networks look at" in page
+    assert page.count("Where its activation maps point") == 1
+    (copy / "demo" / "cams" / f"{first}.npz").unlink()
+    (tmp_path / "none").mkdir()
+    compose(plan, [first, second], snapshot, copy, tmp_path / "none")
+    assert "What the networks look at" not in (tmp_path / "none" / "report.html").read_text()
 
 
 def test_with_no_cell_left_it_is_a_sentence(tree: fabricate.Tree, tmp_path: Path) -> None:

@@ -14,7 +14,13 @@ import pytest
 from scipy.special import expit
 
 from transfergrid.commands import frozen as module
-from transfergrid.commands.frozen import RECEIPT, freeze_cells, freeze_ensembles
+from transfergrid.commands.frozen import (
+    RECEIPT,
+    TRAINED,
+    freeze_cells,
+    freeze_ensembles,
+    freeze_maps,
+)
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.planning.paths import cell_directory, ensemble_directory
@@ -159,3 +165,25 @@ def test_an_ensemble_is_taken_over_unless_it_is_older_than_its_scores_or_code(
     freeze_cells(["a"], tmp_path, tmp_path / "last")
     freeze_ensembles(study, ["a"], tmp_path, tmp_path / "last")
     assert made == ["best", "last", "best", "last"]
+
+
+def test_maps_are_those_of_this_training_and_these_settings(tmp_path: Path) -> None:
+    names = ["whole", "old", "none", "unasked"]
+    stamps: dict[str, tuple[str, dict[str, Any]]] = {"cams": ("small.cams.00000000", {})}
+    asked = [SimpleNamespace(name=name) for name in names[:3]]
+    study: Any = SimpleNamespace(name="small", stamps=stamps, cam_cells=asked)
+    write_json(tmp_path / "stamps" / "small.cams.00000000", {})
+    for name in names:
+        write_json(cell_directory(name, tmp_path) / TRAINED, {})
+        if name != "none":
+            write_text(tmp_path / "small" / "cams" / f"{name}.npz", name)
+    os.utime(tmp_path / "small" / "cams" / "old.npz", (1, 1))
+    view = tmp_path / "view"
+    assert freeze_maps(study, names, tmp_path, view) == ["whole"]
+    assert [path.name for path in (view / "small" / "cams").iterdir()] == ["whole.npz"]
+    # Weights of a finished cell may be freed, and its training's receipt with them.
+    (cell_directory("whole", tmp_path) / TRAINED).unlink()
+    assert freeze_maps(study, names, tmp_path, tmp_path / "again") == ["whole"]
+    stamps["cams"] = ("small.cams.11111111", {})  # other settings, not mapped yet
+    assert freeze_maps(study, names, tmp_path, tmp_path / "other") == []
+    assert freeze_maps(study, ["none"], tmp_path, tmp_path / "none") == []
