@@ -28,7 +28,7 @@ NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
 SELECTIONS = ("top10", "last")
 STUDY = "grid"
 CHECKPOINTS, IMAGES = 10, 500
-GATHERED = ("cells", "sources", "bootstrap", "tuning")
+GATHERED = ("cells", "sources", "bootstrap", "tuning", "calibration")
 """Tables that the rule `tables` makes; `statistics` makes the others."""
 VARIANTS = 16
 """Cells whose scores are drawn; the others' are copies of theirs."""
@@ -297,8 +297,7 @@ rule ensemble:
 
 rule tables:
     input: LISTS["ensembles"], LISTS["scored"], LISTS["tables"]
-    output:
-        multiext("results/grid/tables/", "cells.csv", "sources.csv", "bootstrap.csv", "tuning.csv")
+    output: LISTS["gathered"]
     shell: "touch {output}"
 
 
@@ -343,6 +342,7 @@ def write_bare(folder: Path, plan: Plan) -> None:
         "sources": {name: _sources(cell) for name, cell in plan.cells.items()},
         "ensembles": ensembles,
         "scored": scored,
+        "gathered": [f"results/{STUDY}/tables/{table}.csv" for table in GATHERED],
         "answers": [
             f"results/{STUDY}/tables/{table}.csv" for table in TABLES if table not in GATHERED
         ],

@@ -4,6 +4,7 @@
 rule figures:
     input:
         cells="results/{study}/tables/cells.csv",
+        calibration="results/{study}/tables/calibration.csv",
         contrasts="results/{study}/tables/contrasts.csv",
         correlations="results/{study}/tables/correlations.csv",
         stamp=stage_stamp("figures"),
@@ -38,6 +39,7 @@ rule page:
         sources="results/{study}/tables/sources.csv",
         bootstrap="results/{study}/tables/bootstrap.csv",
         tuning="results/{study}/tables/tuning.csv",
+        calibration="results/{study}/tables/calibration.csv",
         stamp=stage_stamp("report"),
     output:
         report(

@@ -22,6 +22,13 @@ rule tables:
             subcategory="{study}",
             labels={"table": "tuning"},
         ),
+        calibration=report(
+            "results/{study}/tables/calibration.csv",
+            caption="../report/calibration_table.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "calibration"},
+        ),
     log:
         "results/{study}/logs/tables.log",
     conda:

@@ -1,4 +1,4 @@
-"""Gather a study's ensembles in tables: cells.csv, sources.csv, bootstrap.csv, tuning.csv."""
+"""Gather a study's ensembles in tables: cells, sources, bootstrap, trials, calibration."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def main() -> None:
     from transfergrid.reporting.table_files import write_table
     from transfergrid.reporting.tables import (
         bootstrap_table,
+        calibration_table,
         cells_table,
         sources_table,
         tuning_table,
@@ -31,10 +32,12 @@ def main() -> None:
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
     tables = results / study["name"] / "tables"
-    write_table(cells_table(study, results, arguments.threads), tables / "cells.csv")
+    cells = cells_table(study, results, arguments.threads)
+    write_table(cells, tables / "cells.csv")
     write_table(sources_table(study, results, arguments.threads), tables / "sources.csv")
     write_table(bootstrap_table(study, results, arguments.threads), tables / "bootstrap.csv")
     write_table(tuning_table(study, results), tables / "tuning.csv")
+    write_table(calibration_table(study, cells, results), tables / "calibration.csv")
 
 
 if __name__ == "__main__":

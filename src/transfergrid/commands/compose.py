@@ -17,7 +17,13 @@ from transfergrid.reporting.figures import draw_all
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import read_report, render
 from transfergrid.reporting.table_files import write_table
-from transfergrid.reporting.tables import bootstrap_table, cells_table, sources_table, tuning_table
+from transfergrid.reporting.tables import (
+    bootstrap_table,
+    calibration_table,
+    cells_table,
+    sources_table,
+    tuning_table,
+)
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
@@ -91,6 +97,7 @@ def _tables(
     write_table(sources_table(content, view), folder / "sources.csv")
     write_table(bootstrap_table(content, view, workers), folder / "bootstrap.csv")
     write_table(tuning_table(content, view), folder / "tuning.csv")
+    write_table(calibration_table(content, cells, view), folder / "calibration.csv")
     # A question is asked of the cells that are there.
     there = [entry for entry in content["cells"] if entry["cell"] in frozen]
     answers = answer({**content, "cells": there}, cells, view)

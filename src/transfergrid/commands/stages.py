@@ -161,7 +161,7 @@ def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
     return {
         "statistics": made["tables"][:1],
         "panels": maps,
-        "figures": [made["tables"][0], *made["statistics"][:2]],
+        "figures": [made["tables"][0], made["tables"][-1], *made["statistics"][:2]],
         "report": [*made["figures"], *made["tables"][1:], *(made["panels"] if maps else [])],
     }[stage]
 

@@ -17,7 +17,7 @@ SHORT = 10.0
 """The same for steps that there are many of, each of which takes a second or two."""
 
 LAST_FILES = {
-    "tables": "tables/tuning.csv",
+    "tables": "tables/calibration.csv",
     "statistics": "tables/correlations.csv",
     "figures": "figures/learning.svg",
     "page": "report.html",

@@ -40,6 +40,7 @@ TABLES = (
     "sources",
     "bootstrap",
     "tuning",
+    "calibration",
     "contrasts",
     "correlations",
     "findings",

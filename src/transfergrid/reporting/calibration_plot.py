@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import FigureData
+from transfergrid.reporting.words import count
 
 PANEL = 3.0  # inches of a panel's height
 
@@ -35,7 +36,9 @@ def calibration_panels(data: FigureData) -> Figure:
         _panel(ax, groups[key], marks[key[1]])
         name = key[1] if len(datasets) == 1 else f"{key[1]} · {key[0]}"
         row = groups[key].iloc[0]
-        ax.set_title(f"{name}\nECE {row['ece']:.3f}, Brier {row['brier']:.3f}")
+        ax.set_title(
+            f"{name}\nECE {row['ece']:.3f}, Brier {row['brier']:.3f}, n {count(row['n_cases'])}"
+        )
     for ax in list(grid.flat)[len(places) :]:
         ax.set_visible(False)
     for ax in grid[:, 0]:

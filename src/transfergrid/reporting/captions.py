@@ -66,9 +66,10 @@ def boosts(data: FigureData) -> str:
     n += _range(table["n_patients"], "patient")
     text = (
         f"Differences of the first named minus the second, on the same test patients, with "
-        f"{level(data.confidence)} intervals ({_methods(table)}). Per contrast {n}. Filled "
-        "squares: the interval, not adjusted for the number of contrasts, excludes zero. An "
-        "interval that runs off the panel is given in full beside its label."
+        f"{level(data.confidence)} intervals. Interval and test: {_methods(table)}; p-values, "
+        f"adjusted by Holm's method within a question, stand in contrasts.csv. Per contrast {n}. "
+        "Filled squares: the interval, not adjusted for the number of contrasts, excludes zero. "
+        "An interval that runs off the panel is given in full beside its label."
     )
     if table["margin"].notna().any():
         text += " Dotted lines: the margin that was fixed in advance."
@@ -83,13 +84,14 @@ def truncation(data: FigureData) -> str:
     text = (
         f"Macro AUROC of {plural(n, 'network')} after removing final blocks (0 is the whole "
         f"network) against the parameters left over; {tested_on(data)}; mean over "
-        f"{_seeds(data)}. Vertical lines: mean over seeds of each cell's {_interval(data)}."
+        f"{_seeds(data)}. Vertical lines: mean over seeds of each cell's {_interval(data)}; "
+        "they are no test of a cut, which is the paired difference's."
     )
     margin = truncation_margin(data.contrasts)
     if margin is not None:
         text += (
             f" Band: the margin of equivalence, ±{margin:g} around the whole network, fixed in "
-            "advance. The test is the paired difference's, not whether a line leaves the band."
+            "advance; that a line leaves it, or does not, decides nothing either."
         )
     return text
 
@@ -99,10 +101,13 @@ def correlation(data: FigureData) -> str:
     table = data.correlations
     rows: list[dict[Any, Any]] = table.to_dict("records")
     methods = _methods(table) if rows else "none was computed"
+    known = table[table["rho"].notna()]
+    n = f" of n, {_range(known['n'], 'architecture')}," if len(known) else ""
     return (
         f"Whole networks, mean over {_seeds(data)}; {tested_on(data)}. Each point is one "
-        f"architecture with its {_interval(data)}. Above each panel Spearman's ρ over "
-        f"architectures with its {level(data.confidence)} interval ({methods})."
+        f"architecture with its {_interval(data)}. Above each panel Spearman's ρ{n} with its "
+        f"{level(data.confidence)} interval. Interval and test: {methods}; p-values stand in "
+        "correlations.csv."
     )
 
 
@@ -111,7 +116,7 @@ def tasks(data: FigureData) -> str:
     return (
         f"AUROC of every task, mean over {_seeds(data)}; {tested_on(data)}. −1, −2: blocks "
         f"removed. Brighter is higher, on one scale. The {_interval(data)} of every number, and "
-        "the count of positives, stand in cells.csv (auroc_<task>_low and _high)."
+        "the count of positives, stand in cells.csv (auroc_<task>_low and _high). No test is made."
     )
 
 
@@ -137,18 +142,26 @@ def calibration(data: FigureData) -> str:
     table = data.reliability
     text = (
         "Share of positives against mean predicted probability of the ensembles; "
-        f"{tested_on(data)}; {_seeds(data)}. Pairs of a test study and a scored task, of all "
-        "finished cells of a pretraining, are pooled and cut into ten bins of about equal count; "
-        f"vertical lines: Wilson {level(data.confidence)} interval of the share, on the number of "
-        "cases that remains when a patient counts as one. ECE: mean distance from the dotted line, "
-        "weighted by the bins' counts (it includes sampling noise). Brier: mean squared error of "
-        "the probability."
+        f"{tested_on(data)}; {_seeds(data)}. n: pairs of a test study and a scored task with a "
+        "known label, of all finished cells of a pretraining, pooled and cut into bins of about "
+        f"equal count; vertical lines: Wilson {level(data.confidence)} interval of the share, on "
+        "the number of cases that remains when a patient counts as one. ECE: mean distance from "
+        "the dotted line, weighted by the bins' counts (it includes sampling noise). Brier: mean "
+        "squared error of the probability. No test is made."
     )
-    if table.empty:
-        return text
-    firsts = table.drop_duplicates(["dataset", "pretraining"]).to_dict("records")
-    cases = [f"{count(row['n'])} of {row['pretraining']}" for row in firsts]
-    return f"{text} Cases: {listing(cases)}."
+    groups = table.groupby(["dataset", "pretraining"], sort=False)
+    several = table["dataset"].nunique() > 1
+    cases = []
+    for (dataset, pretraining), bins in groups:
+        name = f"{pretraining} on {dataset}" if several else pretraining
+        row = bins.iloc[0]
+        cases.append(
+            f"{name}: {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}, "
+            f"{plural(row['n_studies'], 'study', 'studies')} and "
+            f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
+            f"{_range(bins['n'], 'case')}"
+        )
+    return f"{text} {'; '.join(cases)}." if cases else text
 
 
 def cams(data: FigureData) -> str:
@@ -172,7 +185,7 @@ def cams(data: FigureData) -> str:
             f"{done['region'].iloc[0]}. {pointing_summary(done)} cams.csv has each cell and task, "
             f"with {_range(done['n'], 'film')} of {_range(done['n_patients'], 'patient')} and "
             f"{level(data.confidence)} intervals by patient (Wilson for the pointing game, "
-            "Student's t for IoU)."
+            "Student's t for IoU). No test is made."
         )
     left = table.loc[table["status"] != "finished", ["cell", "status"]].drop_duplicates()
     if len(left):
@@ -186,8 +199,8 @@ def learning(data: FigureData) -> str:
     drawn = sum(bool(data.histories.get(cell)) for cell in data.cells["cell"])
     text = (
         f"Mean validation AUROC during training of {plural(drawn, 'cell')}, one line each "
-        f"({_seeds(data)}), no interval. Checkpoints are chosen on these scores alone; the test "
-        "split takes no part."
+        f"({_seeds(data)}), without interval or test. Checkpoints are chosen on these scores "
+        "alone; the test split takes no part."
     )
     cuts = sorted(int(k) for k in data.cells["truncation"].unique())
     if len(cuts) > 1:

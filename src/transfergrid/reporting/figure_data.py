@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.planning.paths import cell_directory
-from transfergrid.reporting.records import read_cards, read_history
-from transfergrid.reporting.reliability import reliability_table
+from transfergrid.reporting.records import read_history
 from transfergrid.reporting.table_files import read_table
 
+DRAWN = ("cells", "calibration", "contrasts", "correlations")
+"""Tables that figures are drawn from."""
 GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
 
 
@@ -29,7 +30,7 @@ class FigureData:
         histories: Per cell its lines of history.jsonl, in order.
         imagenet_top1: ImageNet top-1 accuracy in per cent by architecture, where known.
         confidence: Coverage of every interval, in (0, 1).
-        reliability: Rows of `reliability_table`; empty where no ensemble was read.
+        reliability: Rows of calibration.csv.
         cams: Rows of cams.csv; empty where the study asks for no maps.
     """
 
@@ -62,6 +63,7 @@ class FigureData:
                 if entry.get("imagenet_top1") is not None
             },
             confidence=float(evaluation["confidence"]),
+            reliability=tables["calibration"],
             cams=tables.get("cams", pd.DataFrame()),
         )
 
@@ -88,16 +90,12 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         UserError: A table is missing or broken.
     """
     folder = results / study["name"] / "tables"
-    tables = {n: read_table(folder / f"{n}.csv") for n in ("cells", "contrasts", "correlations")}
+    tables = {name: read_table(folder / f"{name}.csv") for name in DRAWN}
     histories = {
         entry["cell"]: read_history(cell_directory(entry["cell"], results) / "history.jsonl")
         for entry in study["cells"]
     }
-    data = FigureData.of(study, tables, histories)
-    cards = read_cards(study, results)
-    tasks = {name: tuple(card["score_tasks"]) for name, card in cards.items()}
-    table = reliability_table(study, data.cells, tasks, results)
-    return replace(data, reliability=table)
+    return FigureData.of(study, tables, histories)
 
 
 def seed_means(cells: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ TABLES = (
     "sources",
     "bootstrap",
     "tuning",
+    "calibration",
 )
 
 

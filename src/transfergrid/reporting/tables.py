@@ -21,6 +21,7 @@ from transfergrid.reporting.cell_rows import (
     score_tasks,
     source_row,
 )
+from transfergrid.reporting.reliability import calibration_table as calibration_table
 from transfergrid.reporting.table_files import write_table as write_table
 from transfergrid.reporting.tuning import tuning_table as tuning_table
 from transfergrid.runtime.atomic import read_json

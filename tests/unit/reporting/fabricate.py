@@ -25,6 +25,8 @@ from unit.reporting.made_up_study import (
 )
 from unit.reporting.made_up_tables import tables_of
 
+from transfergrid.reporting.reliability import calibration_table
+from transfergrid.reporting.table_files import read_table, write_table
 from transfergrid.runtime.hashing import short_hash
 
 
@@ -244,4 +246,6 @@ def fabricate(
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables_of(study, architectures).items():
         table.to_csv(folder / f"{name}.csv", index=False)
+    cells = read_table(folder / "cells.csv")
+    write_table(calibration_table(study, cells, results), folder / "calibration.csv")
     return Tree(results, study)

@@ -25,6 +25,7 @@ from transfergrid.reporting.figure_data import (
 from transfergrid.reporting.figures import DRAWINGS, Drawing, draw_all
 from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
 from transfergrid.reporting.seeds import seed_spread
+from transfergrid.reporting.words import count
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,13 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
     if name != "learning":
         assert "160 patients" in caption
         assert "95 %" in caption
+    assert re.search(r"[Tt]est: |no test|[Nn]o test is made|without interval or test", caption)
+    if name == "calibration":
+        cells = data.finished["pretraining"].value_counts()
+        for pretraining, rows in data.reliability.groupby("pretraining"):
+            told = f"{pretraining}: {count(rows['n'].sum())} cases of {cells[pretraining]} cells"
+            assert told in caption
+            assert f"in {len(rows)} bins of" in caption
     if name in ("boosts", "correlation"):
         method = data.contrasts if name == "boosts" else data.correlations
         assert str(method["method"].iloc[0]) in caption
@@ -299,7 +307,10 @@ def test_reliability_pools_scored_tasks_of_finished_cells(
         p = np.concatenate([part[[f"prob_{t}" for t in SCORE_TASKS]].to_numpy() for part in parts])
         y = np.concatenate([part[[f"label_{t}" for t in SCORE_TASKS]].to_numpy() for part in parts])
         known = ~np.isnan(y)
-        assert set(rows["n"]) == {known.sum()}
+        assert set(rows["n_cases"]) == {known.sum()} == {rows["n"].sum()}
+        assert set(rows["n_studies"]) == {len(parts[0])}
+        assert set(rows["n_patients"]) == {parts[0]["patient_id"].nunique()}
+        assert list(rows["bin"]) == list(range(1, len(rows) + 1))
         assert set(rows["n_cells"]) == {len(cells)}
         assert rows["brier"].iloc[0] == pytest.approx(np.mean((p[known] - y[known]) ** 2))
         assert rows["predicted"].is_monotonic_increasing

@@ -219,7 +219,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 9
+    assert len(links) == 10
     for link, table in zip(links, report.tables.values(), strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")
         pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), table, check_dtype=False)
