@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from unit.reporting import fabricate
+from unit.reporting.test_cams import record
 
+from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import PROJECT
+from transfergrid.reporting.cams import write_panels
 from transfergrid.reporting.page import anchor, read_report, render
 
 CHROMIUM = next(
@@ -55,8 +58,25 @@ def browse(url: str, profile: Path, *options: str) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render(read_report(drawn_tree.study, drawn_tree.results)), encoding="utf-8")
+    """A page with all that a page may have: claims, figures, trials, and activation maps."""
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copytree(drawn_tree.results, folder / "results")
+    study = drawn_tree.study
+    mapped = [
+        entry["cell"]
+        for entry in study["cells"]
+        if (entry["architecture"], entry["seed"], entry["role"]) == ("resnet18", 0, "target")
+    ]
+    for number, cell in enumerate(mapped):
+        place = folder / "results" / "demo" / "cams" / f"{cell}.npz"
+        write_record(place, record(4 - number % 2, seed=number))
+    write_panels({**study, "cams": mapped}, folder / "results" / "demo")
+    asked = {**study, "resolved": {**study["resolved"], "cams": {"films": 2}}}
+    page = render(read_report(asked, folder / "results"))
+    for part in ("What the networks look at", "Rates at the edge", "Where its activation maps"):
+        assert part in page
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
     return path
 
 
@@ -169,8 +189,22 @@ def test_light_and_dark_pages_fit_a_phone(
 FITS = """
 for (const box of document.querySelectorAll("details")) box.open = true;
 const asked = performance.getEntriesByType("resource").map((entry) => entry.name);
-parent.postMessage([document.documentElement.scrollWidth, innerWidth, asked.length], "*");
+const size = [document.documentElement.scrollWidth, innerWidth, asked.length];
+parent.postMessage(size.join(), "*");
 """
+
+
+def framed(page_file: Path, name: str, width: int) -> Path:
+    """Write a page that shows another in a frame, and has for a title what that one posts.
+
+    A headless window is never narrower than 500 pixels, a frame may be.
+    """
+    path = page_file.with_name(f"frame_{width}_{name}")
+    path.write_text(
+        "<title></title><script>onmessage = (e) => { document.title = e.data; };</script>"
+        f'<iframe src="{name}" style="width:{width}px;height:900px;border:0"></iframe>'
+    )
+    return path
 
 
 @needs_browser
@@ -179,12 +213,7 @@ def test_nothing_is_loaded_and_nothing_scrolls_sideways(
     page_file: Path, tmp_path: Path, width: int
 ) -> None:
     with_scripts(page_file, "fits.html", FITS)
-    # A headless window is never narrower than 500 pixels, a frame may be.
-    frame = page_file.with_name("fits_frame.html")
-    frame.write_text(
-        "<title></title><script>onmessage = (e) => { document.title = e.data.join(); };</script>"
-        f'<iframe src="fits.html" style="width:{width}px;height:900px;border:0"></iframe>'
-    )
+    frame = framed(page_file, "fits.html", width)
     done = browse(frame.as_uri(), tmp_path, f"--window-size={width + 100},1000", "--dump-dom")
     assert title_of(done) == f"{width},{width},0"
 
@@ -193,22 +222,35 @@ AXE = Path(os.environ.get("AXE", PROJECT / "build" / "axe" / "package" / "axe.mi
 CHECK = """
 for (const box of document.querySelectorAll("details")) box.open = true;
 axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => {
-  document.title = JSON.stringify(violations.flatMap((v) =>
-    ["serious", "critical"].includes(v.impact) ? v.nodes.map((n) => [v.id, n.html]) : []));
+  parent.postMessage(JSON.stringify(violations.flatMap((v) =>
+    ["serious", "critical"].includes(v.impact) ? v.nodes.map((n) => [v.id, n.html]) : [])), "*");
 });
 """
 
 
 @needs_browser
 @pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make axe` fetches it, with npm")
+@pytest.mark.parametrize("width", [400, 1400])
 @pytest.mark.parametrize("scheme", [1, 0])
-def test_axe_finds_no_serious_fault(page_file: Path, tmp_path: Path, scheme: int) -> None:
-    checked = with_scripts(page_file, "axe.html", AXE.read_text(encoding="utf-8"), CHECK)
+def test_axe_finds_no_serious_fault(
+    page_file: Path, tmp_path: Path, scheme: int, width: int
+) -> None:
+    with_scripts(page_file, "axe.html", AXE.read_text(encoding="utf-8"), CHECK)
+    frame = framed(page_file, "axe.html", width)
     done = browse(
-        checked.as_uri(),
+        frame.as_uri(),
         tmp_path,
         f"--blink-settings=preferredColorScheme={scheme}",
         "--virtual-time-budget=60000",
+        f"--window-size={width + 100},1000",
         "--dump-dom",
     )
     assert json.loads(title_of(done)) == []
+
+
+@needs_browser
+def test_it_prints_without_complaint(page_file: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.pdf"
+    done = browse(page_file.as_uri(), tmp_path / "profile", f"--print-to-pdf={sheet}")
+    assert "CONSOLE" not in done.stderr
+    assert sheet.read_bytes().startswith(b"%PDF")
