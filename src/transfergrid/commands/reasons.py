@@ -12,6 +12,8 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
+from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.schema import study_schema
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
 
@@ -127,8 +129,10 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
     rooms = [room for room in new if old.get(room, _NONE) != new[room]]
     then = flat({room: old[room] for room in rooms if room in old})
     now = flat({room: new[room] for room in rooms})
-    # A setting that an earlier format lacked stands for none.
-    changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    # A setting that an earlier format lacked has its default; what changed is the code.
+    usual = _defaults(new.get("dataset", {}).get("kind", ""))
+    before, after = {**usual, **then}, {**usual, **now}
+    changed = [key for key in {**then, **now} if before.get(key) != after.get(key)]
     dataset, pretraining = new["cell"]["dataset"], new["cell"]["pretraining"]
     network = new["cell"]["architecture"]
     tables = [key for key in changed if key.startswith("dataset.tables")]
@@ -147,7 +151,7 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             continue
         if key == "architecture.input_px" and "dataset.image_px" in changed:
             continue
-        change = f"{setting or room} {shown(then.get(key))} → {shown(now.get(key))}"
+        change = f"{setting or room} {shown(before.get(key))} → {shown(after.get(key))}"
         if room == "recipe":
             yield words(change)
         elif room == "dataset":
@@ -160,6 +164,14 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             yield f"network {network}: {'its code changed' if plugin else words(change)}"
         else:
             yield words(change)
+
+
+@cache
+def _defaults(kind: str) -> Flat:
+    """Return the defaults of a recipe and of a kind of data set, as a specification has them."""
+    properties = study_schema()["$defs"].get(kind, {}).get("properties", {})
+    dataset = {key: part["default"] for key, part in properties.items() if "default" in part}
+    return flat({"recipe": Recipe().to_dict(), "dataset": dataset})
 
 
 def _tuned(settings: Flat) -> bool:

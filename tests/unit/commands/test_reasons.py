@@ -109,6 +109,25 @@ def put_on_disk(spec: dict[str, Any], record: Mapping[str, Any], seconds: float 
     os.utime(folder / "train.json", (seconds, seconds))
 
 
+def test_settings_that_an_earlier_format_lacked_have_their_defaults() -> None:
+    planned = made.plan(Path())
+    name, spec = spec_of(planned, "random-drop0-finetune")
+    old = json.loads(json.dumps(spec))
+    for key in ("patience", "holdout", "deterministic", "tune"):
+        del old["recipe"][key]
+    del old["recipe"]["augmentation"]["noise"]
+    del old["dataset"]["uncertain"], old["dataset"]["aggregate"]
+    assert list(setting_phrases(old, spec)) == []
+    old["code"]["train"] = "0" * 16
+    put_on_disk(old, {})
+    predecessors = (cell_name(old),)
+    (told,) = Reasons(planned).of(planned.cells[name], predecessors)
+    assert told.startswith("training code changed")
+    # Where the missing setting is not the default, that is told.
+    held = {**spec, "recipe": {**spec["recipe"], "holdout": 0.2, "patience": 4}}
+    assert set(setting_phrases(old, held)) == {"holdout 0 → 0.2", "patience none → 4"}
+
+
 def test_the_nearest_predecessor_is_compared_then_the_newest() -> None:
     planned = made.plan(Path())
     _, spec = spec_of(planned, "random-drop0-finetune")
