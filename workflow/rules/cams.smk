@@ -16,11 +16,13 @@ rule cams:
         gpu=GPUS,
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        notes=str(SCRATCH),
     message:
         "Mapping what {wildcards.cell} looks at"
     shell:
         'python "$TRANSFERGRID"/cams.py --cell {wildcards.cell:q} --stamp {input.stamp:q}'
-        " --output {output:q} --gpus {resources.gpu} --device $TRANSFERGRID_DEVICE"
+        " --notes {params.notes:q} --output {output:q} --gpus {resources.gpu} --device $TRANSFERGRID_DEVICE"
         " --threads {threads} > {log:q} 2>&1"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from device_job import add_device_arguments, bring_back_cache, take_device
 
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
+from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.sources import region_file
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
@@ -20,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cell", required=True, help="name of the cell")
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
+    parser.add_argument("--notes", type=Path, required=True, help="folder of planned notes")
     parser.add_argument("--output", type=Path, required=True, help="file of maps and marks")
     add_device_arguments(parser)
     arguments = parser.parse_args()
@@ -27,6 +30,8 @@ def main() -> None:
     results = arguments.stamp.parents[1]
     spec = read_json(cell_directory(arguments.cell, results) / "spec.json")
     check_plugins(spec)
+    known = settings["regions"].get(spec["dataset"]["id"])
+    regions = region_file(find_note(known, arguments.notes)) if known else None
     bring_back_cache(spec["dataset"]["id"], results, arguments.threads)
     device = take_device(
         arguments, arguments.cell, lambda text: print(text, file=sys.stderr, flush=True)
@@ -36,7 +41,7 @@ def main() -> None:
 
     print(f"on {device.lease or device.name}", file=sys.stderr)
     with heartbeat("mapping"):
-        write_record(arguments.output, cam_cell(spec, results, settings, device.kind))
+        write_record(arguments.output, cam_cell(spec, results, settings, device.kind, regions))
 
 
 if __name__ == "__main__":

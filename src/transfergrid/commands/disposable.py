@@ -79,7 +79,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
         items += _shared_items(kind, results / kind, pattern, ids, locked)
     for study in plan.studies.values():
         items += _ensemble_items(study, results, locked)
-    items += _note_items(results, ids | locked)
+    items += _note_items(results, ids | locked | set(plan.notes))
     gone = {path for item in items for path in item.paths}
     return items + list(_leftovers(results, gone, locked))
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from transfergrid.data import rle
+from transfergrid.data.chexpert import PUBLISHED
 from transfergrid.data.images import resize
 from transfergrid.data.manifest import identifier
 from transfergrid.data.phantom import PATIENTS
 from transfergrid.data.phantom_cohort import DRAWN, Film, patient_films
 from transfergrid.data.phantom_film import finding_masks
 from transfergrid.data.phantom_layout import film_name, first_numbers
+from transfergrid.runtime.errors import UserError
 
 Mask = npt.NDArray[np.bool_]
 
@@ -86,8 +91,94 @@ _DRAWN_AS = {identifier(name): (name,) for name in DRAWN} | {
 }
 
 
-def true_regions(declaration: Mapping[str, Any]) -> Regions | None:
-    """Return what knows the regions of a data set, or None where nothing does."""
+_PUBLISHED_AS = {identifier(name): name for name in PUBLISHED}
+_PUBLISHED_AS["lung_opacity"] = "Airspace Opacity"  # its name in CheXlocalize
+
+
+@dataclass(frozen=True)
+class DrawnByReaders:
+    """The regions that radiologists drew on CheXpert's films (CheXlocalize).
+
+    Attributes:
+        declaration: The data set's declaration, as in a cell's spec.json.
+        path: CheXlocalize's JSON of segmentations: for each film, named
+            ``patient64541_study1_view1_frontal``, a mask by finding in COCO's run lengths.
+    """
+
+    declaration: Mapping[str, Any]
+    path: Path
+
+    def find(self, image_id: str, task: str) -> Mask | None:
+        """Return where readers saw a finding, in the form of the cache's images.
+
+        Args:
+            image_id: An image of the test split: ``test/patient64741/study1/view1_frontal.jpg``.
+            task: A task's identifier.
+
+        Returns:
+            (px, px); None where nothing was drawn.
+
+        Raises:
+            UserError: The film's entry is no mask.
+        """
+        name = _PUBLISHED_AS.get(task, "")
+        entry = self._films.get(_film_key(image_id), {}).get(name)
+        if entry is None:
+            return None
+        try:
+            drawn = rle.decode(str(entry["counts"]), (entry["size"][0], entry["size"][1]))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.path}: '{name}' of {_film_key(image_id)} is no mask ({error}); download "
+                "the file again."
+            ) from None
+        if not drawn.any():
+            return None
+        px, rule = int(self.declaration["image_px"]), str(self.declaration["resize"])
+        mask = resize(drawn.astype(np.uint8) * 255, px, rule, "grey") > 127
+        return mask if mask.any() else None
+
+    def check(self, image_ids: Iterable[str]) -> None:
+        """Check that the file is of this split.
+
+        Raises:
+            UserError: It knows none of the images.
+        """
+        keys = {_film_key(str(image_id)) for image_id in image_ids}
+        if not keys & self._films.keys():
+            raise UserError(
+                f"{self.path} has none of the test films of {self.declaration['id']} (such as "
+                f"{min(keys)}); give the file of the split that is tested on."
+            )
+
+    @cached_property
+    def _films(self) -> dict[str, dict[str, Any]]:
+        try:
+            films = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"regions {self.path} cannot be read as JSON ({error}).") from None
+        if not isinstance(films, dict) or not all(isinstance(v, dict) for v in films.values()):
+            raise UserError(
+                f"{self.path} does not hold masks by film and finding; give CheXlocalize's "
+                "gt_segmentations file."
+            )
+        return films
+
+
+def _film_key(image_id: str) -> str:
+    _, _, rest = image_id.partition("/")
+    return rest.rpartition(".")[0].replace("/", "_") if "." in rest else rest.replace("/", "_")
+
+
+def true_regions(declaration: Mapping[str, Any], path: Path | None = None) -> Regions | None:
+    """Return what knows the regions of a data set, or None where nothing does.
+
+    Args:
+        declaration: The data set's declaration, as in a cell's spec.json.
+        path: The user's file of regions, for a data set that may have one.
+    """
     if declaration["kind"] == "phantom" and declaration.get("set") == "chest":
         return PhantomRegions(declaration)
+    if declaration["kind"] == "chexpert" and path is not None:
+        return DrawnByReaders(declaration, path)
     return None

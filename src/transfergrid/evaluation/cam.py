@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from transfergrid.data.regions import Regions, true_regions
+from transfergrid.data.regions import DrawnByReaders, Regions, true_regions
 from transfergrid.data.store import Card, Split, open_split, read_card
 from transfergrid.evaluation.cam_record import CamRecord, empty_record
 from transfergrid.evaluation.combine import probabilities
@@ -152,7 +152,11 @@ def _without_map(model: nn.Module) -> UserError:
 
 
 def cam_cell(
-    spec: Mapping[str, Any], results: Path, settings: Mapping[str, Any], device: str = "cpu"
+    spec: Mapping[str, Any],
+    results: Path,
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+    regions: Path | None = None,
 ) -> CamRecord:
     """Make the maps of one cell's best checkpoint on the test split.
 
@@ -161,6 +165,7 @@ def cam_cell(
         results: The folder of all outputs.
         settings: ``films``, how many are shown a task; ``tasks``, names, or None for the scored.
         device: "cpu" or "cuda".
+        regions: The file of the data set's true regions, where the user has one.
 
     Returns:
         The record; without maps where the cell diverged or no checkpoint has a score.
@@ -186,7 +191,9 @@ def cam_cell(
     proof = read_json(folder / "proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), where)
     split = open_split(cache, "test")
-    truth = true_regions(spec["dataset"])
+    truth = true_regions(spec["dataset"], regions)
+    if isinstance(truth, DrawnByReaders):
+        truth.check(split.image_id)
     return _record(model, normalise, split, card, truth, tasks, int(settings["films"]), best, where)
 
 

@@ -187,7 +187,9 @@ class PlannedStudy:
     def _cams_content(self) -> dict[str, Any]:
         # Which cells get maps is no part of how they are made: one more redoes none.
         cams = self.study.config["cams"]
-        return {"name": self.name, "films": cams["films"], "tasks": cams["tasks"]}
+        content = {"name": self.name, "films": cams["films"], "tasks": cams["tasks"]}
+        known = {data.id: data.regions.id for data in self.datasets.values() if data.regions}
+        return {**content, "regions": known}
 
     def _panels_content(self) -> dict[str, Any]:
         return {
@@ -198,9 +200,9 @@ class PlannedStudy:
     def _report_content(self) -> dict[str, Any]:
         config = {key: value for key, value in self.study.config.items() if key != "device"}
         # Where data lie on this machine is nobody's business in a published page.
-        for section, place in PLACES.items():
+        for section, places in PLACES.items():
             config[section] = {
-                name: {key: value for key, value in entry.items() if key != place}
+                name: {key: value for key, value in entry.items() if key not in places}
                 for name, entry in config[section].items()
             }
         return {
@@ -311,6 +313,8 @@ class Plan:
             # Copies of one thing in two places are that thing: the first place will do.
             for dataset in study.datasets.values():
                 notes.setdefault(dataset.id, dataset.location)
+                if dataset.regions:
+                    notes.setdefault(dataset.regions.id, dataset.regions.location)
             for weights in study.weights.values():
                 notes.setdefault(weights.id, weights.location)
         return dict(_stamp(owner, "location", note) for owner, note in notes.items())

@@ -23,8 +23,8 @@ from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
 
-PLACES = {"datasets": "root", "pretrainings": "path"}
-"""By section of a study, the setting that says where a thing lies and is not part of it."""
+PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
+"""By section of a study, the settings that say where a thing lies and are not part of it."""
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
 CHEXPERT_TABLES = (
     "train.csv",
@@ -37,6 +37,20 @@ CHEXPERT_TABLES = (
 
 
 @dataclass(frozen=True)
+class RegionFile:
+    """A file that says where findings are; `location` is not hashed, the id is of its content."""
+
+    id: str
+    path: Path
+    sha256: str
+
+    @property
+    def location(self) -> dict[str, Any]:
+        """The unhashed note that lets a job find the file."""
+        return {"id": self.id, "path": str(self.path), "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One data set of a study, resolved.
 
@@ -45,12 +59,15 @@ class Dataset:
         id: ``<name>-<hash8>``, the folder of its cache.
         declaration: What readers get and cells hash: reader options, resize rule, hashes.
         root: Where the data lie, absolute; None for phantoms. Not hashed.
+        regions: The file of the findings' true regions, where there is one. No part of a cell:
+            activation maps alone are compared with it.
     """
 
     name: str
     id: str
     declaration: Mapping[str, Any]
     root: Path | None
+    regions: RegionFile | None = None
 
     @property
     def location(self) -> dict[str, Any]:
@@ -85,7 +102,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     Raises:
         UserError: The root or a label table is missing.
     """
-    declaration = {key: value for key, value in settings.items() if key != PLACES["datasets"]}
+    declaration = {key: value for key, value in settings.items() if key not in PLACES["datasets"]}
     kind = settings["kind"]
     root = (
         location(settings["root"], f"root of data set '{name}'") if settings.get("root") else None
@@ -97,12 +114,39 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
         )
     declaration["tables"] = _tables(name, kind, root, settings, remembered_sha256)
     dataset_id = _dataset_id(name, declaration)
-    return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root)
+    regions = _regions(name, settings["regions"]) if settings.get("regions") else None
+    return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root, regions)
+
+
+def _regions(name: str, setting: str) -> RegionFile:
+    path = location(setting, f"regions of data set '{name}'")
+    if not path.is_file():
+        raise UserError(
+            f"data set '{name}' has its regions in {path}, which is no file; correct "
+            f"datasets.{name}.regions or leave it out."
+        )
+    digest = remembered_sha256(path)
+    return RegionFile(f"{name}-regions-{digest[:8]}", path, digest)
 
 
 def _dataset_id(name: str, declaration: Mapping[str, Any]) -> str:
     hashed = {**declaration, "code": prepare_fingerprint(declaration["kind"])}
     return f"{name}-{short_hash(hashed)}"
+
+
+def region_file(note: Mapping[str, Any]) -> Path:
+    """Return the file of true regions that a note names.
+
+    Raises:
+        UserError: It is missing, or was edited after the job was planned.
+    """
+    path = Path(note["path"])
+    if not path.is_file() or sha256_file(path) != note["sha256"]:
+        raise UserError(
+            f"the regions {path} are missing or were edited after {note['id']} was planned; run "
+            "snakemake again to plan with what is there now."
+        )
+    return path
 
 
 def check_dataset(note: Mapping[str, Any]) -> None:
@@ -191,7 +235,9 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
         UserError: A weight file is missing, or the weights do not fit the architecture.
     """
     kind = settings["kind"]
-    declaration = {key: value for key, value in settings.items() if key != PLACES["pretrainings"]}
+    declaration = {
+        key: value for key, value in settings.items() if key not in PLACES["pretrainings"]
+    }
     path = None
     if kind == "file":
         path = location(settings["path"], f"path of pretraining '{name}'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,52 @@ def make(
             number += 1
         bare = split == "test" and Path(test_table).name == "test_labels.csv"
         _write_table(base / (test_table if split == "test" else f"{split}.csv"), rows, bare)
+
+
+def segment(
+    base: Path, path: Path, rng: np.random.Generator, split: str = "test"
+) -> dict[str, np.ndarray]:
+    """Write a fake CheXlocalize file for the films of a split, and redraw them to show it.
+
+    Each film is dark but for one bright box, where Cardiomegaly and Airspace Opacity are; of the
+    other findings nothing is drawn, as in the published file. Return the boxes by film.
+    """
+    films, boxes = {}, {}
+    for file in sorted((base / split).rglob("*.jpg")):
+        height, width = (int(side) for side in rng.integers(90, 140, 2))
+        box = np.zeros((height, width), dtype=bool)
+        y, x = (int(side * rng.uniform(0.3, 0.5)) for side in box.shape)
+        box[y : y + height // 5, x : x + width // 5] = True
+        Image.fromarray(box.astype(np.uint8) * 255).save(file, quality=95)
+        name = "_".join(file.relative_to(base / split).with_suffix("").parts)
+        # Regions are drawn on the film in its full size, of which the small download is a part.
+        large = np.kron(box, np.ones((3, 3), dtype=bool))
+        drawn = {"Cardiomegaly", "Airspace Opacity"}
+        films[name] = {
+            finding: {
+                "size": list(large.shape),
+                "counts": run_lengths(large if finding in drawn else large & False),
+            }
+            for finding in (*drawn, "Pneumothorax")
+        }
+        boxes[name] = box
+    path.write_text(json.dumps(films), encoding="utf-8")
+    return boxes
+
+
+def run_lengths(mask: np.ndarray) -> str:
+    """Return a mask as COCO writes it: runs down the columns, compressed to text."""
+    flat = np.concatenate([[False], mask.ravel(order="F"), [not mask.ravel(order="F")[-1]]])
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    runs = np.diff(ends, prepend=0).tolist()
+    text = ""
+    for place, run in enumerate(runs):
+        number, more = run - (runs[place - 2] if place > 2 else 0), True
+        while more:
+            part, number = number & 31, number >> 5
+            more = number != (-1 if part & 16 else 0)
+            text += chr(48 + (part | 32 * more))
+    return text
 
 
 def _views(rng: np.random.Generator) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.planning.test_cells import planned
+from tests.unit.planning.made_up_plan import planned
 
 from transfergrid.runtime.errors import UserError
 
