@@ -20,9 +20,27 @@ rule statistics:
             subcategory="{study}",
             labels={"table": "correlations"},
         ),
-        findings="results/{study}/tables/findings.csv",
-        claims="results/{study}/tables/claims.csv",
-        sensitivity="results/{study}/tables/sensitivity.csv",
+        findings=report(
+            "results/{study}/tables/findings.csv",
+            caption="../report/findings.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "findings"},
+        ),
+        claims=report(
+            "results/{study}/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "claims"},
+        ),
+        sensitivity=report(
+            "results/{study}/tables/sensitivity.csv",
+            caption="../report/sensitivity.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "sensitivity"},
+        ),
     log:
         "results/{study}/logs/statistics.log",
     conda:

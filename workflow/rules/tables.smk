@@ -13,8 +13,20 @@ rule tables:
             subcategory="{study}",
             labels={"table": "cells"},
         ),
-        sources="results/{study}/tables/sources.csv",
-        bootstrap="results/{study}/tables/bootstrap.csv",
+        sources=report(
+            "results/{study}/tables/sources.csv",
+            caption="../report/sources.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "sources"},
+        ),
+        bootstrap=report(
+            "results/{study}/tables/bootstrap.csv",
+            caption="../report/bootstrap.rst",
+            category="1. Tables",
+            subcategory="{study}",
+            labels={"table": "bootstrap"},
+        ),
         tuning=report(
             "results/{study}/tables/tuning.csv",
             caption="../report/tuning.rst",
