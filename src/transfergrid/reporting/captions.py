@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from transfergrid.reporting.cam_summary import pointing_summary
@@ -98,16 +96,17 @@ def truncation(data: FigureData) -> str:
 
 def correlation(data: FigureData) -> str:
     """Caption the panels of correlations."""
-    table = data.correlations
-    rows: list[dict[Any, Any]] = table.to_dict("records")
-    methods = _methods(table) if rows else "none was computed"
-    known = table[table["rho"].notna()]
-    n = f" of n, {_range(known['n'], 'architecture')}," if len(known) else ""
-    return (
+    known = data.correlations[data.correlations["rho"].notna()]
+    text = (
         f"Whole networks, mean over {_seeds(data)}; {tested_on(data)}. Each point is one "
-        f"architecture with its {_interval(data)}. Above each panel Spearman's ρ{n} with its "
-        f"{level(data.confidence)} interval. Interval and test: {methods}; p-values stand in "
-        "correlations.csv."
+        f"architecture with its {_interval(data)}. "
+    )
+    if known.empty:
+        return text + "No test is made: no correlation could be computed."
+    return text + (
+        f"Above each panel Spearman's ρ of n, {_range(known['n'], 'architecture')}, with its "
+        f"{level(data.confidence)} interval. Interval and test: {_methods(known)}; p-values stand "
+        "in correlations.csv."
     )
 
 
@@ -123,18 +122,18 @@ def tasks(data: FigureData) -> str:
 def seeds(data: FigureData) -> str:
     """Caption the spread of seeds."""
     spread = seed_spread(data.cells)
-    text = f"Seeds of {plural(len(spread), 'network')}, each around its own mean; {tested_on(data)}"
-    text += f"; up to {_seeds(data)}. Grey bars: mean over seeds of each cell's {_interval(data)}."
-    if len(spread):
-        arm = (spread["auroc_high"] - spread["auroc_low"]) / 2
-        ratio = float((spread["sd"] / arm).median())
-        sd = float((spread["sd"] ** 2).mean() ** 0.5)
-        text += (
-            f" SD: between seeds (n − 1). Over networks it is {sd:.3f} (root mean square), and in "
-            f"the median {ratio:.2f} of half the patients' interval. The bar is how far one AUROC "
-            "would move with other patients; seeds share theirs, so it is no test of the seeds."
-        )
-    return text
+    if spread.empty:
+        return f"A network shows it from its second seed on; {tested_on(data)}. No test is made."
+    arm = (spread["auroc_high"] - spread["auroc_low"]) / 2
+    ratio = float((spread["sd"] / arm).median())
+    sd = float((spread["sd"] ** 2).mean() ** 0.5)
+    return (
+        f"Seeds of {plural(len(spread), 'network')}, each around its own mean; {tested_on(data)}; "
+        f"up to {_seeds(data)}. Grey bars: mean over seeds of each cell's {_interval(data)}. SD: "
+        f"between seeds (n − 1). Over networks it is {sd:.3f} (root mean square), and in the "
+        f"median {ratio:.2f} of half the patients' interval. The bar is how far one AUROC would "
+        "move with other patients; seeds share theirs, so it is no test of the seeds."
+    )
 
 
 def calibration(data: FigureData) -> str:
@@ -156,12 +155,12 @@ def calibration(data: FigureData) -> str:
         name = f"{pretraining} on {dataset}" if several else pretraining
         row = bins.iloc[0]
         cases.append(
-            f"{name}: {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}, "
+            f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}, "
             f"{plural(row['n_studies'], 'study', 'studies')} and "
             f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
             f"{_range(bins['n'], 'case')}"
         )
-    return f"{text} {'; '.join(cases)}." if cases else text
+    return f"{text} Counts: {'; '.join(cases)}." if cases else text
 
 
 def cams(data: FigureData) -> str:

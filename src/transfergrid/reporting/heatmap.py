@@ -76,7 +76,9 @@ def task_heatmap(data: FigureData) -> Figure:
     for (title, table), height in zip(panels, heights, strict=True):
         figure.text(0.01, (top - 0.15) / figure.get_figheight(), title, weight="bold", va="center")
         bottom, tall = top - height, ROW * len(table)
-        wide = min(style.WIDTH - left - 0.35, 0.55 * table.shape[1])
+        # Names rise to the right: the last one ends beyond its column.
+        room = style.WIDTH - left - max(0.35, 0.62 * CHARACTER * len(str(table.columns[-1])))
+        wide = min(room, 0.55 * table.shape[1])
         high = figure.get_figheight()
         box = (left / style.WIDTH, bottom / high, wide / style.WIDTH, tall / high)
         ax = figure.add_axes(box)

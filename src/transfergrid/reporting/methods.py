@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.reporting.words import count, level, listing, percent, plural
 
 SPLITS = (("train", "training"), ("valid", "validation"), ("test", "test"))
@@ -48,7 +49,7 @@ def paragraphs(
     used = list(dict.fromkeys(entry["dataset"] for entry in study["cells"]))
     settings = resolved.get("datasets", {})
     protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
-    return [
+    found = [
         ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
         ("Networks", networks(study)),
         ("Initial weights", _pretrainings(study)),
@@ -56,6 +57,26 @@ def paragraphs(
         ("Checkpoints", selections(study["evaluation"])),
         ("Scores and intervals", scoring(study, cards)),
         ("Comparisons", comparisons(study, correlations)),
+    ]
+    if resolved.get("cams") is not None:
+        found.append(("Activation maps", activation_maps(resolved["cams"], study["evaluation"])))
+    return found
+
+
+def activation_maps(settings: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[str]:
+    """Describe how class activation maps were made and judged."""
+    where = ", ".join(f"{axis} {value}" for axis, value in (settings.get("where") or {}).items())
+    tasks = settings.get("tasks")
+    of = listing([str(task) for task in tasks]) if tasks else "the scored tasks"
+    return [
+        f"Maps were made of {where or 'every cell'}, for {of}, by the best checkpoint on the "
+        "validation split. Where a network ends in average pooling and a linear layer, the map is "
+        "exact: its last feature map weighted by that layer (CAM, Zhou et al. 2016); elsewhere "
+        "the weights are gradients (Grad-CAM, Selvaraju et al. 2017).",
+        "Where a data set knows a finding's region, the pointing game counts the films whose map "
+        f"is highest inside it, and IoU is the region's overlap with the map's, by {THRESHOLD}. "
+        "Both stand beside random maps of the same size, with "
+        f"{level(evaluation['confidence'])} intervals by patient.",
     ]
 
 
@@ -241,6 +262,10 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
         "fewer than 30 patients. "
         f"Beside them stand percentile intervals from {count(boot['replicates'])} bootstrap "
         f"samples of patients (seed {boot['seed']})."
+    )
+    found.append(
+        "Calibration is that of the same probabilities: the scored tasks of a pretraining's cells "
+        "are pooled, and patients count once in the intervals."
     )
     return found
 

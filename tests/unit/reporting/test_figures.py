@@ -140,7 +140,7 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
     if name == "calibration":
         cells = data.finished["pretraining"].value_counts()
         for pretraining, rows in data.reliability.groupby("pretraining"):
-            told = f"{pretraining}: {count(rows['n'].sum())} cases of {cells[pretraining]} cells"
+            told = f"{pretraining}, {count(rows['n'].sum())} cases of {cells[pretraining]} cells"
             assert told in caption
             assert f"in {len(rows)} bins of" in caption
     if name in ("boosts", "correlation"):

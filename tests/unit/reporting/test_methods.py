@@ -5,7 +5,13 @@ import pytest
 from unit.reporting import made_up_study
 
 from transfergrid.planning.recipe import Recipe, Tuning
-from transfergrid.reporting.methods import comparisons, pretraining, recipe
+from transfergrid.reporting.methods import (
+    activation_maps,
+    comparisons,
+    paragraphs,
+    pretraining,
+    recipe,
+)
 
 TUNE = Tuning(learning_rates=(3e-5, 1e-4), epochs=1.5, holdout=0.2, seed=4)
 
@@ -35,6 +41,18 @@ def test_a_recipe_without_trials_does_not_mention_them() -> None:
 )
 def test_training_to_plateau(patience: int, words: str) -> None:
     assert words in recipe("plateau", Recipe(epochs=50, patience=patience).to_dict())
+
+
+def test_maps_are_described_where_a_study_asks_for_them() -> None:
+    study = made_up_study.study_json()
+    assert "Activation maps" not in dict(paragraphs(study, {}))
+    cams = {"where": {"architecture": "resnet18", "seed": 0}, "tasks": None, "films": 1}
+    asked = {**study, "resolved": {**study["resolved"], "cams": cams}}
+    words = " ".join(dict(paragraphs(asked, {}))["Activation maps"])
+    assert "Maps were made of architecture resnet18, seed 0, for the scored tasks" in words
+    assert "95 % intervals by patient" in words
+    every = activation_maps({"where": {}, "tasks": ["edema"]}, study["evaluation"])
+    assert "Maps were made of every cell, for edema" in every[0]
 
 
 def test_statistics_of_weights() -> None:
