@@ -141,12 +141,6 @@ def test_a_fault_stops_before_anything_is_made(workspace: Workspace) -> None:
     assert not (workspace.folder / "results").exists()
 
 
-def test_snakemakes_own_report(finished: Workspace, tmp_path: Path) -> None:
-    outcome = finished.snakemake("--report", tmp_path / "report.zip")
-    assert outcome.status == 0, outcome.text[-3000:]
-    assert (tmp_path / "report.zip").stat().st_size > 100_000
-
-
 def test_jobs_lease_their_gpu_and_a_forgotten_limit_is_told(
     copied: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

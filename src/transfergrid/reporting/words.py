@@ -53,6 +53,8 @@ def number(value: Any) -> str:
         found = float(value)
     except ValueError:
         return str(value)
+    if math.isinf(found):
+        return "∞" if found > 0 else "−∞"
     if found and not 1e-3 <= abs(found) < 1e4:
         return scaled(found) if abs(found) >= 1 else f"{found:.1e}".replace("-", "−")
     return f"{found:.3g}".replace("-", "−")

@@ -34,6 +34,8 @@ from transfergrid.reporting.history import curve_of, sparkline
         (words.number(0.00412), "0.00412"),
         (words.number(-0.00002), "−2.0e−05"),
         (words.number(11_179_590), "11.2\u202fM"),
+        (words.number(math.inf), "∞"),
+        (words.range_of(-math.inf, 0.5), "−∞ to 0.5"),
         (words.number("no relation"), "no relation"),
         (words.number(math.nan), "–"),
         (words.range_of(-0.4, 0.7), "−0.4 to 0.7"),
