@@ -75,7 +75,8 @@ def rates(table: pd.DataFrame) -> Rates | None:
 
 
 def _sentence(table: pd.DataFrame, done: int, left: int) -> str:
-    ended = table[table["status"] != "missing"]
+    # Protocols that try a rate in the same way share the trial.
+    ended = table[table["status"] != "missing"].drop_duplicates("cell")
     text = f"{plural(done, 'rate')} chosen from {plural(len(ended), 'trial')}"
     diverged = int((ended["status"] == "diverged").sum())
     text += f", of which {diverged} diverged" if diverged else ""

@@ -8,7 +8,9 @@ from transfergrid.reporting.rates import Taken, rates
 from transfergrid.reporting.tuning import COLUMNS
 
 
-def tuning(name: str, pretraining: str, tried: dict[float, str], taken: float | None) -> Any:
+def tuning(
+    name: str, pretraining: str, tried: dict[float, str], taken: float | None, trials: str = ""
+) -> Any:
     ends = {min(tried), max(tried)}
     for rate, status in tried.items():
         yield {
@@ -17,6 +19,7 @@ def tuning(name: str, pretraining: str, tried: dict[float, str], taken: float | 
             "protocol": "tuned",
             "pretraining": pretraining,
             "learning_rate": rate,
+            "cell": f"{trials or name}-{rate}",
             "status": status,
             "chosen": rate == taken,
             "at_edge": taken in ends,
@@ -56,3 +59,6 @@ def test_no_warning_without_a_rate_at_the_edge_and_nothing_without_trials() -> N
     assert found is not None and not found.warning
     assert found.sentence == "1 rate chosen from 3 trials"
     assert rates(table()) is None
+    both = table(tuning("a", "random", done, 0.001), tuning("b", "random", done, 0.001, trials="a"))
+    shared = rates(both)
+    assert shared is not None and shared.sentence == "2 rates chosen from 3 trials"
