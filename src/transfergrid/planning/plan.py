@@ -54,6 +54,7 @@ FIGURES = (
     "boosts",
     "truncation",
     "correlation",
+    "boost_size",
     "calibration",
     "learning",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from transfergrid.reporting.boost_plot import PLACE, boosts_of
 from transfergrid.reporting.cam_summary import pointing_summary
 from transfergrid.reporting.curves import truncation_margin
 from transfergrid.reporting.figure_data import FigureData, seed_means, truncation_name
@@ -107,6 +108,23 @@ def correlation(data: FigureData) -> str:
         f"Above each panel Spearman's ρ of n, {_range(known['n'], 'architecture')}, with its "
         f"{level(data.confidence)} interval. Interval and test: {_methods(known)}; p-values stand "
         "in correlations.csv."
+    )
+
+
+def boost_size(data: FigureData) -> str:
+    """Caption the clouds of boosts."""
+    table = boosts_of(data)
+    if table["architecture"].nunique() < 2:
+        return f"Fewer than two networks can be compared; {tested_on(data)}. No test is made."
+    sizes = table.groupby(PLACE)["architecture"].nunique()
+    return (
+        f"Paired differences of whole networks between two pretrainings, "
+        f"{_range(table['n_seeds'], 'seed')}, {_range(table['n_studies'], 'study', 'studies')} of "
+        f"{_range(table['n_patients'], 'patient')}, against parameters; "
+        f"{_range(sizes, 'architecture')} a panel. Vertical lines: {level(data.confidence)} "
+        f"intervals. Interval and test: {_methods(table)}; a filled point's interval, not "
+        "adjusted for the number of points, excludes zero. Above a panel Spearman's ρ over "
+        "architectures, where the study asked for it; its test stands in correlations.csv."
     )
 
 

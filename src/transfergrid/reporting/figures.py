@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import captions, style
+from transfergrid.reporting.boost_plot import boost_panels
 from transfergrid.reporting.calibration_plot import calibration_panels
 from transfergrid.reporting.curves import learning_curves, truncation_curves
 from transfergrid.reporting.figure_data import FigureData
@@ -46,6 +47,7 @@ DRAWINGS = (
         correlation_panels,
         captions.correlation,
     ),
+    Drawing("boost_size", "Boost against size", boost_panels, captions.boost_size),
     Drawing("calibration", "Calibration", calibration_panels, captions.calibration),
     Drawing("learning", "Learning curves", learning_curves, captions.learning),
 )

@@ -55,7 +55,7 @@ def correlation_panels(data: FigureData) -> Figure:
     places = [(s, axis) for s in settings for axis in axes]
     columns = min(2, len(marks))
     blocks = math.ceil(len(marks) / columns)
-    figure, grid = _grid(blocks * len(places), columns, key_text(letters))
+    figure, grid = panel_grid(blocks * len(places), columns, key_text(letters), "Macro AUROC")
     for number, (setting, axis) in enumerate(places):
         here = means[means["dataset"] == setting[0]]
         if setting[1]:
@@ -82,7 +82,8 @@ def _settings(means: pd.DataFrame) -> list[tuple[str, str]]:
     return [(str(dataset), "") for dataset in means["dataset"].unique()]
 
 
-def _grid(rows: int, columns: int, key: str) -> tuple[Figure, np.ndarray]:
+def panel_grid(rows: int, columns: int, key: str, label: str) -> tuple[Figure, np.ndarray]:
+    """Return a figure with a grid of panels that share their y axis, above the letters' key."""
     foot = 0.17 * (1 + key.count("\n")) + 0.1
     figure = style.new_figure(PANEL * rows + foot)
     share = foot / figure.get_figheight()
@@ -90,7 +91,7 @@ def _grid(rows: int, columns: int, key: str) -> tuple[Figure, np.ndarray]:
     figure.text(0.01, 0.08 / figure.get_figheight(), key, fontsize=9, va="bottom")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for ax in grid[:, 0]:
-        ax.set_ylabel("Macro AUROC")
+        ax.set_ylabel(label)
     return figure, grid
 
 
@@ -145,11 +146,11 @@ def _x_axis(ax: Axes, axis: Axis, values: pd.Series) -> None:
 
 
 def correlation_of(
-    table: pd.DataFrame, x: str, pretraining: str, setting: tuple[str, str]
+    table: pd.DataFrame, x: str, pretraining: str, setting: tuple[str, str], y: str = "auroc"
 ) -> dict[str, Any] | None:
     """Return the row of correlations.csv for one panel, or None if the study did not ask."""
-    y = f"auroc ({' '.join(filter(None, (pretraining, 'drop0', *setting)))})"
-    rows = table[(table["x"] == x) & (table["y"] == y)].to_dict("records")
+    name = f"{y} ({' '.join(filter(None, (pretraining, 'drop0', *setting)))})"
+    rows = table[(table["x"] == x) & (table["y"] == name)].to_dict("records")
     return {str(key): value for key, value in rows[0].items()} if rows else None
 
 

@@ -14,6 +14,7 @@ from unit.reporting.made_up_scores import SCORE_TASKS
 
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting import style
+from transfergrid.reporting.boost_plot import boosts_of
 from transfergrid.reporting.contrast_labels import shorten
 from transfergrid.reporting.figure_data import (
     FigureData,
@@ -146,6 +147,29 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
     if name in ("boosts", "correlation"):
         method = data.contrasts if name == "boosts" else data.correlations
         assert str(method["method"].iloc[0]) in caption
+
+
+def test_boosts_stand_at_their_networks_sizes(data: FigureData) -> None:
+    table = boosts_of(data)
+    assert list(table["architecture"]) == list(dict.fromkeys(data.cells["architecture"]))
+    for row in table.to_dict("records"):
+        cells = data.cells[
+            (data.cells["architecture"] == row["architecture"])
+            & (data.cells["truncation"] == 0)
+            & (data.cells["pretraining"] == "shapes")
+        ]
+        assert row["params"] == cells["params"].mean()
+        assert row["contrast"].startswith(f"{row['architecture']} drop0")
+    rho = data.correlations[data.correlations["x"] == "params"].tail(1)
+    rho = rho.assign(y="boost (shapes drop0 phantom finetune)", rho=-0.72)
+    asked = replace(data, correlations=pd.concat([data.correlations, rho]))
+    for found, told in ((data, "ρ not asked for"), (asked, "ρ −0.72")):
+        with style.styled():
+            (ax,) = drawing("boost_size").draw(found).axes
+        title = ax.get_title(loc="left")
+        assert title.startswith("shapes − random\n" + told)
+        low, high = ax.get_ylim()
+        assert low < table["low"].min() and high > table["high"].max()
 
 
 def test_seed_means_average_finished_seeds_and_count_all() -> None:
