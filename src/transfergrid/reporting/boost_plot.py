@@ -70,7 +70,8 @@ def boost_panels(data: FigureData) -> Figure:
         ax.set_xlabel("Parameters")
     for ax in list(grid.flat)[len(groups) :]:
         ax.set_visible(False)
-    grid[0, 0].set_ylim(limits(table["estimate"], table["low"], table["high"]))
+    none = pd.Series([0.0])
+    grid[0, 0].set_ylim(limits(none, table["estimate"], table["low"], table["high"]))
     return figure
 
 
