@@ -254,3 +254,12 @@ def test_it_prints_without_complaint(page_file: Path, tmp_path: Path) -> None:
     done = browse(page_file.as_uri(), tmp_path / "profile", f"--print-to-pdf={sheet}")
     assert "CONSOLE" not in done.stderr
     assert sheet.read_bytes().startswith(b"%PDF")
+
+
+@needs_browser
+def test_a_sheet_of_paper_is_wide_enough(page_file: Path, tmp_path: Path) -> None:
+    path = with_scripts(page_file, "sheet.html", FITS)
+    path.write_text(path.read_text(encoding="utf-8").replace("@media print", "@media all"))
+    width = 718  # A4 within margins of 1 cm
+    done = browse(framed(page_file, "sheet.html", width).as_uri(), tmp_path, "--dump-dom")
+    assert title_of(done) == f"{width},{width},0"
