@@ -88,6 +88,8 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
             _cuts([m for m in members if m.place["architecture"] == name], basis)
             for name in networks
         ]
+        # A claim about the mean network is not judged by one.
+        together = "mean" if len(cuts) > 1 else "alone"
         for rule, rule_words in RULES.items():
             margin = question["margin"]
             method = rule_words.format(margin=margin)
@@ -103,7 +105,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
                     1 if n else len(cuts),
                     method,
                     GIVEN,
-                    {**place, "networks": n or "mean"},
+                    {**place, "networks": n or together},
                 )
 
 

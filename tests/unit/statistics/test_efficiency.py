@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.statistics import efficiency as module
 from transfergrid.statistics.comparisons import Basis, Compared
-from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _summaries
+from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _summaries, efficiency
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
 """Largest cut without a significant loss that the published mean is over."""
@@ -113,3 +114,19 @@ def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float)
     assert stats.t.isf(0.025, 1.2) * 0.1 > 0.7  # cut at -1
     expected = [se * stats.t.isf(0.025, 1.2), se * stats.t.isf(0.05, 1.2)]
     assert [found.arms[0], found.one_sided[0]] == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(("networks", "called"), [(("net",), "alone"), (("net", "other"), "mean")])
+def test_one_network_is_no_mean_of_networks(networks: tuple[str, ...], called: str) -> None:
+    asked = {"name": "e", "kind": "efficiency", "contrast": "q", "margin": 0.01}
+    row: Any = SimpleNamespace(question="q")
+    rows = [
+        Compared(row, {"name": "q"}, {"architecture": name, "dataset": "films"}, 1, ())
+        for name in networks
+    ]
+    basis: Any = SimpleNamespace(compared=rows, alpha=0.05)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_cuts", lambda members, basis: cut([0.0]))
+        found = [one for one in efficiency(asked, basis) if one.subject.startswith("mean")]
+    assert {one.place["networks"] for one in found} == {called}
+    assert {one.n for one in found} == {len(networks)}
