@@ -5,13 +5,18 @@ with a validation and a checkpoint. The first cell of a study decodes its films 
 trains; later cells only train, whatever their network. The DataLoader (two workers) decodes in
 every epoch. Cold means that the kernel holds no film in memory; and for the library, that there is
 no cache.
+
+The second table is how a grid runs: two small networks at once, a thread and, with ImageFolder, a
+worker each; the time until both have ended, imports made before.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,12 +36,13 @@ from transfergrid.data.cache import build_cache
 from transfergrid.training.loop import train
 
 NETWORKS = ("lcnet_050", "resnet18")
+PAIR = ("lcnet_050", "mobilenetv3_small_050")
 FILMS = {64: 1500, 224: 300}
 """Training films by the images' side."""
 VALID, BATCH, THREADS, WORKERS = 100, 32, 2, 2
 
 
-def film_loader(folder: Path, split: str, px: int) -> DataLoader[Any]:
+def film_loader(folder: Path, split: str, px: int, workers: int) -> DataLoader[Any]:
     change = v2.Compose(
         [
             v2.ToImage(),
@@ -47,17 +53,17 @@ def film_loader(folder: Path, split: str, px: int) -> DataLoader[Any]:
         ]
     )
     films = ImageFolder(str(folder / split), change)
-    return DataLoader(films, BATCH, shuffle=split == "train", num_workers=WORKERS)
+    return DataLoader(films, BATCH, shuffle=split == "train", num_workers=workers)
 
 
-def usual(folder: Path, network: str, px: int) -> None:
+def usual(folder: Path, network: str, px: int, workers: int = WORKERS) -> None:
     """Train an epoch the usual way, from ImageFolder."""
     torch.manual_seed(0)
     model = timm.create_model(network, num_classes=1).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     loss_of = nn.BCEWithLogitsLoss()
     model.train()
-    for images, labels in film_loader(folder, "train", px):
+    for images, labels in film_loader(folder, "train", px, workers):
         logits = model(images.to(memory_format=torch.channels_last))[:, 0]
         optimizer.zero_grad()
         loss_of(logits, labels.float()).backward()
@@ -65,11 +71,11 @@ def usual(folder: Path, network: str, px: int) -> None:
     model.eval()
     scores, truth = [], []
     with torch.inference_mode():
-        for images, labels in film_loader(folder, "valid", px):
+        for images, labels in film_loader(folder, "valid", px, workers):
             scores.append(model(images.to(memory_format=torch.channels_last))[:, 0])
             truth.append(labels)
     roc_auc_score(torch.cat(truth).numpy(), torch.cat(scores).numpy())
-    torch.save(model.state_dict(), folder / "usual.pt")
+    torch.save(model.state_dict(), folder / f"{network}.pt")
 
 
 def library(spec: Mapping[str, Any], films: Path, folder: Path, px: int, first: bool) -> None:
@@ -80,6 +86,33 @@ def library(spec: Mapping[str, Any], films: Path, folder: Path, px: int, first: 
         shutil.rmtree(place)
         build_cache(declaration(films, px), films, place, WORKERS)
     train(spec, folder / "results", threads=THREADS)
+
+
+def alone() -> None:
+    """Get a process ready that has one of the cores."""
+    warm_up()
+    torch.set_num_threads(1)
+
+
+def together(pool: ProcessPoolExecutor, calls: Sequence[Callable[[], object]]) -> float:
+    """Return the seconds until all calls have ended, each in a process of its own."""
+    return seconds(lambda: [done.result() for done in [pool.submit(call) for call in calls]])
+
+
+def two_at_once(folder: Path, films: Path, px: int, runs: int) -> list[float]:
+    """Return seconds of the library, of ImageFolder, and their ratio."""
+    specs = write_cells(folder, PAIR, {"films": declaration(films, px)}, epochs=1, batch_size=BATCH)
+    ours = [partial(train, specs["films", one], folder / "results", threads=1) for one in PAIR]
+    theirs = [partial(usual, films, one, px, 1) for one in PAIR]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, context, initializer=alone) as pool:
+        together(pool, theirs)
+        took: dict[str, Callable[[], float]] = {
+            "ours": lambda: (clear(folder), together(pool, ours))[1],
+            "theirs": lambda: together(pool, theirs),
+        }
+        found = alternate(took, runs)
+    return [found["ours"], found["theirs"], found["theirs"] / found["ours"]]
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -115,6 +148,11 @@ def main(words: Sequence[str] | None = None) -> None:
                 first, later = took["cold"] / took["first"], took["warm"] / took["later"]
                 numbers = [took["first"], took["cold"], first, took["later"], took["warm"], later]
                 row(network, px, count, *numbers)
+        heading("Two cells at once", f"{' and '.join(PAIR)}, one thread each, s.")
+        table(["px", "films", "later cells", "ImageFolder, warm", "ratio"], texts=0)
+        for px, count in sizes.items():
+            films = Path(name) / f"films-{px}"
+            row(px, count, *two_at_once(Path(name) / f"two-{px}", films, px, arguments.runs))
     torch.set_num_threads(before)
 
 
