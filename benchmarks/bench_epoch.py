@@ -5,18 +5,13 @@ with a validation and a checkpoint. The first cell of a study decodes its films 
 trains; later cells only train, whatever their network. The DataLoader (two workers) decodes in
 every epoch. Cold means that the kernel holds no film in memory; and for the library, that there is
 no cache.
-
-The second table is how a grid runs: two small networks at once, a thread and, with ImageFolder, a
-worker each; the time until both have ended, imports made before.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +19,7 @@ from typing import Any
 import timm
 import torch
 from common import alternate, forget, heading, parse, row, seconds, table
-from made_films import declaration, write_films
+from made_films import FULL, SMALL, declaration, write_films
 from made_training import clear, warm_up, write_cells
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -36,13 +31,12 @@ from transfergrid.data.cache import build_cache
 from transfergrid.training.loop import train
 
 NETWORKS = ("lcnet_050", "resnet18")
-PAIR = ("lcnet_050", "mobilenetv3_small_050")
-FILMS = {64: 1500, 224: 300}
-"""Training films by the images' side."""
+FILMS = {(64, SMALL): 1500, (224, SMALL): 300, (64, FULL): 200}
+"""Training films by the images' side and the films' size."""
 VALID, BATCH, THREADS, WORKERS = 100, 32, 2, 2
 
 
-def film_loader(folder: Path, split: str, px: int, workers: int) -> DataLoader[Any]:
+def film_loader(folder: Path, split: str, px: int) -> DataLoader[Any]:
     change = v2.Compose(
         [
             v2.ToImage(),
@@ -53,17 +47,17 @@ def film_loader(folder: Path, split: str, px: int, workers: int) -> DataLoader[A
         ]
     )
     films = ImageFolder(str(folder / split), change)
-    return DataLoader(films, BATCH, shuffle=split == "train", num_workers=workers)
+    return DataLoader(films, BATCH, shuffle=split == "train", num_workers=WORKERS)
 
 
-def usual(folder: Path, network: str, px: int, workers: int = WORKERS) -> None:
+def usual(folder: Path, network: str, px: int) -> None:
     """Train an epoch the usual way, from ImageFolder."""
     torch.manual_seed(0)
     model = timm.create_model(network, num_classes=1).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     loss_of = nn.BCEWithLogitsLoss()
     model.train()
-    for images, labels in film_loader(folder, "train", px, workers):
+    for images, labels in film_loader(folder, "train", px):
         logits = model(images.to(memory_format=torch.channels_last))[:, 0]
         optimizer.zero_grad()
         loss_of(logits, labels.float()).backward()
@@ -71,11 +65,11 @@ def usual(folder: Path, network: str, px: int, workers: int = WORKERS) -> None:
     model.eval()
     scores, truth = [], []
     with torch.inference_mode():
-        for images, labels in film_loader(folder, "valid", px, workers):
+        for images, labels in film_loader(folder, "valid", px):
             scores.append(model(images.to(memory_format=torch.channels_last))[:, 0])
             truth.append(labels)
     roc_auc_score(torch.cat(truth).numpy(), torch.cat(scores).numpy())
-    torch.save(model.state_dict(), folder / f"{network}.pt")
+    torch.save(model.state_dict(), folder / "usual.pt")
 
 
 def library(spec: Mapping[str, Any], films: Path, folder: Path, px: int, first: bool) -> None:
@@ -88,49 +82,21 @@ def library(spec: Mapping[str, Any], films: Path, folder: Path, px: int, first: 
     train(spec, folder / "results", threads=THREADS)
 
 
-def alone() -> None:
-    """Get a process ready that has one of the cores."""
-    warm_up()
-    torch.set_num_threads(1)
-
-
-def together(pool: ProcessPoolExecutor, calls: Sequence[Callable[[], object]]) -> float:
-    """Return the seconds until all calls have ended, each in a process of its own."""
-    return seconds(lambda: [done.result() for done in [pool.submit(call) for call in calls]])
-
-
-def two_at_once(folder: Path, films: Path, px: int, runs: int) -> list[float]:
-    """Return seconds of the library, of ImageFolder, and their ratio."""
-    specs = write_cells(folder, PAIR, {"films": declaration(films, px)}, epochs=1, batch_size=BATCH)
-    ours = [partial(train, specs["films", one], folder / "results", threads=1) for one in PAIR]
-    theirs = [partial(usual, films, one, px, 1) for one in PAIR]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, context, initializer=alone) as pool:
-        together(pool, theirs)
-        took: dict[str, Callable[[], float]] = {
-            "ours": lambda: (clear(folder), together(pool, ours))[1],
-            "theirs": lambda: together(pool, theirs),
-        }
-        found = alternate(took, runs)
-    return [found["ours"], found["theirs"], found["theirs"] / found["ours"]]
-
-
 def main(words: Sequence[str] | None = None) -> None:
     warm_up()
     arguments = parse(__doc__, words, runs=2)
-    sizes, held = ({64: 16}, 4) if arguments.quick else (FILMS, VALID)
+    sizes, held = ({(64, SMALL): 16}, 4) if arguments.quick else (FILMS, VALID)
     networks = NETWORKS[:1] if arguments.quick else NETWORKS
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
-    heading(
-        "One epoch from JPEG files", f"Films of 390 x 320, batch {BATCH}, {THREADS} threads, s."
-    )
-    columns = ["network", "px", "films", "first cell", "ImageFolder, cold", "ratio"]
-    table([*columns, "later cell", "ImageFolder, warm", "ratio"])
+    heading("One epoch from JPEG files", f"Batch {BATCH}, {THREADS} threads, s.")
+    columns = ["films", "network", "px", "number", "first cell", "ImageFolder, cold", "ratio"]
+    table([*columns, "later cell", "ImageFolder, warm", "ratio"], texts=2)
     with tempfile.TemporaryDirectory() as name:
-        for px, count in sizes.items():
-            folder, films = Path(name) / str(px), Path(name) / f"films-{px}"
-            write_films(films, {"train": count, "valid": held, "test": 4})
+        for (px, size), count in sizes.items():
+            label = f"{size[0]} x {size[1]}"
+            folder, films = Path(name) / f"{px} {label}", Path(name) / f"films {px} {label}"
+            write_films(films, {"train": count, "valid": held, "test": 4}, size)
             paths = list(films.rglob("*.jpg"))
             data = {"films": declaration(films, px)}
             specs = write_cells(folder, networks, data, epochs=1, batch_size=BATCH)
@@ -147,12 +113,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 took = alternate(calls, arguments.runs)
                 first, later = took["cold"] / took["first"], took["warm"] / took["later"]
                 numbers = [took["first"], took["cold"], first, took["later"], took["warm"], later]
-                row(network, px, count, *numbers)
-        heading("Two cells at once", f"{' and '.join(PAIR)}, one thread each, s.")
-        table(["px", "films", "later cells", "ImageFolder, warm", "ratio"], texts=0)
-        for px, count in sizes.items():
-            films = Path(name) / f"films-{px}"
-            row(px, count, *two_at_once(Path(name) / f"two-{px}", films, px, arguments.runs))
+                row(label, network, px, count, *numbers)
     torch.set_num_threads(before)
 
 
