@@ -152,7 +152,7 @@ def test_jobs_lease_their_gpu_and_a_forgotten_limit_is_told(
     for words, told in (((), True), (("--resources", "gpu=2"), False)):
         (cell / "train.json").unlink()
         (cell / "finished.json").unlink()
-        outcome = copied.snakemake("--until", "evaluate", *words)
+        outcome = copied.snakemake("--until", "train", *words)
         assert outcome.status == 0, outcome.text[-3000:]
         assert ("give snakemake --resources gpu=2" in outcome.text) == told
         events = [json.loads(line) for line in (cell / "logs" / "progress.jsonl").open()]

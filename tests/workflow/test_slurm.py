@@ -32,7 +32,7 @@ SECONDS = 900
 QUEUE: dict[str, Any] = {
     "device": "auto",
     "pretrainings": {"random": {"kind": "random"}},
-    "recipe": {"epochs": 80},
+    "recipe": {"epochs": 120},
     "grid": [
         {
             "datasets": ["films"],
@@ -224,7 +224,7 @@ def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     assert "gres:gpu:1" in job
     assert len(queued) == 2
     grid = [{**QUEUE["grid"][0], "seeds": [1]}]
-    workspace.write({**QUEUE, "recipe": {"epochs": 80, "learning_rate": 0.5}, "grid": grid})
+    workspace.write({**QUEUE, "recipe": {**QUEUE["recipe"], "learning_rate": 0.5}, "grid": grid})
 
     begun = job_of(cluster, first.name)
     cluster.command("scancel", begun)
@@ -232,7 +232,6 @@ def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     run.until(lambda: "state saved at step" in log.read_text(), "the end of a cancelled training")
     saved = re.findall(r"state saved at (step \d+ of \d+)", log.read_text())[0]
     run.until(lambda: f"continuing at {saved}" in log.read_text(), "another attempt")
-    run.until(lambda: bool(events(first, "step")), "a step of the other attempt")
 
     again = job_of(cluster, first.name)
     assert again != begun
