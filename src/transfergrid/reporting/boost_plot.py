@@ -62,10 +62,9 @@ def boost_panels(data: FigureData) -> Figure:
     for ax, (key, part) in zip(grid.flat, groups, strict=False):
         dataset, protocol, a, b = key
         _panel(ax, part, marks[a], letters)
-        name = " · ".join(
-            filter(None, (f"{a} − {b}", setting_title((dataset, protocol), settings)))
-        )
-        ax.set_title(f"{name}\n{rho_text(_rho(data, part, key))}")
+        where = setting_title((dataset, protocol), settings)
+        rho = rho_text(_rho(data, part, key))
+        ax.set_title("\n".join(filter(None, (f"{a} − {b}", where, rho))))
         style.parameter_axis(ax, table["params"], pad=0.12)
         ax.set_xlabel("Parameters")
     for ax in list(grid.flat)[len(groups) :]:

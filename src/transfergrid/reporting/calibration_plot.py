@@ -37,7 +37,7 @@ def calibration_panels(data: FigureData) -> Figure:
         name = key[1] if len(datasets) == 1 else f"{key[1]} · {key[0]}"
         row = groups[key].iloc[0]
         ax.set_title(
-            f"{name}\nECE {row['ece']:.3f}, Brier {row['brier']:.3f}, n {count(row['n_cases'])}"
+            f"{name}\nECE {row['ece']:.3f}, Brier {row['brier']:.3f}\nn {count(row['n_cases'])}"
         )
     for ax in list(grid.flat)[len(places) :]:
         ax.set_visible(False)

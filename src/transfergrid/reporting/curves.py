@@ -20,7 +20,7 @@ from transfergrid.reporting.figure_data import (
 from transfergrid.reporting.history import curve_of
 from transfergrid.reporting.words import scaled
 
-PANEL = 1.55  # inches of a small panel's height
+PANEL = 1.75  # inches of a small panel's height
 LINES = ("-", "--", ":", "-.")
 
 
@@ -52,8 +52,8 @@ def truncation_curves(data: FigureData) -> Figure:
     for number, (setting, name, part) in enumerate(rows):
         panels = list(grid[number * deep : (number + 1) * deep].flat)
         where = setting_title(setting, settings)
-        title = f"{name} · {where}" if where else name
-        _truncation_row(panels, title, part, marks, truncation_margin(data.contrasts))
+        titles = {mark: "\n".join(filter(None, [f"{name} · {mark}", where])) for mark in marks}
+        _truncation_row(panels, titles, part, marks, truncation_margin(data.contrasts))
     figure.supxlabel("Parameters; numbers: blocks removed", fontsize=10)
     style.legend(figure, grid[0, 0], marks, lines=True)
     return figure
@@ -72,7 +72,7 @@ def truncation_margin(contrasts: pd.DataFrame) -> float | None:
 
 def _truncation_row(
     panels: list[Axes],
-    title: str,
+    titles: Mapping[str, str],
     part: pd.DataFrame,
     marks: Mapping[str, style.Mark],
     margin: float | None,
@@ -97,7 +97,7 @@ def _truncation_row(
             )
         style.parameter_axis(ax, part["params"])
         ax.set_ylim(shared)
-        ax.set_title(f"{title} · {pretraining}", fontsize=9)
+        ax.set_title(titles[pretraining], fontsize=9)
     for ax in panels[len(marks) :]:
         ax.set_visible(False)
     for ax in panels[:: min(2, len(marks))]:

@@ -65,8 +65,7 @@ def correlation_panels(data: FigureData) -> Figure:
             _panel(ax, here[here["pretraining"] == pretraining], axis, mark, letters)
             row = correlation_of(data.correlations, axis.key, pretraining, setting)
             where = setting_title(setting, settings)
-            name = f"{pretraining} · {where}" if where else pretraining
-            ax.set_title(f"{name}\n{rho_text(row)}")
+            ax.set_title("\n".join(filter(None, [pretraining, where, rho_text(row)])))
             _x_axis(ax, axis, means[axis.key])
         for ax in cells[len(marks) :]:
             ax.set_visible(False)
