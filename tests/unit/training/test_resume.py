@@ -59,9 +59,9 @@ def outcome(folder: Path) -> dict[str, Any]:
     return {"history": lines, "record": record, "files": files, "rest": rest}
 
 
-def trained(spec: dict[str, Any], results: Path) -> tuple[Path, dict[str, Any]]:
+def trained(spec: dict[str, Any], results: Path, **options: Any) -> tuple[Path, dict[str, Any]]:
     """Train undisturbed; return the cell's folder and the outcome."""
-    train(spec, results)
+    train(spec, results, **options)
     folder = results / "cells" / cell_name(spec)
     return folder, outcome(folder)
 
@@ -160,7 +160,7 @@ def test_a_resumed_training_does_not_start_over(
 
 def test_a_killed_process_is_resumed(results: Path) -> None:
     spec = make_spec(**SETTINGS)
-    folder, expected = trained(spec, results)
+    folder, expected = trained(spec, results, threads=1)  # as many as the killed process
     (folder / FINISHED).unlink()
     program = """
 import json, os, signal, sys
