@@ -20,24 +20,11 @@ def main() -> None:
     # One thread of arithmetic in each process: numpy would start as many as there are cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Each process that reads cells imports this file, and needs none of these.
-    from transfergrid.reporting.table_files import write_table
-    from transfergrid.reporting.tables import (
-        bootstrap_table,
-        calibration_table,
-        cells_table,
-        sources_table,
-        tuning_table,
-    )
+    from transfergrid.reporting.tables import write_tables
 
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
-    tables = results / study["name"] / "tables"
-    cells = cells_table(study, results, arguments.threads)
-    write_table(cells, tables / "cells.csv")
-    write_table(sources_table(study, results, arguments.threads), tables / "sources.csv")
-    write_table(bootstrap_table(study, results, arguments.threads), tables / "bootstrap.csv")
-    write_table(tuning_table(study, results), tables / "tuning.csv")
-    write_table(calibration_table(study, cells, results), tables / "calibration.csv")
+    write_tables(study, results, results / study["name"] / "tables", arguments.threads)
 
 
 if __name__ == "__main__":

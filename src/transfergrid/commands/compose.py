@@ -17,13 +17,7 @@ from transfergrid.reporting.figures import draw_all
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import read_report, render
 from transfergrid.reporting.table_files import write_table
-from transfergrid.reporting.tables import (
-    bootstrap_table,
-    calibration_table,
-    cells_table,
-    sources_table,
-    tuning_table,
-)
+from transfergrid.reporting.tables import write_tables
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
@@ -92,12 +86,7 @@ def compose(
 def _tables(
     content: dict[str, Any], frozen: set[str], view: Path, folder: Path, workers: int
 ) -> None:
-    cells = cells_table(content, view, workers)
-    write_table(cells, folder / "cells.csv")
-    write_table(sources_table(content, view), folder / "sources.csv")
-    write_table(bootstrap_table(content, view, workers), folder / "bootstrap.csv")
-    write_table(tuning_table(content, view), folder / "tuning.csv")
-    write_table(calibration_table(content, cells, view), folder / "calibration.csv")
+    cells = write_tables(content, view, folder, workers)
     # A question is asked of the cells that are there.
     there = [entry for entry in content["cells"] if entry["cell"] in frozen]
     answers = answer({**content, "cells": there}, cells, view)

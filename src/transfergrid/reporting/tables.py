@@ -21,9 +21,9 @@ from transfergrid.reporting.cell_rows import (
     score_tasks,
     source_row,
 )
-from transfergrid.reporting.reliability import calibration_table as calibration_table
-from transfergrid.reporting.table_files import write_table as write_table
-from transfergrid.reporting.tuning import tuning_table as tuning_table
+from transfergrid.reporting.reliability import calibration_table
+from transfergrid.reporting.table_files import write_table
+from transfergrid.reporting.tuning import tuning_table
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.progress import progress
 
@@ -62,6 +62,26 @@ SOURCES = (
     "chance_accuracy",
     "n_valid",
 )
+
+
+def write_tables(
+    study: Mapping[str, Any], results: Path, folder: Path, workers: int = 1
+) -> pd.DataFrame:
+    """Write the tables that are made of ensembles and records; return cells.csv.
+
+    Args:
+        study: The stamp's content.
+        results: Root of all outputs.
+        folder: Where the tables go.
+        workers: Processes that read cells.
+    """
+    cells = cells_table(study, results, workers)
+    write_table(cells, folder / "cells.csv")
+    write_table(sources_table(study, results, workers), folder / "sources.csv")
+    write_table(bootstrap_table(study, results, workers), folder / "bootstrap.csv")
+    write_table(tuning_table(study, results), folder / "tuning.csv")
+    write_table(calibration_table(study, cells, results), folder / "calibration.csv")
+    return cells
 
 
 def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
