@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from transfergrid.commands.jobs import map_file
+from transfergrid.commands.jobs import SCORED, TRAINED, map_file
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.runtime.progress import progress
 
-RECEIPT = "receipts/evaluate.json"
-TRAINED = "receipts/train.json"
 NEEDED = ("spec.json", "train.json", "card.json", "scores/valid.npz", "scores/test.npz")
 USEFUL = ("proof.json", "history.jsonl", "logs/train.log")
 
@@ -58,13 +56,13 @@ def _freeze(cell: str, results: Path, view: Path) -> bool:
     source, target = cell_directory(cell, results), cell_directory(cell, view)
     try:
         # The receipt is removed before its cell is scored again, and written last.
-        before = _identity(source / RECEIPT)
+        before = _identity(source / SCORED)
         for name in NEEDED:
             _link(source / name, target / name)
         for name in USEFUL:
             if (source / name).exists():
                 _link(source / name, target / name)
-        return before == _identity(source / RECEIPT)
+        return before == _identity(source / SCORED)
     except FileNotFoundError:
         return False
 
@@ -100,7 +98,7 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
     stamp = _changed(results / "stamps" / study.stamps["ensemble"][0])
     for cell in progress(cells, len(cells), "ensembles"):
         missing: dict[str, Path] = {}
-        scored = _changed(cell_directory(cell, results) / RECEIPT)
+        scored = _changed(cell_directory(cell, results) / SCORED)
         for selection in study.selections:
             name = "test.parquet"
             source = ensemble_directory(study.name, cell, selection, results) / name

@@ -14,7 +14,7 @@ from unit.reporting import fabricate
 from unit.reporting.test_cams import record
 
 from transfergrid.commands.compose import compose
-from transfergrid.commands.frozen import RECEIPT
+from transfergrid.commands.jobs import SCORED
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
@@ -28,7 +28,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
     tree = fabricate.fabricate(tmp_path_factory.mktemp("made"))
     for path in (tree.results / "cells").glob("*/train.json"):
         status = json.loads(path.read_text())["status"]
-        fabricate.write_json(path.parent / RECEIPT, {"status": status})
+        fabricate.write_json(path.parent / SCORED, {"status": status})
     return tree
 
 
@@ -55,7 +55,7 @@ def targets(tree: fabricate.Tree, **axes: Any) -> list[str]:
         for entry in tree.study["cells"]
         if entry["role"] == "target"
         and all(entry[axis] == value for axis, value in axes.items())
-        and (cell_directory(entry["cell"], tree.results) / RECEIPT).exists()
+        and (cell_directory(entry["cell"], tree.results) / SCORED).exists()
     ]
 
 

@@ -14,13 +14,8 @@ import pytest
 from scipy.special import expit
 
 from transfergrid.commands import frozen as module
-from transfergrid.commands.frozen import (
-    RECEIPT,
-    TRAINED,
-    freeze_cells,
-    freeze_ensembles,
-    freeze_maps,
-)
+from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps
+from transfergrid.commands.jobs import SCORED, TRAINED
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.planning.paths import cell_directory, ensemble_directory
@@ -33,7 +28,7 @@ def write_cell(name: str, results: Path) -> Path:
         write_json(folder / file, {"file": file})
     for split in ("valid", "test"):
         write_text(folder / "scores" / f"{split}.npz", f"{name} {split}")
-    write_json(folder / RECEIPT, {"status": "finished"})
+    write_json(folder / SCORED, {"status": "finished"})
     return folder
 
 
@@ -74,7 +69,7 @@ def test_a_cell_that_a_job_took_away_is_not_whole(
     def rescored(source: Path, target: Path) -> None:
         link(source, target)
         if source.parent.parent.name == "c":  # evaluation ends between two links
-            write_json(cell_directory("c", tmp_path) / RECEIPT, {"status": "finished"})
+            write_json(cell_directory("c", tmp_path) / SCORED, {"status": "finished"})
 
     monkeypatch.setattr(os, "link", rescored)
     assert freeze_cells(["a", "b", "c"], tmp_path, tmp_path / "view") == ["a"]
@@ -143,7 +138,7 @@ def test_an_ensemble_is_taken_over_unless_it_is_older_than_its_scores_or_code(
 ) -> None:
     made: list[str] = []
     monkeypatch.setattr(module, "_make", lambda wanted, scores: made.extend(wanted))
-    receipt = cell_directory("a", tmp_path) / RECEIPT
+    receipt = cell_directory("a", tmp_path) / SCORED
     stamp = tmp_path / "stamps" / study.stamps["ensemble"][0]
     for selection in study.selections:
         write_text(frozen_ensemble(selection, tmp_path), selection)
