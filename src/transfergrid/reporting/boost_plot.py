@@ -15,6 +15,7 @@ from transfergrid.reporting.scatter import (
     key_text,
     letters_of,
     panel_grid,
+    put_letter,
     rho_text,
 )
 
@@ -63,7 +64,9 @@ def boost_panels(data: FigureData) -> Figure:
         dataset, protocol, a, b = key
         _panel(ax, part, marks[a], letters)
         where = setting_title((dataset, protocol), settings)
-        rho = rho_text(_rho(data, part, key))
+        # Correlations are computed for the study's first such question.
+        asked = part["question"].iloc[0] == table["question"].iloc[0]
+        rho = rho_text(_rho(data, key) if asked else None)
         ax.set_title("\n".join(filter(None, (f"{a} − {b}", where, rho))))
         style.parameter_axis(ax, table["params"], pad=0.12)
         ax.set_xlabel("Parameters")
@@ -74,11 +77,9 @@ def boost_panels(data: FigureData) -> Figure:
     return figure
 
 
-def _rho(data: FigureData, part: pd.DataFrame, key: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the correlation of a panel; it is computed for the study's first such question."""
+def _rho(data: FigureData, key: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the correlation of a panel, if the study asked for it."""
     dataset, protocol, a, _ = key
-    if part["question"].iloc[0] != boosts_of(data)["question"].iloc[0]:
-        return None
     table = data.correlations
     found = correlation_of(table, "params", a, (dataset, protocol), "boost")
     return found or correlation_of(table, "params", a, (dataset, ""), "boost")
@@ -98,11 +99,4 @@ def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, st
             color=mark.colour,
             markerfacecolor=mark.colour if clear else style.PAPER,
         )
-        ax.annotate(
-            letters[row["architecture"]],
-            (x, row["estimate"]),
-            xytext=(-5 if left else 5, 3),
-            ha="right" if left else "left",
-            textcoords="offset points",
-            fontsize=9,
-        )
+        put_letter(ax, letters[row["architecture"]], (x, row["estimate"]), left)

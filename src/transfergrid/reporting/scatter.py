@@ -109,6 +109,18 @@ def key_text(letters: dict[str, str]) -> str:
     return "\n".join(textwrap.wrap(entries, KEY_COLUMNS, break_on_hyphens=False))
 
 
+def put_letter(ax: Axes, letter: str, at: tuple[float, float], left: bool) -> None:
+    """Write a network's letter beside its point, on the left or the right."""
+    ax.annotate(
+        letter,
+        at,
+        xytext=(-5 if left else 5, 3),
+        ha="right" if left else "left",
+        textcoords="offset points",
+        fontsize=9,
+    )
+
+
 def _panel(
     ax: Axes, rows: pd.DataFrame, axis: Axis, mark: style.Mark, letters: dict[str, str]
 ) -> None:
@@ -116,14 +128,7 @@ def _panel(
         x = row[axis.key]
         left = number % 2 == 0  # neighbours of about the same size keep their letters apart
         ax.plot([x, x], [row["auroc_low"], row["auroc_high"]], color=mark.colour, linewidth=1)
-        ax.annotate(
-            letters[row["architecture"]],
-            (x, row["auroc"]),
-            xytext=(-5 if left else 5, 3),
-            ha="right" if left else "left",
-            textcoords="offset points",
-            fontsize=9,
-        )
+        put_letter(ax, letters[row["architecture"]], (x, row["auroc"]), left)
     ax.plot(
         rows[axis.key],
         rows["auroc"],
