@@ -139,23 +139,18 @@ class PlannedStudy:
             for cell, role in roles
         ]
 
-    @cached_property
-    def tunings(self) -> tuple[CellTuning, ...]:
-        """What is tuned, each once: the seeds of a cell share it."""
-        found = {cell.tuning.id: cell.tuning for cell in self.scored if cell.tuning}
-        return tuple(found.values())
-
     def _tunings_content(self) -> list[dict[str, Any]]:
+        """List what is tuned, each once: the seeds of a cell share it."""
         seeds = {cell.name: cell.point.seed for cell in self.trials}
-        tuned = {cell.tuning.id: cell.point for cell in reversed(self.scored) if cell.tuning}
-        return [
-            {
-                **{axis: getattr(tuned[tuning.id], axis) for axis in Point.__match_args__},
-                **tuning.record,
-                "seed": seeds[next(iter(tuning.trials.values()))],  # that of the trials
-            }
-            for tuning in self.tunings
-        ]
+        found: dict[str, dict[str, Any]] = {}
+        for cell in self.scored:
+            if cell.tuning and cell.tuning.id not in found:
+                found[cell.tuning.id] = {
+                    **{axis: getattr(cell.point, axis) for axis in Point.__match_args__},
+                    **cell.tuning.record,
+                    "seed": seeds[next(iter(cell.tuning.trials.values()))],  # that of the trials
+                }
+        return list(found.values())
 
     @cached_property
     def _cells_text(self) -> str:
