@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from transfergrid.runtime.atomic import read_json, write_json
-from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.hashing import as_recorded, sha256_file
 
 FOLDER = "ahead"
 """Under a cell's folder; laid out as that one is."""
@@ -49,9 +49,8 @@ def take_over(folder: Path, code: str) -> bool:
     ahead = folder / FOLDER
     try:
         receipt = read_json(ahead / RECEIPT)
-        good = read_json(ahead / NOTE) == {"code": code, "trained": _trained(folder)} and all(
-            sha256_file(ahead / name) == digest for name, digest in receipt["files"].items()
-        )
+        said = read_json(ahead / NOTE) == {"code": code, "trained": _trained(folder)}
+        good = said and as_recorded(ahead, receipt["files"])
         if good:
             for name in (*receipt["files"], RECEIPT):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def as_recorded(folder: Path, files: Mapping[str, str]) -> bool:
+    """Tell whether files of a folder have the SHA-256 that a receipt gives by name.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    return all(sha256_file(folder / name) == digest for name, digest in files.items())
+
+
 def short_hash(value: Any, digits: int = 8) -> str:
     """Return the first hexadecimal digits of the SHA-256 of a value's canonical JSON."""
     return sha256_text(canonical_json(value))[:digits]

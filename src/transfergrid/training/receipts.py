@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from transfergrid.runtime.atomic import read_json, write_json
-from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.hashing import as_recorded, sha256_file
 from transfergrid.training.checkpoints import Kept, rank
 from transfergrid.training.job import Job
 from transfergrid.training.progress import Progress
@@ -94,9 +94,7 @@ def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
     try:
         finished = read_json(folder / FINISHED)
         record, receipt = finished["record"], finished["receipt"]
-        whole = finished["stamp"] == stamp and all(
-            sha256_file(folder / name) == digest for name, digest in receipt["files"].items()
-        )
+        whole = finished["stamp"] == stamp and as_recorded(folder, receipt["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not whole:
