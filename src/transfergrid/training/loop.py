@@ -102,19 +102,22 @@ def train(
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             outcome = inherited()
-        record = {
-            "cell": cell,
-            **outcome,
-            "peak_memory_mb": peak_memory_mb(where),
-            "device": device_name(where),
-            "learning_rate": recipe.learning_rate,
-            "precision": precision_used(where, recipe.precision),
-            "threads": torch.get_num_threads(),
-            "environment": dict(environment or {}),
-        }
+        made_with = _circumstances(recipe, where)
+    record = {"cell": cell, **outcome, **made_with, "environment": dict(environment or {})}
     write_records(folder, record, stamp)
     remove_state(folder)
     return record
+
+
+def _circumstances(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """Return what train.json tells of how a training ran, whatever its outcome."""
+    return {
+        "peak_memory_mb": peak_memory_mb(device),
+        "device": device_name(device),
+        "learning_rate": recipe.learning_rate,
+        "precision": precision_used(device, recipe.precision),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _train_in_memory(
