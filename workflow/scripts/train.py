@@ -91,7 +91,7 @@ def run(
     code = stage_fingerprint("evaluate")
     import torch
 
-    from transfergrid.evaluation.predict import score_cell  # these import torch
+    from transfergrid.evaluation.predict import score_cell
     from transfergrid.models.rebuild import ensure_weights
     from transfergrid.training.loop import train
 
