@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO, TypeVar
 
 T = TypeVar("T")
 
 
 def progress(
-    items: Iterable[T], total: int, label: str, every: float = 5.0, stream: TextIO | None = None
+    items: Iterable[T],
+    total: int,
+    label: str,
+    every: float = 5.0,
+    stream: TextIO | None = None,
+    size: Callable[[T], int] = lambda item: 1,
 ) -> Iterator[T]:
     """Yield `items`, writing ``label 120/2000 (6%), 24/s, 78 s left`` about every `every` seconds.
 
     A terminal's line is rewritten in place; a log file gets one line a report. Work that ends
     before the first report prints nothing. A loop that is left early ends the line with the count
-    of items it finished.
+    of items it finished. `size` is what an item counts for.
     """
     stream = stream or sys.stderr
     rewrite = stream.isatty()
@@ -33,7 +38,7 @@ def progress(
                 stream.flush()
                 last, reported = now, True
             yield item
-            done += 1
+            done += size(item)
     finally:
         if reported:
             line = f"{label} {done}/{total} in {time.monotonic() - start:.0f} s"

@@ -49,6 +49,16 @@ def test_a_log_gets_a_line_every_five_seconds_and_one_at_the_end(clock):
     ]
 
 
+def test_an_item_may_count_for_several(clock):
+    stream = io.StringIO()
+    for _ in progress(["a" * 30, "b" * 30], 60, "read", stream=stream, size=len):
+        clock.seconds += 6.0
+    assert stream.getvalue().splitlines() == [
+        "read 30/60 (50%), 5/s, 6 s left",
+        "read 60/60 in 12 s",
+    ]
+
+
 def test_a_terminal_rewrites_one_line(clock):
     stream = Terminal()
     run(clock, 1.0, 8, stream)
