@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transfergrid.data.images import CHANNELS, RULES, Pixels, resize
+from transfergrid.data.images import CHANNELS, RULES, ImageFiles, Pixels, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.store import LABEL, SPLITS, Card
@@ -29,10 +29,10 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
 
-_IN_FLIGHT = 16
-"""Images decoded ahead of the writer, a worker: bounds memory and keeps the workers busy."""
-_AT_ONCE = 4
+_AT_ONCE = 8
 """Images that a worker is handed at a time."""
+_AHEAD = 2
+"""Such blocks decoded ahead of the writer, a worker: bounds memory and keeps the workers busy."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ class _Form:
 class _Broken:
     name: str
     reason: str
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Images in a row, (N, *shape) uint8, and those of them that are broken."""
+
+    pixels: Pixels
+    broken: tuple[_Broken, ...]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
 
 def build_cache(
@@ -119,29 +130,28 @@ def _write_images(
     """Write one .npy a split; return the SHA-256 of each file."""
     split = manifest.table["split"].to_numpy(dtype=str)
     rows = {name: np.flatnonzero(split == name) for name in SPLITS}
-    order = np.concatenate([rows[name] for name in SPLITS])
-    files, broken = {}, []
+    files: dict[str, str] = {}
+    broken: list[_Broken] = []
     with ThreadPoolExecutor(workers) as executor:
-        decoded = _decoded(executor, manifest.source, form, order, _IN_FLIGHT * workers)
-        images = progress(decoded, len(order), f"decoding {label}")
+        decoded = _decoded(executor, manifest.source, form, list(rows.values()), workers)
+        blocks = progress(decoded, len(split), f"decoding {label}", size=len)
         for name in SPLITS:
             with open(folder / f"{name}.npy", "wb") as file:
                 header = _npy_header((len(rows[name]), *form.shape))
                 file.write(header)
                 digest = hashlib.sha256(header)
-                for _ in rows[name]:
-                    image = next(images)
-                    if isinstance(image, _Broken):
-                        broken.append(image)
-                    elif not broken:
+                for _ in range(0, len(rows[name]), _AT_ONCE):
+                    block = next(blocks)
+                    broken += block.broken
+                    if not broken:
                         # Hashed as it is written, so that no byte is read again.
-                        file.write(image.data)
-                        digest.update(image.data)
+                        file.write(block.pixels.data)
+                        digest.update(block.pixels.data)
             files[f"{name}.npy"] = digest.hexdigest()
-        next(images, None)
+        next(blocks, None)
     if broken:
         raise UserError(
-            f"{len(broken)} of {len(order)} images are missing or broken and nothing was written: "
+            f"{len(broken)} of {len(split)} images are missing or broken and nothing was written: "
             f"{listed([image.name for image in broken])}; the first says: {broken[0].reason}"
         )
     return files
@@ -151,33 +161,43 @@ def _decoded(
     executor: ThreadPoolExecutor,
     source: ImageSource,
     form: _Form,
-    order: npt.NDArray[np.intp],
-    ahead: int,
-) -> Iterator[Pixels | _Broken]:
-    """Yield images in order while at most `ahead` of them are decoded or waiting."""
-    waiting: deque[Future[list[Pixels | _Broken]]] = deque()
-
-    def decode(part: npt.NDArray[np.intp]) -> list[Pixels | _Broken]:
-        return [_decode(source, form, int(index)) for index in part]
-
+    splits: Sequence[npt.NDArray[np.intp]],
+    workers: int,
+) -> Iterator[_Block]:
+    """Yield each split's images in order, a few at once, while the next ones are decoded."""
+    ahead = _AHEAD * workers
+    parts = [
+        rows[start : start + _AT_ONCE] for rows in splits for start in range(0, len(rows), _AT_ONCE)
+    ]
+    waiting: deque[Future[_Block]] = deque()
     try:
-        for start in range(0, len(order), _AT_ONCE):
-            if len(waiting) == ahead // _AT_ONCE:
-                yield from waiting.popleft().result()
-            waiting.append(executor.submit(decode, order[start : start + _AT_ONCE]))
+        for number, part in enumerate(parts):
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+            later = parts[number + ahead] if number + ahead < len(parts) else part[:0]
+            waiting.append(executor.submit(_decode, source, form, part, later))
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _decode(source: ImageSource, form: _Form, index: int) -> Pixels | _Broken:
-    try:
-        image = resize(source.read(index), form.px, form.rule, form.channels)
-        return np.ascontiguousarray(image)
-    except (OSError, ValueError) as error:
-        return _Broken(source.name(index), str(error))
+def _decode(
+    source: ImageSource, form: _Form, rows: npt.NDArray[np.intp], later: npt.NDArray[np.intp]
+) -> _Block:
+    """Decode images, once those that come later are on their way from the disk."""
+    if isinstance(source, ImageFiles):
+        for index in later.tolist():
+            source.fetch(index)
+    pixels = np.empty((len(rows), *form.shape), np.uint8)
+    broken = []
+    for place, index in enumerate(rows.tolist()):
+        try:
+            pixels[place] = resize(source.read(index), form.px, form.rule, form.channels)
+        except (OSError, ValueError) as error:
+            broken.append(_Broken(source.name(index), str(error)))
+    return _Block(pixels, tuple(broken))
 
 
 def _npy_header(shape: tuple[int, ...]) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,12 @@ class ImageFiles:
     def read(self, index: int) -> Pixels:
         """Decode an image, see `read_image`; grey stays grey and colour colour."""
         return read_image(self.root / self.names[index], self.px, self.rule)
+
+    def fetch(self, index: int) -> None:
+        """Have the system read an image's file into its memory meanwhile; faults show in `read`."""
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            with suppress(OSError), open(self.root / self.names[index], "rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def name(self, index: int) -> str:
         """Return the image's path relative to the root."""
