@@ -1,5 +1,6 @@
 """The plan of this run, and what several rules share."""
 
+import atexit
 import gc
 import os
 import shlex
@@ -14,6 +15,8 @@ from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 # A grid of thousands of cells is hundreds of thousands of objects that live as long as the run.
 # Looking for garbage among them after every 700 new ones, as Python does, is a quarter of a dry run.
 gc.set_threshold(50_000)
+# And once more at the end, with Snakemake's libraries: a third of a short dry run.
+atexit.register(gc.freeze)
 
 try:
     PLAN = planning.plan_run(workflow.overwrite_configfiles, workflow.config_settings.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -12,6 +13,27 @@ import pytest
 
 from transfergrid.runtime.errors import Stopped, UserError
 from transfergrid.runtime.program import STOPPED, run_program
+
+
+@pytest.fixture(autouse=True)
+def collector():
+    """Leave the collector as it was: a program's end is not that of the tests."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_libraries_are_not_searched_for_garbage():
+    told: list[int] = []
+    run_program(lambda: told.append(gc.get_threshold()[0]))
+    assert told == [50_000]
+    assert gc.isenabled()  # What a program itself leaves in circles is still found.
+    assert gc.get_freeze_count() > 10_000
+    with pytest.raises(SystemExit):
+        gc.unfreeze()
+        run_program(lambda: sys.exit(3))
+    assert gc.get_freeze_count() > 10_000
 
 
 def test_a_user_error_ends_a_program_with_one_line(capsys):
