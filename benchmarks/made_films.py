@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 
 from transfergrid.data.manifest import Manifest
 
-SMALL, FULL = (390, 320), (2828, 2320)
-"""Width and height of usual films of CheXpert-v1.0-small and of CheXpert-v1.0."""
+SMALL, MIDDLE, FULL = (390, 320), (1024, 1024), (2828, 2320)
+"""Width and height of usual films of CheXpert-v1.0-small, ChestX-ray14 and CheXpert-v1.0."""
 CLASSES = ("dark", "light")
 VARIANTS = 50
 """Different films; others are copies, so that drawing takes seconds."""
