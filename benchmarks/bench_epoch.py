@@ -1,19 +1,26 @@
 """One epoch from JPEG files, against torchvision's ImageFolder in a DataLoader with transforms v2.
 
-The same network from timm, AdamW, batch 32, no augmentation, two threads on both sides; each ends
-with a validation and a checkpoint. The first cell of a study decodes its films to the cache and
-trains; later cells only train, whatever their network. The DataLoader (two workers) decodes in
-every epoch. Cold means that the kernel holds no film in memory; and for the library, that there is
-no cache. As many threads as cores is what PyTorch takes if it is not told; with workers beside it,
-one thread can be faster, so that the DataLoader's loop is timed with one as well.
+The same network from timm, AdamW, batch 32, no augmentation; each ends with a validation and a
+checkpoint. The first cell of a study decodes its films to the cache and trains; later cells only
+train, whatever their network. The DataLoader (two workers) decodes in every epoch. Cold means that
+the kernel holds no film in memory; and for the library, that there is no cache.
+
+First each by itself with two threads, which is what PyTorch takes on two cores. Then two at once
+with a thread each, as `snakemake --cores 2` runs cells, in processes that have imported all:
+seconds for both, divided by two; and beside it, the usual loop by itself once more.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +55,8 @@ def film_loader(folder: Path, split: str, px: int) -> DataLoader[Any]:
         ]
     )
     films = ImageFolder(str(folder / split), change)
-    return DataLoader(films, BATCH, shuffle=split == "train", num_workers=WORKERS)
+    workers = {"num_workers": WORKERS, "multiprocessing_context": "fork"}  # as usual on Linux
+    return DataLoader(films, BATCH, shuffle=split == "train", **workers)
 
 
 def usual(folder: Path, network: str, px: int, threads: int = THREADS) -> None:
@@ -71,63 +79,112 @@ def usual(folder: Path, network: str, px: int, threads: int = THREADS) -> None:
             scores.append(model(images.to(memory_format=torch.channels_last))[:, 0])
             truth.append(labels)
     roc_auc_score(torch.cat(truth).numpy(), torch.cat(scores).numpy())
-    torch.save(model.state_dict(), folder / "usual.pt")
+    torch.save(model.state_dict(), folder / f"usual-{threads}-{os.getpid()}.pt")
 
 
-def library(spec: Mapping[str, Any], films: Path, folder: Path, px: int, first: bool) -> None:
+def library(
+    spec: Mapping[str, Any],
+    films: Path,
+    folder: Path,
+    px: int,
+    first: bool = False,
+    threads: int = THREADS,
+) -> None:
     """Train a cell; the first of a study decodes before that."""
     clear(folder)
     if first:
         place = folder / "results" / "cache" / spec["dataset"]["id"]
         shutil.rmtree(place)
         build_cache(declaration(films, px), films, place, WORKERS)
-    train(spec, folder / "results", threads=THREADS)
+    train(spec, folder / "results", threads=threads)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Films, a network, the images' side, and a folder of results for each of two cells."""
+
+    films: Path
+    network: str
+    px: int
+    folders: tuple[Path, ...]
+
+    @cached_property
+    def specs(self) -> list[dict[str, Any]]:
+        """Make the caches; return the cell's specification for each folder."""
+        data, names = {"films": declaration(self.films, self.px)}, [self.network]
+        found = (write_cells(f, names, data, epochs=1, batch_size=BATCH) for f in self.folders)
+        return [specs["films", self.network] for specs in found]
 
 
 def main(words: Sequence[str] | None = None) -> None:
     warm_up()
-    arguments = parse(__doc__, words, runs=2)
+    arguments = parse(__doc__, words, runs=3)
     sizes, held = ({(64, SMALL): 16}, 4) if arguments.quick else (FILMS, VALID)
     networks = NETWORKS[:1] if arguments.quick else NETWORKS
     before = torch.get_num_threads()
-    heading("One epoch from JPEG files", f"Batch {BATCH}, {THREADS} threads, s.")
-    columns = ["films", "network", "px", "number", "first cell", "ImageFolder, cold", "ratio"]
-    columns += ["later cell", "ImageFolder, warm", "ratio", "one thread", "ratio"]
-    table(columns, texts=2)
-    with tempfile.TemporaryDirectory() as name:
+    rows = []
+    spawned = ProcessPoolExecutor(2, get_context("spawn"), initializer=warm_up)
+    with tempfile.TemporaryDirectory() as name, spawned as pool:
+        list(pool.map(time.sleep, (5, 5)))  # time for both processes to import all
+        heading("One epoch from JPEG files", f"Batch {BATCH}, {THREADS} threads, s.")
+        columns = ["films", "network", "px", "number", "first cell", "ImageFolder, cold", "ratio"]
+        table([*columns, "later cell", "ImageFolder, warm", "ratio"], texts=2)
         for (px, size), count in sizes.items():
             label = f"{size[0]} x {size[1]}"
-            folder, films = Path(name) / f"{px} {label}", Path(name) / f"films {px} {label}"
+            films = Path(name) / f"films {px} {label}"
             write_films(films, {"train": count, "valid": held, "test": 4}, size)
-            data = {"films": declaration(films, px)}
-            specs = write_cells(folder, networks, data, epochs=1, batch_size=BATCH)
             for network in networks:
-                spec = specs["films", network]
-                took = times(spec, films, folder, px, arguments.runs)
-                row(label, network, px, count, *took)
+                folders = [Path(name) / f"{px} {label} {network} {number}" for number in range(2)]
+                case = Case(films, network, px, tuple(folders))
+                row(label, network, px, count, *alone(case, arguments.runs))
+                rows.append((label, network, px, count, *both(case, pool, arguments.runs)))
+    heading("Two at once", f"Batch {BATCH}, a thread each, s an epoch of one.")
+    columns = ["films", "network", "px", "number", "later cells", "ImageFolder", "ratio"]
+    table([*columns, "ImageFolder by itself", "ratio"], texts=2)
+    for cells in rows:
+        row(*cells)
     torch.set_num_threads(before)
 
 
-def times(
-    spec: Mapping[str, Any], films: Path, folder: Path, px: int, runs: int
-) -> tuple[float, ...]:
-    """Return the numbers of a row."""
-    paths = list(films.rglob("*.jpg"))
-    ours = partial(library, spec, films, folder, px)
-    theirs = partial(usual, films, spec["cell"]["architecture"], px)
+def alone(case: Case, runs: int) -> list[float]:
+    """Return the numbers of the first table."""
+    paths = list(case.films.rglob("*.jpg"))
+    ours = partial(library, case.specs[0], case.films, case.folders[0], case.px)
+    theirs = partial(usual, case.films, case.network, case.px)
     calls = {
         "first": partial(cold, partial(ours, True), paths),
         "cold": partial(cold, theirs, paths),
-        "later": partial(seconds, partial(ours, False)),
+        "later": partial(seconds, ours),
         "warm": partial(seconds, theirs),
-        "single": partial(seconds, partial(theirs, 1)),
     }
     took = alternate(calls, runs)
     first, later = took["first"], took["later"]
-    return (
-        *(first, took["cold"], took["cold"] / first),
-        *(later, took["warm"], took["warm"] / later, took["single"], took["single"] / later),
-    )
+    return [first, took["cold"], took["cold"] / first, later, took["warm"], took["warm"] / later]
+
+
+def both(case: Case, pool: ProcessPoolExecutor, runs: int) -> list[float]:
+    """Return the numbers of the second table."""
+    ours = [
+        partial(library, spec, case.films, folder, case.px, threads=1)
+        for spec, folder in zip(case.specs, case.folders, strict=True)
+    ]
+    theirs = partial(usual, case.films, case.network, case.px)
+
+    def finish(calls: Sequence[Callable[[], None]]) -> None:
+        for job in [pool.submit(call) for call in calls]:
+            job.result()
+
+    def together(calls: Sequence[Callable[[], None]]) -> float:
+        return seconds(partial(finish, calls)) / len(calls)
+
+    calls = {
+        "cells": partial(together, ours),
+        "usual": partial(together, [partial(theirs, 1)] * 2),
+        "single": partial(together, [theirs]),
+    }
+    took = alternate(calls, runs)
+    cells, pair, single = took["cells"], took["usual"], took["single"]
+    return [cells, pair, pair / cells, single, single / cells]
 
 
 def cold(call: Callable[[], object], paths: Sequence[Path]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import sys
 import time
 from pathlib import Path
@@ -183,6 +184,9 @@ def test_ctrl_c_leaves_quietly(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     process, terminal = pty.fork()
     if process == 0:  # pragma: no cover
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # ignored by what a shell runs in the background
         words = ["-m", "transfergrid.commands.main", "watch", str(STUDY), "--directory"]
         environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(PROJECT / "src")}
         os.execve(sys.executable, [sys.executable, *words, str(tmp_path)], environment)
