@@ -184,9 +184,8 @@ def test_ctrl_c_leaves_quietly(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     process, terminal = pty.fork()
     if process == 0:  # pragma: no cover
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # ignored by what a shell runs in the background
+        # A shell has what it runs in the background ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         words = ["-m", "transfergrid.commands.main", "watch", str(STUDY), "--directory"]
         environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(PROJECT / "src")}
         os.execve(sys.executable, [sys.executable, *words, str(tmp_path)], environment)
