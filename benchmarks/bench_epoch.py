@@ -118,7 +118,7 @@ class Case:
 
 def main(words: Sequence[str] | None = None) -> None:
     warm_up()
-    arguments = parse(__doc__, words, runs=3)
+    arguments = parse(__doc__, words, runs=2)
     sizes, held = ({(64, SMALL): 16}, 4) if arguments.quick else (FILMS, VALID)
     networks = NETWORKS[:1] if arguments.quick else NETWORKS
     before = torch.get_num_threads()
