@@ -129,7 +129,8 @@ def test_data_of_unknown_size_are_named_not_counted(
     assert "data set films is not decoded yet" in found.unknown
 
 
-def test_disk_is_counted_part_by_part(tmp_path: Path) -> None:
+def test_disk_is_counted_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     longer = {"recipe": {"epochs": 2}, "protocols": {"source": {"epochs": 4}}}
     planned = made.plan(tmp_path, longer)
     made.finish(planned, RESULTS)
