@@ -1,7 +1,5 @@
 """The plan of this run, and what several rules share."""
 
-import atexit
-import gc
 import os
 import shlex
 import sys
@@ -11,12 +9,10 @@ from transfergrid.planning import plan as planning
 from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
+from transfergrid.runtime.program import collect_rarely
 
-# A grid of thousands of cells is hundreds of thousands of objects that live as long as the run.
-# Looking for garbage among them after every 700 new ones, as Python does, is a quarter of a dry run.
-gc.set_threshold(50_000)
-# And once more at the end, with Snakemake's libraries: a third of a short dry run.
-atexit.register(gc.freeze)
+# Up to half of a dry run, where a grid of thousands of cells is hundreds of thousands of objects.
+collect_rarely()
 
 try:
     PLAN = planning.plan_run(workflow.overwrite_configfiles, workflow.config_settings.config)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.program import collecting_rarely
+from transfergrid.runtime.program import collect_rarely
 
 COMMANDS: dict[str, str] = {
     "plan": "Say what is done, what is stale and why, and what the rest will cost.",
@@ -23,11 +23,7 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status; 1 with one sentence for a user's mistake."""
-    with collecting_rarely():
-        return _main(argv)
-
-
-def _main(argv: Sequence[str] | None) -> int:
+    collect_rarely()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="transfergrid",

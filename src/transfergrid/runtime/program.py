@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from transfergrid.runtime.errors import Stopped, UserError
 
@@ -15,19 +15,14 @@ STOPPED = 75
 """Exit status of a job that was asked to stop and can go on later (EX_TEMPFAIL of sysexits.h)."""
 
 
-@contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """Keep Python from looking for garbage among the objects of libraries, until the program ends.
+def collect_rarely() -> None:
+    """Keep Python from looking for garbage among objects that live as long as the program.
 
-    They are hundreds of thousands and live as long as the program. Python would walk them after
-    every 700 new objects, and once more at the end: with torch and timm, as long as half of their
-    import takes.
+    Libraries and large plans are hundreds of thousands. Python would walk them after every 700 new
+    objects, and once more at the end: with torch and timm, as long as half of their import takes.
     """
     gc.set_threshold(50_000)
-    try:
-        yield
-    finally:
-        gc.freeze()
+    atexit.register(gc.freeze)
 
 
 def run_program(main: Callable[[], None]) -> None:
@@ -36,9 +31,9 @@ def run_program(main: Callable[[], None]) -> None:
     A `UserError` becomes one line on stderr and exit status 1, and so does a full disk; `Stopped`
     becomes exit status 75.
     """
+    collect_rarely()
     try:
-        with collecting_rarely():
-            main()
+        main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
