@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -20,6 +20,8 @@ from tests.workflow.slurm.one_node import OneNode, missing_programs
 
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import PROJECT
+
+Found = TypeVar("Found")
 
 pytestmark = pytest.mark.slow
 PROFILE = PROJECT / "profiles" / "slurm"
@@ -98,14 +100,18 @@ class Run:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait while the run goes on; its output is shown where `condition` never holds."""
+    def until(self, look: Callable[[], Found], what: str) -> Found:
+        """Look again and again for what the run brings, and return it once it is there.
+
+        The run's output is shown where it never comes.
+        """
         end = time.monotonic() + SECONDS
-        while not condition():
+        while not (found := look()):
             if self.process.poll() is not None or time.monotonic() > end:
                 self.kill()
                 pytest.fail(f"{what} was not seen:\n{self.output.read_text()[-6000:]}")
             time.sleep(0.2)
+        return found
 
 
 @pytest.fixture()
@@ -126,10 +132,17 @@ def cells(workspace: Workspace) -> list[Path]:
     return sorted((workspace.folder / "results" / "cells").glob("*-seed*"))
 
 
+def text_of(path: Path) -> str:
+    """Read a file that comes and goes: Snakemake removes a job's log before each attempt."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 def events(cell: Path, name: str) -> list[dict[str, Any]]:
     """What the job that has a cell now, or had it last, told of itself."""
-    path = cell / "logs" / "progress.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = text_of(cell / "logs" / "progress.jsonl").splitlines()
     return [event for line in lines if (event := json.loads(line))["event"] == name]
 
 
@@ -229,9 +242,11 @@ def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     begun = job_of(cluster, first.name)
     cluster.command("scancel", begun)
     log = first / "logs" / "train.log"
-    run.until(lambda: "state saved at step" in log.read_text(), "the end of a cancelled training")
-    saved = re.findall(r"state saved at (step \d+ of \d+)", log.read_text())[0]
-    run.until(lambda: f"continuing at {saved}" in log.read_text(), "another attempt")
+    saved = run.until(
+        lambda: re.findall(r"state saved at (step \d+ of \d+)", text_of(log)),
+        "the end of a cancelled training",
+    )
+    run.until(lambda: f"continuing at {saved[0]}" in text_of(log), "another attempt")
 
     again = job_of(cluster, first.name)
     assert again != begun
