@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import threading
 from collections import namedtuple
 from dataclasses import replace
 
@@ -18,7 +17,6 @@ from PIL import Image
 
 from transfergrid.data import cache as cache_module
 from transfergrid.data.cache import build_cache
-from transfergrid.data.images import ImageFiles
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.store import open_split
 from transfergrid.runtime.errors import UserError
@@ -298,80 +296,6 @@ def test_a_full_disk_is_foreseen(tmp_path, published, monkeypatch):
     with pytest.raises(UserError, match=r"the cache needs 0\.0 GB and the disk"):
         built(tmp_path, DECLARATION, published)
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
-    make_npz(tmp_path / "a.npz", np.random.default_rng(0), images=(400, 20, 20))
-    lock, alive, most = threading.Lock(), [0], [0]
-    decode, update = cache_module._decode, cache_module.hashlib.sha256
-
-    def counted(*arguments):
-        with lock:
-            alive[0] += 1
-            most[0] = max(most[0], alive[0])
-        return decode(*arguments)
-
-    class Sink:
-        def __init__(self, data=b""):
-            self.sha256 = update(data)
-
-        def update(self, data):
-            with lock:
-                alive[0] -= 1
-            self.sha256.update(data)
-
-        def hexdigest(self):
-            return self.sha256.hexdigest()
-
-    monkeypatch.setattr(cache_module, "_decode", counted)
-    monkeypatch.setattr(cache_module.hashlib, "sha256", Sink)
-    try:
-        built(tmp_path, {"kind": "medmnist", "image_px": 28}, tmp_path / "a.npz", workers=2)
-    finally:
-        monkeypatch.undo()
-    # Blocks of images: those ahead, and the one that is written.
-    assert 2 < most[0] <= 2 * cache_module._AHEAD + 1
-
-
-def test_films_are_fetched_before_they_are_read(tmp_path, monkeypatch):
-    table = ["path,finding,split"]
-    for number in range(210):
-        Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / f"{number}.png")
-        split = ("test", "train", "train", "valid", "train", "train")[number // 35]
-        table.append(f"{number}.png,{number % 2},{split}")
-    (tmp_path / "films.csv").write_text("\n".join(table) + "\n")
-    declaration = {
-        "kind": "csv",
-        "table": "films.csv",
-        "image_column": "path",
-        "label_columns": ["finding"],
-        "split": {"column": "split", "train": ["train"], "valid": ["valid"], "test": ["test"]},
-        "image_px": 4,
-    }
-    told = []
-    for name in ("fetch", "read"):
-        real = getattr(ImageFiles, name)
-        monkeypatch.setattr(
-            ImageFiles,
-            name,
-            lambda source, index, name=name, real=real: (
-                told.append((name, index)) or real(source, index)
-            ),
-        )
-    built(tmp_path, declaration, tmp_path, workers=1)
-    fetched = [index for name, index in told if name == "fetch"]
-    order = [index for name, index in told if name == "read"]
-    # Each once and in the order of reading; all but the first ones, which are read at once.
-    assert sorted(order) == list(range(210))
-    assert len(fetched) > 180 and fetched == order[-len(fetched) :]
-    assert all(told.index(("fetch", index)) < told.index(("read", index)) for index in fetched)
-
-
-def test_a_film_that_is_gone_is_told_by_read_and_not_by_fetch(tmp_path):
-    source = ImageFiles(tmp_path, ["gone.png"], 4)
-    source.fetch(0)
-    with pytest.raises(UserError, match="gone.png does not exist"):
-        source.read(0)
 
 
 def test_a_phantom_draws_into_a_scratch_folder_that_is_removed(tmp_path, monkeypatch):

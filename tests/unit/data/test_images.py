@@ -209,3 +209,10 @@ def test_image_files_name_their_images(tmp_path):
     files = ImageFiles(tmp_path, ["x/a.png", "b.png"])
     assert len(files) == 2
     assert files.name(0) == "x/a.png"
+
+
+def test_a_film_that_is_gone_is_told_by_read_and_not_by_fetch(tmp_path):
+    source = ImageFiles(tmp_path, ["gone.png"], 4)
+    source.fetch(0)
+    with pytest.raises(UserError, match="gone.png does not exist"):
+        source.read(0)
