@@ -6,7 +6,7 @@ PYTHON ?= python3.11 python3
 # Tests run in this many processes.
 WORKERS ?= 2
 AXE_VERSION := 4.14.1
-# More flags for Snakemake, such as `make demo FLAGS="--resources gpu=1"`.
+# More flags for Snakemake, such as `make demo FLAGS="--config device=auto --resources gpu=1"`.
 FLAGS ?=
 
 # Rules call `python`: it has to be that of the environment.

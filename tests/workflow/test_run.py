@@ -161,3 +161,6 @@ def test_jobs_lease_their_gpu_and_a_forgotten_limit_is_told(
     copied.write({"device": "cpu"})
     (cell / "train.json").unlink()
     assert "gpu=" not in copied.snakemake("--until", "train").text
+    (cell / "train.json").unlink()
+    told = copied.snakemake("--until", "train", "--resources", "gpu=2").text
+    assert "--resources gpu=2 has no effect, because device is cpu" in told

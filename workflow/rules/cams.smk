@@ -50,8 +50,8 @@ rule panels:
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     message:
         "Drawing the class activation maps of {wildcards.study}"
     shell:

@@ -8,7 +8,7 @@ from pathlib import Path
 from transfergrid.planning import plan as planning
 from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
+from transfergrid.runtime.gpus import count_visible
 from transfergrid.runtime.program import collect_rarely
 
 # Up to half of a dry run, where a grid of thousands of cells is hundreds of thousands of objects.
@@ -69,11 +69,10 @@ onstart:
         or workflow.dag_settings.forcerun
     ):
         os.environ.update(TRANSFERGRID_FRESH="1")
-    if GPUS and workflow.local_exec:
-        limit = workflow.resource_settings.resources.get("gpu")
-        granted = getattr(limit, "value", limit)
-        seen = len(visible(list_boards(), os.environ.get(VISIBLE)))
-        warning = gpu_limit_warning(granted, seen)
+    limit = workflow.resource_settings.resources.get("gpu")
+    granted = getattr(limit, "value", limit)
+    if workflow.local_exec and (GPUS or granted):
+        warning = gpu_limit_warning(granted, count_visible(bool(GPUS)), bool(GPUS))
         if warning:
             logger.warning(f"Warning: {warning}")
 

@@ -24,8 +24,8 @@ rule figures:
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     message:
         "Drawing the figures of {wildcards.study}"
     shell:
@@ -54,8 +54,8 @@ rule page:
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     message:
         "Writing the report of {wildcards.study}"
     shell:

@@ -46,8 +46,8 @@ rule statistics:
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     message:
         "Answering the questions of {wildcards.study}"
     shell:

@@ -47,8 +47,8 @@ rule tables:
         "../../envs/transfergrid.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     message:
         "Writing the tables of {wildcards.study}"
     shell:

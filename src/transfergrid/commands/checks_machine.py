@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from transfergrid.commands.findings import Finding
@@ -30,7 +31,7 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
         command: The Snakemake command of the studies, to show with its resources.
     """
     if device == "cpu":
-        yield Finding("ok", "gpus", "device is cpu: no GPU is asked for.")
+        yield _unasked()
         return
     try:
         boards = list_boards()
@@ -61,6 +62,21 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
             "Snakemake must be told how many GPU jobs to start at once.",
             f"{command} --resources gpu={len(usable)}",
         )
+
+
+def _unasked() -> Finding:
+    told = "device is cpu: no GPU is asked for"
+    boards: Sequence[Board] = ()
+    with suppress(UserError):  # a driver that is broken is of no matter here
+        boards = list_boards()
+    if not boards:
+        return Finding("ok", "gpus", f"{told}.")
+    return Finding(
+        "warning",
+        "gpus",
+        f"{told}, and this machine has {_list(boards)}",
+        "leave device out of the study, or add --config device=auto",
+    )
 
 
 def _none(device: str) -> Finding:

@@ -45,8 +45,8 @@ def granted_gpus(asked: int, environment: Mapping[str, str]) -> int:
     return int(environment.get("SLURM_GPUS_ON_NODE") or 0)
 
 
-def gpu_limit_warning(granted: int | None, seen: int) -> str | None:
-    """Return a sentence for a run whose GPU jobs are not limited by ``--resources gpu=``, or None.
+def gpu_limit_warning(granted: int | None, seen: int, wanted: bool = True) -> str | None:
+    """Return a sentence for a run whose ``--resources gpu=`` does not fit its jobs, or None.
 
     It is about jobs of this machine that want a GPU; a cluster's scheduler divides its own. Leases
     keep such jobs off each other's GPUs, but those that wait occupy cores.
@@ -54,9 +54,17 @@ def gpu_limit_warning(granted: int | None, seen: int) -> str | None:
     Args:
         granted: What ``--resources gpu=`` said; None where it was not given.
         seen: Number of GPUs that this process may use.
+        wanted: Whether any study wants one: not where ``device`` is ``cpu``.
     """
     if seen == 0:
         return None
+    if not wanted:
+        if not granted:
+            return None
+        return (
+            f"--resources gpu={granted} has no effect, because device is cpu in every study here; "
+            "set device: auto in the study, or give --config device=auto."
+        )
     if granted is None:
         return (
             f"nothing limits the jobs that want a GPU, and {seen} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -141,6 +142,23 @@ def parse_instances(text: str) -> Mapping[str, tuple[Gpu, ...]]:
         elif match := _INSTANCE_LINE.match(line):
             found[board] = (*found.get(board, ()), Gpu(match[2], f"MIG {match[1]}"))
     return found
+
+
+def count_visible(needed: bool) -> int:
+    """Count the GPUs and MIG instances that this process may use.
+
+    Args:
+        needed: Whether a driver that does not answer is an error; otherwise it counts as no GPU.
+
+    Raises:
+        UserError: As `list_boards` does, where GPUs are needed.
+    """
+    try:
+        return len(visible(list_boards(), os.environ.get(VISIBLE)))
+    except UserError:
+        if needed:
+            raise
+        return 0
 
 
 def visible(boards: Sequence[Board], setting: str | None) -> tuple[Gpu, ...]:

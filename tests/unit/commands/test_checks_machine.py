@@ -44,10 +44,15 @@ def gpus(device: str) -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def test_a_study_for_the_cpu_asks_for_no_gpu(machine) -> None:
+def test_a_study_for_the_cpu_asks_for_no_gpu(machine, monkeypatch, tmp_path) -> None:
+    asks_none = "device is cpu: no GPU is asked for"
+    assert gpus("cpu") == {"gpus": ("ok", f"{asks_none}.", "")}
+    monkeypatch.setattr("transfergrid.runtime.gpus._DRIVER", (tmp_path,))  # and no nvidia-smi
+    assert gpus("cpu") == {"gpus": ("ok", f"{asks_none}.", "")}
     machine([0])
-    assert set(gpus("cpu")) == {"gpus"}
-    assert gpus("cpu")["gpus"][0] == "ok"
+    level, told, mend = gpus("cpu")["gpus"]
+    assert (level, "--config device=auto" in mend) == ("warning", True)
+    assert told.startswith(f"{asks_none}, and this machine has NVIDIA A100 80GB")
 
 
 def test_gpus_are_listed_with_the_limit_to_give(machine) -> None:

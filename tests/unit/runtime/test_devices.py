@@ -46,6 +46,13 @@ def test_a_run_with_too_many_gpu_jobs_is_warned(granted: int | None) -> None:
     assert warning.endswith("gpu=4.")
 
 
+def test_gpus_that_no_study_asks_for_are_warned_of_where_there_are_any() -> None:
+    assert gpu_limit_warning(4, 0, wanted=False) is None
+    assert gpu_limit_warning(0, 4, wanted=False) is None
+    assert gpu_limit_warning(None, 4, wanted=False) is None
+    assert "--resources gpu=2 has no effect" in str(gpu_limit_warning(2, 4, wanted=False))
+
+
 @pytest.mark.parametrize(
     ("asked", "environment", "gpus"),
     [

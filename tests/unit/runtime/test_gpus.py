@@ -13,7 +13,13 @@ from unit.runtime.fake_gpus import instance, uuid
 
 from transfergrid.runtime import gpus
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.gpus import list_boards, parse_boards, parse_instances, visible
+from transfergrid.runtime.gpus import (
+    count_visible,
+    list_boards,
+    parse_boards,
+    parse_instances,
+    visible,
+)
 
 FOUR = parse_boards(fake_gpus.answers(range(4))[0])
 
@@ -73,6 +79,8 @@ def test_a_gpu_in_mig_mode_gives_its_instances(tmp_path, monkeypatch) -> None:
     folder = fake_gpus.install(tmp_path, [7, 8, 9], {8: [0, 1], 9: []})
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     assert uuids(visible(list_boards(), None)) == [uuid(7), instance(8, 0), instance(8, 1)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
+    assert count_visible(needed=True) == 2
     assert uuids(visible(list_boards(), "2,1,0")) == [instance(8, 0), instance(8, 1), uuid(7)]
     assert uuids(visible(list_boards(), instance(8, 1))) == [instance(8, 1)]
     assert uuids(visible(list_boards(), uuid(8))) == [instance(8, 0), instance(8, 1)]
@@ -97,8 +105,10 @@ def test_a_driver_that_cannot_be_asked_is_no_machine_without_gpus(
 ) -> None:
     machine(script, driver=True)
     monkeypatch.setattr(gpus, "_TIMEOUT_S", 0.5)
-    with pytest.raises(UserError, match=told):
-        list_boards()
+    for ask in (list_boards, lambda: count_visible(needed=True)):
+        with pytest.raises(UserError, match=told):
+            ask()
+    assert count_visible(needed=False) == 0
 
 
 @pytest.mark.parametrize("status", [0, 6])
