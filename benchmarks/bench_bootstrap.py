@@ -4,7 +4,8 @@ All resample patients with replacement and average AUROC over five tasks. Peers 
 replicates and scaled, because they would take minutes: a loop over scikit-learn's roc_auc_score;
 scipy.stats.bootstrap with the same statistic; torchmetrics' BootStrapper around MultilabelAUROC,
 which draws studies and knows no patients (neither does scipy, but its statistic can be given
-patients). Memory is what numpy allocated at its peak, by tracemalloc, in a call of its own.
+patients). All have one thread. Memory is what numpy allocated at its peak, by tracemalloc, in a
+call of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Case:
 
     def macro(self, drawn: np.ndarray) -> float:
         """Return the macro AUROC of the drawn patients' studies."""
-        rows = np.concatenate([self.studies[patient] for patient in drawn])
+        alone = len(self.studies) == len(self.labels)
+        rows = drawn if alone else np.concatenate([self.studies[patient] for patient in drawn])
         return float(np.mean(roc_auc_score(self.labels[rows], self.scores[rows], average=None)))
 
 
@@ -81,7 +83,9 @@ def torchmetrics_bootstrap(case: Case, replicates: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         metric = BootStrapper(
-            MultilabelAUROC(TASKS, average="macro", validate_args=False), num_bootstraps=replicates
+            MultilabelAUROC(TASKS, average="macro", validate_args=False),
+            num_bootstraps=replicates,
+            sampling_strategy="multinomial",
         )
         metric.update(torch.from_numpy(case.scores).sigmoid(), torch.from_numpy(case.labels).long())
         metric.compute()
@@ -103,6 +107,9 @@ def main(words: Sequence[str] | None = None) -> None:
         "scipy": scipy_bootstrap,
     }
     if peer("torchmetrics"):
+        import torch
+
+        torch.set_num_threads(1)
         peers["torchmetrics"] = torchmetrics_bootstrap
     few = 2 if arguments.quick else PEERS_REPLICATES
     heading(
@@ -119,7 +126,7 @@ def main(words: Sequence[str] | None = None) -> None:
         times = alternate({n: partial(seconds, call) for n, call in calls.items()}, arguments.runs)
         ours = times.pop("ours")
         scaled = [time * replicates / few for time in times.values()]
-        memory = peak_mib(partial(library, case, min(replicates, 2_000)))
+        memory = peak_mib(partial(library, case, replicates))
         row(studies, len(case.studies), ours, *scaled, *(time / ours for time in scaled), memory)
 
 

@@ -126,7 +126,10 @@ def main(words: Sequence[str] | None = None) -> None:
     spawned = ProcessPoolExecutor(2, get_context("spawn"), initializer=warm_up)
     with tempfile.TemporaryDirectory() as name, spawned as pool:
         list(pool.map(time.sleep, (5, 5)))  # time for both processes to import all
-        heading("One epoch from JPEG files", f"Batch {BATCH}, {THREADS} threads, s.")
+        heading(
+            "One epoch from JPEG files",
+            f"Batch {BATCH}, {THREADS} threads, s; runs: {arguments.runs}.",
+        )
         columns = ["films", "network", "px", "number", "first cell", "ImageFolder, cold", "ratio"]
         table([*columns, "later cell", "ImageFolder, warm", "ratio"], texts=2)
         for (px, size), count in sizes.items():
@@ -138,7 +141,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 case = Case(films, network, px, tuple(folders))
                 row(label, network, px, count, *alone(case, arguments.runs))
                 rows.append((label, network, px, count, *both(case, pool, arguments.runs)))
-    heading("Two at once", f"Batch {BATCH}, a thread each, s an epoch of one.")
+    print(f"\n## Two at once\n\nBatch {BATCH}, a thread each, s an epoch of one.\n")
     columns = ["films", "network", "px", "number", "later cells", "ImageFolder", "ratio"]
     table([*columns, "ImageFolder by itself", "ratio"], texts=2)
     for cells in rows:

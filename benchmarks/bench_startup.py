@@ -2,8 +2,9 @@
 
 The job is what the rule `train` runs: it plans nothing, checks its specification and the code,
 opens the cache, builds a network with weights from its seed, trains (here two steps), validates,
-scores and writes. The first optimiser of any process imports torch._dynamo; the third row has it
-too. The others end after their line; but Python takes its time to end.
+scores and writes. It looks for garbage rarely, and so does the row of imports that says so. The
+first optimiser of any process imports torch._dynamo; the last row has it too. The others end after
+their line; but Python takes its time to end.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 IMPORTS = "import torch, timm, time; print('first step', time.time())"
+RARELY = "from transfergrid.runtime.program import collect_rarely; collect_rarely()\n"
 OPTIMISER = """
 import torch, timm, time
 weight = torch.zeros(1, requires_grad=True)
@@ -70,10 +72,11 @@ def main(words: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         films = {
-            **{"kind": "phantom", "patients": 40, "valid_patients": 40, "test_patients": 40},
+            **{"kind": "phantom", "patients": 60, "valid_patients": 40, "test_patients": 40},
             **{"image_px": 64, "score_tasks": ["cardiomegaly"]},
         }
-        (spec,) = write_cells(folder, ["lcnet_050"], {"films": films}).values()
+        recipe = {"epochs": 1, "batch_size": 32, "train_count": 64}
+        (spec,) = write_cells(folder, ["lcnet_050"], {"films": films}, **recipe).values()
         path = folder / "results" / "cells" / cell_name(spec) / "spec.json"
 
         def job() -> tuple[float, float]:
@@ -85,13 +88,14 @@ def main(words: Sequence[str] | None = None) -> None:
         calls: dict[str, Callable[[], tuple[float, float]]] = {
             "a training job": job,
             "import torch, timm": partial(until, [IMPORTS]),
-            "import torch, timm; a step of AdamW on one number": partial(until, [OPTIMISER]),
+            "import torch, timm, garbage as in the job": partial(until, [RARELY + IMPORTS]),
+            "the same, a step of AdamW on one number": partial(until, [RARELY + OPTIMISER]),
         }
+        heading("Start-up", f"Each in a process of its own; runs: {arguments.runs}.")
         found: dict[str, list[tuple[float, float]]] = {what: [] for what in calls}
         for _ in range(arguments.runs):
             for what, call in calls.items():
                 found[what].append(call())
-    heading("Start-up", "Each in a process of its own.")
     table(("what", "first step, s", "job less this, s", "end, s"))
     took = {
         what: [median(part) for part in zip(*runs, strict=True)] for what, runs in found.items()

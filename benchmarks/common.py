@@ -74,10 +74,10 @@ def alternate(functions: Mapping[str, Callable[[], float]], runs: int) -> dict[s
 
 
 def heading(title: str, note: str = "") -> None:
-    """Print a title, what was measured, and how busy the machine is."""
+    """Print a title, what is going to be measured, and how busy the machine is before that."""
     load = os.getloadavg()[0]
     print(f"\n## {title}\n\n{note + chr(10) * 2 if note else ''}", end="")
-    print(f"({os.cpu_count()} cores, load {load:.1f} at the start)\n", flush=True)
+    print(f"({os.cpu_count()} cores, load {load:.1f})\n", flush=True)
 
 
 def table(columns: Sequence[str], texts: int = 1) -> None:

@@ -246,7 +246,13 @@ def set_times(folder: Path) -> None:
 BARE = '''
 """A workflow of the same jobs and files, its inputs plain lists: what Snakemake itself costs."""
 
+import atexit
+import gc
 import json
+
+# As TransferGrid does, so that what is compared is the workflow.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 
 with open("lists.json") as file:
     LISTS = json.load(file)

@@ -108,9 +108,16 @@ def network(spec: Mapping[str, Any], results: Path, layout: torch.memory_format)
 class BareLoop:
     """Training the usual way: tensors in memory, AdamW, masked binary cross-entropy."""
 
-    def __init__(self, model: nn.Module, train: Tensors, batch: int, bf16: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Tensors,
+        batch: int,
+        bf16: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         self.model, self.train, self.batch, self.bf16 = model, train, batch, bf16
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=fused)
 
     def epoch(self, steps: int | None = None) -> int:
         """Take an epoch's steps, or the first few; return how many images were seen."""

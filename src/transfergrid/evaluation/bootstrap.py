@@ -77,11 +77,16 @@ def bootstrap_macro(
 def _tables(
     patients: int, replicates: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int32]]:
-    """Yield (G, b) tables of counts: how often each patient was drawn in each replicate."""
+    """Yield (G, b) tables of counts: how often each patient was drawn in each replicate.
+
+    The next table overwrites the last.
+    """
     width = min(replicates, max(_LEAST, _TABLE // patients))
     step = max(1, _DRAWS // patients)
+    # One for all: a new one would be made while the caller still holds the last.
+    whole = np.empty((patients, width), dtype=np.int32)
     for first in range(0, replicates, width):
-        table = np.empty((patients, min(width, replicates - first)), dtype=np.int32)
+        table = whole[:, : min(width, replicates - first)]
         for start in range(0, table.shape[1], step):
             part = table[:, start : start + step]
             size = part.shape[1]
