@@ -88,7 +88,7 @@ class Question:
     Attributes:
         name: Name in the study.
         text: The question as a sentence.
-        answers: Rows, those over most networks first.
+        answers: Rows, those over most networks first, and among them the decided ones.
         common: The pieces of support that all rows share.
         findings: Quantities, where it asks for such.
     """
@@ -118,7 +118,11 @@ def questions(
     """
     texts = {str(entry["name"]): question_text(entry) for entry in declared}
     found: dict[str, list[Answer]] = {name: [] for name in texts}
-    ordered = contrasts.sort_values("n_cells", ascending=False, kind="stable")
+    # The page folds all but the first rows: what is decided must not be among those.
+    undecided = ~contrasts["verdict"].isin(("higher", "lower", "equivalent"))
+    ordered = contrasts.assign(undecided=undecided).sort_values(
+        ["n_cells", "undecided"], ascending=[False, True], kind="stable"
+    )
     for name, part in ordered.groupby("question", sort=False):
         _, labels = shorten([str(contrast) for contrast in part["contrast"]])
         found.setdefault(str(name), []).extend(

@@ -198,6 +198,23 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
     assert second.answers == ()
 
 
+def test_decided_rows_come_first_among_those_over_as_many_networks() -> None:
+    rows = [
+        {**CONTRAST, "contrast": name, "n_cells": cells, "verdict": verdict}
+        for name, cells, verdict in (
+            ("a drop0 chest tuned: x - random", 1, "undecided"),
+            ("b drop0 chest tuned: x - random", 1, math.nan),
+            ("c drop0 chest tuned: x - random", 1, "higher"),
+            ("mean of 2 architectures drop0 chest tuned: x - random", 2, "undecided"),
+            ("d drop0 chest tuned: x - random", 1, "equivalent"),
+        )
+    ]
+    declared = [{"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}]
+    none = pd.DataFrame([CORRELATION]).iloc[:0]
+    (question,) = questions(declared, pd.DataFrame(rows), none, 0.95, NO_FINDINGS)
+    assert [answer.subject[0] for answer in question.answers] == list("mcdab")
+
+
 def test_questions_in_words() -> None:
     contrast = {"kind": "contrast", "axis": "pretraining", "baseline": "random"}
     assert question_text(contrast) == "What does pretraining change, compared with random?"
