@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+from datasets.chexpert.make import make
 
 from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.plan import plan_run
 from transfergrid.reporting.bootstrap_rows import BOOTSTRAP
 from transfergrid.reporting.tables import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
 from transfergrid.statistics.claims import CLAIM_COLUMNS
@@ -28,6 +31,19 @@ COLUMNS = {
     "claims": list(CLAIM_COLUMNS),
     "sensitivity": list(Sensitivity.__dataclass_fields__),
 }
+
+
+def test_the_readme_shows_a_whole_study(tmp_path) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    make(tmp_path / "films", np.random.default_rng(0))
+    path = tmp_path / "my_study.yaml"
+    assert "root: /data/CheXpert-v1.0-small" in block
+    path.write_text(block.replace("/data/CheXpert-v1.0-small", str(tmp_path / "films")))
+    plan = plan_run([path], {})
+    assert len(plan.studies["mine"].targets) == 12
+    assert not plan.warnings
+    # Nothing in it keeps a user off the GPU.
+    assert plan.studies["mine"].study.config["device"] == "auto"
 
 
 @pytest.mark.parametrize("table", COLUMNS)

@@ -14,6 +14,7 @@ from PIL import Image
 from unit.reporting import fabricate
 
 from transfergrid.evaluation.cam_record import CamRecord, empty_record, read_record, write_record
+from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting import captions, style
 from transfergrid.reporting.cams import (
     MAX_ROWS,
@@ -75,6 +76,14 @@ def records(study: dict[str, Any]) -> dict[str, CamRecord]:
     }
     last = study["cams"][-1]
     return {**made, last: empty_record("diverged")}
+
+
+def test_every_column_is_explained(study: dict[str, Any], records: dict[str, CamRecord]) -> None:
+    page = (PROJECT / "docs" / "columns.md").read_text(encoding="utf-8")
+    section = page.split("\n## cams.csv\n")[1].split("\n## ")[0]
+    assert set(cams_table(study, records).columns) == set(re.findall(r"`(\w+)`", section)) - {
+        "cams"
+    }
 
 
 def test_the_table_has_the_means_of_the_marks(
