@@ -35,7 +35,7 @@ def predict_each(
         models: C networks on `device` with as many outputs each.
         normalise: From uint8 images on `device` to the networks' input.
         images: (N, H, W) or (N, H, W, 3) uint8, a memory map or an array.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass; fewer where memory runs out.
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
 
@@ -53,11 +53,25 @@ def predict_each(
             pixels = torch.from_numpy(np.array(images[start : start + batch_size]))
             if device.type == "cuda":
                 pixels = pixels.pin_memory().to(device, non_blocking=True)
-            inputs = normalise(pixels)
-            parts.append(torch.stack([model(inputs).float() for model in models]))
+            parts.append(_logits(models, normalise, pixels))
         if not parts:
             return np.zeros((len(models), 0, 0), dtype=np.float32)
         return torch.cat(parts, dim=1).cpu().numpy()
+
+
+def _logits(
+    models: Sequence[nn.Module], normalise: Callable[[Tensor], Tensor], pixels: Tensor
+) -> Tensor:
+    """Return (C, n, T) logits; in halves where memory runs out, which may round other last bits."""
+    try:
+        inputs = normalise(pixels)
+        return torch.stack([model(inputs).float() for model in models])
+    except torch.OutOfMemoryError:
+        if len(pixels) == 1:
+            raise
+    # Outside the handler, whose traceback holds on to the tensors.
+    halves = pixels.split(-(-len(pixels) // 2))
+    return torch.cat([_logits(models, normalise, half) for half in halves], dim=1)
 
 
 def predict(

@@ -23,7 +23,7 @@ from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import train_mode
 from transfergrid.training.job import Job, open_job
 from transfergrid.training.losses import known, loss_sum
-from transfergrid.training.numerics import autocast, precision_used, seed_step, settings
+from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.progress import (
     STATE,
@@ -138,16 +138,17 @@ def _train_in_memory(
     micro_batch = state["micro_batch"] if state else -(-recipe.batch_size // recipe.accumulate)
     while True:
         try:
-            job = open_job(spec, recipe, results, folder, device, micro_batch, watcher)
-            return _run(job, state, stamp)
+            # The job has no name here, so that its tensors are gone before the next one is opened.
+            return _run(
+                open_job(spec, recipe, results, folder, device, micro_batch, watcher), state, stamp
+            )
         except torch.OutOfMemoryError:
             if micro_batch <= 2:
                 raise
         # Outside the handler, whose traceback holds on to the tensors.
         state, micro_batch = None, -(-micro_batch // 2)
         remove_state(folder)
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        forget(device)
         watcher.say(f"out of memory: training starts over in micro-batches of {micro_batch}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,8 @@ def seed_step(device: torch.device, seed: int, step: int) -> None:
     number = seeded(seed, "step", step)
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
-        torch.cuda.manual_seed(number)
+        with torch.cuda.device(device):  # it seeds the current one
+            torch.cuda.manual_seed(number)
 
 
 def autocast(device: torch.device, precision: str) -> Any:
@@ -84,10 +86,23 @@ def used(device: torch.device, precision: str) -> bool:
 
 
 def precision_used(device: torch.device, precision: str) -> str:
-    """Return what the forward pass computes in: "bf16", "tf32" (its convolutions) or "fp32"."""
+    """Return what the forward pass computes in: "bf16", "tf32" (its convolutions) or "fp32".
+
+    TF32 is a permission, which GPUs before Ampere cannot use.
+    """
     if used(device, precision):
         return "bf16"
-    return "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
+    if device.type != "cuda" or not torch.backends.cudnn.allow_tf32:
+        return "fp32"
+    return "tf32" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+
+
+def forget(device: torch.device) -> None:
+    """Free what a failed attempt left on a device, and its share of the peak memory."""
+    gc.collect()  # modules may hold on to themselves, and the collector rarely looks
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def keep_float32(head: nn.Linear) -> None:

@@ -66,6 +66,23 @@ def test_batches_and_company_do_not_matter() -> None:
     assert both.shape == (2, 11, 3)
 
 
+def test_a_full_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, pixels, sizes = moved_net(), images(), []
+    whole, forward = predict(model, Normalise(GREY), pixels), TinyNet.forward
+
+    def limited(self: TinyNet, inputs: Tensor) -> Tensor:
+        sizes.append(len(inputs))
+        if len(inputs) > 3:
+            raise torch.OutOfMemoryError("too much")
+        return forward(self, inputs)
+
+    monkeypatch.setattr(TinyNet, "forward", limited)
+    assert np.allclose(whole, predict(model, Normalise(GREY), pixels), atol=1e-6)
+    assert sizes == [11, 6, 3, 3, 5, 3, 2]
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(model, lambda _: torch.zeros(4, 3, 12, 12), pixels)
+
+
 def test_logits_are_never_rounded_by_autocast() -> None:
     pixels, model = images(40), moved_net()
     with torch.autocast("cpu", dtype=torch.bfloat16):

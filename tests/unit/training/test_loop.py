@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -297,9 +298,20 @@ def test_a_full_memory_halves_the_micro_batch(
         return forward(self, images)
 
     monkeypatch.setattr(TinyNet, "forward", limited)
+    opened, begin = [], loop.open_job
+
+    def opens(*arguments: Any) -> Any:
+        # Nothing of an attempt that failed is left on the device when the next one begins.
+        assert [model() for model in opened] == [None] * len(opened)
+        job = begin(*arguments)
+        opened.append(weakref.ref(job.model))
+        return job
+
+    monkeypatch.setattr(loop, "open_job", opens)
     told: list[Mapping[str, Any]] = []
     record = train(make_spec(), results, watcher=Watcher(told.append))
     assert record["micro_batch"] == 4
+    assert len(opened) == 2
     assert any("micro-batches of 4" in event["message"] for event in told)
     one, two = (last_weights(folder_of(results, r)) for r in (record, expected))
     assert all(torch.equal(one[name], two[name]) for name in one)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import nn
@@ -14,7 +17,7 @@ from transfergrid.training.numerics import (
     settings,
 )
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def state() -> tuple[object, ...]:
@@ -38,6 +41,22 @@ def test_settings_hold_inside_and_are_put_back(deterministic: bool) -> None:
         seed_step(CPU, 0, 0)
         raise KeyError
     assert state() == before
+
+
+def test_the_generator_of_the_jobs_own_gpu_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    current, seeded = [torch.device("cuda:0")], []
+
+    @contextmanager
+    def other(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", other)
+    monkeypatch.setattr(torch.cuda, "manual_seed", lambda _: seeded.append(current[-1]))
+    with settings(CPU, None, True):
+        seed_step(torch.device("cuda:1"), 0, 0)
+    assert seeded == [torch.device("cuda:1")]
 
 
 def test_dropout_is_a_function_of_seed_and_step() -> None:
@@ -68,10 +87,22 @@ def test_the_head_stays_float32_under_autocast() -> None:
     assert set(model.state_dict()) == names
 
 
+@pytest.mark.parametrize(
+    ("allowed", "generation", "used"),
+    [(True, (8, 0), "tf32"), (True, (7, 5), "fp32"), (False, (9, 0), "fp32")],
+)
+def test_tf32_is_for_gpus_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, allowed: bool, generation: tuple[int, int], used: str
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: generation)
+    assert precision_used(CUDA, "fp32") == used
+
+
 def test_bf16_is_for_cuda_only() -> None:
     with autocast(CPU, "bf16"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     assert precision_used(CPU, "bf16") == precision_used(CPU, "fp32") == "fp32"
-    assert precision_used(torch.device("cuda"), "bf16") == "bf16"
+    assert precision_used(CUDA, "bf16") == "bf16"
     with pytest.raises(UserError, match="'fp32' or 'bf16'"):
         autocast(CPU, "fp16")
