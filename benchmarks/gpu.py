@@ -5,12 +5,13 @@ channels_last}: images a second of a training step (normalisation, forward, back
 images that lie on the device, timed by device events after a warm-up, and the peak of memory. Then
 what feeds a step, alone: batches from memory on the device, batches streamed from a memory map, and
 augmentation. Then torch.compile, which takes up to a minute a network: for as many as time allows,
-from the first architecture on, at the larger size, in bfloat16 and channels_last only.
+from the cheapest network on, at the larger size, in bfloat16 and channels_last only.
 
-Kernels are deterministic ones, as the recipe's default asks for. The CSV is what `transfergrid
-plan` and the report read: run `python benchmarks/gpu.py` on a machine with a GPU, then keep
-resources/gpu_speed.csv. Rows of other devices in it stay. `--device cpu --quick` runs the same code
-on the processor; its numbers mean nothing.
+Kernels are deterministic ones, as the recipe's default asks for, and the GPU is leased as jobs
+lease it. The CSV is what `transfergrid plan` and the report read: run `python benchmarks/gpu.py` on
+a machine with a GPU, then keep resources/gpu_speed.csv. What is measured anew replaces its own rows
+alone. `--device cpu` and `--quick` run the same code to see that it runs; their numbers mean
+nothing and go to no file, unless --output names one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import argparse
 import copy
 import csv
 import datetime
+import gc
+import io
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -32,6 +36,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from transfergrid.commands.pace import COST_PX, macs
 from transfergrid.evaluation.inference import to_device
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.zoo import build, default_preprocessing, head_of
@@ -39,6 +44,8 @@ from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.planning.recipe import Augmentation, Recipe
 from transfergrid.planning.speeds import COLUMNS, FEEDS, SPEEDS, Speed, read_speeds
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.leases import take_gpu
 from transfergrid.training.augmentation import augment
 from transfergrid.training.batches import Batch, Feed, Plan
 from transfergrid.training.losses import loss_sum
@@ -54,7 +61,7 @@ NETWORKS = (
 )
 """Those of studies/chextransfer.yaml."""
 CHANGES = Augmentation(0.8, 0.5, 10.0, 0.05, 0.1, 0.1, 0.1, 0.0)
-COMPILE_SECONDS = 60.0
+COMPILE_SECONDS = 90.0
 """What compiling a network may take, until one has been seen to take longer."""
 
 
@@ -140,6 +147,7 @@ def trained(
     shape = (setting.batch, px, px)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=setting.device)
     if cuda:
+        gc.collect()  # a compiled network holds on to itself
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(setting.device)
     try:
@@ -150,6 +158,13 @@ def trained(
         rate = setting.batch * Stopwatch(setting.device).rate(step, setting.seconds)
     except torch.OutOfMemoryError:
         print(f"{name} at {px} px, {precision}, {layout}: out of memory", file=sys.stderr)
+        return None
+    except Exception as error:
+        # There may be no C compiler, or no Triton for this GPU or network: the others go on.
+        if mode != "compile":
+            raise
+        reason = " ".join(str(error).split())[:200]
+        print(f"{name} cannot be compiled ({type(error).__name__}: {reason})", file=sys.stderr)
         return None
     peak = torch.cuda.max_memory_allocated(setting.device) / 2**20 if cuda else None
     form = precision if precision == "bf16" else precision_used(setting.device, precision)
@@ -188,7 +203,7 @@ def compiled(
 ) -> Iterator[Speed | None]:
     """Measure torch.compile, while the slowest network so far would still be done in time."""
     longest = wanted
-    for name in networks:
+    for name in sorted(networks, key=_work):
         start = time.monotonic()
         if start + longest > deadline:
             print(f"no time is left to compile {name} and those after it", file=sys.stderr)
@@ -197,6 +212,10 @@ def compiled(
         model = build(known_architectures()[name].record(px), TASKS, 0, 0)
         yield trained(setting, name, model, px, "bf16", "channels_last", "compile")
         longest = max(longest, time.monotonic() - start)
+
+
+def _work(name: str) -> float:
+    return macs(name, 0, COST_PX) or math.inf
 
 
 def feeding(setting: Setting, px: int) -> Iterator[Speed]:
@@ -234,35 +253,39 @@ def _drained(feed: Feed, batches: Sequence[Batch], watch: Stopwatch) -> float:
 
 
 def write(path: Path, rows: Iterable[Speed]) -> None:
-    """Write rows over those of the same device in a CSV, which may not exist."""
-    rows = list(rows)
-    devices = {row.device for row in rows}
-    kept = [row for row in read_speeds(path) if row.device not in devices]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(row.cells() for row in [*kept, *rows])
+    """Write rows into a CSV, which may not exist, over those of the same measurement."""
+    table = {row.measurement: row for row in [*read_speeds(path), *rows]}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(row.cells() for row in table.values())
+    write_text(path, text.getvalue())
 
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--batch", type=int, default=16, help="as in the published study")
     parser.add_argument("--minutes", type=float, default=7.5, help="compiling ends by then")
-    parser.add_argument("--output", type=Path, default=RESOURCES / SPEEDS)
+    parser.add_argument("--output", type=Path, help=f"the CSV; resources/{SPEEDS} for a GPU")
     parser.add_argument("--quick", action="store_true", help="one network, few steps")
     arguments = parser.parse_args(words)
-    deadline = time.monotonic() + 60 * arguments.minutes
-    device = torch.device(arguments.device)
+    device, quick = torch.device(arguments.device), arguments.quick
+    # CUDA reads which GPU it may have when it is first asked, which has not been yet.
+    lease = take_gpu(int(device.type == "cuda"), print, "benchmarks/gpu.py")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no GPU: run this on a machine with one, or --device cpu.")
-    quick = arguments.quick
+    deadline = time.monotonic() + 60 * arguments.minutes
+    output = arguments.output
+    if output is None and device.type == "cuda" and not quick:
+        output = RESOURCES / SPEEDS
     setting = Setting(device, 2, 0.0, 8) if quick else Setting(device, arguments.batch, 0.6, 4096)
     networks, sizes = (("resnet18",), (32,)) if quick else (NETWORKS, SIZES)
     with settings(device, None, Recipe().deterministic):
-        measure(setting, networks, sizes, deadline, arguments.output, compiles=not quick)
+        measure(setting, networks, sizes, deadline, output, compiles=not quick)
+    del lease  # held until here
 
 
 def measure(
@@ -270,10 +293,10 @@ def measure(
     networks: Sequence[str],
     sizes: Sequence[int],
     deadline: float,
-    output: Path,
+    output: Path | None,
     compiles: bool,
 ) -> None:
-    """Measure one after the other until the deadline, and write after each."""
+    """Measure one after the other until the deadline, and write after each, if anywhere."""
     found: list[Speed] = []
     everything = itertools.chain(
         eager(setting, networks, sizes),
@@ -284,7 +307,8 @@ def measure(
         if one is not None:
             found.append(one)
             print(*one.cells(), sep=",", flush=True)
-            write(output, found)  # what is there stays there if this is stopped
+            if output is not None:
+                write(output, found)  # what is there stays there if this is stopped
         if time.monotonic() > deadline:
             print("the time is over; what was not measured is left out", file=sys.stderr)
             return

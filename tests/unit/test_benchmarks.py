@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from pathlib import Path
 from types import ModuleType
@@ -114,15 +115,38 @@ def test_the_gpu_program_runs_on_a_processor(gpu: ModuleType, tmp_path: Path) ->
     )
     gpu.main(["--device", "cpu", "--quick", "--output", str(path)])
     found = read_speeds(path)
-    assert [row.device for row in found] == ["GPU A", *["cpu"] * 6]
-    steps = [(row.architecture, row.precision, row.layout) for row in found[1:5]]
+    assert [row.device for row in found] == ["GPU A", *["cpu"] * 7]
+    # What was not measured again stays, here and on other devices.
+    assert [row.px for row in found[:2]] == [224, 224]
+    steps = [(row.architecture, row.precision, row.layout) for row in found[2:6]]
     assert steps == [
         ("resnet18", precision, layout)
         for precision in ("fp32", "bf16")
         for layout in ("NCHW", "channels_last")
     ]
-    assert [row.mode for row in found[5:]] == ["streamed batches", "augmentation"]
+    assert [row.mode for row in found[6:]] == ["streamed batches", "augmentation"]
     assert all(row.images_per_second > 0 for row in found)
+    gpu.main(["--device", "cpu", "--quick", "--output", str(path)])
+    assert len(read_speeds(path)) == len(found)
+
+
+def test_a_processors_numbers_go_to_no_file_by_themselves(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "RESOURCES", tmp_path)
+    gpu.main(["--device", "cpu", "--quick"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_is_leased_before_it_is_looked_for(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(gpu, "take_gpu", lambda gpus, *_: told.append(gpus))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: told.append("looked"))
+    with pytest.raises(SystemExit, match="torch sees no GPU"):
+        gpu.main([])
+    assert told == [1, "looked"]
 
 
 def test_the_gpu_program_measures_the_published_study(gpu: ModuleType) -> None:
@@ -183,7 +207,22 @@ def test_compiling_ends_in_time(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(gpu.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(gpu, "trained", compiled)
     setting = gpu.Setting(torch.device("cpu"), 2, 0.0, 8)
-    names = ["resnet34", "resnet18", "resnet34", "resnet18"]
+    names = ["resnet101", "resnet34", "resnet18", "mobilenetv2_100"]
     assert len(list(gpu.compiled(setting, names, 32, 200.0, 60.0))) == 2
-    # A third may take 100 s as the second did, and would end at 230 s.
-    assert seen == [("resnet34", 0.0), ("resnet18", 30.0)]
+    # The cheapest come first. A third may take 100 s as the second did, and would end at 230 s.
+    assert seen == [("mobilenetv2_100", 0.0), ("resnet18", 30.0)]
+
+
+def test_a_network_that_cannot_be_compiled_is_left_out(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no C compiler\nwas found")
+
+    monkeypatch.setattr(gpu, "prepared", fails)
+    setting = gpu.Setting(torch.device("cpu"), 2, 0.0, 8)
+    assert list(gpu.compiled(setting, ["resnet18"], 32, math.inf, 0.0)) == [None]
+    told = capsys.readouterr().err
+    assert "resnet18 cannot be compiled (RuntimeError: no C compiler was found)" in told
+    with pytest.raises(RuntimeError):
+        list(gpu.eager(setting, ["resnet18"], [32]))

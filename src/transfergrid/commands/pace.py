@@ -47,7 +47,11 @@ class Pace:
 
 @dataclass(frozen=True)
 class Measured:
-    """One finished training: what it ran on and how fast."""
+    """One finished training: what it ran on and how fast.
+
+    Attributes:
+        batch: Images that went through the network at once, where only the same ones compare.
+    """
 
     architecture: str
     truncation: int
@@ -56,6 +60,7 @@ class Measured:
     layers: str
     device: str
     rate: float
+    batch: int | None = None
 
 
 @cache
@@ -129,6 +134,7 @@ def benchmarks() -> tuple[Measured, ...]:
             "all",
             row.device,
             row.images_per_second,
+            row.batch,
         )
         for row in benchmarked()
     )
@@ -173,6 +179,7 @@ def pace(
     precision = "fp32" if device == "cpu" else recipe.precision
     here, network = [], []
     like = (px, precision, recipe.train_layers)
+    batches = (None, -(-recipe.batch_size // recipe.accumulate))
     for basis, found in (("measured", known), ("benchmarked", benchmarks())):
         own = [m for m in found if m.device == device]
         here += own
@@ -181,9 +188,12 @@ def pace(
             for m in own
             if (m.architecture, m.truncation) == (point.architecture, point.truncation)
         ]
-        same = [m.rate for m in network if (m.px, m.precision, m.layers) == like]
+        same = [
+            m.rate for m in network if (m.px, m.precision, m.layers) == like and m.batch in batches
+        ]
         if same:
             return Pace(median(same), basis)
+    network, here = _preferred(network, precision), _preferred(here, precision)
     near = [m.rate * m.px**2 / px**2 for m in network]
     if near:
         return Pace(median(near), "scaled")
@@ -195,3 +205,8 @@ def pace(
     if speeds:
         return Pace(median(speeds) / work, "scaled")
     return Pace(GUESSED_RATE["cpu" if device == "cpu" else precision] / work, "guess")
+
+
+def _preferred(found: list[Measured], precision: str) -> list[Measured]:
+    """Return those in a number format, or all where there is none."""
+    return [m for m in found if m.precision == precision] or found

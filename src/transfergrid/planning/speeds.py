@@ -46,6 +46,14 @@ class Speed:
     date: str
     batch: int
 
+    @property
+    def measurement(self) -> tuple[str, str, int, str, str, str]:
+        """What was measured, and on what."""
+        return (
+            *(self.device, self.architecture, self.px),
+            *(self.precision, self.layout, self.mode),
+        )
+
     def cells(self) -> tuple[str, ...]:
         """Return the row as text."""
         return tuple(
@@ -90,8 +98,8 @@ def speed_of(row: Mapping[str, str]) -> Speed:
 
 @cache
 def benchmarked() -> tuple[Speed, ...]:
-    """Return the rows of what trainings do: whole networks, eager, in channels_last."""
-    rows = read_speeds(RESOURCES / SPEEDS)
+    """Return the rows of what trainings on GPUs do: whole networks, eager, in channels_last."""
+    rows = [row for row in read_speeds(RESOURCES / SPEEDS) if row.device != "cpu"]
     return tuple(row for row in rows if (row.mode, row.layout) == ("eager", "channels_last"))
 
 

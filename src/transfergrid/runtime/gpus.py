@@ -84,9 +84,14 @@ def list_boards() -> tuple[Board, ...]:
     return tuple(
         board
         if board.instances is None
-        else replace(board, instances=instances.get(board.gpu.uuid, ()))
+        else replace(board, instances=_named(board, instances.get(board.gpu.uuid, ())))
         for board in boards
     )
+
+
+def _named(board: Board, instances: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Return MIG instances by the names that PyTorch has for them, which begin with the board's."""
+    return tuple(replace(part, name=f"{board.gpu.name} {part.name}") for part in instances)
 
 
 def _ask(program: str, *arguments: str) -> str:

@@ -93,8 +93,12 @@ def test_a_benchmark_comes_after_cells_and_before_scaling(
     trained = [*cells, other(device="GPU", rate=4000.0)]
     assert pace(cell, LIKE, 64, "GPU", trained) == Pace(4000.0, "measured")
     assert pace(cell, LIKE, 64, "cpu", []).basis == "guess"  # type: ignore[union-attr]
-    # At another size it is scaled, as a cell would be.
-    assert pace(cell, LIKE, 128, "GPU", []) == Pace((5000.0 + 9.0) / 2 / 4, "scaled")
+    # At another size it is scaled, as a cell would be, and in another batch; by its own format.
+    assert pace(cell, LIKE, 128, "GPU", []) == Pace(5000.0 / 4, "scaled")
+    benchmarked(monkeypatch, other(device="GPU", rate=5000.0, batch=LIKE.batch_size))
+    assert pace(cell, LIKE, 64, "GPU", []) == Pace(5000.0, "benchmarked")
+    benchmarked(monkeypatch, other(device="GPU", rate=5000.0, batch=2 * LIKE.batch_size))
+    assert pace(cell, LIKE, 64, "GPU", []) == Pace(5000.0, "scaled")
 
 
 def test_benchmarks_are_read_from_the_table(
@@ -110,7 +114,7 @@ def test_benchmarks_are_read_from_the_table(
     finally:
         speeds.benchmarked.cache_clear()
         module.benchmarks.cache_clear()
-    assert found == (Measured("resnet18", 0, 64, "fp32", "all", "GPU", 100.0),)
+    assert found == (Measured("resnet18", 0, 64, "fp32", "all", "GPU", 100.0, 16),)
 
 
 @pytest.mark.parametrize(

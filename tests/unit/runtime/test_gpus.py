@@ -81,6 +81,9 @@ def test_a_gpu_in_mig_mode_gives_its_instances(tmp_path, monkeypatch) -> None:
     assert uuids(visible(list_boards(), None)) == [uuid(7), instance(8, 0), instance(8, 1)]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
     assert count_visible(needed=True) == 2
+    # As PyTorch names them in train.json.
+    names = [gpu.name for gpu in visible(list_boards(), None)]
+    assert names == ["NVIDIA A100 80GB", *["NVIDIA A100 80GB MIG 1g.10gb"] * 2]
     assert uuids(visible(list_boards(), "2,1,0")) == [instance(8, 0), instance(8, 1), uuid(7)]
     assert uuids(visible(list_boards(), instance(8, 1))) == [instance(8, 1)]
     assert uuids(visible(list_boards(), uuid(8))) == [instance(8, 0), instance(8, 1)]
