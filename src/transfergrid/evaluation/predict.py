@@ -111,6 +111,7 @@ def _logits(
         models = [_load(network, path, device) for path in paths[start : start + together]]
         for split, pixels in images.items():
             parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device, tick))
+        del models  # else they would be held beside the next ones
     return {split: np.concatenate(part) for split, part in parts.items()}
 
 

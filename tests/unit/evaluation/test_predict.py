@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.data.store import open_split
@@ -153,6 +154,27 @@ def test_little_memory_and_repeats_give_the_same_files(
     monkeypatch.setattr(module, "WEIGHTS_BYTES", 1)
     score_cell(spec, results)
     assert (folder / "receipts" / "evaluate.json").read_bytes() == receipt
+
+
+def test_checkpoints_are_let_go_before_the_next_are_loaded(
+    trained: tuple[Path, dict[str, Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, spec, _ = trained
+    loaded: list[weakref.ref[nn.Module]] = []
+    left: list[int] = []
+    real = module._load
+
+    def watched(*arguments: Any) -> nn.Module:
+        left.append(sum(ref() is not None for ref in loaded))
+        model = real(*arguments)
+        loaded.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(module, "_load", watched)
+    monkeypatch.setattr(module, "WEIGHTS_BYTES", 1)
+    score_cell(spec, results)
+    assert len(left) > 1
+    assert not any(left)
 
 
 def test_a_diverged_cell_has_no_checkpoints(tmp_path: Path) -> None:
