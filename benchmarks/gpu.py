@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from transfergrid.planning.recipe import Augmentation, Recipe
 from transfergrid.planning.speeds import COLUMNS, FEEDS, SPEEDS, Speed, read_speeds
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.leases import take_gpu
+from transfergrid.runtime.program import run_program
 from transfergrid.training.augmentation import augment
 from transfergrid.training.batches import Batch, Feed, Plan
 from transfergrid.training.losses import loss_sum
@@ -274,7 +276,8 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     device, quick = torch.device(arguments.device), arguments.quick
     # CUDA reads which GPU it may have when it is first asked, which has not been yet.
-    lease = take_gpu(int(device.type == "cuda"), print, "benchmarks/gpu.py")
+    gpus = int(device.type == "cuda")
+    lease = take_gpu(gpus, partial(print, file=sys.stderr), "benchmarks/gpu.py")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no GPU: run this on a machine with one, or --device cpu.")
     deadline = time.monotonic() + 60 * arguments.minutes
@@ -315,4 +318,5 @@ def measure(
 
 
 if __name__ == "__main__":
-    main()
+    gc.freeze()  # modules stay; without them, looking for garbage before each network is cheap
+    run_program(main)

@@ -13,6 +13,8 @@ from transfergrid.reporting.words import hours, known, plural
 
 ROLES = ("cells of the grid", "sources", "learning-rate trials")
 ROLE_OF = {"target": ROLES[0], "source": ROLES[1]}
+_Place = tuple[str, str, int, str, int | None]
+"""Device, network, side of the images, precision and images at once."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def sentence(found: Sequence[Cost]) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """Trainings of one whole network beside what the benchmark of their device says.
+    """Trainings of one whole network beside what the benchmark says of their device and batch.
 
     Attributes:
         network: The network.
@@ -136,8 +138,10 @@ def against_benchmark(
     speeds = [speed_of(dict(zip(COLUMNS, row, strict=True))) for row in rows]
     if not speeds:
         return []
-    listed = {(s.device, s.architecture, s.px, number_format(s.precision)): s for s in speeds}
-    rates: dict[tuple[str, str, int, str], list[float]] = {}
+    listed: dict[_Place, Speed] = {
+        (s.device, s.architecture, s.px, number_format(s.precision), s.batch): s for s in speeds
+    }
+    rates: dict[_Place, list[float]] = {}
     for record in records:
         place = _place(record)
         if place in listed:
@@ -148,7 +152,7 @@ def against_benchmark(
     ]
 
 
-def _place(record: CellRecord) -> tuple[str, str, int, str] | None:
+def _place(record: CellRecord) -> _Place | None:
     """Return what the benchmark knows a training by, or None for one that it does not do."""
     spec, train = record.spec, record.train
     if not spec or not known(train.get("images_per_second")) or spec["cell"]["truncation"]:
@@ -157,4 +161,5 @@ def _place(record: CellRecord) -> tuple[str, str, int, str] | None:
         return None
     precision = number_format(str(train.get("precision")))
     px = int(spec["architecture"]["input_px"])
-    return str(train.get("device")), spec["cell"]["architecture"], px, precision
+    network, batch = spec["cell"]["architecture"], train.get("micro_batch")
+    return str(train.get("device")), network, px, precision, batch

@@ -65,7 +65,7 @@ ROW = (
 def trained(rate: float | None, **changes: Any) -> CellRecord:
     cell = {"architecture": "resnet18", "truncation": 0}
     spec = {"cell": cell, "architecture": {"input_px": 64}, "recipe": {"train_layers": "all"}}
-    train = {"images_per_second": rate, "device": "GPU", "precision": "tf32"}
+    train = {"images_per_second": rate, "device": "GPU", "precision": "tf32", "micro_batch": 8}
     cell |= {key: changes[key] for key in cell if key in changes}
     return CellRecord(spec=spec, train=train | {k: changes[k] for k in train if k in changes})
 
@@ -74,6 +74,7 @@ def test_trainings_stand_beside_the_benchmark_of_their_device() -> None:
     others = [
         trained(1.0, device="another GPU"),
         trained(1.0, precision="bf16"),
+        trained(1.0, micro_batch=16),
         trained(1.0, truncation=1),
         trained(1.0, architecture="resnet34"),
         trained(None),
