@@ -51,9 +51,9 @@ from transfergrid.runtime.program import run_program
 from transfergrid.training.augmentation import augment
 from transfergrid.training.batches import Batch, Feed, Plan
 from transfergrid.training.losses import loss_sum
-from transfergrid.training.numerics import keep_float32, precision_used, settings
+from transfergrid.training.numerics import forget, keep_float32, precision_used, settings
 from transfergrid.training.optimisation import build_optimizer
-from transfergrid.training.receipts import device_name
+from transfergrid.training.receipts import device_name, peak_memory_mb
 
 TASKS, SIZES, LAYOUTS, PRECISIONS = 14, (224, 320), ("NCHW", "channels_last"), ("fp32", "bf16")
 NETWORKS = (
@@ -144,14 +144,10 @@ def trained(
     setting: Setting, name: str, model: nn.Module, px: int, precision: str, layout: str, mode: str
 ) -> Speed | None:
     """Measure one combination; None where memory does not suffice."""
-    cuda = setting.device.type == "cuda"
     architecture = known_architectures()[name].record(px)
     shape = (setting.batch, px, px)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=setting.device)
-    if cuda:
-        gc.collect()  # a compiled network holds on to itself
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(setting.device)
+    forget(setting.device)  # a compiled network holds on to itself
     try:
         network = prepared(model, layout, setting.device)
         if mode == "compile":
@@ -168,7 +164,7 @@ def trained(
         reason = " ".join(str(error).split())[:200]
         print(f"{name} cannot be compiled ({type(error).__name__}: {reason})", file=sys.stderr)
         return None
-    peak = torch.cuda.max_memory_allocated(setting.device) / 2**20 if cuda else None
+    peak = peak_memory_mb(setting.device) if setting.device.type == "cuda" else None
     form = precision if precision == "bf16" else precision_used(setting.device, precision)
     return speed(setting, name, px, form, layout, mode, rate, peak)
 

@@ -98,7 +98,7 @@ def precision_used(device: torch.device, precision: str) -> str:
 
 
 def forget(device: torch.device) -> None:
-    """Free what a failed attempt left on a device, and its share of the peak memory."""
+    """Free what nothing refers to any more on a device, and begin its peak of memory anew."""
     gc.collect()  # modules may hold on to themselves, and the collector rarely looks
     if device.type == "cuda":
         torch.cuda.empty_cache()
