@@ -179,7 +179,7 @@ def pace(
     precision = "fp32" if device == "cpu" else recipe.precision
     here, network = [], []
     like = (px, precision, recipe.train_layers)
-    batches = (None, -(-recipe.batch_size // recipe.accumulate))
+    batches = (None, recipe.micro_batch)
     for basis, found in (("measured", known), ("benchmarked", benchmarks())):
         own = [m for m in found if m.device == device]
         here += own

@@ -107,6 +107,11 @@ class Recipe:
     tune: Tuning | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    @property
+    def micro_batch(self) -> int:
+        """Images that go through the network at once, where memory allows."""
+        return -(-self.batch_size // self.accumulate)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """Build a recipe from the plain mapping of a study or a spec; unknown keys are refused."""

@@ -135,7 +135,7 @@ def _train_in_memory(
         watcher.say(f"{folder / STATE} names files that are gone: training starts anew")
         state = None
     # A resumed training keeps its micro-batch: batch statistics depend on it.
-    micro_batch = state["micro_batch"] if state else -(-recipe.batch_size // recipe.accumulate)
+    micro_batch = state["micro_batch"] if state else recipe.micro_batch
     while True:
         try:
             # The job has no name here, so that its tensors are gone before the next one is opened.
