@@ -104,24 +104,23 @@ def contrast(
         "low": max(-1.0, d - arm),
         "high": min(1.0, d + arm),
         "p_difference": p_difference,
-        "p": p_difference if margin is None else p_equivalence,
+        "p_equivalence": p_equivalence,
     }
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return adjusted p-values of one question."""
-    return list(multipletests(p, method="holm")[1])
+    """Return adjusted p-values of one question; without a margin all of equivalence are NaN."""
+    return list(p) if np.isnan(p).all() else list(multipletests(p, method="holm")[1])
 
 
 def verdicts(rows: Sequence[dict[str, float]], alpha: float = 0.05) -> list[str]:
-    """Return the verdicts on the contrasts of one question; with a margin, p is of equivalence."""
+    """Return the verdicts on the contrasts of one question."""
     found = []
-    adjusted = zip(
-        rows, holm([r["p"] for r in rows]), holm([r["p_difference"] for r in rows]), strict=True
-    )
-    for row, p, p_difference in adjusted:
-        if row["p"] != row["p_difference"] and p < alpha:
-            found.append("equivalent")
+    adjusted = (holm([r[name] for r in rows]) for name in ("p_difference", "p_equivalence"))
+    for row, p_difference, p_equivalence in zip(rows, *adjusted, strict=True):
+        if p_equivalence < alpha:
+            apart = row["low"] * row["high"] > 0
+            found.append("different within margin" if apart else "equivalent")
         elif p_difference < alpha:
             found.append("higher" if row["estimate"] > 0 else "lower")
         else:

@@ -13,6 +13,7 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.program import run_program
 
 GROUP = ["architecture", "pretraining", "truncation", "protocol"]
+TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
 
 
 def networks(cells: pd.DataFrame, results: Path) -> str:
@@ -41,14 +42,16 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
 def contrasts(table: pd.DataFrame) -> str:
     """Return one row a contrast, p adjusted within its question."""
     lines = [
-        "| contrast | seeds | difference (95 % interval) | p, adjusted | verdict |",
-        "|---|---:|---:|---:|---|",
+        "| contrast | seeds | difference (95 % interval) | adjusted p that the verdict rests on "
+        "| verdict |",
+        "|---|---:|---:|---|---|",
     ]
     for row in table.to_dict("records"):
+        rests_on = row["verdict_rests_on"]
         interval = f"{row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
         lines.append(
-            f"| {row['contrast']} | {row['n_seeds']} | {interval} | {row['p_adjusted']:.3f} "
-            f"| {row['verdict']} |"
+            f"| {row['contrast']} | {row['n_seeds']} | {interval} "
+            f"| {TESTS[rests_on]} {row[f'{rests_on}_adjusted']:.3f} | {row['verdict']} |"
         )
     return "\n".join(lines)
 

@@ -22,6 +22,9 @@ from transfergrid.reporting.words import (
     plural,
 )
 
+P_VALUES = {"p_difference": "test of a difference", "p_equivalence": "test of equivalence"}
+"""The tests of contrasts.csv."""
+
 QUANTITIES = {
     "imagenet_top1": "ImageNet top-1 accuracy",
     "params": "number of parameters",
@@ -119,7 +122,7 @@ def questions(
     texts = {str(entry["name"]): question_text(entry) for entry in declared}
     found: dict[str, list[Answer]] = {name: [] for name in texts}
     # The page folds all but the first rows: what is decided must not be among those.
-    undecided = ~contrasts["verdict"].isin(("higher", "lower", "equivalent"))
+    undecided = contrasts["verdict"].fillna("undecided") == "undecided"
     ordered = contrasts.assign(undecided=undecided).sort_values(
         ["n_cells", "undecided"], ascending=[False, True], kind="stable"
     )
@@ -214,7 +217,10 @@ def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> An
         "higher": f"{a} scores above {b}",
         "lower": f"{a} scores below {b}",
         "equivalent": f"{a} and {b} are equivalent within {margin}",
-        "undecided": f"{neither} between {a} and {b} is shown",
+        "different within margin": (
+            f"{a} and {b} are different, but by less than the margin ({margin})"
+        ),
+        "undecided": f"{neither} between {a} and {b} could be shown",
     }
     metric = "macro AUROC" if row["metric"] == "auroc" else row["metric"]
     size = (
@@ -224,8 +230,7 @@ def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> An
         f"{plural(row['n_patients'], 'patient')} in {row['dataset']}'s test split",
     )
     parts = [
-        p_value(row["p"]),
-        f"adjusted {p_value(row['p_adjusted'])}" if known(row["p_adjusted"]) else "",
+        *_p_values(row),
         *_power(row),
         *size,
         _conditions(row["conditional_on"]),
@@ -243,6 +248,19 @@ def contrast_answer(row: Mapping[Any, Any], label: str, confidence: float) -> An
         clear=_clear(bounds),
         verdict=str(verdict) if known(verdict) else "",
     )
+
+
+def _p_values(row: Mapping[Any, Any]) -> list[str]:
+    """Name both p-values, the one that the verdict rests on first."""
+    names = sorted(P_VALUES, key=lambda name: name != row["verdict_rests_on"])
+    found = []
+    for name in names:
+        if known(row[name]):
+            parts = [p_value(row[name])]
+            if known(row[f"{name}_adjusted"]):
+                parts.append(f"adjusted {p_value(row[f'{name}_adjusted'])}")
+            found.append(f"{P_VALUES[name]}: {', '.join(parts)}")
+    return found
 
 
 def _power(row: Mapping[Any, Any]) -> list[str]:
@@ -322,9 +340,9 @@ def _relation(row: Mapping[Any, Any], x: str, y: str, clear: bool) -> str:
     if known(row.get("margin")):
         return (
             f"neither a relation between {x} and {y} nor its absence within "
-            f"±{float(row['margin']):g} is shown"
+            f"±{float(row['margin']):g} could be shown"
         )
-    return f"no monotone relation between {x} and {y} is shown"
+    return f"no monotone relation between {x} and {y} could be shown"
 
 
 def _correlation_support(row: Mapping[Any, Any]) -> list[str]:

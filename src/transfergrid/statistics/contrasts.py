@@ -73,11 +73,17 @@ class Contrast:
         df: Degrees of freedom of the t distribution.
         low: Lower bound of the two-sided interval, not adjusted for multiplicity.
         high: Upper bound.
-        p: p-value of the test that `method` names.
-        p_adjusted: p after Holm's method within the question; NaN before `adjust`.
+        p_difference: p-value of no difference.
+        p_difference_adjusted: The same by Holm's method within the question; NaN before `adjust`.
+        p_equivalence: p-value of a difference of at least the margin; NaN without a margin.
+        p_equivalence_adjusted: The same by Holm's method; NaN before `adjust`.
         method: Variance and test.
         margin: Largest difference that counts as equivalent; NaN if none was stated.
-        verdict: "higher" (a above b), "lower", "equivalent" or "undecided".
+        verdict: "higher" (a above b), "lower", "equivalent", "different within margin" or
+            "undecided".
+        verdict_rests_on: Name of the p-value, before its adjustment, that the verdict rests on;
+            an undecided row names that of the question's own test, which is equivalence where
+            there is a margin.
         power: Power of the test that `method` names, at the variance measured and before Holm's
             adjustment: to show equivalence within the margin if there is truly no difference;
             without a margin, to find a true difference of `effect`.
@@ -85,7 +91,6 @@ class Contrast:
             variance alone is too large; NaN with one seed.
         conditional_on: What the interval takes as given.
         seeds: The seeds used; not a column.
-        p_difference: p-value of no difference; not a column. It is `p` without a margin.
     """
 
     contrast: str
@@ -104,16 +109,18 @@ class Contrast:
     df: float
     low: float
     high: float
-    p: float
-    p_adjusted: float
+    p_difference: float
+    p_difference_adjusted: float
+    p_equivalence: float
+    p_equivalence_adjusted: float
     method: str
     margin: float
     verdict: str
+    verdict_rests_on: str
     power: float
     seeds_needed: float
     conditional_on: str
     seeds: tuple[int, ...]
-    p_difference: float
 
     @property
     def se(self) -> float:
@@ -127,9 +134,7 @@ class Contrast:
         return {name: getattr(self, name) for name in CONTRAST_COLUMNS}
 
 
-CONTRAST_COLUMNS = tuple(
-    field.name for field in fields(Contrast) if field.name not in ("seeds", "p_difference")
-)
+CONTRAST_COLUMNS = tuple(field.name for field in fields(Contrast) if field.name != "seeds")
 """The columns of tables/contrasts.csv."""
 
 
@@ -185,8 +190,10 @@ def contrast_of_influences(
 def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]:
     """Adjust p-values by Holm's method within each question and give the final verdicts.
 
-    "equivalent" needs a stated margin and an adjusted p of equivalence below alpha. Otherwise
-    "higher" or "lower" needs a p of no difference, adjusted over the same question, below alpha.
+    "equivalent" needs a stated margin and an adjusted p of equivalence below alpha; where the
+    interval excludes 0 all the same, it is "different within margin". Otherwise "higher" or
+    "lower" needs an adjusted p of no difference below alpha. Each kind of p is adjusted over the
+    rows of the question that have one.
 
     Args:
         contrasts: Rows of any number of questions.
@@ -198,20 +205,28 @@ def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]
     rows = list(contrasts)
     for question in {row.question for row in rows}:
         own = [i for i, row in enumerate(rows) if row.question == question]
-        main = holm([rows[i].p for i in own])
-        plain = holm([rows[i].p_difference for i in own])
-        for i, p_main, p_plain in zip(own, map(float, main), map(float, plain), strict=True):
-            verdict = _verdict(rows[i], p_main, p_plain, alpha)
-            rows[i] = replace(rows[i], p_adjusted=p_main, verdict=verdict)
+        apart = holm([rows[i].p_difference for i in own])
+        alike = holm([rows[i].p_equivalence for i in own])
+        for place, i in enumerate(own):
+            row = replace(
+                rows[i],
+                p_difference_adjusted=float(apart[place]),
+                p_equivalence_adjusted=float(alike[place]),
+            )
+            rows[i] = _judged(row, alpha)
     return rows
 
 
-def _verdict(row: Contrast, p_main: float, p_difference: float, alpha: float) -> str:
-    if not math.isnan(row.margin) and p_main < alpha:
-        return "equivalent"
-    if p_difference < alpha:  # False for NaN
-        return "higher" if row.estimate > 0 else "lower"
-    return "undecided"
+def _judged(row: Contrast, alpha: float) -> Contrast:
+    """Return the row with the verdict of its adjusted p-values; comparing NaN is False."""
+    rests_on = "p_difference" if math.isnan(row.margin) else "p_equivalence"
+    verdict = "undecided"
+    if row.p_equivalence_adjusted < alpha:
+        apart = row.low > 0 or row.high < 0
+        verdict = "different within margin" if apart else "equivalent"
+    elif row.p_difference_adjusted < alpha:
+        verdict, rests_on = ("higher" if row.estimate > 0 else "lower"), "p_difference"
+    return replace(row, verdict=verdict, verdict_rests_on=rests_on)
 
 
 def _common(
@@ -260,7 +275,7 @@ def _contrast(
 ) -> Contrast:
     se, df = result.se, result.df
     one_seed = math.isnan(result.variance_seed)
-    low = high = p_difference = p = power = needed = math.nan
+    low = high = p_difference = p_equivalence = power = needed = math.nan
     parts = "patient variance" if one_seed else "patient and seed variance, Satterthwaite"
     method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
     if se > _ROUNDING:
@@ -268,12 +283,13 @@ def _contrast(
         # With hardly any degrees of freedom the arm is astronomic; a difference is within one.
         low, high = max(result.estimate - arm, -1.0), min(result.estimate + arm, 1.0)
         p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))
-        p = p_difference if margin is None else tost(result.estimate, se, df, margin)
+        if margin is not None:
+            p_equivalence = tost(result.estimate, se, df, margin)
         aim = (effect if margin is None else margin, margin is not None, alpha)
         power, needed = power_of(result, *aim), seeds_needed(result, *aim)
     else:
         method = "no variance to judge by"
-    row = Contrast(
+    return Contrast(
         contrast=names.contrast,
         question=names.question,
         metric=names.metric,
@@ -290,15 +306,16 @@ def _contrast(
         df=df,
         low=low,
         high=high,
-        p=p,
-        p_adjusted=math.nan,
+        p_difference=p_difference,
+        p_difference_adjusted=math.nan,
+        p_equivalence=p_equivalence,
+        p_equivalence_adjusted=math.nan,
         method=method,
         margin=math.nan if margin is None else margin,
         verdict="undecided",
+        verdict_rests_on="p_difference" if margin is None else "p_equivalence",
         power=power,
         seeds_needed=needed,
         conditional_on="; ".join(([ONE_SEED] if one_seed else []) + list(names.conditional_on)),
         seeds=(),
-        p_difference=p_difference,
     )
-    return replace(row, verdict=_verdict(row, p, p_difference, alpha))

@@ -122,7 +122,7 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
                 se=other.se,
                 low=other.low,
                 high=other.high,
-                p=other.p,
+                p=other.p_difference,
                 method=other.method,
             )
 

@@ -19,8 +19,7 @@ from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
-HIDDEN = {"seeds", "p_difference"}
-CONTRASTS = [name for name in Contrast.__dataclass_fields__ if name not in HIDDEN]
+CONTRASTS = [name for name in Contrast.__dataclass_fields__ if name != "seeds"]
 COLUMNS = {
     "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
     "sources": list(SOURCES),

@@ -28,11 +28,14 @@ CONTRAST: dict[str, Any] = {
     "estimate": 0.034,
     "low": 0.012,
     "high": 0.056,
-    "p": 0.0031,
-    "p_adjusted": 0.0093,
+    "p_difference": 0.0031,
+    "p_difference_adjusted": 0.0093,
+    "p_equivalence": math.nan,
+    "p_equivalence_adjusted": math.nan,
     "method": "paired t",
     "margin": math.nan,
     "verdict": "higher",
+    "verdict_rests_on": "p_difference",
     "conditional_on": "one released weight file",
 }
 CORRELATION: dict[str, Any] = {
@@ -54,8 +57,7 @@ def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
     assert answer.number == "+0.034 (+0.012 to +0.056)"
     support = " · ".join(answer.support)
     for part in (
-        "p = 0.003",
-        "adjusted p = 0.009",
+        "test of a difference: p = 0.003, adjusted p = 0.009",
         "1 pair of networks",
         "3 seeds",
         "234 studies of 200 patients in chest's test split",
@@ -72,14 +74,19 @@ def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
     ("verdict", "margin", "finding"),
     [
         ("lower", math.nan, "imagenet scores below random"),
-        ("undecided", math.nan, "no difference between imagenet and random is shown"),
+        ("undecided", math.nan, "no difference between imagenet and random could be shown"),
         (
             "undecided",
             0.02,
-            "neither a difference nor equivalence within ±0.02 between imagenet and random is "
-            "shown",
+            "neither a difference nor equivalence within ±0.02 between imagenet and random could "
+            "be shown",
         ),
         ("equivalent", 0.02, "imagenet and random are equivalent within ±0.02"),
+        (
+            "different within margin",
+            0.02,
+            "imagenet and random are different, but by less than the margin (±0.02)",
+        ),
     ],
 )
 def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: str) -> None:
@@ -88,9 +95,24 @@ def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: st
 
 
 @pytest.mark.parametrize(
+    ("rests_on", "first"),
+    [("p_difference", "test of a difference: p < 0.001"), ("p_equivalence", "test of equivalence")],
+)
+def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first: str) -> None:
+    row = {**CONTRAST, "p_difference": 1e-5, "p_equivalence": 0.997, "margin": 0.01}
+    row |= {"p_equivalence_adjusted": 1.0, "verdict_rests_on": rests_on}
+    told = contrast_answer(row, "resnet18", 0.95).support[:2]
+    assert told[0].startswith(first)
+    assert sorted(told) == [
+        "test of a difference: p < 0.001, adjusted p = 0.009",
+        "test of equivalence: p = 0.997, adjusted p = 1.000",
+    ]
+
+
+@pytest.mark.parametrize(
     ("low", "rho", "high", "finding"),
     [
-        (-0.45, 0.06, 0.54, "no monotone relation between number of parameters and AUROC is shown"),
+        (-0.45, 0.06, 0.54, "no monotone relation between number of parameters and AUROC could be"),
         (0.1, 0.5, 0.8, "AUROC rises with the number of parameters"),
         (-0.8, -0.5, -0.1, "AUROC falls with the number of parameters"),
         (math.nan, 1.0, math.nan, "no monotone relation between number of parameters and AUROC"),
@@ -137,7 +159,7 @@ def test_a_correlations_verdict_decides_what_is_said(
 )
 def test_power_and_the_seeds_that_it_would_take(seeds: object, words: str) -> None:
     row = {**CONTRAST, "power": 0.414, "seeds_needed": seeds}
-    assert contrast_answer(row, "resnet18", 0.95).support[2:4] == ("power 41 %", words)
+    assert contrast_answer(row, "resnet18", 0.95).support[1:3] == ("power 41 %", words)
 
 
 def test_quantities_stand_under_their_question() -> None:

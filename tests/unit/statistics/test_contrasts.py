@@ -23,7 +23,8 @@ from transfergrid.statistics.power import difference_power, equivalence_power
 NAMES = Names("boost", "Does pretraining help?", "phantom", "shapes", "random")
 COLUMNS = (
     "contrast,question,metric,dataset,a,b,n_cells,n_seeds,n_studies,n_patients,estimate,"
-    "se_patient,se_seed,df,low,high,p,p_adjusted,method,margin,verdict,power,seeds_needed,"
+    "se_patient,se_seed,df,low,high,p_difference,p_difference_adjusted,p_equivalence,"
+    "p_equivalence_adjusted,method,margin,verdict,verdict_rests_on,power,seeds_needed,"
     "conditional_on"
 )
 
@@ -71,10 +72,10 @@ def test_estimate_is_the_difference_of_seed_means() -> None:
     assert (found.n_cells, found.n_seeds, found.n_studies, found.n_patients) == (1, 3, 160, 80)
     assert found.low < found.estimate < found.high
     assert ",".join(found.row()) == COLUMNS
-    assert found.verdict == "higher" and found.conditional_on == ""
+    assert adjust([found])[0].verdict == "higher" and found.conditional_on == ""
     swapped, _ = paired_contrast(b, a, labels, patient, [0, 1], NAMES)
-    assert swapped is not None and swapped.verdict == "lower"
-    assert swapped.estimate == -found.estimate and swapped.p == found.p
+    assert swapped is not None and adjust([swapped])[0].verdict == "lower"
+    assert swapped.estimate == -found.estimate and swapped.p_difference == found.p_difference
 
 
 def test_one_seed_is_delong_and_says_what_it_takes_as_given() -> None:
@@ -91,7 +92,8 @@ def test_one_seed_is_delong_and_says_what_it_takes_as_given() -> None:
         (found.estimate - critical, found.estimate + critical)
     )
     tails = stats.t(159, scale=np.sqrt(variance)).cdf([-found.estimate, found.estimate])
-    assert found.p == pytest.approx(2 * tails.min())
+    assert found.p_difference == pytest.approx(2 * tails.min())
+    assert math.isnan(found.p_equivalence)
     assert found.conditional_on == f"{ONE_SEED}; one file of weights"
     assert ONE_SEED == "conditional on this seed"
 
@@ -161,31 +163,35 @@ def test_no_variance_gives_no_verdict() -> None:
     still = {s: Influence(0.8, np.arange(5), np.zeros(5)) for s in range(3)}
     found, _ = contrast_of_influences([(still, still)], NAMES, 5, margin=0.01)
     assert found is not None
-    assert found.estimate == 0 and math.isnan(found.low) and math.isnan(found.p)
+    assert found.estimate == 0
+    assert np.isnan([found.low, found.p_difference, found.p_equivalence]).all()
     assert found.verdict == "undecided" and found.method == "no variance to judge by"
 
 
 @pytest.mark.parametrize(
-    ("gap", "margin", "verdict"),
+    ("gap", "margin", "verdict", "rests_on"),
     [
-        (0.0, 0.02, "equivalent"),
-        (0.005, 0.02, "equivalent"),  # surely different, and surely by less than the margin
-        (0.05, 0.02, "higher"),
-        (-0.05, 0.02, "lower"),
-        (0.0, 0.001, "undecided"),
-        (0.0, None, "undecided"),
-        (0.05, None, "higher"),
+        (0.0, 0.02, "equivalent", "p_equivalence"),
+        (0.005, 0.02, "different within margin", "p_equivalence"),
+        (-0.005, 0.02, "different within margin", "p_equivalence"),
+        (0.05, 0.02, "higher", "p_difference"),
+        (-0.05, 0.02, "lower", "p_difference"),
+        (0.0, 0.001, "undecided", "p_equivalence"),
+        (0.0, None, "undecided", "p_difference"),
+        (0.05, None, "higher", "p_difference"),
     ],
 )
-def test_verdicts(gap: float, margin: float | None, verdict: str) -> None:
+def test_verdicts(gap: float, margin: float | None, verdict: str, rests_on: str) -> None:
     values = 0.001 * np.random.default_rng(0).normal(size=(2, 50)) / np.sqrt(2)
     values *= 0.2 if margin == 0.02 else 1.0
     a = {0: Influence(0.8 + gap, np.arange(50), values[0])}
     b = {0: Influence(0.8, np.arange(50), values[1])}
     found, _ = contrast_of_influences([(a, b)], NAMES, 50, margin=margin)
     assert found is not None
-    assert found.verdict == verdict
-    assert adjust([found])[0].verdict == verdict
+    (found,) = adjust([found])
+    assert (found.verdict, found.verdict_rests_on) == (verdict, rests_on)
+    decisive = {"p_difference": found.p_difference, "p_equivalence": found.p_equivalence}[rests_on]
+    assert (decisive < 0.05) == (verdict != "undecided")
     assert ("TOST" in found.method) == (margin is not None)
     assert math.isnan(found.margin) == (margin is None)
     # With a margin the power is that of showing equivalence, without one of finding the effect.
@@ -203,13 +209,13 @@ def test_a_margin_must_be_positive() -> None:
 
 
 def _row(
-    question: str, p: float, margin: float = math.nan, p_difference: float | None = None
+    question: str, p_difference: float, margin: float = math.nan, p_equivalence: float = math.nan
 ) -> Contrast:
     one = {0: flat(0.8, 0.1)}, {0: flat(0.7, 0.1, seed=1)}
     row, _ = contrast_of_influences([one], replace(NAMES, question=question), 50)
     assert row is not None
-    p_difference = p if p_difference is None else p_difference
-    return replace(row, p=p, p_difference=p_difference, margin=margin)
+    row = replace(row, p_difference=p_difference, p_equivalence=p_equivalence, margin=margin)
+    return replace(row, low=-1.0, high=1.0)
 
 
 def test_p_values_are_adjusted_within_each_question() -> None:
@@ -221,7 +227,7 @@ def test_p_values_are_adjusted_within_each_question() -> None:
         math.nan,
         *multipletests(second, method="holm")[1],
     ]
-    np.testing.assert_allclose([row.p_adjusted for row in found], expected)
+    np.testing.assert_allclose([row.p_difference_adjusted for row in found], expected)
     assert [row.verdict for row in found] == [
         "higher",
         "higher",
@@ -234,9 +240,10 @@ def test_p_values_are_adjusted_within_each_question() -> None:
 
 
 def test_equivalence_and_difference_are_adjusted_apart() -> None:
-    rows = [_row("q", 0.03, 0.01, 0.9), _row("q", 0.2, 0.01, 0.02), _row("q", 0.001, 0.01, 0.6)]
+    rows = [_row("q", 0.9, 0.01, 0.03), _row("q", 0.02, 0.01, 0.2), _row("q", 0.6, 0.01, 0.001)]
     found = adjust(rows)
-    assert [row.p_adjusted for row in found] == pytest.approx([0.06, 0.2, 0.003])
+    assert [row.p_equivalence_adjusted for row in found] == pytest.approx([0.06, 0.2, 0.003])
+    assert [row.p_difference_adjusted for row in found] == pytest.approx([1.0, 0.06, 1.0])
     # 3 x 0.02 is not below 0.05.
     assert [row.verdict for row in found] == ["undecided", "undecided", "equivalent"]
     alone = adjust([rows[1]])

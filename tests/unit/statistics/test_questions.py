@@ -50,7 +50,9 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
         assert row["estimate"] == pytest.approx(boosts[architecture], abs=1e-12)
         assert (row["n_seeds"], row["n_cells"], row["n_patients"]) == (2, 1, STUDIES)
         assert row["conditional_on"] == "one released weight file"
-        assert row["p_adjusted"] >= row["p"]
+        assert row["p_difference_adjusted"] >= row["p_difference"]
+        assert np.isnan(row["p_equivalence"]) and np.isnan(row["p_equivalence_adjusted"])
+        assert row["verdict_rests_on"] == "p_difference"
     (mean,) = contrasts[contrasts["n_cells"] == 3].to_dict("records")
     assert mean["contrast"] == "mean of 3 architectures, drop0 films p: imagenet - random"
     assert mean["estimate"] == pytest.approx(boosts.mean(), abs=1e-12)
@@ -106,7 +108,7 @@ def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> No
     assert two["estimate"].iloc[2] == pytest.approx(two["estimate"].iloc[:2].mean(), abs=1e-12)
     one = answered("large", "middle")
     assert list(one["contrast"]) == ["small drop0 films p: imagenet - random"]
-    assert one["p_adjusted"].item() == one["p"].item()  # counted once
+    assert one["p_difference_adjusted"].item() == one["p_difference"].item()  # counted once
 
 
 def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
@@ -257,9 +259,10 @@ def test_contrasts_are_those_of_the_textbook(tmp_path: Path) -> None:
             recomputed.contrast(some, TASKS, margin) for some in (pairs[:1], pairs[1:], pairs)
         ]
         own = contrasts[contrasts["question"] == question]
-        for name in ("estimate", "se_patient", "se_seed", "df", "low", "high", "p"):
+        for name in expected[0]:
             np.testing.assert_allclose(own[name], [row[name] for row in expected], rtol=1e-9)
-        adjusted = recomputed.holm([row["p"] for row in expected])
-        np.testing.assert_allclose(own["p_adjusted"], adjusted, rtol=1e-9)
+        for name in ("p_difference", "p_equivalence"):
+            adjusted = recomputed.holm([row[name] for row in expected])
+            np.testing.assert_allclose(own[f"{name}_adjusted"], adjusted, rtol=1e-9)
         assert list(own["verdict"]) == recomputed.verdicts(expected)
     assert (contrasts["se_seed"] > 0).any() and len(set(contrasts["verdict"])) > 1
