@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from transfergrid.planning.stamps import replaced_by
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import short_hash
@@ -20,17 +21,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     output: Path = arguments.output
-    owner_and_stage, _, digest = output.name.rpartition(".")
     planned = arguments.scratch / output.name
     if not planned.is_file():
         raise UserError(f"stamp {output.name} was not planned by this run; run snakemake again.")
     text = planned.read_text(encoding="utf-8")
-    if short_hash(json.loads(text)) != digest:
+    if short_hash(json.loads(text)) != output.name.rpartition(".")[2]:
         raise UserError(f"{planned} was edited by hand; delete it and run snakemake again.")
     write_text(output, text)
-    for sibling in output.parent.glob(f"{owner_and_stage}.*"):
-        if sibling.name != output.name:
-            sibling.unlink(missing_ok=True)
+    for old in replaced_by(output):
+        old.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

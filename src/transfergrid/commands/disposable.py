@@ -32,6 +32,7 @@ from transfergrid.planning.plan import (
     Plan,
     PlannedStudy,
 )
+from transfergrid.planning.stamps import LOCATION, stamps_in
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.live import FILE
 from transfergrid.runtime.locks import exclusive
@@ -209,7 +210,7 @@ def _ensemble_items(study: PlannedStudy, results: Path, locked: set[str]) -> Ite
             continue
         reason = _LOCKED if f"{study.name}/ensemble/{cell}" in locked else ""
         if cell not in named:
-            found = (folder, *sorted(logs.glob(f"{cell}.*")))
+            found = (folder, *_logs_of(cell, logs))
             yield Item("ensemble", f"{study.name}/{cell}", found, in_use=reason)
             continue
         for selection, inner in sorted(folders(folder).items()):
@@ -218,12 +219,21 @@ def _ensemble_items(study: PlannedStudy, results: Path, locked: set[str]) -> Ite
                 yield Item("ensemble", f"{study.name}/{cell}/{selection}", found, in_use=reason)
 
 
+def _logs_of(cell: str, room: Path) -> list[Path]:
+    names = sorted(os.listdir(room)) if room.is_dir() else []
+    return [
+        room / name
+        for name in names
+        if re.fullmatch(rf"{re.escape(cell)}\.({SELECTION})\.log", name)
+    ]
+
+
 def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:
     room = results / "stamps"
     if room.is_symlink():
         return
-    for path in sorted(room.glob("*.location.*")):
-        if path.name.rsplit(".", 2)[0] not in needed and path.name not in needed:
+    for name, path in stamps_in(room):
+        if name.stage == LOCATION and name.owner not in needed and path.name not in needed:
             yield Item("note", path.name, (path,))
 
 

@@ -14,6 +14,7 @@ from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.text import aligned, cells, size
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import CELL, Plan
+from transfergrid.planning.stamps import stamps_in
 from transfergrid.runtime.errors import UserError
 
 _ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
@@ -122,9 +123,10 @@ def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:
 def _other_studies(plan: Plan, results: Path) -> dict[str, set[str]]:
     """Return the cells that studies beside the given ones had when they last ran."""
     found: dict[str, set[str]] = {}
-    for path in sorted((results / "stamps").glob("*.tables.*")):
-        study = path.name.split(".")[0]
+    for name, path in stamps_in(results / "stamps"):
+        if name.stage != "tables" or name.owner in plan.studies:
+            continue
         content = read_json_or_none(path)
-        if study not in plan.studies and isinstance(content, dict):
-            found[study] = {entry["cell"] for entry in content.get("cells", [])}
+        if isinstance(content, dict):
+            found[name.owner] = {entry["cell"] for entry in content.get("cells", [])}
     return found

@@ -13,6 +13,7 @@ from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
 from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
 from transfergrid.planning.plan import FIGURES, STAGES, TABLES, Plan, PlannedStudy
+from transfergrid.planning.stamps import replaced_by
 
 AFTER = {
     "tables": "ensemble",
@@ -99,8 +100,7 @@ def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
 
 def earlier_stamps(stamp: Path) -> list[Path]:
     """Return the stamps on disk that a planned one replaces, the newest last."""
-    siblings = stamp.parent.glob(f"{stamp.name.rpartition('.')[0]}.*")
-    return sorted(siblings, key=lambda path: path.stat().st_mtime_ns)
+    return sorted(replaced_by(stamp), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _stamp_reasons(stamp: Path, content: Mapping[str, object]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.stamps import LOCATION, stamps_in
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 
@@ -19,7 +20,9 @@ def find_note(owner: str, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: There is none.
     """
-    stamps = sorted(folder.glob(f"{owner}.location.*"))
+    stamps = [
+        path for name, path in stamps_in(folder) if (name.owner, name.stage) == (owner, LOCATION)
+    ]
     if not stamps:
         raise UserError(
             f"{owner} is missing and no note in {folder} says where it comes from; run "

@@ -22,6 +22,7 @@ from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.speeds import benchmarked
+from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
@@ -225,7 +226,7 @@ def _stamp(
         for key, value in sorted(content.items())
     ]
     digest = sha256_text("{" + ",".join(parts) + "}")
-    return f"{owner}.{stage}.{digest[:8]}", dict(content)
+    return str(StampName(owner, stage, digest[:8])), dict(content)
 
 
 def plan_study(study: Study) -> PlannedStudy:
@@ -313,7 +314,7 @@ class Plan:
                     notes.setdefault(dataset.regions.id, dataset.regions.location)
             for weights in study.weights.values():
                 notes.setdefault(weights.id, weights.location)
-        return dict(_stamp(owner, "location", note) for owner, note in notes.items())
+        return dict(_stamp(owner, LOCATION, note) for owner, note in notes.items())
 
     @property
     def warnings(self) -> list[str]:
@@ -341,11 +342,11 @@ class Plan:
         for name, content in self.stamps.items():
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))
-        for name in self.notes:
-            # prepare and weights find a note by its owner: the latest is the one that holds.
-            for old in folder.glob(f"{name.rpartition('.')[0]}.*"):
-                if old.name != name:
-                    old.unlink(missing_ok=True)
+        # prepare and weights find a note by its owner: the latest is the one that holds.
+        planned = {stamp.owner: stamp for stamp in map(stamp_name, self.notes) if stamp}
+        for stamp, path in stamps_in(folder):
+            if stamp.owner in planned and planned[stamp.owner].replaces(stamp):
+                path.unlink(missing_ok=True)
 
 
 def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
