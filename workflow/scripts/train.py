@@ -14,6 +14,7 @@ from transfergrid.planning.fingerprint import (
     cell_modules,
     check_plugins,
     check_unchanged,
+    code_files,
     prepare_fingerprint,
     stage_fingerprint,
 )
@@ -105,7 +106,7 @@ def run(
         results,
         device.kind,
         arguments.threads,
-        {**environment_record(), "modules": modules_behind(spec)},
+        {**environment_record(code_files()), "modules": modules_behind(spec)},
         watcher,
         fresh=bool(os.environ.get("TRANSFERGRID_FRESH")),
     )

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.paths import PROJECT, RESOURCES
 from transfergrid.planning.rules import shell_command
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
@@ -89,6 +89,18 @@ def cell_modules(kind: str) -> dict[str, dict[str, str]]:
         }
         for stage, modules in roots.items()
     }
+
+
+def code_files(project: Path = PROJECT) -> list[Path]:
+    """Return the files and folders of the project that a result depends on.
+
+    The modules of every stage, the workflow and what it looks up: no command that only tells of
+    results, no documentation, no test.
+    """
+    roots = {module for modules in STAGES.values() for module in modules}
+    roots |= {"data.cache", *READERS.values()}
+    modules = [path for name in closure(_named(roots)) if (path := _file(name))]
+    return [*modules, project / "Snakefile", project / "workflow", project / "resources"]
 
 
 def plugin_fingerprint(reference: str) -> str:

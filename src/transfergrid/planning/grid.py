@@ -44,6 +44,35 @@ def expand(config: Mapping[str, Any], source: str) -> list[Point]:
     return _slice(whole_grid(config, source), config["only"], source)
 
 
+@dataclass(frozen=True)
+class Slice:
+    """What `only` has taken of a grid.
+
+    Attributes:
+        whole: Cells of the whole grid.
+        kept: Cells of the slice.
+        left_out: By plural of the axis the values that the slice has no cell of.
+    """
+
+    whole: int
+    kept: int
+    left_out: Mapping[str, list[Any]]
+
+
+def slice_of(config: Mapping[str, Any], source: str) -> Slice | None:
+    """Return what a study's slice leaves out, None where its cells are the whole grid's."""
+    whole, kept = whole_grid(config, source), expand(config, source)
+    if len(whole) == len(kept):
+        return None
+    left_out = {}
+    for axis, plural in AXES.items():
+        there = {getattr(point, axis) for point in kept}
+        values = dict.fromkeys(getattr(point, axis) for point in whole)
+        if lost := [value for value in values if value not in there]:
+            left_out[plural] = lost
+    return Slice(len(whole), len(kept), left_out)
+
+
 def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
     """Return the points of all blocks in order, each once, whatever the slice.
 

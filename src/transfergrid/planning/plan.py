@@ -9,7 +9,7 @@ writing one removes its siblings, so a change that is taken back is seen as well
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
-from transfergrid.planning.grid import Point, whole_grid
+from transfergrid.planning.grid import Point, slice_of, whole_grid
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
@@ -73,6 +73,7 @@ class PlannedStudy:
         datasets: Resolved data sets by name.
         weights: Seedless weights by id.
         warnings: Sentences for the user.
+        unasked: Questions that a slice leaves out.
     """
 
     study: Study
@@ -82,6 +83,7 @@ class PlannedStudy:
     datasets: Mapping[str, Dataset]
     weights: Mapping[str, Weights]
     warnings: tuple[str, ...]
+    unasked: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -194,6 +196,15 @@ class PlannedStudy:
             "cams": [cell.name for cell in self.cam_cells],
         }
 
+    def _slice_content(self) -> dict[str, Any] | None:
+        found = slice_of(self.study.config, str(self.study.source))
+        return {**asdict(found), "questions": list(self.unasked)} if found else None
+
+    def _source(self) -> str | None:
+        """Return the study's file if the project holds it; no other place is told."""
+        path = self.study.source.resolve()
+        return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else None
+
     def _report_content(self) -> dict[str, Any]:
         config = {key: value for key, value in self.study.config.items() if key != "device"}
         # Where data lie on this machine is nobody's business in a published page.
@@ -208,6 +219,8 @@ class PlannedStudy:
             "description": config["description"],
             "recipes": {name: recipe.to_dict() for name, recipe in self.study.recipes.items()},
             "resolved": config,
+            "slice": self._slice_content(),
+            "source": self._source(),
             "benchmark": [row.cells() for row in benchmarked()],
             "templates": {
                 path.name: sha256_file(path)
@@ -236,7 +249,9 @@ def plan_study(study: Study) -> PlannedStudy:
     check_questions(study, whole_grid(study.config, str(study.source)))
     _check_selections(study, targets)
     points = {cell.point for cell in targets}
+    asked = [str(question["name"]) for question in study.config["questions"]]
     study, lost = fit_to_slice(study, points)
+    kept = {question["name"] for question in study.config["questions"]}
     others = [cell for point, cell in builder.cells.items() if point not in points]
     return PlannedStudy(
         study=study,
@@ -246,6 +261,7 @@ def plan_study(study: Study) -> PlannedStudy:
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
         warnings=(*builder.warnings, *lost),
+        unasked=tuple(name for name in asked if name not in kept),
     )
 
 

@@ -65,6 +65,7 @@ def notes(
     targets = {name: card for name, card in cards.items() if name in set(cells["dataset"])}
     found = [
         _phantom(targets),
+        _slice(study.get("slice")),
         _unfinished(cells, snapshot),
         _patients(targets),
         _one_seed(cells),
@@ -90,6 +91,25 @@ def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
         f"The test images of {listing(drawn)} are drawn by a program. This page proves that the "
         "machinery works; it makes no medical claim.",
     )
+
+
+def _slice(part: Mapping[str, Any] | None) -> Note | None:
+    """Say what a slice of a study leaves out."""
+    if not part:
+        return None
+    text = (
+        f"This page holds {part['kept']} of the study's {plural(part['whole'], 'cell')}, those "
+        "that the option `only` asked for."
+    )
+    lost = [
+        f"{axis} {listing([str(value) for value in values])}"
+        for axis, values in part["left_out"].items()
+    ]
+    if lost:
+        text += f" Left out: {'; '.join(lost)}."
+    if part["questions"]:
+        text += f" Without them there is no answer to: {listing(list(part['questions']))}."
+    return Note("warning", "A slice of the study", text)
 
 
 def _unfinished(cells: pd.DataFrame, snapshot: Snapshot | None) -> Note | None:

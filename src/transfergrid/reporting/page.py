@@ -17,7 +17,8 @@ import yaml
 from markupsafe import Markup
 
 from transfergrid import __version__
-from transfergrid.planning.paths import TEMPLATES
+from transfergrid.planning.fingerprint import code_files
+from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.reporting import answers, captions, claims, costs, methods, notes, style, words
 from transfergrid.reporting.cell_sections import grouped, sections
 from transfergrid.reporting.citations import citations
@@ -109,11 +110,16 @@ def read_report(
         cards=read_cards(study, results),
         records={name: read_record(name, results) for name in names},
         figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
-        environment=environment_record(),
+        environment=environment_record(_behind(study)),
         version=__version__,
         snapshot=snapshot,
         maps={name: map_tiles(folder / "cams" / f"{name}.npz") for name in names if asked},
     )
+
+
+def _behind(study: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a change of would make the study's results other ones."""
+    return [*code_files(), *([PROJECT / study["source"]] if study.get("source") else [])]
 
 
 def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
@@ -161,6 +167,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "study": study,
         "report": report,
         "kind": "snapshot" if report.snapshot else "report",
+        "part": " of a slice" if study.get("slice") else "",
         "primary": report.primary,
         "level": words.level(data.confidence),
         "summary": [*notes.summary(cells), *costs.totals(spent)],

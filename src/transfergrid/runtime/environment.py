@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -30,14 +31,18 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def environment_record() -> dict[str, object]:
+def environment_record(behind: Iterable[Path] = ()) -> dict[str, object]:
     """Return versions, commit, processor and core count of this process as plain JSON values.
 
     No host name, user name or path is recorded: results are meant to be published.
+
+    Args:
+        behind: The files and folders that results depend on. ``uncommitted_changes`` speaks of
+            these alone; by default of the whole repository.
     """
     # Installed into a virtual environment inside somebody's repository, that commit is not ours.
     ours = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
-    status = _git("status", "--porcelain") if ours else None
+    status = _git("status", "--porcelain", "--", *map(str, behind)) if ours else None
     return {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},

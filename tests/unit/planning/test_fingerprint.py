@@ -8,7 +8,13 @@ import grimp
 import pytest
 
 from transfergrid.planning import fingerprint
-from transfergrid.planning.fingerprint import STAGES, canonical_syntax, closure, plugin_fingerprint
+from transfergrid.planning.fingerprint import (
+    STAGES,
+    canonical_syntax,
+    closure,
+    code_files,
+    plugin_fingerprint,
+)
 from transfergrid.planning.paths import PROJECT
 from transfergrid.runtime.errors import UserError
 
@@ -159,3 +165,14 @@ TRAIN_CLOSURE = [
 def test_what_training_depends_on_is_pinned() -> None:
     found = [m.removeprefix("transfergrid.") for m in closure(["transfergrid.training.loop"])]
     assert found == TRAIN_CLOSURE
+
+
+def test_results_depend_on_no_command_and_no_documentation() -> None:
+    found = {path.relative_to(PROJECT) for path in code_files()}
+    names = {str(path) for path in found}
+    source = Path("src") / "transfergrid"
+    for module in ("training/loop.py", "data/chexpert.py", "statistics/contrasts.py"):
+        assert str(source / module) in names
+    assert {"Snakefile", "workflow", "resources"} <= names
+    assert not any(path.is_relative_to(source / "commands") for path in found)
+    assert all((PROJECT / path).exists() for path in found)

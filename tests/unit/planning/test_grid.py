@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfergrid.planning.grid import Point, expand
+from transfergrid.planning.grid import Point, Slice, expand, slice_of
 from transfergrid.runtime.errors import UserError
 
 NONE: dict[str, list[Any]] = {
@@ -84,3 +84,11 @@ def test_a_value_that_another_part_of_the_grid_has_is_no_mistake() -> None:
         expand({**cuts, "only": {**cuts["only"], "architectures": ["b"], "truncations": [2]}}, "s")
         == []
     )
+
+
+def test_a_slice_knows_what_it_leaves_out() -> None:
+    whole = study(block())
+    assert slice_of(whole, "s") is None
+    assert slice_of({**whole, "only": {**NONE, "seeds": ["0", "1", "2"]}}, "s") is None
+    part = {**whole, "only": {**NONE, "architectures": ["b"], "seeds": [1, 2]}}
+    assert slice_of(part, "s") == Slice(24, 8, {"architectures": ["a"], "seeds": [0]})

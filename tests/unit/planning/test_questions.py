@@ -69,6 +69,9 @@ def test_a_slice_leaves_out_what_it_has_no_cells_for(
 ) -> None:
     study = planned(tmp_path, {**ASKS, "only": only})
     assert [question["name"] for question in study.study.config["questions"]] == kept
+    told = study.stamps["report"][1]["slice"]
+    assert told["kept"] == len(study.targets) < told["whole"]
+    assert sorted([*told["questions"], *kept]) == sorted(ALL)
     assert len(study.warnings) == len(words)
     for warning, pattern in zip(study.warnings, words, strict=True):
         assert re.search(pattern, warning), warning
@@ -76,6 +79,12 @@ def test_a_slice_leaves_out_what_it_has_no_cells_for(
     maps = not any("activation maps" in warning for warning in study.warnings)
     assert bool(study.cam_cells) is maps
     assert ("cams" in study.stamps) is maps
+
+
+def test_the_report_of_a_whole_study_names_no_slice(tmp_path: Path) -> None:
+    content = planned(tmp_path, ASKS).stamps["report"][1]
+    assert content["slice"] is None
+    assert content["source"] is None  # the file lies outside the project
 
 
 def test_the_boost_is_that_of_the_first_contrast_or_of_none(tmp_path: Path) -> None:

@@ -262,6 +262,19 @@ def test_a_snapshot_and_unknown_patients_say_so(report: ReportInput) -> None:
     assert "No figure has been drawn" in words
 
 
+def test_a_slice_says_what_it_leaves_out(report: ReportInput, page: Page) -> None:
+    assert "slice of the study" not in page.words
+    part = {"whole": 48, "kept": 24, "questions": ["size"]}
+    part |= {"left_out": {"architectures": ["vgg16"], "seeds": [2, 3]}}
+    words = Page(render(replace(report, study={**report.study, "slice": part}))).words
+    assert "TransferGrid report of a slice" in words
+    assert (
+        "A slice of the study. This page holds 24 of the study's 48 cells, those that the option "
+        "`only` asked for. Left out: architectures vgg16; seeds 2 and 3. Without them there is no "
+        "answer to: size."
+    ) in words
+
+
 def test_a_study_without_questions_sources_or_failures(report: ReportInput) -> None:
     cells = report.tables["cells"]
     empty = {

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -42,11 +43,11 @@ def test_the_record_is_json_and_names_neither_host_nor_path():
     assert str(SOURCE) not in text
 
 
-def record_in(folder: Path) -> dict[str, object]:
+def record_in(folder: Path, behind: Sequence[Path] = ()) -> dict[str, object]:
     """Return the record of a copy of the package that lies in `folder`."""
     program = (
         "import json; from transfergrid.runtime.environment import environment_record;"
-        "print(json.dumps(environment_record()))"
+        f"print(json.dumps(environment_record({[str(path) for path in behind]})))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -86,3 +87,23 @@ def test_the_commit_is_recorded_for_our_own_repository_only(tmp_path):
 
     (package / "new.py").write_text("")
     assert record_in(tmp_path)["uncommitted_changes"] is True
+
+
+def test_only_files_that_a_result_depends_on_count_as_changes(tmp_path):
+    package = tmp_path / "transfergrid"
+    shutil.copytree(SOURCE / "runtime", package / "runtime")
+    shutil.copy(SOURCE / "__init__.py", package)
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
+    (tmp_path / "README.md").write_text("one")
+    (tmp_path / "study.yaml").write_text("one")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "ours")
+    behind = [package, tmp_path / "study.yaml", tmp_path / "workflow"]
+    (tmp_path / "README.md").write_text("two")
+    assert record_in(tmp_path, behind)["uncommitted_changes"] is False
+    for path in (tmp_path / "study.yaml", tmp_path / "workflow" / "new.smk"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("two")
+        assert record_in(tmp_path, behind)["uncommitted_changes"] is True
+        path.write_text("one") if path.name == "study.yaml" else path.unlink()
