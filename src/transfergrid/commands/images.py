@@ -7,7 +7,7 @@ import csv
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,15 @@ def count_images(
         card = card or _from_card(folder / "card.json", same)
     try:
         return card or _from_declaration(dataset.declaration, dataset.root)
-    except (OSError, ValueError, KeyError, UnicodeError, struct.error, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        UnicodeError,
+        struct.error,
+        csv.Error,
+        zipfile.BadZipFile,
+    ):
         return None  # what is wrong with the data is not this module's to say
 
 
@@ -139,13 +147,21 @@ def _rows(path: Path) -> int:
 
 
 def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
-    if path.suffix not in (".csv", ".tsv"):
+    separators = {".csv": ",", ".tsv": "\t"}
+    if path.suffix.lower() not in separators:
         return None
-    split, tasks = declaration["split"], len(declaration["label_columns"])
+    separator = declaration["separator"] or separators[path.suffix.lower()]
+    split, labels = declaration["split"], declaration["label_columns"]
+    tasks = len(labels)
+    if declaration["task_kind"] == "multiclass" or declaration["label_separator"]:
+        divider = declaration["label_separator"]
+        cells = set(_column(path, separator, labels[0]))
+        found = {
+            part.strip() for cell in cells for part in (cell.split(divider) if divider else [cell])
+        }
+        tasks = len(found - {"", declaration["no_label"]})
     if "column" in split:
-        with open(path, newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            values = Counter(row[split["column"]] for row in table)
+        values = Counter(_column(path, separator, split["column"]))
         counts = [sum(values[str(v)] for v in split[part]) for part in ("train", "valid", "test")]
     else:
         rows = _rows(path)
@@ -156,3 +172,10 @@ def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
             valid = split["valid"] * (rows - test)
         counts = [rows - round(valid) - round(test), round(valid), round(test)]
     return _images(counts, tasks, exact=False)
+
+
+def _column(path: Path, separator: str, name: str) -> Iterator[str]:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file, delimiter=separator)
+        place = [cell.strip() for cell in next(rows)].index(name.strip())
+        yield from (row[place].strip() for row in rows if len(row) > place)

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data.images import RULES, ImageFiles
+from transfergrid.data.labels import numbers
 from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
 from transfergrid.data.splits import random_split
-from transfergrid.data.table import Table, read_table
+from transfergrid.data.tablefile import Table, read_table
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import seeded
 
@@ -164,7 +165,7 @@ def _rows(table: Table, tasks: tuple[str, ...], options: Mapping[str, Any]) -> p
         study_id=parts["patient_id"] + "/" + parts["study"]
     )
     for task in tasks:
-        labels = renamed.labels(COLUMN_OF[task], _is_published, _NUMBERS)
+        labels = numbers(renamed, COLUMN_OF[task], _is_published, _NUMBERS)
         rows[task] = np.nan_to_num(labels, nan=0.0) if blank == "zero" else labels
     return rows
 

@@ -44,7 +44,7 @@ class Manifest:
     Attributes:
         table: Columns image_id, study_id, patient_id, view and split (str), then one float32
             column a task: in train [0, 1] or NaN (unknown), in valid and test 0, 1 or NaN.
-            Where studies or patients are unknown, their id is the image's.
+            An unknown study's id is the image's, an unknown patient's the study's.
         tasks: The tasks' identifiers, which are the label columns' names.
         score_tasks: Those that the macro AUROC is the mean of.
         task_kind: "multilabel", or "multiclass" with one-hot labels.
@@ -125,8 +125,9 @@ def validate(manifest: Manifest) -> Manifest:
     _check_labels(manifest)
     notes = [*manifest.notes, *_check_classes(manifest)]
     if not manifest.patients_known:
+        unit = "study" if manifest.studies_known else "image"
         notes.append(
-            "Patients are unknown: each image counts as its own patient, so intervals may be too "
+            f"Patients are unknown: each {unit} counts as its own patient, so intervals may be too "
             "narrow and a patient may be in two splits."
         )
     return replace(manifest, notes=tuple(dict.fromkeys(notes)))

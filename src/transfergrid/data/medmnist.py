@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transfergrid.data.manifest import IDS, Manifest, chosen_tasks, identifiers
+from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
+from transfergrid.data.npz_labels import interpret
 from transfergrid.data.store import SPLITS
 from transfergrid.runtime.errors import UserError, listed
 
@@ -60,41 +61,38 @@ class NpzImages:
 def read(options: Mapping[str, Any], root: Path) -> Manifest:
     """Read a MedMNIST .npz, 28 to 224 px, grey or colour.
 
-    Labels (N, 1) of two classes make one multilabel task, "positive"; of more, a multiclass one,
-    "class_0", "class_1", ...; labels (N, C) make C multilabel tasks, "label_0", ...
+    Labels (N,) or (N, 1) of two classes make one multilabel task, "positive"; of more, numbered
+    from 0 or from 1, a multiclass one, "class_0", "class_1", ...; names of classes as text make a
+    multiclass one too; labels (N, C) make C multilabel tasks, "label_0", ..., or, with
+    ``task_kind`` multiclass, are C classes one-hot.
 
     Args:
-        options: The declaration; ``task_names`` replaces the names above.
+        options: The declaration; ``task_names`` replaces the names above, ``task_kind`` decides
+            what the labels may leave open.
         root: The .npz file.
 
     Raises:
-        UserError: No such file, a missing or pickled array, volumes, an unfit number of names, or
-            a label outside the classes.
+        UserError: No such file, a missing or pickled array, volumes, an unfit number of names, a
+            label outside the classes, or labels that may mean two things.
     """
     if not root.is_file():
         raise UserError(f"file {root} does not exist; correct the data set's root.")
     shapes = {split: _image_shape(root, f"{_PREFIX[split]}_images") for split in SPLITS}
     labels = {split: _labels(root, split, shapes[split][0]) for split in SPLITS}
-    if len({array.shape[1] for array in labels.values()}) > 1:
-        raise UserError(f"{root} has labels of different width in its splits; mend the file.")
-    whole = np.concatenate([labels[split] for split in SPLITS])
-    tasks, task_kind, classes = _tasks(root, whole, options.get("task_names"))
-    image_id = [_image_id(split, row) for split in SPLITS for row in range(shapes[split][0])]
-    outside = np.argwhere((whole < 0) | (whole >= classes))
-    if len(outside):
-        row, column = outside[0]
+    if len({(array.shape[1], array.dtype.kind == "U") for array in labels.values()}) > 1:
         raise UserError(
-            f"{root} labels image {image_id[row]} {whole[row, column]}, which is outside the "
-            f"classes; a label is a whole number from 0 to {classes - 1}."
+            f"{root} has labels of different width or kind in its splits; mend the file."
         )
-    truth = whole if task_kind == "multilabel" else np.eye(classes)[whole[:, 0]]
+    whole = np.concatenate([labels[split] for split in SPLITS])
+    image_id = [_image_id(split, row) for split in SPLITS for row in range(shapes[split][0])]
+    truth, tasks, task_kind = interpret(
+        root, whole, image_id, options.get("task_names"), options.get("task_kind")
+    )
     sizes = [shapes[split][0] for split in SPLITS]
     columns = [image_id, image_id, image_id, "", np.repeat(SPLITS, sizes)]
     table = pd.DataFrame(dict(zip(IDS, columns, strict=True)))
     return Manifest(
-        table=pd.concat(
-            [table, pd.DataFrame(truth.astype(np.float32), columns=list(tasks))], axis=1
-        ),
+        table=pd.concat([table, pd.DataFrame(truth, columns=list(tasks))], axis=1),
         tasks=tasks,
         score_tasks=chosen_tasks(options.get("score_tasks"), tasks, "score_tasks"),
         task_kind=task_kind,
@@ -172,7 +170,7 @@ def _map_member(path: Path, key: str) -> npt.NDArray[np.uint8]:
         return np.memmap(unpacked, dtype, mode="r", shape=shape)
 
 
-def _labels(path: Path, split: str, images: int) -> npt.NDArray[np.int64]:
+def _labels(path: Path, split: str, images: int) -> npt.NDArray[Any]:
     key = f"{_PREFIX[split]}_labels"
     archive, member = _open(path, key)
     with archive:
@@ -187,26 +185,10 @@ def _labels(path: Path, split: str, images: int) -> npt.NDArray[np.int64]:
             f"array '{key}' of {path} has shape {array.shape} for {images} images; labels are "
             "(N, 1) or (N, classes)."
         )
+    if array.dtype.kind in "US":
+        return array.astype(str)
     if array.dtype.kind not in "iub":
-        raise UserError(f"array '{key}' of {path} is {array.dtype}; labels are whole numbers.")
-    return array.astype(np.int64)
-
-
-def _tasks(
-    path: Path, labels: npt.NDArray[np.int64], names: Sequence[str] | None
-) -> tuple[tuple[str, ...], str, int]:
-    """Return the tasks, the task kind and the number of classes a label may name."""
-    width, found = labels.shape[1], int(labels.max()) + 1
-    if width > 1:
-        kind, made = "multilabel", [f"label_{i}" for i in range(width)]
-    elif (len(names) if names else found) <= 2:
-        kind, made = "multilabel", ["positive"]
-    else:
-        kind, made = "multiclass", [f"class_{i}" for i in range(len(names) if names else found)]
-    if names and len(names) != len(made):
         raise UserError(
-            f"task_names has {len(names)} name(s) for {path}, whose labels make {len(made)} "
-            "task(s); give as many."
+            f"array '{key}' of {path} is {array.dtype}; labels are whole numbers or classes' names."
         )
-    tasks = identifiers(names or made, "task name")
-    return tasks, kind, 2 if kind == "multilabel" else len(tasks)
+    return array.astype(np.int64)

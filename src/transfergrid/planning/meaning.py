@@ -40,12 +40,33 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
     if low > high:
         raise UserError(f"{where}: smooth_range {[low, high]} is reversed; write the lower first.")
     if settings["kind"] == "csv":
-        if settings["task_kind"] == "multiclass" and len(settings["label_columns"]) > 1:
+        _check_labels(where, settings)
+        _check_split(where, settings["split"])
+
+
+def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
+    columns, separator = settings["label_columns"], settings["label_separator"]
+    if settings["task_kind"] == "multiclass":
+        for key in ("label_separator", "label_values"):
+            if settings[key]:
+                raise UserError(
+                    f"{where}: task_kind multiclass takes one class a cell as it is written, so "
+                    f"{key} has no meaning; remove it, or choose multilabel."
+                )
+        if len(columns) > 1:
             raise UserError(
                 f"{where}: task_kind multiclass takes one column of class names, and label_columns "
-                f"has {len(settings['label_columns'])}; name one, or choose multilabel."
+                f"has {len(columns)}; name one, or choose multilabel."
             )
-        _check_split(where, settings["split"])
+    if separator and (len(columns) > 1 or settings["label_values"]):
+        raise UserError(
+            f"{where}: label_separator takes the labels of one column as they are written; name "
+            "one in label_columns, and no label_values."
+        )
+    if settings["no_label"] and not separator:
+        raise UserError(
+            f"{where}: no_label belongs to label_separator; give that too, or remove no_label."
+        )
 
 
 def _check_split(where: str, split: Mapping[str, Any]) -> None:

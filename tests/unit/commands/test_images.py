@@ -89,6 +89,28 @@ def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) 
         assert found(data, tmp_path) == expected
 
 
+@pytest.mark.parametrize(
+    ("settings", "tasks"),
+    [
+        ({"task_kind": "multiclass", "label_columns": ["finding"]}, 3),
+        ({"label_columns": ["finding"], "label_separator": " "}, 4),
+        ({"label_columns": ["finding"], "label_separator": " ", "no_label": "Benign"}, 3),
+    ],
+)
+def test_tasks_in_the_cells_of_a_table_are_counted(
+    tmp_path: Path, settings: dict[str, Any], tasks: int
+) -> None:
+    make_csv(tmp_path / "data", np.random.default_rng(0))
+    text = (tmp_path / "data" / "labels.csv").read_text().replace(",", " ;")
+    (tmp_path / "data" / "labels.CSV").write_text(f"\ufeff{text}")
+    base = {"kind": "csv", "root": str(tmp_path / "data"), "table": "labels.CSV", "separator": ";"}
+    data = dataset(tmp_path, {**base, "image_column": "image", "split": COLUMN, **settings})
+    made_of = table.read(data.declaration, tmp_path / "data")
+    counted = count_images(data, (), tmp_path)
+    assert counted is not None and counted.tasks == len(made_of.tasks) == tasks
+    assert found(data, tmp_path) == sizes(made_of)
+
+
 def test_phantoms(tmp_path: Path) -> None:
     shapes = dataset(tmp_path, {"kind": "phantom", "set": "shapes", "patients": 64})
     assert found(shapes, tmp_path) == sizes(phantom.read(shapes.declaration, tmp_path / "a"))

@@ -181,3 +181,69 @@ def test_labels_without_a_second_axis_are_taken(tmp_path):
     expected = read({}, path).table
     rewrite(path, arrays, **flat)
     assert read({}, path).table.equals(expected)
+
+
+def relabelled(path, arrays, change):
+    """Rewrite the labels of every split by `change`, a function of its number and its labels."""
+    keys = [f"{split}_labels" for split in ("train", "val", "test")]
+    rewrite(path, arrays, **{key: change(i, arrays[key]) for i, key in enumerate(keys)})
+
+
+def test_classes_counted_from_one_keep_their_numbers(tmp_path):
+    path, arrays = made(tmp_path, labels="multiclass", classes=3)
+    expected = read({}, path).table
+    relabelled(path, arrays, lambda _, labels: labels + 1)
+    manifest = validate(read({}, path))
+    assert manifest.tasks == ("class_1", "class_2", "class_3")
+    for old, new in zip(("class_0", "class_1", "class_2"), manifest.tasks, strict=True):
+        assert manifest.table[new].tolist() == expected[old].tolist()
+    assert read({"task_names": ["a", "b", "c"]}, path).tasks == ("a", "b", "c")
+    with pytest.raises(UserError, match=r"image train/\d+ 3, .* from 1 to 2"):
+        read({"task_names": ["a", "b"], "task_kind": "multiclass"}, path)
+
+
+def test_the_labels_one_and_two_are_not_guessed(tmp_path):
+    path, arrays = made(tmp_path)
+    relabelled(path, arrays, lambda _, labels: labels + 1)
+    with pytest.raises(UserError, match="1 and 2, of which none is positive; store 0 and 1, or wr"):
+        read({}, path)
+    manifest = validate(read({"task_kind": "multiclass"}, path))
+    assert manifest.tasks == ("class_1", "class_2")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_one_hot_classes_are_not_taken_for_tasks(tmp_path, classes):
+    path, arrays = made(tmp_path, labels="multiclass", classes=3)
+    expected = read({}, path).table if classes == 3 else None
+    relabelled(path, arrays, lambda _, a: np.eye(classes, dtype=np.uint8)[a[:, 0] % classes])
+    with pytest.raises(UserError, match=f"{classes} columns .* one 1 an image.*task_kind: multicl"):
+        read({}, path)
+    manifest = validate(read({"task_kind": "multiclass"}, path))
+    assert manifest.task_kind == "multiclass" and manifest.tasks[0] == "class_0"
+    if expected is not None:
+        assert manifest.table.equals(expected)
+    assert read({"task_kind": "multilabel"}, path).tasks[0] == "label_0"
+
+
+def test_several_labels_are_no_classes(tmp_path):
+    path, _ = made(tmp_path, labels="multilabel", classes=3)
+    with pytest.raises(UserError, match=r"gives image train/\d+ \d of 3 classes"):
+        read({"task_kind": "multiclass"}, path)
+
+
+@pytest.mark.parametrize("code", ["U", "S"])
+def test_names_of_classes_are_classes(tmp_path, code):
+    path, arrays = made(tmp_path, labels="multiclass", classes=3)
+    expected = read({"task_names": ["benign", "malignant", "normal"]}, path).table
+    words = np.array(["benign", "malignant", "normal"]).astype(code)
+    # Of different widths in bytes, as a split without the longest name has.
+    relabelled(path, arrays, lambda _, a: words[a[:, 0]] if _ else words[a])
+    manifest = validate(read({}, path))
+    assert manifest.table.equals(expected) and manifest.task_kind == "multiclass"
+    with pytest.raises(UserError, match="names its classes itself"):
+        read({"task_names": ["x", "y", "z"]}, path)
+    with pytest.raises(UserError, match="labels of text, which are classes"):
+        read({"task_kind": "multilabel"}, path)
+    relabelled(path, arrays, lambda i, a: words[a] if i else a)
+    with pytest.raises(UserError, match="different width or kind"):
+        read({}, path)

@@ -8,7 +8,8 @@ import pytest
 from datasets.csv.make import make
 
 from transfergrid.data.manifest import validate
-from transfergrid.data.table import read, read_table
+from transfergrid.data.table import read
+from transfergrid.planning.paths import PROJECT
 from transfergrid.runtime.errors import UserError
 
 SPLIT = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
@@ -196,23 +197,82 @@ def test_a_root_that_does_not_exist_is_named(tmp_path):
         read(OPTIONS, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n1,2,3\n4,5,6\n", "more cells than its header"),
-        ("a,b\n1,2\n4,5,6\n", "cannot be read"),
-        ("", "cannot be read"),
-        ('a,b\n"1,2\n', "cannot be read"),
-    ],
-)
-def test_ragged_tables_are_refused(tmp_path, text, message):
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(UserError, match=rf"t\.csv .*{message}|t\.csv {message}"):
-        read_table(tmp_path / "t.csv")
+def test_studies_without_patients_are_patients_of_their_own(copy):
+    edited(copy, lambda frame: frame.assign(study=frame["patient"] + frame["study"]))
+    manifest = validate(read({**OPTIONS, "patient_column": None}, copy))
+    table = manifest.table
+    assert table["patient_id"].equals(table["study_id"].rename("patient_id"))
+    assert table["study_id"].nunique() < len(table)
+    assert (manifest.patients_known, manifest.studies_known) == (False, True)
+    assert any("each study counts as its own patient" in note for note in manifest.notes)
 
 
-def test_only_an_empty_cell_is_blank(tmp_path):
-    (tmp_path / "t.csv").write_bytes("\ufeffa,b\nNA,\nnan,0\n".encode())
-    frame = read_table(tmp_path / "t.csv").frame
-    assert frame["a"].tolist() == ["NA", "nan"]
-    assert frame["b"].isna().tolist() == [True, False]
+def test_a_patient_is_one_however_a_number_is_written(copy):
+    def numbered(frame):
+        spelled = frame.index.to_series().map(lambda row: ".0" if row % 2 else "")
+        return frame.assign(patient=frame["patient"].astype(int).astype(str) + spelled)
+
+    edited(copy, numbered)
+    assert read(OPTIONS, copy).table["patient_id"].nunique() == 18
+    edited(copy, lambda frame: frame.assign(patient=["7", "007"] * (len(frame) // 2)))
+    with pytest.raises(UserError, match=r"column 'patient': '007' and '7' may be one value or two"):
+        read(OPTIONS, copy)
+
+
+def test_values_of_a_split_are_numbers_too(copy):
+    places = {"development": "0.0", "tuning": "1", "holdout": "2.00"}
+    edited(copy, lambda frame: frame.assign(part=frame["part"].map(places)))
+    split = {"column": "part", "train": [0], "valid": ["1.0"], "test": [2]}
+    assert set(read({**OPTIONS, "split": split}, copy).table["split"]) == {"train", "valid", "test"}
+
+
+def test_images_lie_in_one_of_several_folders(copy):
+    edited(copy, lambda frame: frame.assign(image=frame["image"].str.removeprefix("images/")))
+    one = read({**OPTIONS, "image_folders": ["images"]}, copy)
+    more = copy / "more images"
+    more.mkdir()
+    moved = one.table["image_id"][3]
+    (copy / "images" / moved).rename(more / moved)
+    manifest = validate(read({**OPTIONS, "image_folders": ["images", "more images"]}, copy))
+    assert manifest.table["image_id"].equals(one.table["image_id"])
+    assert manifest.source.read(3).size and manifest.source.read(4).size
+    shutil.copy(more / moved, copy / "images" / moved)
+    with pytest.raises(UserError, match=rf"{moved} lies in images, more images of .*keep one"):
+        read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
+    for folder in ("images", "more images"):
+        (copy / folder / moved).unlink()
+    with pytest.raises(UserError, match=rf"1 image\(s\) lie in none of images, more .*: {moved}"):
+        read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
+    with pytest.raises(UserError, match="image_folders names pictures, which is no folder"):
+        read({**OPTIONS, "image_folders": ["pictures"]}, copy)
+
+
+def test_the_published_table_of_chestxray14_is_read_as_it_is():
+    """All parts of one cell become tasks, as counted by splitting the published text."""
+    root = PROJECT.parent / "shared" / "data" / "classification" / "nih14_mini"
+    if not root.is_dir():
+        pytest.skip(f"real films are absent: {root}")
+    options = {
+        "table": "Data_Entry_2017_v2020.csv",
+        "image_column": "Image Index",
+        "image_folders": ["images"],
+        "label_columns": ["Finding Labels"],
+        "label_separator": "|",
+        "no_label": "No Finding",
+        "patient_column": "Patient ID",
+        "view_column": "View Position",
+        "score_tasks": ["Pneumonia"],
+        "split": {"random": {"valid": 0.2, "test": 0.3}, "seed": 0},
+    }
+    manifest = validate(read(options, root))
+    lines = (root / options["table"]).read_text().splitlines()[1:]
+    cells = [line.split(",")[1].split("|") for line in lines]
+    assert len(manifest.table) == len(cells) == 1000
+    assert len(manifest.tasks) == 14 and "no_finding" not in manifest.tasks
+    for task in ("Pneumonia", "Pleural_Thickening", "Effusion"):
+        expected = [float(task in cell) for cell in cells]
+        assert manifest.table[task.lower()].tolist() == expected
+    assert manifest.table["patient_id"].nunique() == 682
+    assert manifest.source.read(0).shape == (160, 160)
+    with pytest.raises(UserError, match=r"is several labels .*label_separator: \"\|\""):
+        read({**options, "label_separator": None, "task_kind": "multiclass"}, root)

@@ -108,6 +108,22 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
             ["'a'", "1.2 of the patients"],
         ),
         (
+            {"datasets": {"a": CSV | {"label_separator": "|", "task_kind": "multiclass"}}},
+            "task_kind multiclass takes one class a cell as it is written, so label_separator has",
+        ),
+        (
+            {"datasets": {"a": CSV | {"label_values": {"yes": 1}, "task_kind": "multiclass"}}},
+            "so label_values has no meaning; remove it",
+        ),
+        (
+            {"datasets": {"a": CSV | {"label_columns": ["x", "y"], "label_separator": "|"}}},
+            "label_separator takes the labels of one column",
+        ),
+        (
+            {"datasets": {"a": CSV | {"no_label": "No Finding"}}},
+            "no_label belongs to label_separator",
+        ),
+        (
             {"datasets": {"a": CSV | {"label_columns": ["x", "y"], "task_kind": "multiclass"}}},
             ["'a'", "one column", "has 2"],
         ),

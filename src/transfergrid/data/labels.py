@@ -1,0 +1,207 @@
+"""Labels from columns of a table: numbers, words with a meaning, classes, several in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transfergrid.data.manifest import identifiers
+from transfergrid.data.tablefile import Table, canonical, is_text
+from transfergrid.runtime.errors import UserError, listed
+
+Labels = npt.NDArray[np.float32]
+
+DIVIDERS = ("|", ";", ",")
+"""What usually stands between several labels in one cell."""
+
+_SHOWN = 5
+
+
+def numbers(
+    table: Table,
+    name: str,
+    allowed: Callable[[Labels], npt.NDArray[np.bool_]],
+    words: str,
+    values: Mapping[str, float | None] | None = None,
+) -> Labels:
+    """Return a column of labels, (N,) float32 with NaN for unknown.
+
+    ``true`` and ``false`` are 1 and 0, in capitals or not.
+
+    Args:
+        table: The table.
+        name: The column.
+        allowed: Tells elementwise which of the numbers are labels.
+        words: The allowed labels, for the message.
+        values: What cells mean, by their text; "" is a blank cell, None is unknown.
+
+    Raises:
+        UserError: A cell that is no allowed label; rows are counted from 1 below the header.
+    """
+    written = table.column(name)
+    cells = written
+    if is_text(written):
+        truth = {"true": "1", "false": "0"}
+        cells = written.map(lambda c: truth.get(c.lower(), c) if isinstance(c, str) else c)
+    labels = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float32, na_value=np.nan)
+    wrong = written.notna().to_numpy() & ~allowed(labels)
+    if values:
+        given = _given(written, values)
+        labels = np.array([given.get(i, label) for i, label in enumerate(labels)], np.float32)
+        wrong[list(given)] = False
+    rows = np.flatnonzero(wrong)
+    if len(rows):
+        strange = list(dict.fromkeys(str(cell) for cell in written.iloc[rows]))
+        raise UserError(
+            f"{table.path} has '{strange[0]}' in column '{name}' of row {rows[0] + 1}; a label is "
+            f"{words}{_advice(strange)}."
+        )
+    return labels
+
+
+def columns(
+    table: Table, names: Sequence[str], values: Mapping[str, float | None] | None
+) -> pd.DataFrame:
+    """Return one task a column of labels, float32; UserError as `numbers`."""
+    words = "0, 1 or blank (unknown), or between in train"
+    tasks = identifiers(names, "label column")
+    return pd.DataFrame(
+        {
+            task: numbers(table, name, lambda v: (v >= 0) & (v <= 1), words, values)
+            for task, name in zip(tasks, names, strict=True)
+        }
+    )
+
+
+def classes(table: Table, names: Sequence[str]) -> pd.DataFrame:
+    """Return one task a class that a column holds, one-hot float32.
+
+    Raises:
+        UserError: Several columns, a blank cell, one class only, or several labels in a cell.
+    """
+    if len(names) != 1:
+        raise UserError(
+            f"label_columns names {len(names)} columns; with task_kind multiclass name one, "
+            "which holds each image's class."
+        )
+    name = names[0]
+    cells = table.codes(name)
+    several = _several(cells)
+    if several:
+        cell, divider = several
+        row = int(np.flatnonzero((cells == cell).to_numpy())[0]) + 1
+        raise UserError(
+            f"{table.path} has '{cell}' in column '{name}' of row {row}, which is several labels "
+            f'and no class of its own; write label_separator: "{divider}" and task_kind: '
+            "multilabel to make each label a task."
+        )
+    codes, found = pd.factorize(cells, sort=True)
+    tasks = identifiers(list(found), f"class in column '{name}'")
+    if len(tasks) < 2:
+        raise UserError(f"{table.path} has one class only in column '{name}'; give two.")
+    return pd.DataFrame(np.eye(len(tasks), dtype=np.float32)[codes], columns=list(tasks))
+
+
+def divided(
+    table: Table, names: Sequence[str], separator: str, no_label: str | None
+) -> pd.DataFrame:
+    """Return one task a label that stands in the cells of a column, float32.
+
+    An image has the labels of its cell and none of the others; a blank cell is unknown.
+
+    Args:
+        table: The table.
+        names: The column, alone.
+        separator: What stands between labels.
+        no_label: The text of an image without a label; it makes no task.
+
+    Raises:
+        UserError: Several columns, `no_label` beside a label, or a label in which another divider
+            joins labels.
+    """
+    if len(names) != 1:
+        raise UserError(
+            f"label_columns names {len(names)} columns; with label_separator name one, whose cells "
+            "hold the labels."
+        )
+    cells = table.column(names[0])
+    known = cells.notna().to_numpy()
+    parts = [
+        [part.strip() for part in str(cell).split(separator) if part.strip()] if filled else []
+        for cell, filled in zip(cells, known, strict=True)
+    ]
+    for row, labels in enumerate(parts):
+        if no_label in labels and set(labels) != {no_label}:
+            raise UserError(
+                f"{table.path} has '{cells.iloc[row]}' in column '{names[0]}' of row {row + 1}, "
+                f"where no_label '{no_label}' stands beside a label; mend the cell."
+            )
+    flat = pd.Series([part for labels in parts for part in labels], dtype=str)
+    alike = canonical(flat, f"{table.path}, column '{names[0]}'")
+    found = sorted(set(alike) - {no_label})
+    several = _several(pd.Series(found, dtype=str))
+    if several or not found:
+        told = f"the label '{several[0]}', which is several," if several else "no label"
+        raise UserError(
+            f"{table.path} has {told} in column '{names[0]}' divided by '{separator}'; correct "
+            "label_separator or the cells."
+        )
+    tasks = identifiers(found, f"label in column '{names[0]}'")
+    rows = np.repeat(np.arange(len(parts)), [len(labels) for labels in parts])
+    values = np.zeros((len(parts), len(found)), dtype=np.float32)
+    for position, label in enumerate(found):
+        values[rows[(alike == label).to_numpy()], position] = 1
+    values[~known] = np.nan
+    return pd.DataFrame(values, columns=list(tasks))
+
+
+def _given(written: pd.Series, values: Mapping[str, float | None]) -> dict[int, float]:
+    """Return the labels of the rows whose cells `values` speaks of."""
+    meaning = {_key(text): np.nan if value is None else value for text, value in values.items()}
+    keys = (
+        "" if blank else _key(cell) for cell, blank in zip(written, written.isna(), strict=True)
+    )
+    return {row: meaning[key] for row, key in enumerate(keys) if key in meaning}
+
+
+def _key(cell: Any) -> str:
+    """Write a cell so that numbers of one value are one key."""
+    text = str(cell).strip()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def _advice(strange: Sequence[str]) -> str:
+    divider = next((d for d in DIVIDERS if any(d in cell for cell in strange)), None)
+    if divider and not any(_key(cell) != cell for cell in strange):
+        return (
+            f'; if a cell may hold several labels, write label_separator: "{divider}", and if it '
+            "names a class, task_kind: multiclass"
+        )
+    return (
+        f"; say what {listed([repr(cell) for cell in strange], _SHOWN)} means with label_values, "
+        f"such as {{{strange[0]!r}: 1}}, or null for unknown"
+    )
+
+
+def _several(cells: pd.Series) -> tuple[str, str] | None:
+    """Find a cell that joins labels, and what divides them.
+
+    A comma or semicolon may belong to a class's name: the parts must all be classes themselves. A
+    bar hardly does: it is enough that one part stands in another cell too.
+    """
+    found = list(dict.fromkeys(cells))
+    whole = set(found)
+    for divider in DIVIDERS:
+        joined = {c: {part.strip() for part in c.split(divider)} for c in found if divider in c}
+        for cell, parts in joined.items():
+            others = [p for other, ps in joined.items() if other != cell for p in ps]
+            if parts <= whole or (divider == "|" and parts & (whole | set(others))):
+                return cell, divider
+    return None

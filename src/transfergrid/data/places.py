@@ -1,0 +1,52 @@
+"""Find the files of images that one table names and several folders hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from transfergrid.runtime.errors import UserError, listed
+
+
+def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the paths of images, relative to `root`.
+
+    Args:
+        root: Folder that holds the others.
+        folders: Where the images lie, relative to `root`; none is `root` itself. One is taken at
+            its word; of several, each is listed and no file opened.
+        names: The images' paths, relative to their folder.
+
+    Raises:
+        UserError: A folder is missing, or an image lies in none of several, or in two.
+    """
+    missing = [folder for folder in folders if not (root / folder).is_dir()]
+    if missing:
+        raise UserError(
+            f"image_folders names {listed(missing, 3)}, which is no folder in {root}; correct it."
+        )
+    if len(folders) < 2:
+        return [f"{folder}/{name}" for name in names for folder in folders] or list(names)
+
+    @cache
+    def entries(folder: Path) -> frozenset[str]:
+        return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
+
+    placed: list[str] = []
+    lost: list[str] = []
+    for name in names:
+        parent, file = PurePosixPath(name).parent, PurePosixPath(name).name
+        found = [folder for folder in folders if file in entries(root / folder / parent)]
+        if len(found) > 1:
+            raise UserError(f"image {name} lies in {listed(found)} of {root}; keep one of them.")
+        placed.extend(f"{folder}/{name}" for folder in found)
+        if not found:
+            lost.append(name)
+    if lost:
+        raise UserError(
+            f"{len(lost)} image(s) lie in none of {listed(folders)} of {root}: {listed(lost, 3)}; "
+            "put them there or add their folder to image_folders."
+        )
+    return placed

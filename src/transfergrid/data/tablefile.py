@@ -1,0 +1,211 @@
+"""Tables of text as they come: .csv, .tsv or .parquet, read without a guess and named if broken."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.filehead import HEAD, mistaken
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""What stands between cells, by suffix, if the data set does not name its separator."""
+
+_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text as it was read: blank cells are null, everything else is as written.
+
+    Attributes:
+        path: Where it was read from, for messages.
+        frame: The rows, with a plain 0, 1, 2, ... index. Blanks around cells and names of columns
+            are gone.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column; UserError names it and the columns there are, if it is missing."""
+        name = name.strip()
+        if not name or name not in self.frame.columns:
+            raise UserError(
+                f"{self.path} has no column '{name}'{suggest(name, self.frame.columns)}; "
+                f"its columns are {listed(self.frame.columns, 20)}."
+            )
+        return self.frame[name]
+
+    def text(self, name: str) -> pd.Series:
+        """Return a column of strings; UserError names the first row without one."""
+        values = self.column(name)
+        blank = np.flatnonzero(values.isna().to_numpy())
+        if len(blank):
+            raise UserError(
+                f"{self.path} has nothing in column '{name}' of row {blank[0] + 1}; fill it in."
+            )
+        return values.astype(str)
+
+    def codes(self, name: str) -> pd.Series:
+        """Return `text` with whole numbers written in one way; UserError as `canonical`."""
+        return canonical(self.text(name), f"{self.path}, column '{name}'")
+
+
+def read_table(path: Path, separator: str | None = None) -> Table:
+    """Read a .csv or .tsv (UTF-8, cells as text) or a .parquet file.
+
+    Nothing is guessed: "NA" or "nan" is text, and only an empty cell is blank.
+
+    Args:
+        path: The file.
+        separator: What stands between its cells; None goes by the suffix.
+
+    Raises:
+        UserError: The file is missing, of another suffix, encoding or separator, broken, or has a
+            row of another length than its header, or two columns of one name.
+    """
+    if not path.is_file():
+        raise UserError(f"table {path} does not exist; restore it or name another.")
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        frame = _parquet(path)
+    elif suffix in SEPARATORS:
+        frame = _separated(path, separator or SEPARATORS[suffix])
+    else:
+        raise UserError(f"table {path} ends in '{suffix}'; write it as .csv, .tsv or .parquet.")
+    _check_names(path, list(frame.columns))
+    if frame.empty:
+        raise UserError(f"table {path} has a header and no row; restore it or name another.")
+    return Table(path, frame)
+
+
+def canonical(values: pd.Series, where: str) -> pd.Series:
+    """Write whole numbers in one way, so that "1" and "1.0" of a column are one value.
+
+    A number with zeros before it is a code and stays as it is.
+
+    Args:
+        values: (N,) text without blanks.
+        where: Where they stand, for the message.
+
+    Raises:
+        UserError: A number stands with and without zeros before it, so it may be two things.
+    """
+    new = {value: _whole(value) for value in values.unique()}
+    plain = set(new.values())
+    for value, written in new.items():
+        if value == written and re.fullmatch(r"0+\d+", value) and str(int(value)) in plain:
+            raise UserError(
+                f"{where}: '{value}' and '{int(value)}' may be one value or two; write them alike."
+            )
+    return values.map(new)
+
+
+def _whole(value: str) -> str:
+    found = re.fullmatch(r"\+?(-?)(0|[1-9]\d*)(?:\.0*)?", value)
+    return (found[1] if found[2] != "0" else "") + found[2] if found else value
+
+
+def is_text(column: pd.Series) -> bool:
+    """Tell whether a column holds text, and not numbers or truth values."""
+    return pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path).reset_index(drop=True)
+    except Exception as error:  # the parsers of broken tables raise many classes
+        raise _broken(path, error) from None
+    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        if is_text(column) and not frame.columns.duplicated(keep=False)[position]:
+            stripped = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+            frame[name] = stripped.where(stripped != "", None)
+    return frame
+
+
+def _broken(path: Path, error: Exception) -> UserError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UserError(f"table {path} cannot be read ({reason}); mend it.")
+
+
+def _separated(path: Path, separator: str) -> pd.DataFrame:
+    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=separator, strict=True)
+    try:
+        header = [name.strip() for name in next(filter(None, reader), [])]
+        _check_separator(path, header, separator)
+        rows = [_row(path, row, len(header), reader.line_num) for row in reader if row]
+    except csv.Error as error:
+        raise UserError(
+            f"table {path} cannot be read (line {reader.line_num}: {error}); mend it."
+        ) from None
+    return pd.DataFrame(rows, columns=pd.Index(header), dtype=object)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"table {path} cannot be read ({error.strerror}); mend it.") from None
+    told = mistaken(content[:HEAD])
+    if content.startswith(b"PK\x03\x04"):
+        told = "a spreadsheet or a zip archive; save it from its program as CSV in UTF-8"
+    elif content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:HEAD]:
+        told = "no UTF-8 text but UTF-16, most likely; save it as UTF-8"
+    if told:
+        raise UserError(f"table {path} cannot be read: it is {told}.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"table {path} cannot be read: line {line} is no UTF-8 text (it may be Latin-1 or "
+            "Windows-1252); save it as UTF-8."
+        ) from None
+
+
+def _row(path: Path, row: list[str], width: int, line: int) -> list[str | None]:
+    if len(row) != width:
+        kind = "more" if len(row) > width else "fewer"
+        raise UserError(
+            f"table {path} has a row with {kind} cells than its header: line {line} has "
+            f"{len(row)}, the header {width}; mend it."
+        )
+    return [cell.strip() or None for cell in row]
+
+
+def _check_separator(path: Path, header: list[str], separator: str) -> None:
+    """Notice a header in which nothing but other separators divides the names."""
+    if len(header) != 1:
+        return
+    counts = {other: header[0].count(other) for other in _WORDS if other != separator}
+    other = max(counts, key=lambda key: counts[key])
+    if counts[other]:
+        shown = "\\t" if other == "\t" else other
+        raise UserError(
+            f"table {path} is read as divided by {_WORDS.get(separator, repr(separator))}, but its "
+            f'header has {_WORDS[other]}; write separator: "{shown}" in a data set of kind csv, or '
+            f"save the table with {_WORDS[separator]}."
+        )
+
+
+def _check_names(path: Path, names: Sequence[Hashable]) -> None:
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise UserError(
+            f"table {path} has the column '{twice[0]}' more than once; rename one of them."
+        )
+    if not any(names):
+        raise UserError(
+            f"table {path} has no header; write the columns' names into its first line."
+        )
