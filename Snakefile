@@ -5,17 +5,19 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# Where the command line names a study, the default one is not read at all: Snakemake would merge
-# the two.
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+# After the plan, which bounds what is read and says what is wrong with it in a sentence. Where the
+# command line names a study, the default one is not read at all: Snakemake would merge the two.
 if not workflow.overwrite_configfiles and "studies" not in workflow.config_settings.config:
 
     configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
-include: "workflow/rules/common.smk"
 include: "workflow/rules/stamps.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"

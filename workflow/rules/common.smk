@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 from transfergrid.planning import plan as planning
+from transfergrid.planning.paths import RESULTS
+from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.faults import failure
 from transfergrid.runtime.gpus import count_visible
 from transfergrid.runtime.program import collect_rarely
 
@@ -26,8 +29,12 @@ if set(workflow.basedir) & set("{}"):
     raise WorkflowError(f"Snakemake cannot run from {workflow.basedir}: rename it without braces.")
 
 SCRATCH = Path(".snakemake") / "transfergrid"
-PLAN.write_scratch(SCRATCH)
-for sentence in PLAN.warnings:
+CLOSED = rights_warning(RESULTS)
+try:
+    PLAN.write_scratch(SCRATCH)
+except OSError as error:
+    raise WorkflowError(CLOSED or failure(error) or str(error)) from None
+for sentence in [*PLAN.warnings, *([CLOSED] if CLOSED else [])]:
     logger.warning(f"Warning: {sentence}")
 
 # Neither is part of a cell's identity, and neither is tracked: a GPU may do what a CPU began.
@@ -61,6 +68,8 @@ shell.prefix("trap : TERM; " + "".join(f"export {part}; " for part in PREFIX))
 
 
 onstart:
+    if CLOSED:
+        raise WorkflowError(CLOSED)
     # A training that had ended when its run was killed is not done again, unless the user forces
     # it. The environment tells a cluster's jobs, which do not see the command line.
     if (

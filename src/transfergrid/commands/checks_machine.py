@@ -27,7 +27,8 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
     """Check the GPUs and who holds them.
 
     Args:
-        device: The setting of the studies: ``auto``, ``cpu`` or ``cuda``.
+        device: The setting of the studies: ``auto``, ``cpu`` or ``cuda``; ``unknown`` where their
+            files cannot be read.
         command: The Snakemake command of the studies, to show with its resources.
     """
     if device == "cpu":
@@ -91,10 +92,11 @@ def _none(device: str) -> Finding:
             "device is cuda, and this machine has no NVIDIA GPU (no nvidia-smi with a driver).",
             "run it where nvidia-smi -L lists one, or add --config device=cpu",
         )
+    said = "no study could be read that names a device" if device == "unknown" else "device is auto"
     return Finding(
         "warning",
         "gpus",
-        "device is auto, and this machine has no NVIDIA GPU: everything would run on the CPU.",
+        f"{said}, and this machine has no NVIDIA GPU: everything would run on the CPU.",
         "if that is meant: --config device=cpu",
     )
 

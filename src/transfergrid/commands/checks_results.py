@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.commands.findings import Finding
+from transfergrid.planning.rights import closed_folders
 from transfergrid.runtime.errors import listed
 
-ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
 LEFTOVER_S = 3600.0
 """A temporary file that nothing changed for so long is a killed writer's."""
 
@@ -36,11 +36,7 @@ def check_writable(results: Path) -> Iterator[Finding]:
             "choose another folder with --directory, or mend its rights or its mount",
         )
         return
-    closed = [
-        str(path)
-        for path in (*(results / room for room in ROOMS), Path(".snakemake"))
-        if path.exists() and not os.access(path, os.W_OK | os.X_OK)
-    ]
+    closed = closed_folders(results)
     if closed:
         yield Finding(
             "error",

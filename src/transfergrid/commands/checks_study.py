@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
 from transfergrid.planning.paths import cache_directory, weights_directory
 from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.reading import read_yaml
+from transfergrid.planning.schema import study_schema
 from transfergrid.planning.sources import Dataset, Weights, known_wheels, resolve_dataset
-from transfergrid.planning.study import Study, load_study, study_files, typed
+from transfergrid.planning.study import Study, load_study, merge, study_files, typed
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -27,20 +29,25 @@ class Studies:
     Attributes:
         plan: Their plan; None where one of them has a fault.
         loaded: Those whose files could be read.
+        devices: What their files give as the device, whatever else is wrong with them.
         datasets: Data sets by id: of the plan, or else those that can be resolved.
         images: Number of images of each data set, as far as known.
     """
 
     plan: Plan | None = None
     loaded: list[Study] = field(default_factory=list)
+    devices: set[str] = field(default_factory=set)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
 
     @property
     def device(self) -> str:
-        """The device of all of them."""
-        settings = {study.config["device"] for study in self.loaded}
-        return settings.pop() if len(settings) == 1 else ("cuda" if "cuda" in settings else "auto")
+        """The device of all of them; ``unknown`` where no file tells."""
+        if len(self.devices) == 1:
+            return next(iter(self.devices))
+        if not self.devices or "unknown" in self.devices:
+            return "unknown"
+        return "cuda" if "cuda" in self.devices else "auto"
 
 
 def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Finding]:
@@ -57,6 +64,7 @@ def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Findin
         faults[str(error)] = None
     overrides = {key: typed(value) for key, value in settings.items() if key != "studies"}
     for path in study_files([], settings):
+        studies.devices.add(_device(path, overrides))
         try:
             studies.loaded.append(load_study(path, overrides))
         except UserError as error:
@@ -79,6 +87,15 @@ def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Findin
         yield Finding("ok", "study", told)
     for warning in studies.plan.warnings:
         yield Finding("warning", "study", warning)
+
+
+def _device(path: Path, overrides: Mapping[str, Any]) -> str:
+    """Return the device that a study's file asks for, even where the file has faults."""
+    try:
+        device = merge(read_yaml(path), overrides).get("device", "auto")
+    except UserError:
+        return "unknown"
+    return device if device in study_schema()["properties"]["device"]["enum"] else "unknown"
 
 
 def check_data(

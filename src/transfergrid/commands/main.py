@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.faults import failure
 from transfergrid.runtime.program import collect_rarely
 
 COMMANDS: dict[str, str] = {
@@ -48,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone; Python's own flush at exit would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        told = failure(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

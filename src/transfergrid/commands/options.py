@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.reading import parse_yaml
 from transfergrid.runtime.errors import UserError
 
 
@@ -53,9 +52,9 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
         if not key or not equals:
             raise UserError(f"--config has '{pair}'; write KEY=VALUE.")
         try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--config {key}= has '{value}', which is no YAML.") from None
+            settings[key] = parse_yaml(value)
+        except UserError as error:
+            raise UserError(f"--config {key}= has '{value[:60]}': {error}") from None
     return settings
 
 

@@ -23,6 +23,7 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
 from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.errors import listed
 
 MOST_LINES = 20
@@ -103,6 +104,8 @@ def report(seen: Survey) -> list[str]:
     lines += aligned([[rule, str(count)] for rule, count in jobs.items()]) or ["  nothing"]
     lines += _cost_lines(seen)
     warnings = [*seen.plan.warnings, *_environment_warnings(seen), *_orphan_warnings(seen)]
+    closed = rights_warning(seen.results)
+    warnings += [closed] if closed else []
     lines += _heading("warnings") + [f"  {text}" for text in warnings] if warnings else []
     return lines[1:]
 

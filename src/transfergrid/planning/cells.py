@@ -24,6 +24,8 @@ from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
 SPEC_FORMAT = 1
+LONGEST_CHAIN = 50
+"""Source cells behind one another; each is planned within the plan of the next."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,16 @@ class CellBuilder:
         """Return the cell at a point, building it and its sources where needed."""
         if point not in self.cells:
             if point in self._open:
-                chain = " -> ".join(open_point.pretraining for open_point in self._open)
+                chain = " -> ".join(open_point.pretraining for open_point in self._open[-12:])
                 raise UserError(
                     f"{self.study.source}: pretraining '{point.pretraining}' starts from itself "
                     f"({chain}); end the chain in random, timm, file or wheel."
+                )
+            if len(self._open) > LONGEST_CHAIN:
+                raise UserError(
+                    f"{self.study.source}: pretraining '{self._open[0].pretraining}' stands on a "
+                    f"chain of more than {LONGEST_CHAIN} source cells; end it sooner in random, "
+                    "timm, file or wheel."
                 )
             self._open.append(point)
             self.cells[point] = self._build(point)

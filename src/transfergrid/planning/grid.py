@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,6 +18,10 @@ AXES = {
     "protocol": "protocols",
     "seed": "seeds",
 }
+
+
+MOST_POINTS = 200_000
+"""Of one study: at ten minutes each, four years of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,9 @@ def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
     """Return the points of all blocks in order, each once, whatever the slice.
 
     Raises:
-        UserError: An exclude that matches nothing.
+        UserError: An exclude that matches nothing, or more points than anyone can train.
     """
+    _check_count(config, source)
     points: dict[Point, None] = {}
     for number, block in enumerate(config["grid"]):
         kept = dict.fromkeys(_product(block))
@@ -95,6 +101,19 @@ def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
             kept |= dict.fromkeys(_product(block, pattern))
         points |= kept
     return list(points)
+
+
+def _check_count(config: Mapping[str, Any], source: str) -> None:
+    """Refuse a grid before it is written out, which would fill the memory."""
+    count = 0
+    for block in config["grid"]:
+        for fixed in ({}, *block["include"]):
+            count += math.prod(len(block[many]) for one, many in AXES.items() if one not in fixed)
+    if count > MOST_POINTS:
+        raise UserError(
+            f"{source}: the grid asks for {count} cells, and a study has at most {MOST_POINTS}; "
+            "shorten its axes or split it into studies."
+        )
 
 
 def _product(block: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> list[Point]:

@@ -18,6 +18,7 @@ from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import Point, slice_of, whole_grid
+from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
@@ -253,6 +254,7 @@ def plan_study(study: Study) -> PlannedStudy:
     study, lost = fit_to_slice(study, points)
     kept = {question["name"] for question in study.config["questions"]}
     others = [cell for point, cell in builder.cells.items() if point not in points]
+    check_lengths(study, builder.cells.values())
     return PlannedStudy(
         study=study,
         targets=tuple(targets),

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from transfergrid.planning.paths import SCHEMAS
+from transfergrid.planning.reading import SafeYaml
 from transfergrid.runtime.errors import UserError, listed, suggest
 
-if TYPE_CHECKING:
-    from yaml import SafeLoader as SafeYaml
-else:  # The C parser is ten times as fast, where PyYAML was built with it.
-    SafeYaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 Schema = Mapping[str, Any]
+
+LARGEST = 2**63 - 1
+"""What tables, files and libraries hold as a whole number; schemas of single keys ask for less."""
+_SHOWN = 60
 
 
 @cache
@@ -65,12 +66,33 @@ def _plain(value: Any, where: str, source: str) -> Any:
         return [_plain(item, f"{where}[{i}]", source) for i, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{source}: key '{where}' is {value}, which is no finite number.")
+    if isinstance(value, int | float) and abs(value) > LARGEST:
+        raise UserError(
+            f"{source}: key '{where}' is {value:.3g}, and no number may be beyond {LARGEST}; "
+            "correct it."
+            if isinstance(value, float) or abs(value) < 10**300
+            else f"{source}: key '{where}' has {value.bit_length()} bits, and no number may be "
+            f"beyond {LARGEST}; correct it."
+        )
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, str) and not _is_text(value):
+        raise UserError(
+            f"{source}: key '{where}' is {_shown(value)}, which holds a NUL character or half of a "
+            "UTF-16 pair; write plain text."
+        )
     if not isinstance(value, str | int | float | bool | None):
         kind = type(value).__name__
         raise UserError(f"{source}: key '{where}' is a {kind} ({value}); quote it to have text.")
     return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _depth(error: ValidationError) -> tuple[int, list[str]]:
@@ -81,6 +103,8 @@ def _where(error: ValidationError) -> str:
     path = ""
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    if "propertyNames" in error.absolute_schema_path:
+        return f"the name {_shown(error.instance)} under '{path}' cannot be"
     return f"key '{path}'" if path else "the study"
 
 
@@ -94,42 +118,133 @@ def _sentence(error: ValidationError) -> str:
             allowed = list(schema.get("properties", {}))
             unknown = [key for key in value if key not in allowed]
             hint = suggest(unknown[0], allowed)
-            return f"{where} has no setting '{unknown[0]}'{hint}; allowed are {listed(allowed, 40)}"
+            return (
+                f"{where} has no setting {_shown(unknown[0])}{hint}; allowed are "
+                f"{listed(allowed, 40)}"
+            )
         case "required":
             missing = [key for key in rule if key not in value]
             return f"{where} lacks the setting '{missing[0]}'; add it"
         case "enum" | "const":
             options = rule if error.validator == "enum" else [rule]
-            return f"{where} is {value!r}{suggest(value, options)}; allowed are {listed(options)}"
+            hint = suggest(value, options) if isinstance(value, str) else _boolean_hint(value)
+            return f"{where} is {_shown(value)}{hint}; allowed are {listed(options)}"
         case "type" if value is None:
             empty = "{}" if rule == "object" else "a value"
             return f"{where} is empty; write {empty} or remove it"
         case "type":
-            hint = _number_hint(value) if rule in ("number", "integer") else ""
-            wanted = f"{_kind(rule)}{hint}"
-            return f"{where} is {value!r} ({_yaml_type(value)}), not {wanted}"
+            return f"{where} is {_shown(value)}, not {_kind(rule)}{_type_hint(value, rule)}"
         case "pattern":
-            return f"{where} is {value!r}, which does not match {rule}"
+            told = where if where.startswith("the name") else f"{where} is {_shown(value)}"
+            return f"{told}; write {schema['x-words']}{_tidy(value, rule)}"
         case "anyOf" | "oneOf":
-            described = schema.get("description", "")
-            return (
-                f"{where} is {value!r}, which is none of the allowed forms: {described.rstrip('.')}"
-            )
+            return _of_branches(error, where)
         case "not":
             return f"{where} is {value!r}, a reserved name ({listed(rule['enum'])}); choose another"
-    return f"{where} is not allowed: {error.message}"
+    return f"{where} {_limit(error)}"
+
+
+def _of_branches(error: ValidationError, where: str) -> str:
+    """Tell what is wrong with a value by the one form that it was meant as, or name all forms."""
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    forms = list(rule)
+    meant = [
+        len(set(value) & set(_resolved(form).get("properties", {})))
+        if isinstance(value, dict)
+        else int(isinstance(value, list) and _resolved(form).get("type") == "array")
+        for form in forms
+    ]
+    if max(meant) and error.context:
+        best = meant.index(max(meant))
+        faults = [fault for fault in error.context if fault.schema_path[0] == best]
+        if faults:
+            return _sentence(min(faults, key=_depth))
+    described = schema.get("description") or " or ".join(
+        str(form.get("description") or _resolved(form).get("x-words", "")) for form in forms
+    )
+    hint = _boolean_hint(value) or _number_hint(value)
+    return (
+        f"{where} is {_shown(value)}, which is none of the allowed forms{hint}: "
+        f"{described.rstrip('.')}"
+    )
+
+
+def _resolved(form: Schema) -> Schema:
+    return _resolve(form["$ref"], study_schema()) if "$ref" in form else form
+
+
+def _limit(error: ValidationError) -> str:
+    """Tell which limit of a number, a text, a list or a mapping is passed."""
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            return f"is {_shown(value)}; allowed is {_range(schema)}"
+        case "minLength":
+            return "is empty; write a text or remove it"
+        case "maxLength":
+            return f"has {len(value)} characters; at most {rule} are allowed"
+        case "minItems" | "maxItems" | "minProperties" | "maxProperties":
+            bound = "at least" if str(error.validator).startswith("min") else "at most"
+            return f"has {len(value)} entries; {bound} {rule} must be there"
+        case "uniqueItems":
+            twice = next(item for item in value if value.count(item) > 1)
+            return f"lists {_shown(twice)} twice; keep one of them"
+    return f"is not allowed: {error.message}"
+
+
+def _range(schema: Schema) -> str:
+    words = []
+    for key, word in (
+        ("minimum", "at least"),
+        ("exclusiveMinimum", "more than"),
+        ("maximum", "at most"),
+        ("exclusiveMaximum", "less than"),
+    ):
+        if key in schema:
+            words.append(f"{word} {schema[key]}")
+    return " and ".join(words)
+
+
+def _shown(value: object) -> str:
+    """Show a value in a sentence: a text or a number cut short, a list or mapping by its kind."""
+    if isinstance(value, dict | list):
+        return _yaml_type(value)
+    told = repr(value)
+    return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}... ({len(told)} characters)"
 
 
 def _kind(rule: str | list[str]) -> str:
     names = [rule] if isinstance(rule, str) else rule
     words = {"object": "a mapping", "array": "a list", "string": "text", "null": "null"}
-    words |= {"integer": "a whole number"}
+    words |= {"integer": "a whole number", "boolean": "true or false"}
     return " or ".join(words.get(name, f"a {name}") for name in names)
 
 
 def _yaml_type(value: object) -> str:
     names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}
+    names |= {int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)
+
+
+def _type_hint(value: object, rule: str | list[str]) -> str:
+    names = {rule} if isinstance(rule, str) else set(rule)
+    if names & {"number", "integer"} and isinstance(value, str):
+        return _number_hint(value)
+    if names & {"string"} and isinstance(value, int | float):
+        return _boolean_hint(value) or f'; write "{value}" in quotes'
+    if "array" in names and not isinstance(value, dict):
+        return "; put it in [brackets]"
+    return ""
+
+
+def _boolean_hint(value: object) -> str:
+    if isinstance(value, bool):
+        return " (YAML reads yes, no, on and off as true and false: quote the word to have text)"
+    return ""
 
 
 def _number_hint(value: object) -> str:
@@ -138,11 +253,22 @@ def _number_hint(value: object) -> str:
             number = float(value)
         except ValueError:
             return ""
+        if not math.isfinite(number):
+            return ""
         # YAML 1.1 reads 1e-3 as text: it wants a dot in a float.
-        plain = repr(int(number) if number.is_integer() else number)
+        plain = repr(int(number) if number.is_integer() and abs(number) < 1e15 else number)
         if "e" in plain and "." not in plain:
             plain = f"{number:.1e}"
         return f"; write {plain} (YAML wants a dot, no quotes)"
+    return ""
+
+
+def _tidy(value: str, pattern: str) -> str:
+    """Propose the nearest text that a pattern allows."""
+    near = re.sub(r"[^A-Za-z0-9_.]+", "_", value).strip("_.")[:64]
+    for proposed in (near, near.replace(".", "_"), f"x{near}"):
+        if near and re.search(pattern, proposed):
+            return f", such as {proposed}"
     return ""
 
 

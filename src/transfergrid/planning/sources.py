@@ -22,6 +22,7 @@ from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
+from transfergrid.runtime.regular import check_regular
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
@@ -216,6 +217,7 @@ def _chexpert_tables(name: str, root: Path) -> list[Path]:
 def _npz_members(name: str, path: Path) -> dict[str, str]:
     """Hash label arrays; images are known by the CRC-32 that the archive's directory holds."""
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             members = {}
             for info in sorted(archive.infolist(), key=lambda member: member.filename):

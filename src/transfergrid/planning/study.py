@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from transfergrid.planning.meaning import check_dataset_settings, check_key_rule, check_recipe
+from transfergrid.planning.reading import parse_yaml, read_yaml
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.schema import SafeYaml, validate
+from transfergrid.planning.schema import validate
 from transfergrid.runtime.errors import UserError
 
 
@@ -36,49 +35,6 @@ class Study:
     def name(self) -> str:
         """Name of the study and of its folder under results/."""
         return str(self.config["name"])
-
-
-class _StrictLoader(SafeYaml):
-    """YAML in which a key that stands twice in a mapping is an error."""
-
-
-def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[object] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue  # `<<: *anchor`, which the loader resolves
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            line = key_node.start_mark.line + 1
-            raise UserError(f"line {line} names the key '{key}' a second time; keep one of them.")
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; UserError where the file is missing, broken or no mapping."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"study {path.absolute()} cannot be read: {error.strerror}.") from None
-    except UnicodeError:
-        raise UserError(f"study {path} is not UTF-8 text; save it as UTF-8.") from None
-    try:
-        value = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise UserError(
-            f"study {path} is not valid YAML: {' '.join(str(error).split())}."
-        ) from None
-    except UserError as error:
-        raise UserError(f"study {path}: {error}") from None
-    except TypeError as error:
-        raise UserError(f"study {path} has a key that is no plain text ({error}).") from None
-    if not isinstance(value, dict):
-        raise UserError(f"study {path} holds no mapping of settings; start from config.yaml.")
-    return value
 
 
 def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -130,8 +86,8 @@ def typed(value: Any) -> Any:
         return [typed(item) for item in value]
     if isinstance(value, str):
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
+            parsed = parse_yaml(value)
+        except UserError:
             return value
         return parsed if isinstance(parsed, bool | int | float | type(None)) else value
     return value
@@ -145,6 +101,8 @@ def location(text: str, what: str) -> Path:
     Raises:
         UserError: An environment variable that is not set.
     """
+    if "\0" in text:
+        raise UserError(f"{what} is {text!r}; a path cannot hold a NUL character.")
     try:
         expanded = string.Template(text).substitute(os.environ)
     except KeyError as error:

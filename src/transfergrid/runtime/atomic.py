@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from transfergrid.runtime.errors import UserError
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_NEARLY_FULL_BYTES = 2**20
+from transfergrid.runtime.faults import failure
 
 
 @contextmanager
 def space_for(path: Path) -> Iterator[None]:
-    """Turn an exception of the block that a full disk caused into one sentence.
+    """Turn an exception of the block that the disk or missing rights caused into one sentence.
 
     Raises:
-        UserError: There is no space left for `path`.
+        UserError: `path` cannot be written.
     """
     try:
         yield
     except Exception as error:
-        if _is_full(error, path.parent):
-            raise UserError(
-                f"no space left to write {path}; free some (transfergrid prune lists what can go) "
-                "and run again: finished work is kept."
-            ) from error
-        raise
-
-
-def _is_full(error: Exception, folder: Path) -> bool:
-    if isinstance(error, UserError):
-        return False
-    # safetensors and PyTorch raise errors of their own, with or without the system's number.
-    named = re.search(r"os error (\d+)", str(error))
-    number = int(named[1]) if named else getattr(error, "errno", None)
-    if number is not None:
-        return number in _FULL
-    return (
-        isinstance(error, OSError | RuntimeError)
-        and shutil.disk_usage(folder).free < _NEARLY_FULL_BYTES
-    )
+        named = getattr(error, "filename", None)
+        # A name that the caller knows, not the one written aside.
+        told = failure(error, path if named is None or ".tmp-" in str(named) else None)
+        if told is None:
+            raise
+        raise UserError(told) from error
 
 
 def _beside(path: Path) -> Path:
@@ -80,13 +62,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     writers that add or check a suffix.
 
     Raises:
-        UserError: The disk is full.
+        UserError: The disk is full, or refuses to be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
         with space_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             # Not tempfile: its files are private, and results are shared as the user's umask says.
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             yield temporary
@@ -94,7 +76,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
             _sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name too long, a disk gone read-only
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -105,14 +88,14 @@ def replacing_directory(path: str | Path) -> Iterator[Path]:
     removed after it. A kill between the two renames leaves no folder at `path`, never half a one.
 
     Raises:
-        UserError: The disk is full.
+        UserError: The disk is full, or refuses to be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
-    temporary.mkdir()
     try:
         with space_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
             yield temporary
             _sync_tree(temporary)
             _swap(temporary, path)

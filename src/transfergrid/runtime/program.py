@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import signal
 import sys
 from collections.abc import Callable
 
 from transfergrid.runtime.errors import Stopped, UserError
+from transfergrid.runtime.faults import failure
 
 STOPPED = 75
 """Exit status of a job that was asked to stop and can go on later (EX_TEMPFAIL of sysexits.h)."""
@@ -28,8 +28,8 @@ def collect_rarely() -> None:
 def run_program(main: Callable[[], None]) -> None:
     """Run a command-line program.
 
-    A `UserError` becomes one line on stderr and exit status 1, and so does a full disk; `Stopped`
-    becomes exit status 75.
+    A `UserError` becomes one line on stderr and exit status 1, and so does what a disk or missing
+    rights refuse; `Stopped` becomes exit status 75.
     """
     collect_rarely()
     try:
@@ -37,15 +37,15 @@ def run_program(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        what = f"to write {error.filename}" if error.filename else "on the disk of the results"
-        print(f"error: no space left {what}; free some and run again.", file=sys.stderr)
-        raise SystemExit(1) from None
     except Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         raise SystemExit(STOPPED) from None
+    except Exception as error:
+        told = failure(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def stop_on_signals() -> Callable[[], bool]:

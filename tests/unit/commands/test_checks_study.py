@@ -109,6 +109,24 @@ def test_a_wrong_key_is_told_in_the_schema_s_words() -> None:
     assert "seeds" in finding.told
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda", "auto"])
+def test_the_device_is_the_file_s_whatever_else_is_wrong_with_it(device) -> None:
+    studies, (finding,) = examined(device=device, name="my-study")
+    assert finding.level == "error"
+    assert studies.device == device
+
+
+def test_a_device_that_cannot_be_read_is_unknown() -> None:
+    assert examined(device="tpu")[0].device == "unknown"
+    Path("broken.yaml").write_text("device: [")
+    studies = Studies()
+    assert [f.level for f in check_studies({"studies": ["broken.yaml"]}, studies)] == ["error"]
+    assert studies.device == "unknown"
+    studies = Studies()
+    list(check_studies({"studies": ["study.yaml"], "device": "cpu"}, studies))
+    assert studies.device == "cpu"
+
+
 def test_a_missing_column_is_named(films) -> None:
     pd.read_csv(films / "labels.csv").rename(columns={"Mass": "mass"}).to_csv(
         films / "labels.csv", index=False

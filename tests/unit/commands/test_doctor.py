@@ -44,6 +44,21 @@ def test_one_error_makes_the_status_1_and_the_other_checks_go_on(capsys) -> None
     assert lines[-1] == "1 error."
 
 
+def test_what_the_file_says_of_the_device_counts_beside_another_fault(capsys) -> None:
+    Path("study.yaml").write_text(yaml.safe_dump({**STUDY, "device": "cpu", "name": "my-study"}))
+    assert main(["doctor", "study.yaml"]) == 1
+    said = capsys.readouterr().out
+    assert "beginning with a letter, such as my_study." in said
+    assert "device is cpu" in said
+    assert "device is auto" not in said
+
+
+def test_no_device_is_told_of_a_file_that_cannot_be_read(capsys) -> None:
+    Path("study.yaml").write_text("device: [")
+    assert main(["doctor", "study.yaml"]) == 1
+    assert "device is auto" not in capsys.readouterr().out
+
+
 def test_the_directory_is_that_of_the_run(here, monkeypatch, capsys) -> None:
     monkeypatch.chdir("/")
     assert main(["doctor", str(here / "study.yaml"), "--directory", str(here)]) == 0

@@ -318,7 +318,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, error):
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.EACCES, "Permission denied"), OSError("131056 written"), RuntimeError("bug")],
+    [OSError(errno.ENOTEMPTY, "Not empty"), OSError("131056 written"), RuntimeError("bug")],
 )
 def test_other_errors_stay_what_they_are(tmp_path, error):
     with pytest.raises(type(error), match=str(error.args[-1])), atomic.replacing(tmp_path / "file"):

@@ -60,7 +60,7 @@ def test_a_user_error_ends_a_program_with_one_line(capsys):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("ours"), PermissionError(13, "no"), KeyError("x"), KeyboardInterrupt()]
+    "error", [ValueError("ours"), OSError("no number"), KeyError("x"), KeyboardInterrupt()]
 )
 def test_a_bug_keeps_its_stack_trace(error, capsys):
     def main() -> None:
@@ -76,6 +76,9 @@ def test_a_bug_keeps_its_stack_trace(error, capsys):
     [
         (OSError(errno.ENOSPC, "No space left"), "error: no space left on the disk of the results"),
         (OSError(errno.EDQUOT, "Quota", "a.npy"), "error: no space left to write a.npy; free some"),
+        (PermissionError(errno.EACCES, "no", "a.npy"), "error: no right to use a.npy; mend its"),
+        (OSError(errno.EROFS, "no", "a.npy"), "error: a.npy is on a file system mounted read-only"),
+        (OSError("[errno 27] cut short"), "error: a file would be larger than a file may be"),
     ],
 )
 def test_a_full_disk_is_a_sentence(error, sentence, capsys):

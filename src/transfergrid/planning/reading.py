@@ -1,0 +1,145 @@
+"""YAML as a study may hold it: of bounded size and depth, no key twice, faults as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.regular import check_regular
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader as SafeYaml
+else:  # The C parser is ten times as fast, where PyYAML was built with it.
+    SafeYaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MOST_BYTES = 4_000_000
+"""Of one file; the longest study that is known has 20 kB."""
+MOST_VALUES = 100_000
+"""Values and names of one file, those that an alias repeats counted each time."""
+DEEPEST = 40
+"""Mappings and lists within each other; what comes after reading works by recursion."""
+_SHOWN = 40
+
+
+class StrictYaml(SafeYaml):
+    """YAML in which a key that stands twice in a mapping is an error."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Make a value; what Python cannot hold (a number of 6,000 digits) is named by its line."""
+        try:
+            return super().construct_object(node, deep)
+        except UserError:
+            raise
+        except (ValueError, OverflowError, RecursionError, TypeError) as error:
+            line = node.start_mark.line + 1
+            raise UserError(
+                f"line {line} has {_short(node.value)}, which is no value that can be read "
+                f"({str(error)[:_SHOWN]}); write a plain number, or quote it to have text."
+            ) from None
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split()) if isinstance(value, str | Exception) else "a value"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[object] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue  # `<<: *anchor`, which the loader resolves
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if isinstance(key, dict | list):
+            raise UserError(f"line {line} has a mapping or a list for a key; write plain text.")
+        if key in seen:
+            raise UserError(
+                f"line {line} names the key '{_short(str(key))}' a second time; keep one of them."
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+StrictYaml.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML from a file or a command line.
+
+    Raises:
+        UserError: It is no YAML, has a key twice, or is larger, deeper or more repeated by its
+            aliases than any study is.
+    """
+    if len(text) > MOST_BYTES:
+        raise UserError(f"it has {len(text)} characters, and at most {MOST_BYTES} are read.")
+    with _told():
+        _check_size(text)
+        return yaml.load(text, Loader=StrictYaml)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except yaml.YAMLError as error:
+        raise UserError(f"it is not valid YAML: {' '.join(str(error).split())[:400]}.") from None
+
+
+def _check_size(text: str) -> None:
+    """Count what the text stands for without making it: an alias stands for all of its anchor."""
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(text, Loader=SafeYaml):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in opened):
+                raise UserError(f"line {line} repeats *{event.anchor} within itself; remove it.")
+            total += sizes.get(event.anchor or "", 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            total += 1
+            opened.append((event.anchor, total))
+            if len(opened) > DEEPEST:
+                raise UserError(
+                    f"line {line} is more than {DEEPEST} mappings and lists deep; no setting is."
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                sizes[anchor] = total - before + 1
+        if total > MOST_VALUES:
+            raise UserError(
+                f"line {line} brings it to more than {MOST_VALUES} values, aliases resolved; "
+                "shorten it or split the study."
+            )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a study's YAML mapping.
+
+    Raises:
+        UserError: The file is missing, no regular file, no UTF-8, broken, too large or no mapping.
+    """
+    try:
+        size = check_regular(path).st_size
+        if size > MOST_BYTES:
+            raise UserError(f"it has {size} bytes, and at most {MOST_BYTES} are read.")
+        value = parse_yaml(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"study {path.absolute()} cannot be read: {error.strerror}.") from None
+    except UnicodeError:
+        raise UserError(f"study {path} is not UTF-8 text; save it as UTF-8.") from None
+    except UserError as error:
+        raise UserError(f"study {path}: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"study {path} holds no mapping of settings; start from config.yaml.")
+    return value

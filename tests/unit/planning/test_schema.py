@@ -1,0 +1,140 @@
+"""No fault of a study is answered with a regular expression, a dump or a library's own words."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transfergrid.planning.schema import LARGEST, study_schema, validate
+from transfergrid.planning.study import merge
+from transfergrid.runtime.errors import UserError
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "datasets": {
+        "films": {"kind": "phantom"},
+        "own": {
+            "kind": "csv",
+            "root": "/data",
+            "table": "t.csv",
+            "image_column": "image",
+            "label_columns": ["edema"],
+            "split": {"random": {"valid": 0.1, "test": 0.2}},
+        },
+    },
+    "pretrainings": {
+        "random": {"kind": "random"},
+        "file": {"kind": "file", "path": "x.pth"},
+        "source": {"kind": "cell", "dataset": "films", "protocol": "finetune"},
+    },
+    "protocols": {"finetune": {}},
+    "evaluation": {"bootstrap": {}},
+    "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
+}
+FREE = {"$defs/loose_list/items", "$defs/contrast/properties/baseline"}
+"""Compared as text with what the grid has."""
+
+
+def parts(part: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(part, dict):
+        yield "/".join(where), part
+        for key, value in part.items():
+            if key != "default":
+                yield from parts(value, (*where, str(key)))
+    elif isinstance(part, list):
+        for number, value in enumerate(part):
+            yield from parts(value, (*where, str(number)))
+
+
+def told(*path: str | int, value: Any) -> str:
+    study = copy.deepcopy(STUDY)
+    place: Any = study
+    for key in path[:-1]:
+        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
+    place[path[-1]] = value
+    with pytest.raises(UserError) as caught:
+        validate(study, "study.yaml")
+    return str(caught.value)
+
+
+def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
+    for where, part in parts(study_schema()):
+        kinds = part.get("type", [])
+        kinds = {kinds} if isinstance(kinds, str) else set(kinds) if isinstance(kinds, list) else ()
+        if {"integer", "number"} & set(kinds) and where not in FREE:
+            assert {"maximum", "exclusiveMaximum"} & set(part), where
+            assert {"minimum", "exclusiveMinimum"} & set(part), where
+        if isinstance(part.get("pattern"), str):
+            assert part["x-words"], where
+            assert not re.search(r"[\^$*+]|\[A", part["x-words"]), where
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("name",), "my-study", "beginning with a letter, such as my_study."),
+        (
+            ("name",),
+            "2nd",
+            "letters, digits and underscores, beginning with a letter, such as x2nd",
+        ),
+        (("name",), "x" * 65, "'name' has 65 characters; at most 64"),
+        (
+            ("datasets", "a-b"),
+            {"kind": "phantom"},
+            "the name 'a-b' under 'datasets' cannot be; write letters",
+        ),
+        (("evaluation", "selections"), ["top0"], "top<k>_per_task with k from 1 to 9999"),
+        (("evaluation", "selections"), ["top" + "9" * 6000], "top<k>"),
+        (("recipe", "train_layers"), "last", "last_<k> with k from 1 to 999"),
+        (("pretrainings", "t"), {"kind": "timm", "sha256": "AB"}, "64 hexadecimal digits"),
+        (("architectures", "n"), {"factory": "mine"}, "module:function"),
+        (("datasets", "films", "seed"), 10**30, "no number may be beyond 9223372036854775807"),
+        (("datasets", "films", "seed"), 2**16609, "16610 bits"),
+        (("datasets", "films", "seed"), 2**32, "at least 0 and at most 4294967295"),
+        (("evaluation", "bootstrap", "replicates"), 10**12, "at least 100 and at most 100000"),
+        (("recipe", "learning_rate"), 1e300, "no number may be beyond"),
+        (("recipe", "learning_rate"), 0, "at least 1e-12 and at most 1000"),
+        (("recipe", "clip_grad_norm"), "3e-3", "write 0.003 (YAML wants a dot"),
+        (("recipe", "patience"), "1e5", "write 100000 ("),
+        (("recipe", "epochs"), "1e400", "is '1e400', not a number."),
+        (("recipe", "learning_rate"), "nan", "is 'nan', not a number."),
+        (("pretrainings", "source", "seed"), "1e3", "write 1000 ("),
+        (("pretrainings", "source", "seed"), {"a": 1}, "is a mapping, which is none of"),
+        (("datasets", "own", "split"), {"random": {"valid": 0.1}}, "lacks the setting 'test'"),
+        (("datasets", "own", "split"), {"folds": 1, "fold": 0}, "split.folds' is 1; allowed is"),
+        (("datasets", "own", "split"), "random", "A split column, a random split by patient"),
+        (("datasets", "films", "tasks"), ["a", "a"], "lists 'a' twice"),
+        (("title",), True, "quote the word"),
+        (("title",), 5, 'write "5" in quotes'),
+        (("device",), False, "YAML reads yes, no, on and off as true and false"),
+        (("title",), "a\0b", "NUL character"),
+        (("title",), "\ud800", "half of a UTF-16 pair"),
+        (("grid", 0, "datasets"), "films", "not a list; put it in [brackets]"),
+        (("grid", 0, "seeds"), [], "has 0 entries; at least 1"),
+        (("pretrainings", "file", "key_rule"), {"drop": ["x" * 501]}, "has 501 characters"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, tuple) else "",
+)
+def test_a_fault_is_told_in_plain_words(path: Any, value: Any, words: str) -> None:
+    sentence = told(*path, value=value)
+    assert words in sentence
+    assert len(sentence) < 500
+    patterns = [p["pattern"] for _, p in parts(study_schema()) if isinstance(p.get("pattern"), str)]
+    assert not any(pattern in sentence for pattern in patterns)
+    for library in ("does not match", "is not of type", "is not valid under", "non-unique"):
+        assert library not in sentence
+
+
+def test_the_largest_number_is_taken_where_nothing_else_bounds_it() -> None:
+    own = {"kind": "pkg:read", "options": {"most": LARGEST}}
+    validate(merge(STUDY, {"datasets": {"own2": own}}), "x")
+
+
+def test_the_study_of_these_tests_is_sound(tmp_path: Path) -> None:
+    assert validate(STUDY, "x")["name"] == "small"
