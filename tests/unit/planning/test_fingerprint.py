@@ -141,6 +141,7 @@ TRAIN_CLOSURE = [
     "planning.recipe",
     "runtime.atomic",
     "runtime.errors",
+    "runtime.faults",
     "runtime.hashing",
     "runtime.watcher",
     "training.augmentation",
