@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transfergrid.data.chexpert_places import find_base, place_films, test_table
 from transfergrid.data.images import RULES, ImageFiles
 from transfergrid.data.labels import numbers
 from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
 from transfergrid.data.splits import random_split
 from transfergrid.data.tablefile import Table, read_table
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded
 
 PUBLISHED = (
@@ -42,10 +43,7 @@ COLUMN_OF = {identifier(name): name for name in PUBLISHED}
 COMPETITION = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion")
 TASK_SETS = {5: COMPETITION, 6: ("no_finding", *COMPETITION), 14: tuple(COLUMN_OF)}
 
-FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
-
 _ALIASES = {"Airspace Opacity": "Lung Opacity"}
-_TEST_TABLES = ("test.csv", "test_labels.csv", "test/test.csv", "test/test_labels.csv")
 _PATH = (
     r"(?:^|/)(?P<image_id>(?:train|valid|val|test)/(?P<patient_id>patient\w+)/(?P<study>study\w+)"
     r"/view\d+_(?P<view>frontal|lateral)\.(?:jpg|jpeg|png))$"
@@ -59,7 +57,8 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     Args:
         options: The declaration; see the study's schema for its keys. ``uncertain`` says what a
             -1 of the training images becomes; in valid and test a -1 is unknown.
-        root: CheXpert-v1.0, CheXpert-v1.0-small, or the folder that contains one of them.
+        root: CheXpert-v1.0, CheXpert-v1.0-small, or the folder that contains one of them or the
+            batches of the full download.
 
     Raises:
         UserError: A missing folder, table or column, a label other than 1, 0, -1 or blank, a path
@@ -87,39 +86,22 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         parts.append(_evaluation(base / "valid.csv", tasks, options, "valid"))
     if as_test == "valid":
         notes.append("The official validation set is used as the test set.")
-    official = base / "valid.csv" if as_test == "valid" else _test_table(base)
+    official = base / "valid.csv" if as_test == "valid" else test_table(base)
     parts.append(_evaluation(official, tasks, options, "test"))
     table = pd.concat(parts, ignore_index=True)
     if views != "all":
         table = table[table["view"] == views].reset_index(drop=True)
-    names = table["image_id"].tolist()
+    top, names = place_films(base, table["image_id"].tolist())
     return Manifest(
         table=table[[*IDS, *tasks]],
         tasks=tasks,
         score_tasks=score_tasks,
         task_kind="multilabel",
-        source=ImageFiles(base, names, options.get("image_px"), choice(options, "resize", RULES)),
+        source=ImageFiles(top, names, options.get("image_px"), choice(options, "resize", RULES)),
         patients_known=True,
         studies_known=True,
         notes=tuple(notes),
     )
-
-
-def find_base(root: Path) -> Path:
-    """Return the folder that holds train.csv: `root`, or the one published folder inside it."""
-    if not root.is_dir():
-        raise UserError(f"data folder {root} does not exist; correct the data set's root.")
-    if (root / "train.csv").is_file():
-        return root
-    found = [root / folder for folder in FOLDERS if (root / folder / "train.csv").is_file()]
-    if len(found) > 1:
-        raise UserError(f"{root} contains both {' and '.join(FOLDERS)}; name one as the root.")
-    if not found:
-        raise UserError(
-            f"{root} has no train.csv, nor has {' or '.join(FOLDERS)} in it; name the folder that "
-            "CheXpert was unpacked into as the root."
-        )
-    return found[0]
 
 
 def _tasks(declared: Any, tasks: tuple[str, ...], key: str) -> tuple[str, ...]:
@@ -130,18 +112,6 @@ def _tasks(declared: Any, tasks: tuple[str, ...], key: str) -> tuple[str, ...]:
     elif declared is not None:
         declared = [_ALIASES.get(str(name), name) for name in declared]
     return chosen_tasks(declared, tasks, key)
-
-
-def _test_table(base: Path) -> Path:
-    found = [base / name for name in _TEST_TABLES if (base / name).is_file()]
-    if len(found) > 1:
-        raise UserError(f"test labels lie in {listed(found)}; keep one of them.")
-    if not found:
-        raise UserError(
-            f"{base} has neither test.csv nor test_labels.csv; add the published test set, or "
-            "set test_split to 'valid' and validation_share above 0."
-        )
-    return found[0]
 
 
 def _rows(table: Table, tasks: tuple[str, ...], options: Mapping[str, Any]) -> pd.DataFrame:

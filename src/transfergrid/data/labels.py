@@ -37,7 +37,8 @@ def numbers(
         name: The column.
         allowed: Tells elementwise which of the numbers are labels.
         words: The allowed labels, for the message.
-        values: What cells mean, by their text; "" is a blank cell, None is unknown.
+        values: What cells mean, by their text; "" is a blank cell, None is unknown. Without this
+            mapping the reader has no key that says so.
 
     Raises:
         UserError: A cell that is no allowed label; rows are counted from 1 below the header.
@@ -58,7 +59,7 @@ def numbers(
         strange = list(dict.fromkeys(str(cell) for cell in written.iloc[rows]))
         raise UserError(
             f"{table.path} has '{strange[0]}' in column '{name}' of row {rows[0] + 1}; a label is "
-            f"{words}{_advice(strange)}."
+            f"{words}{_advice(strange) if values is not None else ''}."
         )
     return labels
 
@@ -71,7 +72,7 @@ def columns(
     tasks = identifiers(names, "label column")
     return pd.DataFrame(
         {
-            task: numbers(table, name, lambda v: (v >= 0) & (v <= 1), words, values)
+            task: numbers(table, name, lambda v: (v >= 0) & (v <= 1), words, values or {})
             for task, name in zip(tasks, names, strict=True)
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from transfergrid.runtime.regular import check_regular
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
-CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small")
+CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
+CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
 CHEXPERT_TABLES = (
     "train.csv",
     "valid.csv",
@@ -190,7 +192,7 @@ def _tables(
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
-    return {file.relative_to(root).as_posix(): digest(file) for file in files}
+    return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
 
 
 def _inside(name: str, root: Path, table: str) -> Path:
@@ -211,7 +213,10 @@ def _chexpert_tables(name: str, root: Path) -> list[Path]:
             f"data set '{name}' has no train.csv in {root} or in its folders "
             f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
         )
-    return [home / table for table in CHEXPERT_TABLES if (home / table).is_file()]
+    # The test set is a download of its own and may lie beside the batches.
+    homes = (home, home.parent) if home.name == CHEXPERT_BATCH else (home,)
+    tables = [folder / table for folder in homes for table in CHEXPERT_TABLES]
+    return [table for table in tables if table.is_file()]
 
 
 def _npz_members(name: str, path: Path) -> dict[str, str]:

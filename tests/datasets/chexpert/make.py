@@ -25,6 +25,7 @@ LABELS = (
     "Fracture",
     "Support Devices",
 )
+BATCHES = ("1 (validate & csv)", "2 (train 1)", "3 (train 2)", "4 (train 3)")
 COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *LABELS)
 
 
@@ -57,6 +58,24 @@ def make(
             number += 1
         bare = split == "test" and Path(test_table).name == "test_labels.csv"
         _write_table(base / (test_table if split == "test" else f"{split}.csv"), rows, bare)
+
+
+def in_batches(root: Path, test_beside: bool) -> None:
+    """Move a whole `root`/CheXpert-v1.0 into the four folders of the full download.
+
+    The first holds the tables and the validation films, the others the folders of training patients
+    without a folder train; the test set lies in `root` if `test_beside`, else in the first.
+    """
+    whole = root / "CheXpert-v1.0"
+    first, *others = (root / f"CheXpert-v1.0 batch {name}" for name in BATCHES)
+    for batch in (first, *others):
+        batch.mkdir()
+    for number, patient in enumerate(sorted((whole / "train").iterdir())):
+        patient.rename(others[number % len(others)] / patient.name)
+    (whole / "train").rmdir()
+    for entry in sorted(whole.iterdir()):
+        entry.rename((root if test_beside and "test" in entry.name else first) / entry.name)
+    whole.rmdir()
 
 
 def segment(

@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from datasets.chexpert.make import LABELS, make
+from datasets.chexpert.make import BATCHES, LABELS, in_batches, make
 
-from transfergrid.data.chexpert import COLUMN_OF, COMPETITION, find_base, read
+from transfergrid.data.chexpert import COLUMN_OF, COMPETITION, read
+from transfergrid.data.chexpert_places import find_base
 from transfergrid.data.manifest import validate
 from transfergrid.runtime.errors import UserError
 
@@ -173,6 +174,42 @@ def test_the_root_may_be_the_folder_or_its_parent(tmp_path, folder, published):
     assert manifest.source.read(0).ndim == 2
     with pytest.raises(UserError, match=r"has no train\.csv"):
         find_base(tmp_path)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_batches_of_the_full_download_are_read_in_place(tmp_path, published, beside):
+    whole = tmp_path / "whole"
+    make(whole, np.random.default_rng(0), folder="CheXpert-v1.0")
+    expected = read({"image_px": 16}, whole)
+    batches = tmp_path / "batches"
+    shutil.copytree(whole, batches)
+    in_batches(batches, test_beside=beside)
+    for root in (batches, batches / f"CheXpert-v1.0 batch {BATCHES[0]}"):
+        manifest = validate(read({"image_px": 16}, root))
+        pd.testing.assert_frame_equal(manifest.table, expected.table)
+        for index in range(len(manifest.table)):
+            np.testing.assert_array_equal(
+                manifest.source.read(index), expected.source.read(index), str(index)
+            )
+    moved = batches / f"CheXpert-v1.0 batch {BATCHES[3]}"
+    (moved / "train").mkdir()
+    for patient in [entry for entry in moved.iterdir() if entry.name != "train"]:
+        patient.rename(moved / "train" / patient.name)
+    assert all(read({}, batches).source.read(index).size for index in range(len(expected.table)))
+    shutil.rmtree(moved)
+    lost = [i for i, name in enumerate(expected.table["image_id"]) if "patient00003/" in name]
+    with pytest.raises(UserError, match=r"batches/train/patient00003/\S+ does not exist"):
+        read({}, batches).source.read(lost[0])
+
+
+def test_tables_may_lie_beside_the_batches(tmp_path):
+    make(tmp_path, np.random.default_rng(0), folder="CheXpert-v1.0")
+    in_batches(tmp_path, test_beside=True)
+    first = tmp_path / f"CheXpert-v1.0 batch {BATCHES[0]}"
+    for entry in sorted(first.iterdir()):
+        entry.rename(tmp_path / entry.name)
+    manifest = read({}, tmp_path)
+    assert all(manifest.source.read(index).size for index in range(len(manifest.table)))
 
 
 def test_two_published_folders_are_ambiguous(tmp_path):

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets.chexpert.make import in_batches
+from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning.fingerprint import check_plugins
-from transfergrid.planning.sources import check_weights
+from transfergrid.planning.sources import check_weights, resolve_dataset
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file
 
 
 def test_a_weight_file_is_known_by_content_not_by_place(tmp_path: Path) -> None:
@@ -60,13 +63,25 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_planning_and_readers_name_the_same_things() -> None:
     # planning may not import data, whose modules it hashes.
-    from transfergrid.data import chexpert, kinds
+    from transfergrid.data import chexpert_places, kinds
     from transfergrid.planning import fingerprint, sources
 
     readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
     assert readers == kinds.READERS
-    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert.FOLDERS)
-    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert._TEST_TABLES}
+    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert_places.FOLDERS)
+    assert sources.CHEXPERT_BATCH == chexpert_places.TABLES_BATCH
+    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert_places.TEST_TABLES}
+
+
+def test_the_tables_of_the_full_chexpert_are_found_and_hashed(tmp_path: Path) -> None:
+    make_chexpert(tmp_path, np.random.default_rng(0), folder="CheXpert-v1.0")
+    in_batches(tmp_path, test_beside=True)
+    base = tmp_path / "CheXpert-v1.0 batch 1 (validate & csv)"
+    tables = {base / "train.csv", base / "valid.csv", tmp_path / "test.csv"}
+    for root in (tmp_path, base):
+        found = resolve_dataset("x", {"kind": "chexpert", "root": str(root)}).declaration["tables"]
+        assert {(root / name).resolve() for name in found} == tables
+        assert all(found[name] == sha256_file(root / name) for name in found)
 
 
 def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
