@@ -311,7 +311,8 @@ def correlation_answer(row: Mapping[Any, Any], label: str, confidence: float) ->
     parts = [
         p_value(row["p"]),
         *_correlation_support(row),
-        f"n = {count(row['n'])} networks",
+        _too_few(row),
+        _networks(row),
         f"Spearman's ρ with {level(confidence)} interval"
         if bounds
         else "Spearman's ρ, no interval",
@@ -345,11 +346,38 @@ def _relation(row: Mapping[Any, Any], x: str, y: str, clear: bool) -> str:
     return f"no monotone relation between {x} and {y} could be shown"
 
 
+def _networks(row: Mapping[Any, Any]) -> str:
+    """Say how many networks there are, and how many independent ones they amount to."""
+    text = f"n = {count(row['n'])} networks"
+    families = row.get("n_families")
+    if not known(families):
+        return text
+    text += f" in {count(families)} {'family' if families == 1 else 'families'}"
+    effective = row.get("n_effective")
+    if known(effective) and float(effective) < float(row["n"]) - 0.5:
+        text += f", as uncertain as {float(effective):.0f} independent ones"
+    return text
+
+
+def _too_few(row: Mapping[Any, Any]) -> str:
+    """Say where no result at all could show that there is no relation."""
+    needed = row.get("n_needed")
+    if not known(needed) or float(row["n"]) >= float(needed):
+        return ""
+    return f"so few networks cannot show that there is none: that takes {count(needed)}"
+
+
 def _correlation_support(row: Mapping[Any, Any]) -> list[str]:
     """Return what later columns of correlations.csv add, where they are there."""
     found = []
     if known(row.get("p_adjusted")):
         found.append(f"adjusted {p_value(row['p_adjusted'])}")
+    if known(row.get("rho_disattenuated")):
+        ends = (row["disattenuated_low"], row["disattenuated_high"])
+        found.append(
+            "freed of the noise of patients and seeds ρ "
+            f"{difference(row['rho_disattenuated'], *ends, 2)}"
+        )
     if known(row.get("p_family")):
         found.append(f"within families {p_value(row['p_family'])}")
     if known(row.get("rho_critical")):

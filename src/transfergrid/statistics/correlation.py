@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from transfergrid.runtime.errors import UserError
+from transfergrid.statistics import kinship
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.noise import Noise, disattenuate
 from transfergrid.statistics.power import rho_critical, rho_detectable
-
-_RESAMPLES = 50_000
-"""Enough for all orders of 8 points (40,320); above, so many random ones."""
-_EPS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -28,11 +25,12 @@ class Correlation:
         question: Name of the question.
         x: Name of the first quantity.
         y: Name of the second quantity.
-        n: Points where both are known.
+        n: Networks where both are known.
         rho: Spearman's rank correlation in [-1, 1]; NaN where undefined.
         low: Lower bound in [-1, 1] or NaN.
         high: Upper bound in [-1, 1] or NaN.
-        p: Two-sided permutation p-value; NaN where rho is.
+        p: Two-sided permutation p-value, families permuted as wholes and members within them; NaN
+            where rho is.
         method: How bounds and p were made, or why there are none.
         p_adjusted: p after Holm's method within the question.
         p_family: p-value when y is permuted within families only: a test of association within
@@ -40,10 +38,18 @@ class Correlation:
         se_patients: Standard error of Fisher's z from the test set's patients, which the bounds
             include; NaN where it was not given.
         margin: Largest |rho| that counts as no relation; NaN if none was stated.
-        verdict: "none" (the interval lies within the margin), "positive", "negative" or
-            "undecided".
-        rho_critical: Smallest |rho| of n points that is significant.
-        rho_detectable: True |rho| that n points detect with 80 % power.
+        verdict: "none" (the interval of `rho_disattenuated`, or where there is none that of `rho`,
+            lies within the margin), "positive", "negative" or "undecided".
+        rho_critical: Smallest |rho| that so many independent networks call significant.
+        rho_detectable: True |rho| that they detect with 80 % power.
+        n_families: Families of the n networks; n where none were given.
+        n_effective: Independent networks that would leave rho as uncertain.
+        rho_disattenuated: rho freed of the noise in y; NaN where that is not known, or as large as
+            the spread between networks.
+        disattenuated_low: Lower bound.
+        disattenuated_high: Upper bound.
+        reliability: Share of the spread of y between networks that is not noise, in [0, 1].
+        n_needed: Fewest networks whose interval can lie within the margin; NaN without one.
     """
 
     question: str
@@ -62,6 +68,20 @@ class Correlation:
     verdict: str = "undecided"
     rho_critical: float = math.nan
     rho_detectable: float = math.nan
+    n_families: int = 0
+    n_effective: float = math.nan
+    rho_disattenuated: float = math.nan
+    disattenuated_low: float = math.nan
+    disattenuated_high: float = math.nan
+    reliability: float = math.nan
+    n_needed: float = math.nan
+
+    @property
+    def judged(self) -> tuple[float, float, float]:
+        """What verdicts rest on: rho with its bounds, freed of noise where that could be done."""
+        if math.isnan(self.disattenuated_low):
+            return self.rho, self.low, self.high
+        return self.rho_disattenuated, self.disattenuated_low, self.disattenuated_high
 
 
 def spearman(
@@ -75,12 +95,13 @@ def spearman(
     families: Sequence[str] | None = None,
     replicates: ArrayLike | None = None,
     margin: float | None = None,
+    noise: Noise | None = None,
 ) -> Correlation:
-    """Return Spearman's rho with a Fisher z interval and a permutation p-value.
+    """Return Spearman's rho over networks with its interval, p-value, and rho freed of noise.
 
-    The variance of z is 1.06 / (n - 3) for the points as a sample (Fieller, Hartley and Pearson
-    1957, Biometrika 44:470-481), plus, where replicates of y are given, the variance of z over
-    them. p permutes the pairing: all n! orders up to n = 8, else 50,000 random ones.
+    The interval is Fisher's z with `z_variance` for the networks as a sample of families, plus,
+    where replicates of y are given, the variance of z over them. p permutes families as wholes and
+    members within them.
 
     Args:
         x: (n,) values, unrounded; a point with NaN in x or y is dropped.
@@ -90,74 +111,149 @@ def spearman(
         y_name: Name of y.
         rng: Draws the random orders.
         alpha: 1 minus the coverage, in (0, 1).
-        families: (n,) the family of each point, for `p_family`.
+        families: (n,) the family of each point; without them each is a family of its own.
         replicates: (n, B) of y, such as `patient_replicates` gives them.
         margin: Largest |rho| that counts as no relation, in (0, 1).
+        noise: Noise in y, as `noise_of` returns it.
 
     Returns:
         The correlation. rho is NaN with fewer than 2 points or without variation; the interval is
-        NaN with fewer than 4 points or at |rho| = 1, where z is infinite; `method` tells why.
+        NaN with fewer than 4 points, with two families, or at |rho| = 1, where z is infinite;
+        `method` tells why.
 
     Raises:
         UserError: x and y differ in length.
     """
-    known, ranks = _ranked(x, y, x_name, y_name)
+    known, ranks, values = _ranked(x, y, x_name, y_name)
     n, nan = int(known.sum()), math.nan
+    groups = np.arange(n) if families is None else kinship.numbered(np.asarray(families)[known])
     row = Correlation(question, x_name, y_name, n, nan, nan, nan, nan, "")
-    row = replace(row, margin=nan if margin is None else margin)
+    row = replace(row, n_families=len(set(groups.tolist())))
+    if margin is not None:
+        row = replace(row, margin=margin, n_needed=float(networks_needed(margin, alpha)))
     if n < 2 or any(np.ptp(r) == 0 for r in ranks):
         reason = "fewer than 2 points" if n < 2 else "no variation in x or y"
         return replace(row, method=f"undefined: {reason}")
-    rho, p = _permuted(ranks[0], ranks[1], rng)
-    test = "exact permutation" if math.factorial(n) <= _RESAMPLES else "random permutation"
+    rho = float(np.clip(rank_correlations(ranks[0], ranks[1][:, None])[0], -1, 1))
+    p = kinship.permuted_over(*ranks, groups, rng)
     draws = None if replicates is None else np.asarray(replicates)[known]
-    low, high, se_patients, how = _interval(rho, ranks[0], draws, alpha)
-    p_family = nan
+    variance, se_patients, how = z_variance(rho, ranks, groups, draws)
+    low, high = _fisher(rho, variance, alpha)
+    row = replace(row, rho=rho, low=low, high=high, p=p, se_patients=se_patients)
     if families is not None:
-        p_family = permuted_within(ranks[0], ranks[1], np.asarray(families)[known], rng)
-    row = replace(row, rho=rho, low=low, high=high, p=p, method=f"{how}; {test}")
+        row = replace(row, p_family=kinship.permuted_within(*ranks, groups, rng))
+    if noise is not None:
+        freed = disattenuate(rho, variance, values, noise, alpha, rng)
+        row = replace(
+            row,
+            rho_disattenuated=freed.rho,
+            disattenuated_low=freed.low,
+            disattenuated_high=freed.high,
+            reliability=freed.reliability,
+        )
+        if math.isnan(noise.seeds):
+            how += "; one seed, whose noise is not known"
+    effective = kinship.effective_number(*ranks, groups)
     return replace(
         row,
-        p_family=p_family,
-        se_patients=se_patients,
-        rho_critical=rho_critical(n, alpha),
-        rho_detectable=rho_detectable(n, alpha),
+        method=f"{how}; {_test(groups)}",
+        n_effective=effective,
+        rho_critical=rho_critical(effective, alpha),
+        rho_detectable=rho_detectable(effective, alpha),
     )
 
 
 def _ranked(
     x: ArrayLike, y: ArrayLike, x_name: str, y_name: str
-) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
-    """Return which points are known, and the ranks of x and y among these."""
+) -> tuple[NDArray[np.bool_], tuple[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]:
+    """Return which points are known, the ranks of x and y among these, and y."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise UserError(
             f"A correlation needs pairs, but {x_name} has shape {x.shape} and {y_name} {y.shape}."
         )
     known = ~(np.isnan(x) | np.isnan(y))
-    return known, [stats.rankdata(values[known]) for values in (x, y)]
+    return known, (stats.rankdata(x[known]), stats.rankdata(y[known])), y[known]
 
 
-def _interval(
-    rho: float, x: NDArray[np.float64], replicates: NDArray[np.float64] | None, alpha: float
-) -> tuple[float, float, float, str]:
-    """Return the bounds of rho over the ranks x, the patients' error of z, and how they came."""
-    se_patients, how = math.nan, "Fisher z, variance 1.06/(n-3)"
-    if replicates is not None:
-        se_patients = _se_patients(x, replicates)
-        how += " + patients"
-    extra = 0 if math.isnan(se_patients) else se_patients**2
-    low, high = fisher_interval(rho, len(x), alpha, extra)
-    if math.isnan(low):
-        how = f"no interval: {'fewer than 4 points' if len(x) < 4 else '|rho| = 1'}"
-    return low, high, se_patients, how
+def _test(families: NDArray[np.intp]) -> str:
+    """Say what was permuted, and whether in all orders."""
+    sizes = np.bincount(families)
+    orders = kinship.orders_of([len(sizes), *sizes.tolist()])
+    test = "exact permutation" if orders <= kinship.RESAMPLES else "random permutation"
+    if len(sizes) in (1, len(families)):
+        return test
+    return f"{test} of {len(sizes)} families and within them"
+
+
+def z_variance(
+    rho: float,
+    ranks: tuple[NDArray[np.float64], NDArray[np.float64]],
+    families: NDArray[np.intp],
+    replicates: NDArray[np.float64] | None = None,
+) -> tuple[float, float, str]:
+    """Return the variance of Fisher's z of a rank correlation of networks in families.
+
+    It is 1.06 / (m - 3) for m independent points (Fieller, Hartley and Pearson 1957, Biometrika
+    44:470-481), where m is the effective number of the networks; or that of a jackknife over
+    families, if larger; plus the variance of z over the patients' replicates.
+
+    Args:
+        rho: The correlation.
+        ranks: (n,) of x and of y.
+        families: (n,) numbers of the families.
+        replicates: (n, B) of y.
+
+    Returns:
+        The variance, NaN where there is no interval; the patients' standard error of z, NaN
+        without replicates; and how the interval came.
+    """
+    n, groups = len(families), len(set(families.tolist()))
+    se_patients = math.nan if replicates is None else _se_patients(ranks[0], replicates)
+    extra = 0.0 if math.isnan(se_patients) else se_patients**2
+    patients = "" if replicates is None else " + patients"
+    lack = ""
+    if n < 4:
+        lack = "fewer than 4 points"
+    elif math.isclose(abs(rho), 1.0):
+        lack = "|rho| = 1"
+    elif 1 < groups < kinship.LEAST_FAMILIES:
+        lack = f"{groups} families do not tell how far families differ"
+    if lack:
+        return math.nan, se_patients, f"no interval: {lack}"
+    if groups in (1, n):
+        within = " within one family" if groups == 1 else ""
+        how = f"Fisher z, variance 1.06/(n-3){patients}{within}"
+        return 1.06 / (n - 3) + extra, se_patients, how
+    effective = kinship.effective_number(*ranks, families)
+    variance = max(1.06 / max(effective - 3, 0.5), kinship.jackknife_variance(*ranks, families))
+    how = f"Fisher z, variance for n_effective networks or by jackknife over families{patients}"
+    return variance + extra, se_patients, how
+
+
+def _fisher(rho: float, variance: float, alpha: float) -> tuple[float, float]:
+    if math.isnan(variance):
+        return math.nan, math.nan
+    arm = float(stats.norm.isf(alpha / 2)) * math.sqrt(variance)
+    return math.tanh(math.atanh(rho) - arm), math.tanh(math.atanh(rho) + arm)
+
+
+def networks_needed(margin: float, alpha: float = 0.05) -> int:
+    """Return the fewest independent networks whose interval of rho can lie within the margin.
+
+    Args:
+        margin: Largest |rho| that counts as no relation, in (0, 1).
+        alpha: 1 minus the coverage, in (0, 1).
+    """
+    width = float(stats.norm.isf(alpha / 2)) / math.atanh(margin)
+    return math.floor(3 + 1.06 * width * width) + 1
 
 
 def decide(rows: Sequence[Correlation], alpha: float = 0.05) -> list[Correlation]:
     """Adjust p-values by Holm's method within each question and give the verdicts.
 
-    "none" needs a stated margin that holds the whole interval. Otherwise "positive" or "negative"
-    needs an adjusted p below alpha.
+    "none" needs a stated margin that holds the whole interval of rho, freed of noise where that
+    could be done. Otherwise "positive" or "negative" needs an adjusted p below alpha.
     """
     rows = list(rows)
     for question in {row.question for row in rows}:
@@ -167,30 +263,27 @@ def decide(rows: Sequence[Correlation], alpha: float = 0.05) -> list[Correlation
             verdict = "undecided"
             if p < alpha:  # False for NaN
                 verdict = "positive" if row.rho > 0 else "negative"
-            if -row.margin < row.low and row.high < row.margin:
+            _, low, high = row.judged
+            if -row.margin < low and high < row.margin:
                 verdict = "none"
             rows[i] = replace(row, p_adjusted=p, verdict=verdict)
     return rows
 
 
-def fisher_interval(
-    rho: float, n: int, alpha: float = 0.05, extra: float = 0.0
-) -> tuple[float, float]:
-    """Return the interval of a rank correlation by Fisher's z.
+def fisher_interval(rho: float, n: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the interval of a rank correlation of independent points by Fisher's z.
 
     Args:
         rho: The correlation.
         n: Points; fewer than 4 give NaN.
         alpha: 1 minus the coverage, in (0, 1).
-        extra: Variance of z beyond that of the points as a sample.
 
     Returns:
         Lower and upper bound; NaN at |rho| = 1.
     """
     if n < 4 or math.isclose(abs(rho), 1.0):
         return math.nan, math.nan
-    arm = float(stats.norm.isf(alpha / 2)) * math.sqrt(1.06 / (n - 3) + extra)
-    return math.tanh(math.atanh(rho) - arm), math.tanh(math.atanh(rho) + arm)
+    return _fisher(rho, 1.06 / (n - 3), alpha)
 
 
 def p_of_rho(rho: float, n: int) -> float:
@@ -219,68 +312,33 @@ def rank_correlations(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
+def weighted_rank_correlations(
+    x: NDArray[np.float64], y: NDArray[np.float64], weights: ArrayLike
+) -> NDArray[np.float64]:
+    """Return Spearman's rho of points that are drawn several times, for each draw.
+
+    Args:
+        x: (n,) values.
+        y: (n, B) values.
+        weights: (n, B) how often each point was drawn.
+
+    Returns:
+        (B,) float64, NaN where a draw has no variation.
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    over_x = (x[:, None] > x) + 0.5 * (x[:, None] == x)
+    a = over_x @ w
+    b = np.stack([(w * ((y[i] > y) + 0.5 * (y[i] == y))).sum(axis=0) for i in range(len(y))])
+    total = w.sum(axis=0)
+    a, b = (v - (w * v).sum(axis=0) / total for v in (a, b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((w * a * b).sum(0) / np.sqrt((w * a**2).sum(0) * (w * b**2).sum(0)))
+
+
 def _se_patients(x: NDArray[np.float64], replicates: NDArray[np.float64]) -> float:
     rho = rank_correlations(x, replicates)
     rho = rho[~np.isnan(rho)]
     if len(x) < 4 or rho.size < 2:
         return math.nan
-    # n points cannot have a rho nearer to 1 than this without being perfectly ordered.
-    most = 1 - 6 / (len(x) * (len(x) ** 2 - 1))
+    most = kinship.nearest_to_one(len(x))
     return float(np.arctanh(np.clip(rho, -most, most)).std(ddof=1))
-
-
-def _permuted(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    fixed = y - y.mean()
-    scale = math.sqrt(float(((x - x.mean()) ** 2).sum() * (fixed**2).sum()))
-
-    def statistic(permuted: np.ndarray, axis: int = -1) -> np.ndarray:
-        return ((permuted - x.mean()) * fixed).sum(axis=axis) / scale
-
-    result = stats.permutation_test(
-        (x,),
-        statistic,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=_RESAMPLES,
-        batch=5_000,
-        rng=rng,
-    )
-    return float(result.statistic), float(result.pvalue)
-
-
-def permuted_within(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    families: NDArray,
-    rng: np.random.Generator,
-) -> float:
-    """Return the p-value of association within families, y permuted inside each.
-
-    The statistic is the sum of products of ranks centred within families, the only part of rho
-    that such a permutation moves. All orders are tried up to 50,000, else so many random ones.
-
-    Args:
-        x: (n,) ranks.
-        y: (n,) ranks.
-        families: (n,) labels.
-        rng: Draws the random orders.
-
-    Returns:
-        Two-sided p; NaN if x or y does not vary within any family.
-    """
-    blocks = [np.flatnonzero(families == name) for name in np.unique(families)]
-    pairs = [(x[b] - x[b].mean(), y[b] - y[b].mean()) for b in blocks if len(b) > 1]
-    if not any(np.ptp(a) > 0 and np.ptp(b) > 0 for a, b in pairs):
-        return math.nan
-    observed = sum(float((a * b).sum()) for a, b in pairs)
-    orders = math.prod(math.factorial(len(a)) for a, _ in pairs)
-    if orders <= _RESAMPLES:
-        sums = np.zeros(1)
-        for a, b in pairs:
-            each = np.array([a @ b[list(o)] for o in itertools.permutations(range(len(b)))])
-            sums = np.add.outer(sums, each).ravel()
-        return float(np.mean(np.abs(sums) >= abs(observed) - _EPS))
-    drawn = np.zeros(_RESAMPLES)
-    for a, b in pairs:
-        drawn += rng.permuted(np.tile(b, (_RESAMPLES, 1)), axis=1) @ a
-    return float((1 + np.sum(np.abs(drawn) >= abs(observed) - _EPS)) / (1 + _RESAMPLES))

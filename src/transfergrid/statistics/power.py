@@ -102,7 +102,7 @@ def seeds_needed(found: Difference, effect: float, equivalence: bool, alpha: flo
     return float(high)
 
 
-def rho_critical(n: int, alpha: float = 0.05) -> float:
+def rho_critical(n: float, alpha: float = 0.05) -> float:
     """Return the smallest |rho| of n points that the t approximation calls significant.
 
     Args:
@@ -115,7 +115,7 @@ def rho_critical(n: int, alpha: float = 0.05) -> float:
     return t / math.sqrt(n - 2 + t * t)
 
 
-def rho_detectable(n: int, alpha: float = 0.05, power: float = TARGET) -> float:
+def rho_detectable(n: float, alpha: float = 0.05, power: float = TARGET) -> float:
     """Return the true |rho| that n points detect with the given power, by Fisher's z.
 
     Args:

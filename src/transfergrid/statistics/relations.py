@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.runtime.hashing import seeded
-from transfergrid.statistics.comparisons import Basis, Compared
+from transfergrid.statistics.comparisons import Basis, Compared, runs
 from transfergrid.statistics.correlation import Correlation, spearman
+from transfergrid.statistics.noise import SeedSpread, noise_of, seed_spread
 from transfergrid.statistics.places import AXES, Place, groups_of_networks, words
 from transfergrid.statistics.reader import Reader
 
@@ -27,6 +28,7 @@ class Related:
         place: What the networks share.
         x: (n,) property of each network.
         replicates: (n, B) of y, patients drawn.
+        families: (n,) each network's family.
     """
 
     row: Correlation
@@ -34,6 +36,18 @@ class Related:
     place: Place
     x: NDArray[np.float64]
     replicates: NDArray[np.float64]
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One network: x and y, replicates of y, its family, and the seeds' spread of each arm."""
+
+    x: float
+    y: float
+    draws: NDArray[np.float64]
+    family: str
+    spreads: tuple[SeedSpread, ...]
 
 
 def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
@@ -53,14 +67,15 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
     for place, group in groups_of_networks(cells, study, question["where"]):
         points = []
         for architecture, rows in group.groupby("architecture", sort=False):
+            x = float(rows[question["x"]].astype("float64").mean())
+            family = study_family(study, str(architecture))
             if y == "boost":
                 boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
-                value, draws = _boost(boost, reader)
+                point = _boost(x, family, boost, reader)
             else:
-                value, draws = _auroc(rows[rows["auroc"].notna()], reader)
-            x = float(rows[question["x"]].astype("float64").mean())
-            if not np.isnan([x, value]).any():
-                points.append((x, value, draws, study_family(study, str(architecture))))
+                point = _auroc(x, family, rows[rows["auroc"].notna()], reader)
+            if point is not None and not np.isnan([point.x, point.y]).any():
+                points.append(point)
         if y == "boost" and not points:
             continue  # the baseline itself has no boost
         found.append(_related(question, place, points, basis.alpha))
@@ -68,10 +83,11 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
 
 
 def _related(
-    question: Mapping[str, Any], place: Place, points: Sequence[tuple[Any, ...]], alpha: float
+    question: Mapping[str, Any], place: Place, points: Sequence[_Point], alpha: float
 ) -> Related:
-    x, value = (np.array([point[i] for point in points]) for i in (0, 1))
-    draws = np.array([point[2] for point in points]) if points else np.empty((0, 0))
+    x, value = np.array([point.x for point in points]), np.array([point.y for point in points])
+    draws = np.array([point.draws for point in points]) if points else np.empty((0, 0))
+    families = tuple(point.family for point in points)
     name = words(place)
     rng = np.random.default_rng(seeded("correlation", question["name"], name))
     row = spearman(
@@ -82,11 +98,12 @@ def _related(
         f"{question['y']} ({name})",
         rng,
         alpha,
-        families=[point[3] for point in points],
+        families=families,
         replicates=draws if points else None,
         margin=question["margin"],
+        noise=noise_of(draws, [point.spreads for point in points]) if len(points) > 1 else None,
     )
-    return Related(row, question, place, x, draws)
+    return Related(row, question, place, x, draws, families)
 
 
 def study_family(study: Mapping[str, Any], architecture: str) -> str:
@@ -109,15 +126,21 @@ def boosts_of(
     }
 
 
-def _auroc(rows: pd.DataFrame, reader: Reader) -> tuple[float, Any]:
+def _auroc(x: float, family: str, rows: pd.DataFrame, reader: Reader) -> _Point | None:
     if rows.empty:
-        return float("nan"), None
-    draws = np.mean([reader.replicates(cell) for cell in rows["cell"]], axis=0)
-    return float(rows["auroc"].mean()), draws
+        return None
+    cells = list(rows["cell"])
+    draws = np.mean([reader.replicates(cell) for cell in cells], axis=0)
+    spread = seed_spread([reader.influence(cell)[0] for cell in cells])
+    return _Point(x, float(rows["auroc"].mean()), draws, family, (spread,))
 
 
-def _boost(boost: Compared | None, reader: Reader) -> tuple[float, Any]:
+def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> _Point | None:
     if boost is None:
-        return float("nan"), None
+        return None
     a, b = boost.arms(reader)
-    return boost.row.estimate, a.mean(axis=0) - b.mean(axis=0)
+    spreads = []
+    for arm in boost.pairs[0]:
+        found = runs(arm, reader)
+        spreads.append(seed_spread([found[seed] for seed in boost.row.seeds]))
+    return _Point(x, boost.row.estimate, a.mean(axis=0) - b.mean(axis=0), family, tuple(spreads))

@@ -13,12 +13,16 @@ from transfergrid.evaluation.influence import delong_covariance
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.comparisons import Compared, runs
 from transfergrid.statistics.contrasts import Names, contrast_of_influences
-from transfergrid.statistics.correlation import rank_correlations
+from transfergrid.statistics.correlation import weighted_rank_correlations
+from transfergrid.statistics.kinship import numbered
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 from transfergrid.statistics.replicates import percentile_interval, two_level
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
+
+_LEAST_FAMILIES = 8
+"""Percentiles of draws of fewer are too narrow, as those of seeds are (docs/statistics.md)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def sensitivity(
 
     Contrasts: a two-level bootstrap of patients and seeds, every other selection of checkpoints,
     and, for one pair of networks, DeLong's test for each task. Correlations: a bootstrap of
-    networks and patients.
+    families of networks and of patients.
 
     Args:
         compared: The contrasts.
@@ -160,11 +164,19 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
 
 def _networks(one: Related, alpha: float) -> Sensitivity:
     row = one.row
-    n, replicates = one.replicates.shape
+    replicates = one.replicates.shape[1]
     rng = np.random.default_rng(seeded("networks", row.question, row.y))
-    chosen = rng.integers(n, size=(n, replicates))
-    drawn = rank_correlations(one.x[chosen], np.take_along_axis(one.replicates, chosen, axis=0))
+    families = numbered(one.families)
+    if not families.any():
+        families = np.arange(row.n)  # one family speaks of its own members
+    count = int(families.max()) + 1
+    times = rng.multinomial(count, np.full(count, 1 / count), size=replicates).T
+    drawn = weighted_rank_correlations(one.x, one.replicates, times[families])
     low, high = percentile_interval(drawn, alpha)
+    how = f"{replicates} draws of {count} families of networks and of patients (linearised)"
+    if count < _LEAST_FAMILIES:
+        low = high = math.nan
+        how += f"; no interval from fewer than {_LEAST_FAMILIES} families"
     return Sensitivity(
         subject=f"{row.x} and {row.y}",
         question=row.question,
@@ -177,5 +189,5 @@ def _networks(one: Related, alpha: float) -> Sensitivity:
         low=low,
         high=high,
         p=math.nan,
-        method=f"{replicates} draws of networks and of patients (linearised), percentiles",
+        method=f"{how}, percentiles",
     )

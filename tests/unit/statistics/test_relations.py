@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from transfergrid.evaluation.influence import Influence
 from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.relations import relate
 
@@ -50,7 +51,13 @@ def made() -> Basis:
         for number, network in enumerate(NETWORKS)
     ]
     study = {"cells": entries, "evaluation": {"primary": "best"}, "questions": [question]}
-    reader: Any = SimpleNamespace(replicates=draws.__getitem__)
+    runs = {
+        cell: (Influence(drawn.mean(), np.arange(300), (drawn - drawn.mean()) / 300), 300)
+        for cell, drawn in draws.items()
+    }
+    reader: Any = SimpleNamespace(
+        replicates=draws.__getitem__, influence=lambda cell, selection=None: runs[cell]
+    )
     return Basis(study, pd.DataFrame(cells), compared, reader, 0.05)
 
 
