@@ -289,7 +289,7 @@ def comparisons(study: Mapping[str, Any], correlations: pd.DataFrame | None = No
         found.append(
             "Correlations are Spearman's, over networks. Networks are a sample of families: the test "
             "permutes whole families and members within them, and the interval is that of the "
-            "effective number of networks or of a jackknife over families, the larger. What the "
+            "effective number of networks or of a jackknife over families, the larger; what the "
             f"choice of patients does is {_patients(correlations)} the interval. Beside it stands "
             "the correlation freed of the noise of patients and seeds."
         )
