@@ -349,11 +349,11 @@ def _relation(row: Mapping[Any, Any], x: str, y: str, clear: bool) -> str:
 def _networks(row: Mapping[Any, Any]) -> str:
     """Say how many networks there are, and how many independent ones they amount to."""
     text = f"n = {count(row['n'])} networks"
-    families = row.get("n_families")
+    families: Any = row.get("n_families")
     if not known(families):
         return text
     text += f" in {count(families)} {'family' if families == 1 else 'families'}"
-    effective = row.get("n_effective")
+    effective: Any = row.get("n_effective")
     if known(effective) and float(effective) < float(row["n"]) - 0.5:
         text += f", as uncertain as {float(effective):.0f} independent ones"
     return text
@@ -361,7 +361,7 @@ def _networks(row: Mapping[Any, Any]) -> str:
 
 def _too_few(row: Mapping[Any, Any]) -> str:
     """Say where no result at all could show that there is no relation."""
-    needed = row.get("n_needed")
+    needed: Any = row.get("n_needed")
     if not known(needed) or float(row["n"]) >= float(needed):
         return ""
     return f"so few networks cannot show that there is none: that takes {count(needed)}"

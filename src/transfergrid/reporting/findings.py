@@ -14,6 +14,7 @@ NAMES = {
     "between_family_sd": "SD between families",
     "within_family_sd": "SD within families",
     "family_share": "share of variance between families",
+    "family_share_disattenuated": "share between families, freed of patients' and seeds' noise",
     "size_share": "share of variance that size explains",
     "size_share_within": "the same within families",
     "seed_sd": "SD between seeds",

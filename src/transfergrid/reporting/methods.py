@@ -290,8 +290,8 @@ def comparisons(study: Mapping[str, Any], correlations: pd.DataFrame | None = No
             "Correlations are Spearman's, over networks. Networks are a sample of families: the "
             "test permutes whole families and members within them, and the interval is that of "
             "the effective number of networks or of a jackknife over families, the larger; what "
-            f"the choice of patients does is {_patients(correlations)} the interval. Beside it stands "
-            "the correlation freed of the noise of patients and seeds."
+            f"the choice of patients does is {_patients(correlations)} the interval. Beside it "
+            "stands the correlation freed of the noise of patients and seeds."
         )
     found += [text for kind, text in KINDS.items() if kind in kinds]
     if study["resolved"].get("claims"):

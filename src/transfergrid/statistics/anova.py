@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from transfergrid.statistics.kinship import effective_number, numbered
+from transfergrid.statistics.replicates import percentile_interval
+
+_DRAWS = 20_000
 Interval = tuple[float, float, float]
 """Value, lower and upper bound."""
 
@@ -26,6 +31,8 @@ class OneWay:
         size: h.
         mean_square_between: h x variance of the group means; expectation within + h x between.
         mean_square_within: Pooled variance within groups.
+        effective: Independent groups that would leave `mean_square_between` as uncertain; None
+            where the groups are independent.
     """
 
     groups: int
@@ -33,10 +40,12 @@ class OneWay:
     size: float
     mean_square_between: float
     mean_square_within: float
+    effective: float | None = None
 
     @property
-    def _df(self) -> tuple[int, int]:
-        return self.groups - 1, self.members - self.groups
+    def _df(self) -> tuple[float, int]:
+        groups = self.groups if self.effective is None else self.effective
+        return max(groups - 1, 1), self.members - self.groups
 
     def _f(self, alpha: float) -> Interval:
         """Return F and, for bounds, F over its upper and its lower quantile."""
@@ -56,6 +65,33 @@ class OneWay:
             for f in self._f(alpha)
         )
         return value, low, high
+
+    def share_without(self, noise: float, alpha: float, rng: np.random.Generator) -> Interval:
+        """Return the share between groups when the members' own noise is taken off.
+
+        The interval is a generalised pivot's (Weerahandi 1993, J. Am. Stat. Assoc. 88:899-905).
+
+        Args:
+            noise: Variance of the noise in a member, which lies within groups.
+            alpha: 1 minus the coverage, in (0, 1).
+            rng: Draws the mean squares as their sampling leaves them uncertain.
+        """
+
+        def part(between: ArrayLike, within: ArrayLike) -> NDArray[np.float64]:
+            signal = np.maximum(0.0, np.asarray(between) - within) / self.size
+            rest = np.maximum(0.0, np.asarray(within) - noise)
+            with np.errstate(invalid="ignore"):
+                return np.asarray(signal / (signal + rest))  # NaN where nothing but noise is left
+
+        squares = self.mean_square_between, self.mean_square_within
+        drawn = part(
+            *(
+                square * df / rng.chisquare(df, size=_DRAWS)
+                for square, df in zip(squares, self._df, strict=True)
+            )
+        )
+        low, high = percentile_interval(drawn, alpha)
+        return float(part(*squares)), low, high
 
     def noise_to_signal(self, alpha: float = 0.05) -> Interval:
         """Return SD within groups over SD between them; infinite where no signal is left."""
@@ -84,12 +120,15 @@ class OneWay:
         return math.sqrt(excess), math.sqrt(bounds[0]), math.sqrt(bounds[1])
 
 
-def one_way(values: ArrayLike, groups: ArrayLike) -> OneWay | None:
+def one_way(
+    values: ArrayLike, groups: ArrayLike, kin: Callable[[str], str] | None = None
+) -> OneWay | None:
     """Split the variance of values into that between groups and that within.
 
     Args:
         values: (N,) numbers; NaN is left out.
         groups: (N,) labels.
+        kin: Gives the family of a group, where groups of one family are alike.
 
     Returns:
         The layout; None with fewer than two groups, or if no group has two values.
@@ -104,4 +143,8 @@ def one_way(values: ArrayLike, groups: ArrayLike) -> OneWay | None:
     means = np.bincount(place, numbers) / sizes
     within = float(((numbers - means[place]) ** 2).sum()) / (len(numbers) - len(names))
     size = float(len(names) / (1 / sizes).sum())
-    return OneWay(len(names), len(numbers), size, size * float(means.var(ddof=1)), within)
+    effective = None
+    if kin is not None:
+        effective = effective_number(means, means, numbered([kin(str(name)) for name in names]))
+    between = size * float(means.var(ddof=1))
+    return OneWay(len(names), len(numbers), size, between, within, effective)

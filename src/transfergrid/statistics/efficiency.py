@@ -105,7 +105,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
                     1 if n else len(cuts),
                     method,
                     GIVEN,
-                    {**place, "networks": n or together},
+                    place={**place, "networks": n or together},
                 )
 
 

@@ -1,14 +1,14 @@
-"""Findings that are neither contrasts nor rank correlations: family, seed noise, efficiency."""
+"""Findings that are neither contrasts nor rank correlations, and how far seeds spread."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from transfergrid.statistics.anova import Interval, one_way
 from transfergrid.statistics.comparisons import Basis, Compared, runs
@@ -33,6 +33,7 @@ class Finding:
         n: Networks behind the value.
         method: How.
         note: What the value takes as given, or why there is none.
+        n_families: Families of these networks; 0 where they play no part.
         place: What the networks share; not a column.
     """
 
@@ -46,6 +47,7 @@ class Finding:
     n: int
     method: str
     note: str
+    n_families: int = 0
     place: Place = field(default_factory=dict)
 
     def row(self) -> dict[str, str | int | float]:
@@ -64,75 +66,8 @@ FINDING_COLUMNS = (
     "n",
     "method",
     "note",
+    "n_families",
 )
-
-
-def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
-    """Yield how much of the spread between networks their family and their size explain.
-
-    Networks are a sample; each is one value, its mean AUROC over seeds. Descriptive: no test.
-
-    Args:
-        question: A family question.
-        basis: What it is answered from.
-    """
-    study, alpha = basis.study, basis.alpha
-    for place, group in groups_of_networks(basis.cells, study, question["where"]):
-        numbers = group[["auroc", "params"]].astype("float64")
-        points = numbers.groupby(group["architecture"], sort=False).mean().dropna()
-        names = np.array([study_family(study, str(name)) for name in points.index])
-        auroc, size = points["auroc"].to_numpy(), np.log10(points["params"].to_numpy())
-        layout = one_way(auroc, names)
-        found: dict[str, tuple[Interval, str]] = {}
-        way = "one-way variance components, F interval"
-        found["between_family_sd"] = (layout.sd_between(alpha) if layout else NAN, way)
-        found["within_family_sd"] = (layout.sd_within(alpha) if layout else NAN, way)
-        found["family_share"] = (layout.share(alpha) if layout else NAN, way)
-        fit = "squared correlation with log parameters, Fisher z"
-        found["size_share"] = (_explained(auroc, size, 0, alpha), fit)
-        centred = (_centred(auroc, names), _centred(size, names))
-        lost = len(set(names)) - 1
-        found["size_share_within"] = (_explained(*centred, lost, alpha), f"{fit}, within families")
-        for a, b in _two(question["groups"]):
-            sides = [np.isin(names, question["groups"][name]) for name in (a, b)]
-            welch = _welch(auroc[sides[0]], auroc[sides[1]], alpha)
-            found[f"{a}_minus_{b}"] = (welch, "difference of means over networks, Welch t")
-        note = "descriptive; networks as a sample, these patients and seeds as given"
-        if not layout:
-            note = "needs two families, one of them with two networks"
-        yield from _findings(question, place, words(place), found, len(points), note)
-
-
-def _two(groups: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if not groups:
-        return []
-    a, b = groups
-    return [(a, b)]
-
-
-def _centred(values: np.ndarray, names: np.ndarray) -> np.ndarray:
-    _, place = np.unique(names, return_inverse=True)
-    return values - (np.bincount(place, values) / np.bincount(place))[place]
-
-
-def _explained(y: np.ndarray, x: np.ndarray, lost: int, alpha: float) -> Interval:
-    """Return r squared with the interval of r, squared; `lost` more degrees of freedom are gone."""
-    free = len(y) - lost - 3
-    if free < 1 or np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:
-        return NAN
-    r = float(np.clip(np.corrcoef(x, y)[0, 1], -1 + 1e-12, 1 - 1e-12))
-    arm = float(stats.norm.isf(alpha / 2)) / math.sqrt(free)
-    low, high = math.tanh(math.atanh(r) - arm), math.tanh(math.atanh(r) + arm)
-    squares = low * low, high * high
-    return r * r, 0.0 if low < 0 < high else min(squares), max(squares)
-
-
-def _welch(a: np.ndarray, b: np.ndarray, alpha: float) -> Interval:
-    if min(len(a), len(b)) < 2:
-        return NAN
-    found = stats.ttest_ind(a, b, equal_var=False)
-    interval = found.confidence_interval(1 - alpha)
-    return float(a.mean() - b.mean()), float(interval.low), float(interval.high)
 
 
 def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
@@ -152,18 +87,20 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     else:
         parts = list(_effects(question, basis))
     way = "one-way variance components over networks, chi-square and F intervals"
+    family = partial(study_family, basis.study)
     for place, subject, values, networks in parts:
-        layout = one_way(values, networks)
+        layout = one_way(values, networks, family)
         found = {
             "seed_sd": (layout.sd_within(alpha) if layout else NAN, way),
             "network_sd": (layout.sd_between(alpha) if layout else NAN, way),
             "noise_to_signal": (layout.noise_to_signal(alpha) if layout else NAN, way),
         }
-        note = "seed SD over the SD between networks; networks and seeds as samples"
+        note = "seed SD over the SD between networks; families, networks and seeds as samples"
         if not layout:
             note = "needs two networks, one of them with two seeds"
-        count = len(set(networks[~np.isnan(values)]))
-        yield from _findings(question, place, subject, found, count, note)
+        there = set(networks[~np.isnan(values)])
+        counts = len(there), len({family(str(name)) for name in there})
+        yield from rows(question, place, subject, found, counts, note)
 
 
 def _effects(
@@ -191,15 +128,35 @@ def _effects(
         )
 
 
-def _findings(
+def rows(
     question: Mapping[str, Any],
     place: Place,
     subject: str,
     found: Mapping[str, tuple[Interval, str]],
-    n: int,
+    counts: tuple[int, int],
     note: str,
 ) -> Iterator[Finding]:
+    """Yield a row for each quantity of a question's answer.
+
+    Args:
+        question: The question.
+        place: What the networks share.
+        subject: The same in words.
+        found: By quantity, value and bounds, and how they were made.
+        counts: Networks, and their families.
+        note: What all of them take as given.
+    """
+    n, n_families = counts
     for quantity, (interval, method) in found.items():
         yield Finding(
-            question["name"], question["kind"], subject, quantity, *interval, n, method, note, place
+            question["name"],
+            question["kind"],
+            subject,
+            quantity,
+            *interval,
+            n,
+            method,
+            note,
+            n_families,
+            place,
         )

@@ -67,17 +67,25 @@ def intraclass(values: Numbers, families: NDArray[np.intp]) -> float:
     return float(np.clip((between - within) / total, 0, 1)) if total > 0 else 0.0
 
 
-def jackknife_variance(x: Numbers, y: Numbers, families: NDArray[np.intp]) -> float:
-    """Return the variance of Fisher's z of rho, each family left out in turn.
+def jackknife_variance(
+    x: Numbers, y: Numbers, families: NDArray[np.intp], ranked: bool = True
+) -> float:
+    """Return the variance of Fisher's z of a correlation, each family left out in turn.
 
     It is large where some families show a relation and others do not, which the effective number
     does not see.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+        families: (n,) numbers of the families.
+        ranked: Whether the correlation is that of ranks, or of the values themselves.
     """
     n, groups = len(x), int(families.max()) + 1
     z = []
     for family in range(groups):
         kept = families != family
-        a, b = (_ranks(values[kept]) for values in (x, y))
+        a, b = ((_ranks if ranked else _centred)(values[kept]) for values in (x, y))
         scale = math.sqrt(float((a @ a) * (b @ b)))
         most = nearest_to_one(n)
         z.append(math.atanh(float(np.clip(a @ b / scale, -most, most))) if scale > 0 else 0.0)
@@ -178,6 +186,10 @@ def _members(families: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 def _split(values: Numbers, families: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
     means = np.bincount(families, values) / np.bincount(families)
     return means, values - means[families]
+
+
+def _centred(values: Numbers) -> Numbers:
+    return np.asarray(values - values.mean())
 
 
 def _ranks(values: Numbers) -> Numbers:

@@ -14,7 +14,8 @@ from transfergrid.statistics.comparisons import Basis, Compared, compare
 from transfergrid.statistics.contrasts import CONTRAST_COLUMNS, adjust
 from transfergrid.statistics.correlation import Correlation, decide
 from transfergrid.statistics.efficiency import efficiency
-from transfergrid.statistics.findings import FINDING_COLUMNS, Finding, families, seed_noise
+from transfergrid.statistics.family import families
+from transfergrid.statistics.findings import FINDING_COLUMNS, Finding, seed_noise
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related, relate
 from transfergrid.statistics.sensitivity import Sensitivity, sensitivity

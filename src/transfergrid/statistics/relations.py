@@ -40,8 +40,16 @@ class Related:
 
 
 @dataclass(frozen=True)
-class _Point:
-    """One network: x and y, replicates of y, its family, and the seeds' spread of each arm."""
+class Point:
+    """One network.
+
+    Attributes:
+        x: A property of it.
+        y: What it scores, or what pretraining adds.
+        draws: (B,) replicates of y, patients drawn.
+        family: Its family.
+        spreads: What seeds do to each arm of y.
+    """
 
     x: float
     y: float
@@ -73,7 +81,7 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
                 boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
                 point = _boost(x, family, boost, reader)
             else:
-                point = _auroc(x, family, rows[rows["auroc"].notna()], reader)
+                point = auroc_point(x, family, rows, reader)
             if point is not None and not np.isnan([point.x, point.y]).any():
                 points.append(point)
         if y == "boost" and not points:
@@ -83,7 +91,7 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
 
 
 def _related(
-    question: Mapping[str, Any], place: Place, points: Sequence[_Point], alpha: float
+    question: Mapping[str, Any], place: Place, points: Sequence[Point], alpha: float
 ) -> Related:
     x, value = np.array([point.x for point in points]), np.array([point.y for point in points])
     draws = np.array([point.draws for point in points]) if points else np.empty((0, 0))
@@ -126,16 +134,25 @@ def boosts_of(
     }
 
 
-def _auroc(x: float, family: str, rows: pd.DataFrame, reader: Reader) -> _Point | None:
+def auroc_point(x: float, family: str, rows: pd.DataFrame, reader: Reader) -> Point | None:
+    """Return a network's mean AUROC over seeds, None without one.
+
+    Args:
+        x: A property of it.
+        family: Its family.
+        rows: Its rows of cells.csv.
+        reader: Reads their cells.
+    """
+    rows = rows[rows["auroc"].notna()]
     if rows.empty:
         return None
     cells = list(rows["cell"])
     draws = np.mean([reader.replicates(cell) for cell in cells], axis=0)
     spread = seed_spread([reader.influence(cell)[0] for cell in cells])
-    return _Point(x, float(rows["auroc"].mean()), draws, family, (spread,))
+    return Point(x, float(rows["auroc"].mean()), draws, family, (spread,))
 
 
-def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> _Point | None:
+def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> Point | None:
     if boost is None:
         return None
     a, b = boost.arms(reader)
@@ -143,4 +160,4 @@ def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> _Po
     for arm in boost.pairs[0]:
         found = runs(arm, reader)
         spreads.append(seed_spread([found[seed] for seed in boost.row.seeds]))
-    return _Point(x, boost.row.estimate, a.mean(axis=0) - b.mean(axis=0), family, tuple(spreads))
+    return Point(x, boost.row.estimate, a.mean(axis=0) - b.mean(axis=0), family, tuple(spreads))

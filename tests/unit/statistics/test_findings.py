@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
+from transfergrid.evaluation.influence import Influence
 from transfergrid.statistics.anova import one_way
 from transfergrid.statistics.comparisons import Basis
-from transfergrid.statistics.findings import Finding, families, seed_noise
+from transfergrid.statistics.family import families, family_difference
+from transfergrid.statistics.findings import Finding, seed_noise
 
 FAMILIES = {"a": ("hand", 4), "b": ("hand", 3), "c": ("searched", 3), "d": ("searched", 2)}
 QUESTION = {"name": "q", "kind": "family", "where": {}, "groups": None}
@@ -30,6 +33,7 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
             for seed in range(seeds):
                 rows.append(
                     {
+                        "cell": f"{name}-{seed}",
                         "dataset": "films",
                         "architecture": name,
                         "pretraining": "random",
@@ -46,7 +50,13 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
 
 
 def basis_of(study: dict[str, Any], cells: pd.DataFrame) -> Basis:
-    reader: Any = None  # asked for contrasts only
+    """Return a basis whose patients leave no doubt, so that seeds are all the noise."""
+    patients = np.arange(50)
+    aurocs = dict(zip(cells["cell"], cells["auroc"], strict=True))
+    reader: Any = SimpleNamespace(
+        replicates=lambda cell: np.full(20, aurocs[cell]),
+        influence=lambda cell: (Influence(aurocs[cell], patients, np.zeros(50)), 50),
+    )
     return Basis(study, cells, [], reader, 0.05)
 
 
@@ -64,15 +74,15 @@ def test_family_and_size_shares() -> None:
     layout = one_way(points["auroc"], points["family"])
     assert layout is not None
     share = found["family_share"]
-    assert (share.value, share.low, share.high) == layout.share()
+    assert (share.value, share.low, share.high) == pytest.approx(layout.share())
     assert (share.n, share.subject) == (12, "random drop0 films")
     r = stats.pearsonr(points["size"], points["auroc"])
     size = found["size_share"]
     assert size.value == pytest.approx(r.statistic**2)
     ends = r.confidence_interval()
-    if ends.low < 0 < ends.high:
-        assert size.low == 0
-    assert size.high == pytest.approx(max(ends.low**2, ends.high**2))
+    # Networks of one family are alike, so the interval is wider than that of twelve networks.
+    assert size.low <= (0 if ends.low < 0 else ends.low**2)
+    assert size.high > max(ends.low**2, ends.high**2)
     # Within families: the part of what families leave over that size explains.
     without = smf.ols("auroc ~ C(family)", points).fit()
     both = smf.ols("auroc ~ C(family) + size", points).fit()
@@ -82,14 +92,58 @@ def test_family_and_size_shares() -> None:
     # Twelve networks, three degrees of freedom lost to the families.
     high = np.tanh(np.arctanh(np.sqrt(partial)) + stats.norm.isf(0.025) / np.sqrt(12 - 3 - 3))
     assert within.high == pytest.approx(high**2)
-    hand = points["family"].isin(["a", "b"])
-    welch = stats.ttest_ind(points["auroc"][hand], points["auroc"][~hand], equal_var=False)
+    means = points.groupby("family")["auroc"].mean()
+    welch = stats.ttest_ind(means[["a", "b"]], means[["c", "d"]], equal_var=False)
     difference = found["hand_minus_searched"]
     interval = welch.confidence_interval()
-    assert difference.value == pytest.approx(
-        points["auroc"][hand].mean() - points["auroc"][~hand].mean()
-    )
+    assert difference.value == pytest.approx(means[["a", "b"]].mean() - means[["c", "d"]].mean())
     assert (difference.low, difference.high) == pytest.approx((interval.low, interval.high))
+    assert "2 families against 2" in difference.method and "not be below 0.33" in difference.method
+    assert {one.n_families for one in found.values()} == {4}
+
+
+def test_the_share_between_families_without_the_seeds_noise() -> None:
+    # Families and networks differ as much; seeds blur networks, so the raw share is too small.
+    study, cells = made(seeds=2, seed_sd=0.05)
+    found = by_quantity(families(QUESTION, basis_of(study, cells)))
+    raw, freed = found["family_share"], found["family_share_disattenuated"]
+    points = cells.groupby("architecture")["auroc"]
+    layout = one_way(points.mean(), [name[0] for name in points.mean().index])
+    assert layout is not None
+    between = (layout.mean_square_between - layout.mean_square_within) / layout.size
+    rest = max(0.0, layout.mean_square_within - points.var().mean() / 2)
+    assert freed.value == pytest.approx(between / (between + rest))
+    assert freed.value > raw.value and freed.high >= raw.high
+    study, cells = made(seed_sd=0)
+    found = by_quantity(families(QUESTION, basis_of(study, cells)))
+    raw, freed = found["family_share"], found["family_share_disattenuated"]
+    assert (freed.value, freed.low, freed.high) == pytest.approx(
+        (raw.value, raw.low, raw.high), abs=0.015
+    )
+
+
+def test_related_networks_are_not_taken_for_independent_ones() -> None:
+    rng = np.random.default_rng(0)
+    names = np.repeat(list("abcdef"), [4, 3, 2, 1, 4, 2])
+    shift = dict(zip("abcdef", range(6), strict=True))
+    place = np.array([shift[name] for name in names])
+    hits = networks = 0
+    for _ in range(500):
+        auroc = math.sqrt(0.8) * rng.normal(size=6)[place] + math.sqrt(0.2) * rng.normal(size=16)
+        (_, low, high), _ = family_difference(auroc, list(names), ("abc", "def"), 0.05)
+        hits += low <= 0 <= high
+        sides = np.isin(names, list("abc"))
+        plain = stats.ttest_ind(auroc[sides], auroc[~sides], equal_var=False)
+        networks += plain.pvalue >= 0.05
+    assert hits / 500 >= 0.94
+    assert networks / 500 < 0.8  # what it was over networks
+
+
+def test_too_few_families_for_an_interval_are_told() -> None:
+    auroc, names = np.array([0.8, 0.7, 0.6, 0.5]), ["a", "b", "b", "c"]
+    (value, low, high), how = family_difference(auroc, names, (["a"], ["b", "c"]), 0.05)
+    assert value == pytest.approx(0.8 - (0.65 + 0.5) / 2) and math.isnan(low) and math.isnan(high)
+    assert how.startswith("1 families against 2, too few for an interval")
 
 
 def test_one_network_a_family_has_no_share_and_says_why() -> None:
