@@ -29,6 +29,8 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
 
+_SAID = ("white", "black")
+"""Settings that the card repeats where they were given."""
 _AT_ONCE = 8
 """Images that a worker is handed at a time."""
 _AHEAD = 2
@@ -270,4 +272,5 @@ def _card(
         notes=manifest.notes,
     )
     values = asdict(card)
-    return values | {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}
+    values |= {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}
+    return values | {key: declaration[key] for key in _SAID if key in declaration}

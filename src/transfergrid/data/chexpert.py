@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data.chexpert_places import find_base, place_films, test_table
-from transfergrid.data.images import RULES, ImageFiles
+from transfergrid.data.images import ImageFiles
 from transfergrid.data.labels import numbers
 from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
 from transfergrid.data.splits import random_split
@@ -97,7 +97,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         tasks=tasks,
         score_tasks=score_tasks,
         task_kind="multilabel",
-        source=ImageFiles(top, names, options.get("image_px"), choice(options, "resize", RULES)),
+        source=ImageFiles.declared(top, names, options),
         patients_known=True,
         studies_known=True,
         notes=tuple(notes),

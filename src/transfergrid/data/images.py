@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from transfergrid.data.decoding import COLOURED, CONSTANT, Levels, Look, decode
+from transfergrid.data.formats import UnfitError
+from transfergrid.data.manifest import choice
+from transfergrid.data.numbers import Pixels
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.regular import check_regular
 
 RULES = ("crop", "pad", "stretch")
 CHANNELS = ("grey", "rgb")
 
-Pixels = npt.NDArray[np.uint8]
-
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF")
-
 _DRAFT_GAP = 2
 """A draft's smallest size, in sizes wanted; see `read_image`."""
+_GREY_SPREAD = 16
+"""Levels by which channels of a grey image may differ: JPEG's colours are rounded."""
+_AS_FILES_SAY = Levels()
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,36 @@ class ImageFiles:
         names: Path of each image, relative to `root`.
         px: Side of the square that `read` resizes to; None leaves images as they are.
         rule: The rule that it resizes by, see `resize`.
+        levels: Black and white of the files.
     """
 
     root: Path
     names: Sequence[str]
     px: int | None = None
     rule: str = "crop"
+    levels: Levels = _AS_FILES_SAY
+
+    @classmethod
+    def declared(cls, root: Path, names: Sequence[str], options: Mapping[str, Any]) -> ImageFiles:
+        """Make it by a data set's settings image_px, resize, black and white."""
+        levels = Levels(int(options.get("black", 0)), options.get("white"))
+        rule = choice(options, "resize", RULES)
+        return cls(root, names, options.get("image_px"), rule, levels)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def read(self, index: int) -> Pixels:
         """Decode an image, see `read_image`; grey stays grey and colour colour."""
-        return read_image(self.root / self.names[index], self.px, self.rule)
+        return self.decoded(index).pixels
+
+    def decoded(self, index: int) -> Decoded:
+        """Decode an image and look at it, see `read_image`."""
+        return read_image(self.root / self.names[index], self.px, self.rule, self.levels)
+
+    def missing(self, index: int) -> str:
+        """Say why an image cannot be there, without opening it; nothing if it is a file."""
+        return missing(self.root / self.names[index])
 
     def fetch(self, index: int) -> None:
         """Have the system read an image's file into its memory meanwhile; faults show in `read`."""
@@ -59,12 +82,31 @@ class ImageFiles:
         return self.names[index]
 
 
-def read_image(path: Path, px: int | None = None, rule: str = "crop") -> Pixels:
+@dataclass(frozen=True)
+class Decoded:
+    """An image as it was read, and what is to be remembered of it.
+
+    Attributes:
+        pixels: (H, W) or (H, W, 3) uint8.
+        sha256: 32 bytes: the SHA-256 of its file, or of its pixels where it has no file of its own.
+        look: What was seen of it.
+    """
+
+    pixels: Pixels
+    sha256: bytes
+    look: Look
+
+
+def read_image(
+    path: Path, px: int | None = None, rule: str = "crop", levels: Levels = _AS_FILES_SAY
+) -> Decoded:
     """Decode an image file to 8 bits a channel and, if wanted, resize it.
 
-    Sixteen-bit greys are scaled by the depth of their container, ``round(v x 255 / 65535)``,
-    never stretched by their own range, so equal values stay equal between files; transparency is
-    laid over black; a palette is resolved; EXIF orientation is not applied.
+    Deeper numbers are scaled from black to white, ``round(255 x (v - black) / (white - black))``,
+    never stretched by their own range, so equal values stay equal between files. What is black and
+    white comes from the file (its bits a sample, and which end is white) or from `levels`.
+    Transparency is laid over black; a palette is resolved; an image is turned as its orientation
+    (EXIF, XMP or TIFF) says; of several pages the first is taken.
 
     Args:
         path: A JPEG, PNG, BMP, TIFF or GIF file.
@@ -72,30 +114,66 @@ def read_image(path: Path, px: int | None = None, rule: str = "crop") -> Pixels:
             an eighth of its size, but at no less than twice the size needed, which changes a
             resized grey level by about two at most. None returns the image in its own size.
         rule: The rule to resize by, see `resize`.
+        levels: Black and white of the data set.
 
     Returns:
-        (H, W) uint8 for grey files, (H, W, 3) RGB for all others; H = W = px if resized.
+        The image: (H, W) for grey files, (H, W, 3) RGB for all others; H = W = px if resized.
 
     Raises:
-        UserError: The file is missing, truncated, broken, or holds numbers without a known white.
+        UserError: The file is missing, truncated, broken, no regular file, of a form that is not
+            known to be read rightly, or holds numbers without a known white.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RuntimeError("PIL's LOAD_TRUNCATED_IMAGES is on; truncated files would go unnoticed.")
+    fault = missing(path)
+    if fault:
+        raise UserError(fault)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            if px is None:
-                image.load()
-                return np.asarray(_eight_bits(image))
-            drafted = image.draft(None, _draft_size(image.width, image.height, px, rule))
-            # A size that a draft does not divide ends in a part of a pixel, which counts as such.
-            width, height = drafted[1][2:] if drafted else image.size
-            image.load()
-            return np.asarray(_fit(_eight_bits(image), width, height, px, rule))
-    except FileNotFoundError:
-        raise UserError(f"image {path} does not exist; restore it.") from None
+        data = path.read_bytes()
+        picture = decode(data, levels, partial(_draft_size, px, rule) if px else None)
+        image, look = picture.image, picture.look
+        if px is not None:
+            image = _fit(image, picture.width, picture.height, px, rule)
+        pixels = np.asarray(image)
+    except UnfitError as unfit:
+        raise UserError(f"image {path} {unfit}.") from None
     except Exception as error:  # decoders of broken files raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None
+    return Decoded(pixels, hashlib.sha256(data).digest(), with_colour(look, pixels))
+
+
+def look_at(pixels: Pixels) -> Decoded:
+    """Look at an image that has no file of its own."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    low, high = int(pixels.min()), int(pixels.max())
+    traits = frozenset({CONSTANT} if (pixels == pixels[:1, :1]).all() else ())
+    return Decoded(pixels, digest.digest(), with_colour(Look(low, high, traits=traits), pixels))
+
+
+def with_colour(look: Look, pixels: Pixels) -> Look:
+    """Add the trait COLOURED to what was seen of an image with truly different channels."""
+    if pixels.ndim == 3:
+        red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
+        spread = max(int(np.abs(red - green).max()), int(np.abs(green - blue).max()))
+        if spread > _GREY_SPREAD:
+            return replace(look, traits=look.traits | {COLOURED})
+    return look
+
+
+def missing(path: Path) -> str:
+    """Say in a sentence why an image cannot be there; nothing if the path is a regular file."""
+    try:
+        check_regular(path)
+    except UserError as error:
+        return f"image {error}"
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "write / for \\ in its name" if "\\" in path.name else "restore it"
+        return f"image {path} does not exist; {hint}."
+    except (OSError, ValueError) as error:
+        return f"image {path} cannot be reached ({getattr(error, 'strerror', error)}); restore it."
+    return ""
 
 
 def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
@@ -149,27 +227,8 @@ def _fit(picture: Image.Image, width: float, height: float, px: int, rule: str) 
     return square
 
 
-def _draft_size(width: int, height: int, px: int, rule: str) -> tuple[int, int]:
+def _draft_size(px: int, rule: str, width: int, height: int) -> tuple[int, int]:
     if rule == "stretch":
         return _DRAFT_GAP * px, _DRAFT_GAP * px
     scale = _DRAFT_GAP * px / (max(width, height) if rule == "pad" else min(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of mode L or RGB."""
-    if image.mode == "L" and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("values outside 0 to 65535, so the white level is unknown")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point values, so the white level is unknown")
-    if image.has_transparency_data:
-        grey = image.mode in ("L", "LA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        flat = Image.alpha_composite(black, image.convert("RGBA"))
-        return flat.convert("L" if grey else "RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")

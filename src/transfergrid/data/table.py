@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data import labels
-from transfergrid.data.images import RULES, ImageFiles
+from transfergrid.data.images import ImageFiles
 from transfergrid.data.manifest import IDS, TASK_KINDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
 from transfergrid.data.splits import folds, random_split
@@ -47,7 +47,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         tasks=tasks,
         score_tasks=chosen_tasks(options.get("score_tasks"), tasks, "score_tasks"),
         task_kind=task_kind,
-        source=ImageFiles(root, files, options.get("image_px"), choice(options, "resize", RULES)),
+        source=ImageFiles.declared(root, files, options),
         patients_known=bool(options.get("patient_column")),
         studies_known=bool(options.get("study_column")),
     )

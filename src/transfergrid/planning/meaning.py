@@ -39,6 +39,9 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
     low, high = settings.get("smooth_range", (0, 1))
     if low > high:
         raise UserError(f"{where}: smooth_range {[low, high]} is reversed; write the lower first.")
+    black, white = settings.get("black", 0), settings.get("white")
+    if white is not None and black >= white:
+        raise UserError(f"{where}: black {black} is not below white {white}; correct one of them.")
     if settings["kind"] == "csv":
         _check_labels(where, settings)
         _check_split(where, settings["split"])

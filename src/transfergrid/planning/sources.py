@@ -27,6 +27,8 @@ from transfergrid.runtime.regular import check_regular
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
+UNSAID = {"white": None, "black": 0}
+"""Settings of a data set that are no part of it while they have these values."""
 CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
 CHEXPERT_TABLES = (
@@ -105,7 +107,11 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     Raises:
         UserError: The root or a label table is missing.
     """
-    declaration = {key: value for key, value in settings.items() if key not in PLACES["datasets"]}
+    declaration = {
+        key: value
+        for key, value in settings.items()
+        if key not in PLACES["datasets"] and (key, value) not in UNSAID.items()
+    }
     kind = settings["kind"]
     root = (
         location(settings["root"], f"root of data set '{name}'") if settings.get("root") else None

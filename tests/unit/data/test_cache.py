@@ -255,7 +255,7 @@ def edit(root, column, value, table="train.csv"):
             lambda r: (r / FOLDER / "valid.csv").write_text(
                 (r / FOLDER / "valid.csv").read_text().splitlines()[0] + "\n"
             ),
-            "split valid has no image",
+            "valid\\.csv has a header and no row",
         ),
         (
             lambda r: (r / FOLDER / "test.csv").write_text(
@@ -353,3 +353,19 @@ def test_the_same_split_as_numpy_would_save(tmp_path):
             assert (destination / f"{name}.npy").read_bytes() == expected
     assert (card["patients"], card["studies"], card["dataset"]) == ("unknown", "unknown", "colour")
     assert card["notes"][0].startswith("Patients are unknown")
+
+
+def test_the_white_of_a_data_set_reaches_its_pixels_and_its_card(tmp_path):
+    make_csv(tmp_path, np.random.default_rng(0))
+    for path in sorted((tmp_path / "images").glob("*.png")):
+        with Image.open(path) as image:
+            values = np.asarray(image.convert("L")).astype(np.uint16) * 16
+        Image.fromarray(values).save(path)
+    _, dark = built(tmp_path, CSV, tmp_path, "dark")
+    assert not {"white", "black"} & dark.keys()
+    folder, card = built(tmp_path, {**CSV, "white": 4080, "black": 0}, tmp_path, "light")
+    assert (card["white"], card["black"]) == (4080, 0)
+    light = open_split(folder, "train").images
+    assert light.max() > 200 > 16 >= open_split(tmp_path / "cache" / "dark", "train").images.max()
+    with pytest.raises(UserError, match=r"missing or broken.*outside black 0 and white 1000"):
+        built(tmp_path, {**CSV, "white": 1000}, tmp_path, "narrow")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning.fingerprint import check_plugins
-from transfergrid.planning.sources import check_weights, resolve_dataset
+from transfergrid.planning.sources import Dataset, check_weights, resolve_dataset
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 
@@ -50,6 +51,25 @@ def test_a_label_that_changes_renames_and_a_moved_file_does_not(tmp_path: Path) 
         identity(tmp_path / "c.npz")
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         assert "train_images.npy" in archive.namelist()
+
+
+def test_black_and_white_are_part_of_a_data_set_only_where_they_are_given(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("image,label,split\n")
+    csv = {"kind": "csv", "root": str(tmp_path), "table": "labels.csv", "label_columns": ["label"]}
+    csv |= {"image_column": "image", "split": {"random": {"valid": 0.1, "test": 0.1}}}
+
+    def declared(**more: Any) -> Dataset:
+        data = {"datasets": {"x": {**csv, **more}}}
+        return planned(tmp_path, {**data, **grid(datasets=["x"])}).datasets["x"]
+
+    plain = declared()
+    assert not {"white", "black"} & plain.declaration.keys()
+    assert declared(white=None, black=0).id == plain.id
+    assert declared(white=4095).declaration["white"] == 4095
+    ids = {plain.id, declared(white=4095).id, declared(white=4095, black=-1).id}
+    assert len(ids) == 3
+    with pytest.raises(UserError, match="data set .x.: black 5 is not below white 5"):
+        declared(white=5, black=5)
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""One image file from its bytes to 8 bits a channel, and what was seen of it on the way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+
+from transfergrid.data.formats import CONVERT, FORMATS, UnfitError, unread
+from transfergrid.data.numbers import Pixels, Values, numbers, scaled
+from transfergrid.data.samples import Samples, samples_of
+
+CONSTANT, PAGES, TRANSPARENT, TURNED, COLOURED = (
+    "constant",
+    "pages",
+    "transparent",
+    "turned",
+    "coloured",
+)
+"""Traits of images that a reader of the results may want to know of."""
+
+Draft = Callable[[int, int], tuple[int, int]]
+
+_ORIENTATION = 274
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The numbers that stand for black and white in every file of a data set.
+
+    Attributes:
+        black: The least number.
+        white: The greatest; None takes what each file says, and refuses files that do not.
+    """
+
+    black: int = 0
+    white: int | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of an image before it was resized.
+
+    Attributes:
+        low: The least number in it.
+        high: The greatest.
+        black: The number that became 0.
+        white: The number that became 255.
+        traits: Which of CONSTANT, PAGES, TRANSPARENT, TURNED and COLOURED it has.
+    """
+
+    low: float
+    high: float
+    black: int = 0
+    white: int = 255
+    traits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file.
+
+    Attributes:
+        image: Of mode L or RGB.
+        width: Of the part of it, from the upper left, that is the image; in its pixels, and not
+            always whole, because a JPEG decoded at a part of its size ends in a part of a pixel.
+        height: The same, downwards.
+        look: What was seen.
+    """
+
+    image: Image.Image
+    width: float
+    height: float
+    look: Look
+
+
+def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
+    """Decode an image file to 8 bits a channel; see `transfergrid.data.images.read_image`.
+
+    Args:
+        data: The whole file.
+        levels: What the data set says of black and white.
+        draft: From width and height to the size that suffices; a JPEG may then be decoded at a
+            half, a quarter or an eighth. None decodes whole images.
+
+    Raises:
+        UnfitError: The file is not known to be read rightly.
+        Exception: Of nearly any class, from decoders of broken files.
+    """
+    samples, data = samples_of(data)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise unread(data) from None
+    with image:
+        _check_inks(image)
+        traits = {PAGES} if getattr(image, "is_animated", False) else set[str]()
+        # Pillow turns TIFFs itself when it loads them.
+        tiff_turn = image.tag_v2.get(_ORIENTATION) if isinstance(image, TiffImageFile) else 1
+        drafted = None
+        if draft is not None and _orientation(image) == 1:
+            drafted = image.draft(None, draft(*image.size))
+        image.load()
+        width, height = drafted[1][2:] if drafted else image.size
+        turn = 1 if image.format == "TIFF" else _orientation(image)
+        if levels == Levels() and (samples is None or samples.plain):
+            eight, clear = _eight_bits(image)
+            ends = _ends(eight)
+            look = Look(min(ends[0]), max(ends[1]))
+            flat = ends[0] == ends[1]
+        else:
+            samples = samples or Samples()
+            values, alpha = numbers(image, samples, data)
+            look = _look(values, samples, levels)
+            eight, clear = _on_black(
+                scaled(values, look.black, look.white, samples.negative), alpha
+            )
+            flat = look.low == look.high
+    if turn in _TURNS:
+        eight = eight.transpose(_TURNS[turn])
+        width, height = eight.size
+    for trait, has in (
+        (TURNED, turn in _TURNS or tiff_turn in _TURNS),
+        (TRANSPARENT, clear),
+        (CONSTANT, flat),
+    ):
+        traits |= {trait} if has else set()
+    return Picture(eight, width, height, replace(look, traits=frozenset(traits)))
+
+
+def _look(values: Values, samples: Samples, levels: Levels) -> Look:
+    """Say between which numbers an image lies and which of them are black and white.
+
+    Raises:
+        UnfitError: That is not known, or the image has numbers outside of them.
+    """
+    black, white = levels.black, samples.white if levels.white is None else levels.white
+    if white is None:
+        raise UnfitError(
+            f"has {samples}, so which number is white is not known",
+            f"give it to the data set (such as `white: 4095`) or {CONVERT}",
+        )
+    if samples.range and not samples.range[0] <= black < white <= samples.range[1]:
+        least, most = samples.range
+        raise UnfitError(
+            f"has {samples}, from {least} to {most}, and black {black} and white {white}",
+            "correct `black` and `white` of the data set, which hold for all of its files",
+        )
+    low, high = values.min(), values.max()
+    if not (black <= low and high <= white):  # nor is NaN
+        raise UnfitError(
+            f"has numbers from {low:g} to {high:g}, outside black {black} and white {white}",
+            "correct `black` and `white` of the data set",
+        )
+    return Look(float(low), float(high), black, white)
+
+
+def _check_inks(image: Image.Image) -> None:
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
+        raise UnfitError(
+            "is a CMYK JPEG without Adobe's mark, so whether 0 is full ink is not known"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation by EXIF or XMP, 1 (as it lies) to 8."""
+    if any(key in image.info for key in _EXIF):
+        with suppress(Exception):  # broken notes are no reason to refuse an image
+            return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
+def _ends(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the least and the greatest level of each channel."""
+    ends: Any = image.getextrema()
+    pairs = ends if isinstance(ends[0], tuple) else (ends,)
+    return tuple(int(low) for low, _ in pairs), tuple(int(high) for _, high in pairs)
+
+
+def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return an image of mode L or RGB, and whether some of it was transparent."""
+    if image.mode == "L" and not image.has_transparency_data:
+        return image, False
+    if image.has_transparency_data:
+        colours = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        return _over_black(colours, "L" if image.mode in ("L", "LA", "La") else "RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB"), False
+
+
+def _over_black(image: Image.Image, mode: str) -> tuple[Image.Image, bool]:
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    opaque = Image.alpha_composite(black, image).convert(mode)
+    return opaque, _ends(image.getchannel("A"))[0][0] < 255
+
+
+def _on_black(pixels: Pixels, alpha: Pixels | None) -> tuple[Image.Image, bool]:
+    """Lay an image over black where `alpha`, (H, W) or None, is below 255."""
+    image = Image.fromarray(pixels)
+    if alpha is None:
+        return image, False
+    colours = image.convert("RGBA")
+    colours.putalpha(Image.fromarray(alpha))
+    return _over_black(colours, image.mode)
