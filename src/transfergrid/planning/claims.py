@@ -60,3 +60,8 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }
+
+
+def selected(claim: Claim) -> dict[str, str]:
+    """Return what the evidence of a claim must be: pairs ``key=value`` of its column `select`."""
+    return dict(part.split("=", 1) for part in claim["select"].split())

@@ -16,6 +16,7 @@ from typing import Any
 
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import Point, slice_of, whole_grid
 from transfergrid.planning.lengths import check_lengths
@@ -262,7 +263,7 @@ def plan_study(study: Study) -> PlannedStudy:
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
-        warnings=(*builder.warnings, *lost),
+        warnings=(*builder.warnings, *lost, *undecidable(study, targets)),
         unasked=tuple(name for name in asked if name not in kept),
     )
 

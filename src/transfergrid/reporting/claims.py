@@ -9,15 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.words import known, listing, number, plural, range_of
+from transfergrid.reporting.words import count, known, listing, number, plural, range_of
 
 VERDICTS = {
     "reproduced": "good",
+    "stronger": "good",
     "not reproduced": "bad",
     "undecided": "open",
+    "cannot be decided": "open",
     "not tested": "none",
 }
-"""Verdicts in the order of the summary, and the look of each."""
+"""How verdicts begin, in the order of the summary, and the look of each."""
+DRAWN = " (drawn data, no evidence)"
+"""How a verdict on drawn images ends."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,12 @@ class Claim:
         published: The published value, a dash where there is none.
         measured: This study's value with its interval, a dash where it was not measured.
         rule: The decision rule, fixed in advance.
-        verdict: reproduced, not reproduced, undecided or not tested.
-        look: Name of the verdict's style.
+        verdict: The table's verdict, whole.
+        look: Name of the verdict's style; on drawn images that of no verdict.
         evidence: The row that was judged, or why there is none.
         stamp: "no evidence" where the images are drawn, so that the verdict is about the machinery.
+        detail: What else is known of the published value.
+        number: The study's number that it was judged by; claims on one number share it.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Claim:
     look: str
     evidence: str
     stamp: str
+    detail: str
+    number: str
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -59,6 +67,8 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
     value = number(row["measured"])
     ends = range_of(row["low"], row["high"])
     drawn = verdict != "not tested" and "no evidence" in str(row["data"])
+    if drawn and not verdict.endswith(DRAWN):
+        verdict += DRAWN
     return Claim(
         name=str(row["claim"]),
         source=_text(row.get("source")),
@@ -67,10 +77,16 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
         measured=f"{value} ({ends})" if ends else value,
         rule=_text(row["rule"]),
         verdict=verdict,
-        look=VERDICTS.get(verdict, "open"),
+        look="none" if drawn else _look(verdict),
         evidence=_text(row.get("evidence")),
         stamp="no evidence" if drawn else "",
+        detail=_text(row.get("detail")),
+        number=f"{row['data']}: {_text(row.get('evidence'))}",
     )
+
+
+def _look(verdict: str) -> str:
+    return next((look for start, look in VERDICTS.items() if verdict.startswith(start)), "open")
 
 
 def _text(value: Any) -> str:
@@ -78,9 +94,22 @@ def _text(value: Any) -> str:
 
 
 def tally(found: Sequence[Claim]) -> str:
-    """Say how many claims got which verdict."""
-    counts = Counter(claim.verdict for claim in found)
-    ordered = [name for name in VERDICTS if counts[name]]
-    ordered += [name for name in counts if name not in VERDICTS]
-    told = listing([f"{counts[name]} {name}" for name in ordered])
-    return f"{plural(len(found), 'claim')}: {told}."
+    """Say which verdicts there are, each number of the study counted once.
+
+    Several claims may rest on one number; three verdicts on it are one result.
+    """
+    judged = [claim for claim in found if claim.verdict != "not tested"]
+    results = dict.fromkeys((claim.verdict, claim.number) for claim in judged)
+    counts = Counter(verdict for verdict, _ in results)
+    ordered = sorted(counts, key=lambda verdict: (_place(verdict), verdict))
+    told = [f"{counts[verdict]} {verdict}" for verdict in ordered]
+    if len(judged) < len(found):
+        told.append(f"{plural(len(found) - len(judged), 'claim')} not tested")
+    numbers = len({claim.number for claim in judged})
+    rest = f", {count(len(judged))} of them judged by {plural(numbers, 'number')}" if judged else ""
+    return f"{plural(len(found), 'claim')}{rest}: {listing(told)}."
+
+
+def _place(verdict: str) -> int:
+    starts = list(VERDICTS)
+    return next((i for i, start in enumerate(starts) if verdict.startswith(start)), len(starts))

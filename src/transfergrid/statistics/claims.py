@@ -11,19 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from transfergrid.planning.claims import Claim
+from transfergrid.planning.claims import Claim, selected
+from transfergrid.planning.decidable import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.contrasts import ONE_SEED
+from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
-UNDECIDED, NOT_TESTED = "undecided", "not tested"
+STRONGER, UNDECIDED, NOT_TESTED = "stronger", "undecided", "not tested"
+CANNOT = "cannot be decided"
 PUBLISHED = ("published", "published, secondary source")
 """Grades of provenance whose numbers may be printed as the paper's."""
 NO_EVIDENCE = "drawn images, no evidence"
+DRAWN = " (drawn data, no evidence)"
+"""What ends every verdict on drawn images, so that none can be printed without it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Evidence:
         low: Lower bound.
         high: Upper bound.
         condition: What the interval takes as given, where a reader must know it.
+        raw: Value and bounds as they were measured, where `value` is freed of noise.
+        networks: Networks that a rank correlation is over; 0 for anything else.
     """
 
     keys: Mapping[str, Any]
@@ -45,6 +52,13 @@ class Evidence:
     low: float
     high: float
     condition: str = ""
+    raw: tuple[float, float, float] | None = None
+    networks: int = 0
+
+    @property
+    def measured(self) -> tuple[float, float, float]:
+        """Value and bounds, noise included."""
+        return self.raw or (self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,13 @@ class Judged:
         low: Lower bound.
         high: Upper bound.
         rule: The decision rule in words.
-        verdict: "reproduced", "not reproduced", "undecided" or "not tested".
+        verdict: "reproduced", "stronger", "not reproduced", "undecided", "cannot be decided with
+            n networks (m needed)" or "not tested"; on drawn images with `DRAWN` at its end.
         data: The data set; drawn images are stamped as no evidence.
         evidence: The row that was judged, or why there is none.
         provenance: How the claim is known.
         source: Where it was read.
+        detail: What else its source says, such as where sources disagree.
     """
 
     claim: str
@@ -80,6 +96,7 @@ class Judged:
     evidence: str
     provenance: str
     source: str
+    detail: str
 
 
 CLAIM_COLUMNS = tuple(field.name for field in fields(Judged))
@@ -88,7 +105,7 @@ CLAIM_COLUMNS = tuple(field.name for field in fields(Judged))
 def _above(low: float, high: float, _: float, bound: float) -> str:
     if low > bound:
         return REPRODUCED
-    return NOT_REPRODUCED if high < bound else UNDECIDED
+    return NOT_REPRODUCED if high <= bound else UNDECIDED
 
 
 def _below(low: float, high: float, _: float, bound: float) -> str:
@@ -114,19 +131,12 @@ def _near(low: float, high: float, published: float, margin: float) -> str:
     return NOT_REPRODUCED if away else UNDECIDED
 
 
-def _agrees(low: float, high: float, published: float, _: float) -> str:
-    if not low <= published <= high:
-        return NOT_REPRODUCED
-    return REPRODUCED if low > 0 or high < 0 else UNDECIDED
-
-
 RULES: Mapping[str, Callable[[float, float, float, float], str]] = {
     "above": _above,
     "below": _below,
     "none": _none,
     "no_loss": _no_loss,
     "near": _near,
-    "agrees": _agrees,
 }
 """Each judges (low, high, published, bound).
 
@@ -134,24 +144,90 @@ above, below: the interval lies on that side of the bound; on the other side, no
 none: it lies within -bound..bound; else, if it excludes 0, not reproduced.
 no_loss: it lies above -bound; else, if it lies below 0, not reproduced.
 near: it lies within bound of the published value; wholly outside, not reproduced.
-agrees: it excludes 0 and holds the published value; without that value, not reproduced.
+
+One more, agrees, sets two estimates side by side (`_agrees`).
 """
+RULE_NAMES = (*RULES, "agrees")
 
 
-def verdict(claim: Claim, low: float, high: float) -> str:
-    """Return the verdict of a claim's rule on an interval; undecided without one.
+def verdict(claim: Claim, one: Evidence, alpha: float = 0.05) -> str:
+    """Return the verdict of a claim's rule on a number; undecided without an interval.
+
+    Args:
+        claim: With its rule.
+        one: The number.
+        alpha: 1 minus the coverage of its interval, in (0, 1).
 
     Raises:
         UserError: There is no such rule.
     """
-    if claim["rule"] not in RULES:
+    rule = claim["rule"]
+    if rule not in RULE_NAMES:
         raise UserError(
-            f"claim {claim['claim']} has the rule '{claim['rule']}'; use one of {listed(RULES)}."
+            f"claim {claim['claim']} has the rule '{rule}'; use one of {listed(RULE_NAMES)}."
         )
-    if math.isnan(low) or math.isnan(high):
+    if rule == "agrees":
+        return _agrees(claim, one)
+    bound, found = float(claim["bound"] or "nan"), UNDECIDED
+    if not (math.isnan(one.low) or math.isnan(one.high)):
+        found = RULES[rule](one.low, one.high, _number(claim["published"]), bound)
+    if found == UNDECIDED and rule == "none" and one.networks:
+        needed = networks_needed(bound, alpha)
+        if one.networks < needed:
+            return f"{CANNOT} with {one.networks} networks ({needed} needed)"
+    return found
+
+
+def _agrees(claim: Claim, one: Evidence) -> str:
+    """Judge an estimate by a published one, each with its own error.
+
+    Reproduced: ours excludes 0 and its prediction interval holds the published value. Stronger: it
+    excludes 0 and lies beyond, on the same side of 0. Both are as measured, noise included.
+    """
+    value, low, high = one.measured
+    published = _number(claim["published"])
+    if any(map(math.isnan, (low, high, published))):
         return UNDECIDED
-    published = float(claim["published"]) if _is_number(claim["published"]) else math.nan
-    return RULES[claim["rule"]](low, high, published, float(claim["bound"] or "nan"))
+    ends = prediction_interval(claim, one)
+    clear = low > 0 or high < 0
+    if ends[0] <= published <= ends[1]:
+        return REPRODUCED if clear else UNDECIDED
+    same = clear and value * published > 0
+    return STRONGER if same and abs(value) > abs(published) else NOT_REPRODUCED
+
+
+def prediction_interval(claim: Claim, one: Evidence) -> tuple[float, float]:
+    """Return between what an exact repetition of our number may lie where the paper made it.
+
+    Its error is that of the published interval where there is one; for a rank correlation of a
+    known number of networks that of Fisher's z, but no less than ours; else it is ours again.
+    Errors of correlations are added on the scale of z.
+
+    Args:
+        claim: With `published` a number.
+        one: Our number, with an interval.
+    """
+    correlated = one.networks > 0
+    to, back = (math.atanh, math.tanh) if correlated else (float, float)
+    value, low, high = map(to, one.measured)
+    ours = value - low, high - value
+    theirs = ours[1], ours[0]
+    if claim["published_low"]:
+        published = to(float(claim["published"]))
+        ends = to(float(claim["published_low"])), to(float(claim["published_high"]))
+        theirs = published - ends[0], ends[1] - published
+    elif claim["published_n"] and correlated:
+        ends = fisher_interval(0.0, int(claim["published_n"]))
+        theirs = max(ours[1], to(ends[1])), max(ours[0], to(ends[1]))
+    # A published value below ours lies within our lower arm and its own upper one.
+    return (
+        back(value - math.hypot(ours[0], theirs[1])),
+        back(value + math.hypot(ours[1], theirs[0])),
+    )
+
+
+def _number(text: str) -> float:
+    return float(text) if _is_number(text) else math.nan
 
 
 def _is_number(text: str) -> bool:
@@ -162,12 +238,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def selected(claim: Claim) -> dict[str, str]:
-    """Return what the evidence of a claim must be: pairs ``key=value`` of its column `select`."""
-    return dict(part.split("=", 1) for part in claim["select"].split())
-
-
-def judge(asked: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader) -> list[Judged]:
+def judge(
+    asked: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader, alpha: float = 0.05
+) -> list[Judged]:
     """Judge every claim by every number of the study that it is about.
 
     Args:
@@ -176,6 +249,7 @@ def judge(asked: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader
             that stand for one of the claims.
         evidence: The study's numbers.
         reader: Knows which data sets are drawn.
+        alpha: 1 minus the coverage of the intervals, in (0, 1).
 
     Returns:
         A row for each claim and number; a claim without a rule or a number is "not tested".
@@ -203,7 +277,8 @@ def judge(asked: Mapping[str, Any], evidence: Sequence[Evidence], reader: Reader
             name = str(one.keys["dataset"])
             data = f"{name}: {NO_EVIDENCE}" if name in drawn else name
             said = "; ".join(filter(None, [one.label, one.condition]))
-            rows.append(_row(claim, one, verdict(claim, one.low, one.high), data, said))
+            found_so = verdict(claim, one, alpha) + (DRAWN if name in drawn else "")
+            rows.append(_row(claim, one, found_so, data, said))
     return rows
 
 
@@ -220,20 +295,25 @@ def _renamed(one: Evidence, stands_for: Mapping[str, str]) -> Evidence:
 
 
 def _row(claim: Claim, one: Evidence | None, verdict: str, data: str, evidence: str) -> Judged:
+    value, low, high = math.nan, math.nan, math.nan
+    if one:
+        as_measured = claim["rule"] == "agrees"
+        value, low, high = one.measured if as_measured else (one.value, one.low, one.high)
     return Judged(
         claim=claim["claim"],
         study=claim["study"],
         statement=claim["statement"],
         published=claim["published"] if claim["provenance"] in PUBLISHED else "",
-        measured=one.value if one else math.nan,
-        low=one.low if one else math.nan,
-        high=one.high if one else math.nan,
+        measured=value,
+        low=low,
+        high=high,
         rule=claim["rule_words"],
         verdict=verdict,
         data=data,
         evidence=evidence,
         provenance=claim["provenance"],
         source=claim["source"],
+        detail=claim["detail"],
     )
 
 
@@ -261,8 +341,10 @@ def gather(
         keys = {"kind": "correlation", "x": other.question["x"], "y": other.question["y"]}
         keys |= {**other.question["where"], **other.place}  # a recipe that all share is in where
         line = other.row
-        label = f"{line.question}: {line.x} and {line.y}, n = {line.n}"
-        found.append(Evidence(keys, label, line.rho, line.low, line.high))
+        label = f"{line.question}: {line.x} and {line.y}, {line.n} networks"
+        label += f" in {line.n_families} famil{'y' if line.n_families == 1 else 'ies'}"
+        raw = (line.rho, line.low, line.high)
+        found.append(Evidence(keys, label, *line.judged, raw=raw, networks=line.n))
     for finding in findings:
         keys = {"kind": finding.kind, "quantity": finding.quantity, **finding.place}
         label = f"{finding.question}: {finding.quantity}, {finding.subject}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from transfergrid.planning.decidable import networks_needed
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics import kinship
 from transfergrid.statistics.multiplicity import holm
@@ -236,17 +237,6 @@ def _fisher(rho: float, variance: float, alpha: float) -> tuple[float, float]:
         return math.nan, math.nan
     arm = float(stats.norm.isf(alpha / 2)) * math.sqrt(variance)
     return math.tanh(math.atanh(rho) - arm), math.tanh(math.atanh(rho) + arm)
-
-
-def networks_needed(margin: float, alpha: float = 0.05) -> int:
-    """Return the fewest independent networks whose interval of rho can lie within the margin.
-
-    Args:
-        margin: Largest |rho| that counts as no relation, in (0, 1).
-        alpha: 1 minus the coverage, in (0, 1).
-    """
-    width = float(stats.norm.isf(alpha / 2)) / math.atanh(margin)
-    return math.floor(3 + 1.06 * width * width) + 1
 
 
 def decide(rows: Sequence[Correlation], alpha: float = 0.05) -> list[Correlation]:

@@ -63,7 +63,7 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
     related = _related(basis)
     findings = list(_findings(basis))
     evidence = gather(compared, related, findings)
-    claims = judge(study["claims"], evidence, reader)
+    claims = judge(study["claims"], evidence, reader, alpha)
     others = sensitivity(compared, related, reader, alpha)
     return Answers(
         contrasts=_table((one.row.row() for one in compared), CONTRAST_COLUMNS),

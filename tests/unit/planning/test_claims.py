@@ -39,6 +39,17 @@ def test_a_claim_has_a_source_and_a_rule_in_words(row: dict[str, str]) -> None:
         assert row["rule"] in {"above", "below", "none", "no_loss", ""}
 
 
+def test_the_two_arms_of_a_correlation_are_not_exchanged() -> None:
+    """The paper's first figure settles it: .0824 over sixteen points with pretraining."""
+    known = known_claims()
+    assert known["bat.rho_top1.pt"]["published"] == "0.082"
+    assert known["bat.rho_top1.no_pt"]["published"] == "0.059"
+    # The review prints them the other way round; both are shown.
+    assert known["cxt.rho_top1.pt"]["published"] == "0.08 (the review prints 0.06)"
+    assert known["cxt.rho_top1.no_pt"]["published"] == "0.06 (the review prints 0.08)"
+    assert not any("appear swapped" in row["detail"] for row in ROWS)
+
+
 def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
     assert chosen_claims([], "s.yaml") == {"claims": [], "where": {}, "stands_for": {}}
     assert len(chosen_claims("chextransfer", "s.yaml")["claims"]) == 44

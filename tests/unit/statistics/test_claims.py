@@ -6,22 +6,25 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from transfergrid.planning.claims import known_claims
+from transfergrid.planning.claims import known_claims, selected
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.claims import (
-    RULES,
+    RULE_NAMES,
     Evidence,
     Judged,
     gather,
     judge,
-    selected,
+    prediction_interval,
     verdict,
 )
 from transfergrid.statistics.correlation import fisher_interval
 
 YES, NO, MAYBE = "reproduced", "not reproduced", "undecided"
+NEVER = "cannot be decided with 16 networks (46 needed)"
 
 
 @pytest.mark.parametrize(
@@ -44,9 +47,7 @@ YES, NO, MAYBE = "reproduced", "not reproduced", "undecided"
         ("near", ".01", "0.016", 0.007, 0.025, YES),
         ("near", ".01", "0.016", 0.0, 0.025, MAYBE),
         ("near", ".01", "0.016", 0.03, 0.04, NO),
-        ("agrees", "", "0.79", 0.47, 0.93, YES),
-        ("agrees", "", "0.79", -0.1, 0.93, MAYBE),
-        ("agrees", "", "0.79", 0.1, 0.7, NO),
+        ("above", "1", "yes", 1.0, 1.0, NO),  # no cut is harmless, for sure
         ("above", "0", "positive", math.nan, math.nan, MAYBE),
     ],
 )
@@ -54,20 +55,23 @@ def test_rules(
     rule: str, bound: str, published: str, low: float, high: float, expected: str
 ) -> None:
     claim = {"claim": "c", "rule": rule, "bound": bound, "published": published}
-    assert verdict(claim, low, high) == expected
+    assert verdict(claim, Evidence({}, "", 0, low, high)) == expected
 
 
 def test_an_unknown_rule_is_named() -> None:
     with pytest.raises(UserError, match="'abvoe'; use one of above"):
-        verdict({"claim": "c", "rule": "abvoe", "bound": "", "published": ""}, 0, 1)
+        verdict(
+            {"claim": "c", "rule": "abvoe", "bound": "", "published": ""}, Evidence({}, "", 0, 0, 1)
+        )
 
 
 @pytest.mark.parametrize(
     ("name", "rho", "expected"),
     [
         # "No relation" is more than 16 networks can show: rho is small, its interval is not.
-        ("cxt.rho_top1.no_pt", 0.082, MAYBE),
-        ("cxt.top1_vs_auc.pt", 0.059, MAYBE),
+        ("cxt.rho_top1.pt", 0.082, NEVER),
+        ("cxt.top1_vs_auc.no_pt", 0.059, NEVER),
+        ("cxt.rho_top1.pt", 0.6, NO),
         ("cxt.rho_params.no_pt", 0.791, YES),
         ("cxt.rho_params.pt", 0.565, YES),
         ("cxt.rho_boost_params", -0.718, YES),
@@ -76,7 +80,82 @@ def test_an_unknown_rule_is_named() -> None:
     ],
 )
 def test_published_correlations_under_their_rules(name: str, rho: float, expected: str) -> None:
-    assert verdict(known_claims()[name], *fisher_interval(rho, 16)) == expected
+    assert verdict(known_claims()[name], networks_of(rho)) == expected
+
+
+def networks_of(rho: float, n: int = 16) -> Evidence:
+    return Evidence({}, "", rho, *fisher_interval(rho, n), networks=n)
+
+
+@pytest.mark.parametrize(
+    ("rho", "published", "expected"),
+    [
+        (0.79, 0.79, YES),
+        (0.6, 0.79, YES),  # its interval ends at .84, and that of the paper starts at .47
+        (0.9, 0.79, YES),
+        (0.98, 0.56, "stronger"),
+        (-0.98, -0.56, "stronger"),
+        (0.56, 0.98, NO),
+        (-0.6, 0.6, NO),
+        (0.3, 0.56, MAYBE),
+        (0.0, 0.9, NO),
+    ],
+)
+def test_a_published_correlation_has_an_error_of_its_own(
+    rho: float, published: float, expected: str
+) -> None:
+    claim = {**known_claims()["cxt.rho_params.pt"], "published": str(published)}
+    assert verdict(claim, networks_of(rho)) == expected
+
+
+def test_an_exact_repetition_is_nearly_always_reproduced() -> None:
+    rng = np.random.default_rng(0)
+    r, agreed, held = 0.85, 0, 0
+    claim = known_claims()["cxt.rho_params.no_pt"]
+    for _ in range(1000):
+        x, noise = rng.normal(size=(2, 2, 16))
+        y = r * x + math.sqrt(1 - r * r) * noise
+        theirs, ours = (float(stats.spearmanr(*pair).statistic) for pair in zip(x, y, strict=True))
+        found = networks_of(ours)
+        agreed += verdict({**claim, "published": str(theirs)}, found) in (YES, "stronger")
+        held += found.low <= theirs <= found.high
+    assert agreed / 1000 >= 0.94
+    assert held / 1000 < 0.88  # the rule before took the published value for the truth
+
+
+def test_a_published_interval_is_used_and_small_studies_keep_their_own_error() -> None:
+    claim = {**known_claims()["cxt.rho_params.pt"], "published": "0.5"}
+    wide = prediction_interval(
+        {**claim, "published_low": "0.0", "published_high": "0.8"}, big := networks_of(0.5, 400)
+    )
+    narrow = prediction_interval({**claim, "published_low": "0.49", "published_high": "0.51"}, big)
+    assert narrow == pytest.approx((big.low, big.high), abs=0.002)
+    assert wide[1] == pytest.approx(math.tanh(math.hypot(0.5493, 0.088) + 0.5493), abs=0.01)
+    # The paper's sixteen networks are less sure than our four hundred.
+    assert prediction_interval(claim, big)[1] > wide[1] - 0.05
+    few = networks_of(0.5, 6)
+    z = np.arctanh([few.value, few.high])
+    assert prediction_interval(claim, few)[1] == pytest.approx(
+        math.tanh(z[0] + math.sqrt(2) * (z[1] - z[0]))
+    )
+    plain = Evidence({}, "", 0.02, 0.01, 0.03)
+    assert prediction_interval({**claim, "published_n": ""}, plain) == pytest.approx(
+        (0.02 - 0.01 * math.sqrt(2), 0.02 + 0.01 * math.sqrt(2))
+    )
+
+
+def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it() -> None:
+    row = SimpleNamespace(
+        question="q", x="params", y="auroc (...)", n=16, n_families=6, rho=0.5, low=0.1, high=0.8,
+        judged=(0.9, 0.3, 1.0),
+    )  # fmt: skip
+    asked = {"x": "params", "y": "auroc", "where": {}}
+    place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
+    (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
+    assert (one.value, one.low, one.high, one.networks) == (0.9, 0.3, 1.0, 16)
+    assert one.label == "q: params and auroc (...), 16 networks in 6 families"
+    (row_,) = judged("cxt.rho_params.pt", one)
+    assert (row_.verdict, row_.measured, row_.low) == (YES, 0.5, 0.1)
 
 
 def reader(synthetic: bool = False) -> Any:
@@ -110,6 +189,9 @@ def test_drawn_images_are_stamped() -> None:
     name = "cxt.boost.significant"
     (row,) = judged(name, evidence(name, 0.1, 0.05, 0.15), synthetic=True)
     assert row.data == "films: drawn images, no evidence"
+    assert row.verdict == "reproduced (drawn data, no evidence)"
+    (untested,) = judged("cxt.trunc.ratio", synthetic=True)
+    assert untested.verdict == "not tested"
 
 
 def test_where_chooses_the_recipe_and_each_number_left_gets_a_row() -> None:
@@ -121,8 +203,9 @@ def test_where_chooses_the_recipe_and_each_number_left_gets_a_row() -> None:
 
 def test_a_correlations_recipe_is_told_by_its_question() -> None:
     row = SimpleNamespace(
-        question="q", x="params", y="boost (...)", n=16, rho=-0.7, low=-0.9, high=0
-    )
+        question="q", x="params", y="boost (...)", n=16, n_families=6,
+        rho=-0.7, low=-0.9, high=0, judged=(-0.7, -0.9, 0),
+    )  # fmt: skip
     asked = {"x": "params", "y": "boost", "where": {"protocol": "paper", "truncation": 0}}
     place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
     (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
@@ -160,6 +243,7 @@ def test_an_uncertain_number_is_never_printed() -> None:
 def test_every_claim_of_the_table_has_a_rule_that_works() -> None:
     for claim in known_claims().values():
         if claim["rule"]:
-            assert claim["rule"] in RULES
-            assert verdict(claim, -1e9, 1e9) == MAYBE
+            assert claim["rule"] in RULE_NAMES
+            one = Evidence({}, "", 0.0, -1e9, 1e9)
+            assert verdict(claim, one) == MAYBE
             assert selected(claim)["kind"] in {"contrast", "correlation", "family", "efficiency"}

@@ -148,7 +148,7 @@ def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
     assert list(found.tables) == ["contrasts", "findings", "claims", "sensitivity", "correlations"]
     assert ",".join(found.claims) == (
         "claim,study,statement,published,measured,low,high,rule,verdict,data,evidence,"
-        "provenance,source"
+        "provenance,source,detail"
     )
     (mean,) = found.contrasts[found.contrasts["n_cells"] == 3].to_dict("records")
     expected = "reproduced" if mean["low"] > 0 else "undecided"
