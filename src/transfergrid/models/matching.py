@@ -66,7 +66,7 @@ def match(
         )
         raise UserError(
             f"{source} does not fit {target}: {told} ({len(wrong)} of {len(body)} tensors differ "
-            "in shape); give weights of this architecture."
+            f"in shape); {_channel_advice(state, network, wrong)}give weights of this architecture."
         )
     must = [name for name in body if needed is None or name in needed]
     missing = [name for name in must if name not in state]
@@ -75,8 +75,8 @@ def match(
         raise UserError(
             f"{source} lacks {len(missing)} of the {len(must)} tensors of {target} "
             f"({listed(missing, SHOWN)}) and holds {len(extra)} that it has no place for "
-            f"({listed(extra, SHOWN) or 'none'}); give weights of this architecture or a key_rule "
-            "that renames them."
+            f"({listed(extra, SHOWN) or 'none'}); {_prefix_advice(state, must, missing[0])}give "
+            "weights of this architecture or a key_rule that renames them."
         )
     homeless = [name for name in extra if not name.startswith(AUXILIARY)]
     if homeless:
@@ -90,3 +90,23 @@ def match(
         missing=[name for name in classifier if name not in state],
         unexpected=extra,
     )
+
+
+def _channel_advice(
+    state: Mapping[str, Tensor], network: Mapping[str, Tensor], wrong: list[str]
+) -> str:
+    """Name the key for a first convolution of one channel, where that is all that differs."""
+    have, want = state[wrong[0]].shape, network[wrong[0]].shape
+    one_side = len(have) == len(want) == 4 and sorted((have[1], want[1])) == [1, 3]
+    if len(wrong) > 1 or not one_side:
+        return ""
+    return f"if it sees grey images, write key_rule.first_convolution: {wrong[0]}, else "
+
+
+def _prefix_advice(state: Mapping[str, Tensor], must: list[str], missing: str) -> str:
+    """Name the prefix that all names of the source have and the network's have not."""
+    for name in state:
+        prefix = name.removesuffix(missing)
+        if prefix != name and all(f"{prefix}{wanted}" in state for wanted in must):
+            return f"write key_rule.strip_prefix: '{prefix}', or else "
+    return ""

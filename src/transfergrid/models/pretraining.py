@@ -61,6 +61,11 @@ def fetch(
         raise UserError(
             f"{told} holds NaN or infinite values in {listed(broken, 3)}; get the file again."
         )
+    if _constant(kept):
+        raise UserError(
+            f"{told} holds one value, again and again, in every weight; it is a placeholder and no "
+            "trained network, so get the file again."
+        )
     record = {
         **source.record,
         "padding": source.padding,
@@ -73,6 +78,12 @@ def fetch(
         "classifier_outputs": _outputs(kept, classifier, found),
     }
     return kept, source.preprocessing, record
+
+
+def _constant(state: Mapping[str, Tensor]) -> bool:
+    """Tell whether every weight, such as a convolution's, holds one value only: zeros, say."""
+    weights = [tensor for tensor in state.values() if tensor.ndim > 1 and tensor.numel() > 1]
+    return bool(weights) and all(bool((w == w.flatten()[0]).all()) for w in weights)
 
 
 def _told(source: Source) -> str:

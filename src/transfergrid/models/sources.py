@@ -13,9 +13,11 @@ import torch
 import yaml
 from torch import Tensor
 
+from transfergrid.models.channels import fit_channels
 from transfergrid.models.matching import AUXILIARY, COUNTER
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.weightfile import KeyRule, read_tensors
+from transfergrid.models.weighthead import is_safetensors
 from transfergrid.models.zoo import (
     default_preprocessing,
     drawing_from,
@@ -91,20 +93,35 @@ def _from_file(
     if location is None:
         raise UserError("pretraining kind 'file' needs the path of its file.")
     rule = KeyRule.from_dict(declaration.get("key_rule"))
-    raw = read_tensors(location, rule.nested)
+    keys = ("mean", "std", "channel_order", "interpolation")
+    given = {key: declaration[key] for key in keys if declaration.get(key)}
+    preprocessing = Preprocessing.from_dict({**given, "source": "declaration"})
+    raw = read_tensors(location, rule.nested, rule.drops)
     network, classifier = shapes(architecture)
-    ordered = location.suffix != ".safetensors"
-    state, dropped = rule.apply(raw, list(network), classifier, ordered)
-    record = {
+    state, dropped = rule.apply(raw, list(network), classifier, not is_safetensors(location))
+    record: dict[str, Any] = {
         "source": "file",
         "file": location.name,
         "sha256": _hashed(location, declaration.get("sha256"), f"weight file {location}"),
         "dropped": dropped,
         "by_order": rule.by_order,
     }
-    keys = ("mean", "std", "channel_order", "interpolation")
-    given = {key: declaration[key] for key in keys if declaration.get(key)}
-    return Source(state, Preprocessing.from_dict({**given, "source": "declaration"}), record)
+    if rule.first_convolution:
+        told = f"weight file {location}"
+        state, fitted = fit_channels(state, rule.first_convolution, network, told)
+        _check_alike(preprocessing, fitted)
+        record["first_convolution"] = fitted
+    return Source(state, preprocessing, record)
+
+
+def _check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any]) -> None:
+    """Refuse three normalisations for weights that know one channel."""
+    values = (preprocessing.mean, preprocessing.std)
+    if fitted["from_channels"] == 1 and any(len(set(value)) > 1 for value in values):
+        raise UserError(
+            f"weights of one channel know one mean and std, but mean is {list(values[0])} and std "
+            f"{list(values[1])}; write each of theirs three times."
+        )
 
 
 def known_wheels() -> dict[str, dict[str, Any]]:

@@ -3,75 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.models.nesting import find_tensors
+from transfergrid.models.pickled import read_pickled
+from transfergrid.models.weighthead import check_head, is_safetensors
+from transfergrid.runtime.errors import UserError, listed, printable
 
-PICKLED = (".pth", ".pt", ".bin", ".tar", ".ckpt")
+
+def _nothing(_: str) -> bool:
+    return False
 
 
-def read_tensors(path: Path, nested: str | None = None) -> dict[str, Tensor]:
-    """Read a .safetensors file, or a .pth file with ``weights_only=True``, onto the CPU.
+def read_tensors(
+    path: Path, nested: str | None = None, left_out: Callable[[str], bool] = _nothing
+) -> dict[str, Tensor]:
+    """Read a .safetensors file, or a .pth file of tensors and plain data, onto the CPU.
 
     Args:
         path: The file.
-        nested: Key under which a .pth file keeps its tensors, such as ``state_dict``.
+        nested: Where a .pth file keeps its tensors: a key such as ``state_dict``, or several
+            joined by dots.
+        left_out: Tells of a name beside the tensors that it is no fault if it is none.
 
     Returns:
         Tensors by name, in the file's order (safetensors: no meaningful order).
 
     Raises:
-        UserError: The file is missing or broken, would run code, or holds more than tensors.
+        UserError: The file is missing, broken or something else, would run code, or holds more
+            than tensors.
     """
-    if not path.is_file():
-        raise UserError(f"weight file {path} does not exist; put it there or correct the path.")
-    if path.suffix == ".safetensors":
-        content = _safetensors(path)
-    elif path.suffix in PICKLED:
-        content = _pickled(path)
-    else:
-        raise UserError(
-            f"weight file {path} ends in '{path.suffix}'; allowed are .safetensors and "
-            f"{listed(PICKLED)}."
-        )
-    if nested:
-        content = content.get(nested) if isinstance(content, Mapping) else None
-        if not isinstance(content, Mapping):
-            raise UserError(f"weight file {path} has no mapping under key_rule.nested '{nested}'.")
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"weight file {path} holds {type(content).__name__}, not tensors by name.")
-    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if others:
-        raise UserError(
-            f"weight file {path} holds more than tensors ({listed(others)}); name the key that "
-            "holds them with key_rule.nested."
-        )
-    return {str(key): value.detach() for key, value in content.items()}
+    check_head(path)
+    content = _safetensors(path) if is_safetensors(path) else read_pickled(path)
+    return find_tensors(path, content, nested, left_out)
 
 
 def _safetensors(path: Path) -> Any:
     try:
         return load_file(path, device="cpu")
     except Exception as error:  # whatever the parser meets, the file is not usable
-        raise UserError(f"weight file {path} is no whole safetensors file ({error}).") from None
-
-
-def _pickled(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # an unpickler fails in as many ways as a file can be broken
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"weight file {path} cannot be read without running code from it, and nothing was run "
-            f"({told}); check that it is whole, and save it again as .safetensors from a source "
-            "that you trust."
+            f"weight file {path} is no whole safetensors file ({printable(error, 200)}); get it "
+            "again."
         ) from None
 
 
@@ -80,12 +59,14 @@ class KeyRule:
     """How the names in a file become those of the network; applied in the order given here.
 
     Attributes:
-        nested: Key of the file that holds the tensors, or None.
+        nested: Key of the file that holds the tensors, or keys joined by dots, or None.
         drop: Regular expressions; a name in which one is found is left out.
         strip_prefix: Taken off every name that starts with it.
         rename: Pairs of a regular expression and its replacement, each applied to every name.
         by_order: Instead of by name, give the network's names in order of position; the network
             takes all tensors, or all but those of its classifier.
+        first_convolution: The network's name of a weight whose number of input channels is fitted
+            to the network's, see `transfergrid.models.channels`; None fits none.
     """
 
     nested: str | None = None
@@ -93,6 +74,7 @@ class KeyRule:
     strip_prefix: str = ""
     rename: tuple[tuple[str, str], ...] = ()
     by_order: bool = False
+    first_convolution: str | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> KeyRule:
@@ -119,6 +101,10 @@ class KeyRule:
                 ) from None
         return cls(**plain)
 
+    def drops(self, name: str) -> bool:
+        """Tell whether a name of the file is left out."""
+        return any(re.search(pattern, name) for pattern in self.drop)
+
     def apply(
         self,
         state: Mapping[str, Tensor],
@@ -137,7 +123,7 @@ class KeyRule:
         Raises:
             UserError: Two names become one, or `by_order` meets another number of tensors.
         """
-        dropped = [key for key in state if any(re.search(p, key) for p in self.drop)]
+        dropped = [key for key in state if self.drops(key)]
         kept = [key for key in state if key not in set(dropped)]
         if self.by_order:
             new = _by_order(kept, names, classifier, ordered)

@@ -25,3 +25,9 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     words = [str(name) for name in names]
     shown = ", ".join(words[:most])
     return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"
+
+
+def printable(text: object, most: int = 80) -> str:
+    """Return text from a file for a sentence: control codes escaped, a long one cut."""
+    shown = repr(str(text))[1:-1]
+    return shown if len(shown) <= most else f"{shown[:most]}..."

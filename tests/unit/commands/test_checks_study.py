@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from datasets.csv.make import make
+from safetensors.numpy import save_file
 
 from transfergrid.commands import checks_study
 from transfergrid.commands.checks_study import (
@@ -212,12 +213,14 @@ def test_released_weights_are_looked_for_in_the_hub_s_cache(tmp_path, monkeypatc
     assert weights(found(None), kind="timm")[0].level == "error"
 
     file = tmp_path / "model.safetensors"
-    file.write_bytes(b"weights")
+    saved(file, a=3)
     assert [one.level for one in weights(found(str(file)), kind="timm")] == ["ok"]
     declared = {"kind": "timm", "sha256": sha256_file(file)}
     assert [one.level for one in weights(found(str(file)), **declared)] == ["ok"]
-    file.write_bytes(b"other weights")
-    assert weights(found(str(file)), **declared)[0].level == "error"
+    saved(file, a=4)
+    assert "but" in weights(found(str(file)), **declared)[0].told
+    file.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert "Git LFS pointer" in weights(found(str(file)), kind="timm")[0].told
     assert weights(Probe(fault="torch"), kind="timm")[0].level == "error"
 
 
@@ -233,16 +236,46 @@ def test_prepared_weights_are_not_looked_for() -> None:
     assert finding.told == "1 prepared, 0 ready to be prepared."
 
 
-def test_a_broken_weight_file_is_named(tmp_path) -> None:
-    from safetensors.numpy import save_file
+def saved(path: Path, **tensors: int | list[int]) -> str:
+    save_file({name: np.full(shape, 0.5, np.float32) for name, shape in tensors.items()}, path)
+    return str(path)
 
+
+def test_a_weight_file_that_is_something_else_is_named_at_once(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(checks_study, "read_files", lambda files: iter([(f, "") for f in files]))
     path = tmp_path / "w.safetensors"
-    save_file({"a": np.zeros(3, np.float32)}, path)
-    assert [one.level for one in weights(kind="file", path=str(path))] == ["ok"]
+    assert [one.level for one in weights(kind="file", path=saved(path, a=3))] == ["ok"]
     path.write_bytes(path.read_bytes()[:-4])
-    assert weights(kind="file", path=str(path))[0].level == "error"
-    (tmp_path / "w.pth").touch()
-    assert "is empty" in weights(kind="file", path=str(tmp_path / "w.pth"))[0].told
+    first, last = weights(kind="file", path=str(path))
+    assert "of a longer file; get it again" in first.told
+    assert (first.level, last.told) == ("error", "0 prepared, 0 ready to be prepared.")
+    save_file({"a": np.zeros(3, np.float32)}, path)
+    assert "nothing but zeros" in weights(kind="file", path=str(path))[0].told
+    other = tmp_path / "w.pth"
+    for content, told in (
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
+        (b"<html>sign in</html>", "a web page"),
+    ):
+        other.write_bytes(content)
+        assert told in weights(kind="file", path=str(other))[0].told
+
+
+def test_weight_files_are_loaded_before_the_run(tmp_path) -> None:
+    """One process answers for all: what no first byte tells, names of tensors say."""
+    path = saved(tmp_path / "w.safetensors", conv=[2, 2])
+    first, last = weights(kind="file", path=path)
+    assert first.level == "error" and "lacks" in first.told and "(conv)" in first.told
+    assert last.told == "0 prepared, 0 ready to be prepared."
+    assert [one.level for one in weights(Probe(fault="torch"), kind="file", path=path)] == ["ok"]
+
+
+def test_a_reader_that_is_killed_is_a_fault_in_words(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("transfergrid.commands.probe_weights._START_S", 0.1)
+    monkeypatch.setattr("transfergrid.commands.probe_weights._FILE_S", 0.1)
+    path = saved(tmp_path / "w.safetensors", conv=[2, 2])
+    first, _ = weights(kind="file", path=path)
+    assert f"{path} could not be read" in first.told and "killed" in first.told
 
 
 def test_the_weights_of_a_package_are_hashed(monkeypatch, tmp_path) -> None:

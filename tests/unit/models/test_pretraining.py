@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from transfergrid.models import sources
+from transfergrid.models.channels import fit_channels
 from transfergrid.models.matching import match
 from transfergrid.models.pretraining import fetch, write_weights
 from transfergrid.models.zoo import build
@@ -130,6 +131,83 @@ def test_foreign_names_are_mapped_by_the_declared_rule(weights: Path, tmp_path: 
     del rule["rename"]
     with pytest.raises(UserError, match=r"holds 1 that it has no place for \(stem\.weight\)"):
         fetch({**FILE, "key_rule": rule}, LCNET, tmp_path / "moco.pth")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "module.module.", "state.backbone."])
+def test_a_prefix_of_all_names_is_named_in_the_refusal(weights: Path, prefix: str) -> None:
+    path = changed(
+        weights, lambda s: [s.update({f"{prefix}{k}": s.pop(k)}) for k in list(s)] and None
+    )
+    with pytest.raises(
+        UserError, match=rf"write key_rule\.strip_prefix: '{re.escape(prefix)}', or"
+    ):
+        fetch(FILE, LCNET, path)
+    state, _, _ = fetch({**FILE, "key_rule": {"strip_prefix": prefix}}, LCNET, path)
+    assert torch.equal(state["conv_stem.weight"], trained()["conv_stem.weight"])
+
+
+GREY = {**FILE, "mean": [0.4, 0.4, 0.4], "std": [0.2, 0.2, 0.2]}
+STEM = {"key_rule": {"first_convolution": "conv_stem.weight"}}
+
+
+def test_a_first_convolution_of_one_channel_gives_the_same_on_grey_images(
+    weights: Path, tmp_path: Path
+) -> None:
+    grey = trained()["conv_stem.weight"].sum(1, keepdim=True)
+    path = changed(weights, lambda s: s.update({"conv_stem.weight": grey}))
+    with pytest.raises(UserError, match=r"if it sees grey .*\.first_convolution: conv_stem"):
+        fetch(GREY, LCNET, path)
+    state, _, record = fetch({**GREY, **STEM}, LCNET, path)
+    image = torch.randn(2, 1, 16, 16)
+    expected = torch.nn.functional.conv2d(image, grey)
+    found = torch.nn.functional.conv2d(image.expand(2, 3, 16, 16), state["conv_stem.weight"])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert record["first_convolution"] == {
+        "name": "conv_stem.weight",
+        "from_channels": 1,
+        "to_channels": 3,
+        "rule": "the one channel goes to each of 3, divided by 3",
+    }
+    proof = write_weights({**GREY, **STEM}, LCNET, path, tmp_path / "out")
+    assert proof["first_convolution"] == record["first_convolution"]
+    with pytest.raises(UserError, match=r"know one mean and std, but mean is \[0\.4, 0\.5, 0\.6\]"):
+        fetch({**FILE, **STEM}, LCNET, path)
+
+
+def test_three_channels_are_added_for_a_network_of_one() -> None:
+    weight = torch.randn(8, 3, 3, 3)
+    network = {"stem": torch.empty(8, 1, 3, 3)}
+    state, record = fit_channels({"stem": weight}, "stem", network, "the file")
+    image = torch.randn(1, 1, 9, 9)
+    torch.testing.assert_close(
+        torch.nn.functional.conv2d(image, state["stem"]),
+        torch.nn.functional.conv2d(image.expand(1, 3, 9, 9), weight),
+    )
+    assert (record["from_channels"], record["to_channels"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("conv_stem.weight", r"is \(8, 3, 3, 3\) in weight file .* and \(8, 3, 3, 3\) in the net"),
+        ("bn1.weight", "remove the key or correct the name"),
+        ("conv1.weight", "names 'conv1.weight', which weight file .* does not have"),
+    ],
+)
+def test_a_first_convolution_that_is_none_is_named(weights: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        fetch({**FILE, "key_rule": {"first_convolution": name}}, LCNET, weights)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_weights_of_one_value_are_no_trained_network(weights: Path, value: float) -> None:
+    def fill(state: dict[str, Tensor]) -> None:
+        for name, tensor in state.items():
+            if value == 0 or tensor.ndim > 1:
+                state[name] = torch.full_like(tensor, value)
+
+    with pytest.raises(UserError, match="holds one value, again and again, in every weight"):
+        fetch(FILE, LCNET, changed(weights, fill))
 
 
 def test_a_declared_hash_must_hold(weights: Path) -> None:

@@ -49,11 +49,7 @@ def test_a_pickle_that_runs_code_runs_nothing(tmp_path: Path, legacy: bool) -> N
     assert trace.exists()
 
 
-def test_broken_missing_and_foreign_files_are_told_in_a_sentence(tmp_path: Path) -> None:
-    for name in ("broken.safetensors", "broken.pth"):
-        (tmp_path / name).write_bytes(b"no weights")
-        with pytest.raises(UserError, match=name):
-            read_tensors(tmp_path / name)
+def test_missing_and_foreign_files_are_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_tensors(tmp_path / "absent.pth")
     (tmp_path / "weights.h5").write_bytes(b"")
@@ -61,16 +57,62 @@ def test_broken_missing_and_foreign_files_are_told_in_a_sentence(tmp_path: Path)
         read_tensors(tmp_path / "weights.h5")
 
 
+@pytest.mark.parametrize("name", ["w.PTH", "w.Pt", "w.SafeTensors"])
+def test_endings_may_be_written_in_capitals(tmp_path: Path, name: str) -> None:
+    save = save_file if "Safe" in name else torch.save
+    save(TENSORS, tmp_path / name)
+    assert set(read_tensors(tmp_path / name)) == set(TENSORS)
+
+
 def test_nested_tensors_need_their_key(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "state_dict": TENSORS}, tmp_path / "w.pth")
-    with pytest.raises(UserError, match=r"more than tensors \(epoch, state_dict\).*nested"):
+    with pytest.raises(
+        UserError,
+        match=r"more than tensors \(epoch, state_dict\); tensors .* 'state_dict' \(2\): n",
+    ):
         read_tensors(tmp_path / "w.pth")
     assert set(read_tensors(tmp_path / "w.pth", "state_dict")) == set(TENSORS)
-    with pytest.raises(UserError, match=r"no mapping under key_rule\.nested 'model'"):
+    with pytest.raises(UserError, match=r"no mapping under key_rule\.nested 'model'; tensors lie"):
         read_tensors(tmp_path / "w.pth", "model")
     torch.save([torch.ones(1)], tmp_path / "list.pth")
     with pytest.raises(UserError, match="holds list"):
         read_tensors(tmp_path / "list.pth")
+
+
+def test_tensors_nested_twice_are_named_and_reached_by_a_path(tmp_path: Path) -> None:
+    teacher = {key: tensor + 1 for key, tensor in TENSORS.items()}
+    inner = {"state_dict": TENSORS, "ema.module": {"x": teacher}, "epoch": 1}
+    optimizer = {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
+    torch.save({"model": inner, "optimizer": optimizer}, tmp_path / "w.pth")
+    message = r"under 'model\.state_dict' \(2\), 'model\.ema\.module\.x' \(2\), 'optimizer\.state"
+    with pytest.raises(UserError, match=message):
+        read_tensors(tmp_path / "w.pth")
+    found = read_tensors(tmp_path / "w.pth", "model.state_dict")
+    assert torch.equal(found["z.weight"], TENSORS["z.weight"])
+    found = read_tensors(tmp_path / "w.pth", "model.ema.module.x")
+    assert torch.equal(found["z.weight"], teacher["z.weight"])
+    for nested in ("model", "model.epoch", "model.state_dict.z", "state_dict"):
+        with pytest.raises(UserError, match=r"model\.state_dict"):
+            read_tensors(tmp_path / "w.pth", nested)
+
+
+def test_what_is_no_tensor_beside_tensors_may_be_dropped(tmp_path: Path) -> None:
+    torch.save({**TENSORS, "epoch": 3, "extra_state": None}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"\(epoch, extra_state\); leave the others out with ke"):
+        read_tensors(tmp_path / "w.pth")
+    rule = KeyRule(drop=("^epoch$", "extra"))
+    assert set(read_tensors(tmp_path / "w.pth", left_out=rule.drops)) == set(TENSORS)
+
+
+def test_control_codes_of_a_file_reach_no_message(tmp_path: Path) -> None:
+    torch.save({"a\x1b[31m": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"control codes \('a\\x1b\[31m'\)"):
+        read_tensors(tmp_path / "w.pth")
+    torch.save({"a\x1b[31m\n": 3, "b\r": {"c\x07": torch.ones(1)}}, tmp_path / "w.pth")
+    for nested in (None, "a"):
+        with pytest.raises(UserError) as caught:
+            read_tensors(tmp_path / "w.pth", nested)
+        assert str(caught.value).isprintable()
 
 
 def test_rules_drop_then_strip_then_rename() -> None:

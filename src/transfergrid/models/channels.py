@@ -1,0 +1,59 @@
+"""Fit a first convolution of one channel into a network of three, or the reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from transfergrid.runtime.errors import UserError
+
+
+def fit_channels(
+    state: Mapping[str, Tensor], name: str, network: Mapping[str, Tensor], told: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Give a convolution's weight the number of input channels that the network has.
+
+    A grey image is shown to a network as equal channels, so a weight of one channel goes to each of
+    C as its C-th part, and C channels are added to make one: the convolution's output on a grey
+    image stays what it was, as long as all channels are normalised alike.
+
+    Args:
+        state: Tensors by the network's names.
+        name: The convolution's weight, (out, in, height, width).
+        network: The network's tensors; only shapes are read.
+        told: What to call the source in an error.
+
+    Returns:
+        The tensors, and what was done, as plain JSON values.
+
+    Raises:
+        UserError: There is no such tensor, or it differs in more than one channel against several.
+    """
+    if name not in state or name not in network:
+        where = told if name not in state else "the network"
+        raise UserError(
+            f"key_rule.first_convolution names '{name}', which {where} does not have; name the "
+            "first convolution's weight as the network calls it."
+        )
+    weight, wanted = state[name], network[name].shape
+    have, want = (shape[1] if len(shape) > 1 else 0 for shape in (weight.shape, wanted))
+    alike = weight.ndim == len(wanted) and (weight.shape[0], *weight.shape[2:]) == (
+        wanted[0],
+        *wanted[2:],
+    )
+    if not alike or have == want or 1 not in (have, want):
+        raise UserError(
+            f"key_rule.first_convolution turns one input channel into several or the reverse, but "
+            f"{name} is {tuple(weight.shape)} in {told} and {tuple(wanted)} in the network; remove "
+            "the key or correct the name."
+        )
+    if have == 1:
+        fitted = (weight / want).expand(wanted).contiguous()
+        rule = f"the one channel goes to each of {want}, divided by {want}"
+    else:
+        fitted = weight.sum(dim=1, keepdim=True)
+        rule = f"the {have} channels are added"
+    record = {"name": name, "from_channels": have, "to_channels": want, "rule": rule}
+    return {**state, name: fitted}, record
