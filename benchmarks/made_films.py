@@ -60,6 +60,7 @@ def declaration(folder: Path, px: int) -> dict[str, Any]:
         "image_px": px,
         "resize": "crop",
         "channels": "grey",
+        "duplicates": "allow",  # the films are copies of a few
     }
 
 

@@ -23,6 +23,9 @@ from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 
+_LOOKING = 4
+"""Threads that look for images: waiting for a network is most of it."""
+
 
 @dataclass
 class Studies:
@@ -103,7 +106,7 @@ def _device(path: Path, overrides: Mapping[str, Any]) -> str:
 def check_data(
     dataset: Dataset, samples: int, results: Path, images: dict[str, int]
 ) -> Iterator[Finding]:
-    """Read a data set's tables, check them wholly, and open a sample of its images.
+    """Read a data set's tables, check them wholly, look for every file and open a sample of them.
 
     Args:
         dataset: The data set.
@@ -121,7 +124,8 @@ def check_data(
     if dataset.declaration["kind"] == "phantom":
         yield Finding("ok", what, "drawn when it is prepared; nothing to check.")
         return
-    from transfergrid.data.kinds import read_manifest  # pandas
+    from transfergrid.data.cache import missing_files  # pandas
+    from transfergrid.data.kinds import read_manifest
 
     place = f"{dataset.declaration['kind']} at {dataset.root}"
     try:
@@ -134,19 +138,27 @@ def check_data(
         yield Finding("error", what, told, "mend the reader or what it reads")
         return
     count = images[dataset.id] = len(manifest.table)
-    bad = _broken(manifest.source, _spread(count, samples))
+    lost = missing_files(manifest.source, dataset.name, _LOOKING)
+    if lost:
+        names = listed([name for name, _ in lost], 3)
+        told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
+        yield Finding("error", what, told)
+        return
+    bad, seen = _open(manifest.source, _spread(count, samples), dataset.declaration)
     opened = min(samples, count)
     if bad:
         yield Finding(
             "error",
             what,
             f"{place}: {len(bad)} of the {opened} images opened cannot be read: {listed(bad, 3)}.",
-            "restore them; snakemake names every other one when it prepares the data",
+            "mend them; snakemake names every other one when it prepares the data",
         )
         return
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
     yield Finding("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
+    for sentence in seen:
+        yield Finding("warning", what, f"of {opened} images opened: {sentence}")
 
 
 def _spread(count: int, samples: int) -> list[int]:
@@ -158,15 +170,22 @@ def _spread(count: int, samples: int) -> list[int]:
     return sorted({round(k * (count - 1) / (samples - 1)) for k in range(samples)})
 
 
-def _broken(source: Any, places: Sequence[int]) -> list[str]:
+def _open(
+    source: Any, places: Sequence[int], declaration: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Decode images; return what is wrong with broken ones, and what was seen of the others."""
+    from transfergrid.data.images import decoded
+    from transfergrid.data.survey import Survey
+
     bad = []
+    survey = Survey(source.name, declaration["channels"] == "grey")
     for place in places:
         try:
-            source.read(place)
+            survey.add(place, "", decoded(source, place))
         except Exception as error:  # a source of the user's own may fail in any way
             reason = str(error) if isinstance(error, UserError) else f"{source.name(place)} {error}"
             bad.append(reason.rstrip("."))
-    return bad
+    return bad, survey.warnings()
 
 
 def timm_names(plan: Plan | None, results: Path) -> list[str]:

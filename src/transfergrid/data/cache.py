@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transfergrid.data.images import CHANNELS, RULES, ImageFiles, Pixels, resize
+from transfergrid.data.images import CHANNELS, RULES, Decoded, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
+from transfergrid.data.numbers import Pixels
 from transfergrid.data.store import LABEL, SPLITS, Card
+from transfergrid.data.survey import Survey
 from transfergrid.runtime.atomic import replacing_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
 
-_SAID = ("white", "black")
+_SAID = ("white", "black", "duplicates")
 """Settings that the card repeats where they were given."""
+_LOOKED_FOR = 256
+"""Files that a worker looks for at a time."""
 _AT_ONCE = 8
 """Images that a worker is handed at a time."""
 _AHEAD = 2
@@ -58,9 +63,13 @@ class _Broken:
 
 @dataclass(frozen=True)
 class _Block:
-    """Images in a row, (N, *shape) uint8, and those of them that are broken."""
+    """Images in a row, (N, *shape) uint8; their places in the manifest and what was seen of them.
+
+    A broken image has zeros for pixels and no other trace but in `broken`.
+    """
 
     pixels: Pixels
+    seen: tuple[tuple[int, Decoded], ...]
     broken: tuple[_Broken, ...]
 
     def __len__(self) -> int:
@@ -85,8 +94,9 @@ def build_cache(
         The content of card.json.
 
     Raises:
-        UserError: Any fault of the declaration or the manifest, before an image is read; images
-            that are missing or broken, all of them together, after one pass; too small a disk.
+        UserError: Any fault of the declaration or the manifest, and missing images, all of them
+            together, before an image is read; broken images, all of them together, or images in two
+            splits, after one pass; too small a disk.
     """
     px = declaration.get("image_px")
     if not isinstance(px, int) or px < 1:
@@ -95,6 +105,7 @@ def build_cache(
         px, choice(declaration, "resize", RULES), choice(declaration, "channels", CHANNELS)
     )
     choice(declaration, "aggregate", ("max", "mean"))
+    allowed = choice(declaration, "duplicates", ("refuse", "allow")) == "allow"
     destination.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if declaration.get("kind") == "phantom":
@@ -103,8 +114,12 @@ def build_cache(
         manifest = read_manifest(declaration, root)
         _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]
+        _check_files(manifest.source, name, workers)
+        survey = Survey(manifest.source.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
-            files = _write_images(manifest, form, folder, workers, name)
+            files = _write_images(manifest, form, folder, workers, name, survey)
+            seen = [*survey.warnings(), *survey.duplicates(allowed)]
+            manifest = replace(manifest, notes=(*manifest.notes, *seen))
             content = _write_index(manifest, folder / "index.parquet")
             content = {
                 split: content[split] | {"pixels": files[f"{split}.npy"]} for split in SPLITS
@@ -114,7 +129,46 @@ def build_cache(
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
             write_json(folder / "receipt.json", {"files": files})
+    for sentence in seen:
+        print(f"warning: data set {name}: {sentence}", file=sys.stderr)
     return card
+
+
+def missing_files(source: ImageSource, label: str, workers: int) -> list[tuple[str, str]]:
+    """Look for every image's file without opening one; other sources have none to miss.
+
+    Args:
+        source: The images.
+        label: Name of the data set, for the line of progress.
+        workers: Threads that look; a network's file system answers several at once.
+
+    Returns:
+        Name and fault, a sentence, of each file that is missing or no regular file.
+    """
+    if not isinstance(source, ImageFiles):
+        return []
+
+    def look(places: range) -> list[tuple[str, str]]:
+        faults = ((source.name(index), source.missing(index)) for index in places)
+        return [(name, fault) for name, fault in faults if fault]
+
+    count = len(source)
+    blocks = [
+        range(start, min(start + _LOOKED_FOR, count)) for start in range(0, count, _LOOKED_FOR)
+    ]
+    with ThreadPoolExecutor(workers) as executor:
+        found = zip(blocks, executor.map(look, blocks), strict=True)
+        told = progress(found, count, f"looking for {label}", size=lambda block: len(block[0]))
+        return [fault for _, faults in told for fault in faults]
+
+
+def _check_files(source: ImageSource, label: str, workers: int) -> None:
+    lost = missing_files(source, label, workers)
+    if lost:
+        raise UserError(
+            f"{len(lost)} of {len(source)} images are missing and nothing was written: "
+            f"{listed([name for name, _ in lost])}; the first says: {lost[0][1]}"
+        )
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -127,9 +181,9 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 def _write_images(
-    manifest: Manifest, form: _Form, folder: Path, workers: int, label: str
+    manifest: Manifest, form: _Form, folder: Path, workers: int, label: str, survey: Survey
 ) -> dict[str, str]:
-    """Write one .npy a split; return the SHA-256 of each file."""
+    """Write one .npy a split and have the survey look at each image; return the files' SHA-256."""
     split = manifest.table["split"].to_numpy(dtype=str)
     rows = {name: np.flatnonzero(split == name) for name in SPLITS}
     files: dict[str, str] = {}
@@ -145,6 +199,8 @@ def _write_images(
                 for _ in range(0, len(rows[name]), _AT_ONCE):
                     block = next(blocks)
                     broken += block.broken
+                    for index, image in block.seen:
+                        survey.add(index, name, image)
                     if not broken:
                         # Hashed as it is written, so that no byte is read again.
                         file.write(block.pixels.data)
@@ -153,7 +209,7 @@ def _write_images(
         next(blocks, None)
     if broken:
         raise UserError(
-            f"{len(broken)} of {len(split)} images are missing or broken and nothing was written: "
+            f"{len(broken)} of {len(split)} images are broken and nothing was written: "
             f"{listed([image.name for image in broken])}; the first says: {broken[0].reason}"
         )
     return files
@@ -192,14 +248,17 @@ def _decode(
     if isinstance(source, ImageFiles):
         for index in later.tolist():
             source.fetch(index)
-    pixels = np.empty((len(rows), *form.shape), np.uint8)
-    broken = []
+    pixels = np.zeros((len(rows), *form.shape), np.uint8)
+    seen, broken = [], []
     for place, index in enumerate(rows.tolist()):
         try:
-            pixels[place] = resize(source.read(index), form.px, form.rule, form.channels)
+            image = decoded(source, index)
+            pixels[place] = resize(image.pixels, form.px, form.rule, form.channels)
         except (OSError, ValueError) as error:
             broken.append(_Broken(source.name(index), str(error)))
-    return _Block(pixels, tuple(broken))
+        else:
+            seen.append((index, replace(image, pixels=pixels[place])))
+    return _Block(pixels, tuple(seen), tuple(broken))
 
 
 def _npy_header(shape: tuple[int, ...]) -> bytes:

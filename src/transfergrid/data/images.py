@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from PIL import Image, ImageFile
 
 from transfergrid.data.decoding import COLOURED, CONSTANT, Levels, Look, decode
 from transfergrid.data.formats import UnfitError
-from transfergrid.data.manifest import choice
+from transfergrid.data.manifest import ImageSource, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.regular import check_regular
@@ -37,7 +38,7 @@ class ImageFiles:
 
     Attributes:
         root: The folder.
-        names: Path of each image, relative to `root`.
+        names: Path of each image, relative to `root` and inside it, see `inside`.
         px: Side of the square that `read` resizes to; None leaves images as they are.
         rule: The rule that it resizes by, see `resize`.
         levels: Black and white of the files.
@@ -55,6 +56,11 @@ class ImageFiles:
         levels = Levels(int(options.get("black", 0)), options.get("white"))
         rule = choice(options, "resize", RULES)
         return cls(root, names, options.get("image_px"), rule, levels)
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if name.startswith("/") or ".." in name:
+                inside(name)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -140,19 +146,51 @@ def read_image(
     except Exception as error:  # decoders of broken files raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None
-    return Decoded(pixels, hashlib.sha256(data).digest(), with_colour(look, pixels))
+    return Decoded(pixels, hashlib.sha256(data).digest(), _with_colour(look, pixels))
 
 
-def look_at(pixels: Pixels) -> Decoded:
-    """Look at an image that has no file of its own."""
+def decoded(source: ImageSource, index: int) -> Decoded:
+    """Decode an image of any source and look at it.
+
+    Raises:
+        OSError: It is missing or broken.
+        ValueError: The same, or the source gave no image.
+    """
+    if isinstance(source, ImageFiles):
+        return source.decoded(index)
+    pixels = source.read(index)
+    _check_image(pixels)
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    low, high = int(pixels.min()), int(pixels.max())
     traits = frozenset({CONSTANT} if (pixels == pixels[:1, :1]).all() else ())
-    return Decoded(pixels, digest.digest(), with_colour(Look(low, high, traits=traits), pixels))
+    look = Look(int(pixels.min()), int(pixels.max()), traits=traits)
+    return Decoded(pixels, digest.digest(), _with_colour(look, pixels))
 
 
-def with_colour(look: Look, pixels: Pixels) -> Look:
+def inside(name: str) -> str:
+    """Return the one normal form of an image's path, in which no file has two names.
+
+    The path is taken as text, as if there were no links: ``./img//a.png`` and ``img/x/../a.png``
+    are ``img/a.png``. Links under the root are followed wherever they lead, because whoever set
+    them chose to; a path of a table cannot lead out.
+
+    Raises:
+        UserError: It is absolute, or leads out of the data set's root.
+    """
+    normal = posixpath.normpath(name)
+    if name.startswith("/"):
+        raise UserError(
+            f"image '{name}' has an absolute path; write it relative to the data set's root."
+        )
+    if normal.split("/")[0] == "..":
+        raise UserError(
+            f"image '{name}' is not in the data set's root; move it there, or name a folder above "
+            "both as the root."
+        )
+    return normal
+
+
+def _with_colour(look: Look, pixels: Pixels) -> Look:
     """Add the trait COLOURED to what was seen of an image with truly different channels."""
     if pixels.ndim == 3:
         red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
@@ -195,9 +233,7 @@ def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
     Raises:
         ValueError: The array is no such image, or channels is unknown.
     """
-    colour = image.ndim == 3 and image.shape[2] == 3
-    if image.dtype != np.uint8 or not (image.ndim == 2 or colour) or 0 in image.shape:
-        raise ValueError(f"an array of {image.dtype} {image.shape} is no (H, W) or RGB image.")
+    _check_image(image)
     if image.shape == (px, px) and channels == "grey" and rule in RULES:
         return image
     picture = Image.fromarray(image)
@@ -205,6 +241,12 @@ def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
         picture = picture.convert("L")
     picture = _fit(picture, *picture.size, px, rule)
     return np.asarray(picture.convert({"grey": "L", "rgb": "RGB"}[channels]))
+
+
+def _check_image(image: Pixels) -> None:
+    colour = image.ndim == 3 and image.shape[2] == 3
+    if image.dtype != np.uint8 or not (image.ndim == 2 or colour) or 0 in image.shape:
+        raise ValueError(f"an array of {image.dtype} {image.shape} is no (H, W) or RGB image.")
 
 
 def _fit(picture: Image.Image, width: float, height: float, px: int, rule: str) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data import labels
-from transfergrid.data.images import ImageFiles
+from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.manifest import IDS, TASK_KINDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
 from transfergrid.data.splits import folds, random_split
@@ -30,18 +30,18 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
 
     Raises:
         UserError: A missing table, column or image folder, a label or split value that is not
-            allowed, a blank path or id, an absolute path.
+            allowed, a blank path or id, an absolute path, a path out of the root.
     """
     if not root.is_dir():
         raise UserError(f"data folder {root} does not exist; correct the data set's root.")
     table = read_table(root / str(options["table"]), options.get("separator"))
-    names = table.text(str(options["image_column"]))
-    _check_relative(table.path, names)
+    names = table.text(str(options["image_column"])).map(inside)
     task_kind = choice(options, "task_kind", TASK_KINDS)
     truth = _truth(table, task_kind, options)
     ids = _ids(table, names, options)
     tasks = tuple(truth.columns)
-    files = place(root, options.get("image_folders") or (), names.tolist())
+    folders = [inside(folder) for folder in options.get("image_folders") or ()]
+    files = place(root, folders, names.tolist())
     return Manifest(
         table=pd.concat([ids, truth], axis=1),
         tasks=tasks,
@@ -86,15 +86,6 @@ def _ids(table: Table, names: pd.Series, options: Mapping[str, Any]) -> pd.DataF
         },
         columns=list(IDS),
     )
-
-
-def _check_relative(path: Path, names: pd.Series) -> None:
-    absolute = names[names.str.startswith("/")]
-    for name in absolute.head(1):
-        raise UserError(
-            f"{path} names the image '{PurePosixPath(name)}' by an absolute path; write paths "
-            "relative to the data set's root."
-        )
 
 
 def _split(table: Table, rule: dict[str, Any], whole: pd.Series) -> npt.NDArray[Any]:

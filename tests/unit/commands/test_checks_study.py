@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from datasets.csv.make import make
+from PIL import Image
 from safetensors.numpy import save_file
 
 from transfergrid.commands import checks_study
@@ -35,6 +37,7 @@ STUDY: dict[str, Any] = {
             "label_columns": ["Mass"],
             "patient_column": "patient",
             "image_px": 64,
+            "channels": "rgb",
             "split": {
                 "column": "part",
                 "train": ["development"],
@@ -151,8 +154,31 @@ def test_a_sample_of_images_is_opened(films, position) -> None:
     assert data(2).level == "error"
     assert name in data(2).told
     (films / name).unlink()
-    assert "does not exist" in data(10**6).told
-    assert data(0).level == "ok"
+    # Every file is looked for, whatever is opened.
+    assert data(0).level == "error"
+    assert f"1 of {len(list((films / 'images').iterdir())) + 1} images are missing: {name}" in (
+        data(0).told
+    )
+    assert "does not exist; restore it." in data(0).told
+    os.mkfifo(films / name)
+    assert "is a named pipe" in data().told
+
+
+def test_what_a_sample_of_images_shows_is_a_warning(films) -> None:
+    names = sorted((films / "images").iterdir())
+    for name in names:
+        with Image.open(name) as image:
+            Image.fromarray(np.asarray(image.convert("L")) * np.uint16(16)).save(name)
+    Image.new("LA", (20, 20), (9, 0)).save(names[3])
+    studies, _ = examined()
+    (dataset,) = studies.datasets.values()
+    first, *others = check_data(dataset, 10**6, RESULTS, studies.images)
+    assert first.level == "ok"
+    assert {finding.level for finding in others} == {"warning"}
+    told = [finding.told for finding in others]
+    assert sum("give the data set `white: 4095`" in sentence for sentence in told) == 1
+    clear = f"1 image has transparent pixels, which are laid over black: images/{names[3].name}."
+    assert sum(sentence.endswith(clear) for sentence in told) == 1
 
 
 def test_prepared_data_are_not_opened_again(films) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 from datasets.medmnist.make import make as make_npz
@@ -37,7 +38,7 @@ def test_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
             return self.sha256.hexdigest()
 
     monkeypatch.setattr(cache_module, "_decode", counted)
-    monkeypatch.setattr(cache_module.hashlib, "sha256", Sink)
+    monkeypatch.setattr(cache_module, "hashlib", SimpleNamespace(sha256=Sink))
     try:
         declaration = {"kind": "medmnist", "image_px": 28}
         build_cache(declaration, tmp_path / "a.npz", tmp_path / "cache" / "a-12345678", 2)
@@ -63,7 +64,7 @@ def test_films_are_fetched_before_they_are_read(tmp_path, monkeypatch):
         "image_px": 4,
     }
     told = []
-    for name in ("fetch", "read"):
+    for name in ("fetch", "decoded"):
         real = getattr(ImageFiles, name)
         monkeypatch.setattr(
             ImageFiles,
@@ -74,8 +75,8 @@ def test_films_are_fetched_before_they_are_read(tmp_path, monkeypatch):
         )
     build_cache(declaration, tmp_path, tmp_path / "cache" / "films-12345678", 1)
     fetched = [index for name, index in told if name == "fetch"]
-    order = [index for name, index in told if name == "read"]
+    order = [index for name, index in told if name == "decoded"]
     # Each once and in the order of reading; all but the first ones, which are read at once.
     assert sorted(order) == list(range(210))
     assert len(fetched) > 180 and fetched == order[-len(fetched) :]
-    assert all(told.index(("fetch", index)) < told.index(("read", index)) for index in fetched)
+    assert all(told.index(("fetch", index)) < told.index(("decoded", index)) for index in fetched)

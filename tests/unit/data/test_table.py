@@ -156,7 +156,15 @@ def test_folds_test_every_patient_once(folder):
         (lambda f: f.assign(Mass="7"), "'7' in column 'Mass' of row 1"),
         (lambda f: f.assign(Mass="NA"), "'NA' in column 'Mass' of row 1"),
         (lambda f: f.assign(patient=""), "nothing in column 'patient' of row 1"),
-        (lambda f: f.assign(image="/a/" + f["image"]), "'/a/images/.*by an absolute path"),
+        (
+            lambda f: f.assign(image="/a/" + f["image"]),
+            "'/a/images/.*an absolute path; write it rel",
+        ),
+        (
+            lambda f: f.assign(image="../" + f["image"]),
+            r"'\.\./images/.*not in the data set's root",
+        ),
+        (lambda f: f.assign(image="images/../../a.png"), "not in the data set's root; move it"),
         (lambda f: f.assign(part="spare"), "'spare' in column 'part', which split gives"),
         (
             lambda f: f.assign(patient="000"),

@@ -1,0 +1,174 @@
+"""What a data set's images have in common that its owner should know before believing a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from transfergrid.data.decoding import COLOURED, CONSTANT, PAGES, TRANSPARENT, TURNED, Look
+from transfergrid.data.images import Decoded
+from transfergrid.runtime.errors import UserError, listed
+
+_SHOWN = 3
+_SMALL = 0.5
+"""Share of their range below which a set's images are told of; they may have another white."""
+_DIM = 1 / 16
+"""The same for one image: 12 bits of 16."""
+_DIM_TRAIT = "dim"
+_DIGEST = 32
+
+_TOLD = {
+    CONSTANT: ("image is of one level all over", "images are of one level all over"),
+    PAGES: (
+        "file holds several pages or frames, of which the first is read",
+        "files hold several pages or frames, of which the first is read",
+    ),
+    TRANSPARENT: (
+        "image has transparent pixels, which are laid over black",
+        "images have transparent pixels, which are laid over black",
+    ),
+    TURNED: (
+        "image was turned, as its orientation says",
+        "images were turned, as their orientation says",
+    ),
+    COLOURED: (
+        "image has colours, of which `channels: grey` keeps the brightness alone",
+        "images have colours, of which `channels: grey` keeps the brightness alone",
+    ),
+    _DIM_TRAIT: (
+        "image uses less than a sixteenth of its range",
+        "images use less than a sixteenth of their range",
+    ),
+}
+
+
+@dataclass
+class _Some:
+    """How many images have a trait, and the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, index: int) -> None:
+        self.count += 1
+        if len(self.first) < _SHOWN:
+            self.first.append(index)
+
+
+@dataclass
+class _Range(_Some):
+    """Between which numbers all images of one depth lie."""
+
+    low: float = float("inf")
+    high: float = float("-inf")
+
+
+class Survey:
+    """Looks at one image after the other, and says at the end what it saw.
+
+    Args:
+        name: Tells an image's name by its place in the manifest.
+        grey: Whether the data set is read as grey.
+    """
+
+    def __init__(self, name: Callable[[int], str], grey: bool) -> None:
+        self._name, self._grey = name, grey
+        self._traits = {trait: _Some() for trait in _TOLD}
+        self._ranges: dict[tuple[int, int], _Range] = {}
+        self._places: list[int] = []
+        self._splits: list[str] = []
+        self._digests = bytearray()
+
+    def add(self, index: int, split: str, image: Decoded) -> None:
+        """Look at the image in one place of the manifest."""
+        self._places.append(index)
+        self._splits.append(split)
+        self._digests += image.sha256
+        self._look(index, image.look)
+
+    def _look(self, index: int, look: Look) -> None:
+        for trait in look.traits:
+            self._traits[trait].add(index)
+        if look.high - look.low <= _DIM * (look.white - look.black) and CONSTANT not in look.traits:
+            self._traits[_DIM_TRAIT].add(index)
+        span = self._ranges.setdefault((look.black, look.white), _Range())
+        span.add(index)
+        span.low, span.high = min(span.low, look.low), max(span.high, look.high)
+
+    def warnings(self) -> list[str]:
+        """Return a sentence on everything that was seen of single images and of all of them."""
+        found = [
+            told for ends, span in self._ranges.items() if (told := self._of_range(*ends, span))
+        ]
+        unsaid = set() if self._grey else {COLOURED}
+        if found:
+            unsaid.add(_DIM_TRAIT)  # that sentence says so of all of them
+        for trait, some in self._traits.items():
+            if some.count and trait not in unsaid:
+                words = _TOLD[trait][some.count > 1]
+                found.append(f"{some.count} {words}: {self._names(some)}.")
+        return found
+
+    def _names(self, some: _Some) -> str:
+        names = ", ".join(self._name(index) for index in some.first)
+        return f"{names}, ..." if some.count > len(some.first) else names
+
+    def _of_range(self, black: int, white: int, span: _Range) -> str:
+        """Say that images use a small part of their range; nothing if they do not."""
+        if span.high - span.low >= _SMALL * (white - black) or span.high <= span.low:
+            return ""
+        told = (
+            f"The numbers of {span.count} image(s) ({self._names(span)}) go from {span.low:g} to "
+            f"{span.high:g} and are read as from {black} (black) to {white} (white)"
+        )
+        if black == 0 <= span.low and white > 255:
+            bits = max(int(span.high).bit_length(), 8)
+            return f"{told}; if they have {bits} bits, give the data set `white: {2**bits - 1}`."
+        return f"{told}; if that is not their range, give the data set `white` and `black`."
+
+    def duplicates(self, allowed: bool) -> list[str]:
+        """Return a sentence on images that are equal byte for byte: one a pair of splits.
+
+        Args:
+            allowed: Whether they may be in two splits.
+
+        Raises:
+            UserError: Some are in two splits, and that is not allowed.
+        """
+        within: dict[str, list[str]] = {}
+        across: dict[str, list[str]] = {}
+        for group in self._equal():
+            names = [self._name(self._places[row]) for row in group]
+            splits = [self._splits[row] for row in group]
+            if len(set(splits)) == 1:
+                within.setdefault(splits[0], []).append(" = ".join(names))
+                continue
+            firsts = [splits.index(split) for split in dict.fromkeys(splits)]
+            pair = " = ".join(f"{names[row]} ({splits[row]})" for row in firsts)
+            across.setdefault(" and ".join(splits[row] for row in firsts), []).append(pair)
+        if across and not allowed:
+            pairs = [pair for group in across.values() for pair in group]
+            raise UserError(
+                f"{len(pairs)} image(s) are byte for byte in more than one split: "
+                f"{listed(pairs, 5)}; leave each in one split, or have them with the data set's "
+                "`duplicates: allow`."
+            )
+        told = [
+            f"{len(pairs)} image(s) are byte for byte in {splits}: {listed(pairs, _SHOWN)}."
+            for splits, pairs in across.items()
+        ]
+        return told + [
+            f"{len(pairs)} image(s) of {split} are there more than once, byte for byte: "
+            f"{listed(pairs, _SHOWN)}."
+            for split, pairs in within.items()
+        ]
+
+    def _equal(self) -> list[Sequence[int]]:
+        """Return the rows of equal images, group by group, in the order of the manifest."""
+        digests = np.frombuffer(bytes(self._digests), dtype=f"S{_DIGEST}")
+        order = np.argsort(digests, kind="stable")
+        same = digests[order][1:] == digests[order][:-1]
+        groups = np.split(order, np.flatnonzero(~same) + 1)
+        return sorted(group.tolist() for group in groups if len(group) > 1)
