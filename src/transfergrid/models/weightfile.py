@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from transfergrid.models.nesting import find_tensors
 from transfergrid.models.pickled import read_pickled
 from transfergrid.models.weighthead import check_head, is_safetensors
 from transfergrid.runtime.errors import UserError, listed, printable
+from transfergrid.runtime.limit import time_limit
+
+NAME_S = 1.0
+"""Seconds that a regular expression may take on a name; the usual takes a millionth of one."""
+LONGEST_NAME = 1000
 
 
 def _nothing(_: str) -> bool:
@@ -103,7 +109,8 @@ class KeyRule:
 
     def drops(self, name: str) -> bool:
         """Tell whether a name of the file is left out."""
-        return any(re.search(pattern, name) for pattern in self.drop)
+        with _limited(name):
+            return any(re.search(pattern, name) for pattern in self.drop)
 
     def apply(
         self,
@@ -141,8 +148,21 @@ class KeyRule:
     def _renamed(self, key: str) -> str:
         key = key.removeprefix(self.strip_prefix)
         for pattern, replacement in self.rename:
-            key = re.sub(pattern, replacement, key)
+            with _limited(key):
+                key = re.sub(pattern, replacement, key)
+            if len(key) > LONGEST_NAME:
+                raise UserError(
+                    f"key_rule makes a name of {len(key)} characters with '{pattern}'; correct it."
+                )
         return key
+
+
+def _limited(name: str) -> AbstractContextManager[None]:
+    return time_limit(
+        NAME_S,
+        f"key_rule's regular expressions take more than {NAME_S:g} s on the name '{name[:200]}'; "
+        "write simpler ones, without a repetition inside a repetition.",
+    )
 
 
 def _by_order(

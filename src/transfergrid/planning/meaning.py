@@ -93,11 +93,20 @@ def _check_split(where: str, split: Mapping[str, Any]) -> None:
 
 
 def check_key_rule(where: str, rule: Mapping[str, Any]) -> None:
-    """Raise UserError where a regular expression of a key rule is not valid."""
-    for pattern in [*rule["drop"], *(pair[0] for pair in rule["rename"])]:
+    """Raise UserError where a key rule has a wrong regular expression or replacement."""
+    for pattern, replacement in [*((drop, "") for drop in rule["drop"]), *rule["rename"]]:
         try:
-            re.compile(pattern)
-        except re.error as error:
+            _same_groups(re.compile(pattern)).sub(replacement, "")
+        except (re.error, IndexError, OverflowError, RecursionError) as error:
+            by = f" with the replacement '{replacement}'" if replacement else ""
             raise UserError(
-                f"{where}: key_rule holds '{pattern}', which is no regular expression ({error})."
+                f"{where}: key_rule holds '{pattern}'{by}, which is no regular expression "
+                f"({error})."
             ) from None
+
+
+def _same_groups(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """Return a pattern with the groups of another that is found at once, to try replacements on."""
+    names = {number: name for name, number in pattern.groupindex.items()}
+    numbers = range(1, pattern.groups + 1)
+    return re.compile("".join(f"(?P<{names[n]}>)" if n in names else "()" for n in numbers))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from transfergrid.models import weightfile
 from transfergrid.models.weightfile import KeyRule, read_tensors
 from transfergrid.runtime.errors import UserError
 
@@ -154,3 +157,23 @@ def test_bad_rules_are_refused() -> None:
     with pytest.raises(UserError, match="two tensors one name"):
         KeyRule(rename=((r"[ab]", "c"),)).apply({"a": torch.ones(1), "b": torch.ones(1)}, [], [])
     assert KeyRule.from_dict(None) == KeyRule()
+
+
+def test_a_rule_that_comes_to_no_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(*words: object) -> None:
+        while True:  # as a regular expression that goes back and forth would
+            time.sleep(0.001)
+
+    rule = KeyRule(drop=("x",))
+    monkeypatch.setattr(weightfile, "NAME_S", 0.05)
+    monkeypatch.setattr(weightfile, "re", SimpleNamespace(search=search))
+    with pytest.raises(
+        UserError, match="key_rule's regular expressions take more than 0.05 s on the name 'a'"
+    ):
+        rule.apply({"a": torch.ones(1)}, [], [])
+
+
+def test_a_rule_that_makes_names_without_end_is_refused() -> None:
+    rule = KeyRule(rename=tuple([("(.+)", r"\1\1")] * 30))
+    with pytest.raises(UserError, match="a name of 1024 characters"):
+        rule.apply({"a": torch.ones(1)}, [], [])

@@ -139,6 +139,14 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
             },
             ["'p'", "no regular expression"],
         ),
+        (
+            {
+                "pretrainings": {
+                    "p": {"kind": "file", "path": "x", "key_rule": {"rename": [["(a)", r"\2"]]}},
+                }
+            },
+            ["'p'", "replacement", "invalid group reference 2"],
+        ),
         ({"recipe": {"batch_size": 4, "accumulate": 4}}, ["finetune", "one image"]),
         ({"recipe": {"train_share": 0.5, "train_count": 9}}, ["train_share and train_count"]),
     ],
