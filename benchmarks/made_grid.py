@@ -20,16 +20,15 @@ import yaml
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.plan import FIGURES, TABLES, Plan, plan_run
+from transfergrid.planning.plan import FIGURES, GATHERED, TABLES, Plan, plan_run
 from transfergrid.runtime.atomic import write_json
-from transfergrid.runtime.hashing import canonical_json
+from transfergrid.runtime.hashing import canonical_json, sha256_file
+from transfergrid.runtime.sealed import write_sealed
 
 NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
 SELECTIONS = ("top10", "last")
 STUDY = "grid"
 CHECKPOINTS, IMAGES = 10, 500
-GATHERED = ("cells", "sources", "bootstrap", "tuning", "calibration")
-"""Tables that the rule `tables` makes; `statistics` makes the others."""
 VARIANTS = 16
 """Cells whose scores are drawn; the others' are copies of theirs."""
 
@@ -131,8 +130,12 @@ def _write_cell(results: Path, cell: Cell, made: Made) -> None:
         "peak_memory_mb": 400.0,
         "device": "cpu",
     }
-    _put(folder / "train.json", json.dumps(record))
     _put(folder / "card.json", json.dumps(made.card))
+    _put(folder / "proof.json", "{}\n")
+    _put(folder / "history.jsonl", "")
+    told = ("spec.json", "card.json", "proof.json", "history.jsonl")
+    files = {name: sha256_file(folder / name) for name in told}
+    write_sealed(folder / "train.json", {**record, "files": files})
     _put(folder / "receipts" / "train.json", "{}\n")
     (folder / "scores").mkdir(exist_ok=True)
     for split, path in made.scores.items():

@@ -87,21 +87,42 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
+TUNED: dict[str, Any] = {
+    "protocols": {
+        "finetune": {"tune": {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}}
+    },
+    "grid": [{**SMALL["grid"][0], "truncations": [0]}],
+    "cams": {"where": {"pretraining": "random"}},
+}
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
     """The small study, run to its end once; tests that change it must copy it."""
-    root = tmp_path_factory.getbasetemp()
+    return _run_once("finished", {}, tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def tuned(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
+    """The small study with tuned rates and maps, run to its end once; to be copied as well."""
+    return _run_once("tuned", TUNED, tmp_path_factory, worker_id)
+
+
+def _run_once(
+    name: str, changes: dict[str, Any], paths: pytest.TempPathFactory, worker_id: str
+) -> Workspace:
+    root = paths.getbasetemp()
     if worker_id != "master":  # one for all processes that run tests
         root = root.parent
-    workspace = Workspace(root / "finished")
+    workspace = Workspace(root / name)
 
     def run() -> None:
         shutil.rmtree(workspace.folder, ignore_errors=True)
         workspace.folder.mkdir()
-        workspace.write()
+        workspace.write(changes)
         outcome = workspace.snakemake()
         assert outcome.status == 0, outcome.text[-6000:]
         (workspace.folder / "done").touch()
 
-    make_once(workspace.folder / "done", root / "finished.lock", run)
+    make_once(workspace.folder / "done", root / f"{name}.lock", run)
     return workspace

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_study import SMALL
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import TUNED, Workspace
 
 from transfergrid.commands.main import main
 from transfergrid.commands.plan import job_counts, survey
@@ -28,25 +27,6 @@ def copied(finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
     return Workspace(tmp_path / "copy")
-
-
-TUNED: dict[str, Any] = {
-    "protocols": {
-        "finetune": {"tune": {"learning_rates": [1e-4, 1e-3], "epochs": 0.5, "holdout": 0.2}}
-    },
-    "grid": [{**SMALL["grid"][0], "truncations": [0]}],
-    "cams": {"where": {"pretraining": "random"}},
-}
-
-
-@pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The small study with tuned rates, run to its end once."""
-    workspace = Workspace(tmp_path_factory.mktemp("tuned"))
-    workspace.write(TUNED)
-    outcome = workspace.snakemake()
-    assert outcome.status == 0, outcome.text[-6000:]
-    return workspace
 
 
 def run(*words: str) -> None:

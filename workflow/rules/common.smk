@@ -1,11 +1,12 @@
 """The plan of this run, and what several rules share."""
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
 
-from transfergrid.planning import plan as planning
+from transfergrid.planning import outputs, plan as planning
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.devices import gpu_limit_warning
@@ -34,7 +35,9 @@ try:
     PLAN.write_scratch(SCRATCH)
 except OSError as error:
     raise WorkflowError(CLOSED or failure(error) or str(error)) from None
-for sentence in [*PLAN.warnings, *([CLOSED] if CLOSED else [])]:
+FILES = outputs.wanted_files(PLAN, RESULTS)
+LOST = outputs.told_lost(FILES.lost, RESULTS)
+for sentence in [*PLAN.warnings, *LOST, *([CLOSED] if CLOSED else [])]:
     logger.warning(f"Warning: {sentence}")
 
 # Neither is part of a cell's identity, and neither is tracked: a GPU may do what a CPU began.
@@ -130,29 +133,8 @@ def is_drawn(dataset_id):
 
 
 def leaves():
-    """Return every file that a finished run has, so that none is missed without metadata.
-
-    All but the receipts of training, which go with checkpoints that are freed: a cell is trained
-    again only where it has to be scored again.
-    """
-    files = [f"results/stamps/{stamp}" for stamp in PLAN.stamps]
-    for cell in PLAN.cells:
-        files += [
-            f"results/cells/{cell}/spec.json",
-            f"results/cells/{cell}/train.json",
-        ]
-        if not PLAN.cells[cell].trial:
-            files.append(f"results/cells/{cell}/receipts/evaluate.json")
-    files += [f"results/tuning/{tuning_id}/tuning.json" for tuning_id in PLAN.tunings]
-    for study in PLAN.studies.values():
-        files += ensembles(study)
-        files += collect(
-            "results/{study}/{item}",
-            study=study.name,
-            item=[*(f"tables/{table}.csv" for table in planning.TABLES), "report.html"],
-        )
-        files += cam_records(study) + cam_results(study)
-    return files
+    """Return what a run asks for: every file of a finished one, the list that `plan` has too."""
+    return [f"results/{name}" for name in FILES.wanted]
 
 
 def ensembles(study):
@@ -172,8 +154,8 @@ def cam_records(study):
 
 def cam_results(study):
     """Return what is made of all class activation maps of a study."""
-    items = ["tables/cams.csv", "figures/cams.svg"] if study.cam_cells else []
-    return [f"results/{study.name}/{item}" for item in items]
+    files = outputs.stage_files(study.name, "panels") if study.cam_cells else ()
+    return [f"results/{name}" for name in files]
 
 
 def spec_sources(wildcards):

@@ -11,8 +11,8 @@ from device_job import add_device_arguments, bring_back_cache, take_device
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import read_spec
 from transfergrid.planning.sources import region_file
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
@@ -28,7 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = read_stamp(arguments.stamp, "cams")
     results = arguments.stamp.parents[1]
-    spec = read_json(cell_directory(arguments.cell, results) / "spec.json")
+    spec = read_spec(cell_directory(arguments.cell, results) / "spec.json")
     check_plugins(spec)
     known = settings["regions"].get(spec["dataset"]["id"])
     regions = region_file(find_note(known, arguments.notes)) if known else None

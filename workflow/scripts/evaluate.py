@@ -12,7 +12,7 @@ from device_job import add_device_arguments, bring_back_cache, take_device
 from transfergrid.evaluation.ahead import take_over
 from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
-from transfergrid.runtime.atomic import read_json
+from transfergrid.planning.records import read_spec
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program
@@ -29,7 +29,7 @@ def main() -> None:
     code = read_stamp(arguments.stamp, "evaluate")["code"]
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
-    spec = read_json(folder / "spec.json")
+    spec = read_spec(folder / "spec.json")
     check_plugins(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."

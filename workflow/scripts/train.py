@@ -18,11 +18,10 @@ from transfergrid.planning.fingerprint import (
     prepare_fingerprint,
     stage_fingerprint,
 )
-from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cache_directory
-from transfergrid.runtime.atomic import read_json, write_bytes
+from transfergrid.planning.records import read_spec
+from transfergrid.runtime.atomic import write_bytes
 from transfergrid.runtime.environment import environment_record
-from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program, stop_on_signals
@@ -30,17 +29,6 @@ from transfergrid.runtime.watcher import Watcher
 
 SCORING_THREADS = 1
 """As many as the rule `evaluate` has: their number may decide a last bit."""
-
-
-def read_spec(path: Path) -> dict[str, Any]:
-    """Read a specification; its content must be what its folder's name promises."""
-    spec: dict[str, Any] = read_json(path)
-    if cell_name(spec) != path.parent.name:
-        raise UserError(
-            f"{path} describes cell {cell_name(spec)}, not {path.parent.name}; it was edited: "
-            "delete the folder and run snakemake again."
-        )
-    return spec
 
 
 def modules_behind(spec: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.program import run_program
+from transfergrid.runtime.sealed import write_sealed
 from transfergrid.training.choice import choose_rate
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     output: Path = arguments.output
     found = choose_rate(json.loads(arguments.trials), output.parents[2])
-    write_json(output, found)
+    write_sealed(output, found)
     edge = ", at an end of what was tried" if found["at_edge"] else ""
     print(f"learning rate {found['learning_rate']}{edge}", file=sys.stderr)
 

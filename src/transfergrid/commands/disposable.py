@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transfergrid.commands.jobs import SCORED, TRAINED, planned_jobs
+from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.live import is_alive, read_told
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none
@@ -23,6 +23,7 @@ from transfergrid.commands.state import (
     cell_states,
     folders,
 )
+from transfergrid.planning.outputs import SCORED, TRAINED
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import (
     CELL,

@@ -6,19 +6,22 @@ The view is made of links, so what a run removes or replaces meanwhile stays in 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from transfergrid.commands.jobs import SCORED, TRAINED, map_file
+from transfergrid.commands.jobs import map_file
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import read_scores
+from transfergrid.planning.outputs import KEPT, RECORD, SCORED, SCORES, SPEC, TRAINED
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.records import FINISHED
 from transfergrid.runtime.progress import progress
 
-NEEDED = ("spec.json", "train.json", "card.json", "scores/valid.npz", "scores/test.npz")
-USEFUL = ("proof.json", "history.jsonl", "logs/train.log")
+NEEDED = (SPEC, RECORD, *SCORES)
+USEFUL = (*KEPT, "logs/train.log")
 
 
 def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
@@ -59,12 +62,17 @@ def _freeze(cell: str, results: Path, view: Path) -> bool:
         before = _identity(source / SCORED)
         for name in NEEDED:
             _link(source / name, target / name)
+        if not (source / "card.json").exists():
+            _link(source / FINISHED, target / FINISHED)  # it is brought back from there
         for name in USEFUL:
             if (source / name).exists():
                 _link(source / name, target / name)
-        return before == _identity(source / SCORED)
+        whole = before == _identity(source / SCORED)
     except FileNotFoundError:
-        return False
+        whole = False
+    if not whole:
+        shutil.rmtree(target, ignore_errors=True)
+    return whole
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.outputs import KEPT, RECORD, SCORES, SPEC, TRAINED
 from transfergrid.planning.paths import (
     RESULTS,
     cache_directory,
@@ -24,9 +25,7 @@ from transfergrid.planning.paths import (
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
 
-SPEC, RECORD, STATE = "spec.json", "train.json", "resume.pt"
-TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
-SCORES = ("scores/valid.npz", "scores/test.npz", SCORED)
+STATE = "resume.pt"
 
 
 @dataclass
@@ -39,6 +38,7 @@ class Jobs:
         weights: Weights that are prepared.
         specs: Cells whose spec.json is written.
         trains: Cells that are trained.
+        restores: Files of trained cells that are brought back from their copy.
         scores: Cells that are scored; trials of learning rates never are.
         tunes: Tunings that choose a learning rate.
         maps: By study, cells whose class activation maps are made.
@@ -49,6 +49,7 @@ class Jobs:
     weights: set[str] = field(default_factory=set)
     specs: set[str] = field(default_factory=set)
     trains: set[str] = field(default_factory=set)
+    restores: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
     tunes: set[str] = field(default_factory=set)
     maps: dict[str, set[str]] = field(default_factory=dict)
@@ -69,6 +70,8 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
         records = [str(folder / file) for file in (RECORD, TRAINED)]
         if SPEC not in files or RECORD not in files or any(map(memory.incomplete, records)):
             jobs.trains.add(name)
+        if RECORD in files:
+            jobs.restores |= {f"cells/{name}/{kept}" for kept in KEPT if kept not in files}
         if plan.cells[name].trial:
             continue
         if name in jobs.trains or _is_scored(folder, files, stamp, stamp_time, memory):
@@ -180,13 +183,12 @@ def _is_scored(
     memory: Memory,
 ) -> bool:
     """Tell whether scores would be made, whatever becomes of the training."""
-    if SCORED not in files or stamp_time is None:
+    if stamp_time is None or any(name not in files for name in SCORES):
         return True
-    outputs = [name for name in SCORES if name in files]
-    if any(memory.incomplete(str(folder / name)) for name in outputs):
+    outputs = [str(folder / name) for name in SCORES]
+    if any(map(memory.incomplete, outputs)):
         return True
     newest = max(stamp_time, files.get(TRAINED, 0))
-    if newest <= min(files[name] for name in outputs):
+    if newest <= min(files[name] for name in SCORES):
         return False
-    inputs = [str(folder / TRAINED), str(stamp)]
-    return bool(memory.updated(inputs, [str(folder / name) for name in outputs]))
+    return bool(memory.updated([str(folder / TRAINED), str(stamp)], outputs))

@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from transfergrid.commands.jobs import RECORD
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.state import folders
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.outputs import RECORD
 from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.speeds import benchmarked, number_format

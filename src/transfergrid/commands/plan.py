@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.estimate import Hours, disk_bytes, hours_left
-from transfergrid.commands.jobs import RECORD, Jobs, planned_jobs
+from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.pace import Measured, measurements
@@ -21,6 +21,7 @@ from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.commands.text import aligned, cells, hours, size
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
+from transfergrid.planning.outputs import RECORD, told_lost, wanted_files
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.rights import rights_warning
@@ -79,6 +80,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
         "weights": len(jobs.weights),
         "spec": len(jobs.specs),
         "train": len(jobs.trains),
+        "restore": len(jobs.restores),
         "tune": len(jobs.tunes),
         "evaluate": len(jobs.scores),
     }
@@ -98,6 +100,8 @@ def report(seen: Survey) -> list[str]:
     if len(seen.plan.studies) > 1:
         lines += _heading(f"all studies: {cells(len(seen.plan.cells))}, shared ones once")
         lines += _count_lines(seen.states.values())
+    lost = told_lost(wanted_files(seen.plan, seen.results).lost, seen.results)
+    lines += _heading("lost files") + [f"  {text}" for text in lost] if lost else []
     lines += _again_lines(seen)
     jobs = job_counts(seen)
     lines += _heading("what snakemake would run")

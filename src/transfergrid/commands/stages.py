@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfergrid.commands.jobs import SCORED, map_file
+from transfergrid.commands.jobs import map_file
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
+from transfergrid.planning.outputs import SCORED, ensemble_of, stage_files
 from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
-from transfergrid.planning.plan import FIGURES, STAGES, TABLES, Plan, PlannedStudy
+from transfergrid.planning.plan import STAGES, Plan, PlannedStudy
 from transfergrid.planning.stamps import replaced_by
 
 AFTER = {
@@ -23,7 +24,6 @@ AFTER = {
     "report": "figures",
 }
 """The stage that each one follows."""
-_STATISTICS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -126,30 +126,23 @@ def _ensemble_jobs(
         receipt = cell_directory(cell.name, results) / SCORED
         newest = max(stamp_time, receipt.stat().st_mtime_ns) if receipt.exists() else stamp_time
         for selection in study.selections:
-            folder = ensemble_directory(study.name, cell.name, selection, results)
-            outputs = [folder / "valid.parquet", folder / "test.parquet"]
+            made = ensemble_of(study.name, cell.name, selection)
+            outputs = [results / name for name in made.files]
             count += bool(
                 cells[cell.name].scores
-                or _incomplete(outputs, outputs[1:], memory)
+                or _incomplete(outputs, memory)
                 or (_oldest(outputs) < newest and _newer([receipt, stamp], outputs, memory))
             )
     return count
 
 
 def _outputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
-    folder = results / study.name
-    tables = [name for name in TABLES if name not in _STATISTICS]
-    return {
-        "tables": [folder / "tables" / f"{name}.csv" for name in tables],
-        "statistics": [folder / "tables" / f"{name}.csv" for name in _STATISTICS],
-        "figures": [folder / "figures" / f"{name}.svg" for name in FIGURES],
-        "panels": [folder / "tables" / "cams.csv", folder / "figures" / "cams.svg"],
-        "report": [folder / "report.html"],
-    }[stage]
+    return [results / name for name in stage_files(study.name, stage)]
 
 
 def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
     made = {name: _outputs(study, name, results) for name in AFTER}
+    table = {path.stem: path for path in made["tables"] + made["statistics"]}
     if stage == "tables":
         scored = [cell_directory(cell.name, results) / SCORED for cell in study.scored]
         return scored + [
@@ -159,18 +152,20 @@ def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
         ]
     maps = [map_file(study.name, cell.name, results) for cell in study.cam_cells]
     return {
-        "statistics": made["tables"][:1],
+        "statistics": [table["cells"]],
         "panels": maps,
-        "figures": [made["tables"][0], made["tables"][-1], *made["statistics"][:2]],
-        "report": [*made["figures"], *made["tables"][1:], *(made["panels"] if maps else [])],
+        "figures": [table[n] for n in ("cells", "calibration", "contrasts", "correlations")],
+        "report": [
+            *made["figures"],
+            *(table[name] for name in ("sources", "bootstrap", "tuning", "calibration")),
+            *(made["panels"] if maps else []),
+        ],
     }[stage]
 
 
 def _missing(study: PlannedStudy, stage: str, results: Path, memory: Memory) -> list[str]:
     outputs = _outputs(study, stage, results)
-    # Figures are no target of a run: they are drawn again when the page is written again.
-    gone = [] if stage == "figures" else [path for path in outputs if not path.exists()]
-    gone += [path for path in outputs if memory.incomplete(str(path))]
+    gone = [p for p in outputs if not p.exists() or memory.incomplete(str(p))]
     return [f"{gone[0].relative_to(results)} is missing"] if gone else []
 
 
@@ -183,10 +178,8 @@ def _newer(inputs: Sequence[Path], outputs: Sequence[Path], memory: Memory) -> b
     return bool(memory.updated(map(str, inputs), map(str, outputs)))
 
 
-def _incomplete(outputs: Sequence[Path], targets: Sequence[Path], memory: Memory) -> bool:
-    return any(not path.exists() for path in targets) or any(
-        memory.incomplete(str(path)) for path in outputs
-    )
+def _incomplete(outputs: Sequence[Path], memory: Memory) -> bool:
+    return any(not path.exists() or memory.incomplete(str(path)) for path in outputs)
 
 
 def _oldest(outputs: Sequence[Path]) -> int:

@@ -38,18 +38,11 @@ TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STAGES = ("ensemble", "tables", "statistics", "figures", "report")
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
-TABLES = (
-    "cells",
-    "sources",
-    "bootstrap",
-    "tuning",
-    "calibration",
-    "contrasts",
-    "correlations",
-    "findings",
-    "claims",
-    "sensitivity",
-)
+GATHERED = ("cells", "sources", "bootstrap", "tuning", "calibration")
+"""Tables that are gathered from cells and ensembles."""
+ANSWERS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
+"""Tables of the statistics."""
+TABLES = GATHERED + ANSWERS
 FIGURES = (
     "auroc",
     "tasks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from transfergrid.evaluation.ensemble import choose_checkpoints, read_ensemble, 
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.evaluation.summary import summarise
 from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.reporting.records import json_if_there, read_card
+from transfergrid.planning.records import read_kept, read_train
+from transfergrid.reporting.records import read_card
 
 AXES = ("dataset", "architecture", "family", "pretraining", "truncation", "protocol", "seed")
 COST = ("train_seconds", "images_per_second", "peak_memory_mb", "device")
@@ -58,8 +60,8 @@ def cell_rows(task: CellTask) -> list[dict[str, Any]]:
         UserError: A file of the cell breaks its contract.
     """
     folder = cell_directory(task.entry["cell"], task.results)
-    trained = json_if_there(folder / "train.json")
-    spec = json_if_there(folder / "spec.json")
+    trained = read_train(folder)
+    spec = json.loads(read_kept(folder, "spec.json")) if trained else {}
     head = {"cell": task.entry["cell"], **{axis: task.entry[axis] for axis in AXES}}
     data_flags = _data_flags(read_card(task.entry, task.results) or {})
     rows = []
@@ -67,7 +69,7 @@ def cell_rows(task: CellTask) -> list[dict[str, Any]]:
         place = ensemble_directory(task.study, task.entry["cell"], selection, task.results)
         scored = trained is not None and (place / "test.parquet").exists()
         row = {**head, "status": trained["status"] if scored and trained else MISSING}
-        row |= {"input_size": (spec or {}).get("architecture", {}).get("input_px")}
+        row |= {"input_size": spec.get("architecture", {}).get("input_px")}
         row |= {"selection": selection}
         row |= {key: (trained or {}).get(key) for key in ("micro_batch", *COST)}
         if scored:
@@ -114,7 +116,7 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
     axes = ("cell", "dataset", "architecture", "pretraining", "protocol", "seed")
     row: dict[str, Any] = {axis: entry[axis] for axis in axes}
     folder = cell_directory(entry["cell"], results)
-    trained = json_if_there(folder / "train.json")
+    trained = read_train(folder)
     path = folder / "scores" / "valid.npz"
     if trained is None or not path.exists():
         return {**row, "status": MISSING}

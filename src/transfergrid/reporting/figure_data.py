@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfergrid.planning.paths import cell_directory
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.table_files import read_table
 
@@ -91,10 +90,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     """
     folder = results / study["name"] / "tables"
     tables = {name: read_table(folder / f"{name}.csv") for name in DRAWN}
-    histories = {
-        entry["cell"]: read_history(cell_directory(entry["cell"], results) / "history.jsonl")
-        for entry in study["cells"]
-    }
+    histories = {entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]}
     return FigureData.of(study, tables, histories)
 
 

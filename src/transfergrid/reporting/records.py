@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.paths import cache_directory, cell_directory, tuning_file
+from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.sealed import read_sealed
 
 TAIL = 4096
 """Bytes read of a log's end."""
@@ -61,21 +63,42 @@ def read_record(cell: str, results: Path) -> CellRecord:
         results: Root of all outputs.
     """
     folder = cell_directory(cell, results)
-    spec = json_if_there(folder / "spec.json") or {}
+    train = read_train(folder) or {}
+    spec = _kept_json(folder, "spec.json", train)
     tuning = spec.get("tuning") or {}
     trials = {
-        trial: json_if_there(cell_directory(trial, results) / "train.json") or {}
+        trial: read_train(cell_directory(trial, results)) or {}
         for trial in tuning.get("trials", {}).values()
     }
     return CellRecord(
         spec=spec,
-        train=json_if_there(folder / "train.json") or {},
-        proof=json_if_there(folder / "proof.json") or {},
-        history=read_history(folder / "history.jsonl"),
+        train=train,
+        proof=_kept_json(folder, "proof.json", train),
+        history=read_history(cell, results),
         log=last_line(folder / "logs" / "evaluate.log") or last_line(folder / "logs" / "train.log"),
-        tuning=json_if_there(tuning_file(tuning["id"], results)) or {} if tuning else {},
+        tuning=read_tuning(tuning["id"], results) if tuning else {},
         trials=trials,
     )
+
+
+def read_tuning(tuning_id: str, results: Path) -> dict[str, Any]:
+    """Return what trials found; empty where they have not ended.
+
+    Raises:
+        UserError: The file is not what was written.
+    """
+    try:
+        return read_sealed(tuning_file(tuning_id, results))
+    except FileNotFoundError:
+        return {}
+
+
+def _kept_json(folder: Path, name: str, train: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file of a cell as training left it; of a cell that is not trained, as it is."""
+    if not train:
+        return json_if_there(folder / name) or {}
+    value: dict[str, Any] = json.loads(read_kept(folder, name))
+    return value
 
 
 def last_line(path: Path) -> str:
@@ -89,15 +112,19 @@ def last_line(path: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def read_history(path: Path) -> tuple[dict[str, Any], ...]:
-    """Return the lines of history.jsonl; no file gives none.
+def read_history(cell: str, results: Path) -> tuple[dict[str, Any], ...]:
+    """Return the lines of a cell's history.jsonl; of a cell that was never trained, none.
 
     Raises:
-        UserError: A line other than the last is not JSON.
+        UserError: It is not what training left, or a line other than the last is not JSON.
     """
-    if not path.exists():
+    folder = cell_directory(cell, results)
+    path = folder / "history.jsonl"
+    trained = read_train(folder) is not None
+    if not trained and not path.exists():
         return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
+    text = read_kept(folder, path.name) if trained else path.read_bytes()
+    lines = text.decode("utf-8").splitlines()
     found = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -119,7 +146,8 @@ def read_card(entry: Mapping[str, Any], results: Path) -> dict[str, Any] | None:
         results: Root of all outputs.
     """
     # The cell keeps its own copy, because a cache may be deleted.
-    own = json_if_there(cell_directory(entry["cell"], results) / "card.json")
+    folder = cell_directory(entry["cell"], results)
+    own = _kept_json(folder, "card.json", read_train(folder) or {})
     return own or json_if_there(cache_directory(entry["dataset_id"], results) / "card.json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.records import read_kept
 from transfergrid.reporting.bootstrap_rows import BOOTSTRAP, bootstrap_rows
 from transfergrid.reporting.cell_rows import (
     AXES,
@@ -24,7 +26,6 @@ from transfergrid.reporting.cell_rows import (
 from transfergrid.reporting.reliability import calibration_table
 from transfergrid.reporting.table_files import write_table
 from transfergrid.reporting.tuning import tuning_table
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.progress import progress
 
 T = TypeVar("T")
@@ -165,7 +166,7 @@ def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
         truncation, px = row["truncation"], row["input_size"]
         key = (row["architecture"], outputs, truncation, px)
         if key not in known:
-            spec = read_json(cell_directory(row["cell"], results) / "spec.json")
+            spec = json.loads(read_kept(cell_directory(row["cell"], results), "spec.json"))
             known[key] = cost(spec["architecture"], outputs, truncation, px)
         row |= {"params": known[key].params, "macs": known[key].macs}
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.planning.paths import cell_directory, tuning_file
-from transfergrid.reporting.records import json_if_there
+from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import read_train
+from transfergrid.reporting.records import read_tuning
 
 COLUMNS = (
     "tuning",
@@ -47,10 +48,10 @@ def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
 
 
 def _rows(tuning: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any]]:
-    found = json_if_there(tuning_file(tuning["id"], results)) or {}
+    found = read_tuning(tuning["id"], results)
     chosen, same = found.get("learning_rate"), {"tuning": tuning["id"], **tuning}
     for rate, cell in sorted(tuning["trials"].items(), key=lambda trial: float(trial[0])):
-        record = json_if_there(cell_directory(cell, results) / "train.json") or {}
+        record = read_train(cell_directory(cell, results)) or {}
         # What the choice was made from, even if a trial was trained again since.
         told = found.get("trials", {}).get(rate) or {
             "status": record.get("status", "missing"),

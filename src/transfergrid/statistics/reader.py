@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.evaluation.influence import Influence, macro_influence
 from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.runtime.atomic import read_json
+from transfergrid.planning.records import read_kept
 from transfergrid.statistics.replicates import patient_replicates
 
 
@@ -74,10 +75,14 @@ class Reader:
 
     def _card(self, cell: str) -> Mapping[str, Any]:
         """Return the data card that the cell was trained under."""
-        card: Mapping[str, Any] = read_json(cell_directory(cell, self.results) / "card.json")
+        card: Mapping[str, Any] = self._kept(cell, "card.json")
         return card
 
     def _spec(self, cell: str) -> Mapping[str, Any]:
         """Return the cell's specification."""
-        spec: Mapping[str, Any] = read_json(cell_directory(cell, self.results) / "spec.json")
+        spec: Mapping[str, Any] = self._kept(cell, "spec.json")
         return spec
+
+    def _kept(self, cell: str, name: str) -> Mapping[str, Any]:
+        value: Mapping[str, Any] = json.loads(read_kept(cell_directory(cell, self.results), name))
+        return value

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.paths import cell_directory
-from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.sealed import read_sealed
 
 RULE = "highest validation AUROC on held-out training patients; the lower rate where equal"
 
@@ -26,7 +26,7 @@ def choose_rate(trials: Mapping[str, str], results: Path) -> dict[str, Any]:
     """
     rows = {}
     for rate, cell in trials.items():
-        record = read_json(cell_directory(cell, results) / "train.json")
+        record = read_sealed(cell_directory(cell, results) / "train.json")
         rows[rate] = {
             "cell": cell,
             "status": record["status"],

@@ -101,10 +101,12 @@ def train(
             outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
+            for name in ("history.jsonl", "proof.json"):  # of an earlier attempt
+                (folder / name).unlink(missing_ok=True)
             outcome = inherited()
         made_with = _circumstances(recipe, where)
     record = {"cell": cell, **outcome, **made_with, "environment": dict(environment or {})}
-    write_records(folder, record, stamp)
+    record = write_records(folder, record, stamp)
     remove_state(folder)
     return record
 

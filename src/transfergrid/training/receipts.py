@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from transfergrid.runtime.atomic import read_json, write_json
-from transfergrid.runtime.hashing import as_recorded, sha256_file
+from transfergrid.planning.records import FINISHED, RECORD, SPEC, kept_texts, write_finished
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.hashing import as_recorded, sha256_file, sha256_text
+from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.training.checkpoints import Kept, rank
 from transfergrid.training.job import Job
 from transfergrid.training.progress import Progress
-
-FINISHED = "finished.json"
 
 
 def summary(job: Job, progress: Progress, status: str, reason: str | None = None) -> dict[str, Any]:
@@ -64,22 +64,32 @@ def _rank(line: dict[str, Any]) -> tuple[float, int]:
     return rank(Kept("", line["step"], line["valid_auroc"]))
 
 
-def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> None:
-    """Write train.json, then the receipt that evaluation waits for.
+def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> dict[str, Any]:
+    """Write train.json, then the receipt that evaluation waits for; return train.json's content.
 
-    The receipt names the status and the SHA-256 of what evaluation reads. It holds no time and no
-    machine, so equal trainings have equal receipts. `FINISHED`, of which Snakemake does not know,
-    keeps both; `stamp` is the SHA-256 of the spec.
+    train.json is given the SHA-256 of the spec and of the files that only training can make. The
+    receipt names the status and the SHA-256 of what evaluation reads. It holds no time and no
+    machine, so equal trainings have equal receipts. finished.json, of which Snakemake does not
+    know, keeps all of them; `stamp` is the SHA-256 of the spec.
     """
-    paths = [*sorted((folder / "checkpoints").iterdir()), folder / "proof.json"]
-    files = {str(path.relative_to(folder)): sha256_file(path) for path in paths if path.exists()}
+    kept = kept_texts(folder)
+    told = {name: sha256_text(text) for name, text in kept.items()}
+    if (folder / SPEC).exists():
+        told[SPEC] = sha256_file(folder / SPEC)
+    record = {**record, "files": told}
+    files = {
+        str(path.relative_to(folder)): sha256_file(path)
+        for path in sorted((folder / "checkpoints").iterdir())
+    }
+    files["proof.json"] = told["proof.json"]
     receipt = {"status": record["status"], "files": files}
-    write_json(folder / FINISHED, {"stamp": stamp, "record": dict(record), "receipt": receipt})
-    _publish(folder, record, receipt)
+    write_finished(folder, {"stamp": stamp, "record": record, "receipt": receipt}, kept)
+    _publish(folder, record, receipt, kept)
+    return record
 
 
 def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
-    """Write the records of a training that had ended, if all that it made is still as it was.
+    """Write the records of a training that had ended, if its checkpoints are still as they were.
 
     A run of Snakemake that is killed while its jobs end on a cluster takes their outputs for
     incomplete, and the next run removes them: the training itself need not be done again.
@@ -92,21 +102,27 @@ def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
         The content of train.json, or None where the cell has to be trained.
     """
     try:
-        finished = read_json(folder / FINISHED)
-        record, receipt = finished["record"], finished["receipt"]
-        whole = finished["stamp"] == stamp and as_recorded(folder, receipt["files"])
+        finished = read_sealed(folder / FINISHED)
+        record, receipt, kept = finished["record"], finished["receipt"], finished["kept"]
+        files = {name: digest for name, digest in receipt["files"].items() if name not in kept}
+        whole = finished["stamp"] == stamp and as_recorded(folder, files)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not whole:
         return None
-    _publish(folder, record, receipt)
+    _publish(folder, record, receipt, kept)
     return dict(record)
 
 
-def _publish(folder: Path, record: Mapping[str, Any], receipt: Mapping[str, Any]) -> None:
+def _publish(
+    folder: Path, record: Mapping[str, Any], receipt: Mapping[str, Any], kept: Mapping[str, str]
+) -> None:
+    for name, text in kept.items():
+        if not (folder / name).exists() or sha256_file(folder / name) != record["files"][name]:
+            write_text(folder / name, text)
     # The receipt last: evaluation waits for it.
-    write_json(folder / "train.json", record)
-    write_json(folder / "receipts" / "train.json", receipt)
+    write_sealed(folder / RECORD, record)
+    write_sealed(folder / "receipts" / RECORD, receipt)
 
 
 def peak_memory_mb(device: torch.device) -> float:

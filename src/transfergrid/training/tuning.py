@@ -9,8 +9,8 @@ from typing import Any
 
 from transfergrid.planning.paths import tuning_file
 from transfergrid.planning.recipe import Recipe
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.sealed import read_sealed
 
 
 def recipe_of(spec: Mapping[str, Any], results: Path) -> Recipe:
@@ -28,7 +28,7 @@ def recipe_of(spec: Mapping[str, Any], results: Path) -> Recipe:
         return recipe
     path = tuning_file(spec["tuning"]["id"], results)
     try:
-        found = read_json(path)
+        found = read_sealed(path)
     except OSError:
         raise UserError(
             f"{path} is missing, which holds the learning rate of this cell; run snakemake {path}."

@@ -76,6 +76,8 @@ def train(planned: Plan, results: Path, name: str, record: Mapping[str, Any] | N
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spec.json").write_text(planned.cells[name].spec)
     write(folder / "card.json", CARD)
+    write(folder / "proof.json", {})
+    (folder / "history.jsonl").write_text("")
     write(folder / "checkpoints" / "index.json", {"checkpoints": []})
     (folder / "checkpoints" / "step-00000012.safetensors").write_bytes(b"x" * 1000)
     write(folder / "train.json", {**RECORD, **(record or {})})

@@ -14,8 +14,8 @@ from unit.reporting import fabricate
 from unit.reporting.test_cams import record
 
 from transfergrid.commands.compose import compose
-from transfergrid.commands.jobs import SCORED
 from transfergrid.evaluation.cam_record import write_record
+from transfergrid.planning.outputs import SCORED
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting.notes import Failed, Snapshot

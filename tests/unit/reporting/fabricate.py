@@ -27,7 +27,8 @@ from unit.reporting.made_up_tables import tables_of
 
 from transfergrid.reporting.reliability import calibration_table
 from transfergrid.reporting.table_files import read_table, write_table
-from transfergrid.runtime.hashing import short_hash
+from transfergrid.runtime.hashing import sha256_file, short_hash
+from transfergrid.runtime.sealed import write_sealed
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Tree:
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1))
+
+
+def write_train(folder: Path, record: dict[str, Any]) -> None:
+    """Write train.json, which speaks of the files that lie beside it."""
+    names = ("spec.json", "history.jsonl", "proof.json", "card.json")
+    files = {name: sha256_file(path) for name in names if (path := folder / name).exists()}
+    write_sealed(folder / "train.json", {**record, "files": files})
 
 
 def card(tasks: list[str] = TASKS) -> dict[str, Any]:
@@ -120,10 +128,10 @@ def write_tuning(tree: Path, tuning: dict[str, Any]) -> None:
         for rate, cell in tuning["trials"].items()
     }
     found = {"rule": "best", "trials": trials, "learning_rate": 0.003, "at_edge": True}
-    write_json(tree / "tuning" / tuning["id"] / "tuning.json", found)
+    write_sealed(tree / "tuning" / tuning["id"] / "tuning.json", found)
     for cell in tuning["trials"].values():
         train = {"status": "finished", "train_seconds": 36.0, "device": "NVIDIA H200"}
-        write_json(tree / "cells" / cell / "train.json", {**train, "peak_memory_mb": 900.0})
+        write_sealed(tree / "cells" / cell / "train.json", {**train, "peak_memory_mb": 900.0})
 
 
 def proof_of(entry: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +171,14 @@ def write_cell(
     write_json(folder / "spec.json", spec_of(entry, architectures))
     if tuning := tuning_of(entry):
         write_tuning(tree, tuning)
-    write_json(
-        folder / "train.json",
+    write_json(folder / "proof.json", proof_of(entry))
+    (folder / "logs").mkdir(exist_ok=True)
+    (folder / "logs" / "train.log").write_text(f"step 100\n{'nan' if diverged else 'done'}\n\n")
+    write_json(folder / "card.json", card())
+    lines = (json.dumps(line) for line in history_of(entry, diverged))
+    (folder / "history.jsonl").write_text("\n".join(lines) + "\n")
+    write_train(
+        folder,
         {
             "cell": cell,
             "status": "diverged" if diverged else "finished",
@@ -180,12 +194,6 @@ def write_cell(
             "device": "cpu",
         },
     )
-    write_json(folder / "proof.json", proof_of(entry))
-    (folder / "logs").mkdir(exist_ok=True)
-    (folder / "logs" / "train.log").write_text(f"step 100\n{'nan' if diverged else 'done'}\n\n")
-    write_json(folder / "card.json", card())
-    lines = (json.dumps(line) for line in history_of(entry, diverged))
-    (folder / "history.jsonl").write_text("\n".join(lines) + "\n")
     checkpoints = 0 if diverged else 4
     logits = logits_of(entry, known, checkpoints, architectures)
     (folder / "scores").mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ from unit.reporting import fabricate
 
 from transfergrid.reporting.table_files import read_table, write_table
 from transfergrid.reporting.tuning import COLUMNS, tuning_table
+from transfergrid.runtime.sealed import write_sealed
 
 
 @pytest.fixture()
@@ -41,7 +42,7 @@ def test_before_the_choice_trials_stand_alone(tree: fabricate.Tree) -> None:
     (tree.results / "tuning" / tuning["id"] / "tuning.json").unlink()
     low, high = tuning["trials"].values()
     record = {"status": "diverged", "best_valid_auroc": None}
-    (tree.results / "cells" / low / "train.json").write_text(json.dumps(record))
+    write_sealed(tree.results / "cells" / low / "train.json", record)
     (tree.results / "cells" / high / "train.json").unlink()
     rows = tuning_table({"tunings": [tuning]}, tree.results)
     assert list(rows["status"]) == ["diverged", "missing"]

@@ -10,6 +10,8 @@ import numpy as np
 
 from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
 from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
 
 STUDIES = 120
 ARCHITECTURES = {"small": 1e5, "middle": 1e6, "large": 1e7}
@@ -59,6 +61,8 @@ def write_cell(
     write_json(folder / "card.json", {"score_tasks": list(score_tasks), "patients": patients})
     weights = {"id": "w" if place["pretraining"] == "imagenet" else None}
     write_json(folder / "spec.json", {"weights": weights})
+    files = {file: sha256_file(folder / file) for file in ("card.json", "spec.json")}
+    write_sealed(folder / "train.json", {"files": files})
     return {
         "cell": name,
         "role": "target",

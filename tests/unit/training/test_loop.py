@@ -21,6 +21,7 @@ from unit.training.tiny import TinyNet, make_cache, make_spec
 from transfergrid.models.initial import initial_model
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.hashing import canonical_json
+from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training import loop
 from transfergrid.training.loop import train
@@ -63,7 +64,7 @@ def test_a_task_that_can_be_learnt_is_learnt(results: Path) -> None:
     assert record["status"] == "finished"
     assert record["best_valid_auroc"] > 0.95
     folder = folder_of(results, record)
-    assert json.loads((folder / "train.json").read_text()) == record
+    assert read_sealed(folder / "train.json") == record
     assert record["environment"] == {"python": "3"}
     assert (record["steps"], record["examples"], record["epochs"]) == (56, 400, 8)
     assert (record["micro_batch"], record["train_images"], record["threads"]) == (8, 50, 1)
@@ -216,7 +217,7 @@ def test_divergence_is_a_result_and_is_inherited(results: Path) -> None:
     index = json.loads((folder / "checkpoints" / "index.json").read_text())
     assert index == {"best": None, "last": None, "checkpoints": []}
     assert not list((folder / "checkpoints").glob("step-*"))
-    receipt = json.loads((folder / "receipts" / "train.json").read_text())
+    receipt = read_sealed(folder / "receipts" / "train.json")
     assert receipt["status"] == "diverged"
 
     heir = make_spec()

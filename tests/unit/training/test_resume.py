@@ -52,8 +52,9 @@ def outcome(folder: Path) -> dict[str, Any]:
         for name in TIMES:
             line.pop(name)
     record = json.loads((folder / "train.json").read_text())
-    for name in ("train_seconds", "images_per_second", "peak_memory_mb"):
+    for name in ("train_seconds", "images_per_second", "peak_memory_mb", "seal"):
         record.pop(name)
+    record["files"].pop("history.jsonl")  # it holds times
     files = {p.name: p.read_bytes() for p in (folder / "checkpoints").iterdir()}
     rest = sorted(p.name for p in folder.iterdir())
     return {"history": lines, "record": record, "files": files, "rest": rest}

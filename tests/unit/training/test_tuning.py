@@ -15,8 +15,8 @@ from unit.training.tiny import make_cache, make_spec
 from transfergrid.data.store import open_split
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
-from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.sealed import write_sealed
 from transfergrid.training.choice import choose_rate
 from transfergrid.training.loop import train
 from transfergrid.training.subsets import held_out, split_off
@@ -80,7 +80,7 @@ def test_a_trial_neither_trains_on_whom_it_validates_nor_reads_the_validation_sp
 
 def trial(results: Path, name: str, auroc: float | None, status: str = "finished") -> str:
     record = {"status": status, "best_valid_auroc": auroc}
-    write_json(results / "cells" / name / "train.json", record)
+    write_sealed(results / "cells" / name / "train.json", record)
     return name
 
 
@@ -105,7 +105,7 @@ def tuned(results: Path, found: dict[str, Any] | None) -> dict[str, Any]:
     spec["tuning"] = {"id": "t-0", "trials": {"0.001": "a", "0.01": "b"}}
     if found is not None:
         trials = {"0.001": {"cell": "a"}, "0.01": {"cell": "b"}}
-        write_json(results / "tuning" / "t-0" / "tuning.json", {"trials": trials, **found})
+        write_sealed(results / "tuning" / "t-0" / "tuning.json", {"trials": trials, **found})
     return spec
 
 

@@ -1,0 +1,172 @@
+"""Every file of a finished run: the one list of ``rule all``, `plan`, `doctor --verify` and tests.
+
+Paths are relative to the folder of results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
+from transfergrid.planning.records import KEPT, RECORD, SPEC
+from transfergrid.runtime.errors import listed
+
+TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
+SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
+"""What scoring a cell leaves."""
+ENSEMBLE = ("test.parquet", "valid.parquet")
+
+EXPENDABLE = (
+    r"cache/.*",
+    r"weights/.*",
+    r"cells/[^/]+/(resume\.pt|finished\.json|ahead/.*)",
+    r"cells/[^/]+/receipts/train\.json",
+    r"cells/[^/]+/checkpoints/.*",
+    r".*\.lock",
+    r"(.*/)?logs/.*",
+    r"[^/]+/snapshot/.*",
+)
+"""What may go: it is made again when it is needed, and nothing is trained again because of it.
+
+Caches, initial weights, the states of trainings that were stopped or had ended, receipts of
+training and checkpoints; and what is no result: locks, logs, snapshots.
+"""
+
+STAGE_FILES = {
+    "tables": tuple(f"tables/{name}.csv" for name in GATHERED),
+    "statistics": tuple(f"tables/{name}.csv" for name in ANSWERS),
+    "figures": tuple(f"figures/{name}.svg" for name in FIGURES),
+    "panels": ("tables/cams.csv", "figures/cams.svg"),
+    "report": ("report.html",),
+}
+"""What the stages that gather a study make, in the study's folder."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files of one job.
+
+    Attributes:
+        rule: The rule that makes them.
+        about: The cell, study or tuning.
+        files: All of them. Snakemake is asked for the first one always, and for another one only
+            where it was lost: to ask for all would take twice as long.
+        after: Where given, the job runs only to bring back what was lost after this file was made.
+    """
+
+    rule: str
+    about: str
+    files: tuple[str, ...]
+    after: str | None = None
+
+
+def made_files(plan: Plan) -> Iterator[Made]:
+    """Yield what every job of a finished run has made."""
+    for stamp in plan.stamps:
+        yield Made("stamp", stamp, (f"stamps/{stamp}",))
+    for cell in plan.cells.values():
+        yield from of_cell(cell)
+    for tuning_id in plan.tunings:
+        yield Made("tune", tuning_id, (f"tuning/{tuning_id}/tuning.json",))
+    for study in plan.studies.values():
+        yield from of_study(study)
+
+
+def of_cell(cell: Cell) -> Iterator[Made]:
+    """Yield what the jobs of one cell make, whatever the study."""
+    folder = f"cells/{cell.name}"
+    yield Made("spec", cell.name, (f"{folder}/{SPEC}",))
+    yield Made("train", cell.name, (f"{folder}/{RECORD}",))
+    for name in KEPT:
+        yield Made("restore", cell.name, (f"{folder}/{name}",), after=f"{folder}/{RECORD}")
+    if not cell.trial:
+        yield Made("evaluate", cell.name, tuple(f"{folder}/{name}" for name in SCORES))
+
+
+def of_study(study: PlannedStudy) -> Iterator[Made]:
+    """Yield what the jobs of one study make."""
+    for cell in study.targets:
+        for selection in study.selections:
+            yield ensemble_of(study.name, cell.name, selection)
+    for cell in study.cam_cells:
+        yield Made("cams", study.name, (f"{study.name}/cams/{cell.name}.npz",))
+    for stage in gathering(study):
+        rule = {"report": "page"}.get(stage, stage)
+        yield Made(rule, study.name, stage_files(study.name, stage))
+
+
+def gathering(study: PlannedStudy) -> tuple[str, ...]:
+    """Return the stages that gather a study, each after those that it follows."""
+    return tuple(stage for stage in STAGE_FILES if stage != "panels" or study.cam_cells)
+
+
+def stage_files(study: str, stage: str) -> tuple[str, ...]:
+    """Return what a stage that gathers a study makes."""
+    return tuple(f"{study}/{name}" for name in STAGE_FILES[stage])
+
+
+def ensemble_of(study: str, cell: str, selection: str) -> Made:
+    """Return what makes and holds a cell's ensemble under one selection rule."""
+    folder = f"{study}/ensemble/{cell}/{selection}"
+    return Made("ensemble", study, tuple(f"{folder}/{name}" for name in ENSEMBLE))
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a run asks Snakemake for.
+
+    Attributes:
+        wanted: Files that the run asks for, so that none is missed without metadata.
+        lost: Those of them that are gone although their job had made them, by what makes them.
+    """
+
+    wanted: tuple[str, ...]
+    lost: tuple[tuple[str, Made], ...]
+
+
+def wanted_files(plan: Plan, results: Path) -> Files:
+    """Look at the disk, and return what a run asks Snakemake for."""
+    found: list[str] = []
+    lost: list[tuple[str, Made]] = []
+    for made in made_files(plan):
+        if made.after is None:
+            found.append(made.files[0])
+        mark = made.after or made.files[0]
+        # A job that has made nothing yet makes all: one look is enough.
+        if (len(made.files) > 1 or made.after) and (results / mark).exists():
+            lost += [(name, made) for name in made.files if not (results / name).exists()]
+    return Files((*found, *(name for name, _ in lost)), tuple(lost))
+
+
+MENDS = {
+    "restore": "brought back from the copy that training left",
+    "evaluate": "scored again",
+    "ensemble": "made again from the scores",
+}
+"""What becomes of a lost file, by rule; those of later stages are simply made again."""
+
+
+def told_lost(lost: Sequence[tuple[str, Made]], results: Path) -> list[str]:
+    """Say which files were lost and what a run does about it, in a sentence for each mend."""
+    groups: dict[str, list[str]] = {}
+    for name, made in lost:
+        mend = MENDS.get(made.rule, "made again")
+        if made.rule == "evaluate" and not (results / f"cells/{made.about}/{TRAINED}").exists():
+            mend = "trained and scored again, because their weights were freed"
+        groups.setdefault(mend, []).append(name)
+    return [f"lost and {mend}: {listed(names, 3)}" for mend, names in groups.items()]
+
+
+@cache
+def _expendable() -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in EXPENDABLE))
+
+
+def is_expendable(name: str) -> bool:
+    """Tell whether a file under results, named relative to it, may go."""
+    return _expendable().fullmatch(name) is not None

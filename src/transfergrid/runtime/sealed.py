@@ -1,0 +1,48 @@
+"""JSON files that hold the SHA-256 of their own content: a flipped bit is seen on reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import canonical_json, sha256_text
+
+SEAL = "seal"
+"""Key of the SHA-256 over the canonical JSON of everything else."""
+
+
+def write_sealed(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON with its seal, atomically."""
+    write_json(path, {**value, SEAL: _seal(value)})
+
+
+def read_sealed(
+    path: str | Path, mend: str = "remove it and run snakemake again"
+) -> dict[str, Any]:
+    """Read what `write_sealed` wrote, without the seal.
+
+    Args:
+        path: The file.
+        mend: What the user can do where it is broken.
+
+    Raises:
+        OSError: It cannot be read.
+        UserError: It is not what was written.
+    """
+    data = Path(path).read_bytes()
+    try:
+        value = dict(json.loads(data))
+        whole = value.pop(SEAL, None) == _seal(value)
+    except (ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path} is not what was written there (its seal is broken): {mend}.")
+    return value
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    return sha256_text(canonical_json(value))
