@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from common import Cost, heading, median, parse, row, run, table
-from made_grid import STUDY, write_results, write_study
+from made_grid import STUDY, write_history, write_results, write_study
 
 from transfergrid.planning.paths import PROJECT
 
@@ -38,7 +38,7 @@ def write_histories(cells: Iterable[Path], validations: int = 20) -> None:
             line |= {"train_loss": 0.7 / n, "valid_loss": 0.8 / n, "learning_rate": 1e-4}
             line |= {"valid_auroc": auroc, "valid_auroc_tasks": tasks, "images_per_second": 1e3}
             lines.append(json.dumps(line))
-        (folder / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_history(folder, "\n".join(lines) + "\n")
 
 
 def stage(name: str, folder: Path) -> Cost:

@@ -23,7 +23,7 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.plan import FIGURES, GATHERED, TABLES, Plan, plan_run
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import canonical_json, sha256_file
-from transfergrid.runtime.sealed import write_sealed
+from transfergrid.runtime.sealed import read_sealed, write_sealed
 
 NETWORKS = ["lcnet_050", "mobilenetv3_small_050"]
 SELECTIONS = ("top10", "last")
@@ -132,10 +132,8 @@ def _write_cell(results: Path, cell: Cell, made: Made) -> None:
     }
     _put(folder / "card.json", json.dumps(made.card))
     _put(folder / "proof.json", "{}\n")
-    _put(folder / "history.jsonl", "")
-    told = ("spec.json", "card.json", "proof.json", "history.jsonl")
-    files = {name: sha256_file(folder / name) for name in told}
-    write_sealed(folder / "train.json", {**record, "files": files})
+    write_sealed(folder / "train.json", record)
+    write_history(folder, "")
     _put(folder / "receipts" / "train.json", "{}\n")
     (folder / "scores").mkdir(exist_ok=True)
     for split, path in made.scores.items():
@@ -147,6 +145,14 @@ def _write_cell(results: Path, cell: Cell, made: Made) -> None:
         place.mkdir(parents=True, exist_ok=True)
         _link(paths["valid"], place / "valid.parquet")
         shutil.copyfile(paths["test"], place / "test.parquet")
+
+
+def write_history(folder: Path, text: str) -> None:
+    """Write a cell's history.jsonl, and train.json as it speaks of what lies beside it."""
+    _put(folder / "history.jsonl", text)
+    told = ("spec.json", "card.json", "proof.json", "history.jsonl")
+    files = {name: sha256_file(folder / name) for name in told}
+    write_sealed(folder / "train.json", {**read_sealed(folder / "train.json"), "files": files})
 
 
 def _draw(folder: Path, tasks: int, seed: int) -> Made:
