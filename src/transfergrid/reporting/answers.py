@@ -36,7 +36,7 @@ QUANTITIES = {
 
 FINDINGS = {
     "family": "How much of the spread between networks do their family and their size explain",
-    "efficiency": "How far can networks be cut without a loss",
+    "efficiency": "How far can networks be cut and lose less than the margin",
     "seed_noise": "How far do seeds spread, against networks",
 }
 """Kinds of question that findings.csv answers."""

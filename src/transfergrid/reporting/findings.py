@@ -27,8 +27,8 @@ NAMES = {
     "auroc_change": "change of AUROC",
 }
 CUTS = {
-    "_no_loss_found": "largest cut before one with a loss",
     "_non_inferior": "largest cut shown to lose less than the margin",
+    "_no_loss_found": "largest cut before a loss is found, which depends on the test set's size",
 }
 
 

@@ -26,8 +26,9 @@ UNCERTAIN = {
 KINDS = {
     "family": "Shares of variance between and within families are descriptive, with intervals and "
     "without a test.",
-    "efficiency": "Parameters are counted by one rule for whole and truncated networks, the new "
-    "head included.",
+    "efficiency": "How far a network may be cut is answered by the largest cut shown to lose less "
+    "than the margin; that no loss was found says how large the test set is. Parameters are "
+    "counted by one rule for whole and truncated networks, the new head included.",
     "seed_noise": "Seed noise is the standard deviation between seeds of one network; it is set "
     "beside the spread of the effects between networks.",
 }

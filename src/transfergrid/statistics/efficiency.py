@@ -1,7 +1,8 @@
-"""How much smaller a network may be cut without a loss: ratios of parameters, MACs and speed."""
+"""How far a network may be cut and lose little: ratios of parameters, MACs and speed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,20 @@ from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.findings import NAN, Finding
 from transfergrid.statistics.places import words
 from transfergrid.statistics.reader import Reader
-from transfergrid.statistics.replicates import percentile_interval, two_level
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
 RULES = {
-    "no_loss_found": "largest cut before the first one whose interval lies below 0",
     "non_inferior": "largest cut before the first one not shown to lose less than {margin:g}",
+    "no_loss_found": "largest cut before the first one whose interval lies below 0",
 }
-GIVEN = "these networks as given; interval over patients and seeds, the cut chosen anew each time"
+"""Rules and how they are told, the answer first."""
+NOTES = {
+    "non_inferior": "these networks as given; interval from the cuts that are shown to lose less "
+    "than the margin to those that are not shown to lose more",
+    "no_loss_found": "measures the size of the test set: more patients or seeds find more losses; "
+    "what cuts may be made is answered by non_inferior",
+}
+CHANGE = "; interval of the change holds at all cuts at once, so also at the one chosen"
 
 
 @dataclass(frozen=True)
@@ -34,40 +41,65 @@ class Cuts:
         network: Name of the network.
         drops: (K,) blocks removed, rising.
         estimates: (K,) AUROC minus that of the whole network.
-        arms: (K,) half widths of the two-sided intervals.
-        one_sided: (K,) half widths of the one-sided bounds.
+        se: (K,) their standard errors, from patients and seeds.
+        df: (K,) degrees of freedom.
         costs: By cost, (K + 1,) values; the whole network first.
-        replicates: (K, B) of the estimates.
+        errors: (K, B) draws of the estimates' errors, the same patients for all networks.
     """
 
     network: str
     drops: NDArray[np.int64]
     estimates: NDArray[np.float64]
-    arms: NDArray[np.float64]
-    one_sided: NDArray[np.float64]
+    se: NDArray[np.float64]
+    df: NDArray[np.float64]
     costs: Mapping[str, NDArray[np.float64]]
-    replicates: NDArray[np.float64]
+    errors: NDArray[np.float64]
 
-    def chosen(self, rule: str, margin: float, estimates: ArrayLike) -> NDArray[np.int64]:
-        """Return how many of the cuts a rule accepts, for (K,) or (K, B) estimates."""
-        d = np.asarray(estimates, dtype=np.float64)
-        shape = (-1,) + (1,) * (d.ndim - 1)
+    def chosen(self, rule: str, margin: float, alpha: float) -> int:
+        """Return how many of the cuts a rule accepts.
+
+        Cuts nest: one beyond a loss does not count, even if it looks harmless. Taken in this fixed
+        order, the tests of `non_inferior` need no correction: a cut that loses the margin is
+        accepted with probability alpha at most.
+
+        Args:
+            rule: One of `RULES`.
+            margin: Loss that is too large.
+            alpha: Level of the one-sided tests of `non_inferior`; for `no_loss_found` 1 minus the
+                coverage of the two-sided intervals.
+        """
         if rule == "no_loss_found":
-            fine = d + self.arms.reshape(shape) >= 0
-        else:
-            fine = d - self.one_sided.reshape(shape) > -margin
-        # Cuts nest: one beyond a loss does not count, even if it looks harmless.
-        return np.asarray(np.logical_and.accumulate(fine, axis=0).sum(axis=0))
+            return _run(self.estimates + self._arm(alpha / 2) >= 0)
+        return _run(self.estimates - self._arm(alpha) > -margin)
 
-    def ratio(self, cost: str, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how many times cheaper the cut is: smaller, or for speed faster."""
+    def between(self, margin: float, alpha: float) -> tuple[int, int]:
+        """Return bounds of the number of cuts that truly lose less than the margin, two-sided.
+
+        The upper one goes down from the largest cut while that is shown to lose more; either
+        sequence is of fixed order, so each bound errs with probability alpha / 2 at most.
+        """
+        low = self.chosen("non_inferior", margin, alpha / 2)
+        worse = self.estimates + self._arm(alpha / 2) < -margin
+        return low, len(worse) - _run(worse[::-1])
+
+    def ratios(self, cost: str) -> NDArray[np.float64]:
+        """Return (K + 1,) how many times cheaper each cut is: smaller, or for speed faster."""
         values = self.costs[cost]
-        speed = cost == "images_per_second"
-        return np.asarray(values[index] / values[0] if speed else values[0] / values[index])
+        return values / values[0] if cost == "images_per_second" else values[0] / values
+
+    def _arm(self, level: float) -> NDArray[np.float64]:
+        return np.asarray(self.se * stats.t.isf(level, self.df))
+
+
+def _run(fine: NDArray[np.bool_]) -> int:
+    """Return how many are true before the first that is not."""
+    return int(np.logical_and.accumulate(fine).sum())
 
 
 def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     """Yield the ratio of each network's largest harmless cut, and the mean over networks.
+
+    The answer is the cut shown to lose less than the margin. That no loss was found says less.
 
     One counting rule: parameters and MACs are those of the network as trained, with the study's
     own outputs, of whole and cut network alike.
@@ -93,7 +125,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         for rule, rule_words in RULES.items():
             margin = question["margin"]
             method = rule_words.format(margin=margin)
-            for quantity, values in _summaries(cuts, rule, margin, basis.alpha):
+            for quantity, values in summaries(cuts, rule, margin, basis.alpha):
                 name, n = quantity
                 subject = f"{n} {words(place)}" if n else f"mean, {words(place)}"
                 yield Finding(
@@ -104,64 +136,95 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
                     *values,
                     1 if n else len(cuts),
                     method,
-                    GIVEN,
+                    NOTES[rule] + (CHANGE if name == "auroc_change" else ""),
                     place={**place, "networks": n or together},
                 )
 
 
-def _summaries(
+def summaries(
     cuts: Sequence[Cuts], rule: str, margin: float, alpha: float
 ) -> Iterator[tuple[tuple[str, str], Interval]]:
-    """Yield ((quantity, network or nothing for the mean), (value, low, high))."""
-    chosen = [cut.chosen(rule, margin, cut.estimates) for cut in cuts]
-    drawn = [cut.chosen(rule, margin, cut.replicates) for cut in cuts]
-    for cut, index, draws in zip(cuts, chosen, drawn, strict=True):
-        drops = np.append(0, cut.drops)
-        blocks = float(drops[index]), *percentile_interval(drops[draws], alpha)
-        yield ("blocks", cut.network), blocks
+    """Yield ((quantity, network or nothing for the mean), (value, low, high)).
+
+    Args:
+        cuts: The networks.
+        rule: One of `RULES`; with `no_loss_found`, ratios have no interval, since they estimate
+            nothing beyond this test set.
+        margin: Loss that is too large.
+        alpha: 1 minus the coverage, in (0, 1).
+    """
+    chosen = [cut.chosen(rule, margin, alpha) for cut in cuts]
+    open_ended = rule == "no_loss_found"
+    own = [None if open_ended else cut.between(margin, alpha) for cut in cuts]
+    # The mean's bounds hold if all networks' do.
+    joint = [None if open_ended else cut.between(margin, alpha / len(cuts)) for cut in cuts]
+    for cut, index, ends in zip(cuts, chosen, own, strict=True):
+        yield ("blocks", cut.network), _spanned(np.append(0, cut.drops), index, ends)
     for cost, name in COSTS.items():
-        ratios = [cut.ratio(cost, index) for cut, index in zip(cuts, chosen, strict=True)]
-        spread = [cut.ratio(cost, draws) for cut, draws in zip(cuts, drawn, strict=True)]
-        for cut, ratio, others in zip(cuts, ratios, spread, strict=True):
-            yield (name, cut.network), (float(ratio), *percentile_interval(others, alpha))
-        means = np.mean(spread, axis=0)
-        yield (name, ""), (float(np.mean(ratios)), *percentile_interval(means, alpha))
-    yield ("auroc_change", ""), _change(cuts, [int(index) for index in chosen], alpha)
+        ratios = [cut.ratios(cost) for cut in cuts]
+        for cut, values, index, ends in zip(cuts, ratios, chosen, own, strict=True):
+            yield (name, cut.network), _spanned(values, index, ends)
+        each = [_spanned(*parts) for parts in zip(ratios, chosen, joint, strict=True)]
+        value, low, high = (float(part) for part in np.mean(each, axis=0))
+        yield (name, ""), (value, low, high)
+    yield ("auroc_change", ""), _change(cuts, chosen, alpha)
+
+
+def _spanned(values: ArrayLike, index: int, ends: tuple[int, int] | None) -> Interval:
+    """Return a value of the chosen cut, and its range over the cuts between two bounds."""
+    values = np.asarray(values, dtype=np.float64)
+    if ends is None:
+        return float(values[index]), math.nan, math.nan
+    there = values[ends[0] : ends[1] + 1]
+    return float(values[index]), float(there.min()), float(there.max())
 
 
 def _change(cuts: Sequence[Cuts], chosen: Sequence[int], alpha: float) -> Interval:
-    """Return what the accepted cuts change, the choice as made; NaN if none was accepted."""
+    """Return the mean change at the accepted cuts; NaN if none was accepted.
+
+    A cut that was chosen by its estimate is one whose estimate erred upwards, so its own interval
+    is too high. This one holds for every choice of cuts at once.
+    """
     if not any(chosen):
         return NAN
-    at = list(zip(cuts, chosen, strict=True))
-    lost = np.mean([cut.estimates[i - 1] if i else 0.0 for cut, i in at])
-    whole = np.zeros(cuts[0].replicates.shape[1])
-    draws = np.mean([cut.replicates[i - 1] if i else whole for cut, i in at], axis=0)
-    return float(lost), *percentile_interval(draws, alpha)
+    lost = np.mean(
+        [cut.estimates[i - 1] if i else 0.0 for cut, i in zip(cuts, chosen, strict=True)]
+    )
+    # No cut at all is a choice too, and without error.
+    over = np.mean([np.maximum(cut.errors.max(axis=0), 0) for cut in cuts], axis=0)
+    under = np.mean([np.maximum(-cut.errors.min(axis=0), 0) for cut in cuts], axis=0)
+    arms = [float(np.quantile(side, 1 - alpha / 2)) for side in (over, under)]
+    return float(lost), float(lost) - arms[0], float(lost) + arms[1]
 
 
 def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
     members = sorted(members, key=lambda one: int(one.value))
     place = members[0].place
-    reader, alpha = basis.reader, basis.alpha
+    reader = basis.reader
     own = basis.cells[basis.cells["selection"] == reader.primary]
     for axis, value in place.items():
         own = own[own[axis] == value]
     by_drop = own[list(COSTS)].astype("float64").groupby(own["truncation"]).mean()
     drops = [int(one.value) for one in members]
-    se = np.array([one.row.se for one in members])
-    df = np.array([one.row.df for one in members])
     return Cuts(
         network=str(place["architecture"]),
         drops=np.array(drops),
         estimates=np.array([one.row.estimate for one in members]),
-        arms=se * stats.t.isf(alpha / 2, df),
-        one_sided=se * stats.t.isf(alpha, df),
+        se=np.array([one.row.se for one in members]),
+        df=np.array([one.row.df for one in members]),
         costs={cost: by_drop[cost].reindex([0, *drops]).to_numpy(float) for cost in COSTS},
-        replicates=np.stack([_replicates(one, reader) for one in members]),
+        errors=np.stack([_errors(one, reader, basis.alpha) for one in members]),
     )
 
 
-def _replicates(one: Compared, reader: Reader) -> NDArray[np.float64]:
-    rng = np.random.default_rng(seeded("two-level", one.row.question, one.row.contrast))
-    return two_level(*one.arms(reader), rng)
+def _errors(one: Compared, reader: Reader, alpha: float) -> NDArray[np.float64]:
+    """Draw a cut's error: patients as drawn for all cells, seeds as normal, both with t's width."""
+    row = one.row
+    a, b = one.arms(reader)
+    drawn = a.mean(axis=0) - b.mean(axis=0)
+    drawn = drawn - drawn.mean()
+    rng = np.random.default_rng(seeded("cut", row.question, row.contrast))
+    if not math.isnan(row.se_seed):
+        drawn = drawn + row.se_seed * rng.normal(size=drawn.shape)
+    wider = stats.t.isf(alpha / 2, row.df) / stats.norm.isf(alpha / 2)
+    return np.asarray(drawn * (1.0 if math.isnan(wider) else float(wider)))
