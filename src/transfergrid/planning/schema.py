@@ -60,7 +60,10 @@ def _plain(value: Any, where: str, source: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 place = where or "the study"
-                raise UserError(f"{source}: the name {key!r} under {place} is no text; quote it.")
+                told = _boolean_hint(key) or _null_hint(key)
+                raise UserError(
+                    f"{source}: the name {key!r} under {place} is no text{told}; put it in quotes."
+                )
         return {k: _plain(v, f"{where}.{k}" if where else k, source) for k, v in value.items()}
     if isinstance(value, list):
         return [_plain(item, f"{where}[{i}]", source) for i, item in enumerate(value)]
@@ -130,6 +133,8 @@ def _sentence(error: ValidationError) -> str:
             hint = suggest(value, options) if isinstance(value, str) else _boolean_hint(value)
             return f"{where} is {_shown(value)}{hint}; allowed are {listed(options)}"
         case "type" if value is None:
+            if rule == "string":
+                return f"{where} is empty{_null_hint(value)}; write a text or remove it"
             empty = "{}" if rule == "object" else "a value"
             return f"{where} is empty; write {empty} or remove it"
         case "type":
@@ -235,7 +240,9 @@ def _type_hint(value: object, rule: str | list[str]) -> str:
     if names & {"number", "integer"} and isinstance(value, str):
         return _number_hint(value)
     if names & {"string"} and isinstance(value, int | float):
-        return _boolean_hint(value) or f'; write "{value}" in quotes'
+        return _boolean_hint(value) or _quotes_hint(value)
+    if names & {"number", "integer"} and isinstance(value, bool):
+        return "; write a number (YAML reads yes, no, on and off as true and false)"
     if "array" in names and not isinstance(value, dict):
         return "; put it in [brackets]"
     return ""
@@ -245,6 +252,16 @@ def _boolean_hint(value: object) -> str:
     if isinstance(value, bool):
         return " (YAML reads yes, no, on and off as true and false: quote the word to have text)"
     return ""
+
+
+def _null_hint(value: object) -> str:
+    if value is None:
+        return " (YAML reads null, ~ and nothing at all as that: quote a word to have text)"
+    return ""
+
+
+def _quotes_hint(value: float) -> str:
+    return f'; write "{value}" in quotes, or what YAML made it of (012 becomes 10, 12:30 is 750)'
 
 
 def _number_hint(value: object) -> str:

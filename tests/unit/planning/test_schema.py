@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from transfergrid.planning.schema import LARGEST, study_schema, validate
-from transfergrid.planning.study import merge
+from transfergrid.planning.study import load_study, merge
 from transfergrid.runtime.errors import UserError
 
 STUDY: dict[str, Any] = {
@@ -36,8 +37,12 @@ STUDY: dict[str, Any] = {
     "evaluation": {"bootstrap": {}},
     "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
 }
-FREE = {"$defs/loose_list/items", "$defs/contrast/properties/baseline"}
-"""Compared as text with what the grid has."""
+FREE = {
+    "$defs/loose_list/items",
+    "$defs/contrast/properties/baseline",
+    "$defs/values/items",
+}
+"""Compared as text with what the grid or a table has."""
 
 
 def parts(part: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -138,3 +143,41 @@ def test_the_largest_number_is_taken_where_nothing_else_bounds_it() -> None:
 
 def test_the_study_of_these_tests_is_sound(tmp_path: Path) -> None:
     assert validate(STUDY, "x")["name"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("title: no", "YAML reads yes, no, on and off as true and false: quote the word"),
+        ("title: 012", 'write "10" in quotes, or what YAML made it of (012 becomes 10'),
+        ("title: 12:30", "12:30 is 750"),
+        ("title: 1.0e-3", 'write "0.001" in quotes'),
+        ("title: 2024-01-01", "'title' is a date (2024-01-01); quote it to have text"),
+        ("title: ~", "is empty (YAML reads null, ~ and nothing at all as that: quote"),
+        ("title:", "is empty (YAML reads null"),
+        (
+            "datasets: {no: {kind: phantom}}",
+            "name False under datasets is no text (YAML reads yes",
+        ),
+        (
+            "datasets: {1: {kind: phantom}}",
+            "name 1 under datasets is no text; put it in quotes",
+        ),
+        (
+            "datasets: {~: {kind: phantom}}",
+            "name None under datasets is no text (YAML reads null",
+        ),
+        (
+            "recipe: {epochs: yes}",
+            "is True, not a number; write a number (YAML reads",
+        ),
+        ("grid: [{pretrainings: [on]}]", "is True, not text (YAML reads yes, no, on"),
+    ],
+)
+def test_what_yaml_takes_a_word_for_is_explained(tmp_path: Path, line: str, words: str) -> None:
+    key = line.split(":")[0]
+    kept = yaml.safe_dump({name: value for name, value in STUDY.items() if name != key})
+    (tmp_path / "study.yaml").write_text(f"{kept}{line}\n")
+    with pytest.raises(UserError) as caught:
+        load_study(tmp_path / "study.yaml")
+    assert words in str(caught.value)

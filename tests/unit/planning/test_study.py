@@ -98,7 +98,7 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ({"recipe": {"epochs": float("inf")}}, ["recipe.epochs", "inf"]),
         ({"recipe": {"batch_size": "16"}}, ["recipe.batch_size", "whole number", "write 16"]),
         ({"protocols": {"finetune": None}}, ["protocols.finetune", "is empty; write {}"]),
-        ({"datasets": {1: {"kind": "phantom"}}}, ["the name 1 under datasets", "quote it"]),
+        ({"datasets": {1: {"kind": "phantom"}}}, ["the name 1 under datasets", "put it in quotes"]),
         ({"title": datetime.date(2026, 1, 1)}, ["'title'", "date", "quote it"]),
         ({"name": "two\n"}, ["'name'", "two"]),
         ({"datasets": {"a": {"kind": "medmnist", "root": ""}}}, ["datasets.a.root"]),
