@@ -10,12 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.special import expit, logit
+from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
-
-FEW = 30
 
 
 def contributions(frame: pd.DataFrame, task: str) -> tuple[float, pd.Series, pd.Series]:
@@ -45,23 +42,66 @@ def macro(frame: pd.DataFrame, tasks: Sequence[str]) -> tuple[float, pd.Series]:
     return float(np.mean(areas)), sum(s.reindex(patients, fill_value=0) for s in sums) / len(tasks)
 
 
+def model_variance(theta: float) -> float:
+    """Return Hanley and McNeil's Q1 - theta^2 and Q2 - theta^2 under exponential scores, halved."""
+    q1, q2 = theta / (2 - theta), 2 * theta**2 / (1 + theta)
+    return (q1 - theta**2 + q2 - theta**2) / 2
+
+
+def task_interval(
+    frame: pd.DataFrame, task: str, alpha: float = 0.05
+) -> tuple[float, float, float, pd.Series]:
+    """Return one task's AUROC, its bounds, and each patient's contribution to its error."""
+    area, up, down = contributions(frame, task)
+    both = up.add(down, fill_value=0)
+    by_class = np.array([(side**2).sum() for side in (up, down)])
+    by_class *= (both**2).sum() / by_class.sum() if by_class.sum() > 0 else 1
+    n = np.array([len(up), len(down)])
+
+    def distance(theta: float) -> float:
+        seen = (n - 1) * theta * (1 - theta)
+        measured = by_class * n / model_variance(area) if 0 < area < 1 else 0 * n
+        ratio = (seen * measured + 3) / (seen + 2)
+        variance = model_variance(theta) * (ratio / n).sum()
+        return (area - theta) ** 2 - stats.norm.isf(alpha / 2) ** 2 * variance
+
+    low = optimize.brentq(distance, 0, min(area, 1 - 1e-12), xtol=1e-15) if area > 0 else 0.0
+    high = optimize.brentq(distance, max(area, 1e-12), 1, xtol=1e-15) if area < 1 else 1.0
+    return area, low, high, both
+
+
 def interval(
     frame: pd.DataFrame, tasks: Sequence[str], alpha: float = 0.05
 ) -> tuple[float, float, float]:
-    """Return the mean AUROC of tasks that have a variance, and its bounds."""
-    estimate, values = macro(frame, tasks)
-    se, df = float(np.sqrt((values**2).sum())), np.inf
-    for task in tasks:
-        _, up, down = contributions(frame, task)
-        counts = np.array([len(up), len(down)])
-        if counts.min() < FEW:
-            parts = np.array([(side**2).sum() for side in (up, down)])
-            df = min(df, parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
-    arm = stats.t.isf(alpha / 2, df) * se
-    if np.isinf(df) and estimate - arm >= 0 and estimate + arm <= 1:
-        return estimate, estimate - arm, estimate + arm
-    low, high = expit(logit(estimate) + np.array([-arm, arm]) / (estimate * (1 - estimate)))
-    return estimate, float(low), float(high)
+    """Return the mean AUROC of tasks and its bounds, by their arms and correlations."""
+    parts = [task_interval(frame, task, alpha) for task in tasks]
+    estimate = np.mean([area for area, _, _, _ in parts])
+    arms = []
+    for side in (1, 2):
+        total = 0.0
+        for i, one in enumerate(parts):
+            for j, other in enumerate(parts):
+                shared = one[3].mul(other[3], fill_value=0).sum()
+                scale = np.sqrt((one[3] ** 2).sum() * (other[3] ** 2).sum())
+                silent = (one[3] == 0).all() and (other[3] == 0).all()
+                r = 1.0 if i == j or silent else shared / scale if scale > 0 else 0.0
+                total += r * (one[0] - one[side]) * (other[0] - other[side])
+        arms.append(np.sqrt(total) / len(parts))
+    return float(estimate), max(0.0, float(estimate - arms[0])), min(1.0, float(estimate + arms[1]))
+
+
+def rarest(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.Series:
+    """Return the rarest class of each patient, a name; patients without a label are left out."""
+    members = {
+        f"{task} {label}": frame["patient_id"][frame[f"label_{task}"] == label].unique()
+        for task in tasks
+        for label in (1, 0)
+    }
+    found: dict[str, str] = {}
+    for name, patients in sorted(members.items(), key=lambda item: len(item[1])):
+        for patient in patients:
+            found.setdefault(patient, name)
+    return pd.Series(found)
 
 
 def contrast(
@@ -72,23 +112,26 @@ def contrast(
 ) -> dict[str, float]:
     """Return a contrast of two arms, each a list of runs in the order of seeds, for each pair."""
     seeds = len(pairs[0][0])
-    between = noise = 0.0
+    between, noise = [], 0.0
     means, estimates = [], []
     for side in (0, 1):
         runs = [[macro(frame, tasks) for frame in pair[side]] for pair in pairs]
         by_seed = [np.mean([pair[s][0] for pair in runs]) for s in range(seeds)]
-        values = np.array([np.mean([pair[s][1] for pair in runs], axis=0) for s in range(seeds)])
+        values = [sum(pair[s][1] for pair in runs) / len(runs) for s in range(seeds)]
         estimates.append(np.mean(by_seed))
-        means.append(values.mean(axis=0))
+        means.append(sum(values) / seeds)
         if seeds > 1:
-            between += np.var(by_seed, ddof=1) / seeds
-            noise += values.var(axis=0, ddof=1).sum() / seeds
-    patient = float(((means[0] - means[1]) ** 2).sum())
-    seed = max(0.0, between - noise)
-    total, patients = patient + seed, len(means[0])
-    spread = patient**2 / (patients - 1)
-    if seeds > 1:
-        spread += between**2 / (2 * (seeds - 1))
+            between.append(np.var(by_seed, ddof=1) / seeds)
+            noise += np.var(values, axis=0, ddof=1).sum() / seeds
+    squares = (means[0] - means[1]) ** 2
+    patient = float(squares.sum())
+    seed = max(0.0, sum(between) - noise)
+    total, groups = patient + seed, rarest(pairs[0][0][0], tasks)
+    spread = 0.0
+    for name in groups.unique():
+        own = groups.index[groups == name]
+        spread += squares[own].sum() ** 2 / max(len(own) - 1, 1)
+    spread += sum(arm**2 / (seeds - 1) for arm in between)
     df, se = total**2 / spread, np.sqrt(total)
     d = float(estimates[0] - estimates[1])
     arm = stats.t.ppf(1 - alpha / 2, df) * se

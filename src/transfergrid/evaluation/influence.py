@@ -26,11 +26,15 @@ class Influence:
         patients: (G,) identifiers, sorted.
         values: (G,) float64; the sum of squares is the sampling variance of `estimate`, and
             values of two estimates on the same patients subtract for a paired difference.
+        groups: (G,) int, patients whose contributions are alike, from 0, such as those of a
+            class; -1 for a patient who contributes nothing, because no label is known. `None`
+            where all are alike.
     """
 
     estimate: float
     patients: NDArray
     values: NDArray[np.float64]
+    groups: NDArray[np.int64] | None = None
 
 
 def placements(
@@ -175,4 +179,57 @@ def macro_influence(
     parts = [influence_values(scores[None, :, t], labels[:, t], patient) for t in task_indices]
     estimate = float(np.mean([area[0] for area, _ in parts]))
     values = np.mean([value for _, value in parts], axis=0)
-    return Influence(estimate, patients, sum_by_patient(values, patient, len(patients))[0])
+    sums = sum_by_patient(values, patient, len(patients))[0]
+    groups = rarest_class(labels[:, list(task_indices)], patient, len(patients))
+    return Influence(estimate, patients, sums, groups)
+
+
+def rarest_class(labels: ArrayLike, patient: ArrayLike, patients: int) -> NDArray[np.int64]:
+    """Group patients by the class of the fewest patients that each of them has a unit of.
+
+    Args:
+        labels: (N, T) values 0, 1 or NaN.
+        patient: (N,) int in [0, patients).
+        patients: Number of patients G.
+
+    Returns:
+        (G,) numbers of groups from 0; -1 for a patient without a known label.
+    """
+    labels, patient = np.asarray(labels), np.asarray(patient)
+    members = [
+        np.bincount(patient[column == label], minlength=patients) > 0
+        for column in labels.T
+        for label in (1, 0)
+    ]
+    groups = np.full(patients, -1)
+    # The commonest first, so that a rarer class takes its patients over.
+    sizes = [int(member.sum()) for member in members]
+    for group in sorted(range(len(members)), key=lambda g: (sizes[g], g), reverse=True):
+        groups[members[group]] = group
+    return groups
+
+
+def degrees_of_freedom(values: ArrayLike, groups: ArrayLike | None = None) -> float:
+    """Return Welch's degrees of freedom of the sum of squares of patients' contributions.
+
+    Groups of patients differ in how much they contribute: 8 positives may carry nearly all of a
+    variance, which then is known no better than from 8 patients. With shares v of the sum in
+    groups of n patients it is (sum v)^2 / sum(v^2 / (n - 1)); Satterthwaite (1946, Biometrics
+    Bulletin 2:110-114), Welch (1947, Biometrika 34:28-35).
+
+    Args:
+        values: (G,) contributions.
+        groups: (G,) numbers of the patients' groups; -1 for patients who do not count. `None`
+            for one group of all.
+
+    Returns:
+        Degrees of freedom > 0; NaN without a variance.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    groups = np.zeros(len(values), dtype=np.int64) if groups is None else np.asarray(groups)
+    counted = groups >= 0
+    shares = np.bincount(groups[counted], values[counted] ** 2)
+    sizes = np.bincount(groups[counted])
+    # One patient alone says of its group what one degree of freedom would.
+    spread = float((shares**2 / np.maximum(sizes - 1, 1)).sum())
+    return float(shares.sum() ** 2) / spread if spread > 0 else float("nan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,14 @@ from transfergrid.evaluation.influence import count_distinct, influence_values, 
 from transfergrid.runtime.errors import UserError
 
 FEW = 30
-"""Below so many patients with positives, or with negatives, Student's t replaces the normal."""
+"""With fewer patients of a class, how wide an interval is rests in good part on a model."""
+
+SCARCE = 5
+"""With fewer patients of a class, it rests on the model almost alone."""
+
+_WEIGHT, _RATIO = 2.0, 1.5
+"""The model counts as two misranked patients would, and takes their spread one and a half times as
+large as the mean of exponential scores: what holds for skewed scores too, by simulation."""
 
 
 @dataclass(frozen=True)
@@ -22,22 +29,22 @@ class Interval:
 
     Attributes:
         estimate: AUROC in [0, 1]; NaN where the known labels hold a single class.
-        se: Standard error clustered by patient; for a score interval its longer arm over z.
+        se: DeLong's standard error, clustered by patient; 0 where classes are told apart wholly,
+            NaN where a class has one patient.
         low: Lower bound in [0, 1] or NaN.
         high: Upper bound in [0, 1] or NaN.
-        method: How the bounds were made.
         n: Studies with a known label (in any of the tasks, for a mean over tasks).
         n_pos: Positive studies (the fewest of the tasks, for a mean over tasks).
         n_neg: Negative studies (the fewest of the tasks, for a mean over tasks).
         n_patients: Patients of the n studies.
-        flags: Of "single_class", "few_positives", "few_negatives", "no_variance".
+        flags: Of "single_class", "no_score", "few_positives", "few_negatives",
+            "scarce_positives", "scarce_negatives", "no_variance".
     """
 
     estimate: float
     se: float
     low: float
     high: float
-    method: str
     n: int
     n_pos: int
     n_neg: int
@@ -47,66 +54,81 @@ class Interval:
 
 @dataclass(frozen=True)
 class _Task:
-    """One task: its interval, its contributions by unit (N,), and the df of its variance."""
+    """One task's interval and its contributions by patient (G,), 0 where they are not known."""
 
     interval: Interval
-    values: NDArray[np.float64]
-    df: float
+    sums: NDArray[np.float64]
 
 
-def logit_interval(estimate: float, se: float, critical: float) -> tuple[float, float]:
-    """Return estimate +- critical * se on the logit scale, which stays inside (0, 1).
+def delong_interval(estimate: float, se: float, alpha: float = 0.05) -> tuple[float, float]:
+    """Return estimate +- z se, cut at 0 and 1, as R's pROC does.
 
-    Pepe (2003), The Statistical Evaluation of Medical Tests, section 5.2.
+    DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44:837-845).
 
     Args:
-        estimate: In (0, 1).
-        se: Standard error on the scale of the estimate, >= 0.
-        critical: Quantile of the normal or of Student's t.
+        estimate: AUROC in [0, 1].
+        se: Its standard error, >= 0.
+        alpha: 1 minus the coverage, in (0, 1).
 
     Returns:
-        Lower and upper bound.
+        Lower and upper bound; NaN where one of the numbers is.
     """
-    centre = np.log(estimate) - np.log1p(-estimate)
-    arm = critical * se / (estimate * (1 - estimate))
-    low, high = 1 / (1 + np.exp(-(centre + np.array([-arm, arm]))))
+    low, high = np.clip(estimate + _normal_quantile(alpha) * se * np.array([-1, 1]), 0, 1)
     return float(low), float(high)
 
 
 def score_interval(
-    estimate: float, n_pos: int, n_neg: int, alpha: float = 0.05
+    estimate: float, variances: Sequence[float], patients: Sequence[int], alpha: float = 0.05
 ) -> tuple[float, float]:
-    """Return the score interval of Newcombe, defined also at an AUROC of 0 or 1.
+    """Return the bounds theta that solve (estimate - theta)^2 = z^2 V(theta).
 
-    Solves (estimate - theta)^2 = z^2 V(theta) with the variance of Hanley and McNeil under
-    exponential scores and balanced counts: method 5 of Newcombe (2006, Statistics in Medicine
-    25:559-573).
+    V(theta) = h(theta) sum over both classes of r / n, for n patients of the class. h is the
+    variance of a placement under exponential scores, averaged over the classes, as in method 5 of
+    Newcombe (2006, Statistics in Medicine 25:559-573); with r = 1 this is that method up to 1 / n.
+    Here r = (q m + 3) / (q + 2), where m is the class's measured variance over that of the model
+    at `estimate`, and q = (n - 1) theta (1 - theta) is how much of a spread its patients can show:
+    near an AUROC of 1 hardly any is misranked. So few patients are judged by the model, with a
+    margin for skewed scores, and many by DeLong's variance.
 
     Args:
         estimate: AUROC in [0, 1].
-        n_pos: Number of independent positives, >= 1.
-        n_neg: Number of independent negatives, >= 1.
+        variances: Variance from the patients of each class, positive and negative, >= 0; 0 too
+            where a class has one patient.
+        patients: Patients of each class, >= 1.
         alpha: 1 minus the coverage, in (0, 1).
 
     Returns:
-        Lower and upper bound; the upper is 1 at an estimate of 1, the lower 0 at 0.
+        Lower and upper bound; defined and of some width also at an AUROC of 0 or 1.
     """
-    from scipy import optimize  # rarely needed, and slow to import for the workers that make tables
+    model = _placement_variance(estimate)
+    sides = [
+        (n, variance * n / model if model > 0 else 0.0)
+        for variance, n in zip(variances, patients, strict=True)
+    ]
+    z2 = _normal_quantile(alpha) ** 2
 
-    z = _normal_quantile(alpha)
-    balanced = (n_pos + n_neg) / 2 - 1
+    def outside(theta: float) -> bool:
+        # Plain numbers: arrays of two would take most of the time of a table of cells.
+        total = 0.0
+        for n, measured in sides:
+            weight = (n - 1) * theta * (1 - theta)
+            total += (weight * measured + _WEIGHT * _RATIO) / (weight + _WEIGHT) / n
+        return (estimate - theta) ** 2 > z2 * _placement_variance(theta) * total
 
-    def lower(observed: float) -> float:
-        def distance(theta: float) -> float:
-            spread = 1 + balanced * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-            variance = theta * (1 - theta) * spread / (n_pos * n_neg)
-            return (observed - theta) ** 2 - z**2 * variance
+    return _last_inside(outside, 0.0, estimate), _last_inside(outside, 1.0, estimate)
 
-        # The equation also holds at theta = observed = 1, which is not the bound.
-        end = min(observed, 1 - 1e-12)
-        return float(optimize.brentq(distance, 0.0, end)) if observed > 0 else 0.0
 
-    return lower(estimate), 1 - lower(1 - estimate)
+def _placement_variance(theta: float) -> float:
+    """Return the variance of a placement under exponential scores, the mean of both classes."""
+    return theta * (1 - theta) * ((1 - theta) / (2 - theta) + theta / (1 + theta)) / 2
+
+
+def _last_inside(outside: Callable[[float], bool], end: float, estimate: float) -> float:
+    """Return the bound between an end of the scale and the estimate, by bisection."""
+    for _ in range(60):
+        middle = (end + estimate) / 2
+        end, estimate = (middle, estimate) if outside(middle) else (end, middle)
+    return estimate
 
 
 def intervals(
@@ -118,18 +140,10 @@ def intervals(
 ) -> tuple[list[Interval], Interval]:
     """Return the interval of every task and of the macro AUROC.
 
-    A task's interval is DeLong's, estimate +- z se, with the variance clustered by patient; where
-    it would leave [0, 1] it is taken on the logit scale. With fewer than `FEW` patients of either
-    class it is on the logit scale with Student's t, df by Welch and Satterthwaite from the two
-    classes' variances. Where that variance is zero (perfect separation, all tied) or undefined
-    (all positives or all negatives from one patient), it is `score_interval` on the numbers of
-    patients. A task that lacks a class is all NaN and flagged "single_class".
-
-    The macro AUROC's variance comes from the patients' contributions to the mean, so it covers
-    the dependence between tasks; its df, where a task has few patients of a class, is the
-    smallest of the tasks'. A task without variance adds the square of its score interval's
-    standard error instead. If all tasks are without variance, the bounds are the means of the
-    tasks' bounds.
+    A task's interval is `score_interval` with each class's variance clustered by patient. A task
+    that lacks a class is all NaN and flagged "single_class". The macro AUROC's arms are made of
+    those of its tasks by the correlations of their patients' contributions (Zou and Donner 2008,
+    Statistics in Medicine 27:1693-1702), so they know which tasks share patients.
 
     Args:
         probabilities: (N, T) scores, one row per study.
@@ -150,53 +164,43 @@ def intervals(
     patient = np.unique(np.asarray(patient_id), return_inverse=True)[1]
     tasks = [_task(scores[:, t], labels[:, t], patient, alpha) for t in range(scores.shape[1])]
     known = ~np.isnan(labels[:, list(score_tasks)]).all(axis=1)
-    macro = _macro([tasks[t] for t in score_tasks], known, patient, alpha)
+    macro = _macro([tasks[t] for t in score_tasks], known, patient)
     return [task.interval for task in tasks], macro
 
 
 def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _Task:
     area, values = influence_values(scores[None], labels, patient)
-    estimate, values = float(area[0]), values[0]
+    estimate, groups = float(area[0]), int(patient.max(initial=-1)) + 1
     units = [labels == 1, labels == 0]
-    n_pos, n_neg = (int(np.count_nonzero(u)) for u in units)
     clusters = [count_distinct(patient[u]) for u in units]
-    n = n_pos + n_neg
+    n_pos, n_neg = (int(np.count_nonzero(u)) for u in units)
     n_patients = count_distinct(patient[units[0] | units[1]])
+    counts = (n_pos + n_neg, n_pos, n_neg, n_patients)
     flags = [
-        flag
-        for flag, count in zip(("few_positives", "few_negatives"), clusters, strict=True)
-        if count < FEW
+        f"{word}_{side}"
+        for side, count in zip(("positives", "negatives"), clusters, strict=True)
+        for word, least in (("few", FEW), ("scarce", SCARCE))
+        if count < least
     ]
-    counts = (n, n_pos, n_neg, n_patients)
     if np.isnan(estimate):
         nan = float("nan")
         flags = ["single_class"] if 0 in clusters else ["no_score"]
-        interval = Interval(nan, nan, nan, nan, "undefined", *counts, tuple(flags))
-        return _Task(interval, values, nan)
-    variance = float((_patient_sums(values, patient) ** 2).sum())
-    if not variance > 0:
-        low, high = score_interval(estimate, clusters[0], clusters[1], alpha)
-        se = max(estimate - low, high - estimate) / _normal_quantile(alpha)
+        return _Task(Interval(nan, nan, nan, nan, *counts, tuple(flags)), np.zeros(groups))
+    by_class = [sum_by_patient(np.where(u, values, 0.0), patient, groups)[0] for u in units]
+    sums = by_class[0] + by_class[1]
+    se = float(np.sqrt((sums**2).sum()))
+    if se == 0:
         flags.append("no_variance")
-        method = "score interval (Newcombe 5)"
-        return _Task(
-            Interval(estimate, se, low, high, method, *counts, tuple(flags)),
-            np.zeros_like(values),
-            np.inf,
-        )
-    df = np.inf
-    if flags:
-        by_class = [float((_patient_sums(values * u, patient) ** 2).sum()) for u in units]
-        df = sum(by_class) ** 2 / sum(
-            v**2 / (count - 1) for v, count in zip(by_class, clusters, strict=True)
-        )
-    se = float(np.sqrt(variance))
-    low, high, method = _bounds(estimate, se, df, alpha)
-    interval = Interval(estimate, se, low, high, method, *counts, tuple(flags))
-    return _Task(interval, values, df)
+    by_class = [np.nan_to_num(side) for side in by_class]
+    sums = by_class[0] + by_class[1]
+    variances = [float((side**2).sum()) for side in by_class]
+    # Patients with units of both classes make the whole another than the sum of the parts.
+    shared = float((sums**2).sum()) / (sum(variances) or 1.0)
+    low, high = score_interval(estimate, [v * shared for v in variances], clusters, alpha)
+    return _Task(Interval(estimate, se, low, high, *counts, tuple(flags)), sums)
 
 
-def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray, alpha: float) -> Interval:
+def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray) -> Interval:
     parts = [task.interval for task in tasks]
     counts = (
         int(known.sum()),
@@ -205,37 +209,28 @@ def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray, alpha: floa
         count_distinct(patient[known]),
     )
     flags = tuple(dict.fromkeys(flag for part in parts for flag in part.flags))
-    estimate = float(np.mean([part.estimate for part in parts]))
+    estimates = np.array([part.estimate for part in parts])
+    estimate = float(np.mean(estimates))
     if np.isnan(estimate):
         nan = float("nan")
-        return Interval(nan, nan, nan, nan, "undefined", *counts, flags)
-    values = np.mean([task.values for task in tasks], axis=0)
-    variance = float((_patient_sums(values, patient) ** 2).sum())
-    if not variance > 0:
-        low, high = (float(np.mean([getattr(p, side) for p in parts])) for side in ("low", "high"))
-        se = float(np.mean([part.se for part in parts]))
-        method = "mean of score intervals (Newcombe 5)"
-        return Interval(estimate, se, low, high, method, *counts, flags)
-    silent = sum(part.se**2 for part in parts if "no_variance" in part.flags)
-    se = float(np.sqrt(variance + silent / len(parts) ** 2))
-    low, high, method = _bounds(estimate, se, min(task.df for task in tasks), alpha)
-    return Interval(estimate, se, low, high, method, *counts, flags)
-
-
-def _patient_sums(values: NDArray, patient: NDArray) -> NDArray[np.float64]:
-    return sum_by_patient(values[None], patient, int(patient.max(initial=-1)) + 1)[0]
-
-
-def _bounds(estimate: float, se: float, df: float, alpha: float) -> tuple[float, float, str]:
-    if not np.isinf(df):
-        low, high = logit_interval(estimate, se, -float(special.stdtrit(df, alpha / 2)))
-        return low, high, "DeLong clustered by patient, t on the logit"
-    critical = _normal_quantile(alpha)
-    arm = critical * se
-    if estimate - arm >= 0 and estimate + arm <= 1:
-        return estimate - arm, estimate + arm, "DeLong clustered by patient"
-    low, high = logit_interval(estimate, se, critical)
-    return low, high, "DeLong clustered by patient, on the logit"
+        return Interval(nan, nan, nan, nan, *counts, flags)
+    sums = np.stack([task.sums for task in tasks])
+    covariance = sums @ sums.T
+    spread = np.sqrt(np.diag(covariance))
+    scale = np.where(spread > 0, spread, np.inf)
+    correlation = covariance / np.outer(scale, scale)
+    # Tasks that are told apart wholly show no noise; what they may hide they may hide together.
+    correlation[np.outer(spread == 0, spread == 0)] = 1.0
+    np.fill_diagonal(correlation, 1.0)
+    below = estimates - [part.low for part in parts]
+    above = [part.high for part in parts] - estimates
+    arms = [
+        float(np.sqrt(max(0.0, arm @ correlation @ arm))) / len(parts) for arm in (below, above)
+    ]
+    silent = any(np.isnan(part.se) for part in parts)
+    se = float("nan") if silent else float(np.sqrt(covariance.sum())) / len(parts)
+    low, high = max(0.0, estimate - arms[0]), min(1.0, estimate + arms[1])
+    return Interval(estimate, se, low, high, *counts, flags)
 
 
 def _normal_quantile(alpha: float) -> float:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from transfergrid.evaluation.auroc import macro_auroc
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.evaluation.influence import macro_influence
+from transfergrid.evaluation.intervals import delong_interval
 
 BOOTSTRAP = (
     "cell",
@@ -20,6 +22,8 @@ BOOTSTRAP = (
     "low",
     "high",
     "se",
+    "delong_low",
+    "delong_high",
     "replicates",
     "n_undefined",
     "n_studies",
@@ -71,9 +75,13 @@ def _replicates(
     settings: Mapping[str, Any],
 ) -> NDArray[np.float64]:
     """Return (replicates, cells) macro AUROCs."""
-    _, patient = np.unique(patient_id, return_inverse=True)
+    known = ~np.isnan(labels).all(axis=1)
+    known |= not known.any()
+    # A patient without a label adds nothing, and would only make the others' number uncertain.
+    _, patient = np.unique(patient_id[known], return_inverse=True)
     rng = np.random.default_rng(settings["seed"])
-    return bootstrap_macro(np.stack(scores), labels, patient, settings["replicates"], rng)
+    stacked = np.stack(scores)[:, known]
+    return bootstrap_macro(stacked, labels[known], patient, settings["replicates"], rng)
 
 
 def _row(
@@ -85,8 +93,11 @@ def _row(
 ) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     low, high, se = np.nan, np.nan, np.nan
+    alpha = 1 - evaluation["confidence"]
+    closed = macro_influence(table.probabilities, table.labels, table.patient_id, columns)
+    error = float(np.sqrt((closed.values**2).sum()))
+    delong = delong_interval(closed.estimate, error, alpha)
     if len(known) > 1:
-        alpha = 1 - evaluation["confidence"]
         low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
         se = float(known.std(ddof=1))
     return {
@@ -96,6 +107,8 @@ def _row(
         "low": low,
         "high": high,
         "se": se,
+        "delong_low": delong[0],
+        "delong_high": delong[1],
         "replicates": len(values),
         "n_undefined": len(values) - len(known),
         "n_studies": len(table.study_id),

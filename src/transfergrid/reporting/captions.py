@@ -36,7 +36,7 @@ def _seeds(data: FigureData) -> str:
 
 
 def _interval(data: FigureData) -> str:
-    return f"{level(data.confidence)} interval from sampling patients (cluster-robust DeLong)"
+    return f"{level(data.confidence)} interval from sampling patients (cluster-robust)"
 
 
 def auroc(data: FigureData) -> str:

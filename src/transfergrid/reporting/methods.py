@@ -258,9 +258,9 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     )
     boot = evaluation["bootstrap"]
     found.append(
-        f"Intervals cover {level(evaluation['confidence'])}: DeLong's, clustered by patient; on "
-        "the logit scale where they would leave 0 to 1 and, with Student's t, where a class has "
-        "fewer than 30 patients. "
+        f"Intervals are for {level(evaluation['confidence'])}: score intervals with DeLong's "
+        "variance, clustered by patient, and with Newcombe's model of it as far as a class has too "
+        "few patients to show one. "
         f"Beside them stand percentile intervals from {count(boot['replicates'])} bootstrap "
         f"samples of patients (seed {boot['seed']})."
     )
@@ -279,7 +279,8 @@ def comparisons(study: Mapping[str, Any], correlations: pd.DataFrame | None = No
         found.append(
             "Contrasts are paired: the same test patients and seeds in both arms. Their variance "
             "adds what the choice of patients does, by influence values, and what the seed does "
-            "beyond that, by the spread between runs; degrees of freedom by Satterthwaite. "
+            "beyond that, by the spread between runs; degrees of freedom are Welch's and "
+            "Satterthwaite's. "
             "p-values are adjusted by Holm's method within a question; intervals are not adjusted."
         )
     if any(question.get("margin") for question in study["questions"]):

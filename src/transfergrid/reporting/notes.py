@@ -158,6 +158,8 @@ def _few(cells: pd.DataFrame) -> Note | None:
     words = {
         "few_positives": "fewer than 30 patients with positives",
         "few_negatives": "fewer than 30 patients with negatives",
+        "scarce_positives": "fewer than 5 patients with positives: intervals rest on a model",
+        "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
         "single_class": "a single class in the test split, so no AUROC",
         "no_variance": "scores without variance between patients",
     }

@@ -66,11 +66,11 @@ class Contrast:
         n_cells: Pairs of cells (without their seeds) that the difference averages over.
         n_seeds: Seeds that both arms share.
         n_studies: Studies with a known label.
-        n_patients: Their patients.
+        n_patients: Their patients; one without a known label does not count.
         estimate: Mean difference of the metric.
         se_patient: Standard error from the sampling of patients, seeds as they are.
         se_seed: Standard error from the seeds, net of patients' noise; NaN with one seed.
-        df: Degrees of freedom of the t distribution.
+        df: Degrees of freedom of the t distribution, of patients' classes and of arms' seeds.
         low: Lower bound of the two-sided interval, not adjusted for multiplicity.
         high: Upper bound.
         p_difference: p-value of no difference.
@@ -181,10 +181,12 @@ def contrast_of_influences(
         )
     estimates_a, values_a = _arm([a for a, _ in usable], seeds)
     estimates_b, values_b = _arm([b for _, b in usable], seeds)
-    result = difference(estimates_a, estimates_b, values_a, values_b)
+    groups = runs[0].groups
+    result = difference(estimates_a, estimates_b, values_a, values_b, groups)
     row = _contrast(result, names, alpha, margin, effect)
     row = replace(row, n_cells=len(usable), n_seeds=len(seeds), seeds=tuple(seeds))
-    return replace(row, n_studies=n_studies, n_patients=len(runs[0].patients)), skipped
+    n_patients = len(runs[0].patients) if groups is None else int((groups >= 0).sum())
+    return replace(row, n_studies=n_studies, n_patients=n_patients), skipped
 
 
 def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]:

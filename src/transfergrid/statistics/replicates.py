@@ -24,7 +24,7 @@ def patient_replicates(
     """Return replicates of each run's estimate under draws of patients with replacement.
 
     Args:
-        runs: Influence values on the same patients.
+        runs: Influence values on the same patients; those who contribute nothing are not drawn.
         replicates: Number of draws B.
         seed: The draws follow from it and the number of patients alone.
 
@@ -32,6 +32,8 @@ def patient_replicates(
         (runs, B) float64.
     """
     values = np.stack([run.values for run in runs])
+    if runs[0].groups is not None:
+        values = values[:, runs[0].groups >= 0]
     estimates = np.array([run.estimate for run in runs])
     patients = values.shape[1]
     rng = np.random.default_rng(seeded("patients", seed))

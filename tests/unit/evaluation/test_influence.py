@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 from unit.evaluation.proc import golden
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.influence import (
+    degrees_of_freedom,
     delong_covariance,
     influence_values,
     macro_influence,
     placements,
+    rarest_class,
     sum_by_patient,
 )
 
@@ -152,6 +155,43 @@ def test_patients_are_summed_and_sorted() -> None:
     part = macro_influence(np.arange(4.0)[:, None], [[0], [1], [0], [1]], list("dbca"), [0])
     assert part.patients.tolist() == list("abcd")
     assert part.estimate == 0.75
+
+
+def test_degrees_of_freedom_are_welchs_over_the_classes() -> None:
+    rng = np.random.default_rng(9)
+    labels = np.repeat([1.0, 0.0], [8, 90])
+    scores = labels + rng.normal(size=98)
+    part = macro_influence(scores[:, None], labels[:, None], np.arange(98), [0])
+    # Welch's of a difference of means, here of the placements of the two classes.
+    v10, v01 = placements(scores[None], labels)
+    expected = stats.ttest_ind(v10[0], v01[0], equal_var=False).df
+    assert degrees_of_freedom(part.values, part.groups) == pytest.approx(expected, rel=1e-12)
+    assert expected < 9.5
+    assert degrees_of_freedom(part.values) == pytest.approx(97)
+
+
+def test_patients_are_grouped_by_their_rarest_class() -> None:
+    # Patients: 0 and 1 are the only positives of the second task; 5 has no label at all.
+    labels = [[1, 1], [0, 1], [1, 0], [0, 0], [0, np.nan], [np.nan, np.nan], [0, 0], [1, 0]]
+    assert rarest_class(labels, range(8), 8).tolist() == [2, 2, 0, 1, 1, -1, 1, 0]
+    # With both classes of one task, the rarer counts.
+    assert rarest_class([[1], [0], [0], [0]], [0, 0, 1, 2], 3).tolist() == [0, 1, 1]
+    values = np.array([3.0, 1.0, 0.0, 0.5, 0.5, 9.0, 0.1, 0.2])
+    groups = rarest_class(labels, range(8), 8)
+    shares = np.array([0.04, 0.25 + 0.25 + 0.01, 10.0])
+    expected = shares.sum() ** 2 / (shares**2 / [1, 2, 1]).sum()
+    assert degrees_of_freedom(values, groups) == pytest.approx(expected)
+    assert np.isnan(degrees_of_freedom(np.zeros(8), groups))
+
+
+def test_tasks_of_other_patients_add_their_degrees_of_freedom() -> None:
+    # Two rare tasks with five positives each, not of the same patients; and one task twice.
+    labels = np.zeros((400, 2))
+    labels[:5, 0] = labels[5:10, 1] = 1
+    values = np.where(np.arange(400) < 10, np.tile([1.0, -1.0], 200), 0.0)
+    apart = degrees_of_freedom(values, rarest_class(labels, range(400), 400))
+    same = degrees_of_freedom(values[5:], rarest_class(labels[5:, [1, 1]], range(395), 395))
+    assert (apart, same) == pytest.approx((8, 4))
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [np.nan] * 4])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
+from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.reporting import cell_rows, tables
 from transfergrid.reporting.bootstrap_rows import bootstrap_rows
 from transfergrid.reporting.table_files import read_table, write_table
@@ -171,6 +173,27 @@ def test_a_bootstrap_row_does_not_depend_on_its_company(
     pd.testing.assert_frame_equal(pd.DataFrame(together), pd.DataFrame(alone), check_exact=True)
 
 
+def test_patients_without_a_label_are_not_drawn(tree: fabricate.Tree, tmp_path: Path) -> None:
+    path = min((tree.results / "demo" / "ensemble").glob("*/top3/test.parquet"))
+    table = read_ensemble(path)
+    twice = [
+        np.concatenate([ids, np.char.add(ids[:9], "x")])
+        for ids in (table.study_id, table.patient_id)
+    ]
+    more = replace(
+        table,
+        study_id=twice[0],
+        patient_id=twice[1],
+        probabilities=np.concatenate([table.probabilities, table.probabilities[:9]]),
+        labels=np.concatenate([table.labels, np.full_like(table.labels[:9], np.nan)]),
+    )
+    write_ensemble(tmp_path / "more.parquet", more)
+    work = [("one", path, None), ("one", tmp_path / "more.parquet", None)]
+    rows = [bootstrap_rows([item], tree.study["evaluation"])[0] for item in work]
+    for name in ("low", "high", "se", "delong_low", "delong_high"):
+        assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-12, nan_ok=True)
+
+
 def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.DataFrame) -> None:
     table = tables.bootstrap_table(tree.study, tree.results).set_index("cell")
     primary = cells[cells["selection"] == "top3"].set_index("cell")
@@ -181,8 +204,11 @@ def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.D
     )
     width = table.loc[shared, "high"] - table.loc[shared, "low"]
     closed = primary.loc[shared, "auroc_high"] - primary.loc[shared, "auroc_low"]
-    # Student's t with the few positives of one task makes the closed form the wider one.
+    # The few positives of one task make the closed form the wider one.
     assert (width / closed).between(0.4, 1.3).all()
+    delong = table.loc[shared, "delong_high"] - table.loc[shared, "delong_low"]
+    assert (width / delong).between(0.7, 1.4).all()
+    assert (table["delong_low"] >= 0).sum() == (table["delong_high"] <= 1).sum() == len(shared)
     diverged = table.loc[primary.index[primary["status"] == "diverged"]]
     assert diverged["low"].isna().all()
     assert (diverged["n_undefined"] == diverged["replicates"]).all()

@@ -9,7 +9,12 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from transfergrid.evaluation.influence import Influence, delong_covariance, macro_influence
+from transfergrid.evaluation.influence import (
+    Influence,
+    delong_covariance,
+    macro_influence,
+    placements,
+)
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.contrasts import (
     ONE_SEED,
@@ -86,16 +91,30 @@ def test_one_seed_is_delong_and_says_what_it_takes_as_given() -> None:
     _, covariance = delong_covariance(np.stack([a[0][:, 0], b[0][:, 0]]), labels[:, 0])
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     assert found.se_patient == pytest.approx(np.sqrt(variance), rel=1e-12)
-    assert math.isnan(found.se_seed) and found.df == 159
-    critical = stats.t.ppf(0.975, 159) * np.sqrt(variance)
+    up, down = (placements(np.stack([a[0][:, 0], b[0][:, 0]]), labels[:, 0])[i] for i in (0, 1))
+    df = stats.ttest_ind(up[0] - up[1], down[0] - down[1], equal_var=False).df
+    assert math.isnan(found.se_seed) and found.df == pytest.approx(df, rel=1e-12)
+    critical = stats.t.ppf(0.975, df) * np.sqrt(variance)
     assert (found.low, found.high) == pytest.approx(
         (found.estimate - critical, found.estimate + critical)
     )
-    tails = stats.t(159, scale=np.sqrt(variance)).cdf([-found.estimate, found.estimate])
+    tails = stats.t(df, scale=np.sqrt(variance)).cdf([-found.estimate, found.estimate])
     assert found.p_difference == pytest.approx(2 * tails.min())
     assert math.isnan(found.p_equivalence)
     assert found.conditional_on == f"{ONE_SEED}; one file of weights"
     assert ONE_SEED == "conditional on this seed"
+
+
+def test_only_patients_with_a_label_count() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.repeat([1.0, 0.0, np.nan], [5, 8, 3])[:, None]
+    arms = [{0: rng.normal(size=(16, 1))}, {0: rng.normal(size=(16, 1))}]
+    found, _ = paired_contrast(*arms, labels, np.arange(16), [0], NAMES)
+    arms = [{0: scores[:13]} for (scores,) in (arm.values() for arm in arms)]
+    without, _ = paired_contrast(*arms, labels[:13], np.arange(13), [0], NAMES)
+    assert found is not None and without is not None
+    assert found.n_patients == without.n_patients == 13
+    assert (found.df, found.low) == pytest.approx((without.df, without.low), rel=1e-12)
 
 
 def test_a_group_averages_pairs_within_each_seed() -> None:

@@ -42,6 +42,15 @@ def test_draws_do_not_depend_on_what_else_is_drawn() -> None:
     assert not np.array_equal(patient_replicates(runs, 250, 5), together)
 
 
+def test_patients_without_a_label_are_not_drawn() -> None:
+    scores, labels, _ = films()
+    more = np.concatenate([labels, np.full((60, 2), np.nan)])
+    whole = macro_influence(np.concatenate([scores[0], scores[0][:60]]), more, range(460), [0, 1])
+    alone = macro_influence(scores[0], labels, range(400), [0, 1])
+    drawn = [patient_replicates([run], 50, 3) for run in (whole, alone)]
+    np.testing.assert_allclose(*drawn, rtol=1e-12)
+
+
 def test_two_levels_add_the_seeds() -> None:
     rng = np.random.default_rng(0)
     patients = 0.01 * rng.normal(size=20_000)
