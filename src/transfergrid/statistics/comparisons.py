@@ -11,16 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.runtime.progress import progress
+from transfergrid.statistics.conditions import Arm, conditions
 from transfergrid.statistics.contrasts import Contrast, Names, Runs, contrast_of_influences
 from transfergrid.statistics.places import AXES, Place, words
 from transfergrid.statistics.reader import Reader
 
-RELEASED = "one released weight file"
-UNKNOWN_PATIENTS = "patients unknown: every image counted as a patient"
-
 Cell = Mapping[str, Any]
-Arm = Mapping[int, Cell]
-"""One cell without its seed: seed -> cell."""
 Pair = tuple[Arm, Arm]
 Replicates = NDArray[np.float64]
 
@@ -171,7 +167,7 @@ def _one(
         dataset=cells[0]["dataset"],
         a=f"{mark}{value}",
         b=f"{mark}{question['baseline']}",
-        conditional_on=_conditions(cells, reader),
+        conditional_on=conditions([arm for pair in pairs for arm in pair], reader),
     )
     return contrast_of_influences(
         [(runs(a, reader), runs(b, reader)) for a, b in pairs],
@@ -186,13 +182,3 @@ def _one(
 def runs(arm: Arm, reader: Reader, selection: str | None = None) -> Runs:
     """Return an arm's influence values by seed, by default under the primary selection."""
     return {seed: reader.influence(cell["cell"], selection)[0] for seed, cell in arm.items()}
-
-
-def _conditions(cells: Sequence[Cell], reader: Reader) -> tuple[str, ...]:
-    """Say what the interval cannot speak of."""
-    found = []
-    if any(reader.spec(cell["cell"])["weights"]["id"] for cell in cells):
-        found.append(RELEASED)
-    if any(reader.card(cell["cell"])["patients"] == "unknown" for cell in cells):
-        found.append(UNKNOWN_PATIENTS)
-    return tuple(found)

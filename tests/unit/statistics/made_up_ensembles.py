@@ -60,9 +60,7 @@ def write_cell(
     folder = results / "cells" / name
     write_json(folder / "card.json", {"score_tasks": list(score_tasks), "patients": patients})
     weights = {"id": "w" if place["pretraining"] == "imagenet" else None}
-    write_json(folder / "spec.json", {"weights": weights})
-    files = {file: sha256_file(folder / file) for file in ("card.json", "spec.json")}
-    write_sealed(folder / "train.json", {"files": files})
+    write_spec(folder, {"weights": weights})
     return {
         "cell": name,
         "role": "target",
@@ -72,6 +70,14 @@ def write_cell(
         "protocol": "p",
         **place,
     }
+
+
+def write_spec(folder: Path, spec: dict[str, Any]) -> None:
+    """Write a cell's specification, and a receipt of what is in its folder."""
+    write_json(folder / "spec.json", spec)
+    files = {path.name: sha256_file(path) for path in folder.glob("*.json")}
+    files.pop("train.json", None)
+    write_sealed(folder / "train.json", {"files": files})
 
 
 def questions() -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from unit.statistics.made_up_ensembles import (
 
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
 from transfergrid.planning.claims import chosen_claims
-from transfergrid.statistics.comparisons import UNKNOWN_PATIENTS
+from transfergrid.statistics.conditions import UNKNOWN_PATIENTS
 from transfergrid.statistics.questions import answer
 
 
