@@ -117,7 +117,7 @@ def _related(
 def study_family(study: Mapping[str, Any], architecture: str) -> str:
     """Return the family of a network; one without a family is a family of its own."""
     families = {cell["architecture"]: cell.get("family") for cell in study["cells"]}
-    return families[architecture] or architecture
+    return families.get(architecture) or architecture
 
 
 def boosts_of(
