@@ -98,6 +98,8 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
     family, timm, *_ = architectures[point["architecture"]]
     shapes = point["pretraining"] == "shapes"
     axes = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
+    recipe = {"optimizer": "adam", "learning_rate": 0.001, "epochs": 4, "batch_size": 32}
+    tuning = tuning_of(point)
     return {
         "format": 1,
         "cell": {axis: point[axis] for axis in axes},
@@ -115,9 +117,9 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
             "source_cell": "shapes-x" if shapes else None,
             "sha256": None,
         },
-        "recipe": {"optimizer": "adam", "learning_rate": 0.001, "epochs": 4, "batch_size": 32},
+        "recipe": {**recipe, "tune": {"seed": 0} if tuning else None},
         "seed": point["seed"],
-        **({"tuning": tuning} if (tuning := tuning_of(point)) else {}),
+        **({"tuning": tuning} if tuning else {}),
         "code": {"prepare": "0" * 64, "weights": "1" * 64, "train": "2" * 64},
     }
 
