@@ -81,6 +81,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
         items += _shared_items(kind, results / kind, pattern, ids, locked)
     for study in plan.studies.values():
         items += _ensemble_items(study, results, locked)
+    items += _origin_items(results, ids, locked)
     items += _note_items(results, ids | locked | set(plan.notes))
     gone = {path for item in items for path in item.paths}
     return items + list(_leftovers(results, gone, locked))
@@ -227,6 +228,18 @@ def _logs_of(cell: str, room: Path) -> list[Path]:
         for name in names
         if re.fullmatch(rf"{re.escape(cell)}\.({SELECTION})\.log", name)
     ]
+
+
+def _origin_items(results: Path, needed: set[str], locked: set[str]) -> Iterator[Item]:
+    """Yield records of images whose data set no cell has; with a cell they outlast the cache."""
+    room = results / "origins"
+    if room.is_symlink() or not room.is_dir():
+        return
+    for path in sorted(room.iterdir()):
+        known = path.suffix == ".parquet" and re.fullmatch(DATASET_ID, path.stem)
+        if known and path.stem not in needed:
+            reason = _LOCKED if path.stem in locked else ""
+            yield Item("origin", path.stem, (path,), in_use=reason)
 
 
 def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from transfergrid.commands.checks_images import check_origin
 from transfergrid.commands.checks_machine import check_gpus, check_machine, check_torch
 from transfergrid.commands.checks_results import (
     check_disk,
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images to open of each data set that is not prepared (default: 20)",
     )
 
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="read every byte at rest and compare it with what was recorded of it",
+    )
+
 
 def _count(text: str) -> int:
     if not text.isdecimal():
@@ -61,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     findings = []
     with in_directory(arguments.directory):
         for path in study_files([], settings):
-            if not path.is_file():
+            if not path.exists():
                 raise UserError(
                     f"study {path.absolute()} does not exist; name a study's YAML file, or work in "
                     "a folder with a config.yaml."
@@ -80,6 +87,9 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
         yield from _guarded(
             f"data {dataset.name}",
             partial(check_data, dataset, arguments.images, RESULTS, studies.images),
+        )
+        yield from _guarded(
+            f"data {dataset.name}", partial(check_origin, dataset, RESULTS, arguments.verify)
         )
     probe = ask(timm_names(studies.plan, RESULTS))
     if studies.plan is not None:

@@ -17,7 +17,7 @@ from transfergrid.planning.plan import CELL, Plan
 from transfergrid.planning.stamps import stamps_in
 from transfergrid.runtime.errors import UserError
 
-_ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
+_ROOMS = ("cells", "cache", "weights", "tuning", "stamps", "origins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +25,7 @@ from transfergrid.data.images import CHANNELS, RULES, Decoded, ImageFiles, decod
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.numbers import Pixels
+from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import LABEL, SPLITS, Card
 from transfergrid.data.survey import Survey
 from transfergrid.runtime.atomic import replacing_directory, write_json
@@ -76,8 +77,16 @@ class _Block:
         return len(self.pixels)
 
 
+def _publish_all(_: Origin) -> None:
+    pass
+
+
 def build_cache(
-    declaration: Mapping[str, Any], root: Path | None, destination: Path, workers: int
+    declaration: Mapping[str, Any],
+    root: Path | None,
+    destination: Path,
+    workers: int,
+    admit: Callable[[Origin], None] = _publish_all,
 ) -> dict[str, Any]:
     """Read, check, decode and write a declared data set; all of it or nothing.
 
@@ -89,6 +98,7 @@ def build_cache(
         destination: Folder to make or replace: one .npy a split, index.parquet, card.json and
             receipt.json (the SHA-256 of each of the others).
         workers: Threads that decode; Pillow works without the interpreter's lock.
+        admit: Is told what the cache was made from, before it is published; may refuse it.
 
     Returns:
         The content of card.json.
@@ -107,11 +117,13 @@ def build_cache(
     choice(declaration, "aggregate", ("max", "mean"))
     allowed = choice(declaration, "duplicates", ("refuse", "allow")) == "allow"
     destination.parent.mkdir(parents=True, exist_ok=True)
+    drawn: Path | None = None
     with ExitStack() as stack:
         if declaration.get("kind") == "phantom":
+            # Drawn to be read once: what is kept of them is the cache.
             scratch = tempfile.TemporaryDirectory(prefix=".tmp-scratch-", dir=destination.parent)
-            root = Path(stack.enter_context(scratch))
-        manifest = read_manifest(declaration, root)
+            drawn = Path(stack.enter_context(scratch))
+        manifest = read_manifest(declaration, drawn or root)
         _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]
         _check_files(manifest.source, name, workers)
@@ -124,11 +136,14 @@ def build_cache(
             content = {
                 split: content[split] | {"pixels": files[f"{split}.npy"]} for split in SPLITS
             }
-            sha256 = sha256_text(canonical_json({"tasks": manifest.tasks, "splits": content}))
-            card = _card(manifest, form, declaration, name, sha256)
+            whole = {"tasks": list(manifest.tasks), "splits": content}
+            stays = None if drawn else root
+            origin = origin_of(manifest.source, survey.digests, stays, whole)
+            card = _card(manifest, form, declaration, name, origin)
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
             write_json(folder / "receipt.json", {"files": files})
+            admit(origin)
     for sentence in seen:
         print(f"warning: data set {name}: {sentence}", file=sys.stderr)
     return card
@@ -310,7 +325,7 @@ def _counts(rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
 
 
 def _card(
-    manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, sha256: str
+    manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, origin: Origin
 ) -> dict[str, Any]:
     table, kind = manifest.table, str(declaration["kind"])
     card = Card(
@@ -327,9 +342,10 @@ def _card(
         synthetic=kind == "phantom",
         aggregate=choice(declaration, "aggregate", ("max", "mean")),
         splits={s: _counts(table.loc[table["split"] == s], manifest.tasks) for s in SPLITS},
-        content_sha256=sha256,
+        content_sha256=origin.content_sha256,
         notes=manifest.notes,
     )
     values = asdict(card)
     values |= {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}
-    return values | {key: declaration[key] for key in _SAID if key in declaration}
+    values |= {key: declaration[key] for key in _SAID if key in declaration}
+    return values | {"decoders": origin.decoders}

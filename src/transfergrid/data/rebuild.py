@@ -16,14 +16,22 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
     """Build the cache that a location note describes.
 
     Raises:
-        UserError: Label tables edited since planning, or bad images; nothing is written then.
+        UserError: Label tables edited since planning, bad images, or images other than those that
+            earlier cells were trained on; nothing is written then.
     """
     # Most jobs find their cache and are spared the decoders' imports.
+    from transfergrid.data.admission import admit
     from transfergrid.data.cache import build_cache
 
     check_dataset(note)
     root = Path(note["root"]) if note["root"] else None
-    build_cache(dict(note["declaration"]), root, cache_directory(note["id"], results), workers)
+    build_cache(
+        dict(note["declaration"]),
+        root,
+        cache_directory(note["id"], results),
+        workers,
+        lambda origin: admit(note["id"], origin, results),
+    )
 
 
 def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:

@@ -88,6 +88,15 @@ class Survey:
         self._digests += image.sha256
         self._look(index, image.look)
 
+    @property
+    def digests(self) -> dict[int, bytes]:
+        """SHA-256 of each image by its place in the manifest."""
+        digests = bytes(self._digests)
+        return {
+            place: digests[row * _DIGEST : (row + 1) * _DIGEST]
+            for row, place in enumerate(self._places)
+        }
+
     def _look(self, index: int, look: Look) -> None:
         for trait in look.traits:
             self._traits[trait].add(index)

@@ -23,6 +23,11 @@ def cache_directory(dataset_id: str, results: Path = RESULTS) -> Path:
     return results / "cache" / dataset_id
 
 
+def origin_file(dataset_id: str, results: Path = RESULTS) -> Path:
+    """Return the record of what the images of a data set's cache were read from."""
+    return results / "origins" / f"{dataset_id}.parquet"
+
+
 def weights_directory(weights_id: str, results: Path = RESULTS) -> Path:
     """Return the folder of prepared initial weights."""
     return results / "weights" / weights_id

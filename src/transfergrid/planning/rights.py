@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transfergrid.runtime.errors import listed
 
-ROOMS = ("cells", "cache", "weights", "tuning", "stamps")
+ROOMS = ("cells", "cache", "weights", "tuning", "stamps", "origins")
 """Folders of results that all studies share."""
 
 

@@ -52,6 +52,7 @@ def notes(
     tables: Mapping[str, pd.DataFrame],
     cards: Mapping[str, Mapping[str, Any]],
     snapshot: Snapshot | None = None,
+    contents: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[Note]:
     """Return the banners of a study, gravest first.
 
@@ -60,10 +61,12 @@ def notes(
         tables: The study's tables.
         cards: Per dataset its card.json.
         snapshot: Given where the study is not finished.
+        contents: Per dataset how many cells were trained on each content of it.
     """
     cells = tables["cells"]
     targets = {name: card for name, card in cards.items() if name in set(cells["dataset"])}
     found = [
+        _mixed(contents or {}),
         _phantom(targets),
         _slice(study.get("slice")),
         _unfinished(cells, snapshot),
@@ -79,6 +82,25 @@ def _own(card: Mapping[str, Any]) -> list[str]:
     # Unknown patients and drawn images have warnings of their own.
     warned = ("Patients are unknown", "The images are drawn")
     return [str(text) for text in card.get("notes", []) if not str(text).startswith(warned)]
+
+
+def _mixed(contents: Mapping[str, Mapping[str, int]]) -> Note | None:
+    """Say where cells that are compared were trained on different images."""
+    mixed = {name: found for name, found in contents.items() if len(found) > 1}
+    if not mixed:
+        return None
+    told = [
+        f"{listing([plural(count, 'cell') for count in found.values()])} of {name} were trained "
+        f"on {len(found)} different contents of it"
+        for name, found in mixed.items()
+    ]
+    return Note(
+        "warning",
+        "Data that changed",
+        f"{'; '.join(told)}: images, labels or their decoding changed in between, so a difference "
+        "between such cells may be one of the data. Remove the cells of all contents but one and "
+        "run the study again.",
+    )
 
 
 def _phantom(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:

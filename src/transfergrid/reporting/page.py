@@ -28,7 +28,7 @@ from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.leaderboard import leaderboard
 from transfergrid.reporting.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.rates import rates
-from transfergrid.reporting.records import CellRecord, read_cards, read_record
+from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
 from transfergrid.reporting.table_files import TABLES, csv_text, read_table
 from transfergrid.runtime.environment import environment_record
 
@@ -44,6 +44,7 @@ class ReportInput:
             protocol, and ``resolved``, the whole configuration.
         tables: Those that every study has, as read from their CSV, and cams where it has maps.
         cards: Per dataset name its card.json, where known.
+        contents: Per dataset name how many cells were trained on each content of it.
         records: Per cell what lies in its folder, where known.
         figures: SVG text by the figure's name.
         environment: The record of what made the page.
@@ -60,6 +61,7 @@ class ReportInput:
     environment: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     snapshot: notes.Snapshot | None = None
+    contents: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     maps: Mapping[str, tuple[MapTile, ...]] = field(default_factory=dict)
 
     @property
@@ -108,6 +110,7 @@ def read_report(
             for name in (*TABLES, *["cams"] * maps)
         },
         cards=read_cards(study, results),
+        contents=read_contents(study, results),
         records={name: read_record(name, results) for name in names},
         figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
         environment=environment_record(_behind(study)),
@@ -171,7 +174,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "primary": report.primary,
         "level": words.level(data.confidence),
         "summary": [*notes.summary(cells), *costs.totals(spent)],
-        "notes": notes.notes(study, tables, report.cards, report.snapshot),
+        "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
         "questions": answers.questions(

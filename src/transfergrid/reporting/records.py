@@ -160,3 +160,22 @@ def read_cards(study: Mapping[str, Any], results: Path) -> dict[str, dict[str, A
             if card is not None:
                 cards[entry["dataset"]] = card
     return cards
+
+
+def read_contents(study: Mapping[str, Any], results: Path) -> dict[str, dict[str, int]]:
+    """Return for each dataset how many cells were trained on each content of it.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+
+    Returns:
+        By dataset, by content_sha256 in the order of the cells.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for entry in study["cells"]:
+        card = json_if_there(cell_directory(entry["cell"], results) / "card.json")
+        if card is not None:
+            contents = found.setdefault(entry["dataset"], {})
+            contents[card["content_sha256"]] = contents.get(card["content_sha256"], 0) + 1
+    return found

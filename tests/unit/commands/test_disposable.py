@@ -274,6 +274,20 @@ def test_weights_of_trials_can_go_and_hold_none_back(old: Plan) -> None:
     assert cell(old, "source") in free(finished_checkpoints(old), "checkpoints")
 
 
+def test_the_record_of_images_goes_with_the_last_cell_of_them(old: Plan, new: Plan) -> None:
+    ids = {cell.dataset_id for cell in old.cells.values()}
+    for name in (*ids, "mine"):
+        path = RESULTS / "origins" / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    assert free(unnamed(old), "origin") == set()
+    shutil.rmtree(RESULTS / "cache")  # the record outlasts it
+    assert free(unnamed(old), "origin") == set()
+    gone = ids - {cell.dataset_id for cell in new.cells.values()}
+    assert free(unnamed(new), "origin") == gone
+    assert len(gone) == 1
+
+
 def test_removing_twice_is_no_error(old: Plan) -> None:
     item = finished_checkpoints(old)[0]
     assert remove(item) == "" and remove(item) == ""

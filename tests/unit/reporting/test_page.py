@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
@@ -16,6 +17,8 @@ from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import ReportInput, anchor, read_report, render
+from transfergrid.reporting.records import read_contents
+from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
 
 EVIL = "<script>alert('x')</script>"
@@ -281,6 +284,24 @@ def test_a_slice_says_what_it_leaves_out(report: ReportInput, page: Page) -> Non
         "`only` asked for. Left out: architectures vgg16; seeds 2 and 3. Without them there is no "
         "answer to: size."
     ) in words
+
+
+def test_data_that_changed_between_cells_are_told_of(report: ReportInput, page: Page) -> None:
+    assert "Data that changed" not in page.words
+    words = Page(render(replace(report, contents={"phantom": {"a": 20, "b": 4}}))).words
+    assert (
+        "Data that changed. 20 cells and 4 cells of phantom were trained on 2 different contents "
+        "of it: images, labels or their decoding changed in between"
+    ) in words
+    alike = Page(render(replace(report, contents={"phantom": {"a": 24}}))).words
+    assert "Data that changed" not in alike
+
+
+def test_contents_are_those_that_the_cells_were_trained_on(tmp_path: Path) -> None:
+    study = {"cells": [{"cell": name, "dataset": "films"} for name in ("x", "y", "z", "none")]}
+    for name, content in (("x", "a"), ("y", "b"), ("z", "a")):
+        write_json(tmp_path / "cells" / name / "card.json", {"content_sha256": content})
+    assert read_contents(study, tmp_path) == {"films": {"a": 2, "b": 1}}
 
 
 def test_a_study_without_questions_sources_or_failures(report: ReportInput) -> None:

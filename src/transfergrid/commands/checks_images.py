@@ -1,0 +1,105 @@
+"""Whether the images are still those that a cache, and the cells trained on it, were made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from transfergrid.commands.findings import Finding
+from transfergrid.planning.paths import cache_directory, origin_file
+from transfergrid.planning.sources import Dataset
+from transfergrid.runtime.errors import listed
+from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.progress import progress
+
+MOST_HASHED = 200
+"""Files with another time, and no other trace of a change, that are hashed without being asked."""
+_AT_ONCE = 256
+_WORKERS = 8
+_SHOWN = 5
+
+_T = TypeVar("_T")
+
+
+def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Finding]:
+    """Compare a data set's files with the record of what its cache was made from.
+
+    Sizes and times are compared; a file that has another time is hashed, if these are few.
+
+    Args:
+        dataset: The data set.
+        results: The folder of results.
+        verify: Whether to hash every file.
+    """
+    if not origin_file(dataset.id, results).is_file() or dataset.root is None:
+        return
+    from transfergrid.data.admission import cell_contents, read_origin, suspects
+
+    what = f"data {dataset.name}"
+    origin = read_origin(origin_file(dataset.id, results))
+    if origin is None:
+        told = f"the record {origin_file(dataset.id, results)} cannot be read whole."
+        yield Finding("warning", what, told, "remove it; the next preparation writes it anew")
+        return
+    if origin.base is None:
+        return
+    folder = Path(os.path.normpath(dataset.root / origin.base))
+    paths = [folder / name for name in origin.names]
+    states = _each(_state, paths, f"comparing {dataset.name}")
+    changed, touched = suspects(origin, [s[0] for s in states], [s[1] for s in states])
+    doubtful = range(len(paths)) if verify else touched if len(touched) <= MOST_HASHED else []
+    rows = sorted(set(doubtful) - set(changed))
+    hashes = _each(_digest, [paths[row] for row in rows], f"hashing {dataset.name}")
+    pairs = zip(rows, hashes, strict=True)
+    changed = sorted([*changed, *(row for row, found in pairs if found != origin.digests[row])])
+    if changed:
+        names = listed([origin.names[row] for row in changed], _SHOWN)
+        told = f"{len(changed)} of {len(paths)} images are not what they were when read: {names}"
+        cached = (cache_directory(dataset.id, results) / "card.json").is_file()
+        yield _changed(what, told, cached, bool(cell_contents(dataset.id, results)))
+    elif touched and not rows:
+        told = f"{len(touched)} images were written since they were read, and are as large as then."
+        mend = "a copy does that too; transfergrid doctor --verify reads them all and tells"
+        yield Finding("warning", what, told, mend)
+    else:
+        how = "SHA-256" if verify else "size"
+        yield Finding("ok", what, f"{len(paths)} images have the {how} that they were read with.")
+
+
+def _changed(what: str, told: str, cached: bool, trained: bool) -> Finding:
+    if cached:
+        told += "; the prepared images are used as they are."
+        mend = "restore the files, or give what they are now another name in the study"
+        return Finding("warning", what, told, mend)
+    if trained:
+        told += "; cells were trained on the old ones, so the new ones will be refused."
+        mend = "restore the files, or give what they are now another name in the study"
+        return Finding("error", what, told, mend)
+    return Finding("ok", what, f"{told}; no cell was trained on the old ones.")
+
+
+def _each(look: Callable[[Path], _T], paths: Sequence[Path], label: str) -> list[_T]:
+    """Look at files several at a time, with a line of progress."""
+    blocks = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
+    with ThreadPoolExecutor(_WORKERS) as executor:
+        found = executor.map(lambda block: [look(path) for path in block], blocks)
+        return [one for block in progress(found, len(paths), label, size=len) for one in block]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return a file's bytes, -1 if it is gone, and its time."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        return bytes.fromhex(sha256_file(path))
+    except OSError:
+        return b""

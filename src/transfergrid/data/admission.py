@@ -1,0 +1,196 @@
+"""Whether a new cache may stand where earlier cells were trained on an older one of its id.
+
+A data set's id covers its label tables and its reader, not its images. So the record of what every
+image was read from is kept beside the cells, and a cache of other content is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transfergrid.data.origin import Origin
+from transfergrid.data.store import SPLITS
+from transfergrid.planning.paths import origin_file
+from transfergrid.runtime.atomic import replacing
+from transfergrid.runtime.errors import UserError, listed
+
+_SHOWN = 5
+
+
+def admit(dataset_id: str, origin: Origin, results: Path) -> None:
+    """Keep the record of a cache that is about to be published, or refuse the cache.
+
+    Raises:
+        UserError: Cells were trained on another content of this data set.
+    """
+    others = cells_of_other_content(dataset_id, origin.content_sha256, results)
+    path = origin_file(dataset_id, results)
+    if others:
+        raise UserError(_refusal(dataset_id, others, read_origin(path), origin, path))
+    write_origin(origin, path)
+
+
+def cells_of_other_content(dataset_id: str, content_sha256: str, results: Path) -> list[str]:
+    """Return the cells that were trained, or begun, on another content of a data set."""
+    contents = cell_contents(dataset_id, results)
+    return sorted(cell for cell, content in contents.items() if content != content_sha256)
+
+
+def cell_contents(dataset_id: str, results: Path) -> dict[str, str]:
+    """Return content_sha256 of the data that each cell of a data set was trained on."""
+    folder = results / "cells"
+    prefix = f"{dataset_id.rpartition('-')[0]}-"
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.name.startswith(prefix):
+            continue
+        try:
+            card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+            spec = json.loads((path / "spec.json").read_text(encoding="utf-8"))
+            if spec["dataset"]["id"] == dataset_id:
+                found[path.name] = str(card["content_sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # not begun, or removed at this moment
+    return found
+
+
+def write_origin(origin: Origin, path: Path) -> None:
+    """Write the record as Parquet: a row an image, the rest in the file's metadata."""
+    rest = {"base": origin.base, "content": origin.content, "decoders": origin.decoders}
+    table = pa.table(
+        {
+            "image": pa.array(origin.names, pa.string()),
+            "sha256": pa.array(origin.digests, pa.binary(32)),
+            "bytes": pa.array(origin.sizes),
+            "mtime_ns": pa.array(origin.times),
+        }
+    )
+    metadata = {"origin": json.dumps(rest, sort_keys=True)}
+    with replacing(path) as temporary:
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            temporary,
+            compression="zstd",
+            write_page_checksum=True,
+        )
+
+
+def read_origin(path: Path) -> Origin | None:
+    """Return a record, or None where there is none that can be read whole."""
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        rest = json.loads(table.schema.metadata[b"origin"])
+        return Origin(
+            base=rest["base"],
+            names=table.column("image").to_pylist(),
+            digests=table.column("sha256").to_pylist(),
+            sizes=table.column("bytes").to_numpy(),
+            times=table.column("mtime_ns").to_numpy(),
+            content=rest["content"],
+            decoders=rest["decoders"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two records of one data set differ.
+
+    Attributes:
+        changed: Names of images that both have, with other bytes.
+        added: Names that only the newer one has.
+        removed: Names that only the older one has.
+        relabelled: Splits whose ids or labels differ.
+        libraries: ``<name> <old> then, <new> now`` of each library with another version.
+    """
+
+    changed: Sequence[str]
+    added: Sequence[str]
+    removed: Sequence[str]
+    relabelled: Sequence[str]
+    libraries: Sequence[str]
+
+    @property
+    def images(self) -> list[str]:
+        """What happened to the images, in words; empty if nothing did."""
+        told = (
+            (self.changed, "changed"),
+            (self.added, "came in addition"),
+            (self.removed, "are gone"),
+        )
+        return [f"{len(names)} {word} ({listed(names, _SHOWN)})" for names, word in told if names]
+
+
+def difference(old: Origin, new: Origin) -> Difference:
+    """Compare what two caches of one data set were made from."""
+    before = dict(zip(old.names, old.digests, strict=True))
+    now = dict(zip(new.names, new.digests, strict=True))
+    return Difference(
+        changed=[name for name in now if name in before and now[name] != before[name]],
+        added=[name for name in now if name not in before],
+        removed=[name for name in before if name not in now],
+        relabelled=[split for split in SPLITS if _people(old, split) != _people(new, split)],
+        libraries=[
+            f"{name} {old.decoders.get(name, 'none')} then, {new.decoders.get(name, 'none')} now"
+            for name in sorted({*old.decoders, *new.decoders})
+            if old.decoders.get(name) != new.decoders.get(name)
+        ],
+    )
+
+
+def _people(origin: Origin, split: str) -> dict[str, str]:
+    parts = origin.content["splits"][split]
+    return {key: parts[key] for key in ("ids", "labels")}
+
+
+def _refusal(
+    dataset_id: str, cells: Sequence[str], old: Origin | None, new: Origin, path: Path
+) -> str:
+    name = dataset_id.rpartition("-")[0]
+    who = f"{len(cells)} cell(s) were trained on other pixels of data set '{name}'"
+    rename = (
+        f"give the changed data another name than '{name}' in the study, or remove the cells of "
+        f"the old ({listed(cells, 2)}) to train them again"
+    )
+    if old is None or old.content_sha256 == new.content_sha256:
+        return (
+            f"{who} than its images give now, and which of them changed is not known, as the "
+            f"record {path} is not theirs; restore the images, or {rename}: nothing was written."
+        )
+    found = difference(old, new)
+    if found.images:
+        return (
+            f"{who} than its images give now: {'; '.join(found.images)}. Restore them, or "
+            f"{rename}: nothing was written."
+        )
+    if found.relabelled:
+        return (
+            f"{who}: its images are the same and its ids or labels in {listed(found.relabelled)} "
+            f"are others; restore the tables, or {rename}: nothing was written."
+        )
+    versions = listed(found.libraries) or "the same libraries, on another kind of machine perhaps"
+    return (
+        f"{who} than the same files give now, because they are decoded otherwise ({versions}); "
+        f"install the versions of then, or {rename}: nothing was written."
+    )
+
+
+def suspects(origin: Origin, sizes: Sequence[int], times: Sequence[int]) -> tuple[list[int], ...]:
+    """Return the rows of files that are gone or of another size, and of those of another time.
+
+    Args:
+        origin: The record.
+        sizes: Bytes of each file now; -1 where it is gone.
+        times: When each was last changed, in nanoseconds.
+    """
+    resized = np.asarray(sizes, np.int64) != origin.sizes
+    touched = ~resized & (np.asarray(times, np.int64) != origin.times)
+    return np.flatnonzero(resized).tolist(), np.flatnonzero(touched).tolist()

@@ -1,0 +1,84 @@
+"""What the images of a cache were read from, and by which libraries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+from PIL import features
+
+from transfergrid.data.images import ImageFiles
+from transfergrid.data.manifest import ImageSource
+from transfergrid.runtime.hashing import canonical_json, sha256_text
+
+_CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a cache was made from; row i of each array belongs to image i of `names`.
+
+    Attributes:
+        base: The images' folder, relative to the data set's root; None where they have no files of
+            their own that stay (drawn images, archives, readers of the user's own).
+        names: Name of each image, a path relative to `base` where that is given.
+        digests: SHA-256 of each image, 32 bytes: of its file, or of its pixels without one.
+        sizes: (N,) int64, bytes of each file; 0 without one.
+        times: (N,) int64, when each file was last changed, in nanoseconds; 0 without one.
+        content: What the card's content_sha256 is the hash of.
+        decoders: Version of each library that decoded.
+    """
+
+    base: str | None
+    names: Sequence[str]
+    digests: Sequence[bytes]
+    sizes: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    content: Mapping[str, Any]
+    decoders: Mapping[str, str]
+
+    @property
+    def content_sha256(self) -> str:
+        """SHA-256 over ids, labels and pixels of every split."""
+        return sha256_text(canonical_json(self.content))
+
+
+def origin_of(
+    source: ImageSource,
+    digests: Mapping[int, bytes],
+    root: Path | None,
+    content: Mapping[str, Any],
+) -> Origin:
+    """Describe what a cache is made from.
+
+    Args:
+        source: The images.
+        digests: SHA-256 of each by its place in the manifest.
+        root: The data set's root; None where its images do not stay.
+        content: See `Origin`.
+    """
+    places = sorted(digests)
+    files = source if isinstance(source, ImageFiles) and root is not None else None
+    states = [os.stat(files.root / files.names[place]) if files else None for place in places]
+    return Origin(
+        base=os.path.relpath(files.root, root) if files and root else None,
+        names=[source.name(place) for place in places],
+        digests=[digests[place] for place in places],
+        sizes=np.array([state.st_size if state else 0 for state in states], np.int64),
+        times=np.array([state.st_mtime_ns if state else 0 for state in states], np.int64),
+        content=content,
+        decoders=decoders(),
+    )
+
+
+def decoders() -> dict[str, str]:
+    """Return the version of each library that an image's pixels may depend on."""
+    versions = {name: features.version(name) for name in _CODECS}
+    known = {name: str(version) for name, version in versions.items() if version}
+    return {"pillow": PIL.__version__, "numpy": np.__version__, **known}
