@@ -138,7 +138,7 @@ def build_cache(
             }
             whole = {"tasks": list(manifest.tasks), "splits": content}
             stays = None if drawn else root
-            origin = origin_of(manifest.source, survey.digests, stays, whole)
+            origin = origin_of(manifest.source, survey.digests, stays, whole, workers)
             card = _card(manifest, form, declaration, name, origin)
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def origin_of(
     digests: Mapping[int, bytes],
     root: Path | None,
     content: Mapping[str, Any],
+    workers: int,
 ) -> Origin:
     """Describe what a cache is made from.
 
@@ -62,10 +64,14 @@ def origin_of(
         digests: SHA-256 of each by its place in the manifest.
         root: The data set's root; None where its images do not stay.
         content: See `Origin`.
+        workers: Threads that ask for the files' sizes and times.
     """
     places = sorted(digests)
     files = source if isinstance(source, ImageFiles) and root is not None else None
-    states = [os.stat(files.root / files.names[place]) if files else None for place in places]
+    states: list[os.stat_result | None] = [None] * len(places)
+    if files:
+        with ThreadPoolExecutor(workers) as executor:
+            states = list(executor.map(lambda i: os.stat(files.root / files.names[i]), places))
     return Origin(
         base=os.path.relpath(files.root, root) if files and root else None,
         names=[source.name(place) for place in places],

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
+from datasets.medmnist.make import make as make_npz
 from PIL import Image
 
 from transfergrid.data import cache as cache_module
@@ -261,3 +262,27 @@ def test_differences_name_what_came_and_went() -> None:
     relabelled = replace(old, content={**old.content, "splits": labels})
     assert difference(old, relabelled).relabelled == ["test"]
     assert difference(old, old).images == []
+
+
+@pytest.mark.parametrize("kind", ["medmnist", "phantom"])
+def test_images_without_files_of_their_own_are_known_by_their_pixels(kind: str) -> None:
+    settings: dict[str, Any] = {**COMMON, "kind": kind}
+    if kind == "medmnist":
+        make_npz(Path("set.npz"), np.random.default_rng(0))
+        settings |= {"root": "set.npz", "task_names": None}
+    else:
+        people = {"patients": 10, "valid_patients": 10, "test_patients": 10}
+        settings |= {"set": "shapes", "seed": 0, "tasks": 14, **people}
+    data = resolve_dataset("films", settings)
+    rebuild_cache(data.location, RESULTS, 2)
+    origin = read_origin(origin_file(data.id, RESULTS))
+    assert origin is not None
+    assert origin.base is None
+    assert set(origin.sizes) == {0}
+    assert len(set(origin.digests)) > 1
+    train_a_cell(data)
+    drop_cache(data)
+    rebuild_cache(data.location, RESULTS, 2)  # the same pixels
+    again = read_origin(origin_file(data.id, RESULTS))
+    assert again is not None
+    assert difference(origin, again).images == []
