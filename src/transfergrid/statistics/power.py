@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+from scipy import integrate, stats
 
 from transfergrid.statistics.components import Difference
 
 TARGET = 0.8
 """The power that a study is asked to have."""
 
-_GRID = (np.arange(400) + 0.5) / 400
+_BEYOND = 1e-12
+"""What is left out of an average over standard errors, on either side."""
+
 _MOST_SEEDS = 2**16
 
 
@@ -26,9 +28,12 @@ def difference_power(se: float, df: float, effect: float, alpha: float = 0.05) -
         effect: The true difference.
         alpha: Level of the test.
     """
-    cut = stats.t.isf(alpha / 2, df) * _relative_errors(df)
-    shift = abs(effect) / se
-    return float(np.mean(stats.norm.sf(cut - shift) + stats.norm.cdf(-cut - shift)))
+    critical, shift = float(stats.t.isf(alpha / 2, df)), abs(effect) / se
+
+    def rejects(s: float) -> float:
+        return _above(critical * s - shift) + _above(critical * s + shift)
+
+    return _expected(rejects, df)
 
 
 def equivalence_power(se: float, df: float, margin: float, alpha: float = 0.05) -> float:
@@ -43,13 +48,36 @@ def equivalence_power(se: float, df: float, margin: float, alpha: float = 0.05) 
         margin: Largest difference that counts as equivalent, > 0.
         alpha: Level of each of the two tests.
     """
-    cut = stats.t.isf(alpha, df) * _relative_errors(df)
-    return float(np.mean(np.maximum(0.0, 2 * stats.norm.cdf(margin / se - cut) - 1)))
+    critical, width = float(stats.t.isf(alpha, df)), margin / se
+
+    def rejects(s: float) -> float:
+        return 1 - 2 * _above(width - critical * s)
+
+    return _expected(rejects, df, width / critical)
 
 
-def _relative_errors(df: float) -> NDArray[np.float64]:
-    """Return equally likely values of the estimated over the true standard error."""
-    return np.sqrt(stats.chi2.ppf(_GRID, df) / df)
+def _above(z: float) -> float:
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def _expected(rejects: Callable[[float], float], df: float, end: float = math.inf) -> float:
+    """Return the expectation of a function of s, the estimated over the true standard error.
+
+    Args:
+        rejects: Function of s in [0, 1].
+        df: df s^2 is chi-square with so many degrees of freedom.
+        end: The function is 0 above.
+    """
+    scale = math.log(2) + df / 2 * math.log(df / 2) - math.lgamma(df / 2)
+
+    def weighted(s: float) -> float:
+        density = scale + (df - 1) * math.log(s) - df * s * s / 2
+        return rejects(s) * math.exp(density)
+
+    low, high = np.sqrt(stats.chi2.ppf([_BEYOND, 1 - _BEYOND], df) / df)
+    if end <= low:
+        return 0.0
+    return float(integrate.quad(weighted, low, min(high, end), epsabs=1e-10, limit=200)[0])
 
 
 def power_of(found: Difference, effect: float, equivalence: bool, alpha: float = 0.05) -> float:

@@ -74,3 +74,14 @@ def percentile_interval(values: ArrayLike, alpha: float) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
     return float(low), float(high)
+
+
+def percentile_p(values: ArrayLike) -> float:
+    """Return the two-sided p-value of no difference from replicates of a difference.
+
+    Davison and Hinkley (1997), Bootstrap Methods and their Application, section 4.2: the estimate
+    counts as one of the replicates, so p is never 0.
+    """
+    drawn = np.asarray(values, dtype=np.float64)
+    beyond = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
+    return min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))

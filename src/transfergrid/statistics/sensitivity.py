@@ -17,12 +17,12 @@ from transfergrid.statistics.correlation import weighted_rank_correlations
 from transfergrid.statistics.kinship import numbered
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
-from transfergrid.statistics.replicates import percentile_interval, two_level
+from transfergrid.statistics.replicates import percentile_interval, percentile_p, two_level
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
 
-_LEAST_FAMILIES = 8
-"""Percentiles of draws of fewer are too narrow, as those of seeds are (docs/statistics.md)."""
+_LEAST = 8
+"""Percentiles of draws of fewer seeds or families are too narrow (docs/statistics.md)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
     rng = np.random.default_rng(seeded("two-level", row.question, row.contrast))
     drawn = two_level(*one.arms(reader), rng)
     low, high = percentile_interval(drawn, alpha)
-    sides = (np.mean(drawn <= 0), np.mean(drawn >= 0))
+    p, how = percentile_p(drawn), f"{len(drawn)} draws of patients (linearised) and seeds"
+    if row.n_seeds < _LEAST:
+        low = high = p = math.nan
+        how += f"; no interval from fewer than {_LEAST} seeds"
     return Sensitivity(
         subject=row.contrast,
         question=row.question,
@@ -101,8 +104,8 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
         se=float(drawn.std(ddof=1)),
         low=low,
         high=high,
-        p=min(1.0, 2 * float(min(sides))),
-        method=f"{len(drawn)} draws of patients (linearised) and seeds, percentiles",
+        p=p,
+        method=f"{how}, percentiles",
     )
 
 
@@ -174,9 +177,9 @@ def _networks(one: Related, alpha: float) -> Sensitivity:
     drawn = weighted_rank_correlations(one.x, one.replicates, times[families])
     low, high = percentile_interval(drawn, alpha)
     how = f"{replicates} draws of {count} families of networks and of patients (linearised)"
-    if count < _LEAST_FAMILIES:
+    if count < _LEAST:
         low = high = math.nan
-        how += f"; no interval from fewer than {_LEAST_FAMILIES} families"
+        how += f"; no interval from fewer than {_LEAST} families"
     return Sensitivity(
         subject=f"{row.x} and {row.y}",
         question=row.question,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 from statsmodels.stats.power import TTestPower
 
 from transfergrid.statistics.components import Difference, difference
@@ -20,20 +21,32 @@ from transfergrid.statistics.power import (
 )
 
 
-@pytest.mark.parametrize(("n", "effect"), [(4, 0.9), (10, 0.5), (40, 0.1), (12, 3.0)])
+@pytest.mark.parametrize(
+    ("n", "effect"), [(2, 1.5), (3, 2.0), (4, 0.9), (10, 0.5), (40, 0.1), (12, 3.0), (50_000, 0.01)]
+)
 def test_power_of_a_difference_is_statsmodels(n: int, effect: float) -> None:
     expected = TTestPower().power(effect, n, 0.05)
-    assert difference_power(1 / math.sqrt(n), n - 1, effect) == pytest.approx(expected, abs=2e-3)
+    assert difference_power(1 / math.sqrt(n), n - 1, effect) == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize(("df", "margin"), [(3.7, 4.0), (12, 3.0), (200, 2.5), (8, 1.0)])
-def test_power_of_equivalence_is_how_often_both_tests_reject(df: float, margin: float) -> None:
-    rng = np.random.default_rng(0)
-    se = np.sqrt(rng.chisquare(df, 200_000) / df)
-    found = rng.normal(size=200_000)
-    cut = stats.t.isf(0.05, df) * se
-    rejected = np.mean((found + margin > cut) & (found - margin < -cut))
-    assert equivalence_power(1.0, df, margin) == pytest.approx(rejected, abs=0.004)
+@pytest.mark.parametrize("df", [1.0, 1.3, 3.7, 12, 200, 40_000])
+@pytest.mark.parametrize("width", [0.3, 1.7, 2.5, 4.0, 30.0])
+def test_powers_are_those_of_the_other_order_of_integration(df: float, width: float) -> None:
+    # Given where the estimate falls, how often is its standard error small enough?
+    def equivalent(y: float) -> float:
+        return 2 * stats.norm.pdf(y) * stats.chi2.cdf(df * ((width - y) / one_sided) ** 2, df)
+
+    def different(y: float) -> float:
+        return stats.norm.pdf(y - width) * stats.chi2.cdf(df * (y / two_sided) ** 2, df)
+
+    one_sided, two_sided = stats.t.isf(0.05, df), stats.t.isf(0.025, df)
+    steps = np.linspace(0, min(width, 9), 40)
+    shown = sum(integrate.quad(equivalent, *ends)[0] for ends in itertools.pairwise(steps))
+    assert equivalence_power(0.5, df, width / 2) == pytest.approx(shown, abs=1e-8)
+    steps = np.append(np.linspace(width - 9, width + 9, 60), 0.0)
+    steps.sort()
+    found = sum(integrate.quad(different, *ends)[0] for ends in itertools.pairwise(steps))
+    assert difference_power(0.5, df, -width / 2) == pytest.approx(found, abs=1e-8)
 
 
 def _measured(seeds: int, spread: float, patients: float = 0.001) -> Difference:

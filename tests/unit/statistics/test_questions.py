@@ -12,6 +12,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 from unit.statistics.made_up_ensembles import (
     ARCHITECTURES,
+    SCORED,
     STUDIES,
     TASKS,
     build,
@@ -185,6 +186,9 @@ def test_other_ways_to_the_same_contrasts(tmp_path: Path) -> None:
     np.testing.assert_allclose(drawn["estimate"], contrasts["estimate"])
     patients = contrasts["se_patient"].to_numpy()
     assert (drawn["se"].to_numpy() > 0.85 * patients).all()
+    # Percentiles over two seeds hold the truth two times in three.
+    assert drawn[["low", "high", "p"]].isna().all(axis=None)
+    assert drawn["method"].str.contains("no interval from fewer than 8 seeds").all()
     # Another selection: the same contrast of other scores.
     name = "small drop0 films p: imagenet - random"
     (last,) = found[(found["analysis"] == "selection last") & (found["subject"] == name)].to_dict(
@@ -206,6 +210,31 @@ def test_other_ways_to_the_same_contrasts(tmp_path: Path) -> None:
         assert row["estimate"] == pytest.approx(contrasts["estimate"][subject])
         assert row["se"] == pytest.approx(contrasts["se_patient"][subject])
         assert row["p"] == pytest.approx(2 * norm.sf(abs(row["estimate"]) / row["se"]))
+
+
+@pytest.mark.parametrize("seeds", [7, 8])
+def test_percentiles_over_seeds_need_eight(tmp_path: Path, seeds: int) -> None:
+    rng = np.random.default_rng(4)
+    ids = np.array([f"s{i}" for i in range(80)])
+    labels = (rng.random((80, 1)) < 0.5).astype(np.float32)
+    cells = []
+    for pretraining, shift in (("random", 0.2), ("imagenet", 2.0)):
+        for seed in range(seeds):
+            scores = 1 / (1 + np.exp(-(shift * labels + rng.normal(size=(80, 1)))))
+            place = {"architecture": "net", "pretraining": pretraining, "seed": seed}
+            cells.append(
+                write_cell(tmp_path, Ensemble(ids, ids, (SCORED,), scores, labels, 1, 80), **place)
+            )
+    answers = answer(study(cells, questions()[:1]), pd.DataFrame(cells), tmp_path)
+    (row,) = answers.sensitivity[answers.sensitivity["analysis"] == "two-level bootstrap"].to_dict(
+        "records"
+    )
+    if seeds == 7:
+        assert np.isnan([row["low"], row["high"], row["p"]]).all()
+    else:
+        contrast = answers.contrasts.iloc[0]
+        assert row["low"] == pytest.approx(contrast["low"], abs=0.05)
+        assert row["p"] == pytest.approx(2 / 201)  # of 200 draws none lies beyond 0
 
 
 def test_power_stands_beside_each_verdict(tmp_path: Path) -> None:

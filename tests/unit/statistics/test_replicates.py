@@ -7,7 +7,12 @@ import pytest
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.influence import Influence, macro_influence
-from transfergrid.statistics.replicates import patient_replicates, percentile_interval, two_level
+from transfergrid.statistics.replicates import (
+    patient_replicates,
+    percentile_interval,
+    percentile_p,
+    two_level,
+)
 
 
 def films(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,3 +71,9 @@ def test_percentiles_leave_out_unknown_draws() -> None:
     low, high = percentile_interval([*range(101), math.nan], 0.1)
     assert (low, high) == (5, 95)
     assert all(map(math.isnan, percentile_interval([math.nan], 0.05)))
+
+
+def test_no_number_of_draws_proves_a_difference() -> None:
+    assert percentile_p(np.arange(1, 200)) == 2 / 200
+    assert percentile_p([-1.0, *range(1, 100)]) == 2 * 2 / 101
+    assert percentile_p([-1.0, 1.0]) == percentile_p(np.zeros(9)) == 1
