@@ -25,7 +25,7 @@ plan_run([Path("study.yaml")], {}).write_scratch(Path(".snakemake/transfergrid")
 TABLE = """
 import sys
 from pathlib import Path
-from transfergrid.planning.fingerprint import read_stamp
+from transfergrid.planning.unchanged import read_stamp
 from transfergrid.reporting import tables
 from transfergrid.reporting.table_files import write_table
 stamp, = Path("results/stamps").glob("grid.tables.*")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,11 +15,13 @@ from typing import Any
 import pytest
 from tests.workflow.conftest import Workspace
 from tests.workflow.test_staleness import copy_project
+from unit.runtime import fake_gpus
 
 from transfergrid.planning.naming import cell_name
 
 pytestmark = pytest.mark.slow
 
+MADE = ("train", "evaluate")
 FIRST_WAITS: dict[str, Any] = {
     "grid": [
         {
@@ -79,3 +85,55 @@ def test_queued_cells_stop_when_code_is_edited(workspace: Workspace, tmp_path: P
     losses.write_text(before)
     assert edited.snakemake().status == 0
     assert len(learning_rates(workspace)) == 3
+
+
+def holds(path: Path, text: str, job: subprocess.Popen[str]) -> None:
+    """Wait until a file that a job writes holds a text."""
+    for _ in range(1200):
+        if path.is_file() and text in path.read_text():
+            return
+        assert job.poll() is None, job.communicate()[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{path} never said {text}")
+
+
+def test_code_edited_while_a_job_waits_for_a_gpu_is_not_what_trains(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    run, project = tmp_path / "run", copy_project(tmp_path / "project")
+    shutil.copytree(finished.folder, run, symlinks=True)
+    (folder,) = (run / "results" / "cells").glob("films-*-random-drop0-*")
+    trained, scored = ((folder / "receipts" / f"{n}.json").read_bytes() for n in MADE)
+    for name in ("checkpoints", "receipts", "scores"):
+        shutil.rmtree(folder / name)
+    for name in ("train.json", "history.jsonl", "finished.json", "logs/progress.jsonl"):
+        (folder / name).unlink()
+    environment = {
+        **os.environ,
+        "PATH": f"{fake_gpus.install(tmp_path / 'smi', [0])}:{os.environ['PATH']}",
+        "PYTHONPATH": str(project / "src"),
+        "TRANSFERGRID_GPU_LOCKS": str(tmp_path),
+    }
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    program = [sys.executable, str(project / "workflow" / "scripts" / "train.py")]
+    with open(tmp_path / f"{fake_gpus.uuid(0)}.lock", "w") as lease:
+        fcntl.flock(lease, fcntl.LOCK_EX)
+        job = subprocess.Popen(
+            [*program, "--spec", f"results/cells/{folder.name}/spec.json"],
+            cwd=run,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        holds(folder / "logs" / "progress.jsonl", "waiting for a GPU", job)
+        package = project / "src" / "transfergrid"
+        rates = package / "training" / "optimisation.py"
+        rates.write_text(rates.read_text().replace("peak = ", "peak = 7 * "))
+        for name in ("training/loop.py", "evaluation/predict.py", "evaluation/ahead.py"):
+            (package / name).write_text("raise SystemExit('edited')")
+    output = job.communicate(timeout=300)[0]
+    assert job.returncode == 0, output
+    # To the bit: receipts hold the SHA-256 of checkpoints and scores.
+    assert (folder / "receipts" / "train.json").read_bytes() == trained
+    assert (folder / "ahead" / "receipts" / "evaluate.json").read_bytes() == scored

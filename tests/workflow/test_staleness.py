@@ -66,11 +66,13 @@ class Row:
         expected: The jobs.
         bare: The jobs where Snakemake's records are gone as well, if they differ: without them it
             goes by times alone. Given as rules that may run for anything, beside `expected`.
+        records: More jobs where Snakemake compares with its own records and was asked to.
     """
 
     change: Callable[[Place], object]
     expected: Jobs = frozenset()
     bare: tuple[str, ...] = ()
+    records: Jobs = frozenset()
 
 
 def touch(place: Place, reverse: bool = False) -> None:
@@ -107,7 +109,8 @@ def free_and_edit_evaluation(place: Place) -> None:
 
 
 def reformat(place: Place) -> None:
-    for path in (place.workspace.project / "src").rglob("*.py"):
+    project = place.workspace.project
+    for path in [*(project / "src").rglob("*.py"), *(project / "workflow").rglob("*.py")]:
         text = path.read_text().replace("\nfrom __future__", "\n\n# A comment.\n\nfrom __future__")
         path.write_text(text.replace("(\n", "(  # why\n").replace('"""Return', '"""Give back'))
 
@@ -184,9 +187,19 @@ ROWS = {
         lambda p: p.code("src/transfergrid/training/losses.py", "max(", "max(0, "), EVERYTHING
     ),
     "train's command": Row(
-        lambda p: p.code(TRAIN, "train.py --spec", "train.py  --spec"), EVERYTHING
+        lambda p: p.code(TRAIN, "train.py --spec", "train.py --gpus 0 --spec"), EVERYTHING
     ),
-    "train's program": Row(lambda p: p.code("workflow/scripts/train.py", "(main)", "( main)")),
+    "a blank more in train's command": Row(
+        lambda p: p.code(TRAIN, "train.py --spec", "train.py  --spec"),
+        # Its own comparison of commands is by the letter, which is why our profile has it off.
+        records=union(
+            frozenset(("train", cell) for cell in CELLS), SCORED, ensembled(CELLS), analysed()
+        ),
+    ),
+    "train's program": Row(
+        lambda p: p.code("workflow/scripts/train.py", "stop_on_signals()", "stop_on_signals"),
+        EVERYTHING,
+    ),
     "the scorer": Row(
         lambda p: p.code("src/transfergrid/evaluation/predict.py", "2**32", "2**31"),
         union(SCORED, ensembled(CELLS), analysed(), stamped("code.evaluate")),
@@ -232,6 +245,8 @@ def test_a_change_makes_stale_what_it_must(base: Workspace, tmp_path: Path, name
         # The copy's data lie elsewhere, which is noted and makes nothing stale.
         jobs -= stamped("ours.location") - row.expected
         extra = jobs - row.expected
+        if how == "Snakemake's triggers, with records":
+            extra -= row.records
         if row.bare and "without" in how:
             allowed = {*row.bare, *(RULES.get(stage, stage) for stage in ANALYSIS)}
             extra = frozenset(job for job in extra if job[0] not in allowed)

@@ -6,11 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.reporting.table_files import read_table, write_table
+from transfergrid.planning.unchanged import read_stamp
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
-from transfergrid.statistics.questions import answer
 
 
 def main() -> None:
@@ -19,6 +17,9 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "statistics")
+    from transfergrid.reporting.table_files import read_table, write_table
+    from transfergrid.statistics.questions import answer
+
     results = arguments.stamp.parents[1]
     tables = results / study["name"] / "tables"
     with heartbeat("answering questions"):

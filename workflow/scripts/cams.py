@@ -8,11 +8,11 @@ from pathlib import Path
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
-from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
 from transfergrid.planning.sources import region_file
+from transfergrid.planning.unchanged import hold_plugins, read_stamp
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
@@ -29,14 +29,15 @@ def main() -> None:
     settings = read_stamp(arguments.stamp, "cams")
     results = arguments.stamp.parents[1]
     spec = read_spec(cell_directory(arguments.cell, results) / "spec.json")
-    check_plugins(spec)
+    hold_plugins(spec)
     known = settings["regions"].get(spec["dataset"]["id"])
     regions = region_file(find_note(known, arguments.notes)) if known else None
     bring_back_cache(spec["dataset"]["id"], results, arguments.threads)
     device = take_device(
         arguments, arguments.cell, lambda text: print(text, file=sys.stderr, flush=True)
     )
-    from transfergrid.evaluation.cam import cam_cell  # these import torch
+    # Late, for torch is to see one GPU; what is imported is what was held.
+    from transfergrid.evaluation.cam import cam_cell
     from transfergrid.evaluation.cam_record import write_record
 
     print(f"on {device.lease or device.name}", file=sys.stderr)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.reporting.cams import write_panels
+from transfergrid.planning.unchanged import read_stamp
 from transfergrid.runtime.program import run_program
 
 
@@ -16,6 +15,8 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "panels")
+    from transfergrid.reporting.cams import write_panels
+
     write_panels(study, arguments.stamp.parents[1] / study["name"])
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.reporting.figure_data import read_figure_data
-from transfergrid.reporting.figures import draw_all
+from transfergrid.planning.unchanged import read_stamp
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
@@ -19,6 +17,9 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "figures")
+    from transfergrid.reporting.figure_data import read_figure_data
+    from transfergrid.reporting.figures import draw_all
+
     results = arguments.stamp.parents[1]
     with heartbeat("drawing figures"):
         drawings = draw_all(read_figure_data(study, results))

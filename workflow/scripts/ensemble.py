@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
-from transfergrid.evaluation.scores import read_scores
-from transfergrid.planning.fingerprint import read_stamp
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.unchanged import read_stamp
 from transfergrid.runtime.program import run_program
 
 
@@ -22,6 +20,9 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="output for the test set")
     arguments = parser.parse_args()
     read_stamp(arguments.stamp, "ensemble")
+    from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+    from transfergrid.evaluation.scores import read_scores
+
     folder = cell_directory(arguments.cell, arguments.stamp.parents[1]) / "scores"
     valid = read_scores(folder / "valid.npz")
     chosen = choose_checkpoints(arguments.selection, valid)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
-from transfergrid.evaluation.ahead import take_over
-from transfergrid.planning.fingerprint import check_plugins, read_stamp
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
+from transfergrid.planning.unchanged import hold_plugins, read_stamp
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program
@@ -30,14 +29,16 @@ def main() -> None:
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
     spec = read_spec(folder / "spec.json")
-    check_plugins(spec)
+    hold_plugins(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
     ):
         live = Live(folder, "evaluate")
         with live.account() as end:
+            from transfergrid.evaluation.ahead import take_over
+
             fresh = bool(os.environ.get("TRANSFERGRID_FRESH"))
-            if not fresh and take_over(folder, code):
+            if not fresh and take_over(folder, code, arguments.threads):
                 print("the scores were made when training had ended", file=sys.stderr)
                 end["status"] = "finished"
                 return

@@ -6,9 +6,6 @@ import argparse
 import os
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.runtime.program import run_program
-
 
 def main() -> None:
     """Read the ensembles, write the tables."""
@@ -20,12 +17,17 @@ def main() -> None:
     # One thread of arithmetic in each process: numpy would start as many as there are cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Each process that reads cells imports this file, and needs none of these.
-    from transfergrid.reporting.tables import write_tables
+    from transfergrid.planning.unchanged import hold_networks, read_stamp
 
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
+    hold_networks(study, results)
+    from transfergrid.reporting.tables import write_tables
+
     write_tables(study, results, results / study["name"] / "tables", arguments.threads)
 
 
 if __name__ == "__main__":
+    from transfergrid.runtime.program import run_program
+
     run_program(main)

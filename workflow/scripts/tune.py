@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from transfergrid.planning.unchanged import hold_tuning
 from transfergrid.runtime.program import run_program
 from transfergrid.runtime.sealed import write_sealed
-from transfergrid.training.choice import choose_rate
 
 
 def main() -> None:
@@ -21,7 +21,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     output: Path = arguments.output
-    found = choose_rate(json.loads(arguments.trials), output.parents[2])
+    trials = json.loads(arguments.trials)
+    hold_tuning(output.parent.name, trials)
+    from transfergrid.training.choice import choose_rate
+
+    found = choose_rate(trials, output.parents[2])
     write_sealed(output, found)
     edge = ", at an end of what was tried" if found["at_edge"] else ""
     print(f"learning rate {found['learning_rate']}{edge}", file=sys.stderr)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transfergrid.planning.fingerprint import read_stamp
-from transfergrid.reporting.page import read_report, render
+from transfergrid.planning.unchanged import check_templates, read_stamp
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
@@ -19,8 +18,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "report")
+    from transfergrid.reporting.page import read_report, render
+
     with heartbeat("writing the page"):
         page = render(read_report(study, arguments.stamp.parents[1]))
+    check_templates(study["templates"])
     write_text(arguments.output, page)
 
 

@@ -65,6 +65,7 @@ class Reasons:
     def _phrases(self, old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
         yield from setting_phrases(old, new)
         yield from self._code_phrases(old, new, name)
+        yield from _tuning_phrases(old, new)
         yield from self._source_phrases(old, new)
 
     def _code_phrases(
@@ -97,6 +98,12 @@ class Reasons:
                 yield phrase if phrase.startswith("source: ") else f"source: {phrase}"
 
 
+def _tuning_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    then, now = old.get("tuning") or {}, new.get("tuning") or {}
+    if then.get("trials") == now.get("trials") and then.get("id") != now.get("id"):
+        yield "the code that chooses a learning rate changed"
+
+
 def read_json_or_none(path: Path) -> Any:
     """Return a JSON file's content, or None where it is missing or broken."""
     try:
@@ -120,7 +127,9 @@ def _changed_files(then: Mapping[str, str] | None, now: Mapping[str, str]) -> st
 
 
 def file_of(module: str) -> str:
-    """Return the file of a module, as it is found under src/transfergrid."""
+    """Return the file of a module as found under src/transfergrid; a program's is named whole."""
+    if "/" in module:
+        return module
     return module.removeprefix("transfergrid.").replace(".", "/") + ".py"
 
 

@@ -15,6 +15,7 @@ from transfergrid.commands.live import REST, CellLive, Cells, Told
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.unchanged import hold_stage
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.runtime.atomic import replacing_directory
 from transfergrid.runtime.errors import UserError
@@ -88,6 +89,8 @@ def take_snapshot(
         UserError: No target is finished any more, a file of a cell breaks its contract, or
             another snapshot came in between.
     """
+    for stage, (_, content) in study.stamps.items():
+        hold_stage(stage, content["code"])
     # Seconds of imports, spared to whoever has no finished cell or a mistake in the study.
     from transfergrid.commands.compose import compose
 

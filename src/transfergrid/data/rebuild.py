@@ -9,6 +9,7 @@ from typing import Any
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.sources import check_dataset
+from transfergrid.planning.unchanged import hold_prepare
 from transfergrid.runtime.locks import make_once
 
 
@@ -19,11 +20,12 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
         UserError: Label tables edited since planning, bad images, or images other than those that
             earlier cells were trained on; nothing is written then.
     """
-    # Most jobs find their cache and are spared the decoders' imports.
+    hold_prepare(note["declaration"]["kind"])
+    check_dataset(note)
+    # After that, for it to be what was compared; most jobs find their cache and import no decoders.
     from transfergrid.data.admission import admit
     from transfergrid.data.cache import build_cache
 
-    check_dataset(note)
     root = Path(note["root"]) if note["root"] else None
     build_cache(
         dict(note["declaration"]),

@@ -9,15 +9,49 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.paths import cell_directory
 from transfergrid.runtime.atomic import read_json, write_json
 from transfergrid.runtime.hashing import as_recorded, sha256_file
+from transfergrid.runtime.watcher import Watcher
 
 FOLDER = "ahead"
 """Under a cell's folder; laid out as that one is."""
 NOTE = "note.json"
 RECEIPT = Path("receipts") / "evaluate.json"
+
+
+def score_ahead(
+    spec: Mapping[str, Any],
+    results: Path,
+    device: str,
+    watcher: Watcher,
+    code: str,
+    threads: int,
+) -> None:
+    """Score a cell that has just been trained; what fails is left to the job that scores.
+
+    Args:
+        spec: The content of the cell's spec.json.
+        results: The folder of all outputs.
+        device: "cpu" or "cuda".
+        watcher: Is told of progress.
+        code: Fingerprint of evaluation's code.
+        threads: Threads of the CPU's kernels, which may decide a last bit there.
+    """
+    from transfergrid.evaluation.predict import score_cell  # torch, which taking over never needs
+
+    folder = cell_directory(cell_name(spec), results)
+    try:
+        score_cell(spec, results, device, watcher=watcher, into=begin(folder))
+        sign(folder, code, threads if device == "cpu" else None)
+    except Exception as error:  # the job that scores will meet it, and say what it is
+        clear(folder)
+        watcher.say(f"not scored yet ({error or 'stopped'}): a job of its own does that")
 
 
 def begin(folder: Path) -> Path:
@@ -26,22 +60,28 @@ def begin(folder: Path) -> Path:
     return folder / FOLDER
 
 
-def sign(folder: Path, code: str) -> None:
+def sign(folder: Path, code: str, threads: int | None) -> None:
     """Say what made the scores that lie ready in a cell's folder.
 
     Args:
         folder: The cell's folder.
         code: Fingerprint of evaluation's code.
+        threads: Threads of the CPU's kernels; None where a GPU made them.
     """
-    write_json(folder / FOLDER / NOTE, {"code": code, "trained": _trained(folder)})
+    write_json(folder / FOLDER / NOTE, _note(folder, code, threads))
 
 
-def take_over(folder: Path, code: str) -> bool:
+def _note(folder: Path, code: str, threads: int | None) -> dict[str, Any]:
+    return {"code": code, "trained": _trained(folder), "threads": threads}
+
+
+def take_over(folder: Path, code: str, threads: int) -> bool:
     """Publish scores that lie ready as evaluation's own, the receipt last; clear what lay ready.
 
     Args:
         folder: The cell's folder.
         code: Fingerprint of evaluation's code.
+        threads: Threads of the CPU's kernels that would score it.
 
     Returns:
         Whether the cell is scored now.
@@ -49,7 +89,7 @@ def take_over(folder: Path, code: str) -> bool:
     ahead = folder / FOLDER
     try:
         receipt = read_json(ahead / RECEIPT)
-        said = read_json(ahead / NOTE) == {"code": code, "trained": _trained(folder)}
+        said = read_json(ahead / NOTE) in [_note(folder, code, n) for n in (threads, None)]
         good = said and as_recorded(ahead, receipt["files"])
         if good:
             for name in (*receipt["files"], RECEIPT):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.models.pretraining import write_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
 from transfergrid.planning.sources import check_weights
+from transfergrid.planning.unchanged import hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
 
 
@@ -20,7 +20,13 @@ def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
         UserError: File or code edited since planning, or weights that do not fit; nothing is
             written then.
     """
+    if note["declaration"].get("code"):
+        hold_plugin(note["declaration"]["kind"])
+    hold_stage("weights")
     check_weights(note)
+    # After that, for it to be what was compared.
+    from transfergrid.models.pretraining import write_weights
+
     path = Path(note["path"]) if note["path"] else None
     destination = weights_directory(note["id"], results)
     write_weights(note["declaration"], note["architecture"], path, destination)

@@ -14,7 +14,11 @@ from transfergrid.planning.architectures import (
     find_architecture,
     small_map_warning,
 )
-from transfergrid.planning.fingerprint import prepare_fingerprint, stage_fingerprint
+from transfergrid.planning.fingerprint import (
+    prepare_fingerprint,
+    stage_fingerprint,
+    tuning_hash,
+)
 from transfergrid.planning.grid import Point, expand
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
@@ -166,7 +170,7 @@ class CellBuilder:
             trial = replace(point, protocol=name, seed=recipe.tune.seed)
             trials[rate] = self.cell(trial).name
         axes = (point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}")
-        digest = short_hash([[rate, cell] for rate, cell in trials.items()])
+        digest = tuning_hash({repr(rate): cell for rate, cell in trials.items()})
         return CellTuning("-".join([*axes, point.protocol, digest]), trials)
 
     def _weights(self, name: str, architecture: Architecture) -> Weights:

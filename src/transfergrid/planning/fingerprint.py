@@ -1,7 +1,10 @@
-"""Fingerprints of code: SHA-256 over a stage's command and the syntax of the modules it imports.
+"""Fingerprints of code: SHA-256 over all that a stage runs, comments, docstrings and layout aside.
 
-Comments, docstrings and layout are left out. The walk is our own, because `ast.dump` writes other
-text in other Python versions, and a fingerprint is part of every cell's name.
+That is the command of its rule, the program of workflow/scripts that the command runs with what it
+imports from beside itself, and the package's modules that the stage's roots import. Which library
+modules a program imports for its own ends (logs, locks, leases) is no part of it.
+
+A process reads each file once: what is imported later from `held_code` is what was fingerprinted.
 """
 
 from __future__ import annotations
@@ -11,23 +14,26 @@ import csv
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import CodeType
 
-from transfergrid.planning.paths import PROJECT, RESOURCES
-from transfergrid.planning.rules import shell_command
-from transfergrid.runtime.atomic import read_json
+from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
+from transfergrid.planning.rules import command_parts, programs
+from transfergrid.planning.syntax import canonical_syntax
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import sha256_text
+from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text, short_hash
+from transfergrid.runtime.imports import HeldCode
 
 PACKAGE = "transfergrid"
 SOURCE = Path(__file__).resolve().parents[1]
 
 STAGES: dict[str, tuple[str, ...]] = {
     "weights": ("models.pretraining",),
+    "tune": ("training.choice",),
     "train": ("training.loop",),
-    "evaluate": ("evaluation.predict",),
+    "evaluate": ("evaluation.predict", "evaluation.ahead"),
     "ensemble": ("evaluation.ensemble",),
     "tables": ("reporting.tables",),
     "statistics": ("statistics.questions",),
@@ -42,17 +48,75 @@ READERS = {
     "csv": "data.table",
     "phantom": "data.phantom",
 }
-
-
 RULES_OF = {"report": "page"}
 """The rule of a stage, where it has another name."""
+_PREFIX = f"{PACKAGE}."
+_SCRIPT = "workflow/scripts:"
+"""Stands before the name of a module that lies beside a program, whose package has no name."""
 COMMAND = "command"
 """Stands for a stage's shell command among its modules."""
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """The text of a user's module, as it was read.
+
+    Attributes:
+        module: Its name.
+        file: Where it was read.
+        inside: The folders of its submodules, where it is a package.
+        tree: Its syntax.
+    """
+
+    module: str
+    file: str
+    inside: tuple[str, ...] | None
+    tree: ast.Module
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits."""
+        return sha256_text(canonical_syntax(self.tree))[:16]
+
+    @property
+    def code(self) -> HeldCode:
+        """What importing the module is to execute."""
+        return HeldCode(self.file, _compiled(self.tree, self.file), self.inside)
 
 
 def stage_fingerprint(stage: str) -> str:
     """Return the fingerprint of a stage's code, 16 hexadecimal digits."""
     return _fingerprint(stage, RULES_OF.get(stage, stage), _named(STAGES[stage]))
+
+
+def stage_code(stage: str) -> dict[str, HeldCode]:
+    """Return by module the code that a stage's fingerprint stands for."""
+    return _held_code(RULES_OF.get(stage, stage), _named(STAGES[stage]))
+
+
+def prepare_code(kind: str) -> dict[str, HeldCode]:
+    """Return by module the code that makes the cache of one kind of data set, a plug-in's too."""
+    held = _held_code("prepare", _prepare_roots(kind))
+    if kind not in READERS:
+        plugin = plugin_source(kind)
+        held[plugin.module] = plugin.code
+    return held
+
+
+def tuning_hash(trials: Mapping[str, str]) -> str:
+    """Return the hash of what a learning rate is chosen from and by: 8 hexadecimal digits.
+
+    Args:
+        trials: Name of the trial cell by learning rate, as text.
+    """
+    return short_hash({"trials": trials, "code": stage_fingerprint("tune")})
+
+
+def template_hashes() -> dict[str, str]:
+    """Return by name the SHA-256 of every file that the page is made with, its code aside."""
+    files = [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]
+    kinds = {".j2", ".css", ".js", ".cff"}
+    return {path.name: sha256_file(path) for path in files if path.suffix in kinds}
 
 
 def prepare_fingerprint(kind: str) -> str:
@@ -79,7 +143,7 @@ def cell_modules(kind: str) -> dict[str, dict[str, str]]:
 
     Returns:
         For each of the stages ``prepare``, ``weights`` and ``train``: 8 hexadecimal digits by
-        module, the package's name left out, and by `COMMAND`.
+        module, the package's name left out, by file of workflow/scripts, and by `COMMAND`.
     """
     roots = {"prepare": _prepare_roots(kind)}
     roots |= {stage: _named(STAGES[stage]) for stage in ("weights", "train")}
@@ -103,10 +167,34 @@ def code_files(project: Path = PROJECT) -> list[Path]:
     return [*modules, project / "Snakefile", project / "workflow", project / "resources"]
 
 
+def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return `cell_modules` of the stages whose code is still what a specification names.
+
+    Args:
+        kind: Kind of the cell's data set.
+        code: Fingerprints by stage, from the specification.
+    """
+    current = {
+        "prepare": prepare_fingerprint(kind),
+        **{stage: stage_fingerprint(stage) for stage in ("weights", "train")},
+    }
+    modules = cell_modules(kind)
+    return {stage: modules[stage] for stage in modules if current[stage] == code[stage]}
+
+
 def plugin_fingerprint(reference: str) -> str:
     """Return the fingerprint of the module of a ``module:function``, 16 hexadecimal digits.
 
     Only that module is covered, not what it imports.
+
+    Raises:
+        UserError: The module or the function does not exist.
+    """
+    return plugin_source(reference).fingerprint
+
+
+def plugin_source(reference: str) -> PluginSource:
+    """Read the module of a ``module:function`` without importing it.
 
     Raises:
         UserError: The module or the function does not exist.
@@ -131,53 +219,8 @@ def plugin_fingerprint(reference: str) -> str:
         raise UserError(
             f"module '{module}' has no function '{function}'; it defines {listed(functions)}."
         )
-    return sha256_text(canonical_syntax(tree))[:16]
-
-
-def check_unchanged(stage: str, recorded: str) -> None:
-    """Stop a program whose code was edited after its job was planned.
-
-    Raises:
-        UserError: The stage's fingerprint is not the recorded one.
-    """
-    current = stage_fingerprint(stage)
-    if current != recorded:
-        raise UserError(
-            f"the code of stage '{stage}' was edited after this job was planned ({recorded} then, "
-            f"{current} now); run snakemake again to plan with the new code."
-        )
-
-
-def check_plugins(spec: Mapping[str, Any]) -> None:
-    """Stop a job whose plug-in network or weights were edited after it was planned.
-
-    Args:
-        spec: The cell's specification.
-
-    Raises:
-        UserError: The plug-in's code is not what the cell is named after.
-    """
-    weights, network = spec["weights"], spec["architecture"]
-    for reference, recorded in (
-        (network["factory"], network.get("code")),
-        (weights["kind"], weights.get("code")),
-    ):
-        if recorded and plugin_fingerprint(reference) != recorded:
-            raise UserError(
-                f"the code of {reference} was edited after this job was planned; run snakemake "
-                "again to plan with the new code."
-            )
-
-
-def read_stamp(path: Path, stage: str) -> dict[str, Any]:
-    """Read the stamp that a stage's job was given, once its code is found unchanged.
-
-    Raises:
-        UserError: The code was edited since.
-    """
-    content: dict[str, Any] = read_json(path)
-    check_unchanged(stage, content["code"])
-    return content
+    inside = found.submodule_search_locations
+    return PluginSource(module, found.origin, None if inside is None else tuple(inside), tree)
 
 
 @cache
@@ -189,9 +232,26 @@ def _fingerprint(stage: str, rule: str, roots: tuple[str, ...]) -> str:
 
 
 def _parts(rule: str, roots: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return (name, SHA-256) of a rule's command and of every module that `roots` import."""
-    parts = [(COMMAND, sha256_text(shell_command(rule)))]
+    """Return (name, SHA-256) of a rule's command, its programs and what `roots` import."""
+    parts = [(COMMAND, sha256_text(canonical_json(command_parts(rule))))]
+    for name in closure([f"{_SCRIPT}{program[:-3]}" for program in programs(rule)]):
+        parts.append((f"workflow/scripts/{name.removeprefix(_SCRIPT)}.py", _digest(name)))
     return parts + [(name, _digest(name)) for name in closure(roots)]
+
+
+def _held_code(rule: str, roots: tuple[str, ...]) -> dict[str, HeldCode]:
+    scripts = [f"{_SCRIPT}{program[:-3]}" for program in programs(rule)]
+    # The programs themselves run already: what they import from beside themselves is held.
+    names = [*closure(roots), *(name for name in closure(scripts) if name not in scripts)]
+    held = {}
+    for name in names:
+        file = str(_file(name))
+        held[name.removeprefix(_SCRIPT)] = HeldCode(file, _compiled(_tree(name), file))
+    return held
+
+
+def _compiled(tree: ast.Module, file: str) -> CodeType:
+    return compile(tree, file, "exec", dont_inherit=True)
 
 
 @cache
@@ -203,7 +263,7 @@ def closure(roots: Iterable[str]) -> list[str]:
     """Return the package's modules that `roots` import, directly or not, sorted; roots included.
 
     Imports inside functions count; those under ``if TYPE_CHECKING`` and the ``__init__`` modules
-    (which hold docstrings only) do not.
+    (which hold docstrings only) do not. Of a program, those that lie beside it.
     """
     seen: set[str] = set()
     queue = list(roots)
@@ -216,7 +276,11 @@ def closure(roots: Iterable[str]) -> list[str]:
 
 
 def _file(module: str) -> Path | None:
-    path = SOURCE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    """Return the file of a module of the package, or of one beside a program."""
+    if module.startswith(_SCRIPT):
+        path = SCRIPTS / f"{module.removeprefix(_SCRIPT)}.py"
+    else:
+        path = SOURCE.joinpath(*module.split(".")[1:]).with_suffix(".py")
     return path if path.is_file() else None
 
 
@@ -224,12 +288,16 @@ def _file(module: str) -> Path | None:
 def _tree(module: str) -> ast.Module:
     path = _file(module)
     if path is None:
-        raise UserError(f"module {module} is missing from {SOURCE}; install TransferGrid again.")
+        where = SCRIPTS if module.startswith(_SCRIPT) else SOURCE
+        name = module.removeprefix(_SCRIPT)
+        raise UserError(f"module {name} is missing from {where}; install TransferGrid again.")
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
+    """Return the modules of its own kind that a module imports: of the package, or beside it."""
+    prefix = _SCRIPT if module.startswith(_SCRIPT) else ""
     found: list[str] = []
     for node in _executed(_tree(module)):
         if isinstance(node, ast.Import):
@@ -238,7 +306,8 @@ def _imports(module: str) -> tuple[str, ...]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        found += [name for name in names if name.startswith(PACKAGE + ".") and _file(name)]
+        named = [prefix + name for name in names]
+        found += [name for name in named if name.startswith((_SCRIPT, _PREFIX)) and _file(name)]
     return tuple(dict.fromkeys(found))
 
 
@@ -253,47 +322,6 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
             typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
             if isinstance(child, blocks) and not typing_only:
                 waiting.append(child)
-
-
-def canonical_syntax(tree: ast.AST) -> str:
-    """Write a syntax tree as text that is the same in every Python version that can parse it.
-
-    Fields that are absent or empty are left out, so that a field which a later Python adds
-    changes nothing; so are docstrings.
-    """
-    parts: list[str] = []
-    _write(tree, parts)
-    return "".join(parts)
-
-
-def _write(node: object, parts: list[str]) -> None:
-    if isinstance(node, ast.Constant):
-        parts.append(f"({type(node.value).__name__} {node.value!r})")
-    elif isinstance(node, ast.AST):
-        parts.append(f"({type(node).__name__}")
-        for name in sorted(node._fields):
-            value = getattr(node, name, None)
-            if name == "body" and isinstance(value, list):
-                value = _without_docstring(node, value)
-            if value is None or value == [] or name == "type_comment":
-                continue
-            parts.append(f" {name}=")
-            _write(value, parts)
-        parts.append(")")
-    elif isinstance(node, list):
-        parts.append("[")
-        for item in node:
-            _write(item, parts)
-        parts.append("]")
-    else:
-        parts.append(repr(node))
-
-
-def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-        return body[1:]
-    return body
 
 
 def _oldest_equal(stage: str, fingerprint: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
 RESOURCES = PROJECT / "resources"
+SCRIPTS = PROJECT / "workflow" / "scripts"
 RULES = PROJECT / "workflow" / "rules"
 SCHEMAS = PROJECT / "workflow" / "schemas"
 TEMPLATES = PROJECT / "workflow" / "report"

@@ -17,10 +17,10 @@ from typing import Any
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.decidable import undecidable
-from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
 from transfergrid.planning.grid import Point, slice_of, whole_grid
 from transfergrid.planning.lengths import check_lengths
-from transfergrid.planning.paths import PROJECT, TEMPLATES
+from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.speeds import benchmarked
@@ -28,7 +28,7 @@ from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
+from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
 CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+-[0-9a-f]{{8}}"
@@ -217,11 +217,7 @@ class PlannedStudy:
             "slice": self._slice_content(),
             "source": self._source(),
             "benchmark": [row.cells() for row in benchmarked()],
-            "templates": {
-                path.name: sha256_file(path)
-                for path in [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]
-                if path.suffix in {".j2", ".css", ".js", ".cff"}
-            },
+            "templates": template_hashes(),
         }
 
 

@@ -1,52 +1,126 @@
-"""The shell commands of the workflow's rules, read from their files.
+"""What the workflow's rules say, read from their files: commands, parameters, programs.
 
 A stage's command is part of its code: Snakemake notices an edit of it only while its own records
-last, and the answer to "what is stale?" must not depend on them.
+last, and the answer to "what is stale?" must not depend on them. How many threads and how much of a
+machine a rule asks for is not: a run may set both from the command line, and they are recorded.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import tokenize
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from transfergrid.planning.paths import RULES
+from transfergrid.planning.syntax import canonical_syntax
 from transfergrid.runtime.errors import UserError
 
-_SKIPPED = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT}
+_LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT}
+_PROGRAM = re.compile(r'\$\{*TRANSFERGRID\}*"?/(\w+\.py)\b')
+# Quoted text, an escaped letter, blanks, other letters; and a quote that is never closed.
+_PIECES = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|[ \t\n]+|[^ \t\n'"\\]+|.""", re.DOTALL)
 
 
-@cache
 def shell_command(rule: str, folder: Path = RULES) -> str:
     """Return the text after ``shell:`` of a rule, its string literals joined.
 
     Raises:
         UserError: No file in `folder` has the rule, or its command is no plain string.
     """
+    text = _directive(rule, "shell", folder)
+    try:
+        value = ast.literal_eval(f"({text}\n)")
+    except (SyntaxError, ValueError):
+        value = None
+    if not isinstance(value, str) or not value:
+        raise UserError(
+            f"rule {rule} of {folder} has no command of plain strings after shell:; give it one."
+        )
+    return value
+
+
+def normal_command(command: str) -> str:
+    """Return a shell command with one blank, or one line end, for every run of them.
+
+    Blanks within quotes and escaped ones are meant, and stay.
+    """
+    pieces = [
+        ("\n" if "\n" in piece else " ") if piece[0] in " \t\n" else piece
+        for piece in _PIECES.findall(command)
+    ]
+    return "".join(pieces).strip(" \n")
+
+
+def command_parts(rule: str, folder: Path = RULES) -> list[str]:
+    """Return what decides a rule's command, layout aside: its text, and ``params:`` as syntax."""
+    parts = [normal_command(shell_command(rule, folder))]
+    params = _directive(rule, "params", folder)
+    if params:
+        parts.append(canonical_syntax(ast.parse(f"params({params}\n)")))
+    return parts
+
+
+def programs(rule: str, folder: Path = RULES) -> list[str]:
+    """Return the files under workflow/scripts that a rule's command runs.
+
+    Raises:
+        UserError: It runs none.
+    """
+    found = _PROGRAM.findall(shell_command(rule, folder))
+    if not found:
+        raise UserError(
+            f'the command of rule {rule} runs no program; have it say python "$TRANSFERGRID"/'
+            "<program>.py."
+        )
+    return list(dict.fromkeys(found))
+
+
+def _directive(rule: str, name: str, folder: Path) -> str:
+    """Return what stands after a directive of a rule, as written; nothing where it has none."""
+    rules = _rules(folder)
+    if rule not in rules:
+        raise UserError(f"rule {rule} is missing from {folder}; install TransferGrid again.")
+    return rules[rule].get(name, "")
+
+
+@cache
+def _rules(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the directives of every rule in a folder."""
+    found: dict[str, dict[str, str]] = {}
     for path in sorted(folder.glob("*.smk")):
         with tokenize.open(path) as file:
-            tokens = list(tokenize.generate_tokens(file.readline))
-        words = [token.string for token in tokens]
+            lines = file.readlines()
+        tokens = list(tokenize.generate_tokens(iter([*lines, ""]).__next__))
         for at, token in enumerate(tokens):
-            if token.start[1] == 0 and words[at : at + 3] == ["rule", rule, ":"]:
-                return _command(tokens[at + 3 :], f"rule {rule} of {path}")
-    raise UserError(f"rule {rule} is missing from {folder}; install TransferGrid again.")
+            following = [after.string for after in tokens[at + 1 : at + 3]]
+            if token.start[1] == 0 and token.string == "rule" and following[1:] == [":"]:
+                found.setdefault(following[0], _split(tokens[at + 3 :], lines))
+    return found
 
 
-def _command(tokens: list[tokenize.TokenInfo], where: str) -> str:
-    parts: list[str] = []
-    words = [token.string for token in tokens]
-    ends = (
-        at for at, token in enumerate(tokens) if token.start[1] == 0 and token.type == tokenize.NAME
-    )
-    end = next(ends, len(tokens))
-    starts = [at for at in range(end) if words[at : at + 2] == ["shell", ":"]]
-    for token in tokens[starts[0] + 2 : end] if starts else []:
-        if token.type == tokenize.STRING:
-            parts.append(ast.literal_eval(token.string))
-        elif token.type not in _SKIPPED:
-            break
-    if not parts:
-        raise UserError(f"{where} has no command of plain strings after shell:; give it one.")
-    return "".join(parts)
+def _split(tokens: Sequence[tokenize.TokenInfo], lines: Sequence[str]) -> dict[str, str]:
+    """Return the text of each directive of a rule whose body begins with the first token."""
+    body = [token for token in tokens if token.type not in _LAYOUT]
+    ends = (at for at, token in enumerate(body) if token.start[1] == 0)
+    body = body[: next(ends, len(body))]
+    column = body[0].start[1] if body else 0
+    starts = [
+        at
+        for at, (token, after) in enumerate(pairwise(body))
+        if token.type == tokenize.NAME and token.start[1] == column and after.string == ":"
+    ]
+    found = {}
+    for at, end in zip(starts, [*starts[1:], len(body)], strict=True):
+        found[body[at].string] = _slice(lines, body[at + 1].end, body[end - 1].end)
+    return found
+
+
+def _slice(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    part = list(lines[start[0] - 1 : end[0]])
+    part[-1] = part[-1][: end[1]]
+    part[0] = part[0][start[1] :]
+    return "".join(part)

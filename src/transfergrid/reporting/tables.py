@@ -26,6 +26,7 @@ from transfergrid.reporting.cell_rows import (
 from transfergrid.reporting.reliability import calibration_table
 from transfergrid.reporting.table_files import write_table
 from transfergrid.reporting.tuning import tuning_table
+from transfergrid.runtime.imports import for_workers
 from transfergrid.runtime.progress import progress
 
 T = TypeVar("T")
@@ -150,7 +151,11 @@ def _map(function: Any, work: Sequence[T], workers: int) -> Iterator[Any]:
         return
     # A fork would copy the locks of torch's and Arrow's threads in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
+    # They import this process's code, not what is on the disk when they start.
+    with (
+        for_workers() as (initializer, arguments),
+        ProcessPoolExecutor(min(workers, len(work)), context, initializer, arguments) as pool,
+    ):
         yield from pool.map(function, work, chunksize=4)
 
 

@@ -19,6 +19,7 @@ from transfergrid.commands.reasons import (
     table_phrase,
 )
 from transfergrid.commands.state import cell_states
+from transfergrid.planning import cells
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.plan import Plan
@@ -148,10 +149,11 @@ def test_changed_modules_are_named_where_they_were_recorded() -> None:
     del modules["train"]["training.freezing"]
     modules["train"]["training.gone"] = "1" * 8
     modules["prepare"]["command"] = "2" * 8
+    modules["prepare"]["workflow/scripts/prepare.py"] = "2" * 8
     code = {**spec["code"], "train": "3" * 16, "prepare": "4" * 16}
     put_on_disk({**spec, "code": code}, {"environment": {"modules": modules}})
     assert reason(planned, "random-drop0-finetune") == (
-        "data code changed: the rule's command",
+        "data code changed: the rule's command, workflow/scripts/prepare.py",
         "training code changed: training/freezing.py, training/gone.py, training/loop.py",
     )
 
@@ -162,6 +164,16 @@ def test_an_old_record_names_no_modules(record: Mapping[str, Any]) -> None:
     _, spec = spec_of(planned, "random-drop0-finetune")
     put_on_disk({**spec, "code": {**spec["code"], "train": "3" * 16}}, record)
     assert reason(planned, "random-drop0-finetune") == ("training code changed",)
+
+
+def test_another_way_to_choose_a_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"tune": {"learning_rates": [1e-3, 1e-2], "epochs": 1, "holdout": 0.3}}
+    changes = {"protocols": {"finetune": rates}}
+    made.finish(made.plan(Path(), changes), RESULTS)
+    real = cells.tuning_hash
+    monkeypatch.setattr(cells, "tuning_hash", lambda trials: real(trials)[::-1])
+    told = reason(made.plan(Path(), changes), "random-drop0-finetune")
+    assert told == ("the code that chooses a learning rate changed",)
 
 
 def test_a_specification_that_cannot_be_read_says_so() -> None:

@@ -80,7 +80,7 @@ def test_threads_are_a_whole_number(threads: str, capsys: pytest.CaptureFixture[
 
 @pytest.fixture()
 def study() -> Any:
-    return SimpleNamespace(name="small", scored=[SimpleNamespace(name="a")], targets=[])
+    return SimpleNamespace(name="small", scored=[SimpleNamespace(name="a")], targets=[], stamps={})
 
 
 LIVE = {"a": CellLive("a", "finished")}
@@ -112,6 +112,13 @@ def test_a_new_snapshot_takes_the_place_of_the_old_one_or_nothing_happens(
         take_snapshot(study, LIVE, tmp_path)
     assert page.read_text() == "second"
     assert [path.name for path in (tmp_path / "small").iterdir()] == ["snapshot"]
+
+
+def test_a_snapshot_is_made_by_the_code_that_planned_it(study: Any, tmp_path: Path) -> None:
+    study.stamps = {"tables": ("small.tables.00000000", {"code": "0" * 16})}
+    with pytest.raises(UserError, match="the code of stage 'tables' was edited"):
+        take_snapshot(study, LIVE, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_two_snapshots_at_once_one_stands(

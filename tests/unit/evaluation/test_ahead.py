@@ -25,17 +25,17 @@ def scored(tmp_path: Path) -> tuple[Path, dict[str, bytes]]:
     for name in MADE:
         (folder / name).unlink()
     score_cell(spec, tmp_path, into=ahead.begin(folder))
-    ahead.sign(folder, CODE)
+    ahead.sign(folder, CODE, 1)
     assert not (folder / "scores" / "test.npz").exists()
     return folder, expected
 
 
 def test_what_lies_ready_becomes_what_evaluation_makes(scored) -> None:
     folder, expected = scored
-    assert ahead.take_over(folder, CODE)
+    assert ahead.take_over(folder, CODE, 1)
     assert {name: (folder / name).read_bytes() for name in MADE} == expected
     assert not (folder / ahead.FOLDER).exists()
-    assert not ahead.take_over(folder, CODE)
+    assert not ahead.take_over(folder, CODE, 1)
 
 
 def edit(path: Path, key: str) -> None:
@@ -58,9 +58,17 @@ def edit(path: Path, key: str) -> None:
 def test_what_is_not_as_evaluation_would_make_it_is_cleared_away(scored, harm) -> None:
     folder, _ = scored
     harm(folder)
-    assert not ahead.take_over(folder, CODE)
+    assert not ahead.take_over(folder, CODE, 1)
     assert not any((folder / name).exists() for name in MADE)
     assert not (folder / ahead.FOLDER).exists()
+
+
+@pytest.mark.parametrize(("made", "asked", "good"), [(2, 1, False), (None, 2, True)])
+def test_scores_of_other_threads_are_taken_from_a_gpu_only(scored, made, asked, good) -> None:
+    # On the CPU, the number of threads may decide a last bit.
+    folder, _ = scored
+    ahead.sign(folder, CODE, made)
+    assert ahead.take_over(folder, CODE, asked) is good
 
 
 def test_new_scores_have_an_empty_place(scored) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -10,12 +12,13 @@ import pytest
 from transfergrid.planning import fingerprint
 from transfergrid.planning.fingerprint import (
     STAGES,
-    canonical_syntax,
     closure,
     code_files,
     plugin_fingerprint,
 )
 from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.syntax import canonical_syntax
+from transfergrid.planning.unchanged import check_templates, hold_tuning
 from transfergrid.runtime.errors import UserError
 
 
@@ -163,6 +166,90 @@ TRAIN_CLOSURE = [
     "training.tuning",
     "training.validation",
 ]
+
+
+@pytest.fixture()
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of workflow/scripts that fingerprints are taken of, each time anew."""
+    copied = shutil.copytree(fingerprint.SCRIPTS, tmp_path / "scripts")
+    monkeypatch.setattr(fingerprint, "SCRIPTS", copied)
+    # A library of one small module, for they are taken many times.
+    small = ("runtime.errors",)
+    monkeypatch.setattr(fingerprint, "STAGES", dict.fromkeys(STAGES, small))
+    monkeypatch.setattr(fingerprint, "_prepare_roots", lambda kind: fingerprint._named(small))
+    forget()
+    yield copied
+    forget()
+
+
+def forget() -> None:
+    for function in ("_fingerprint", "_digest", "_tree", "_imports"):
+        getattr(fingerprint, function).cache_clear()
+
+
+def all_fingerprints() -> dict[str, str]:
+    forget()
+    found = {stage: fingerprint.stage_fingerprint(stage) for stage in STAGES}
+    return found | {"prepare": fingerprint.prepare_fingerprint("csv")}
+
+
+PROGRAMS = {
+    "prepare.py": {"prepare"},
+    "weights.py": {"weights"},
+    "tune.py": {"tune"},
+    "train.py": {"train"},
+    "evaluate.py": {"evaluate"},
+    "ensemble.py": {"ensemble"},
+    "make_tables.py": {"tables"},
+    "answer.py": {"statistics"},
+    "draw_figures.py": {"figures"},
+    "write_page.py": {"report"},
+    "cams.py": {"cams"},
+    "draw_cams.py": {"panels"},
+    "device_job.py": {"train", "evaluate", "cams"},
+    "stamp.py": set(),  # publishes what was planned, under the hash of its content
+}
+
+
+def test_a_program_is_part_of_its_stage(scripts: Path) -> None:
+    before = all_fingerprints()
+    assert set().union(*PROGRAMS.values()) == set(before)
+    for name, stages in PROGRAMS.items():
+        path = scripts / name
+        text = path.read_text()
+        path.write_text(text + "\nEDITED = True\n")
+        now = all_fingerprints()
+        assert {stage for stage in before if now[stage] != before[stage]} == stages, name
+        path.write_text(text.replace("\nimport ", "\n# why\n\nimport ") + "\n# the end\n")
+        assert all_fingerprints() == before, name
+        path.write_text(text)
+
+
+def test_a_program_that_is_missing_is_named(scripts: Path) -> None:
+    (scripts / "train.py").unlink()
+    with pytest.raises(UserError, match=r"module train is missing from .*scripts"):
+        fingerprint.stage_fingerprint("train")
+
+
+def test_a_choice_among_trials_is_named_after_its_code(scripts: Path) -> None:
+    trials = {"0.001": "a", "0.01": "b"}
+    before = fingerprint.tuning_hash(trials)
+    hold_tuning(f"films-net-random-drop0-tuned-{before}", dict(reversed(trials.items())))
+    path = scripts / "tune.py"
+    path.write_text(path.read_text() + "\nEDITED = True\n")
+    forget()
+    assert fingerprint.tuning_hash(trials) != before
+    assert fingerprint.tuning_hash({**trials, "0.01": "c"}) != fingerprint.tuning_hash(trials)
+    with pytest.raises(UserError, match="the trials of .* or the code that chooses"):
+        hold_tuning(f"films-net-random-drop0-tuned-{before}", trials)
+
+
+def test_edited_templates_stop_a_page() -> None:
+    recorded = fingerprint.template_hashes()
+    assert {"page.html.j2", "page.css", "page.js", "CITATION.cff"} <= set(recorded)
+    check_templates(recorded)
+    with pytest.raises(UserError, match=r"page\.css changed after this page was planned"):
+        check_templates({**recorded, "page.css": "0" * 64})
 
 
 def test_what_training_depends_on_is_pinned() -> None:

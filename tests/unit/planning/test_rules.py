@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transfergrid.planning import fingerprint
-from transfergrid.planning.paths import PROJECT, RULES
-from transfergrid.planning.rules import shell_command
+from transfergrid.planning.paths import PROJECT, RULES, SCRIPTS
+from transfergrid.planning.rules import (
+    command_parts,
+    normal_command,
+    programs,
+    shell_command,
+)
 from transfergrid.runtime.errors import UserError
 
 
@@ -59,7 +67,7 @@ def test_only_the_command_of_the_rule_counts(tmp_path: Path) -> None:
 
 def test_a_rule_without_a_plain_command_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.smk").write_text("rule train:\n    shell: COMMAND\n")
-    with pytest.raises(UserError, match=r"rule train of .*a\.smk has no command"):
+    with pytest.raises(UserError, match=r"rule train of .* has no command"):
         shell_command("train", tmp_path)
 
 
@@ -83,9 +91,9 @@ def test_the_commands_of_cells_are_pinned() -> None:
 def test_an_edited_command_is_edited_code(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint.stage_fingerprint(stage)
     rule = fingerprint.RULES_OF.get(stage, stage)
-    real = fingerprint.shell_command
+    real = fingerprint.command_parts
     monkeypatch.setattr(
-        fingerprint, "shell_command", lambda name: real(name) + " " * (name == rule)
+        fingerprint, "command_parts", lambda name: real(name) + ["more"] * (name == rule)
     )
     fingerprint._fingerprint.cache_clear()
     try:
@@ -94,6 +102,65 @@ def test_an_edited_command_is_edited_code(stage: str, monkeypatch: pytest.Monkey
         fingerprint.stage_fingerprint(other)
     finally:
         fingerprint._fingerprint.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("command", "same"),
+    [
+        ("python  x.py\t--a   1 ", "python x.py --a 1"),
+        (" python x.py \n  --a 1\n", "python x.py\n--a 1"),
+        ("echo 'a  b'  \"c  'd\"", "echo 'a  b' \"c  'd\""),
+        ('echo "a \\"  b"   c', 'echo "a \\"  b" c'),
+        ("echo a\\  b", "echo a\\  b"),
+        ("echo 'never  closed", "echo 'never closed"),
+    ],
+)
+def test_blanks_outside_quotes_do_not_count(command: str, same: str) -> None:
+    assert normal_command(command) == same
+
+
+# Words of a shell: plain, quoted with blanks inside, escaped.
+WORD = st.sampled_from(["python", "--a=1", "'b  c'", '"d  e"', "f\\ g", '"\\" h"', ">", "x\\'y"])
+BLANK = st.sampled_from([" ", "  ", "\t", " \t "])
+
+
+@given(st.lists(st.tuples(WORD, BLANK), min_size=1), BLANK)
+def test_a_command_means_what_it_meant(words: list[tuple[str, str]], before: str) -> None:
+    written = before + "".join(word + blank for word, blank in words)
+    assert normal_command(written) == " ".join(word for word, _ in words)
+    assert shlex.split(normal_command(written)) == shlex.split(written)
+    assert normal_command(normal_command(written)) == normal_command(written)
+
+
+def test_parameters_are_part_of_a_command_and_threads_are_not(tmp_path: Path) -> None:
+    def parts(old: str, new: str) -> list[str]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        assert old in SMK
+        (folder / "a.smk").write_text(SMK.replace(old, new))
+        return command_parts("train", folder)
+
+    base = parts("", "")
+    assert parts('note="shell: no",', 'note = "shell: no",  # why') == base
+    assert parts("    params:", "    threads: 8\n    params:") == base
+    assert parts("' train {", "'  train   {") == base
+    assert parts("shell: no", "shell: yes") != base
+    assert parts("' train", "' train --more") != base
+
+
+def test_programs_are_read_from_commands(tmp_path: Path) -> None:
+    run = {path.name for path in SCRIPTS.glob("*.py")}
+    rules = [name for path in RULES.glob("*.smk") for name in rule_names(path)]
+    found = {rule: programs(rule) for rule in rules if rule != "spec"}
+    assert {name for names in found.values() for name in names} <= run
+    assert found["train"] == ["train.py"]
+    assert found["statistics"] == ["answer.py"]
+    with pytest.raises(UserError, match="command of rule spec runs no program"):
+        programs("spec")
+
+
+def rule_names(path: Path) -> list[str]:
+    return re.findall(r"^rule (\w+):", path.read_text(), flags=re.M)
 
 
 def test_a_cells_modules_are_named() -> None:

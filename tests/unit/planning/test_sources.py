@@ -11,8 +11,8 @@ from datasets.chexpert.make import in_batches
 from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
-from transfergrid.planning.fingerprint import check_plugins
 from transfergrid.planning.sources import Dataset, check_weights, resolve_dataset
+from transfergrid.planning.unchanged import hold_plugins
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 
@@ -110,10 +110,10 @@ def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.Mon
     own = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
     study = planned(tmp_path, {**own, **grid(architectures=["mine"], truncations=[0])})
     spec = json.loads(study.targets[0].spec)
-    check_plugins(spec)
+    hold_plugins(spec)
     (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 2\n")
     with pytest.raises(UserError, match="code of plugged_net:net was edited"):
-        check_plugins(spec)
+        hold_plugins(spec)
 
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"1")

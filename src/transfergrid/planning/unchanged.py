@@ -1,0 +1,157 @@
+"""What every program does first: hold the code that its job was planned with, or stop.
+
+Code is compared and held before a job waits for a lock, for data or for a GPU. What it imports
+afterwards is the code that was compared; see `transfergrid.runtime.imports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.fingerprint import (
+    plugin_source,
+    prepare_code,
+    stage_code,
+    stage_fingerprint,
+    template_hashes,
+    tuning_hash,
+)
+from transfergrid.planning.paths import cell_directory
+from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.imports import hold
+
+
+def hold_stage(stage: str, recorded: str | None = None) -> str:
+    """Have this process import a stage's code as it is now, whenever it does so.
+
+    Args:
+        stage: The stage.
+        recorded: The fingerprint that the job was planned with, where one was recorded.
+
+    Returns:
+        The fingerprint of the code that is held.
+
+    Raises:
+        UserError: The code was edited after the job was planned.
+    """
+    current = stage_fingerprint(stage)
+    if recorded is not None and current != recorded:
+        raise UserError(
+            f"the code of stage '{stage}' was edited after this job was planned ({recorded} then, "
+            f"{current} now); run snakemake again to plan with the new code."
+        )
+    hold(stage_code(stage))
+    return current
+
+
+def hold_prepare(kind: str) -> None:
+    """Have this process import the reader of a kind of data set, a plug-in's too, as it is now.
+
+    Raises:
+        UserError: A plug-in's module does not exist.
+    """
+    hold(prepare_code(kind))
+
+
+def hold_plugin(reference: str, recorded: str | None = None) -> None:
+    """Have this process import the module of a ``module:function`` as it is now.
+
+    Raises:
+        UserError: It does not exist, or was edited after the job was planned.
+    """
+    source = plugin_source(reference)
+    if recorded is not None and source.fingerprint != recorded:
+        raise UserError(
+            f"the code of {reference} was edited after this job was planned; run snakemake again "
+            "to plan with the new code."
+        )
+    hold({source.module: source.code})
+
+
+def hold_plugins(spec: Mapping[str, Any]) -> None:
+    """Hold the plug-in network and weights of a cell.
+
+    Args:
+        spec: The cell's specification.
+
+    Raises:
+        UserError: The plug-in's code is not what the cell is named after.
+    """
+    hold_network(spec)
+    weights = spec["weights"]
+    if weights.get("code"):
+        hold_plugin(weights["kind"], weights["code"])
+
+
+def hold_network(spec: Mapping[str, Any]) -> None:
+    """Hold a cell's plug-in network; UserError where it is not what the cell is named after."""
+    network = spec["architecture"]
+    if network.get("code"):
+        hold_plugin(network["factory"], network["code"])
+
+
+def hold_networks(study: Mapping[str, Any], results: Path) -> None:
+    """Hold the plug-in networks of a study's cells, whose parameters are counted for its tables.
+
+    Args:
+        study: The stamp's content.
+        results: Root of all outputs.
+
+    Raises:
+        UserError: A network's code is not what its cells are named after.
+    """
+    cells = {entry["architecture"]: entry["cell"] for entry in study["cells"]}
+    for cell in cells.values():
+        path = cell_directory(cell, results) / "spec.json"
+        if path.is_file():
+            hold_network(read_json(path))
+
+
+def read_stamp(path: Path, stage: str) -> dict[str, Any]:
+    """Read the stamp that a stage's job was given, and hold the code that it names.
+
+    Raises:
+        UserError: The code was edited since.
+    """
+    content: dict[str, Any] = read_json(path)
+    hold_stage(stage, content["code"])
+    return content
+
+
+def hold_tuning(tuning_id: str, trials: Mapping[str, str]) -> None:
+    """Hold the code that chooses a learning rate.
+
+    Args:
+        tuning_id: What the choice is named.
+        trials: Name of the trial cell by learning rate, as text.
+
+    Raises:
+        UserError: The name stands for other trials, or for other code.
+    """
+    if tuning_id.rpartition("-")[2] != tuning_hash(trials):
+        raise UserError(
+            f"the trials of {tuning_id} or the code that chooses among them were edited after this "
+            "job was planned; run snakemake again to plan with what is there now."
+        )
+    hold_stage("tune")
+
+
+def check_templates(recorded: Mapping[str, str]) -> None:
+    """Stop a page that was made with other templates than it was planned with.
+
+    Args:
+        recorded: What `template_hashes` returned.
+
+    Raises:
+        UserError: Some were edited since.
+    """
+    current = template_hashes()
+    changed = [n for n in {**recorded, **current} if recorded.get(n) != current.get(n)]
+    if changed:
+        raise UserError(
+            f"{listed(changed)} changed after this page was planned; run snakemake again to plan "
+            "with what is there now."
+        )

@@ -1,0 +1,119 @@
+"""Imports from text that was read once, whatever lies on disk by the time of the import.
+
+A job may wait for hours between the moment when its code is compared with what was planned and the
+moment when it imports it. Python would read the file again then, or take a compiled copy that it
+trusts by size and time. Code that is held is compiled from the very text that was compared, so what
+runs is what was compared, however late it is imported and whatever was edited meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import InspectLoader, Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from transfergrid.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class HeldCode:
+    """The code of a module.
+
+    Attributes:
+        file: Where its text was read.
+        code: What importing the module executes.
+        inside: The folders of its submodules, where it is a package.
+    """
+
+    file: str
+    code: CodeType
+    inside: tuple[str, ...] | None = None
+
+
+class _Held(MetaPathFinder, Loader):
+    def __init__(self) -> None:
+        self.modules: dict[str, HeldCode] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        held = self.modules.get(name)
+        if held is None:
+            return None
+        inside = None if held.inside is None else list(held.inside)
+        return importlib.util.spec_from_file_location(
+            name, held.file, loader=self, submodule_search_locations=inside
+        )
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.modules[module.__name__].code, module.__dict__)
+
+
+def hold(modules: Mapping[str, HeldCode]) -> None:
+    """Have imports of these modules execute this code, for the life of the process.
+
+    Args:
+        modules: Code by the module's name. One that was imported before must be of the same code.
+
+    Raises:
+        UserError: A module was imported from other code.
+    """
+    finder = _finder()
+    for name, new in modules.items():
+        if name in sys.modules and _loaded(sys.modules[name], finder) != new.code:
+            raise UserError(
+                f"{name} was imported from other code than now stands in {new.file} (an edit as "
+                "the program began, or a compiled copy whose size and time are the file's): delete "
+                "the folder __pycache__ beside it and run again."
+            )
+        finder.modules.setdefault(name, new)
+
+
+@contextmanager
+def for_workers() -> Iterator[tuple[Callable[[str], None], tuple[str]]]:
+    """Yield initializer and arguments that have a pool's processes import the code held here."""
+    modules = {
+        name: (held.file, held.code, held.inside) for name, held in _finder().modules.items()
+    }
+    # Not in the arguments: they go through a pipe, and a parent whose child dies before it has read
+    # more than a pipe holds would wait for ever.
+    with tempfile.NamedTemporaryFile(prefix="transfergrid-") as file:
+        file.write(marshal.dumps(modules))
+        file.flush()
+        yield start_worker, (file.name,)
+
+
+def start_worker(file: str) -> None:
+    """Hold in this process what `for_workers` wrote in the one that started it."""
+    finder = _finder()
+    for name, parts in marshal.loads(Path(file).read_bytes()).items():
+        finder.modules.setdefault(name, HeldCode(*parts))
+
+
+def _finder() -> _Held:
+    for finder in sys.meta_path:
+        if isinstance(finder, _Held):
+            return finder
+    finder = _Held()
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+def _loaded(module: ModuleType, finder: _Held) -> CodeType | None:
+    """Return the code that a module was imported from, as far as that can still be told."""
+    spec = module.__spec__
+    if spec is None:
+        return None
+    if spec.loader is finder:
+        return finder.modules[spec.name].code
+    # Reads the compiled copy if Python trusts it, as the import did.
+    loader = spec.loader
+    return loader.get_code(spec.name) if isinstance(loader, InspectLoader) else None

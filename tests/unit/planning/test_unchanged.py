@@ -1,0 +1,166 @@
+"""What runs is what was compared, whatever is edited later and whatever Python has compiled."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from transfergrid.planning import fingerprint
+from transfergrid.planning.fingerprint import STAGES, closure
+from transfergrid.planning.paths import PROJECT, SCRIPTS
+from transfergrid.planning.rules import programs
+from transfergrid.planning.unchanged import hold_stage
+from transfergrid.runtime.errors import UserError
+
+
+@pytest.fixture()
+def project(tmp_path: Path) -> Path:
+    """A copy of the project that a test may edit."""
+    for name in ("src", "workflow", "resources"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
+    return tmp_path
+
+
+def python(project: Path, text: str, *arguments: str) -> str:
+    """Run a program that imports the copy's package, and return what it prints."""
+    (project / "program.py").write_text(text)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, str(project / "program.py"), *arguments],
+        env={**environment, "PYTHONPATH": str(project / "src")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+EDITED_LATER = """
+import importlib
+import sys
+
+stage, many = sys.argv[1:]
+if __name__ == "__main__":
+    from transfergrid.planning import fingerprint
+    from transfergrid.planning.unchanged import hold_stage
+
+    hold_stage(stage)
+    names = sorted(name for name in fingerprint.stage_code(stage) if "." in name)
+    here = set(sys.modules)
+    for path in fingerprint.SOURCE.rglob("*.py"):
+        # What a process needs before it can be told what to import.
+        if path.stem not in ("__init__", "imports", "errors"):
+            path.write_text("raise SystemExit('edited')")
+    modules = [importlib.import_module(name) for name in names]
+    assert set(names) - here, "everything had been imported before"
+    assert all(module.__file__.startswith(str(fingerprint.SOURCE)) for module in modules)
+    if many == "many":
+        from transfergrid.reporting import tables
+        print(*tables._map(tables.task_columns, ["a", "b"], 2))
+    print(len(names))
+"""
+
+
+@pytest.mark.parametrize(("stage", "more"), [("train", "one"), ("tables", "many")])
+def test_what_is_edited_after_the_comparison_is_not_imported(
+    project: Path, stage: str, more: str
+) -> None:
+    # With "many", the processes that make tables start when everything has been edited, too.
+    said = python(project, EDITED_LATER, stage, more).splitlines()
+    roots = [f"transfergrid.{root}" for root in STAGES[stage]]
+    assert int(said[-1]) == len(closure(roots))
+    if more == "many":
+        assert said[0].startswith("('auroc_a', ")
+
+
+COMPILED = """
+import sys
+if sys.argv[1] == "hold":
+    from transfergrid.planning.unchanged import hold_stage
+    hold_stage("tune")
+from transfergrid.training.choice import RULE
+print(RULE.split()[0])
+"""
+
+
+def test_a_compiled_copy_of_other_text_is_not_imported(project: Path) -> None:
+    choice = project / "src" / "transfergrid" / "training" / "choice.py"
+    assert python(project, COMPILED, "plain") == "highest\n"
+    before = choice.stat()
+    choice.write_text(choice.read_text().replace('"highest', '"HIGHEST'))
+    os.utime(choice, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Python trusts a compiled copy by size and time; what is held is the text.
+    assert python(project, COMPILED, "plain") == "highest\n"
+    assert python(project, COMPILED, "hold") == "HIGHEST\n"
+
+
+def test_code_of_another_time_stops_a_job() -> None:
+    now = hold_stage("statistics")
+    assert hold_stage("statistics", now) == now
+    with pytest.raises(UserError, match=rf"stage 'statistics' was edited .* \(0{{16}} then, {now}"):
+        hold_stage("statistics", "0" * 16)
+
+
+# What is imported before anything can be compared, or by the comparison itself.
+FIRST = {
+    "transfergrid.planning.naming",
+    "transfergrid.planning.paths",
+    "transfergrid.planning.recipe",
+    "transfergrid.planning.records",
+    "transfergrid.runtime.atomic",
+    "transfergrid.runtime.errors",
+    "transfergrid.runtime.faults",
+    "transfergrid.runtime.hashing",
+    "transfergrid.runtime.imports",
+    "transfergrid.runtime.sealed",
+    "transfergrid.runtime.watcher",
+}
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "prepare"])
+def test_programs_import_their_stages_code_after_the_comparison(stage: str) -> None:
+    roots = [f"transfergrid.{root}" for root in STAGES.get(stage, ("data.cache", "data.table"))]
+    code = set(closure(roots))
+    (program,) = programs(fingerprint.RULES_OF.get(stage, stage))
+    first: set[str] = set()
+    for name in fingerprint.closure([f"workflow/scripts:{program[:-3]}"]):
+        path = SCRIPTS / f"{name.partition(':')[2]}.py"
+        first |= {n for n in imported_first(path) if n in code}
+    assert first <= FIRST
+
+
+def imported_first(path: Path) -> set[str]:
+    """Return the package's modules that importing a program or a module imports."""
+    found: set[str] = set()
+    queue = [path]
+    while queue:
+        for node in ast.parse(queue.pop().read_text()).body:
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                file = PROJECT / "src" / (name.replace(".", "/") + ".py")
+                if name not in found and file.is_file():
+                    found.add(name)
+                    queue.append(file)
+    return found
+
+
+def test_every_program_compares_before_it_waits() -> None:
+    # The first of these calls in each program's text is a comparison.
+    waits = "exclusive|bring_back_cache|take_device|heartbeat"
+    calls = rf"(hold_stage|read_stamp|hold_tuning|{waits})\("
+    for path in SCRIPTS.glob("*.py"):
+        body = path.read_text().partition("def main() -> None:")[2]
+        found = re.findall(calls, body)
+        if "--stamp" in body or path.stem in ("train", "tune"):
+            assert found[0] in ("hold_stage", "read_stamp", "hold_tuning"), path.name
