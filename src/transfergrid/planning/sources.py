@@ -195,9 +195,10 @@ def _tables(
         files = [_inside(name, root, settings["table"])]
     else:
         files = [_inside(name, root, table) for table in settings["tables"]]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise UserError(f"data set '{name}' lacks the label table {missing[0]}; put it there.")
+    for file in files:
+        if not file.exists():
+            raise UserError(f"data set '{name}' lacks the label table {file}; put it there.")
+        check_regular(file)
     return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
 
 
@@ -254,8 +255,9 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
     path = None
     if kind == "file":
         path = location(settings["path"], f"path of pretraining '{name}'")
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
+        check_regular(path)
         declaration["sha256"] = remembered_sha256(path)
     elif kind == "wheel":
         declaration |= _wheel(name, settings["package"], architecture)

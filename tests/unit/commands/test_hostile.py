@@ -17,6 +17,11 @@ from transfergrid.planning import rights
 from transfergrid.planning.study import merge
 
 WORD = "w" * 64
+CSV = {
+    "image_column": "image",
+    "label_columns": ["mass"],
+    "split": {"random": {"valid": 0.1, "test": 0.2}},
+}
 
 
 def changed(**change: Any) -> str:
@@ -96,18 +101,25 @@ def test_plan_and_doctor_say_the_same(kind: str, capsys: pytest.CaptureFixture[s
     assert f"error    study        {told}" in capsys.readouterr().out
 
 
-def test_a_named_pipe_for_a_study_or_an_archive_is_told(capsys) -> None:
+def test_a_named_pipe_for_a_study_or_what_it_names_is_told(capsys) -> None:
     os.mkfifo("pipe")
     for command in ("plan", "doctor"):
         assert main([command, "pipe"]) == 1
         said = capsys.readouterr()
         assert "pipe is a named pipe; put a regular file there" in said.err + said.out
-    npz = {"films": {"kind": "medmnist", "root": "pipe", "image_px": 28, "resize": "stretch"}}
-    Path("study.yaml").write_text(yaml.safe_dump({**STUDY, "datasets": npz, "device": "cpu"}))
-    for command in ("plan", "doctor"):
-        assert main([command, "study.yaml"]) == 1
-        said = capsys.readouterr()
-        assert "pipe is a named pipe; put a regular file there" in said.err + said.out
+    npz = {"kind": "medmnist", "root": "pipe", "image_px": 28, "resize": "stretch"}
+    table = {**CSV, "kind": "csv", "root": ".", "table": "pipe"}
+    weights = {"kind": "file", "path": "pipe"}
+    for change in (
+        {"datasets": {**STUDY["datasets"], "films": npz}},
+        {"datasets": {**STUDY["datasets"], "films": table}},
+        {"pretrainings": {**STUDY["pretrainings"], "shapes": weights}},
+    ):
+        Path("study.yaml").write_text(yaml.safe_dump({**STUDY, **change, "device": "cpu"}))
+        for command in ("plan", "doctor"):
+            assert main([command, "study.yaml"]) == 1
+            said = capsys.readouterr()
+            assert "pipe is a named pipe; put a regular file there" in said.err + said.out
 
 
 def test_results_that_may_not_be_written_are_told_by_both(monkeypatch, capsys) -> None:
