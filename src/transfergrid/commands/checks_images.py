@@ -11,6 +11,7 @@ from typing import TypeVar
 from transfergrid.commands.findings import Finding
 from transfergrid.planning.paths import cache_directory, origin_file
 from transfergrid.planning.sources import Dataset
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
@@ -34,14 +35,19 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Find
         results: The folder of results.
         verify: Whether to hash every file.
     """
-    if not origin_file(dataset.id, results).is_file() or dataset.root is None:
+    record = origin_file(dataset.id, results)
+    cache = cache_directory(dataset.id, results)
+    if not record.is_file() and not (cache / "card.json").is_file():
         return
     from transfergrid.data.admission import cell_contents, read_origin, suspects
 
     what = f"data {dataset.name}"
-    origin = read_origin(origin_file(dataset.id, results))
+    yield from _check_cells(what, cache, dataset.id, results)
+    if not record.is_file() or dataset.root is None:
+        return
+    origin = read_origin(record)
     if origin is None:
-        told = f"the record {origin_file(dataset.id, results)} cannot be read whole."
+        told = f"the record {record} cannot be read whole."
         yield Finding("warning", what, told, "remove it; the next preparation writes it anew")
         return
     if origin.base is None:
@@ -58,7 +64,7 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Find
     if changed:
         names = listed([origin.names[row] for row in changed], _SHOWN)
         told = f"{len(changed)} of {len(paths)} images are not what they were when read: {names}"
-        cached = (cache_directory(dataset.id, results) / "card.json").is_file()
+        cached = (cache / "card.json").is_file()
         yield _changed(what, told, cached, bool(cell_contents(dataset.id, results)))
     elif touched and not rows:
         told = f"{len(touched)} images were written since they were read, and are as large as then."
@@ -67,6 +73,20 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Find
     else:
         how = "SHA-256" if verify else "size"
         yield Finding("ok", what, f"{len(paths)} images have the {how} that they were read with.")
+
+
+def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iterator[Finding]:
+    """Compare what the cells were trained on with what the next ones would be trained on."""
+    from transfergrid.data.admission import cells_of_other_content
+
+    if not (cache / "card.json").is_file():
+        return
+    content = read_json(cache / "card.json").get("content_sha256", "")
+    others = cells_of_other_content(dataset_id, content, results)
+    if others:
+        told = f"{len(others)} cell(s) were trained on other pixels than {cache} holds"
+        mend = "remove those cells, or the cache and what is wrong with the images"
+        yield Finding("error", what, f"{told}: {listed(others, 2)}.", mend)
 
 
 def _changed(what: str, told: str, cached: bool, trained: bool) -> Finding:

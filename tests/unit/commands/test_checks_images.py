@@ -104,6 +104,18 @@ def test_a_copy_of_the_images_elsewhere_is_compared_by_its_names(data: Dataset) 
     assert found(moved).level == "ok"
 
 
+def test_cells_of_another_content_than_the_cache_are_told(data: Dataset) -> None:
+    (cell,) = (RESULTS / "cells").iterdir()
+    card = cell / "card.json"
+    card.write_text(card.read_text().replace('"content_sha256": "', '"content_sha256": "0'))
+    first, _ = check_origin(data, RESULTS, False)
+    assert first.level == "error"
+    assert f"1 cell(s) were trained on other pixels than {cache_directory(data.id, RESULTS)}" in (
+        first.told
+    )
+    assert cell.name in first.told
+
+
 def test_a_record_that_is_broken_is_told(data: Dataset) -> None:
     path = origin_file(data.id, RESULTS)
     path.write_bytes(path.read_bytes()[:-50])
