@@ -71,7 +71,9 @@ def check_contrasts(contrasts: pd.DataFrame, cells: pd.DataFrame, folder: Path) 
     for question, margin in MARGINS.items():
         expected = recomputed.contrast([(arm(1), arm(0))], SCORED, margin)
         (row,) = contrasts[contrasts["question"] == question].to_dict("records")
-        assert row["contrast"] == "lcnet_050 random films finetune: drop1 - drop0"
+        assert row["contrast"] == "one block removed - whole network"
+        place = {"axis": "truncation", "architecture": "lcnet_050", "pretraining": "random"}
+        assert {name: row[name] for name in place} == place
         for name, value in expected.items():
             assert row[name] == pytest.approx(value, rel=1e-9, nan_ok=True)
         for name in ("p_difference", "p_equivalence"):

@@ -1,8 +1,6 @@
-"""Reliability curves: what share of cases of a probability is positive, a panel per pretraining."""
+"""Reliability curves: what share of cases of a probability is positive, a panel a comparison."""
 
 from __future__ import annotations
-
-import math
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,45 +8,51 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import FigureData
-from transfergrid.reporting.words import count
+from transfergrid.reporting.labels import shortened
+from transfergrid.reporting.words import plural
 
-PANEL = 3.0  # inches of a panel's height
+PANEL = 2.35  # inches of a panel's height, without the lines of its title
+LINE = 0.15  # inches of such a line
+
+
+def calibration_lack(data: FigureData) -> str:
+    """Say why there is no curve to draw, or nothing where there is one."""
+    return "No ensemble of this study has probabilities yet." if data.reliability.empty else ""
 
 
 def calibration_panels(data: FigureData) -> Figure:
-    """Draw a reliability curve per pretraining and data set."""
+    """Draw the reliability curves of pretrainings that are compared on the same networks."""
     table = data.reliability
-    if table.empty:
-        return style.sentence_only("No ensemble of this study has probabilities yet.")
-    marks = style.marks_of(data.pretrainings)
-    order = {name: number for number, name in enumerate(marks)}
-    groups = {
-        (str(dataset), str(pretraining)): part
-        for (dataset, pretraining), part in table.groupby(["dataset", "pretraining"], sort=False)
-    }
-    datasets = list(dict.fromkeys(dataset for dataset, _ in groups))
-    places = sorted(groups, key=lambda key: (datasets.index(key[0]), order[key[1]]))
-    columns = min(2, len(places))
-    rows = math.ceil(len(places) / columns)
-    figure = style.new_figure(rows * PANEL + 0.3)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for ax, key in zip(grid.flat, places, strict=False):
-        _panel(ax, groups[key], marks[key[1]])
-        name = key[1] if len(datasets) == 1 else f"{key[1]} · {key[0]}"
-        row = groups[key].iloc[0]
-        ax.set_title(
-            f"{name}\nECE {row['ece']:.3f}, Brier {row['brier']:.3f}\nn {count(row['n_cases'])}"
-        )
-    for ax in list(grid.flat)[len(places) :]:
-        ax.set_visible(False)
-    for ax in grid[:, 0]:
+    several = table["dataset"].nunique() > 1
+    groups = [part for _, part in table.groupby(["dataset", "comparison"], sort=False)]
+    deepest = max(part["pretraining"].nunique() for part in groups) + 1
+    figure = style.new_figure(-(-len(groups) // 2) * (PANEL + deepest * LINE) + 0.6)
+    axes = style.panels(figure, len(groups))
+    for ax, part in zip(axes, groups, strict=True):
+        lines = [_head(part, several)]
+        for name, rows in part.groupby("pretraining", sort=False):
+            _curve(ax, rows, data.marks[str(name)])
+            short = shortened([str(name)], 18)[str(name)]
+            lines.append(
+                f"{short}: ECE {rows['ece'].iloc[0]:.3f}, Brier {rows['brier'].iloc[0]:.3f}"
+            )
+        ax.set_title("\n".join(lines), fontsize=8.5, fontweight="normal")
+        _frame(ax, square=len(groups) > 1)
+    for ax in axes[::2]:
         ax.set_ylabel("Share of positives")
     figure.supxlabel("Mean predicted probability", fontsize=10)
+    shown = set(table["pretraining"])
+    marks = {name: mark for name, mark in data.marks.items() if name in shown}
+    style.legend(figure, axes[0], marks, lines=True)
     return figure
 
 
-def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:
-    ax.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.9, linestyle=":")
+def _head(part: pd.DataFrame, several: bool) -> str:
+    networks = plural(part["n_networks"].iloc[0], "network")
+    return f"{part['dataset'].iloc[0]}, {networks}" if several else f"On {networks}"
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:
     for x, low, high in zip(rows["predicted"], rows["low"], rows["high"], strict=True):
         ax.plot([x, x], [low, high], color=mark.colour, linewidth=1.2)
     ax.plot(
@@ -60,6 +64,11 @@ def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:
         markeredgecolor=style.PAPER,
         markeredgewidth=0.8,
     )
+
+
+def _frame(ax: Axes, square: bool) -> None:
+    ax.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.9, linestyle=":", zorder=0)
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.02)
-    ax.set_box_aspect(1)
+    if square:
+        ax.set_box_aspect(1)

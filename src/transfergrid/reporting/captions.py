@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from transfergrid.reporting.boost_plot import PLACE, boosts_of
+from transfergrid.reporting.boost_plot import PLACE, drawn_boosts
 from transfergrid.reporting.cam_summary import pointing_summary
-from transfergrid.reporting.curves import truncation_margin
-from transfergrid.reporting.figure_data import FigureData, seed_means, truncation_name
+from transfergrid.reporting.curves import cuts_of, truncation_margin
+from transfergrid.reporting.figure_data import FigureData, truncation_name
+from transfergrid.reporting.forest import drawn_contrasts
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count, level, listing, plural
 
@@ -56,9 +57,8 @@ def _methods(table: pd.DataFrame) -> str:
 
 def boosts(data: FigureData) -> str:
     """Caption the forest of contrasts."""
-    table = data.contrasts[data.contrasts["estimate"].notna()]
-    if table.empty:
-        return "No contrast has an estimate yet."
+    every = int(data.contrasts["estimate"].notna().sum())
+    table = drawn_contrasts(data)
     n = f"{_range(table['n_cells'], 'pair of networks', 'pairs of networks')}, "
     n += f"{_range(table['n_seeds'], 'seed')}, "
     n += f"{_range(table['n_studies'], 'study', 'studies')} of "
@@ -70,6 +70,11 @@ def boosts(data: FigureData) -> str:
         "Filled squares: the interval, not adjusted for the number of contrasts, excludes zero. "
         "An interval that runs off the panel is given in full beside its label."
     )
+    if len(table) < every:
+        text += (
+            f" Of {every} contrasts the {len(table)} over several networks are drawn; the others "
+            "stand in contrasts.csv."
+        )
     if table["margin"].notna().any():
         text += " Dotted lines: the margin that was fixed in advance."
     return text
@@ -77,20 +82,17 @@ def boosts(data: FigureData) -> str:
 
 def truncation(data: FigureData) -> str:
     """Caption the truncation curves."""
-    means = seed_means(data.finished)
-    cuts = means.groupby(["dataset", "protocol", "architecture"])["truncation"].nunique()
-    n = int((cuts > 1).sum())
+    n = len({(cut.setting, cut.architecture) for cut in cuts_of(data)})
     text = (
-        f"Macro AUROC of {plural(n, 'network')} after removing final blocks (0 is the whole "
-        f"network) against the parameters left over; {tested_on(data)}; mean over "
-        f"{_seeds(data)}. Vertical lines: mean over seeds of each cell's {_interval(data)}; "
-        "they are no test of a cut, which is the paired difference's."
+        f"Macro AUROC of {plural(n, 'network')} after removing final blocks; {tested_on(data)}; "
+        f"mean over {_seeds(data)}. Vertical lines: mean over seeds of each cell's "
+        f"{_interval(data)}; they are no test of a cut, which is the paired difference's."
     )
     margin = truncation_margin(data.contrasts)
     if margin is not None:
         text += (
-            f" Band: the margin of equivalence, ±{margin:g} around the whole network, fixed in "
-            "advance; that a line leaves it, or does not, decides nothing either."
+            f" Bands: the margin of equivalence, ±{margin:g} around the whole network, fixed in "
+            "advance; that a line leaves its band, or does not, decides nothing either."
         )
     return text
 
@@ -113,9 +115,7 @@ def correlation(data: FigureData) -> str:
 
 def boost_size(data: FigureData) -> str:
     """Caption the clouds of boosts."""
-    table = boosts_of(data)
-    if table["architecture"].nunique() < 2:
-        return f"Fewer than two networks can be compared; {tested_on(data)}. No test is made."
+    table = drawn_boosts(data)
     sizes = table.groupby(PLACE)["architecture"].nunique()
     return (
         f"Paired differences of whole networks between two pretrainings, "
@@ -140,8 +140,6 @@ def tasks(data: FigureData) -> str:
 def seeds(data: FigureData) -> str:
     """Caption the spread of seeds."""
     spread = seed_spread(data.cells)
-    if spread.empty:
-        return f"A network shows it from its second seed on; {tested_on(data)}. No test is made."
     arm = (spread["auroc_high"] - spread["auroc_low"]) / 2
     ratio = float((spread["sd"] / arm).median())
     sd = float((spread["sd"] ** 2).mean() ** 0.5)
@@ -160,25 +158,35 @@ def calibration(data: FigureData) -> str:
     text = (
         "Share of positives against mean predicted probability of the ensembles; "
         f"{tested_on(data)}; {_seeds(data)}. n: pairs of a test study and a scored task with a "
-        "known label, of all finished cells of a pretraining, pooled and cut into bins of about "
-        f"equal count; vertical lines: Wilson {level(data.confidence)} interval of the share, on "
-        "the number of cases that remains when a patient counts as one. ECE: mean distance from "
-        "the dotted line, weighted by the bins' counts (it includes sampling noise). Brier: mean "
-        "squared error of the probability. No test is made."
+        "known label, of finished cells that all compared pretrainings have, pooled and cut into "
+        f"bins of about equal count; vertical lines: Wilson {level(data.confidence)} interval of "
+        "the share, on the number of cases that remains when a patient counts as one. ECE: mean "
+        "distance from the dotted line, weighted by the bins' counts (it includes sampling noise). "
+        "Brier: mean squared error of the probability. No test is made."
     )
-    groups = table.groupby(["dataset", "pretraining"], sort=False)
     several = table["dataset"].nunique() > 1
-    cases = []
-    for (dataset, pretraining), bins in groups:
-        name = f"{pretraining} on {dataset}" if several else pretraining
-        row = bins.iloc[0]
-        cases.append(
-            f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}, "
-            f"{plural(row['n_studies'], 'study', 'studies')} and "
-            f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
-            f"{_range(bins['n'], 'case')}"
-        )
-    return f"{text} Counts: {'; '.join(cases)}." if cases else text
+    told = []
+    for (dataset, comparison), part in table.groupby(["dataset", "comparison"], sort=False):
+        arms = [_arm(str(name), bins) for name, bins in part.groupby("pretraining", sort=False)]
+        networks = plural(part["n_networks"].iloc[0], "network")
+        where = f" on {dataset}" if several else ""
+        told.append(f"{comparison}{where} ({networks}): {'; '.join(arms)}")
+    text += f" Compared: {'. '.join(told)}."
+    left = table.drop_duplicates(["dataset", "comparison", "pretraining"])["n_cells_left_out"]
+    if left.any():
+        text += " Cells left out are of networks or seeds that another pretraining lacks."
+    return text
+
+
+def _arm(name: str, bins: pd.DataFrame) -> str:
+    row = bins.iloc[0]
+    left = f" ({count(row['n_cells_left_out'])} left out)" if row["n_cells_left_out"] else ""
+    return (
+        f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}{left}, "
+        f"{plural(row['n_studies'], 'study', 'studies')} and "
+        f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
+        f"{_range(bins['n'], 'case')}"
+    )
 
 
 def cams(data: FigureData) -> str:

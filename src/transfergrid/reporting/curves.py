@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,50 +12,72 @@ from matplotlib.figure import Figure
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
     FigureData,
+    Setting,
+    at_setting,
     limits,
     seed_means,
     setting_title,
     settings_of,
 )
 from transfergrid.reporting.history import curve_of
+from transfergrid.reporting.labels import shortened
 from transfergrid.reporting.words import scaled
 
 PANEL = 1.75  # inches of a small panel's height
+TITLE = 26  # characters of a panel's title
 LINES = ("-", "--", ":", "-.")
+DODGE = 0.09
+"""Blocks between the lines of two pretrainings, so that their intervals stand side by side."""
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """A network whole and truncated: one panel."""
+
+    setting: Setting
+    architecture: str
+    rows: pd.DataFrame
+
+
+def cuts_of(data: FigureData) -> list[Cuts]:
+    """Return every network with a pretraining that was both kept whole and truncated."""
+    means = seed_means(data.finished)
+    found = []
+    for setting in settings_of(data.cells):
+        here = at_setting(means, setting)
+        both = here.groupby(["architecture", "pretraining"])["truncation"]
+        here = here[both.transform(lambda cuts: (cuts == 0).any() and (cuts > 0).any()) > 0]
+        found += [
+            Cuts(setting, str(n), part) for n, part in here.groupby("architecture", sort=False)
+        ]
+    return found
+
+
+def truncation_lack(data: FigureData) -> str:
+    """Say why there is no cut to draw, or nothing where there is one."""
+    return "" if cuts_of(data) else "No network of this study was both kept whole and truncated."
 
 
 def truncation_curves(data: FigureData) -> Figure:
-    """Draw AUROC against what is left of a network, pretrainings side by side, a row per network.
+    """Draw AUROC against the blocks that were removed, a panel per network.
 
-    The band is the margin of equivalence around the whole network, where a question fixed one.
+    The bands are the margin of equivalence around the whole network, where a question fixed one.
     """
-    means = seed_means(data.finished)
-    settings = settings_of(data.cells)
-    rows = [
-        (setting, str(name), part)
-        for setting in settings
-        for name, part in means[
-            (means["dataset"] == setting[0]) & (means["protocol"] == setting[1])
-        ].groupby("architecture", sort=False)
-        if part["truncation"].nunique() > 1
-    ]
-    if not rows:
-        return style.sentence_only("No network of this study was both kept whole and truncated.")
-    drawn = pd.concat([part for _, _, part in rows])["pretraining"].unique()
-    marks = {
-        name: mark for name, mark in style.marks_of(data.pretrainings).items() if name in drawn
-    }
-    columns = min(2, len(marks))
-    deep = math.ceil(len(marks) / columns)
-    figure = style.new_figure(len(rows) * deep * PANEL + 0.7)
-    grid = figure.subplots(len(rows) * deep, columns, squeeze=False)
-    for number, (setting, name, part) in enumerate(rows):
-        panels = list(grid[number * deep : (number + 1) * deep].flat)
-        where = setting_title(setting, settings)
-        titles = {mark: "\n".join(filter(None, [f"{name} · {mark}", where])) for mark in marks}
-        _truncation_row(panels, titles, part, marks, truncation_margin(data.contrasts))
-    figure.supxlabel("Parameters; numbers: blocks removed", fontsize=10)
-    style.legend(figure, grid[0, 0], marks, lines=True)
+    cuts = cuts_of(data)
+    drawn = pd.concat([cut.rows for cut in cuts])["pretraining"].unique()
+    marks = {name: mark for name, mark in data.marks.items() if name in drawn}
+    settings = list(dict.fromkeys(cut.setting for cut in cuts))
+    names = shortened([cut.architecture for cut in cuts], TITLE)
+    figure = style.new_figure(-(-len(cuts) // 2) * (PANEL + 0.25) + 0.8)
+    axes = style.panels(figure, len(cuts))
+    for ax, cut in zip(axes, cuts, strict=True):
+        _cut_panel(ax, cut.rows, marks, truncation_margin(data.contrasts))
+        where = setting_title(cut.setting, settings)
+        ax.set_title("\n".join(filter(None, [names[cut.architecture], where])), fontsize=9)
+    for ax in axes[::2]:
+        ax.set_ylabel("AUROC")
+    figure.supxlabel("Blocks removed; below, the parameters that are left", fontsize=10)
+    style.legend(figure, axes[0], marks, lines=True)
     return figure
 
 
@@ -64,44 +86,31 @@ def truncation_margin(contrasts: pd.DataFrame) -> float | None:
 
     Of several margins the narrowest.
     """
-    if not {"b", "margin"} <= set(contrasts.columns):
-        return None
-    margins = contrasts.loc[contrasts["b"] == "drop0", "margin"].dropna()
+    cuts = (contrasts["axis"] == "truncation") & (contrasts["b"].astype(str) == "0")
+    margins = contrasts.loc[cuts, "margin"].dropna()
     return None if margins.empty else float(margins.min())
 
 
-def _truncation_row(
-    panels: list[Axes],
-    titles: Mapping[str, str],
-    part: pd.DataFrame,
-    marks: Mapping[str, style.Mark],
-    margin: float | None,
+def _cut_panel(
+    ax: Axes, rows: pd.DataFrame, marks: Mapping[str, style.Mark], margin: float | None
 ) -> None:
-    whole = part.loc[part["truncation"] == 0, "auroc"]
-    edges = [whole - (margin or 0), whole + (margin or 0)]
-    shared = limits(part["auroc_low"], part["auroc_high"], *edges, share=0.08)
-    for ax, (pretraining, mark) in zip(panels, marks.items(), strict=False):
-        line = part[part["pretraining"] == pretraining].sort_values("truncation")
+    there = [name for name in marks if (rows["pretraining"] == name).any()]
+    for number, name in enumerate(there):
+        line = rows[rows["pretraining"] == name].sort_values("truncation")
         base = line.loc[line["truncation"] == 0, "auroc"]
         if margin is not None and len(base):
             at = float(base.iloc[0])
-            ax.axhspan(at - margin, at + margin, color=mark.colour, alpha=0.13, linewidth=0)
-        _interval_line(ax, line["params"], line, mark)
-        for row in line.to_dict("records"):
-            ax.annotate(
-                f"{row['truncation']}",
-                (row["params"], row["auroc"]),
-                xytext=(6, 4),
-                textcoords="offset points",
-                fontsize=9,
-            )
-        style.parameter_axis(ax, part["params"])
-        ax.set_ylim(shared)
-        ax.set_title(titles[pretraining], fontsize=9)
-    for ax in panels[len(marks) :]:
-        ax.set_visible(False)
-    for ax in panels[:: min(2, len(marks))]:
-        ax.set_ylabel("AUROC")
+            ax.axhspan(at - margin, at + margin, color=marks[name].colour, alpha=0.13, linewidth=0)
+        shift = DODGE * (number - (len(there) - 1) / 2)
+        _interval_line(ax, line["truncation"] + shift, line, marks[name])
+    whole = rows.loc[rows["truncation"] == 0, "auroc"]
+    edges = [whole - (margin or 0), whole + (margin or 0)]
+    ax.set_ylim(limits(rows["auroc_low"], rows["auroc_high"], *edges, share=0.08))
+    left = rows.groupby("truncation")["params"].mean()
+    # A panel has room for six labels.
+    ticks = list(left.index)[:: -(-len(left) // 6)]
+    ax.set_xticks(ticks, [f"{'whole' if cut == 0 else cut}\n{scaled(left[cut])}" for cut in ticks])
+    ax.set_xlim(left.index.min() - 0.4, left.index.max() + 0.4)
 
 
 def _interval_line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: style.Mark) -> None:
@@ -118,41 +127,48 @@ def _interval_line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: style.Mark)
     )
 
 
+def learning_lack(data: FigureData) -> str:
+    """Say why there is no curve to draw, or nothing where there is one."""
+    known = any(len(curve_of(data.histories.get(cell, ()))) > 1 for cell in data.cells["cell"])
+    return "" if known else "No learning curve of this study has been recorded."
+
+
 def learning_curves(data: FigureData) -> Figure:
     """Draw validation AUROC against training examples, a line per cell."""
-    panels = {
+    parts = {
         str(name): part
         for name, part in data.cells.groupby("architecture", sort=False)
-        if any(data.histories.get(cell) for cell in part["cell"])
+        if any(curve_of(data.histories.get(cell, ())) for cell in part["cell"])
     }
-    if not panels:
-        return style.sentence_only("No learning curve of this study has been recorded.")
-    marks = style.marks_of(data.pretrainings)
+    marks = data.marks
     truncations = sorted(int(t) for t in data.cells["truncation"].unique())
     lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
-    columns = min(2, len(panels))
-    count = math.ceil(len(panels) / columns)
-    figure = style.new_figure(count * PANEL + 0.8)
-    grid = figure.subplots(count, columns, squeeze=False, sharex=True, sharey=True)
-    for ax, (name, part) in zip(grid.flat, panels.items(), strict=False):
+    names = shortened(parts, TITLE)
+    figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.8)
+    axes = style.panels(figure, len(parts), sharey=True)
+    seen = 0.0
+    for ax, (name, part) in zip(axes, parts.items(), strict=True):
         for row in part.to_dict("records"):
             mark, dash = marks[row["pretraining"]], lines[int(row["truncation"])]
-            _curve(ax, data, row["cell"], mark, dash)
-        ax.set_title(name)
-    for ax in list(grid.flat)[len(panels) :]:
-        ax.set_visible(False)
-    for ax in grid[:, 0]:
+            seen = max(seen, _curve(ax, data, row["cell"], mark, dash))
+        ax.set_title(names[name], fontsize=9)
+    for ax in axes:
+        ax.set_xlim(0, 1.05 * seen or 1)
+        ax.xaxis.set_major_locator(style.few_ticks())
+        ax.xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
+    for ax in axes[::2]:
         ax.set_ylabel("AUROC")
     figure.supxlabel("Training examples", fontsize=10)
-    grid[0, 0].xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
-    grid[0, 0].set_xlim(left=0)
-    style.legend(figure, grid[0, 0], marks, lines=True)
+    style.legend(figure, axes[0], marks, lines=True)
     return figure
 
 
-def _curve(ax: Axes, data: FigureData, cell: str, mark: style.Mark, dash: str) -> None:
+def _curve(ax: Axes, data: FigureData, cell: str, mark: style.Mark, dash: str) -> float:
+    """Draw a cell's curve and return the examples at its end."""
     points = curve_of(data.histories.get(cell, ()))
-    if points:
-        x, y = zip(*points, strict=True)
-        ax.plot(x, y, color=mark.colour, linestyle=dash, linewidth=1.3, alpha=0.85)
-        ax.plot(x[-1:], y[-1:], color=mark.colour, marker=mark.marker, markersize=4)
+    if not points:
+        return 0.0
+    x, y = zip(*points, strict=True)
+    ax.plot(x, y, color=mark.colour, linestyle=dash, linewidth=1.3, alpha=0.85)
+    ax.plot(x[-1:], y[-1:], color=mark.colour, marker=mark.marker, markersize=4)
+    return max(x)

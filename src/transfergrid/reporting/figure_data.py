@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.reporting.records import read_history
+from transfergrid.reporting.style import Mark, marks_of
 from transfergrid.reporting.table_files import read_table
+from transfergrid.statistics.places import place_words
 
 DRAWN = ("cells", "calibration", "contrasts", "correlations")
 """Tables that figures are drawn from."""
@@ -77,6 +79,11 @@ class FigureData:
         names = list(dict.fromkeys(self.cells["pretraining"]))
         return sorted(names, key=lambda name: name != "random")
 
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """The mark of every pretraining."""
+        return marks_of(self.pretrainings)
+
 
 def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     """Read what the figures of a study are drawn from.
@@ -112,18 +119,32 @@ def seed_means(cells: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def settings_of(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the (dataset, protocol) pairs in the study's order."""
+Setting = tuple[str, str]
+"""A data set and a protocol, which is empty where each network has a single one."""
+
+
+def settings_of(cells: pd.DataFrame) -> list[Setting]:
+    """Return the settings that panels are for, in the study's order.
+
+    Protocols share a panel where each network has a single one, however they differ by network.
+    """
+    same = cells.groupby(["dataset", "pretraining", "architecture", "truncation"])
+    if not (same["protocol"].nunique() > 1).any():
+        return [(str(dataset), "") for dataset in cells["dataset"].unique()]
     pairs = cells[["dataset", "protocol"]].drop_duplicates()
     return [(str(d), str(p)) for d, p in pairs.itertuples(index=False)]
 
 
-def setting_title(setting: tuple[str, str], settings: Sequence[tuple[str, str]]) -> str:
-    """Name a panel's dataset, and its protocol where the study has several; one setting: ``""``."""
-    if len(settings) == 1:
-        return ""
-    protocols = {protocol for _, protocol in settings}
-    return setting[0] if len(protocols) == 1 else f"{setting[0]}, {setting[1]}"
+def at_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    """Return the rows of one setting."""
+    here = table[table["dataset"] == setting[0]]
+    return here[here["protocol"] == setting[1]] if setting[1] else here
+
+
+def setting_title(setting: Setting, settings: Sequence[Setting]) -> str:
+    """Name what a panel's setting differs in from the others'; one setting: ``""``."""
+    differs = [len({each[i] for each in settings}) > 1 for i in (0, 1)]
+    return ", ".join(name for name, told in zip(setting, differs, strict=True) if told)
 
 
 def by_skill(means: pd.DataFrame) -> list[str]:
@@ -144,6 +165,4 @@ def limits(*values: pd.Series, share: float = 0.06) -> tuple[float, float]:
 
 def truncation_name(truncation: int) -> str:
     """Say in words how much of a network was removed."""
-    if truncation == 0:
-        return "whole"
-    return f"{truncation} block{'s' if truncation > 1 else ''} removed"
+    return place_words("truncation", truncation)

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import captions, style
-from transfergrid.reporting.boost_plot import boost_panels
-from transfergrid.reporting.calibration_plot import calibration_panels
-from transfergrid.reporting.curves import learning_curves, truncation_curves
+from transfergrid.reporting.boost_plot import boost_lack, boost_panels
+from transfergrid.reporting.calibration_plot import calibration_lack, calibration_panels
+from transfergrid.reporting.curves import (
+    learning_curves,
+    learning_lack,
+    truncation_curves,
+    truncation_lack,
+)
 from transfergrid.reporting.figure_data import FigureData
-from transfergrid.reporting.forest import auroc_forest, boosts_forest
-from transfergrid.reporting.heatmap import task_heatmap
-from transfergrid.reporting.scatter import correlation_panels
-from transfergrid.reporting.seeds import seed_plot
+from transfergrid.reporting.forest import auroc_forest, auroc_lack, boosts_forest, boosts_lack
+from transfergrid.reporting.heatmap import task_heatmap, tasks_lack
+from transfergrid.reporting.scatter import correlation_lack, correlation_panels
+from transfergrid.reporting.seeds import seed_plot, seeds_lack
 
 
 @dataclass(frozen=True)
@@ -25,31 +30,42 @@ class Drawing:
     Attributes:
         name: File name without ``.svg``, and anchor on the page.
         title: Heading on the page.
-        draw: Makes the figure; with nothing to show, one sentence that says why.
+        lack: Says why a study has nothing to show here; an empty string if it has.
+        draw: Makes the figure of a study that has.
         caption: States n, the interval and the test.
     """
 
     name: str
     title: str
+    lack: Callable[[FigureData], str]
     draw: Callable[[FigureData], Figure]
     caption: Callable[[FigureData], str]
 
 
 DRAWINGS = (
-    Drawing("auroc", "AUROC of every network", auroc_forest, captions.auroc),
-    Drawing("tasks", "AUROC of every task", task_heatmap, captions.tasks),
-    Drawing("seeds", "What the seed does", seed_plot, captions.seeds),
-    Drawing("boosts", "Paired differences", boosts_forest, captions.boosts),
-    Drawing("truncation", "What truncation costs", truncation_curves, captions.truncation),
+    Drawing("auroc", "AUROC of every network", auroc_lack, auroc_forest, captions.auroc),
+    Drawing("tasks", "AUROC of every task", tasks_lack, task_heatmap, captions.tasks),
+    Drawing("seeds", "What the seed does", seeds_lack, seed_plot, captions.seeds),
+    Drawing("boosts", "Paired differences", boosts_lack, boosts_forest, captions.boosts),
+    Drawing(
+        "truncation",
+        "What truncation costs",
+        truncation_lack,
+        truncation_curves,
+        captions.truncation,
+    ),
     Drawing(
         "correlation",
         "AUROC against ImageNet accuracy and size",
+        correlation_lack,
         correlation_panels,
         captions.correlation,
     ),
-    Drawing("boost_size", "Boost against size", boost_panels, captions.boost_size),
-    Drawing("calibration", "Calibration", calibration_panels, captions.calibration),
-    Drawing("learning", "Learning curves", learning_curves, captions.learning),
+    Drawing("boost_size", "Boost against size", boost_lack, boost_panels, captions.boost_size),
+    Drawing(
+        "calibration", "Calibration", calibration_lack, calibration_panels, captions.calibration
+    ),
+    Drawing("learning", "Learning curves", learning_lack, learning_curves, captions.learning),
 )
 
 
@@ -58,9 +74,15 @@ CAMS_TITLE = "What the networks look at"
 
 
 def draw_all(data: FigureData) -> dict[str, str]:
-    """Draw every figure and return its SVG text by name; equal data give equal bytes."""
+    """Draw every figure and return its SVG text by name; equal data give equal bytes.
+
+    What a study has nothing to show of is a sentence that says why, for the rule that draws has the
+    same files for every study. The page leaves it out.
+    """
     texts = {}
     for drawing in DRAWINGS:
         with style.styled():
-            texts[drawing.name] = style.svg_text(drawing.draw(data), drawing.name)
+            lack = drawing.lack(data)
+            figure = style.sentence_only(lack) if lack else drawing.draw(data)
+            texts[drawing.name] = style.svg_text(figure, drawing.name)
     return texts

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
 import matplotlib.transforms as transforms
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
-from transfergrid.reporting.contrast_labels import shorten
 from transfergrid.reporting.figure_data import (
     FigureData,
+    at_setting,
     by_skill,
     limits,
     seed_means,
@@ -18,22 +22,28 @@ from transfergrid.reporting.figure_data import (
     settings_of,
     truncation_name,
 )
+from transfergrid.reporting.labels import shortened
+from transfergrid.reporting.place_labels import arms_label, label, varying
 from transfergrid.reporting.words import difference
+from transfergrid.statistics.places import value_words
 
 ROW = 0.2  # inches from one dot to the next
+HEAD = 56  # characters of a heading's line
 HEADER = 1.25  # rows that an architecture's name takes
 GAP = 0.45  # rows between truncations
 EDGES = 1.0  # inches for axis, legend and titles
 
 
+def auroc_lack(data: FigureData) -> str:
+    """Say why there is no AUROC to draw, or nothing where there is one."""
+    return "No cell of this study has been scored yet." if data.finished.empty else ""
+
+
 def auroc_forest(data: FigureData) -> Figure:
     """Draw AUROC by architecture, truncation and pretraining; a panel per dataset and protocol."""
     settings = settings_of(data.cells)
-    marks = style.marks_of(data.pretrainings)
-    panels = []
-    for dataset, protocol in settings:
-        here = (data.cells["dataset"] == dataset) & (data.cells["protocol"] == protocol)
-        panels.append(data.cells[here])
+    marks = data.marks
+    panels = [at_setting(data.cells, setting) for setting in settings]
     heights = [_forest_height(panel) for panel in panels]
     figure = style.new_figure(sum(heights) * ROW + EDGES * len(panels) + 0.2)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -56,13 +66,16 @@ def _forest_height(panel: pd.DataFrame) -> float:
 def _forest_panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark]) -> None:
     means = seed_means(panel)
     several = means["truncation"].nunique() > 1
+    recipes = means["protocol"].nunique() > 1
     order = list(marks)
     ticks: list[tuple[float, str]] = []
     y = 0.0
     for architecture in by_skill(means):
         y += HEADER
-        _header(ax, y - 0.75, architecture)
         network = means[means["architecture"] == architecture]
+        used = network["protocol"].unique()
+        recipe = f" (recipe {used[0]})" if recipes and len(used) == 1 else ""
+        _header(ax, y - 0.75, shortened([architecture + recipe], 48)[architecture + recipe])
         for truncation in sorted(network["truncation"].unique()):
             rows = network[network["truncation"] == truncation]
             rows = rows.sort_values("pretraining", key=lambda names: names.map(order.index))
@@ -80,10 +93,11 @@ def _forest_panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark]) -
     ax.spines["left"].set_visible(False)
 
 
-def _header(ax: Axes, y: float, text: str) -> None:
+def _header(ax: Axes, y: float, text: str, rule: bool = True) -> None:
     across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
     ax.text(0.005, y, text, transform=across, weight="bold", va="center", clip_on=True)
-    ax.axhline(y - 0.5, color=style.LINE, linewidth=0.8)
+    if rule:
+        ax.axhline(y - 0.5, color=style.LINE, linewidth=0.8)
 
 
 def _forest_row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.Mark) -> None:
@@ -95,7 +109,7 @@ def _forest_row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.
     if row["n_finished"] < row["n_cells"]:
         across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
         note = f"{row['n_finished']} of {row['n_cells']} seeds"
-        ax.text(1, y, note, transform=across, ha="right", va="center", color=style.MUTED)
+        ax.text(1.01, y, note, transform=across, va="center", color=style.MUTED, fontsize=9)
     if row["n_finished"] == 0:
         return
     ax.plot([row["auroc_low"], row["auroc_high"]], [y, y], color=mark.colour, linewidth=2)
@@ -114,31 +128,74 @@ def _forest_row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.
     )
 
 
+MOST = 40
+"""Contrasts of a question from which on only the means over networks are drawn."""
+LABEL = 34  # characters of a contrast's label in a line
+ACROSS = (-0.42, 0.42)  # rows that the line of no difference takes above and below a square
+
+
+def drawn_contrasts(data: FigureData) -> pd.DataFrame:
+    """Return the contrasts that are drawn: all with an estimate, or of many their means."""
+    table = data.contrasts[data.contrasts["estimate"].notna()]
+    many = table.groupby("question")["contrast"].transform("size") > MOST
+    means = table["n_cells"] > 1
+    told = means.groupby(table["question"]).transform("any")
+    return table[~many | means | ~told]
+
+
+def boosts_lack(data: FigureData) -> str:
+    """Say why there is no contrast to draw, or nothing where there is one."""
+    none = "No contrast of this study has an estimate yet."
+    return none if data.contrasts["estimate"].notna().sum() == 0 else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The contrasts of one question: lines of its heading, and each row with those of its label."""
+
+    head: list[str]
+    rows: list[tuple[dict[Any, Any], list[str]]]
+
+
+def _group(question: str, part: pd.DataFrame) -> Group:
+    rows, axes = part.to_dict("records"), varying(part)
+    arms = {arms_label(row) for row in rows}
+    bases = {value_words(row["axis"], row["b"]) for row in rows}
+    head, places = question, [label(row, axes) for row in rows]
+    compared = [arms_label(row) for row in rows]
+    if len(arms) == 1:
+        head, compared = f"{question}: {arms.pop()}", [""] * len(rows)
+    elif len(bases) == 1:
+        head = f"{question}: minus {bases.pop()}"
+        compared = [value_words(row["axis"], row["a"]) for row in rows]
+    labels = [": ".join(filter(None, pair)) for pair in zip(places, compared, strict=True)]
+    lines = [textwrap.wrap(text or "all", LABEL) for text in labels]
+    return Group(textwrap.wrap(head, HEAD), list(zip(rows, lines, strict=True)))
+
+
+def _group_height(group: Group) -> float:
+    return HEADER * len(group.head) + sum(len(lines) + 1 for _, lines in group.rows)
+
+
 def boosts_forest(data: FigureData) -> Figure:
     """Draw each contrast's estimate with its interval around the line of no difference."""
-    table = data.contrasts[data.contrasts["estimate"].notna()]
-    if table.empty:
-        return style.sentence_only("No contrast of this study has an estimate yet.")
-    groups = [(str(name), part) for name, part in table.groupby("question", sort=False)]
-    rows = 2 * len(table) + HEADER * len(groups)
-    figure = style.new_figure(rows * ROW + EDGES)
+    table = drawn_contrasts(data)
+    groups = [_group(str(name), part) for name, part in table.groupby("question", sort=False)]
+    figure = style.new_figure(sum(map(_group_height, groups)) * ROW + EDGES)
     ax = figure.subplots()
     y = 0.0
-    for question, part in groups:
-        y += HEADER
-        common, labels = shorten([str(name) for name in part["contrast"]])
-        _header(ax, y - 0.75, f"{question}: {common}" if common else question)
-        top = y - 0.35
-        for row, label in zip(part.to_dict("records"), labels, strict=True):
-            _contrast_row(ax, y, row, label)
-            y += 2
-        _margins(ax, part, top, y - 0.35)
-    ax.axvline(0, color=style.INK, linewidth=1)
+    for group in groups:
+        for number, line in enumerate(group.head):
+            y += HEADER
+            _header(ax, y - 0.75, line, rule=number == 0)
+        for row, lines in group.rows:
+            y += _contrast_row(ax, y, row, lines)
     low, high = _span(table)
     ax.set_xlim(low, high)
     ax.set_ylim(y - 0.2, -0.1)
     ax.set_yticks([])
-    ax.grid(axis="y", visible=False)
+    # Lines of a grid would run through the labels.
+    ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
     metrics = " / ".join(str(metric) for metric in table["metric"].unique())
     ax.set_xlabel(f"Difference in {metrics.replace('auroc', 'macro AUROC')}")
@@ -156,28 +213,29 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
     return limits(pd.Series([low, high, 0.0]), table["estimate"])
 
 
-def _contrast_row(ax: Axes, y: float, row: dict, label: str) -> None:
+def _contrast_row(ax: Axes, y: float, row: dict, lines: list[str]) -> float:
+    """Draw one contrast from `y` on and return the rows that it takes."""
     across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
-    ax.text(0.005, y + 0.1, label, transform=across, va="center", clip_on=True)
-    number = difference(row["estimate"], row["low"], row["high"])
-    ax.text(1, y + 0.1, number, transform=across, va="center", ha="right")
+    for number, line in enumerate(lines):
+        ax.text(0.005, y + number + 0.1, line, transform=across, va="center", clip_on=True)
+    number_text = difference(row["estimate"], row["low"], row["high"])
+    ax.text(1, y + 0.1, number_text, transform=across, va="center", ha="right")
+    at = y + len(lines)
+    ends = [at + end for end in ACROSS]
+    ax.plot([0, 0], ends, color=style.INK, linewidth=1)
+    # A contrast of equivalence or non-inferiority is read against its margin, not against zero.
+    for edge in (-row["margin"], row["margin"]):
+        ax.plot([edge, edge], ends, color=style.MUTED, linestyle=":", linewidth=1.2)
     clear = row["low"] > 0 or row["high"] < 0
-    colour = style.PALETTE[0]
-    ax.plot([row["low"], row["high"]], [y + 1, y + 1], color=colour, linewidth=2)
+    ax.plot([row["low"], row["high"]], [at, at], color=style.INK, linewidth=2)
     ax.plot(
         [row["estimate"]],
-        [y + 1],
+        [at],
         marker="s",
         markersize=7,
-        color=colour,
-        markerfacecolor=colour if clear else style.PAPER,
+        color=style.INK,
+        markerfacecolor=style.INK if clear else style.PAPER,
         markeredgewidth=1.6,
         zorder=5,
     )
-
-
-def _margins(ax: Axes, part: pd.DataFrame, top: float, bottom: float) -> None:
-    # A contrast of equivalence or non-inferiority is read against its margin, not against zero.
-    for margin in part["margin"].dropna().unique():
-        for edge in (-margin, margin):
-            ax.plot([edge, edge], [top, bottom], color=style.MUTED, linestyle=":", linewidth=1.2)
+    return len(lines) + 1.0

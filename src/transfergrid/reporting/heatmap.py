@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -12,11 +15,13 @@ from matplotlib.figure import Figure
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
     FigureData,
+    at_setting,
     by_skill,
     seed_means,
     setting_title,
     settings_of,
 )
+from transfergrid.reporting.labels import shortened
 
 # Even in lightness, and told apart with every kind of colour vision.
 COLOURS = "cividis"
@@ -24,6 +29,9 @@ COLOURS = "cividis"
 LIGHT, DARK = "#fdfdfd", "#111111"
 ROW, TITLE = 0.19, 0.3  # inches of a network's row, and above a panel
 CHARACTER = 0.075  # inches of a character of 8 pt, about
+HEAD = 0.62 * CHARACTER  # inches that a character of a slanted name rises
+TASKS = 14  # tasks side by side; of more, their numbers would touch
+ROWS = 30  # characters of a network's name
 
 
 def tasks_of(cells: pd.DataFrame) -> list[str]:
@@ -47,42 +55,68 @@ def task_means(cells: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     return table.loc[sorted(table.index, key=lambda key: (order.index(key[0]), key[1]))]
 
 
-def task_heatmap(data: FigureData) -> Figure:
-    """Draw the per-task AUROC of all networks, pretrainings one under the other."""
+@dataclass(frozen=True)
+class Grid:
+    """One panel: the networks of a pretraining, over some of its data set's tasks."""
+
+    title: str
+    table: pd.DataFrame
+
+
+def _grids(data: FigureData) -> list[Grid]:
     settings = settings_of(data.cells)
-    panels: list[tuple[str, pd.DataFrame]] = []
-    for dataset, protocol in settings:
-        here = data.finished
-        here = here[(here["dataset"] == dataset) & (here["protocol"] == protocol)]
+    found = []
+    for setting in settings:
+        here = at_setting(data.finished, setting)
         # One order for all pretrainings, so that rows can be compared.
         order = by_skill(seed_means(here))
+        where = setting_title(setting, settings)
         for pretraining in data.pretrainings:
             part = here[here["pretraining"] == pretraining]
-            if len(part) and tasks_of(part):
-                where = setting_title((dataset, protocol), settings)
+            table = task_means(part, order) if len(part) else pd.DataFrame()
+            for first in range(0, table.shape[1], TASKS):
                 title = " · ".join(filter(None, (pretraining, where)))
-                panels.append((title, task_means(part, order)))
-    if not panels:
-        return style.sentence_only("No network of this study has an AUROC for a single task yet.")
-    values = np.concatenate([table.to_numpy().ravel() for _, table in panels])
+                found.append(Grid(title, table.iloc[:, first : first + TASKS]))
+    return found
+
+
+def tasks_lack(data: FigureData) -> str:
+    """Say why there is no grid to draw, or nothing where there is one."""
+    most = max((grid.table.shape[1] for grid in _grids(data)), default=0)
+    return "" if most > 1 else "No network of this study has an AUROC for more than one task."
+
+
+def task_heatmap(data: FigureData) -> Figure:
+    """Draw the per-task AUROC of all networks, pretrainings one under the other.
+
+    The tasks' names stand above the first panel of those that share them.
+    """
+    grids = _grids(data)
+    values = np.concatenate([grid.table.to_numpy().ravel() for grid in grids])
     scale = Normalize(float(np.nanmin(values)), max(float(np.nanmax(values)), 1e-9))
-    longest = max(len(task) for _, table in panels for task in table.columns)
-    head = longest * CHARACTER * 0.62 + 0.1
-    heights = [TITLE + head + ROW * len(table) for _, table in panels]
-    figure = style.new_figure(sum(heights) + 0.1)
+    labels = shortened([_label(key) for grid in grids for key in grid.table.index], ROWS)
+    heads = [
+        HEAD * max(len(str(task)) for task in grid.table) + 0.1
+        if number == 0 or list(grid.table) != list(grids[number - 1].table)
+        else 0.05
+        for number, grid in enumerate(grids)
+    ]
+    heights = [
+        TITLE + head + ROW * len(grid.table) for grid, head in zip(grids, heads, strict=True)
+    ]
+    high = sum(heights) + 0.1
+    figure = style.new_figure(high)
     figure.set_layout_engine("none")
-    left = 0.06 + CHARACTER * max(len(_label(key)) for _, t in panels for key in t.index)
-    top = sum(heights) + 0.1
-    for (title, table), height in zip(panels, heights, strict=True):
-        figure.text(0.01, (top - 0.15) / figure.get_figheight(), title, weight="bold", va="center")
-        bottom, tall = top - height, ROW * len(table)
-        # Names rise to the right: the last one ends beyond its column.
-        room = style.WIDTH - left - max(0.35, 0.62 * CHARACTER * len(str(table.columns[-1])))
-        wide = min(room, 0.55 * table.shape[1])
-        high = figure.get_figheight()
-        box = (left / style.WIDTH, bottom / high, wide / style.WIDTH, tall / high)
-        ax = figure.add_axes(box)
-        _panel(ax, table, scale)
+    left, top = 0.06 + CHARACTER * max(map(len, labels.values())), high
+    # Names rise to the right: the last one ends beyond its column.
+    room = style.WIDTH - left - max(0.35, *(HEAD * len(grid.table.columns[-1]) for grid in grids))
+    for grid, head, height in zip(grids, heads, heights, strict=True):
+        title = shortened([grid.title], 60)[grid.title]
+        figure.text(0.01, (top - 0.15) / high, title, weight="bold", va="center")
+        wide = min(room, 0.55 * grid.table.shape[1])
+        tall = ROW * len(grid.table)
+        box = (left / style.WIDTH, (top - height) / high, wide / style.WIDTH, tall / high)
+        _panel(figure.add_axes(box), grid.table, scale, labels, names=head > 0.05)
         top -= height
     return figure
 
@@ -91,7 +125,9 @@ def _label(key: tuple[str, int]) -> str:
     return key[0] if key[1] == 0 else f"{key[0]} −{key[1]}"
 
 
-def _panel(ax: Axes, table: pd.DataFrame, scale: Normalize) -> None:
+def _panel(
+    ax: Axes, table: pd.DataFrame, scale: Normalize, labels: Mapping[str, str], names: bool
+) -> None:
     colours: Colormap = matplotlib.colormaps[COLOURS]
     values = table.to_numpy(dtype=float)
     rows, columns = values.shape
@@ -116,8 +152,8 @@ def _panel(ax: Axes, table: pd.DataFrame, scale: Normalize) -> None:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
-    names = [str(name).replace("_", " ") for name in table.columns]
-    ax.set_xticks(
-        np.arange(columns) + 0.5, names, rotation=45, ha="left", fontsize=8, rotation_mode="anchor"
-    )
-    ax.set_yticks(np.arange(rows) + 0.5, [_label(key) for key in table.index], fontsize=8)
+    rows_named = [labels[_label(key)] for key in table.index]
+    ax.set_yticks(np.arange(rows) + 0.5, rows_named, fontsize=8)
+    tasks = [str(name).replace("_", " ") for name in table.columns] if names else []
+    at = np.arange(len(tasks)) + 0.5
+    ax.set_xticks(at, tasks, rotation=45, ha="left", fontsize=8, rotation_mode="anchor")

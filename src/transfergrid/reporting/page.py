@@ -248,10 +248,10 @@ class ShownFigure:
 
 
 def figures(report: ReportInput, data: FigureData) -> list[ShownFigure]:
-    """Return the figures that there are, in the usual order."""
+    """Return the figures that have something to show, in the usual order."""
     shown = []
     for drawing in DRAWINGS:
-        if drawing.name in report.figures:
+        if drawing.name in report.figures and not drawing.lack(data):
             caption = drawing.caption(data)
             svg = inline_svg(report.figures[drawing.name], drawing.name, drawing.title)
             shown.append(ShownFigure(drawing.name, drawing.title, caption, svg))

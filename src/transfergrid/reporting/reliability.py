@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from transfergrid.reporting.records import read_cards
 
 COLUMNS = (
     "dataset",
+    "comparison",
     "pretraining",
     "selection",
+    "n_networks",
     "n_cells",
+    "n_cells_left_out",
     "n_studies",
     "n_patients",
     "n_cases",
@@ -34,13 +38,69 @@ COLUMNS = (
 )
 
 Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]
+Network = tuple[str, int, str]
+"""Architecture, truncation, and the protocol where a network has several, else empty."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Pretrainings whose probabilities are compared on the networks that they share.
+
+    Attributes:
+        pretrainings: Their names, the baseline first.
+        cells: (network, seed) of each cell that all of them have.
+    """
+
+    pretrainings: tuple[str, ...]
+    cells: frozenset[tuple[Network, int]]
+
+
+def comparisons(cells: pd.DataFrame) -> list[Comparison]:
+    """Return what can be compared on one data set: random weights, or the first, with the others.
+
+    All pretrainings stand together on the networks and seeds that all of them have. Where there
+    are none, each one stands beside the first on what the two share; one that shares nothing
+    stands alone.
+
+    Args:
+        cells: Finished cells of one data set.
+    """
+    keys = _keys(cells)
+    having = {
+        str(name): frozenset(keys[cells["pretraining"] == name])
+        for name in sorted(cells["pretraining"].unique(), key=lambda name: name != "random")
+    }
+    first, *others = having
+    if shared := frozenset.intersection(*having.values()):
+        return [Comparison(tuple(having), shared)]
+    together: dict[frozenset[tuple[Network, int]], list[str]] = {}
+    alone = []
+    for name in others:
+        if common := having[first] & having[name]:
+            together.setdefault(common, [first]).append(name)
+        else:
+            alone.append(name)
+    alone = alone if together else [first, *alone]
+    return [
+        *(Comparison(tuple(names), common) for common, names in together.items()),
+        *(Comparison((name,), having[name]) for name in alone),
+    ]
+
+
+def _keys(cells: pd.DataFrame) -> pd.Series:
+    same = cells.groupby(["pretraining", "architecture", "truncation"])["protocol"].nunique()
+    recipe = cells["protocol"] if (same > 1).any() else [""] * len(cells)
+    columns = (cells["architecture"], cells["truncation"], recipe, cells["seed"])
+    keys = [((str(a), int(t), str(p)), int(s)) for a, t, p, s in zip(*columns, strict=True)]
+    return pd.Series(keys, index=cells.index, dtype=object)
 
 
 def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> pd.DataFrame:
     """Return calibration.csv: the reliability of each pretraining, one row a bin.
 
-    Cases are pairs of a test study and a scored task, of every finished cell, pooled. A patient
-    counts once in an interval, however many cells, studies and tasks it stands in.
+    Pretrainings are compared on the networks that they share. Cases are pairs of a test study and
+    a scored task, of every such cell, pooled. A patient counts once in an interval, however many
+    cells, studies and tasks it stands in.
 
     Args:
         study: The stamp's content.
@@ -50,35 +110,50 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
     Returns:
         `COLUMNS`, for the cells that have an AUROC.
     """
-    primary, confidence = study["evaluation"]["primary"], float(study["evaluation"]["confidence"])
+    primary = study["evaluation"]["primary"]
     cards = read_cards(study, results)
-    rows = []
     done = cells[cells["auroc"].notna() & (cells["selection"] == primary)]
-    for (dataset, pretraining), part in done.groupby(["dataset", "pretraining"], sort=False):
-        folders = [
-            ensemble_directory(study["name"], cell, primary, results) for cell in part["cell"]
-        ]
-        files = [file for folder in folders if (file := folder / "test.parquet").is_file()]
+    files = {
+        cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
+        for cell in done["cell"]
+    }
+    done = done[[files[cell].is_file() for cell in done["cell"]]]
+    confidence = float(study["evaluation"]["confidence"])
+    rows: list[dict[str, Any]] = []
+    for dataset, here in done.groupby("dataset", sort=False):
         tasks = cards[str(dataset)]["score_tasks"] if str(dataset) in cards else None
-        pooled = [_cases(file, tasks) for file in files]
-        if not pooled:
-            continue
-        p, y, patient = (np.concatenate(values) for values in zip(*pooled, strict=True))
-        found = calibration(p, y, patient, confidence=confidence)
-        common: dict[str, Any] = {
-            "dataset": dataset,
-            "pretraining": pretraining,
-            "selection": primary,
-            "n_cells": len(files),
-            "n_studies": int(part["n_studies"].max()),
-        }
-        common |= {"n_patients": len(np.unique(patient)), "n_cases": len(p)}
-        common |= {"ece": found.ece, "brier": found.brier}
-        for number, b in enumerate(found.bins, start=1):
-            bounds = {"low": b.observed.low, "high": b.observed.high}
-            where = {"bin": number, "n": b.observed.n, "predicted": b.predicted}
-            rows.append({**common, **where, "observed": b.observed.estimate, **bounds})
+        keys = _keys(here)
+        for compared in comparisons(here):
+            for name in compared.pretrainings:
+                own = here[here["pretraining"] == name]
+                part = own[keys[own.index].isin(compared.cells)]
+                pooled = [_cases(files[cell], tasks) for cell in part["cell"]]
+                same = {"dataset": dataset, "comparison": ", ".join(compared.pretrainings)}
+                same |= {"pretraining": name, "selection": primary, "n_cells": len(part)}
+                same |= {"n_networks": len({network for network, _ in compared.cells})}
+                same |= {"n_cells_left_out": len(own) - len(part)}
+                same |= {"n_studies": int(part["n_studies"].max())}
+                rows += [{**same, **row} for row in _bins(pooled, confidence)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _bins(pooled: Sequence[Cases], confidence: float) -> list[dict[str, Any]]:
+    p, y, patient = (np.concatenate(values) for values in zip(*pooled, strict=True))
+    found = calibration(p, y, patient, confidence=confidence)
+    common: dict[str, Any] = {"n_patients": len(np.unique(patient)), "n_cases": len(p)}
+    common |= {"ece": found.ece, "brier": found.brier}
+    return [
+        {
+            **common,
+            "bin": number,
+            "n": b.observed.n,
+            "predicted": b.predicted,
+            "observed": b.observed.estimate,
+            "low": b.observed.low,
+            "high": b.observed.high,
+        }
+        for number, b in enumerate(found.bins, start=1)
+    ]
 
 
 def _cases(file: Path, tasks: Sequence[str] | None) -> Cases:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,15 +14,20 @@ from matplotlib.figure import Figure
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
     FigureData,
+    Setting,
+    at_setting,
     limits,
     seed_means,
     setting_title,
     settings_of,
 )
+from transfergrid.reporting.labels import Spot, place_letters, shortened
 from transfergrid.reporting.words import known, signed
 
 PANEL = 2.3  # inches of a panel's height
 KEY_COLUMNS = 72  # characters in a line of the key below the panels
+FEWEST = 3
+"""Networks of a panel, at least: two points are a line, whichever they are."""
 
 
 @dataclass(frozen=True)
@@ -41,57 +45,70 @@ AXES = (
 )
 
 
-def correlation_panels(data: FigureData) -> Figure:
-    """Draw whole networks' AUROC against each property, pretrainings side by side."""
+@dataclass(frozen=True)
+class Cloud:
+    """One panel: the networks of a pretraining in one setting, against one property."""
+
+    axis: Axis
+    setting: Setting
+    pretraining: str
+    rows: pd.DataFrame
+
+
+def clouds(data: FigureData) -> list[Cloud]:
+    """Return the panels that have networks enough."""
     means = seed_means(data.finished)
     means = means[means["truncation"] == 0].copy()
     means["imagenet_top1"] = means["architecture"].map(dict(data.imagenet_top1)).astype(float)
-    axes = [axis for axis in AXES if means[axis.key].nunique() > 1]
-    if not axes:
-        return style.sentence_only("A correlation needs at least two architectures.")
-    letters = letters_of(means)
-    marks = style.marks_of(data.pretrainings)
-    settings = _settings(means)
-    places = [(s, axis) for s in settings for axis in axes]
-    columns = min(2, len(marks))
-    blocks = math.ceil(len(marks) / columns)
-    figure, grid = panel_grid(blocks * len(places), columns, key_text(letters), "Macro AUROC")
-    for number, (setting, axis) in enumerate(places):
-        here = means[means["dataset"] == setting[0]]
-        if setting[1]:
-            here = here[here["protocol"] == setting[1]]
-        cells = list(grid[number * blocks : (number + 1) * blocks].flat)
-        for ax, (pretraining, mark) in zip(cells, marks.items(), strict=False):
-            _panel(ax, here[here["pretraining"] == pretraining], axis, mark, letters)
-            row = correlation_of(data.correlations, axis.key, pretraining, setting)
-            where = setting_title(setting, settings)
-            ax.set_title("\n".join(filter(None, [pretraining, where, rho_text(row)])))
-            _x_axis(ax, axis, means[axis.key])
-        for ax in cells[len(marks) :]:
-            ax.set_visible(False)
-    grid[0, 0].set_ylim(limits(means["auroc"], means["auroc_low"], means["auroc_high"]))
+    return list(_clouds(means, data.pretrainings))
+
+
+def _clouds(means: pd.DataFrame, pretrainings: list[str]) -> Iterator[Cloud]:
+    for setting in settings_of(means):
+        for axis in AXES:
+            for pretraining in pretrainings:
+                rows = at_setting(means, setting)
+                rows = rows[(rows["pretraining"] == pretraining) & rows[axis.key].notna()]
+                if rows[axis.key].nunique() >= FEWEST:
+                    yield Cloud(axis, setting, pretraining, rows)
+
+
+def correlation_lack(data: FigureData) -> str:
+    """Say why there is no cloud to draw, or nothing where there is one."""
+    return "" if clouds(data) else "A correlation needs at least three architectures."
+
+
+def correlation_panels(data: FigureData) -> Figure:
+    """Draw whole networks' AUROC against each property, pretrainings side by side."""
+    drawn = clouds(data)
+    every = pd.concat([cloud.rows for cloud in drawn])
+    letters = letters_of(every)
+    settings = list(dict.fromkeys(cloud.setting for cloud in drawn))
+    figure, axes = panel_grid(len(drawn), key_text(letters), "Macro AUROC")
+    spots: list[Spot] = []
+    for ax, cloud in zip(axes, drawn, strict=True):
+        spots += _panel(ax, cloud, data.marks[cloud.pretraining], letters)
+        row = correlation_of(data.correlations, cloud.axis.key, cloud.pretraining, cloud.setting)
+        name = shortened([cloud.pretraining], 28)[cloud.pretraining]
+        where = setting_title(cloud.setting, settings)
+        ax.set_title("\n".join(filter(None, [name, where, rho_text(row)])), fontsize=9)
+        _x_axis(ax, cloud.axis, every[cloud.axis.key])
+    axes[0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))
+    place_letters(figure, spots)
     return figure
 
 
-def _settings(means: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the settings of the panels; recipes share one where each network has a single one."""
-    recipes = means.groupby(["dataset", "pretraining", "architecture"])["protocol"].nunique()
-    if (recipes > 1).any():
-        return settings_of(means)
-    return [(str(dataset), "") for dataset in means["dataset"].unique()]
-
-
-def panel_grid(rows: int, columns: int, key: str, label: str) -> tuple[Figure, np.ndarray]:
-    """Return a figure with a grid of panels that share their y axis, above the letters' key."""
+def panel_grid(count: int, key: str, label: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels that share their y axis, above the letters' key."""
     foot = 0.17 * (1 + key.count("\n")) + 0.1
-    figure = style.new_figure(PANEL * rows + foot)
+    figure = style.new_figure(PANEL * -(-count // 2) + foot)
     share = foot / figure.get_figheight()
     figure.set_layout_engine("constrained", rect=(0, share, 1, 1 - share))
     figure.text(0.01, 0.08 / figure.get_figheight(), key, fontsize=9, va="bottom")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    for ax in grid[:, 0]:
+    axes = style.panels(figure, count, sharey=True)
+    for ax in axes[::2]:
         ax.set_ylabel(label)
-    return figure, grid
+    return figure, axes
 
 
 def letters_of(means: pd.DataFrame) -> dict[str, str]:
@@ -109,29 +126,15 @@ def key_text(letters: dict[str, str]) -> str:
     return "\n".join(textwrap.wrap(entries, KEY_COLUMNS, break_on_hyphens=False))
 
 
-def put_letter(ax: Axes, letter: str, at: tuple[float, float], left: bool) -> None:
-    """Write a network's letter beside its point, on the left or the right."""
-    ax.annotate(
-        letter,
-        at,
-        xytext=(-5 if left else 5, 3),
-        ha="right" if left else "left",
-        textcoords="offset points",
-        fontsize=9,
-    )
-
-
-def _panel(
-    ax: Axes, rows: pd.DataFrame, axis: Axis, mark: style.Mark, letters: dict[str, str]
-) -> None:
-    for number, row in enumerate(rows.sort_values(axis.key).to_dict("records")):
-        x = row[axis.key]
-        left = number % 2 == 0  # neighbours of about the same size keep their letters apart
-        ax.plot([x, x], [row["auroc_low"], row["auroc_high"]], color=mark.colour, linewidth=1)
-        put_letter(ax, letters[row["architecture"]], (x, row["auroc"]), left)
+def _panel(ax: Axes, cloud: Cloud, mark: style.Mark, letters: dict[str, str]) -> list[Spot]:
+    spots = []
+    for row in cloud.rows.to_dict("records"):
+        x, low, high = row[cloud.axis.key], row["auroc_low"], row["auroc_high"]
+        ax.plot([x, x], [low, high], color=mark.colour, linewidth=1)
+        spots.append(Spot(ax, letters[row["architecture"]], x, row["auroc"], low, high))
     ax.plot(
-        rows[axis.key],
-        rows["auroc"],
+        cloud.rows[cloud.axis.key],
+        cloud.rows["auroc"],
         linestyle="none",
         marker=mark.marker,
         markersize=6.5,
@@ -139,6 +142,7 @@ def _panel(
         markeredgecolor=style.PAPER,
         markeredgewidth=0.8,
     )
+    return spots
 
 
 def _x_axis(ax: Axes, axis: Axis, values: pd.Series) -> None:
@@ -150,19 +154,21 @@ def _x_axis(ax: Axes, axis: Axis, values: pd.Series) -> None:
 
 
 def correlation_of(
-    table: pd.DataFrame, x: str, pretraining: str, setting: tuple[str, str], y: str = "auroc"
+    table: pd.DataFrame, x: str, pretraining: str, setting: Setting, y: str = "auroc"
 ) -> dict[str, Any] | None:
     """Return the row of correlations.csv for one panel, or None if the study did not ask."""
-    name = f"{y} ({' '.join(filter(None, (pretraining, 'drop0', *setting)))})"
-    rows = table[(table["x"] == x) & (table["y"] == name)].to_dict("records")
-    return {str(key): value for key, value in rows[0].items()} if rows else None
+    rows = table[(table["x"] == x) & (table["y"] == y) & (table["pretraining"] == pretraining)]
+    rows = rows[(pd.to_numeric(rows["truncation"]) == 0) & (rows["dataset"] == setting[0])]
+    rows = rows[rows["protocol"].astype(object).fillna("") == setting[1]]
+    found = rows.to_dict("records")
+    return {str(key): value for key, value in found[0].items()} if found else None
 
 
 def rho_text(row: dict[str, Any] | None) -> str:
-    """Print ``ρ +0.40 (−0.80 to +0.95), n 4``; a missing row says so."""
+    """Print ``ρ +0.40 (−0.80 to +0.95)`` and its n in a line below; nothing if not asked for."""
     if row is None or not known(row["rho"]):
-        return "ρ not asked for" if row is None else "ρ undefined"
+        return ""
     text = f"ρ {signed(row['rho'], 2)}"
     if known(row["low"]) and known(row["high"]):
         text += f" ({signed(row['low'], 2)} to {signed(row['high'], 2)})"
-    return f"{text}, n {row['n']:g}"
+    return f"{text}\nn {row['n']:g}"

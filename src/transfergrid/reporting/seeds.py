@@ -11,11 +11,13 @@ from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
     GROUP,
     FigureData,
+    at_setting,
     by_skill,
     seed_means,
     setting_title,
     settings_of,
 )
+from transfergrid.reporting.labels import shortened
 
 ROW = 0.2  # inches from one network to the next
 EDGES = 1.0  # inches for axis, legend and titles
@@ -36,19 +38,24 @@ def seed_spread(cells: pd.DataFrame) -> pd.DataFrame:
     return table[table["n"] > 1].reset_index()
 
 
+def seeds_lack(data: FigureData) -> str:
+    """Say why there is no spread to draw, or nothing where there is one."""
+    none = "No network of this study has finished with two seeds."
+    return none if seed_spread(data.cells).empty else ""
+
+
 def seed_plot(data: FigureData) -> Figure:
     """Draw each network's seeds around their mean, over the patients' interval."""
     spread = seed_spread(data.cells)
-    if spread.empty:
-        return style.sentence_only("No network of this study has finished with two seeds.")
-    settings = [s for s in settings_of(data.cells) if len(_at(spread, s))]
-    marks = style.marks_of(name for name in data.pretrainings if name in set(spread["pretraining"]))
-    heights = [len(_at(spread, setting)) for setting in settings]
+    settings = [s for s in settings_of(data.cells) if len(at_setting(spread, s))]
+    shown = set(spread["pretraining"])
+    marks = {name: mark for name, mark in data.marks.items() if name in shown}
+    heights = [len(at_setting(spread, setting)) for setting in settings]
     figure = style.new_figure(sum(heights) * ROW + EDGES * len(settings))
     axes = figure.subplots(len(settings), 1, squeeze=False, sharex=True, height_ratios=heights)
     order = by_skill(seed_means(data.cells))
     for setting, ax in zip(settings, axes[:, 0], strict=True):
-        rows = _at(spread, setting)
+        rows = at_setting(spread, setting)
         key = {"architecture": order.index, "pretraining": list(marks).index}
         rows = rows.sort_values(
             ["architecture", "truncation", "pretraining"],
@@ -56,18 +63,16 @@ def seed_plot(data: FigureData) -> Figure:
         )
         _panel(ax, rows, data.finished, marks)
         ax.set_title(setting_title(setting, settings))
-    axes[-1, 0].set_xlabel("Macro AUROC minus the mean of the network's seeds")
+    axes[-1, 0].xaxis.set_major_locator(style.few_ticks())
+    axes[-1, 0].set_xlabel("Macro AUROC minus the mean of the seeds")
     style.legend(figure, axes[0, 0], marks)
     return figure
 
 
-def _at(table: pd.DataFrame, setting: tuple[str, str]) -> pd.DataFrame:
-    return table[(table["dataset"] == setting[0]) & (table["protocol"] == setting[1])]
-
-
 def _panel(ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, style.Mark]) -> None:
     across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
-    labels = []
+    labels: list[str] = []
+    names = shortened(rows["architecture"], 28)
     for y, row in enumerate(rows.to_dict("records")):
         mark, mean = marks[row["pretraining"]], row["auroc"]
         low, high = row["auroc_low"] - mean, row["auroc_high"] - mean
@@ -88,7 +93,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, s
         note = f"SD {row['sd']:.3f}"
         ax.text(1.01, y, note, transform=across, va="center", color=style.MUTED, fontsize=9)
         cut = f" −{row['truncation']}" if row["truncation"] else ""
-        labels.append(f"{row['architecture']}{cut}")
+        labels.append(f"{names[row['architecture']]}{cut}")
     # A network's name stands once, at the first of its pretrainings.
     shown = [
         name if number == 0 or labels[number - 1] != name else ""

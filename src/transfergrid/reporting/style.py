@@ -13,20 +13,26 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from transfergrid.reporting.words import scaled
+from transfergrid.runtime.hashing import short_hash
 
 INK = "#1c2024"
 MUTED = "#5f6773"
 LINE = "#dfe2e6"
 PAPER = "#ffffff"
 BASELINE = "#777c86"
-# Okabe and Ito's colours in an order that keeps neighbours apart for every kind of colour vision.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3c9ad1")
+# Okabe and Ito's colours and a dark one: told apart with every kind of colour vision.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3c9ad1", "#882255")
 MARKERS = ("s", "D", "^", "v", "P", "X")
 
 # 5.6 inches are 538 CSS pixels; shrunk to a phone's 370, the 10 pt text is still 9 pixels high.
 WIDTH = 5.6
+CHARACTER = 0.086
+"""Inches of a character of 10 pt, about."""
+LEGEND = 40
+"""Characters of a name in a legend, at most."""
 
 STYLE: Mapping[Any, Any] = {
     "axes.axisbelow": True,
@@ -74,21 +80,39 @@ class Mark:
     marker: str
 
 
-def marks_of(pretrainings: Iterable[str]) -> dict[str, Mark]:
-    """Give each pretraining its mark; ``random``, the baseline, is always the grey circle.
+NAMED = {
+    "random": Mark(BASELINE, "o"),
+    "imagenet": Mark(PALETTE[1], "D"),
+    "shapes": Mark(PALETTE[0], "s"),
+    "statistics": Mark(PALETTE[2], "^"),
+}
+"""Marks of the pretrainings that the project's own studies name; no other one has their colours."""
 
-    Colours and markers repeat after six pretrainings, at different times, so that a pair of them
-    stays unique up to thirty.
+
+def marks_of(pretrainings: Iterable[str]) -> dict[str, Mark]:
+    """Give each pretraining its mark, which its name decides: one colour in every study.
+
+    Where two names of a study would have the same mark, the later in the alphabet takes another
+    marker; only of more names than a colour has markers one changes its colour.
     """
-    marks: dict[str, Mark] = {}
-    for name in dict.fromkeys(pretrainings):
-        if name == "random":
-            marks[name] = Mark(BASELINE, "o")
-            continue
-        count = sum(other != "random" for other in marks)
-        turn = count // len(PALETTE)
-        marks[name] = Mark(PALETTE[count % len(PALETTE)], MARKERS[(count + turn) % len(MARKERS)])
-    return marks
+    names = dict.fromkeys(pretrainings)
+    marks = {name: NAMED[name] for name in names if name in NAMED}
+    for name in sorted(set(names) - set(NAMED)):
+        wishes = list(_wishes(name))
+        free = (mark for mark in wishes if mark not in marks.values())
+        marks[name] = next(free, wishes[0])
+    return {name: marks[name] for name in names}
+
+
+def _wishes(name: str) -> Iterator[Mark]:
+    taken = {mark.colour for mark in NAMED.values()}
+    colours = [colour for colour in PALETTE if colour not in taken]
+    number = int(short_hash(name), 16)
+    turn = number // len(colours)
+    for i in range(len(colours)):
+        for j in range(len(MARKERS)):
+            colour = colours[(number + i) % len(colours)]
+            yield Mark(colour, MARKERS[(turn + j) % len(MARKERS)])
 
 
 @contextmanager
@@ -129,8 +153,30 @@ def _settled(svg: str, name: str) -> str:
     return svg
 
 
+def panels(figure: Figure, count: int, columns: int = 2, sharey: bool = False) -> list[Axes]:
+    """Return panels in rows; the last one fills what is left of its row.
+
+    Args:
+        figure: An empty figure.
+        count: How many panels.
+        columns: Panels in a row, at most.
+        sharey: Whether all have the first one's y axis; only the first of a row is labelled then.
+    """
+    columns = min(columns, count)
+    grid = figure.add_gridspec(-(-count // columns), columns)
+    axes: list[Axes] = []
+    for number in range(count):
+        row, column = divmod(number, columns)
+        last = columns if number == count - 1 else column + 1
+        shared = axes[0] if axes and sharey else None
+        axes.append(figure.add_subplot(grid[row, column:last], sharey=shared))
+        if sharey and column:
+            axes[-1].tick_params(labelleft=False)
+    return axes
+
+
 def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = False) -> None:
-    """Put one row of pretrainings above all panels of a figure."""
+    """Put the pretrainings above all panels of a figure, in as many rows as their names need."""
     handles = [
         axes.plot(
             [],
@@ -139,18 +185,24 @@ def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = 
             marker=mark.marker,
             color=mark.colour,
             markersize=6,
-            label=name,
+            label=name if len(name) <= LEGEND else f"{name[: LEGEND - 9]}…{name[-8:]}",
         )[0]
         for name, mark in marks.items()
     ]
+    longest = max(len(str(handle.get_label())) for handle in handles)
     figure.legend(
         handles=handles,
         loc="outside upper left",
-        ncols=min(len(handles), 4),
+        ncols=max(1, min(len(handles), int(WIDTH / (CHARACTER * longest + 0.6)))),
         handletextpad=0.4,
         columnspacing=1.4,
         borderpad=0,
     )
+
+
+def few_ticks() -> MaxNLocator:
+    """Return ticks so few that their labels stay apart on half a figure's width."""
+    return MaxNLocator(nbins=4)
 
 
 def parameter_axis(ax: Axes, values: Iterable[float], pad: float = 0.2) -> None:

@@ -45,6 +45,22 @@ def difference(value: Any, low: Any, high: Any, decimals: int = 3) -> str:
     return f"{signed(value, decimals)} ({ends})"
 
 
+def size(value: Any, low: Any, high: Any, decimals: int = 3) -> str:
+    """Print a difference without its sign, as ``0.012 (0.004 to 0.020)``, its ends in its own way.
+
+    A negative difference of which the sentence says "lower" has the ends that "lower by" has.
+    """
+    sign = -1 if float(value) < 0 else 1
+    ends = sorted((sign * float(low), sign * float(high)))
+    first, last = (f"{end:.{decimals}f}".replace("-", "−") for end in ends)
+    return f"{sign * float(value):.{decimals}f} ({first} to {last})"
+
+
+def between(a: str, b: str) -> str:
+    """Print ``between a and b``."""
+    return f"between {a} and {b}"
+
+
 def number(value: Any) -> str:
     """Print a number of any size with three digits, text as it is; NaN and None as a dash."""
     if not known(value):

@@ -18,6 +18,7 @@ from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.contrasts import ONE_SEED
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.places import words
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 
@@ -341,7 +342,8 @@ def gather(
         keys = {"kind": "correlation", "x": other.question["x"], "y": other.question["y"]}
         keys |= {**other.question["where"], **other.place}  # a recipe that all share is in where
         line = other.row
-        label = f"{line.question}: {line.x} and {line.y}, {line.n} networks"
+        label = f"{line.question}: {line.x} and {line.y}"
+        label += f", {words(other.place)}, {line.n} networks"
         label += f" in {line.n_families} famil{'y' if line.n_families == 1 else 'ies'}"
         raw = (line.rho, line.low, line.high)
         found.append(Evidence(keys, label, *line.judged, raw=raw, networks=line.n))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.conditions import Arm, conditions
 from transfergrid.statistics.contrasts import Contrast, Names, Runs, contrast_of_influences
-from transfergrid.statistics.places import AXES, Place, words
+from transfergrid.statistics.places import AXES, Place, key, value_words, varying_axes, words
 from transfergrid.statistics.reader import Reader
 
 Cell = Mapping[str, Any]
@@ -31,6 +31,7 @@ class Compared:
         place: What the pairs share; with the architecture unless it is a mean over networks.
         value: Value of the question's axis in arm a.
         pairs: The pairs of cells that the row is the mean of.
+        asked: How many there would be if all had a result.
     """
 
     row: Contrast
@@ -38,6 +39,19 @@ class Compared:
     place: Place
     value: Any
     pairs: tuple[Pair, ...]
+    asked: int = 1
+
+    @property
+    def key(self) -> str:
+        """The text that a network's random draws are seeded with, which never changes."""
+        mark = "drop" if self.question["axis"] == "truncation" else ""
+        baseline = self.question["baseline"]
+        return f"{key(self.place)}: {mark}{self.value} - {mark}{baseline}"
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of contrasts.csv that say where in the grid the row stands."""
+        place = {axis: self.place.get(axis, "") for axis in AXES if axis != "dataset"}
+        return {"axis": self.question["axis"], **place, "n_cells_asked": self.asked}
 
     def arms(self, reader: Reader) -> tuple[Replicates, Replicates]:
         """Return (S, B) patient replicates of each arm, averaged over pairs within a seed."""
@@ -83,6 +97,7 @@ def compare(
         The contrasts, not adjusted yet, and a sentence for whatever was left out.
     """
     axis, baseline = question["axis"], question["baseline"]
+    varying = varying_axes(study)
     rest = [name for name in AXES if name != axis]
     runs: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
     for cell in _targets(study, question["where"]):
@@ -98,25 +113,26 @@ def compare(
                 continue
             if baseline not in arms:
                 skipped.append(
-                    f"{question['name']}: {words(place)} has {axis} {value} but no baseline "
-                    f"{baseline}; it is left out."
+                    f"{question['name']}: {words(place, varying) or 'the study'} has {axis} "
+                    f"{value} but no baseline {baseline}; it is left out."
                 )
                 continue
             pair = (arms[value], arms[baseline])
             # What is averaged shares data, protocol and the like; only the network may differ.
             common = tuple(place[name] for name in rest if name != "architecture")
             groups.setdefault((value, common), []).append(pair)
-            row, left_out = _one([pair], question, words(place), value, reader, alpha)
+            row, left_out = _one([pair], question, words(place, varying), value, reader, alpha)
             rows += [Compared(row, question, place, value, (pair,))] if row else []
             skipped += left_out
     for (value, common), pairs in groups.items():
         if len(pairs) > 1:
             place = dict(zip([n for n in rest if n != "architecture"], common, strict=True))
-            head = f"mean of {len(pairs)} architectures"
-            row, left_out = _one(pairs, question, f"{head}, {words(place)}", value, reader, alpha)
+            head = f"mean of {len(pairs)} networks"
+            name = ", ".join(filter(None, (head, words(place, varying))))
+            row, left_out = _one(pairs, question, name, value, reader, alpha)
             if row:
                 rows += [
-                    Compared(mean, question, place, value, _used(pairs, mean, reader))
+                    Compared(mean, question, place, value, _used(pairs, mean, reader), len(pairs))
                     for mean in _mean(row, head, len(pairs))
                 ]
             skipped += left_out
@@ -135,7 +151,7 @@ def _mean(row: Contrast, head: str, pairs: int) -> list[Contrast]:
     """Return the mean's row under its true name; the mean of one is the network's own row."""
     if row.n_cells == pairs:
         return [row]
-    name = f"mean of {row.n_cells} of {pairs} architectures{row.contrast.removeprefix(head)}"
+    name = f"mean of {row.n_cells} of {pairs} networks{row.contrast.removeprefix(head)}"
     return [replace(row, contrast=name)] if row.n_cells > 1 else []
 
 
@@ -160,16 +176,17 @@ def _one(
     alpha: float,
 ) -> tuple[Contrast | None, list[str]]:
     cells = [cell for pair in pairs for arm in pair for cell in arm.values()]
-    mark = "drop" if question["axis"] == "truncation" else ""
+    arms = [value_words(question["axis"], arm) for arm in (value, question["baseline"])]
+    difference = " - ".join(arms)
     names = Names(
-        contrast=f"{place}: {mark}{value} - {mark}{question['baseline']}",
+        contrast=f"{place}: {difference}" if place else difference,
         question=question["name"],
         dataset=cells[0]["dataset"],
-        a=f"{mark}{value}",
-        b=f"{mark}{question['baseline']}",
+        a=arms[0],
+        b=arms[1],
         conditional_on=conditions([arm for pair in pairs for arm in pair], reader),
     )
-    return contrast_of_influences(
+    row, left_out = contrast_of_influences(
         [(runs(a, reader), runs(b, reader)) for a, b in pairs],
         names,
         max(reader.influence(cell["cell"])[1] for cell in cells),
@@ -177,6 +194,9 @@ def _one(
         question["margin"],
         question["effect"],
     )
+    if row:
+        row = replace(row, a=str(value), b=str(question["baseline"]))
+    return row, left_out
 
 
 def runs(arm: Arm, reader: Reader, selection: str | None = None) -> Runs:

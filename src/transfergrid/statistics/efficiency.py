@@ -15,7 +15,7 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.findings import NAN, Finding
-from transfergrid.statistics.places import words
+from transfergrid.statistics.places import varying_axes, words
 from transfergrid.statistics.reader import Reader
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
@@ -108,6 +108,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         question: An efficiency question.
         basis: What it is answered from.
     """
+    varying = varying_axes(basis.study)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:
@@ -127,7 +128,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
             method = rule_words.format(margin=margin)
             for quantity, values in summaries(cuts, rule, margin, basis.alpha):
                 name, n = quantity
-                subject = f"{n} {words(place)}" if n else f"mean, {words(place)}"
+                subject = ", ".join(filter(None, (n or "mean", words(place, varying))))
                 yield Finding(
                     question["name"],
                     question["kind"],
@@ -223,7 +224,7 @@ def _errors(one: Compared, reader: Reader, alpha: float) -> NDArray[np.float64]:
     a, b = one.arms(reader)
     drawn = a.mean(axis=0) - b.mean(axis=0)
     drawn = drawn - drawn.mean()
-    rng = np.random.default_rng(seeded("cut", row.question, row.contrast))
+    rng = np.random.default_rng(seeded("cut", row.question, one.key))
     if not math.isnan(row.se_seed):
         drawn = drawn + row.se_seed * rng.normal(size=drawn.shape)
     wider = stats.t.isf(alpha / 2, row.df) / stats.norm.isf(alpha / 2)

@@ -15,9 +15,9 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics import kinship
 from transfergrid.statistics.anova import Interval, OneWay, one_way
 from transfergrid.statistics.comparisons import Basis
-from transfergrid.statistics.findings import NAN, Finding, rows
+from transfergrid.statistics.findings import ALL, NAN, Finding, rows
 from transfergrid.statistics.noise import noise_of
-from transfergrid.statistics.places import groups_of_networks, words
+from transfergrid.statistics.places import groups_of_networks, key, varying_axes, words
 from transfergrid.statistics.relations import Point, auroc_point, study_family
 
 _LEAST_SIDE = 2
@@ -33,6 +33,7 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         question: A family question.
         basis: What it is answered from.
     """
+    varying = varying_axes(basis.study)
     for place, group in groups_of_networks(basis.cells, basis.study, question["where"]):
         points = []
         for architecture, own in group.groupby("architecture", sort=False):
@@ -41,7 +42,7 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
             point = auroc_point(size, family, own, basis.reader)
             if point is not None:
                 points.append(point)
-        found, names = _shares(question, words(place), points, basis.alpha)
+        found, names = _shares(question, key(place), points, basis.alpha)
         auroc = np.array([point.y for point in points])
         for a, b in _two(question["groups"]):
             sides = [question["groups"][name] for name in (a, b)]
@@ -52,7 +53,7 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         if len(set(names)) in (0, 1, len(names)):
             note = "needs two families, one of them with two networks"
         counts = len(points), len(set(names))
-        yield from rows(question, place, words(place), found, counts, note)
+        yield from rows(question, place, words(place, varying) or ALL, found, counts, note)
 
 
 def _shares(

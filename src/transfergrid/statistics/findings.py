@@ -12,7 +12,13 @@ import numpy as np
 
 from transfergrid.statistics.anova import Interval, one_way
 from transfergrid.statistics.comparisons import Basis, Compared, runs
-from transfergrid.statistics.places import Place, groups_of_networks, words
+from transfergrid.statistics.places import (
+    Place,
+    groups_of_networks,
+    value_words,
+    varying_axes,
+    words,
+)
 from transfergrid.statistics.relations import study_family
 
 NAN: Interval = (math.nan, math.nan, math.nan)
@@ -70,6 +76,10 @@ FINDING_COLUMNS = (
 )
 
 
+ALL = "all networks"
+"""The subject where the study has a single place."""
+
+
 def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     """Yield how far seeds spread against how far networks, or their effects, do.
 
@@ -81,7 +91,12 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     alpha = basis.alpha
     if question["contrast"] is None:
         parts = [
-            (place, words(place), group["auroc"].to_numpy(), group["architecture"].to_numpy())
+            (
+                place,
+                words(place, varying_axes(basis.study)) or ALL,
+                group["auroc"].to_numpy(),
+                group["architecture"].to_numpy(),
+            )
             for place, group in groups_of_networks(basis.cells, basis.study, question["where"])
         ]
     else:
@@ -106,6 +121,7 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
 def _effects(
     question: Mapping[str, Any], basis: Basis
 ) -> Iterator[tuple[Place, str, np.ndarray, np.ndarray]]:
+    varying = varying_axes(basis.study)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:
@@ -119,7 +135,9 @@ def _effects(
             ((a, b),) = [[runs(arm, basis.reader) for arm in pair] for pair in one.pairs]
             values += [a[seed].estimate - b[seed].estimate for seed in one.row.seeds]
             networks += [one.place["architecture"]] * len(one.row.seeds)
-        subject = f"{words(place)}: {first.row.a} - {first.row.b}"
+        arms = (first.value, first.question["baseline"])
+        difference = " - ".join(value_words(first.question["axis"], arm) for arm in arms)
+        subject = ": ".join(filter(None, (words(place, varying), difference)))
         yield (
             {**place, first.question["axis"]: first.value},
             subject,

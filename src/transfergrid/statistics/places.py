@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,13 +13,49 @@ Place = Mapping[str, Any]
 """Axis -> value."""
 
 
-def words(place: Place) -> str:
-    """Return a place in words, such as ``imagenet drop1 films finetune``."""
-    order = ("architecture", "pretraining", "truncation", "dataset", "protocol")
+ORDER = ("architecture", "pretraining", "truncation", "dataset", "protocol")
+"""The axes in the order in which a place is told."""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def place_words(axis: str, value: Any) -> str:
+    """Put one value of an axis into words, such as ``one block removed``."""
+    if axis == "truncation":
+        cut = int(value)
+        number = NUMBERS[cut] if cut < len(NUMBERS) else str(cut)
+        return f"{number} block{'s' if cut > 1 else ''} removed" if cut else "whole network"
+    forms = {"pretraining": "{} weights", "dataset": "on {}", "protocol": "recipe {}"}
+    return forms.get(axis, "{}").format(value)
+
+
+def value_words(axis: str, value: Any) -> str:
+    """Put one arm of a comparison into words: its name, or what is left of the network."""
+    return place_words(axis, value) if axis == "truncation" else str(value)
+
+
+def words(place: Place, varying: Collection[str] = ORDER) -> str:
+    """Return a place in words, such as ``imagenet weights, one block removed, on films``.
+
+    Args:
+        place: Axis -> value.
+        varying: The axes on which the cells of the study differ; others go without saying.
+    """
+    told = [place_words(axis, place[axis]) for axis in ORDER if axis in place and axis in varying]
+    return ", ".join(told)
+
+
+def key(place: Place) -> str:
+    """Return a place as the text that random draws are seeded with, which never changes."""
     named = {**place}
     if "truncation" in named:
         named["truncation"] = f"drop{named['truncation']}"
-    return " ".join(str(named[name]) for name in order if name in named)
+    return " ".join(str(named[name]) for name in ORDER if name in named)
+
+
+def varying_axes(study: Mapping[str, Any]) -> frozenset[str]:
+    """Return the axes on which the cells of a study's grid differ."""
+    targets = [cell for cell in study["cells"] if cell["role"] == "target"]
+    return frozenset(axis for axis in AXES if len({cell[axis] for cell in targets}) > 1)
 
 
 def groups_of_networks(

@@ -20,6 +20,18 @@ from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related, relate
 from transfergrid.statistics.sensitivity import Sensitivity, sensitivity
 
+CONTRAST_PLACE = (
+    "axis",
+    "architecture",
+    "pretraining",
+    "truncation",
+    "protocol",
+    "n_cells_asked",
+)
+"""Columns of contrasts.csv that say where in the grid a row stands; its data set has its own."""
+CORRELATION_PLACE = ("dataset", "pretraining", "truncation", "protocol")
+"""The same of correlations.csv."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -66,8 +78,14 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
     claims = judge(study["claims"], evidence, reader, alpha)
     others = sensitivity(compared, related, reader, alpha)
     return Answers(
-        contrasts=_table((one.row.row() for one in compared), CONTRAST_COLUMNS),
-        correlations=_table((asdict(one.row) for one in related), _names(Correlation)),
+        contrasts=_table(
+            ({**one.row.row(), **one.columns()} for one in compared),
+            (*CONTRAST_COLUMNS, *CONTRAST_PLACE),
+        ),
+        correlations=_table(
+            ({**asdict(one.row), **one.columns()} for one in related),
+            (*_names(Correlation), *CORRELATION_PLACE),
+        ),
         findings=_table((finding.row() for finding in findings), FINDING_COLUMNS),
         claims=_table(map(asdict, claims), CLAIM_COLUMNS),
         sensitivity=_table(map(asdict, others), _names(Sensitivity)),

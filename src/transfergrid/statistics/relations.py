@@ -14,7 +14,7 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.comparisons import Basis, Compared, runs
 from transfergrid.statistics.correlation import Correlation, spearman
 from transfergrid.statistics.noise import SeedSpread, noise_of, seed_spread
-from transfergrid.statistics.places import AXES, Place, groups_of_networks, words
+from transfergrid.statistics.places import AXES, Place, groups_of_networks, key
 from transfergrid.statistics.reader import Reader
 
 
@@ -37,6 +37,10 @@ class Related:
     x: NDArray[np.float64]
     replicates: NDArray[np.float64]
     families: tuple[str, ...]
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of correlations.csv that say what its networks share."""
+        return {axis: self.place.get(axis, "") for axis in AXES if axis != "architecture"}
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,13 @@ def _related(
     x, value = np.array([point.x for point in points]), np.array([point.y for point in points])
     draws = np.array([point.draws for point in points]) if points else np.empty((0, 0))
     families = tuple(point.family for point in points)
-    name = words(place)
-    rng = np.random.default_rng(seeded("correlation", question["name"], name))
+    rng = np.random.default_rng(seeded("correlation", question["name"], key(place)))
     row = spearman(
         x,
         value,
         question["name"],
         question["x"],
-        f"{question['y']} ({name})",
+        question["y"],
         rng,
         alpha,
         families=families,

@@ -15,6 +15,7 @@ from transfergrid.statistics.comparisons import Compared, runs
 from transfergrid.statistics.contrasts import Names, contrast_of_influences
 from transfergrid.statistics.correlation import weighted_rank_correlations
 from transfergrid.statistics.kinship import numbered
+from transfergrid.statistics.places import key, words
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 from transfergrid.statistics.replicates import percentile_interval, percentile_p, two_level
@@ -86,7 +87,7 @@ def sensitivity(
 
 def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
     row = one.row
-    rng = np.random.default_rng(seeded("two-level", row.question, row.contrast))
+    rng = np.random.default_rng(seeded("two-level", row.question, one.key))
     drawn = two_level(*one.arms(reader), rng)
     low, high = percentile_interval(drawn, alpha)
     p, how = percentile_p(drawn), f"{len(drawn)} draws of patients (linearised) and seeds"
@@ -168,7 +169,7 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
 def _networks(one: Related, alpha: float) -> Sensitivity:
     row = one.row
     replicates = one.replicates.shape[1]
-    rng = np.random.default_rng(seeded("networks", row.question, row.y))
+    rng = np.random.default_rng(seeded("networks", row.question, f"{row.y} ({key(one.place)})"))
     families = numbered(one.families)
     if not families.any():
         families = np.arange(row.n)  # one family speaks of its own members
@@ -181,7 +182,7 @@ def _networks(one: Related, alpha: float) -> Sensitivity:
         low = high = math.nan
         how += f"; no interval from fewer than {_LEAST} families"
     return Sensitivity(
-        subject=f"{row.x} and {row.y}",
+        subject=f"{row.x} and {row.y}: {words(one.place)}",
         question=row.question,
         dataset=str(one.place["dataset"]),
         analysis="two-level bootstrap",

@@ -11,11 +11,13 @@ from datasets.chexpert.make import make
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
 from transfergrid.reporting.bootstrap_rows import BOOTSTRAP
+from transfergrid.reporting.reliability import COLUMNS as CALIBRATION
 from transfergrid.reporting.tables import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.contrasts import Contrast
 from transfergrid.statistics.correlation import Correlation
 from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.questions import CONTRAST_PLACE, CORRELATION_PLACE
 from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
@@ -24,8 +26,9 @@ COLUMNS = {
     "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
     "sources": list(SOURCES),
     "bootstrap": list(BOOTSTRAP),
-    "contrasts": CONTRASTS,
-    "correlations": list(Correlation.__dataclass_fields__),
+    "contrasts": [*CONTRASTS, *CONTRAST_PLACE],
+    "correlations": [*Correlation.__dataclass_fields__, *CORRELATION_PLACE],
+    "calibration": list(CALIBRATION),
     "findings": [name for name in Finding.__dataclass_fields__ if name != "place"],
     "claims": list(CLAIM_COLUMNS),
     "sensitivity": list(Sensitivity.__dataclass_fields__),

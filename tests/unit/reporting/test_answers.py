@@ -6,17 +6,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from transfergrid.reporting.answers import (
-    contrast_answer,
-    correlation_answer,
-    question_text,
-    questions,
-)
+from transfergrid.reporting.answers import question_text, questions
+from transfergrid.reporting.contrast_answers import contrast_answer
+from transfergrid.reporting.correlation_answers import correlation_answer
 
 NO_FINDINGS = pd.DataFrame(columns=["question"])
 CONTRAST: dict[str, Any] = {
-    "contrast": "resnet18 drop0 chest tuned: imagenet - random",
+    "contrast": "resnet18: imagenet - random",
     "question": "boost",
+    "axis": "pretraining",
+    "architecture": "resnet18",
+    "pretraining": "",
+    "truncation": 0,
+    "protocol": "tuned",
+    "n_cells_asked": 1,
     "metric": "auroc",
     "dataset": "chest",
     "a": "imagenet",
@@ -41,7 +44,11 @@ CONTRAST: dict[str, Any] = {
 CORRELATION: dict[str, Any] = {
     "question": "size",
     "x": "params",
-    "y": "auroc (random drop0 chest tuned)",
+    "y": "auroc",
+    "dataset": "chest",
+    "pretraining": "random",
+    "truncation": 0,
+    "protocol": "tuned",
     "n": 16,
     "rho": 0.06,
     "low": -0.45,
@@ -53,8 +60,10 @@ CORRELATION: dict[str, Any] = {
 
 def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
     answer = contrast_answer(CONTRAST, "resnet18", 0.95)
-    assert f"{answer.subject}: {answer.finding}" == "resnet18: imagenet scores above random"
-    assert answer.number == "+0.034 (+0.012 to +0.056)"
+    assert answer.subject == "resnet18"
+    assert (
+        answer.sentence == "ImageNet weights raise AUROC by 0.034 (0.012 to 0.056) over random ones"
+    )
     support = " · ".join(answer.support)
     for part in (
         "test of a difference: p = 0.003, adjusted p = 0.009",
@@ -70,28 +79,88 @@ def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
     assert answer.bounds == (0.012, 0.034, 0.056)
 
 
+SIZE = "0.034 (0.012 to 0.056)"
+WITHIN = "ImageNet weights and random weights are equivalent within ±0.02: difference "
+NEITHER = "Neither a difference nor equivalence within ±0.02 between ImageNet weights and random "
+
+
 @pytest.mark.parametrize(
-    ("verdict", "margin", "finding"),
+    ("verdict", "margin", "estimate", "sentence"),
     [
-        ("lower", math.nan, "imagenet scores below random"),
-        ("undecided", math.nan, "no difference between imagenet and random could be shown"),
+        (
+            "lower",
+            math.nan,
+            -0.034,
+            "ImageNet weights lower AUROC by 0.034 (0.012 to 0.056)",
+        ),
         (
             "undecided",
-            0.02,
-            "neither a difference nor equivalence within ±0.02 between imagenet and random could "
-            "be shown",
+            math.nan,
+            0.034,
+            "No difference between ImageNet weights and random weights could be shown: +0.034",
         ),
-        ("equivalent", 0.02, "imagenet and random are equivalent within ±0.02"),
+        ("undecided", 0.02, 0.034, NEITHER + "weights could be shown: +0.034 (+0.012 to +0.056)"),
+        ("equivalent", 0.02, 0.034, WITHIN + "+0.034 (+0.012 to +0.056)"),
         (
             "different within margin",
             0.02,
-            "imagenet and random are different, but by less than the margin (±0.02)",
+            0.034,
+            "ImageNet weights raise AUROC by 0.034 (0.012 to 0.056) over random ones: different, "
+            "but by less than the margin of ±0.02",
         ),
     ],
 )
-def test_every_verdict_has_its_sentence(verdict: str, margin: float, finding: str) -> None:
+def test_every_verdict_has_its_sentence(
+    verdict: str, margin: float, estimate: float, sentence: str
+) -> None:
+    sign = math.copysign(1, estimate)
+    low, high = sorted((sign * 0.012, sign * 0.056))
     row = {**CONTRAST, "verdict": verdict, "margin": margin}
-    assert contrast_answer(row, "resnet18", 0.95).finding == finding
+    row |= {"estimate": estimate, "low": low, "high": high}
+    assert contrast_answer(row, "resnet18", 0.95).sentence.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("axis", "a", "b", "sentence"),
+    [
+        ("truncation", 1, 0, f"Removing one block raises AUROC by {SIZE} over the whole network"),
+        (
+            "truncation",
+            "3",
+            "1",
+            f"Removing three blocks raises AUROC by {SIZE} over one block removed",
+        ),
+        (
+            "protocol",
+            "brief",
+            "long",
+            f"Recipe brief raises AUROC by {SIZE} over recipe long",
+        ),
+        (
+            "architecture",
+            "vgg16",
+            "vgg11",
+            f"vgg16 raises AUROC by {SIZE} over vgg11",
+        ),
+    ],
+)
+def test_every_axis_has_its_words(axis: str, a: object, b: object, sentence: str) -> None:
+    row = {**CONTRAST, "axis": axis, "a": a, "b": b}
+    assert contrast_answer(row, "", 0.95).sentence == sentence
+
+
+def test_an_undecided_answer_says_what_it_would_take() -> None:
+    row = {**CONTRAST, "verdict": "undecided", "power": 0.1, "seeds_needed": 12.0}
+    assert contrast_answer(row, "", 0.95, 0.01).rest == (
+        "; to find a difference of 0.01 would take 12 seeds"
+    )
+    assert contrast_answer({**row, "margin": 0.02}, "", 0.95, 0.01).rest == (
+        "; to show equivalence, if there is no difference, would take 12 seeds"
+    )
+    never = {**row, "seeds_needed": math.inf}
+    assert "more patients, whatever the number of seeds" in contrast_answer(never, "", 0.95).rest
+    alone = {**row, "seeds_needed": math.nan, "n_seeds": 1}
+    assert "more than one seed" in contrast_answer(alone, "", 0.95).rest
 
 
 @pytest.mark.parametrize(
@@ -112,11 +181,10 @@ def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first:
 @pytest.mark.parametrize(
     ("low", "rho", "high", "finding"),
     [
-        (-0.45, 0.06, 0.54, "no monotone relation between number of parameters and AUROC could be"),
+        (-0.45, 0.06, 0.54, "No relation between AUROC and the number of parameters could be"),
         (0.1, 0.5, 0.8, "AUROC rises with the number of parameters"),
         (-0.8, -0.5, -0.1, "AUROC falls with the number of parameters"),
-        (math.nan, 1.0, math.nan, "no monotone relation between number of parameters and AUROC"),
-        (math.nan, math.nan, math.nan, "no rank correlation can be computed"),
+        (math.nan, 1.0, math.nan, "No relation between AUROC and the number of parameters"),
     ],
 )
 def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
@@ -132,10 +200,10 @@ def test_correlations(low: float, rho: float, high: float, finding: str) -> None
 @pytest.mark.parametrize(
     ("verdict", "margin", "finding"),
     [
-        ("none", 0.2, "number of parameters and AUROC are unrelated within ±0.2"),
+        ("none", 0.2, "AUROC and the number of parameters are unrelated within ±0.2"),
         ("positive", math.nan, "AUROC rises with the number of parameters"),
-        ("undecided", 0.2, "neither a relation between number of parameters and AUROC nor its"),
-        ("undecided", math.nan, "no monotone relation between number of parameters and AUROC"),
+        ("undecided", 0.2, "Neither a relation between AUROC and the number of parameters nor its"),
+        ("undecided", math.nan, "No relation between AUROC and the number of parameters"),
     ],
 )
 def test_a_correlations_verdict_decides_what_is_said(
@@ -150,16 +218,11 @@ def test_a_correlations_verdict_decides_what_is_said(
     assert "80 % power from |ρ| = 0.66" in found.support
 
 
-@pytest.mark.parametrize(
-    ("seeds", "words"),
-    [
-        (7.0, "80 % power needs 7 seeds"),
-        (math.inf, "no number of seeds gives 80 % power on so few patients"),
-    ],
-)
-def test_power_and_the_seeds_that_it_would_take(seeds: object, words: str) -> None:
-    row = {**CONTRAST, "power": 0.414, "seeds_needed": seeds}
-    assert contrast_answer(row, "resnet18", 0.95).support[1:3] == ("power 41 %", words)
+def test_power_says_what_it_is_for() -> None:
+    row = {**CONTRAST, "power": 0.414}
+    assert "power to find a difference of 0.01 41 %" in contrast_answer(row, "", 0.95, 0.01).support
+    row["margin"] = 0.02
+    assert "power to show equivalence 41 %" in contrast_answer(row, "", 0.95, 0.01).support
 
 
 def test_quantities_stand_under_their_question() -> None:
@@ -200,8 +263,10 @@ def test_quantities_stand_under_their_question() -> None:
 def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
     mean = {
         **CONTRAST,
-        "contrast": "mean of 2 architectures, drop0 chest tuned: imagenet - random",
+        "contrast": "mean of 2 networks: imagenet - random",
+        "architecture": math.nan,
         "n_cells": 2,
+        "n_cells_asked": 3,
     }
     declared = [
         {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
@@ -211,7 +276,10 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
     first, second = questions(
         declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS
     )
-    assert [answer.subject for answer in first.answers] == ["mean of 2 architectures", "resnet18"]
+    assert [answer.subject for answer in first.answers] == [
+        "Mean of 2 of 3 networks",
+        "resnet18",
+    ]
     assert "3 seeds" in first.common
     assert "3 seeds" not in first.answers[0].support
     assert "2 pairs of networks" in first.answers[0].support
@@ -222,26 +290,29 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
 
 def test_decided_rows_come_first_among_those_over_as_many_networks() -> None:
     rows = [
-        {**CONTRAST, "contrast": name, "n_cells": cells, "verdict": verdict}
+        {**CONTRAST, "architecture": name, "n_cells": cells, "verdict": verdict}
+        | {"n_cells_asked": cells}
         for name, cells, verdict in (
-            ("a drop0 chest tuned: x - random", 1, "undecided"),
-            ("b drop0 chest tuned: x - random", 1, math.nan),
-            ("c drop0 chest tuned: x - random", 1, "higher"),
-            ("mean of 2 architectures drop0 chest tuned: x - random", 2, "undecided"),
-            ("d drop0 chest tuned: x - random", 1, "equivalent"),
+            ("a", 1, "undecided"),
+            ("b", 1, math.nan),
+            ("c", 1, "higher"),
+            (math.nan, 2, "undecided"),
+            ("d", 1, "equivalent"),
         )
     ]
     declared = [{"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}]
     none = pd.DataFrame([CORRELATION]).iloc[:0]
     (question,) = questions(declared, pd.DataFrame(rows), none, 0.95, NO_FINDINGS)
-    assert [answer.subject[0] for answer in question.answers] == list("mcdab")
+    assert [answer.subject[0] for answer in question.answers] == list("Mcdab")
 
 
 def test_questions_in_words() -> None:
     contrast = {"kind": "contrast", "axis": "pretraining", "baseline": "random"}
-    assert question_text(contrast) == "What does pretraining change, compared with random?"
+    assert question_text(contrast) == (
+        "What do other initial weights change, compared with random weights?"
+    )
     cut = {"kind": "contrast", "axis": "truncation", "baseline": 0, "where": {"dataset": "chest"}}
-    assert question_text(cut).endswith("compared with the whole network (dataset chest only)?")
+    assert question_text(cut).endswith("compared with the whole network (on chest only)?")
     size = {"kind": "correlation", "x": "params", "y": "boost", "where": {"truncation": 0}}
     assert question_text(size) == (
         "Does the number of parameters go with the boost (whole networks)?"
@@ -249,7 +320,7 @@ def test_questions_in_words() -> None:
 
 
 def test_one_wild_interval_is_cut_and_leaves_the_others_their_width() -> None:
-    wild = {**CONTRAST, "contrast": "wild drop0 chest tuned: imagenet - random"}
+    wild = {**CONTRAST, "architecture": "wild"}
     wild |= {"low": -5.0, "high": 5.0, "conditional_on": "conditional on this seed; one file"}
     table = pd.DataFrame([CONTRAST, CONTRAST, CONTRAST, wild])
     (question,) = questions([], table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS)
@@ -257,3 +328,41 @@ def test_one_wild_interval_is_cut_and_leaves_the_others_their_width() -> None:
     assert bars[0] is not None and bars[0].high - bars[0].low > 10
     assert bars[3] is not None and (bars[3].low, bars[3].high, bars[3].cut) == (0, 100, True)
     assert "taken as given: this seed, one file" in question.answers[3].support
+
+
+def test_only_what_varies_among_the_rows_of_a_question_is_named() -> None:
+    rows = pd.DataFrame(
+        [
+            {**CONTRAST, "architecture": name, "truncation": cut, "protocol": recipe}
+            for name, recipe in (("resnet18", "long"), ("lcnet", "brief"))
+            for cut in (0, 2)
+        ]
+    )
+    none = pd.DataFrame([CORRELATION]).iloc[:0]
+    (question,) = questions([], rows, none, 0.95, NO_FINDINGS)
+    # The recipe follows from the network, data and weights are the same.
+    assert [answer.subject for answer in question.answers] == [
+        f"{name}, {cut}"
+        for name in ("resnet18", "lcnet")
+        for cut in ("whole network", "two blocks removed")
+    ]
+    (question,) = questions([], rows[rows["truncation"] == 0], none, 0.95, NO_FINDINGS)
+    assert [answer.subject for answer in question.answers] == ["resnet18", "lcnet"]
+    words = " ".join(answer.sentence + answer.subject for answer in question.answers)
+    assert "drop" not in words
+
+
+def test_too_few_networks_for_a_correlation_are_named_and_not_rowed() -> None:
+    rows = pd.DataFrame(
+        [
+            {**CORRELATION, "pretraining": name, "n": n, "rho": rho}
+            for name, n, rho in (("random", 16, 0.1), ("films", 2, 1.0), ("none", 1, math.nan))
+        ]
+    )
+    none = pd.DataFrame([CONTRAST]).iloc[:0]
+    (question,) = questions([], none, rows, 0.95, NO_FINDINGS)
+    assert [answer.subject for answer in question.answers] == ["random weights"]
+    assert question.left == (
+        "No rank correlation of fewer than 3 different networks: films weights (2 networks) and "
+        "none weights (1 network)."
+    )

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from random import Random
 from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from unit.reporting import fabricate
 from unit.reporting.made_up_scores import SCORE_TASKS
@@ -15,7 +18,6 @@ from unit.reporting.made_up_scores import SCORE_TASKS
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting import style
 from transfergrid.reporting.boost_plot import boosts_of
-from transfergrid.reporting.contrast_labels import shorten
 from transfergrid.reporting.figure_data import (
     FigureData,
     by_skill,
@@ -24,6 +26,8 @@ from transfergrid.reporting.figure_data import (
     seed_means,
 )
 from transfergrid.reporting.figures import DRAWINGS, Drawing, draw_all
+from transfergrid.reporting.page import figures, read_report
+from transfergrid.reporting.reliability import comparisons
 from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count
@@ -61,7 +65,7 @@ def test_every_figure_is_small_and_holds_its_words_as_text(data: FigureData) -> 
         assert "resnet18" in words_in(texts[name])
     words = words_in(texts["correlation"])
     assert "tf_efficientnet_lite0" in words
-    assert "ρ +0.40 (−0.80 to +1.00), n 4" in words
+    assert "ρ +0.40 (−0.80 to +1.00)\nn 4" in words
     assert "+0.105 (+0.081 to +0.129)" in words_in(texts["boosts"])
     assert "1 of 2 seeds" in words_in(texts["auroc"])
 
@@ -112,21 +116,39 @@ def test_a_panel_for_each_dataset_and_protocol(data: FigureData) -> None:
         assert "chest" in words_in(texts[name])
 
 
-def test_nothing_to_draw_is_said_in_a_sentence(data: FigureData) -> None:
+def test_nothing_to_draw_is_said_in_a_sentence_and_left_out_of_the_page(
+    data: FigureData, drawn_tree: fabricate.Tree
+) -> None:
     none = replace(
         data,
         cells=data.cells.assign(auroc=np.nan, auroc_low=np.nan, auroc_high=np.nan),
         contrasts=data.contrasts.iloc[:0],
         correlations=data.correlations.iloc[:0],
+        reliability=data.reliability.iloc[:0],
         histories={},
     )
     texts = draw_all(none)
     assert "No contrast" in words_in(texts["boosts"])
     assert "truncated" in words_in(texts["truncation"])
-    assert "at least two" in words_in(texts["correlation"])
+    assert "at least three" in words_in(texts["correlation"])
     assert "No learning curve" in words_in(texts["learning"])
-    for drawing in DRAWINGS:
-        assert drawing.caption(none)
+    assert all(drawing.lack(none) in words_in(texts[drawing.name]) for drawing in DRAWINGS)
+    report = read_report(drawn_tree.study, drawn_tree.results)
+    assert figures(report, none) == []
+
+
+def test_a_figure_needs_something_to_compare(data: FigureData) -> None:
+    tasks = [name for name in data.cells if f"n_pos_{str(name)[6:]}" in data.cells]
+    one_task = data.cells.assign(**{str(name): np.nan for name in tasks[1:]})
+    assert drawing("tasks").lack(replace(data, cells=one_task))
+    whole = replace(data, cells=data.cells[data.cells["truncation"] == 0])
+    assert drawing("truncation").lack(whole)
+    two = data.cells[data.cells["architecture"].isin(["resnet18", "lcnet_050"])]
+    table = data.contrasts[~data.contrasts["architecture"].isin(["tf_efficientnet_lite0"])]
+    few = replace(data, cells=two, contrasts=table)
+    assert drawing("correlation").lack(few) and drawing("boost_size").lack(few)
+    assert drawing("seeds").lack(replace(data, cells=data.cells[data.cells["seed"] == 0]))
+    assert [each.name for each in DRAWINGS if each.lack(data)] == []
 
 
 @pytest.mark.parametrize("name", [drawing.name for drawing in DRAWINGS])
@@ -140,9 +162,13 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
     assert re.search(r"[Tt]est: |no test|[Nn]o test is made|without interval or test", caption)
     if name == "calibration":
         cells = data.finished["pretraining"].value_counts()
+        common = cells.min()
         for pretraining, rows in data.reliability.groupby("pretraining"):
-            told = f"{pretraining}, {count(rows['n'].sum())} cases of {cells[pretraining]} cells"
+            told = (
+                f"{pretraining}, {count(rows['n'].sum())} cases of {rows['n_cells'].iloc[0]} cells"
+            )
             assert told in caption
+            assert rows["n_cells"].iloc[0] <= common
             assert f"in {len(rows)} bins of" in caption
     if name in ("boosts", "correlation"):
         method = data.contrasts if name == "boosts" else data.correlations
@@ -159,15 +185,16 @@ def test_boosts_stand_at_their_networks_sizes(data: FigureData) -> None:
             & (data.cells["pretraining"] == "shapes")
         ]
         assert row["params"] == cells["params"].mean()
-        assert row["contrast"].startswith(f"{row['architecture']} drop0")
+        assert row["contrast"].startswith(f"{row['architecture']}, whole network")
     rho = data.correlations[data.correlations["x"] == "params"].tail(1)
-    rho = rho.assign(y="boost (shapes drop0 phantom finetune)", rho=-0.72)
+    rho = rho.assign(y="boost", protocol="finetune", rho=-0.72)
     asked = replace(data, correlations=pd.concat([data.correlations, rho]))
-    for found, told in ((data, "ρ not asked for"), (asked, "ρ −0.72")):
+    for found, told in ((data, ""), (asked, "\nρ −0.72")):
         with style.styled():
             (ax,) = drawing("boost_size").draw(found).axes
         title = ax.get_title(loc="left")
-        assert title.startswith("shapes − random\n" + told)
+        assert title.startswith("shapes − random" + told)
+        assert ("ρ" in title) == bool(told)
         low, high = ax.get_ylim()
         assert low < min(0, table["low"].min()) and high > max(0, table["high"].max())
 
@@ -194,23 +221,33 @@ def test_seed_means_average_finished_seeds_and_count_all() -> None:
     assert limits(pd.Series([np.nan])) == (0.4, 1.0)
 
 
-def test_marks_are_unique_and_random_is_the_grey_circle() -> None:
-    names = ["imagenet", "random", *(f"p{i}" for i in range(28))]
-    marks = style.marks_of(names)
+@given(st.sets(st.text(min_size=1, max_size=12), max_size=8), st.randoms())
+def test_a_pretraining_has_one_colour_in_every_study(names: set[str], random: Random) -> None:
+    names |= {"random", "imagenet", "shapes"}
+    order = sorted(names)
+    random.shuffle(order)
+    marks = style.marks_of(order)
     assert marks["random"] == style.Mark(style.BASELINE, "o")
-    assert len({(mark.colour, mark.marker) for mark in marks.values()}) == 30
-    assert style.marks_of(["random", *names])["imagenet"] == marks["imagenet"]
+    assert len(set(marks.values())) == len(names)
+    for name in names:
+        assert style.marks_of([name])[name].colour == marks[name].colour
+        assert marks[name] == style.marks_of(sorted(names))[name]
+
+
+def test_marks_stay_unique_where_colours_run_out_of_markers() -> None:
+    marks = style.marks_of(["random", *(f"p{i}" for i in range(20))])
+    assert len({(mark.colour, mark.marker) for mark in marks.values()}) == 21
 
 
 def test_rho_belongs_to_its_panel() -> None:
     table = pd.DataFrame(
         {
             "x": ["params", "params", "imagenet_top1"],
-            "y": [
-                "auroc (random drop0 d p)",
-                "boost (random drop0 d p)",
-                "auroc (random drop1 d p)",
-            ],
+            "y": ["auroc", "boost", "auroc"],
+            "dataset": "d",
+            "pretraining": "random",
+            "truncation": [0, 0, 1],
+            "protocol": "p",
             "n": 4,
             "rho": [0.5, 0.1, 0.2],
             "low": np.nan,
@@ -218,9 +255,9 @@ def test_rho_belongs_to_its_panel() -> None:
         }
     )
     row = correlation_of(table, "params", "random", ("d", "p"))
-    assert rho_text(row) == "ρ +0.50, n 4"
+    assert rho_text(row) == "ρ +0.50\nn 4"
     assert correlation_of(table, "imagenet_top1", "random", ("d", "p")) is None
-    assert rho_text(None) == "ρ not asked for"
+    assert rho_text(None) == ""
 
 
 def test_letters_go_past_z() -> None:
@@ -229,23 +266,6 @@ def test_letters_go_past_z() -> None:
     assert (letters["m00"], letters["m25"], letters["m26"]) == ("a", "z", "a1")
     assert len(set(letters.values())) == 30
     assert "a\u00a0m00" in key_text(letters)
-
-
-def test_contrast_labels_say_once_what_all_share() -> None:
-    common, labels = shorten(
-        [
-            "resnet18 drop0 chest tuned: imagenet - random",
-            "lcnet drop0 chest tuned: imagenet - random",
-            "mean of 2 architectures, drop0 chest tuned: imagenet - random",
-        ]
-    )
-    assert common == "imagenet − random"
-    assert labels == ["resnet18", "lcnet", "mean of 2 architectures"]
-    common, labels = shorten(["small drop0: imagenet - random", "large drop0: shapes - random"])
-    assert (common, labels) == ("minus random", ["small: imagenet", "large: shapes"])
-    assert shorten(["m drop0: a - b"]) == ("", ["m drop0: a − b"])
-    assert shorten(["random chest", "shapes chest"]) == ("", ["random", "shapes"])
-    assert shorten(["", ""])[1] == ["", ""]
 
 
 def test_a_layout_a_trillionth_of_a_point_away_gives_the_same_bytes() -> None:
@@ -292,10 +312,6 @@ def test_seeds_stand_around_their_mean(data: FigureData) -> None:
     dots = [line.get_xdata() for line in ax.lines if line.get_markersize() == 5.5]
     expected = several.transform(lambda seeds: seeds - seeds.mean())[several.transform("size") > 1]
     assert sorted(np.concatenate(dots)) == pytest.approx(sorted(expected))
-    alone = replace(data, cells=data.cells[data.cells["seed"] == 0])
-    with style.styled():
-        svg = style.svg_text(drawing("seeds").draw(alone), "seeds")
-    assert "two seeds" in words_in(svg)
 
 
 def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> None:
@@ -317,13 +333,18 @@ def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> No
     assert "Band" not in caption(without)
 
 
-def test_reliability_pools_scored_tasks_of_finished_cells(
+def test_reliability_pools_scored_tasks_of_the_cells_that_all_share(
     data: FigureData, drawn_tree: fabricate.Tree
 ) -> None:
     table = data.reliability
     assert list(table["pretraining"].unique()) == ["random", "shapes"]
+    assert set(table["comparison"]) == {"random, shapes"}
+    place = ["architecture", "truncation", "seed"]
+    arms = data.finished.groupby(place)["pretraining"].transform("nunique")
     for pretraining, rows in table.groupby("pretraining"):
-        cells = data.finished[data.finished["pretraining"] == pretraining]["cell"]
+        mine = data.finished["pretraining"] == pretraining
+        cells = data.finished[mine & (arms == 2)]["cell"]
+        assert len(cells) < mine.sum()
         parts = [
             pd.read_parquet(drawn_tree.results / "demo" / "ensemble" / c / "top3" / "test.parquet")
             for c in cells
@@ -336,8 +357,41 @@ def test_reliability_pools_scored_tasks_of_finished_cells(
         assert set(rows["n_patients"]) == {parts[0]["patient_id"].nunique()}
         assert list(rows["bin"]) == list(range(1, len(rows) + 1))
         assert set(rows["n_cells"]) == {len(cells)}
+        assert set(rows["n_cells_left_out"]) == {mine.sum() - len(cells)}
         assert rows["brier"].iloc[0] == pytest.approx(np.mean((p[known] - y[known]) ** 2))
         assert rows["predicted"].is_monotonic_increasing
     with style.styled():
-        axes = drawing("calibration").draw(data).axes
-    assert [ax.get_title(loc="left").split("\n")[0] for ax in axes] == ["random", "shapes"]
+        (ax,) = drawing("calibration").draw(data).axes
+    told = ax.get_title(loc="left").split("\n")
+    assert [line.partition(":")[0] for line in told] == ["On 6 networks", "random", "shapes"]
+
+
+@pytest.mark.parametrize(
+    ("having", "expected"),
+    [
+        ({"random": "abc", "x": "ab"}, [("random, x", "ab")]),
+        ({"x": "bc", "random": "ab", "y": "bd"}, [("random, x, y", "b")]),
+        ({"random": "abc", "x": "ab", "y": "c"}, [("random, x", "ab"), ("random, y", "c")]),
+        (
+            {"random": "ab", "x": "a", "y": "a", "z": "b"},
+            [("random, x, y", "a"), ("random, z", "b")],
+        ),
+        ({"random": "a", "x": "b"}, [("random", "a"), ("x", "b")]),
+        ({"x": "ab"}, [("x", "ab")]),
+    ],
+)
+def test_calibration_compares_networks_that_pretrainings_share(
+    having: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    cells = pd.DataFrame(
+        [
+            {"pretraining": name, "architecture": network, "truncation": 0, "seed": 0}
+            for name, networks in having.items()
+            for network in networks
+        ]
+    ).assign(protocol="p")
+    found = comparisons(cells)
+    assert [
+        (", ".join(one.pretrainings), "".join(sorted(network[0] for network, _ in one.cells)))
+        for one in found
+    ] == expected

@@ -151,7 +151,7 @@ def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float)
         estimate=-0.3, se=se, se_seed=0.05, df=1.2, low=-1.0, high=0.9, question="q", contrast="c"
     )
     place = {"architecture": "net", "dataset": "films"}
-    one = Compared(row, {}, place, 1, ())
+    one = Compared(row, {"axis": "truncation", "baseline": 0}, place, 1, ())
     reader: Any = SimpleNamespace(primary="best")
     arms = np.full((1, 5), 0.5)
     costs = {cost: [2.0, 1.0] for cost in COSTS}
@@ -172,7 +172,7 @@ def test_one_network_is_no_mean_of_networks(networks: tuple[str, ...], called: s
         Compared(row, {"name": "q"}, {"architecture": name, "dataset": "films"}, 1, ())
         for name in networks
     ]
-    basis: Any = SimpleNamespace(compared=rows, alpha=0.05)
+    basis: Any = SimpleNamespace(compared=rows, alpha=0.05, study={"cells": []})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_cuts", lambda members, basis: cut([0.0]))
         found = [one for one in efficiency(asked, basis) if one.subject.startswith("mean")]

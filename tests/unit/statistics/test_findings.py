@@ -20,6 +20,7 @@ from transfergrid.statistics.findings import Finding, seed_noise
 
 FAMILIES = {"a": ("hand", 4), "b": ("hand", 3), "c": ("searched", 3), "d": ("searched", 2)}
 QUESTION = {"name": "q", "kind": "family", "where": {}, "groups": None}
+WHERE = {"dataset": "films", "pretraining": "random", "truncation": 0, "protocol": "p"}
 
 
 def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -28,17 +29,14 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
     for shift, (family, (_, members)) in enumerate(FAMILIES.items()):
         for member in range(members):
             name = f"{family}{member}"
-            entries.append({"architecture": name, "family": family})
+            entries.append({"architecture": name, "family": family, **WHERE, "role": "target"})
             base = 0.7 + 0.03 * shift + 0.01 * member + 0.004 * rng.normal()
             for seed in range(seeds):
                 rows.append(
                     {
                         "cell": f"{name}-{seed}",
-                        "dataset": "films",
                         "architecture": name,
-                        "pretraining": "random",
-                        "truncation": 0,
-                        "protocol": "p",
+                        **WHERE,
                         "seed": seed,
                         "selection": "best",
                         "params": 10.0 ** (5 + member),
@@ -75,7 +73,7 @@ def test_family_and_size_shares() -> None:
     assert layout is not None
     share = found["family_share"]
     assert (share.value, share.low, share.high) == pytest.approx(layout.share())
-    assert (share.n, share.subject) == (12, "random drop0 films")
+    assert (share.n, share.subject) == (12, "all networks")
     r = stats.pearsonr(points["size"], points["auroc"])
     size = found["size_share"]
     assert size.value == pytest.approx(r.statistic**2)

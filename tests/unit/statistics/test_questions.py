@@ -46,8 +46,11 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
     means = cells.groupby(["architecture", "pretraining"])["auroc"].mean().unstack()
     boosts = means["imagenet"] - means["random"]
     for architecture in ARCHITECTURES:
-        name = f"{architecture} drop0 films p: imagenet - random"
+        name = f"{architecture}: imagenet - random"
         (row,) = contrasts[contrasts["contrast"] == name].to_dict("records")
+        place = {"axis": "pretraining", "dataset": "films", "architecture": architecture}
+        place |= {"pretraining": "", "truncation": 0, "protocol": "p", "a": "imagenet"}
+        assert {column: row[column] for column in place} == place
         assert row["estimate"] == pytest.approx(boosts[architecture], abs=1e-12)
         assert (row["n_seeds"], row["n_cells"], row["n_patients"]) == (2, 1, STUDIES)
         assert row["conditional_on"] == "one released weight file"
@@ -55,7 +58,8 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
         assert np.isnan(row["p_equivalence"]) and np.isnan(row["p_equivalence_adjusted"])
         assert row["verdict_rests_on"] == "p_difference"
     (mean,) = contrasts[contrasts["n_cells"] == 3].to_dict("records")
-    assert mean["contrast"] == "mean of 3 architectures, drop0 films p: imagenet - random"
+    assert mean["contrast"] == "mean of 3 networks: imagenet - random"
+    assert (mean["architecture"], mean["n_cells_asked"]) == ("", 3)
     assert mean["estimate"] == pytest.approx(boosts.mean(), abs=1e-12)
 
 
@@ -63,11 +67,13 @@ def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: 
     study = build(tmp_path)
     correlations = answer(study, areas(study, tmp_path), tmp_path).correlations
     size = correlations[correlations["question"] == "size"]
-    assert list(size["y"]) == ["auroc (random drop0 films)", "auroc (imagenet drop0 films)"]
+    assert list(size["pretraining"]) == ["random", "imagenet"]
+    assert (size[["y", "dataset", "truncation"]] == ["auroc", "films", 0]).all(axis=None)
     assert set(size["n"]) == {3}
     assert size["rho"].iloc[0] == pytest.approx(1.0)
     gain = correlations[correlations["question"] == "gain"]
-    assert list(gain["y"]) == ["boost (imagenet drop0 films)"]  # the baseline has no boost
+    assert list(gain["y"]) == ["boost"]
+    assert list(gain["pretraining"]) == ["imagenet"]  # the baseline has no boost
 
 
 def test_unknown_patients_are_in_every_row(tmp_path: Path) -> None:
@@ -103,12 +109,11 @@ def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> No
 
     two = answered("large")
     assert list(two["n_cells"]) == [1, 1, 2]
-    assert two["contrast"].iloc[2] == (
-        "mean of 2 of 3 architectures, drop0 films p: imagenet - random"
-    )
+    assert two["contrast"].iloc[2] == "mean of 2 of 3 networks: imagenet - random"
+    assert list(two["n_cells_asked"]) == [1, 1, 3]
     assert two["estimate"].iloc[2] == pytest.approx(two["estimate"].iloc[:2].mean(), abs=1e-12)
     one = answered("large", "middle")
-    assert list(one["contrast"]) == ["small drop0 films p: imagenet - random"]
+    assert list(one["contrast"]) == ["small: imagenet - random"]
     assert one["p_difference_adjusted"].item() == one["p_difference"].item()  # counted once
 
 
@@ -135,7 +140,7 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
     several = answer(study, pd.concat([cells, again]), tmp_path).correlations
     size = several[several["question"] == "size"]
     assert sorted(size["n"]) == [1, 1, 3, 3]
-    assert "auroc (random drop0 films brief)" in set(size["y"])
+    assert set(size["protocol"]) == {"p", "brief"}
 
 
 def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
     kinds = found.findings.groupby("kind")["quantity"].apply(list)
     assert kinds["family"][:3] == ["between_family_sd", "within_family_sd", "family_share"]
     noise = found.findings[found.findings["kind"] == "seed_noise"].set_index("quantity")
-    assert set(noise["subject"]) == {"drop0 films p: imagenet - random"}
+    assert set(noise["subject"]) == {"imagenet - random"}
     # Paired by seed: the differences of scikit-learn's areas.
     table = areas(study, tmp_path).pivot_table(
         index=["architecture", "seed"], columns="pretraining", values="auroc"
@@ -190,7 +195,7 @@ def test_other_ways_to_the_same_contrasts(tmp_path: Path) -> None:
     assert drawn[["low", "high", "p"]].isna().all(axis=None)
     assert drawn["method"].str.contains("no interval from fewer than 8 seeds").all()
     # Another selection: the same contrast of other scores.
-    name = "small drop0 films p: imagenet - random"
+    name = "small: imagenet - random"
     (last,) = found[(found["analysis"] == "selection last") & (found["subject"] == name)].to_dict(
         "records"
     )

@@ -1,0 +1,95 @@
+"""One answer on the page, and its picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transfergrid.reporting.words import known
+
+Bounds = tuple[float, float, float]
+"""Low, estimate and high."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An interval on the axis of its question, in per cent from the left; zero is at 50.
+
+    Attributes:
+        low: Left end.
+        middle: Estimate.
+        high: Right end.
+        cut: Whether an end lies beyond the axis.
+    """
+
+    low: float
+    middle: float
+    high: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of contrasts.csv or correlations.csv in words.
+
+    Attributes:
+        subject: Where in the grid it stands, possibly empty.
+        finding: The answer as a sentence up to its number.
+        number: Estimate with interval.
+        rest: What the sentence says after its number.
+        support: p-values, n, seeds, method and conditions, in pieces.
+        bounds: Low, estimate and high, or None without an interval.
+        clear: Whether the interval excludes zero.
+        verdict: The table's verdict, or empty.
+        bar: The same as a picture, once the question's other rows are known.
+    """
+
+    subject: str
+    finding: str
+    number: str
+    rest: str
+    support: tuple[str, ...]
+    bounds: Bounds | None
+    clear: bool
+    verdict: str = ""
+    bar: Bar | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The whole answer in plain words."""
+        return f"{self.finding} {self.number}{self.rest}"
+
+
+def bounds_of(low: Any, middle: Any, high: Any) -> Bounds | None:
+    """Return an interval with its estimate, or None where one of them is unknown."""
+    if not (known(low) and known(middle) and known(high)):
+        return None
+    return float(low), float(middle), float(high)
+
+
+def is_clear(bounds: Bounds | None) -> bool:
+    """Tell whether an interval excludes zero."""
+    return bounds is not None and (bounds[0] > 0 or bounds[2] < 0)
+
+
+def bar_of(bounds: Bounds, scale: float) -> Bar:
+    """Place an interval on an axis from -scale to scale."""
+    places = [50 + 50 * value / scale for value in bounds]
+    low, middle, high = (min(max(place, 0.0), 100.0) for place in places)
+    return Bar(low, middle, high, cut=places[0] < 0 or places[2] > 100)
+
+
+def scale_of(answers: Sequence[Answer]) -> float:
+    """Return the half-width of the common axis of all bars.
+
+    One interval of two wild seeds must not press all others into a dot, so the axis ends at three
+    times the median reach; all estimates are on it.
+    """
+    bounds = [answer.bounds for answer in answers if answer.bounds]
+    if not bounds:
+        return 1.0
+    reach = [max(abs(low), abs(high)) for low, _, high in bounds]
+    estimates = max(abs(estimate) for _, estimate, _ in bounds)
+    return 1.04 * (max(min(max(reach), 3 * statistics.median(reach)), estimates) or 1.0)
