@@ -24,6 +24,7 @@ ENSEMBLE = ("test.parquet", "valid.parquet")
 EXPENDABLE = (
     r"cache/.*",
     r"weights/.*",
+    r"origins/.*",
     r"cells/[^/]+/(resume\.pt|finished\.json|ahead/.*)",
     r"cells/[^/]+/receipts/train\.json",
     r"cells/[^/]+/checkpoints/.*",
@@ -33,8 +34,8 @@ EXPENDABLE = (
 )
 """What may go: it is made again when it is needed, and nothing is trained again because of it.
 
-Caches, initial weights, the states of trainings that were stopped or had ended, receipts of
-training and checkpoints; and what is no result: locks, logs, snapshots.
+Caches, the records of their images, initial weights, the states of trainings that were stopped or
+had ended, receipts of training and checkpoints; and what is no result: locks, logs, snapshots.
 """
 
 STAGE_FILES = {
