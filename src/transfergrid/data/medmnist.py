@@ -17,6 +17,7 @@ from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
 from transfergrid.data.npz_labels import interpret
 from transfergrid.data.store import SPLITS
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.filehead import mistaken, read_head
 
 _PREFIX = {"train": "train", "valid": "val", "test": "test"}
 _CHUNK = 1 << 22
@@ -110,6 +111,9 @@ def _open(path: Path, key: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
+        told = mistaken(read_head(path))
+        if told:
+            raise UserError(f"{path} is no .npz file: it is {told}.") from None
         raise UserError(f"{path} is no .npz file ({error}); restore it.") from None
     try:
         return archive, archive.getinfo(f"{key}.npy")

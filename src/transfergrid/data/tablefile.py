@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.runtime.errors import UserError, listed, suggest
-from transfergrid.runtime.filehead import HEAD, mistaken
+from transfergrid.runtime.filehead import HEAD, mistaken, read_head
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """What stands between cells, by suffix, if the data set does not name its separator."""
@@ -43,7 +43,14 @@ class Table:
                 f"{self.path} has no column '{name}'{suggest(name, self.frame.columns)}; "
                 f"its columns are {listed(self.frame.columns, 20)}."
             )
-        return self.frame[name]
+        column = self.frame[name]
+        strange = [cell for cell in column if isinstance(cell, list | tuple | dict | np.ndarray)]
+        if strange:
+            raise UserError(
+                f"{self.path} has lists or records in column '{name}'; write one value a cell, or "
+                "labels as text with a label_separator."
+            )
+        return column
 
     def text(self, name: str) -> pd.Series:
         """Return a column of strings; UserError names the first row without one."""
@@ -122,16 +129,32 @@ def is_text(column: pd.Series) -> bool:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path).reset_index(drop=True)
+        told = mistaken(read_head(path))
+        frame = pd.DataFrame() if told else pd.read_parquet(path).reset_index(drop=True)
     except Exception as error:  # the parsers of broken tables raise many classes
         raise _broken(path, error) from None
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    for position, name in enumerate(frame.columns):
-        column = frame.iloc[:, position]
-        if is_text(column) and not frame.columns.duplicated(keep=False)[position]:
-            stripped = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
-            frame[name] = stripped.where(stripped != "", None)
+    if told:
+        raise UserError(f"table {path} cannot be read: it is {told}.")
+    columns = [_plain(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    names = pd.Index([str(name).strip() for name in frame.columns])
+    frame = pd.concat(columns, axis=1) if columns else frame
+    frame.columns = names
     return frame
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Return a column without categories, bytes and blanks around its text."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.dtype.categories.dtype)
+    if not is_text(column):
+        return column
+    return column.astype(object).map(_stripped)
+
+
+def _stripped(cell: object) -> object:
+    if isinstance(cell, bytes):
+        cell = cell.decode("utf-8", "replace")
+    return (cell.strip() or None) if isinstance(cell, str) else cell
 
 
 def _broken(path: Path, error: Exception) -> UserError:
@@ -186,6 +209,12 @@ def _row(path: Path, row: list[str], width: int, line: int) -> list[str | None]:
 
 def _check_separator(path: Path, header: list[str], separator: str) -> None:
     """Notice a header in which nothing but other separators divides the names."""
+    line = separator.join(header)
+    if line.lower().startswith("sep="):
+        raise UserError(
+            f"table {path} begins with '{line}', a note to Excel and no header; remove that line, "
+            f'and write separator: "{line[4:5]}" in a data set of kind csv if it is no comma.'
+        )
     if len(header) != 1:
         return
     counts = {other: header[0].count(other) for other in _WORDS if other != separator}

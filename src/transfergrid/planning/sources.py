@@ -22,6 +22,7 @@ from transfergrid.planning.paths import RESOURCES
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
 from transfergrid.runtime.regular import check_regular
 
@@ -238,8 +239,13 @@ def _npz_members(name: str, path: Path) -> dict[str, str]:
                 else:
                     members[info.filename] = f"crc32 {info.CRC:08x} {info.file_size}"
             return members
-    except (zipfile.BadZipFile, OSError):
-        raise UserError(f"data set '{name}': {path} is not a readable .npz file.") from None
+    except UserError:
+        raise
+    except Exception:  # broken archives raise the errors of every layer below
+        told = (mistaken(read_head(path)) if path.is_file() else None) or "broken; restore it"
+        raise UserError(
+            f"data set '{name}': {path} is not a readable .npz file: it is {told}."
+        ) from None
 
 
 def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Weights:

@@ -33,6 +33,8 @@ def written(tmp_path, content, name="t.csv"):
         ("a,b\nx,é\n".encode("utf-16-le"), "UTF-16"),
         ("a,b\nx,y\nz,é\n".encode("latin-1"), "line 3 is no UTF-8 text.*Latin-1"),
         (b"PK\x03\x04" + bytes(60), "a spreadsheet or a zip archive"),
+        ("sep=;\na;b\n1;2\n", "begins with 'sep=;', a note to Excel .*separator: \";\""),
+        ("sep=,\na,b\n1,2\n", "begins with 'sep=,', a note to Excel"),
     ],
 )
 def test_broken_tables_are_named(tmp_path, text, message):
@@ -83,6 +85,33 @@ def test_quotes_lines_in_cells_and_capital_endings_are_read(tmp_path):
     expected = pd.read_csv(tmp_path / "T.CSV", dtype=str)
     assert frame["a"].tolist() == expected["a"].tolist() == ["x,1", 'say "y"']
     assert frame["b"].tolist() == ["two\r\nlines", "2"]
+
+
+def test_columns_of_parquet_are_plain_text_and_numbers(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "category": pd.Categorical([" yes", "no", None]),
+            "code": pd.Categorical([1, 0, 1]),
+            "bytes": [b"a.png", b"b.png ", None],
+            "number": [1.0, None, 3.0],
+            "list": [["A", "B"], ["A"], []],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.column("category").tolist()[:2] == ["yes", "no"]
+    assert table.column("bytes").tolist()[:2] == ["a.png", "b.png"]
+    assert all(table.column(name).isna()[2] for name in ("category", "bytes"))
+    assert table.column("code").tolist() == [1, 0, 1]
+    assert table.column("number").isna().tolist() == [False, True, False]
+    with pytest.raises(UserError, match="lists or records in column 'list'; write one value"):
+        table.column("list")
+    (tmp_path / "t.parquet").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UserError, match="it is a Git LFS pointer"):
+        read_table(tmp_path / "t.parquet")
+    pd.concat([frame[["code"]]] * 2, axis=1).rename(columns=str).to_csv(tmp_path / "t.csv")
+    with pytest.raises(UserError, match="has the column 'code' more than once"):
+        read_table(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,31 @@ def test_planning_and_readers_name_the_same_things() -> None:
     assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert_places.TEST_TABLES}
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"<html>sign in</html>", "a web page"),
+        (b"nothing", "broken; restore it"),
+        (b"", "empty"),
+    ],
+)
+def test_an_archive_that_is_none_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=f"'x': .* is not a readable .npz file: it is {told}"):
+        resolve_dataset("x", {"kind": "medmnist", "root": str(tmp_path / "a.npz")})
+
+
+def test_an_archive_with_a_broken_member_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, train_labels=np.arange(1000))
+    content = bytearray(path.read_bytes())
+    content[80:120] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="it is broken; restore it"):
+        resolve_dataset("x", {"kind": "medmnist", "root": str(path)})
+
+
 def test_the_tables_of_the_full_chexpert_are_found_and_hashed(tmp_path: Path) -> None:
     make_chexpert(tmp_path, np.random.default_rng(0), folder="CheXpert-v1.0")
     in_batches(tmp_path, test_beside=True)
