@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -34,12 +33,13 @@ from transfergrid.planning.plan import (
     PlannedStudy,
 )
 from transfergrid.planning.stamps import LOCATION, stamps_in
+from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.live import FILE
 from transfergrid.runtime.locks import exclusive
 
 LEFTOVER_SECONDS = 3600
-"""A writer's temporary file that nothing has changed for this long belongs to a killed one."""
+"""What nothing has changed for this long, a killed writer left; asked where locks do not tell."""
 SELECTION = r"last|best|top\d+(_per_task)?"
 _LOCKED = "a run of Snakemake names it (if that run was killed: snakemake --unlock)"
 _BUSY = "another process uses it"
@@ -251,9 +251,10 @@ def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:
             yield Item("note", path.name, (path,))
 
 
-def _leftovers(results: Path, gone: set[Path], locked: set[str]) -> Iterator[Item]:
-    """Yield what killed writers left: temporary files and folders that nothing changes any more."""
+def _leftovers(results: Path, gone: set[Path], in_locks: set[str]) -> Iterator[Item]:
+    """Yield what killed writers left: temporary files and folders that nobody holds any more."""
     old = time.time() - LEFTOVER_SECONDS
+    used = [[name] for name in in_locks]
     for root, directories, files in os.walk(results):
         here = Path(root)
         directories[:] = [d for d in directories if here / d not in gone]
@@ -261,7 +262,13 @@ def _leftovers(results: Path, gone: set[Path], locked: set[str]) -> Iterator[Ite
             if not name.startswith(".tmp-"):
                 continue
             path = here / name
-            if path not in gone and _changed(path) < old and not any(n in name for n in locked):
+            if path in gone:
+                continue
+            left = abandoned(path)
+            # Where locks do not tell: nothing changes it, and no run of Snakemake makes its like.
+            if left or (
+                left is None and _changed(path) < old and name.split("-", 2)[2:] not in used
+            ):
                 yield Item("leftover", str(path.relative_to(results)), (path,))
         directories[:] = [d for d in directories if not d.startswith(".tmp-")]
 
@@ -321,6 +328,9 @@ def remove_path(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    aside = path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name[-200:]}")
-    os.rename(path, aside)
-    shutil.rmtree(aside)
+    descriptor, aside = lock_aside(path), aside_of(path)
+    try:
+        os.rename(path, aside)
+        shutil.rmtree(aside)
+    finally:
+        os.close(descriptor)

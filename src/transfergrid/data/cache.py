@@ -6,7 +6,6 @@ import hashlib
 import io
 import shutil
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +27,7 @@ from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import LABEL, SPLITS, Card
 from transfergrid.data.survey import Survey
-from transfergrid.runtime.atomic import replacing_directory, write_json
+from transfergrid.runtime.atomic import replacing_directory, scratch_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
@@ -121,8 +120,7 @@ def build_cache(
     with ExitStack() as stack:
         if declaration.get("kind") == "phantom":
             # Drawn to be read once: what is kept of them is the cache.
-            scratch = tempfile.TemporaryDirectory(prefix=".tmp-scratch-", dir=destination.parent)
-            drawn = Path(stack.enter_context(scratch))
+            drawn = stack.enter_context(scratch_directory(destination))
         manifest = read_manifest(declaration, drawn or root)
         _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]

@@ -1,18 +1,29 @@
-"""Files and folders that appear whole or not at all: write aside, fsync, rename."""
+"""Files and folders that appear whole or not at all: write aside, fsync, rename.
+
+What is written aside is locked (`flock`) by its writer. A writer that is killed leaves it without
+the lock: the next writer of the same path takes it away, and so does ``transfergrid prune``.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
+
+_NAME = 200
+"""Letters of a path's name that stand in the name of what is written aside."""
+_OLD = ".old"
+_ASIDE = re.compile(r"\.tmp-[0-9a-f]{16}-(.*)", re.DOTALL)
 
 
 @contextmanager
@@ -33,9 +44,99 @@ def space_for(path: Path) -> Iterator[None]:
         raise UserError(told) from error
 
 
-def _beside(path: Path) -> Path:
+def aside_of(path: Path) -> Path:
+    """Return a new name beside `path` for what is written, or removed, aside."""
     # The end of the name is kept for writers that add or check a suffix; a name has 255 bytes.
-    return path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name[-200:]}")
+    return path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name[-_NAME:]}")
+
+
+def abandoned(path: Path) -> bool | None:
+    """Tell whether what was written aside has lost its writer.
+
+    Args:
+        path: A file or folder.
+
+    Returns:
+        None where that cannot be told: where it is gone, where it is not of this module's making,
+        and on a file system without locks.
+    """
+    if not _ASIDE.fullmatch(path.name):
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def lock_aside(path: Path) -> int:
+    """Lock a file or folder that is aside, or is about to be; closing the descriptor lets it go."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(OSError):  # a file system without locks: prune goes by age there
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it."""
+    ending = path.name[-_NAME:]
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return
+    for name in names:
+        found = _ASIDE.fullmatch(name)
+        if found and found[1] in (ending, ending + _OLD):
+            left = path.with_name(name)
+            if abandoned(left):
+                remove_aside(left)
+
+
+def remove_aside(path: Path) -> None:
+    """Remove a file or folder that was written aside, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _aside(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield something new beside `path`, locked; remove it after the block if it is still there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary, descriptor = _make_locked(path, make)
+    try:
+        yield temporary
+    finally:
+        remove_aside(temporary)
+        os.close(descriptor)
+
+
+def _make_locked(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    while True:
+        temporary = aside_of(path)
+        make(temporary)
+        with suppress(FileNotFoundError):
+            descriptor = lock_aside(temporary)
+            if temporary.exists():
+                return temporary, descriptor
+            os.close(descriptor)
+        # Another process looked at it before it was locked, and took it away.
+
+
+def _make_file(path: Path) -> None:
+    # Not tempfile: its files are private, and results are shared as the user's umask says.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def _sync(path: Path) -> None:
@@ -58,26 +159,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced to disk and renamed to `path`.
 
     On an exception the temporary file is removed and `path` stays as it was; a process killed in
-    the block leaves a `.tmp-*` file, which nothing reads. The temporary name ends like `path`, for
-    writers that add or check a suffix.
+    the block leaves a `.tmp-*` file, which nothing reads and the next writer of `path` removes. The
+    temporary name ends like `path`, for writers that add or check a suffix.
 
     Raises:
         UserError: The disk is full, or refuses to be written.
     """
     path = Path(path)
-    temporary = _beside(path)
-    try:
-        with space_for(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Not tempfile: its files are private, and results are shared as the user's umask says.
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            yield temporary
-            _sync(temporary)
-            os.replace(temporary, path)
-            _sync(path.parent)
-    finally:
-        with suppress(OSError):  # a name too long, a disk gone read-only
-            temporary.unlink(missing_ok=True)
+    with space_for(path), _aside(path, _make_file) as temporary:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
 
 
 @contextmanager
@@ -91,30 +184,43 @@ def replacing_directory(path: str | Path) -> Iterator[Path]:
         UserError: The disk is full, or refuses to be written.
     """
     path = Path(path)
-    temporary = _beside(path)
-    try:
-        with space_for(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
-            yield temporary
-            _sync_tree(temporary)
-            _swap(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with space_for(path), _aside(path, Path.mkdir) as temporary:
+        yield temporary
+        _sync_tree(temporary)
+        _swap(temporary, path)
+
+
+@contextmanager
+def scratch_directory(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that goes with the block.
+
+    What a process killed in the block leaves, the next writer of `path` removes.
+
+    Raises:
+        UserError: The disk is full, or refuses to be written.
+    """
+    path = Path(path)
+    with space_for(path), _aside(path, Path.mkdir) as folder:
+        yield folder
 
 
 def _swap(new: Path, path: Path) -> None:
-    old = new.with_name(new.name + ".old")
-    if path.is_dir():
-        os.replace(path, old)
+    old = new.with_name(new.name + _OLD)
+    descriptor = lock_aside(path) if path.is_dir() else None
     try:
-        os.replace(new, path)
-    except OSError:
-        if old.exists():
-            os.replace(old, path)
-        raise
-    _sync(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        if descriptor is not None:
+            os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if descriptor is not None:
+                os.replace(old, path)
+            raise
+        _sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from pathlib import Path
+from multiprocessing.shared_memory import SharedMemory
 from types import CodeType, ModuleType
+from typing import cast
 
 from transfergrid.runtime.errors import UserError
 
@@ -83,19 +83,27 @@ def for_workers() -> Iterator[tuple[Callable[[str], None], tuple[str]]]:
     modules = {
         name: (held.file, held.code, held.inside) for name, held in _finder().modules.items()
     }
+    packed = marshal.dumps(modules)
     # Not in the arguments: they go through a pipe, and a parent whose child dies before it has read
-    # more than a pipe holds would wait for ever.
-    with tempfile.NamedTemporaryFile(prefix="transfergrid-") as file:
-        file.write(marshal.dumps(modules))
-        file.flush()
-        yield start_worker, (file.name,)
+    # more than a pipe holds would wait for ever. Nor in a file, which a kill would leave behind:
+    # Python's resource tracker outlives its process and takes such memory away.
+    memory = SharedMemory(create=True, size=len(packed))
+    try:
+        cast(memoryview, memory.buf)[: len(packed)] = packed
+        yield start_worker, (memory.name,)
+    finally:
+        memory.close()
+        memory.unlink()
 
 
-def start_worker(file: str) -> None:
-    """Hold in this process what `for_workers` wrote in the one that started it."""
+def start_worker(name: str) -> None:
+    """Hold in this process what `for_workers` packed in the one that started it."""
+    memory = SharedMemory(name)
+    modules = marshal.loads(bytes(cast(memoryview, memory.buf)))
+    memory.close()
     finder = _finder()
-    for name, parts in marshal.loads(Path(file).read_bytes()).items():
-        finder.modules.setdefault(name, HeldCode(*parts))
+    for module, parts in modules.items():
+        finder.modules.setdefault(module, HeldCode(*parts))
 
 
 def _finder() -> _Held:

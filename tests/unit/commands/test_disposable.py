@@ -27,6 +27,7 @@ from transfergrid.commands.disposable import (
 )
 from transfergrid.commands.state import cell_states
 from transfergrid.planning.plan import Plan
+from transfergrid.runtime.atomic import scratch_directory
 
 RESULTS = Path("results")
 CELLS = RESULTS / "cells"
@@ -180,6 +181,21 @@ def test_leftovers_are_old_and_unchanged_inside(old: Plan) -> None:
     for path in (ancient, growing):
         os.utime(path, (long_ago, long_ago))
     assert free(unnamed(old), "leftover") == {"cache/.tmp-2-b"}
+
+
+def test_leftovers_of_killed_writers_go_at_once_and_of_living_ones_never(old: Plan) -> None:
+    cache = RESULTS / "cache"
+    dead = cache / ".tmp-0123456789abcdef-films-00000000"
+    dead.mkdir(parents=True)
+    (dead / "train.npy").write_text("half")
+    with scratch_directory(cache / "films-00000000") as alive:
+        dead.mkdir(exist_ok=True)  # the scratch took it away as its own path's
+        long_ago = time.time() - LEFTOVER_SECONDS - 60
+        os.utime(alive, (long_ago, long_ago))
+        assert free(unnamed(old), "leftover") == {f"cache/{dead.name}"}
+        (item,) = [item for item in unnamed(old) if item.kind == "leftover"]
+        assert remove(item) == ""
+        assert alive.is_dir() and not dead.exists()
 
 
 def test_ensembles_of_cells_and_selections_that_left_the_study(old: Plan) -> None:

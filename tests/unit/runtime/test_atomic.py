@@ -264,6 +264,78 @@ def test_kill_in_the_middle_of_a_folder_leaves_the_old_one(tmp_path):
     assert os.listdir(path) == ["old"]
 
 
+def litter(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name.startswith(".tmp-")]
+
+
+HALF_A_SCRATCH = HALF_A_FOLDER.replace("replacing_directory", "scratch_directory")
+
+
+@pytest.mark.parametrize("program", [HALF_A_FILE, HALF_A_FOLDER, HALF_A_SCRATCH])
+def test_the_next_writer_takes_away_what_a_killed_one_left(tmp_path, program):
+    path = tmp_path / "cache"
+    child = start(program, path)
+    (left,) = litter(tmp_path)
+    assert atomic.abandoned(left) is False
+    # Others of that path, of a path whose name ends alike, and of one whose name begins alike.
+    for name in ("cache", "a-cache", "cache-2"):
+        atomic.write_text(tmp_path / name, "of the one that lives")
+    assert litter(tmp_path) == [left]
+    kill(child)
+    assert atomic.abandoned(left) is True
+    for name in ("a-cache", "cache-2"):
+        atomic.write_text(tmp_path / name, "not its path")
+    assert litter(tmp_path) == [left]
+    atomic.write_text(path, "its path")
+    assert litter(tmp_path) == []
+
+
+KILLED_BETWEEN_RENAMES = """
+import os, sys
+from transfergrid.runtime import atomic
+replace = os.replace
+def stop(source, target):
+    replace(source, target)
+    print("ready", flush=True)
+    import time; time.sleep(60)
+os.replace = stop
+with atomic.replacing_directory(sys.argv[1]) as folder:
+    (folder / "new").write_text("x")
+"""
+
+
+def test_a_folder_that_was_moved_aside_goes_only_when_its_writer_is_dead(tmp_path):
+    path = tmp_path / "cache"
+    path.mkdir()
+    child = start(KILLED_BETWEEN_RENAMES, path)
+    assert [atomic.abandoned(left) for left in litter(tmp_path)] == [False, False]
+    kill(child)
+    with atomic.replacing_directory(path) as folder:
+        (folder / "newer").write_text("x")
+    assert litter(tmp_path) == []
+    assert os.listdir(path) == ["newer"]
+
+
+def test_without_locks_nothing_is_taken_away(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    kill(start(HALF_A_FILE, tmp_path / "a.txt"))
+    monkeypatch.setattr(atomic.fcntl, "flock", refuse)
+    (left,) = litter(tmp_path)
+    assert atomic.abandoned(left) is None
+    atomic.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert litter(tmp_path) == [left]
+
+
+@pytest.mark.parametrize("name", ["a.txt", ".tmp-1-a", ".tmp-doctor-x", ".tmp-0123456789abcdef-a"])
+def test_what_is_not_ours_or_not_there_cannot_be_told(tmp_path, name):
+    if "0123" not in name:
+        (tmp_path / name).write_text("x")
+    assert atomic.abandoned(tmp_path / name) is None
+
+
 REWRITE_FOR_EVER = """
 import itertools, sys
 from transfergrid.runtime import atomic
