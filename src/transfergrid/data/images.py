@@ -20,7 +20,6 @@ from transfergrid.data.formats import UnfitError
 from transfergrid.data.manifest import ImageSource, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.regular import check_regular
 
 RULES = ("crop", "pad", "stretch")
@@ -145,17 +144,9 @@ def read_image(
     except UnfitError as unfit:
         raise UserError(f"image {path} {unfit}.") from None
     except Exception as error:  # decoders of broken files raise nearly every class there is
-        raise UserError(
-            f"image {path} cannot be read ({_reason(path, error)}); restore it."
-        ) from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None
     return Decoded(pixels, hashlib.sha256(data).digest(), _with_colour(look, pixels))
-
-
-def _reason(path: Path, error: Exception) -> str:
-    with suppress(OSError):
-        if told := mistaken(read_head(path)):
-            return f"it is {told}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def decoded(source: ImageSource, index: int) -> Decoded:

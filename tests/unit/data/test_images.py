@@ -256,13 +256,3 @@ def test_a_named_pipe_or_a_folder_is_no_image_and_is_not_waited_for(tmp_path):
     assert "is a folder" in source.missing(1)
     assert "a\\b.png does not exist; write / for \\ in its name." in source.missing(2)
     assert "does not exist; restore it." in source.missing(3)
-
-
-def test_a_pointer_or_a_page_in_an_image_s_place_is_named(tmp_path):
-    for content, told in (
-        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
-        (b"<html>sign in</html>", "a web page"),
-    ):
-        (tmp_path / "a.png").write_bytes(content)
-        with pytest.raises(UserError, match=f"a.png cannot be read .it is {told}"):
-            read_image(tmp_path / "a.png")
