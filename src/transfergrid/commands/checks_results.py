@@ -6,17 +6,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfergrid.commands.disposable import leftovers, size_of
 from transfergrid.commands.findings import Finding
 from transfergrid.planning.rights import closed_folders
 from transfergrid.runtime.errors import listed
-
-LEFTOVER_S = 3600.0
-"""A temporary file that nothing changed for so long is a killed writer's."""
 
 
 def check_writable(results: Path) -> Iterator[Finding]:
@@ -206,21 +203,11 @@ def _incomplete() -> Iterator[Finding]:
 
 def check_leftovers(results: Path) -> Iterator[Finding]:
     """Look for temporary files of killed writers."""
-    old = time.time() - LEFTOVER_S
-    count = size = 0
-    for root, folders, files in os.walk(results):
-        inside = ".tmp-" in root
-        for name in files:
-            if not inside and not name.startswith(".tmp-"):
-                continue
-            try:
-                status = os.lstat(os.path.join(root, name))
-            except OSError:
-                continue
-            if status.st_mtime < old:
-                count, size = count + 1, size + status.st_size
-        folders.sort()
-    if count:
+    left = list(leftovers(results))
+    count = sum(len(files) for path in left for _, _, files in os.walk(path))
+    count += sum(not path.is_dir() for path in left)
+    size = sum(map(size_of, left))
+    if left:
         yield Finding(
             "warning",
             "leftovers",

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     items += _origin_items(results, ids, locked)
     items += _note_items(results, ids | locked | set(plan.notes))
     gone = {path for item in items for path in item.paths}
-    return items + list(_leftovers(results, gone, locked))
+    left = leftovers(results, gone, locked)
+    return items + [Item("leftover", str(path.relative_to(results)), (path,)) for path in left]
 
 
 def finished_checkpoints(
@@ -251,25 +252,31 @@ def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:
             yield Item("note", path.name, (path,))
 
 
-def _leftovers(results: Path, gone: set[Path], in_locks: set[str]) -> Iterator[Item]:
-    """Yield what killed writers left: temporary files and folders that nobody holds any more."""
+def leftovers(
+    results: Path, gone: Set[Path] = frozenset(), in_locks: Set[str] = frozenset()
+) -> Iterator[Path]:
+    """Yield what killed writers left: temporary files and folders that nobody holds any more.
+
+    Args:
+        results: Root of all outputs.
+        gone: What goes anyway, and is not looked into.
+        in_locks: Names that a run of Snakemake has locked.
+    """
     old = time.time() - LEFTOVER_SECONDS
     used = [[name] for name in in_locks]
     for root, directories, files in os.walk(results):
         here = Path(root)
-        directories[:] = [d for d in directories if here / d not in gone]
+        directories[:] = sorted(d for d in directories if here / d not in gone)
         for name in sorted([*directories, *files]):
-            if not name.startswith(".tmp-"):
-                continue
             path = here / name
-            if path in gone:
+            if not name.startswith(".tmp-") or path in gone:
                 continue
             left = abandoned(path)
             # Where locks do not tell: nothing changes it, and no run of Snakemake makes its like.
             if left or (
                 left is None and _changed(path) < old and name.split("-", 2)[2:] not in used
             ):
-                yield Item("leftover", str(path.relative_to(results)), (path,))
+                yield path
         directories[:] = [d for d in directories if not d.startswith(".tmp-")]
 
 
