@@ -117,7 +117,8 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
         cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
         for cell in done["cell"]
     }
-    done = done[[files[cell].is_file() for cell in done["cell"]]]
+    there = [files[cell].is_file() for cell in done["cell"]]
+    done = done[pd.Series(there, index=done.index, dtype=bool)]
     confidence = float(study["evaluation"]["confidence"])
     rows: list[dict[str, Any]] = []
     for dataset, here in done.groupby("dataset", sort=False):

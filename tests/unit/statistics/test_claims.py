@@ -153,7 +153,8 @@ def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it
     place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
     (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
     assert (one.value, one.low, one.high, one.networks) == (0.9, 0.3, 1.0, 16)
-    assert one.label == "q: params and auroc (...), 16 networks in 6 families"
+    place = "imagenet weights, whole network, on films"
+    assert one.label == f"q: params and auroc (...), {place}, 16 networks in 6 families"
     (row_,) = judged("cxt.rho_params.pt", one)
     assert (row_.verdict, row_.measured, row_.low) == (YES, 0.5, 0.1)
 
