@@ -133,4 +133,4 @@ def test_a_broken_file_is_named(copied: Workspace) -> None:
     (cell / "train.json").write_text(json.dumps({"status": "finished"})[:-3])
     done = snapshot(copied)
     assert done.returncode == 1
-    assert "train.json is not valid JSON" in done.stderr and "Traceback" not in done.stderr
+    assert "train.json is not what was written" in done.stderr and "Traceback" not in done.stderr

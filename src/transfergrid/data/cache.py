@@ -25,7 +25,7 @@ from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
-from transfergrid.data.store import LABEL, SPLITS, Card
+from transfergrid.data.store import LABEL, RECEIPT, SPLITS, Card, rows_sha256
 from transfergrid.data.survey import Survey
 from transfergrid.runtime.atomic import replacing_directory, scratch_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
@@ -95,7 +95,7 @@ def build_cache(
             card.
         root: Where the data lie; None for kinds that need no place.
         destination: Folder to make or replace: one .npy a split, index.parquet, card.json and
-            receipt.json (the SHA-256 of each of the others).
+            receipt.json (the SHA-256 of each of the others, and of each split's rows).
         workers: Threads that decode; Pillow works without the interpreter's lock.
         admit: Is told what the cache was made from, before it is published; may refuse it.
 
@@ -131,6 +131,7 @@ def build_cache(
             seen = [*survey.warnings(), *survey.duplicates(allowed)]
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
             content = _write_index(manifest, folder / "index.parquet")
+            rows = {split: content[split].pop("rows") for split in SPLITS}
             content = {
                 split: content[split] | {"pixels": files[f"{split}.npy"]} for split in SPLITS
             }
@@ -140,7 +141,7 @@ def build_cache(
             card = _card(manifest, form, declaration, name, origin)
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
-            write_json(folder / "receipt.json", {"files": files})
+            write_json(folder / RECEIPT, {"files": files, "rows": rows})
             admit(origin)
     for sentence in seen:
         print(f"warning: data set {name}: {sentence}", file=sys.stderr)
@@ -283,7 +284,7 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
-    """Write a row group a split; return the SHA-256 of each split's ids and labels."""
+    """Write a row group a split; return the SHA-256 of each split's ids, labels and rows."""
     tasks = list(manifest.tasks)
     schema = pa.schema(
         [(name, pa.string()) for name in IDS]
@@ -292,7 +293,9 @@ def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
     )
     hashes = {}
     # No statistics: the footer, which every reader reads, would tell of the test labels.
-    with pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", write_statistics=False, write_page_checksum=True
+    ) as writer:
         for split in SPLITS:
             rows = manifest.table.loc[manifest.table["split"] == split]
             labels = rows[tasks].to_numpy(dtype=np.float32, copy=True)
@@ -305,6 +308,7 @@ def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
             hashes[split] = {
                 "ids": sha256_text(canonical_json(ids)),
                 "labels": hashlib.sha256(labels.astype("<f4").tobytes()).hexdigest(),
+                "rows": rows_sha256(ids, labels),
             }
     return hashes
 

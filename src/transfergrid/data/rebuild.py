@@ -10,6 +10,7 @@ from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.sources import check_dataset
 from transfergrid.planning.unchanged import hold_prepare
+from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.locks import make_once
 
 
@@ -37,14 +38,23 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
 
 
 def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
-    """Build a cache that is missing; several jobs that miss it at once build it once.
+    """Build a cache of which a file is missing; several jobs that miss it at once build it once.
 
     Raises:
         UserError: No stamp says where the data lie.
     """
     directory = cache_directory(dataset_id, results)
     make_once(
-        directory / "card.json",
+        lambda: is_whole(directory),
         directory.with_name(f".{dataset_id}.lock"),
         lambda: rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers),
     )
+
+
+def is_whole(cache: Path) -> bool:
+    """Tell whether every file of a cache is there, whatever it holds."""
+    try:
+        files = read_json(cache / "receipt.json")["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return all((cache / name).is_file() for name in files)

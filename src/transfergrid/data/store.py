@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import sha256_bytes
+from transfergrid.runtime.verified import Verification
 
 SPLITS = ("train", "valid", "test")
 """Every split, in the order of the index's row groups."""
+
+NAMES = ("image_id", "study_id", "patient_id")
+"""Columns of the index that readers get beside the labels."""
+
+RECEIPT = "receipt.json"
+"""SHA-256 of every other file of a cache, and of each split's rows of the index."""
 
 LABEL = "label_"
 """Prefix of the index's label columns."""
@@ -85,48 +94,104 @@ def read_card(cache: str | Path) -> Card:
     """Read a cache's card.json.
 
     Raises:
-        UserError: The card is missing, is no JSON or lacks a key.
+        UserError: The card is missing, is no JSON, lacks a key, or is not what was written.
     """
-    path = Path(cache) / "card.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
-        return Card(**{field.name: values[field.name] for field in fields(Card)} | lists)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(cache, f"card.json cannot be read ({error})") from None
+    return _card(Path(cache), _receipt(cache))
 
 
 def open_split(cache: str | Path, split: str) -> Split:
     """Open one split: map its .npy and read its row group of the index, and touch no other.
+
+    Labels and names are compared with what was written; pixels are by `verify_pixels`.
 
     Args:
         cache: Folder of the cache.
         split: "train", "valid" or "test".
 
     Raises:
-        UserError: No such split, or the cache is incomplete or inconsistent.
+        UserError: No such split, or the cache is incomplete, inconsistent or damaged.
     """
     if split not in SPLITS:
         raise UserError(f"'{split}' is no split of a cache; choose one of {listed(SPLITS)}.")
-    card = read_card(cache)
+    receipt = _receipt(cache)
+    card = _card(Path(cache), receipt)
     columns = [LABEL + task for task in card.tasks]
-    ids = ["image_id", "study_id", "patient_id"]
     try:
-        with pq.ParquetFile(Path(cache) / "index.parquet") as index:
-            table = index.read_row_group(SPLITS.index(split), columns=[*ids, "split", *columns])
+        index = pq.ParquetFile(Path(cache) / "index.parquet", page_checksum_verification=True)
+        with index:
+            table = index.read_row_group(SPLITS.index(split), columns=[*NAMES, "split", *columns])
         images = np.load(Path(cache) / f"{split}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        # By DLPack, because pyarrow's to_numpy imports pandas, which training does without.
+        labels = [np.from_dlpack(table.column(name).combine_chunks()) for name in columns]
+        names = {name: table.column(name).to_pylist() for name in [*NAMES, "split"]}
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _broken(cache, f"its {split} part cannot be read ({error})") from None
-    if set(table.column("split").to_pylist()) - {split} or len(images) != table.num_rows:
+    if set(names.pop("split")) - {split} or len(images) != table.num_rows:
         raise _broken(cache, f"the index does not fit {split}.npy")
-    # By DLPack, because pyarrow's to_numpy imports pandas, which training does without.
-    labels = [np.from_dlpack(table.column(name).combine_chunks()) for name in columns]
-    return Split(
+    found = Split(
         images=images,
         labels=np.stack(labels, axis=1).astype(np.float32, copy=False),
-        **{name: np.asarray(table.column(name).to_pylist(), dtype=np.str_) for name in ids},
+        **{name: np.asarray(values, dtype=np.str_) for name, values in names.items()},
     )
+    if rows_sha256(names, found.labels) != receipt["rows"].get(split):
+        raise _broken(cache, f"the {split} rows of index.parquet are not those that were written")
+    return found
+
+
+def verify_pixels(cache: str | Path, splits: Iterable[str]) -> Verification:
+    """Start to compare the pixels of some splits with what was written.
+
+    Whoever uses them calls `poll` now and then, and `wait` before anything that rests on them is
+    published.
+
+    Raises:
+        UserError: The cache has no receipt.
+    """
+    files = _receipt(cache)["files"]
+    names = [f"{split}.npy" for split in splits]
+    return Verification(Path(cache), {name: files.get(name) for name in names}, _MEND)
+
+
+def rows_sha256(names: Mapping[str, Sequence[str]], labels: npt.NDArray[np.float32]) -> str:
+    """Return the SHA-256 of the names and labels of one split's rows.
+
+    Args:
+        names: For each of `NAMES`, one a row.
+        labels: (N, tasks) float32; an unknown label has numpy's own NaN.
+    """
+    digest = hashlib.sha256(f"{labels.shape}".encode())
+    for name in NAMES:
+        digest.update("\0".join([name, *names[name], ""]).encode("utf-8"))
+    digest.update(np.ascontiguousarray(labels, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def _receipt(cache: str | Path) -> dict[str, Any]:
+    try:
+        found = dict(json.loads((Path(cache) / RECEIPT).read_bytes()))
+        return {"files": dict(found["files"]), "rows": dict(found["rows"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(cache, f"{RECEIPT} cannot be read ({error})") from None
+
+
+def _card(cache: Path, receipt: Mapping[str, Any]) -> Card:
+    try:
+        data = (cache / "card.json").read_bytes()
+        values = json.loads(data)
+        lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
+        card = Card(**{field.name: values[field.name] for field in fields(Card)} | lists)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(cache, f"card.json cannot be read ({error})") from None
+    if sha256_bytes(data) != receipt["files"].get("card.json"):
+        raise _broken(cache, "card.json is not what was written")
+    return card
+
+
+_MEND = "delete the cache's folder and run snakemake again, which decodes it again"
 
 
 def _broken(cache: str | Path, what: str) -> UserError:
-    return UserError(f"cache {cache} is broken: {what}; delete the folder and prepare it again.")
+    return UserError(
+        f"cache {cache} is broken: {what}; delete the folder and run snakemake again, which "
+        "decodes it again."
+    )

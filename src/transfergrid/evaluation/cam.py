@@ -19,23 +19,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from transfergrid.data.regions import DrawnByReaders, Regions, true_regions
-from transfergrid.data.store import Card, Split, open_split, read_card
+from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.cam_record import CamRecord, empty_record
 from transfergrid.evaluation.combine import probabilities
 from transfergrid.evaluation.inference import to_device
 from transfergrid.evaluation.localisation import first_positives, overlap, points_inside, region
 from transfergrid.evaluation.selection import select
+from transfergrid.evaluation.trained import Trained
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.zoo import build, head_of
 from transfergrid.planning.naming import cell_name
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import seeded, sha256_file
+from transfergrid.runtime.hashing import seeded
 
 BATCH_SIZE = 16
 """Images at once: their maps are enlarged to the images' size, for every task."""
@@ -174,11 +173,11 @@ def cam_cell(
         UserError: A task that the data set lacks, a checkpoint that is missing or not the file
             that training left, or a network without a feature map.
     """
-    folder = results / "cells" / cell_name(spec)
+    cell = Trained.of(results / "cells" / cell_name(spec))
     cache = results / "cache" / spec["dataset"]["id"]
     card = read_card(cache)
     tasks = _tasks(settings.get("tasks"), card)
-    index = read_json(folder / "checkpoints" / "index.json")["checkpoints"]
+    index = cell.checkpoints()
     if not index:
         return empty_record("diverged")
     scores = [c["valid_score"] for c in index]
@@ -187,14 +186,18 @@ def cam_cell(
     steps = [c["step"] for c in index]
     best = index[int(select("best", steps, scores, np.zeros((len(steps), 1)))[0, 0])]
     where = torch.device(device)
-    model = _load(spec, folder, best["file"], len(card.tasks), where)
-    proof = read_json(folder / "proof.json")
+    model = _load(spec, cell, best["file"], len(card.tasks), where)
+    proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), where)
     split = open_split(cache, "test")
+    pixels = verify_pixels(cache, ["test"])
     truth = true_regions(spec["dataset"], regions)
     if isinstance(truth, DrawnByReaders):
         truth.check(split.image_id)
-    return _record(model, normalise, split, card, truth, tasks, int(settings["films"]), best, where)
+    films = int(settings["films"])
+    record = _record(model, normalise, split, card, truth, tasks, films, best, where)
+    pixels.wait()
+    return record
 
 
 def _tasks(names: Sequence[str] | None, card: Card) -> list[str]:
@@ -209,17 +212,10 @@ def _tasks(names: Sequence[str] | None, card: Card) -> list[str]:
 
 
 def _load(
-    spec: Mapping[str, Any], folder: Path, file: str, outputs: int, device: torch.device
+    spec: Mapping[str, Any], cell: Trained, file: str, outputs: int, device: torch.device
 ) -> nn.Module:
-    receipt = read_json(folder / "receipts" / "train.json")["files"]
-    path = folder / "checkpoints" / file
-    if not path.is_file() or sha256_file(path) != receipt.get(f"checkpoints/{file}"):
-        raise UserError(
-            f"{path} is missing or not the file that training left: remove "
-            f"{folder / 'receipts' / 'train.json'} and train the cell again."
-        )
     model = build(spec["architecture"], outputs, spec["cell"]["truncation"], spec["seed"])
-    model.load_state_dict(load_file(path), strict=True)
+    model.load_state_dict(cell.tensors(file), strict=True)
     return to_device(model, device).eval()
 
 

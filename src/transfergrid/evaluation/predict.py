@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import nn
 
-from transfergrid.data.store import Card, open_split, read_card
+from transfergrid.data.store import Card, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.evaluation.trained import Trained
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name
-from transfergrid.runtime.atomic import read_json, write_json
-from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
 
 WEIGHTS_BYTES = 2**32
@@ -56,40 +55,26 @@ def score_cell(
         UserError: The cell is not trained, or its files are not those of its receipt.
     """
     results = Path(results)
-    folder = results / "cells" / cell_name(spec)
+    cell = Trained.of(results / "cells" / cell_name(spec))
     cache = results / "cache" / spec["dataset"]["id"]
     card = read_card(cache)
-    status = _check_receipt(folder)
-    checkpoints = read_json(folder / "checkpoints" / "index.json")["checkpoints"]
+    checkpoints = cell.checkpoints()
     images = {split: open_split(cache, split).images for split in splits}
+    pixels = verify_pixels(cache, splits)
     where, watcher = torch.device(device), watcher or Watcher()
-    logits = _logits(spec, folder, checkpoints, images, len(card.tasks), where, watcher)
-    files, into = {}, into or folder
+    logits = _logits(spec, cell, checkpoints, images, len(card.tasks), where, watcher)
+    pixels.wait()
+    files, into = {}, into or cell.folder
     for split in splits:
         name = f"scores/{split}.npz"
         write_scores(into / name, _scores(cache, card, split, logits[split], checkpoints))
         files[name] = sha256_file(into / name)
-    write_json(into / "receipts" / "evaluate.json", {"status": status, "files": files})
-
-
-def _check_receipt(folder: Path) -> str:
-    path = folder / "receipts" / "train.json"
-    try:
-        receipt = read_json(path)
-    except OSError:
-        raise UserError(f"{path} is missing: train the cell before it is scored.") from None
-    for name, expected in receipt["files"].items():
-        if not (folder / name).is_file() or sha256_file(folder / name) != expected:
-            raise UserError(
-                f"{folder / name} is missing or not the file that training left: remove "
-                f"{path} and train the cell again."
-            )
-    return str(receipt["status"])
+    write_sealed(into / "receipts" / "evaluate.json", {"status": cell.status, "files": files})
 
 
 def _logits(
     spec: Mapping[str, Any],
-    folder: Path,
+    cell: Trained,
     checkpoints: Sequence[Mapping[str, Any]],
     images: Mapping[str, NDArray[np.uint8]],
     outputs: int,
@@ -99,16 +84,17 @@ def _logits(
     """Return (checkpoint, image, task) logits by split."""
     if not checkpoints:
         return {s: np.zeros((0, len(a), outputs), np.float32) for s, a in images.items()}
-    proof = read_json(folder / "proof.json")
+    proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
     network = build(spec["architecture"], outputs, spec["cell"]["truncation"], spec["seed"])
-    paths = [folder / "checkpoints" / checkpoint["file"] for checkpoint in checkpoints]
-    together = max(1, WEIGHTS_BYTES // max(path.stat().st_size for path in paths))
-    passes = -(-len(paths) // together)
+    names = [checkpoint["file"] for checkpoint in checkpoints]
+    sizes = [(cell.folder / "checkpoints" / name).stat().st_size for name in names]
+    together = max(1, WEIGHTS_BYTES // max(sizes))
+    passes = -(-len(names) // together)
     tick = _ticker(watcher, passes * sum(len(pixels) for pixels in images.values()))
     parts: dict[str, list[NDArray[np.float32]]] = {split: [] for split in images}
-    for start in range(0, len(paths), together):
-        models = [_load(network, path, device) for path in paths[start : start + together]]
+    for start in range(0, len(names), together):
+        models = [_load(network, cell, name, device) for name in names[start : start + together]]
         for split, pixels in images.items():
             parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device, tick))
         del models  # else they would be held beside the next ones
@@ -134,9 +120,9 @@ def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
     return tick
 
 
-def _load(network: nn.Module, path: Path, device: torch.device) -> nn.Module:
+def _load(network: nn.Module, cell: Trained, file: str, device: torch.device) -> nn.Module:
     model = copy.deepcopy(network)
-    model.load_state_dict(load_file(path), strict=True)
+    model.load_state_dict(cell.tensors(file), strict=True)
     return to_device(model, device)
 
 

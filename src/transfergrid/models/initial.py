@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from transfergrid.models.matching import match
@@ -25,7 +26,8 @@ from transfergrid.models.zoo import (
 from transfergrid.planning.paths import cell_directory, weights_directory
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import read_sealed
+from transfergrid.runtime.verified import read_verified
 
 
 class SourceDiverged(UserError):  # noqa: N818 - named after what it tells
@@ -119,42 +121,47 @@ def _load(
     }
 
 
-def _read_json(path: Path, advice: str) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except OSError:
-        raise UserError(f"{path} is missing; {advice}.") from None
+def _read_json(path: Path, expected: str | None, mend: str) -> dict[str, Any]:
+    return read_verified(path, expected, lambda data: dict(json.loads(data)), mend)
 
 
 def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
     folder = weights_directory(str(weights["id"]), results)
-    proof = _read_json(folder / "proof.json", "prepare the initial weights first")
+    try:
+        files = read_json(folder / "receipt.json")["files"]
+    except OSError:
+        raise UserError(
+            f"{folder / 'receipt.json'} is missing; prepare the initial weights first."
+        ) from None
+    mend = f"remove {folder} and run snakemake again, which prepares the weights again"
+    proof = _read_json(folder / "proof.json", files.get("proof.json"), mend)
     declared = weights.get("sha256")
     if declared and declared != proof["sha256"]:
         raise UserError(
             f"{folder} was prepared from a file with SHA-256 {proof['sha256']}, but the cell "
             f"declares {declared}; remove the folder and prepare the weights again."
         )
-    path = folder / "init.safetensors"
-    if not path.is_file() or sha256_file(path) != proof["init_sha256"]:
-        raise UserError(
-            f"{path} is not the file that {folder / 'proof.json'} speaks of; remove the folder and "
-            "prepare the weights again."
-        )
+    state = read_verified(folder / "init.safetensors", proof["init_sha256"], load, mend)
     keys = ("source", "tag", "file", "package", "sha256", "init_sha256")
     record = {key: proof[key] for key in keys if key in proof} | {"weights": weights["id"]}
-    return _Start(load_file(path), Preprocessing.from_dict(proof["preprocessing"]), record)
+    return _Start(state, Preprocessing.from_dict(proof["preprocessing"]), record)
 
 
 def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
     source = str(weights["source_cell"])
     folder = cell_directory(source, results)
-    index = _read_json(folder / "checkpoints" / "index.json", f"train cell {source} first")
+    receipt = folder / "receipts" / "train.json"
+    mend = f"remove {receipt} and run snakemake again, which trains cell {source} again"
+    try:
+        files = read_sealed(receipt, mend)["files"]
+    except OSError:
+        raise UserError(f"{receipt} is missing; train cell {source} first.") from None
+    name = "checkpoints/index.json"
+    index = _read_json(folder / name, files.get(name), mend)
     if not index.get("best"):
         raise SourceDiverged(f"cell {source} has no checkpoint to start from; it diverged.")
-    proof = _read_json(folder / "proof.json", f"train cell {source} again")
-    path = folder / "checkpoints" / index["best"]
-    if not path.is_file():
-        raise UserError(f"{path} is missing; train cell {source} again.")
-    record = {"source": "cell", "cell": source, "file": path.name, "sha256": sha256_file(path)}
-    return _Start(load_file(path), Preprocessing.from_dict(proof["preprocessing"]), record)
+    proof = _read_json(folder / "proof.json", files.get("proof.json"), mend)
+    name = f"checkpoints/{index['best']}"
+    state = read_verified(folder / name, files.get(name), load, mend)
+    record = {"source": "cell", "cell": source, "file": index["best"], "sha256": files[name]}
+    return _Start(state, Preprocessing.from_dict(proof["preprocessing"]), record)

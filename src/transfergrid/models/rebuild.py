@@ -12,6 +12,9 @@ from transfergrid.planning.sources import check_weights
 from transfergrid.planning.unchanged import hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
 
+FILES = ("init.safetensors", "proof.json", "receipt.json")
+"""What lies in a folder of prepared weights."""
+
 
 def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
     """Prepare the weights that a location note describes.
@@ -33,14 +36,14 @@ def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
 
 
 def ensure_weights(weights_id: str, results: Path) -> None:
-    """Prepare weights that are missing; several jobs that miss them at once do it once.
+    """Prepare weights of which a file is missing; several jobs that miss them at once do it once.
 
     Raises:
         UserError: No stamp says where they come from.
     """
     directory = weights_directory(weights_id, results)
     make_once(
-        directory / "proof.json",
+        lambda: all((directory / name).is_file() for name in FILES),
         directory.with_name(f".{weights_id}.lock"),
         lambda: prepare_weights(find_note(weights_id, results / "stamps"), results),
     )

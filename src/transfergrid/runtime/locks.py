@@ -62,16 +62,17 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def make_once(made: Path, lock: Path, make: Callable[[], None]) -> None:
+def make_once(made: Path | Callable[[], bool], lock: Path, make: Callable[[], None]) -> None:
     """Call `make` unless `made` exists; processes that find it missing at once call it once.
 
     Args:
-        made: The file that tells whether it is there.
+        made: The file that tells whether it is there, or a function that does.
         lock: The lock file that they wait at.
         make: Makes it.
     """
-    if made.is_file():
+    is_made = made.is_file if isinstance(made, Path) else made
+    if is_made():
         return
     with exclusive(lock):
-        if not made.is_file():
+        if not is_made():
             make()

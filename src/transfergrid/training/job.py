@@ -12,13 +12,14 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from transfergrid.data.store import Card, Split, open_split, read_card
+from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import to_device
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.zoo import head_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.verified import Verification
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.batches import Batch, Feed, Plan
 from transfergrid.training.checkpoints import Checkpoints
@@ -41,6 +42,7 @@ class Job:
         micro_batch: Images per forward and backward pass.
         card: What the data set holds.
         valid: The validation split.
+        pixels: Compares the caches' pixels with what was written, while they are trained on.
         feed: The training images and labels.
         plan: The order of all steps.
         model: The network on `device`.
@@ -58,6 +60,7 @@ class Job:
     micro_batch: int
     card: Card
     valid: Split
+    pixels: Verification
     feed: Feed
     plan: Plan
     model: nn.Module
@@ -113,6 +116,7 @@ def open_job(
         micro_batch=micro_batch,
         card=card,
         valid=valid,
+        pixels=verify_pixels(cache, ["train"] if recipe.holdout else ["train", "valid"]),
         feed=Feed(train.images, train.labels, rows, device),
         plan=Plan(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
         model=model,

@@ -165,6 +165,7 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
         progress.stop_clock()
         save_progress(job, progress, stamp)
         raise Stopped(f"state saved at step {progress.step} of {job.plan.steps}") from None
+    job.pixels.wait()  # before anything is published
     if reason is not None:
         return _diverged(job, progress, reason)
     job.checkpoints.prune()
@@ -205,6 +206,7 @@ def _has_ended(job: Job, progress: Progress) -> bool:
 
 def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
+    job.pixels.poll()
     validation = validate(
         job.model, job.normalise, job.valid, job.card, job.device, job.watcher.check
     )

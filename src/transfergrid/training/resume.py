@@ -11,7 +11,10 @@ from typing import Any
 import torch
 
 from transfergrid.runtime.atomic import replacing
-from transfergrid.runtime.hashing import canonical_json, sha256_text
+from transfergrid.runtime.hashing import canonical_json, sha256_bytes, sha256_text
+
+_DIGITS = 64
+"""Of the SHA-256 that a state begins with."""
 
 
 def stamp_of(spec: Mapping[str, Any]) -> str:
@@ -21,11 +24,15 @@ def stamp_of(spec: Mapping[str, Any]) -> str:
 
 def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
-    # By way of memory: PyTorch's own writing of files hides why it failed.
-    buffer = io.BytesIO()
+    # By way of memory: PyTorch's own writing of files hides why it failed. It does not look at the
+    # checksums in its files either.
+    buffer = io.BytesIO(bytes(_DIGITS))
+    buffer.seek(_DIGITS)
     torch.save({"stamp": stamp, "values": values}, buffer)
+    data = buffer.getbuffer()
+    data[:_DIGITS] = sha256_bytes(data[_DIGITS:]).encode("ascii")
     with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        temporary.write_bytes(data)
 
 
 def load_state(path: Path, stamp: str, say: Callable[[str], None]) -> dict[str, Any] | None:
@@ -37,7 +44,11 @@ def load_state(path: Path, stamp: str, say: Callable[[str], None]) -> dict[str, 
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
+        digest, data = data[:_DIGITS], data[_DIGITS:]
+        if sha256_bytes(data).encode("ascii") != digest:
+            raise EOFError("not what was written")
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         found, values = state["stamp"], state["values"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         say(f"{path} cannot be read ({type(error).__name__}): training starts anew")

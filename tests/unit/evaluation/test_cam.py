@@ -140,7 +140,7 @@ def test_an_unknown_task_and_a_changed_checkpoint_are_refused(
     folder = next((results / "cells").iterdir())
     for path in folder.glob("checkpoints/*.safetensors"):
         path.write_bytes(b"")
-    with pytest.raises(UserError, match="not the file that training left"):
+    with pytest.raises(UserError, match="not the file that was written"):
         cam_cell(spec, results, SETTINGS)
 
 

@@ -197,7 +197,7 @@ def test_only_files_of_the_receipt_are_scored(trained: tuple[Path, dict[str, Any
     tensors = load_file(path)
     tensors["fc.bias"] += 1
     save_file(tensors, path)
-    with pytest.raises(UserError, match="not the file that training left"):
+    with pytest.raises(UserError, match="not the file that was written"):
         score_cell(spec, results)
     path.unlink()
     with pytest.raises(UserError, match="missing"):

@@ -17,6 +17,7 @@ from transfergrid.models.pretraining import write_weights
 from transfergrid.models.zoo import build, head_keys, head_of
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
 
 LCNET = {"name": "lcnet_050", "family": "LCNet", "timm": "lcnet_050.ra2_in1k", "factory": None}
 ID = "lcnet_050-own-01234567"
@@ -53,6 +54,9 @@ def source_cell(results: Path, state: dict[str, Tensor] | None) -> dict[str, Any
     (folder / "proof.json").write_text(json.dumps({"preprocessing": preprocessing}))
     if state is not None:
         save_file(state, folder / "checkpoints" / str(best))
+    paths = [folder / "proof.json", *(folder / "checkpoints").iterdir()]
+    files = {str(path.relative_to(folder)): sha256_file(path) for path in paths}
+    write_sealed(folder / "receipts" / "train.json", {"status": "finished", "files": files})
     return {"kind": "cell", "source_cell": CELL}
 
 
@@ -134,7 +138,7 @@ def test_missing_altered_and_exchanged_weights_are_refused(results: Path) -> Non
     with pytest.raises(UserError, match="declares 0000"):
         initial_model(spec(kind="file", id=ID, sha256="0000"), results, outputs=2)
     save_file(trained(outputs=2), results / "weights" / ID / "init.safetensors")
-    with pytest.raises(UserError, match="is not the file that"):
+    with pytest.raises(UserError, match="is not the file that was written"):
         initial_model(spec(kind="file", id=ID), results, outputs=2)
     with pytest.raises(UserError, match="train cell absent first"):
         initial_model(spec(kind="cell", source_cell="absent"), results, outputs=2)

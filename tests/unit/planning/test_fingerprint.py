@@ -148,6 +148,7 @@ TRAIN_CLOSURE = [
     "runtime.faults",
     "runtime.hashing",
     "runtime.sealed",
+    "runtime.verified",
     "runtime.watcher",
     "training.augmentation",
     "training.batches",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.training.tiny import make_cache, make_spec
+from unit.training.tiny import make_cache, make_spec, write_receipt
 
 from transfergrid.data.store import open_split
 from transfergrid.planning.naming import cell_name
@@ -72,6 +72,7 @@ def test_a_trial_neither_trains_on_whom_it_validates_nor_reads_the_validation_sp
     images = np.load(cache / "train.npy")
     images[held] = 255 - images[held]
     np.save(cache / "train.npy", images)
+    write_receipt(cache)
     train(spec, results, fresh=True)
     (turned,) = (results / "cells" / cell_name(spec) / "history.jsonl").read_text().splitlines()
     assert json.loads(turned)["valid_auroc"] != json.loads(line)["valid_auroc"]

@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor, nn
 
+from transfergrid.data.store import NAMES, RECEIPT, rows_sha256
 from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.hashing import sha256_file
 
 PX = 12
 SIZES = {"train": 50, "valid": 30, "test": 20}
@@ -79,6 +82,18 @@ def make_cache(results: Path, task_kind: str = "multilabel") -> None:
         for table in tables:
             writer.write_table(table)
     (cache / "card.json").write_text(json.dumps(_card(task_kind)))
+    write_receipt(cache)
+
+
+def write_receipt(cache: Path) -> None:
+    """Write a cache's receipt for what lies there."""
+    index = pq.read_table(cache / "index.parquet").to_pandas()
+    rows = {}
+    for split, part in index.groupby("split"):
+        labels = part[[name for name in part if name.startswith("label_")]].to_numpy(np.float32)
+        rows[split] = rows_sha256({name: list(part[name]) for name in NAMES}, labels)
+    files = {path.name: sha256_file(path) for path in cache.iterdir() if path.name != RECEIPT}
+    write_json(cache / RECEIPT, {"files": files, "rows": rows})
 
 
 def tasks(task_kind: str) -> list[str]:

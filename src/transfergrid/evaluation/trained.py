@@ -1,0 +1,82 @@
+"""A trained cell's files, compared with training's receipt as they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load
+from torch import Tensor
+
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.sealed import read_sealed
+from transfergrid.runtime.verified import broken, read_verified
+
+RECEIPT = "receipts/train.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left in a cell's folder.
+
+    Attributes:
+        folder: The cell's folder.
+        status: "finished" or "diverged".
+        files: SHA-256 by the name of each file.
+    """
+
+    folder: Path
+    status: str
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, folder: Path) -> Trained:
+        """Read a cell's receipt.
+
+        Raises:
+            UserError: There is none, it is damaged, or a file that it names is gone.
+        """
+        try:
+            receipt = read_sealed(folder / RECEIPT, _mend(folder))
+        except OSError:
+            raise UserError(
+                f"{folder / RECEIPT} is missing: train the cell before it is scored."
+            ) from None
+        found = cls(folder, str(receipt["status"]), receipt["files"])
+        for name in found.files:
+            if not (folder / name).is_file():
+                raise broken(folder / name, None, found.files[name], _mend(folder))
+        return found
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file.
+
+        Raises:
+            UserError: It is not the file that training left.
+        """
+        return read_verified(
+            self.folder / name,
+            self.files.get(name),
+            lambda data: dict(json.loads(data)),
+            _mend(self.folder),
+        )
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """Return file, step and valid_score of each kept checkpoint, earliest first."""
+        return list(self.json("checkpoints/index.json")["checkpoints"])
+
+    def tensors(self, file: str) -> dict[str, Tensor]:
+        """Read a checkpoint onto the CPU.
+
+        Raises:
+            UserError: It is not the file that training left.
+        """
+        name = f"checkpoints/{file}"
+        return read_verified(self.folder / name, self.files.get(name), load, _mend(self.folder))
+
+
+def _mend(folder: Path) -> str:
+    return f"remove {folder / RECEIPT} and run snakemake again, which trains the cell again"

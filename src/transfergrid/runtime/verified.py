@@ -1,0 +1,120 @@
+"""Reading bytes that are compared with the SHA-256 of what was written, beside the work on them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_bytes
+
+T = TypeVar("T")
+LARGE = 2**20
+"""Smaller files are hashed at once: a thread would take longer to start."""
+_CHUNK = 2**22
+
+
+def broken(path: Path, found: str | None, expected: object, mend: str) -> UserError:
+    """Return the error of a file that is not what was written."""
+    told = f"its SHA-256 is {found[:12]}" if found else "it is missing"
+    return UserError(
+        f"{path} is not the file that was written: {told}, and the receipt says "
+        f"{str(expected)[:12]}; {mend}."
+    )
+
+
+def read_verified(path: Path, expected: str | None, parse: Callable[[bytes], T], mend: str) -> T:
+    """Read a file once, hash the bytes while they are parsed, and compare.
+
+    Args:
+        path: The file.
+        expected: Its SHA-256 by the receipt of the stage that wrote it; None matches nothing.
+        parse: Makes a value of the bytes. What it raises over bytes that are not those that were
+            written is not told; the comparison is.
+        mend: What the user can do, as the end of a sentence.
+
+    Raises:
+        UserError: The file is missing, or is not the one that was written.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise broken(path, None, expected, mend) from None
+    if len(data) < LARGE:
+        found = sha256_bytes(data)
+        if found != expected:
+            raise broken(path, found, expected, mend)
+        return parse(data)
+    with ThreadPoolExecutor(1) as pool:
+        # The interpreter's lock is free while a large buffer is hashed.
+        digest = pool.submit(sha256_bytes, data)
+        try:
+            value = parse(data)
+        except Exception:
+            if digest.result() == expected:
+                raise
+        if digest.result() != expected:
+            raise broken(path, digest.result(), expected, mend)
+    return value
+
+
+class Verification:
+    """Files that are hashed in a thread of their own while others work with what they hold.
+
+    For files that are mapped and not read whole: their pages are those of the file system's cache,
+    which are hashed here.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str | None], mend: str) -> None:
+        """Start to hash.
+
+        Args:
+            folder: Where the files lie.
+            files: SHA-256 by name, as their receipt has it; None matches nothing.
+            mend: What the user can do, as the end of a sentence.
+        """
+        self._folder, self._files, self._mend = folder, dict(files), mend
+        self._error: Exception | None = None
+        # No reason to keep a process alive that ends for another reason.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def poll(self) -> None:
+        """Raise what was found so far.
+
+        Raises:
+            UserError: A file is missing, or is not the one that was written.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def wait(self) -> None:
+        """Wait until all is hashed; raise what was found.
+
+        Raises:
+            UserError: A file is missing, or is not the one that was written.
+        """
+        self._thread.join()
+        self.poll()
+
+    def _run(self) -> None:
+        try:
+            for name, expected in self._files.items():
+                path = self._folder / name
+                found = _hash(path) if path.is_file() else None
+                if found is None or found != expected:
+                    raise broken(path, found, expected, self._mend)
+        except Exception as error:  # told by whoever polls or waits
+            self._error = error
+
+
+def _hash(path: Path) -> str:
+    digest, buffer = hashlib.sha256(), bytearray(_CHUNK)
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(memoryview(buffer)[:count])
+    return digest.hexdigest()
