@@ -7,6 +7,7 @@ rule figures:
         calibration="results/{study}/tables/calibration.csv",
         contrasts="results/{study}/tables/contrasts.csv",
         correlations="results/{study}/tables/correlations.csv",
+        findings="results/{study}/tables/findings.csv",
         stamp=stage_stamp("figures"),
     output:
         [

@@ -21,6 +21,16 @@ def known_claims() -> Mapping[str, Claim]:
         return {row["claim"]: row for row in csv.DictReader(file)}
 
 
+@cache
+def digitised_points() -> tuple[Mapping[str, str], ...]:
+    """Return the AUROCs that were read off published figures: resources/chextransfer_fig1.csv.
+
+    Their grade is "digitised": they may be shown as such, and never as published.
+    """
+    with open(RESOURCES / "chextransfer_fig1.csv", newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
 def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     """Return the claims that a study judges.
 
@@ -31,7 +41,8 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         source: The study's file, for messages.
 
     Returns:
-        `claims`, whole rows in the order of the table, `where` and `stands_for`.
+        `claims`, whole rows in the order of the table, `where`, `stands_for`, and `points`, the
+        networks that figures of those studies show.
 
     Raises:
         UserError: There is no such study or claim.
@@ -40,11 +51,11 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     settings = setting if isinstance(setting, Mapping) else {"about": setting}
     about = settings["about"]
     if isinstance(about, str):
-        studies = list(dict.fromkeys(row["study"] for row in known.values()))
-        if about not in studies:
+        names = list(dict.fromkeys(row["study"] for row in known.values()))
+        if about not in names:
             raise UserError(
-                f"{source}: claims names the study '{about}'{suggest(about, studies)}; "
-                f"resources/claims.csv has {listed(studies)}."
+                f"{source}: claims names the study '{about}'{suggest(about, names)}; "
+                f"resources/claims.csv has {listed(names)}."
             )
         wanted = {name for name, row in known.items() if row["study"] == about}
     else:
@@ -55,8 +66,11 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
                     f"{source}: there is no claim '{name}'{suggest(name, list(known))}; "
                     "resources/claims.csv lists them all."
                 )
+    claims = [dict(row) for name, row in known.items() if name in wanted]
+    studies = {claim["study"] for claim in claims}
     return {
-        "claims": [dict(row) for name, row in known.items() if name in wanted],
+        "claims": claims,
+        "points": [dict(point) for point in digitised_points() if point["study"] in studies],
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }

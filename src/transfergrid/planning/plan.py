@@ -51,6 +51,7 @@ FIGURES = (
     "truncation",
     "correlation",
     "boost_size",
+    "published",
     "calibration",
     "learning",
 )

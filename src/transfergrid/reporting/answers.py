@@ -15,6 +15,7 @@ from transfergrid.reporting.findings import Finding, findings
 from transfergrid.reporting.place_labels import arm, label, varying
 from transfergrid.reporting.words import known, listing, plural
 from transfergrid.statistics.places import place_words
+from transfergrid.statistics.published import NAME as PUBLISHED
 
 FINDINGS = {
     "family": "How much of the spread between networks do their family and their size explain",
@@ -22,6 +23,10 @@ FINDINGS = {
     "seed_noise": "How far do seeds spread, against networks",
 }
 """Kinds of question that findings.csv answers."""
+UNASKED = {
+    PUBLISHED: "How do the AUROCs of the paper's own figure, read off it, compare with ours?"
+}
+"""What stands in findings.csv beside the study's own questions."""
 TITLES = {
     "pretraining": "What do other initial weights change",
     "truncation": "What does removing blocks change",
@@ -100,7 +105,7 @@ def questions(
         found.setdefault(name, [])
     return [
         _question(
-            name, texts.get(name, name), answers, tuple(told.get(name, ())), left.get(name, "")
+            name, texts.get(name, UNASKED.get(name, name)), answers, tuple(told.get(name, ())), left.get(name, "")
         )
         for name, answers in found.items()
     ]

@@ -9,6 +9,7 @@ from transfergrid.reporting.cam_summary import pointing_summary
 from transfergrid.reporting.curves import cuts_of, truncation_margin
 from transfergrid.reporting.figure_data import FigureData, truncation_name
 from transfergrid.reporting.forest import drawn_contrasts
+from transfergrid.reporting.published_plot import published_of
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count, level, listing, plural
 
@@ -126,6 +127,32 @@ def boost_size(data: FigureData) -> str:
         "adjusted for the number of points, excludes zero. Above a panel Spearman's ρ over "
         "architectures, where the study asked for it; its test stands in correlations.csv."
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def published(data: FigureData) -> str:
+    """Caption the networks of a published figure against the study's."""
+    shown = published_of(data)
+    panel = shown[0][0]
+    families = pd.Series([rho["n_families"] for _, rho, _ in shown])
+    grade = "published as a picture only: read off (digitised), with an error of about .0001"
+    stand = [
+        f"{each.place['pretraining']} stands for {each.arm}"
+        for each, _, _ in shown
+        if each.place["pretraining"] != each.arm
+    ]
+    text = (
+        f"Macro AUROC of whole networks, {tested_on(data)}, mean over {_seeds(data)}, against "
+        f"those of the paper's own figure, {grade}. Source: {panel.source}. Vertical lines: "
+        f"mean over seeds of each cell's {_interval(data)}. Dashed: equal differences. "
+        f"Above a panel Spearman's ρ with its {level(data.confidence)} interval, over networks of "
+        f"{_range(families, 'family', 'families')}, and the mean of ours minus theirs; "
+        "findings.csv has each network's difference. No test is made."
+    )
+    return f"{text} {'; '.join(dict.fromkeys(stand))}." if stand else text
 
 
 def tasks(data: FigureData) -> str:

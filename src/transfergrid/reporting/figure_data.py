@@ -15,7 +15,7 @@ from transfergrid.reporting.style import Mark, marks_of
 from transfergrid.reporting.table_files import read_table
 from transfergrid.statistics.places import place_words
 
-DRAWN = ("cells", "calibration", "contrasts", "correlations")
+DRAWN = ("cells", "calibration", "contrasts", "correlations", "findings")
 """Tables that figures are drawn from."""
 GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
 
@@ -33,6 +33,8 @@ class FigureData:
         confidence: Coverage of every interval, in (0, 1).
         reliability: Rows of calibration.csv.
         cams: Rows of cams.csv; empty where the study asks for no maps.
+        findings: Rows of findings.csv.
+        asked: The study's claims, with the points of the published figure that they are about.
     """
 
     cells: pd.DataFrame
@@ -43,6 +45,8 @@ class FigureData:
     confidence: float = 0.95
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     cams: pd.DataFrame = field(default_factory=pd.DataFrame)
+    findings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -66,6 +70,8 @@ class FigureData:
             confidence=float(evaluation["confidence"]),
             reliability=tables["calibration"],
             cams=tables.get("cams", pd.DataFrame()),
+            findings=tables["findings"],
+            asked=study["claims"],
         )
 
     @property

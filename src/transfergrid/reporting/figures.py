@@ -19,6 +19,7 @@ from transfergrid.reporting.curves import (
 from transfergrid.reporting.figure_data import FigureData
 from transfergrid.reporting.forest import auroc_forest, auroc_lack, boosts_forest, boosts_lack
 from transfergrid.reporting.heatmap import task_heatmap, tasks_lack
+from transfergrid.reporting.published_plot import published_lack, published_panels
 from transfergrid.reporting.scatter import correlation_lack, correlation_panels
 from transfergrid.reporting.seeds import seed_plot, seeds_lack
 
@@ -62,6 +63,13 @@ DRAWINGS = (
         captions.correlation,
     ),
     Drawing("boost_size", "Boost against size", boost_lack, boost_panels, captions.boost_size),
+    Drawing(
+        "published",
+        "Published against ours",
+        published_lack,
+        published_panels,
+        captions.published,
+    ),
     Drawing(
         "calibration", "Calibration", calibration_lack, calibration_panels, captions.calibration
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.words import NOTHING, count, known, number, range_of
+from transfergrid.reporting.words import NOTHING, count, known, number, plural, range_of
 
 NAMES = {
     "between_family_sd": "SD between families",
@@ -25,6 +25,9 @@ NAMES = {
     "macs_ratio": "multiply-accumulates, whole / cut",
     "speed_ratio": "images/s, cut / whole",
     "auroc_change": "change of AUROC",
+    "rank_correlation": "Spearman's ρ of ours and the figure's",
+    "mean_difference": "mean of ours minus the figure's",
+    "difference": "ours minus the figure's",
 }
 CUTS = {
     "_non_inferior": "largest cut shown to lose less than the margin",
@@ -41,7 +44,7 @@ class Finding:
         quantity: What was estimated.
         value: The estimate.
         interval: Its bounds, or empty.
-        n: What it was estimated from, or empty.
+        n: Networks that it was estimated from, and their families, or empty.
         note: Method and remarks.
     """
 
@@ -77,11 +80,13 @@ def quantity_words(name: str) -> str:
 def _finding(row: Mapping[Any, Any]) -> Finding:
     notes = [str(row[key]) for key in ("method", "note") if known(row.get(key))]
     n = row.get("n")
+    families: Any = row.get("n_families")
+    kin = f" in {plural(families, 'family', 'families')}" if known(families) and families else ""
     return Finding(
         subject=str(row["subject"]) if known(row["subject"]) else "",
         quantity=quantity_words(str(row["quantity"])),
         value=number(row["value"]),
         interval=range_of(row.get("low"), row.get("high")),
-        n=count(n) if isinstance(n, int | float) and known(n) else "",
+        n=f"{count(n)}{kin}" if isinstance(n, int | float) and known(n) else "",
         note="; ".join(notes),
     )

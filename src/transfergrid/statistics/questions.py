@@ -16,6 +16,7 @@ from transfergrid.statistics.correlation import Correlation, decide
 from transfergrid.statistics.efficiency import efficiency
 from transfergrid.statistics.family import families
 from transfergrid.statistics.findings import FINDING_COLUMNS, Finding, seed_noise
+from transfergrid.statistics.published import published
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related, relate
 from transfergrid.statistics.sensitivity import Sensitivity, sensitivity
@@ -135,3 +136,4 @@ def _findings(basis: Basis) -> Iterator[Finding]:
     ):
         for question in _of_kind(basis.study, kind):
             yield from answered(question, basis)
+    yield from published(basis.study, basis)

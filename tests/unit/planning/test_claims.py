@@ -4,7 +4,9 @@ import csv
 import re
 
 import pytest
+from scipy import stats
 
+from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.claims import chosen_claims, known_claims
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.runtime.errors import UserError
@@ -51,11 +53,37 @@ def test_the_two_arms_of_a_correlation_are_not_exchanged() -> None:
 
 
 def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
-    assert chosen_claims([], "s.yaml") == {"claims": [], "where": {}, "stands_for": {}}
+    none = {"claims": [], "points": [], "where": {}, "stands_for": {}}
+    assert chosen_claims([], "s.yaml") == none
     assert len(chosen_claims("chextransfer", "s.yaml")["claims"]) == 44
     found = chosen_claims({"about": ["cxt.trunc.ratio"], "where": {"protocol": "p"}}, "s.yaml")
     assert [claim["claim"] for claim in found["claims"]] == ["cxt.trunc.ratio"]
     assert found["where"] == {"protocol": "p"}
+
+
+def test_the_digitised_figure_agrees_with_what_was_published() -> None:
+    """All that is known of CheXtransfer's first figure, computed from the points read off it."""
+    points = chosen_claims("chextransfer", "s.yaml")["points"]
+    assert len(points) == 27 and {point["architecture"] for point in points} <= set(
+        known_architectures()
+    )
+    # It is a reading of a picture, and says so.
+    assert all("auroc:digitised" in point["provenance"] and point["source"] for point in points)
+    arms = {
+        arm: {p["architecture"]: p for p in points if p["pretraining"] == arm}
+        for arm in ("imagenet", "random")
+    }
+    auroc = {arm: {k: float(p["auroc"]) for k, p in own.items()} for arm, own in arms.items()}
+    assert (len(arms["imagenet"]), len(arms["random"])) == (16, 11)
+    top1 = [float(point["imagenet_top1_plotted"]) for point in arms["imagenet"].values()]
+    found = stats.spearmanr(top1, list(auroc["imagenet"].values()))
+    assert found.statistic == pytest.approx(0.0824, abs=5e-5)  # published: .082, p .76
+    assert found.pvalue == pytest.approx(0.76, abs=0.005)
+    boosts = [auroc["imagenet"][name] - auroc["random"][name] for name in auroc["random"]]
+    assert sum(boosts) / 11 == pytest.approx(0.0168, abs=5e-5)
+    assert auroc["imagenet"]["mobilenetv3_large_100"] - auroc["imagenet"][
+        "mobilenetv2_100"
+    ] == pytest.approx(0.0058)
 
 
 def test_what_is_not_there_is_named() -> None:

@@ -156,7 +156,7 @@ def study_json(
         "drawn shapes, fine-tuned on drawn chest films in CheXpert's layout.",
         "evaluation": EVALUATION,
         "questions": QUESTIONS,
-        "claims": {"claims": [], "where": {}, "stands_for": {}},
+        "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
     }
     ids = {"target": DATASET, "source": SHAPES}
     return {

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from unit.reporting import fabricate
 from unit.reporting.made_up_scores import SCORE_TASKS
 
+from transfergrid.planning.claims import digitised_points
 from transfergrid.planning.plan import FIGURES
 from transfergrid.reporting import style
 from transfergrid.reporting.boost_plot import boosts_of
@@ -27,10 +28,12 @@ from transfergrid.reporting.figure_data import (
 )
 from transfergrid.reporting.figures import DRAWINGS, Drawing, draw_all
 from transfergrid.reporting.page import figures, read_report
+from transfergrid.reporting.published_plot import published_lack, published_of
 from transfergrid.reporting.reliability import comparisons
 from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count
+from transfergrid.statistics.published import NAME
 
 
 @pytest.fixture(scope="module")
@@ -395,3 +398,49 @@ def test_calibration_compares_networks_that_pretrainings_share(
         (", ".join(one.pretrainings), "".join(sorted(network[0] for network, _ in one.cells)))
         for one in found
     ] == expected
+
+
+def against_the_papers_figure(data: FigureData) -> FigureData:
+    """Name four made-up networks after some of the paper's, in both arms."""
+    points = list(digitised_points())
+    names = {"imagenet": ["resnet18", "resnet50", "densenet121", "inception_v4"], "random": []}
+    names["random"] = names["imagenet"][:3]
+    cells, findings = [], []
+    first = data.finished.iloc[0]
+    for arm, pretraining in (("imagenet", "shapes"), ("random", "random")):
+        for number, name in enumerate(names[arm]):
+            row = {"architecture": name, "pretraining": pretraining, "truncation": 0}
+            scores = {"auroc": 0.7 + 0.01 * number, "auroc_low": 0.6, "auroc_high": 0.9}
+            cells.append({**first, **row, **scores, "cell": f"{arm}{number}"})
+        same = {"question": NAME, "kind": "published", "subject": arm, "n_families": 3}
+        numbers = {"value": 0.8, "low": -0.1, "high": 0.98, "n": len(names[arm])}
+        findings += [{**same, **numbers, "quantity": "rank_correlation"}]
+        findings += [{**same, "value": -0.13, "n": 4, "quantity": "mean_difference"}]
+    asked = {"points": points, "where": {}, "stands_for": {"shapes": "imagenet"}}
+    return replace(data, cells=pd.DataFrame(cells), findings=pd.DataFrame(findings), asked=asked)
+
+
+def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> None:
+    shown = against_the_papers_figure(data)
+    one = drawing("published")
+    with style.styled():
+        figure = one.draw(shown)
+    axes = [ax for ax in figure.axes if ax.get_visible()]
+    titles = [ax.get_title(loc="left") for ax in axes]
+    assert [title.split()[0] for title in titles] == ["shapes", "random"]
+    assert "ρ +0.80 (−0.10 to +0.98)" in titles[0] and "−0.130 on average" in titles[0]
+    x, y = (np.asarray(v) for v in axes[0].lines[-1].get_data())
+    assert sorted(x) == [0.8585, 0.8593, 0.8609, 0.8618]
+    assert y[list(x).index(0.8618)] == pytest.approx(0.7)  # resnet18, the first
+    assert all("digitised" in ax.get_xlabel() for ax in axes)
+    caption = one.caption(shown)
+    assert "digitised" in caption and "shapes stands for imagenet" in caption
+    assert "first author's site" in caption
+
+
+def test_without_three_shared_networks_there_is_no_such_figure(data: FigureData) -> None:
+    shown = against_the_papers_figure(data)
+    few = replace(shown, cells=shown.cells.iloc[:2], findings=shown.findings.iloc[:0])
+    assert published_of(few) == [] and published_lack(few)
+    assert published_of(data) == []
+    assert published_of(shown) and not published_lack(shown)

@@ -102,6 +102,6 @@ def study(cells: Sequence[dict[str, Any]], questions: Sequence[dict[str, Any]]) 
             "confidence": 0.95,
             "bootstrap": {"replicates": 200, "seed": 0},
         },
-        "claims": {"claims": [], "where": {}, "stands_for": {}},
+        "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
         "questions": list(questions),
     }

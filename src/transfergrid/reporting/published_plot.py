@@ -1,0 +1,91 @@
+"""Clouds: this study's AUROCs against those of a published figure, one panel an arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transfergrid.reporting import style
+from transfergrid.reporting.figure_data import FigureData, limits, seed_means
+from transfergrid.reporting.scatter import key_text, letters_of, panel_grid, put_letter, rho_text
+from transfergrid.reporting.words import signed
+from transfergrid.statistics.published import NAME, Panel, panels
+
+Shown = tuple[Panel, Mapping[Any, Any], float]
+"""A panel, its rank correlation as a row of findings.csv, and the mean difference."""
+
+
+def published_of(data: FigureData) -> list[Shown]:
+    """Return the panels that there are."""
+    if data.cells.empty or data.findings.empty:
+        return []
+    primary = str(data.cells["selection"].iloc[0])
+    own = data.findings[data.findings["question"] == NAME]
+    rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
+    means = own.loc[own["quantity"] == "mean_difference", "value"]
+    found = list(panels(data.cells, primary, data.asked))
+    return [(panel, rho, float(mean)) for panel, rho, mean in zip(found, rhos, means, strict=True)]
+
+
+def published_lack(data: FigureData) -> str:
+    """Say why there is no panel to draw, or nothing where there is one."""
+    if published_of(data):
+        return ""
+    return "The study shares fewer than three finished networks with a published figure."
+
+
+def published_panels(data: FigureData) -> Figure:
+    """Draw whole networks' AUROC against the digitised one, arms and settings apart."""
+    shown = published_of(data)
+    if not shown:
+        return style.sentence_only(published_lack(data))
+    frames = [_points(panel) for panel, _, _ in shown]
+    every = pd.concat(frames)
+    letters, marks = letters_of(every), style.marks_of(data.pretrainings)
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, grid = panel_grid(rows, columns, key_text(letters), "Macro AUROC, ours")
+    for ax, frame, (panel, rho, mean) in zip(grid.flat, frames, shown, strict=False):
+        pretraining = panel.place["pretraining"]
+        _panel(ax, frame, marks[pretraining], letters, mean)
+        where = [panel.place["dataset"], panel.place.get("protocol", "")]
+        ratio = rho_text({**rho, "rho": rho["value"]})
+        difference = f"ours − theirs {signed(mean)} on average"
+        ax.set_title("\n".join([" ".join(filter(None, [pretraining, *where])), ratio, difference]))
+        ax.set_xlim(limits(every["theirs"], share=0.12))
+        ax.set_xlabel("AUROC of the figure, digitised")
+    for ax in list(grid.flat)[len(shown) :]:
+        ax.set_visible(False)
+    grid[0, 0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))
+    return figure
+
+
+def _points(panel: Panel) -> pd.DataFrame:
+    means = seed_means(panel.cells)
+    return means.assign(theirs=means["architecture"].map(dict(panel.theirs)))
+
+
+def _panel(
+    ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str], mean: float
+) -> None:
+    # Where all networks differ by the same, they lie on this line.
+    ends = rows["theirs"].min(), rows["theirs"].max()
+    ax.plot(ends, [end + mean for end in ends], color=style.INK, linewidth=0.8, linestyle="dashed")
+    for number, row in enumerate(rows.sort_values("theirs").to_dict("records")):
+        x = row["theirs"]
+        ax.plot([x, x], [row["auroc_low"], row["auroc_high"]], color=mark.colour, linewidth=1)
+        put_letter(ax, letters[row["architecture"]], (x, row["auroc"]), number % 2 == 0)
+    ax.plot(
+        rows["theirs"],
+        rows["auroc"],
+        linestyle="none",
+        marker=mark.marker,
+        markersize=6.5,
+        color=mark.colour,
+        markeredgecolor=style.PAPER,
+        markeredgewidth=0.8,
+    )
