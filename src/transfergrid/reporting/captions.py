@@ -129,10 +129,6 @@ def boost_size(data: FigureData) -> str:
     )
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def published(data: FigureData) -> str:
     """Caption the networks of a published figure against the study's."""
     shown = published_of(data)

@@ -54,10 +54,11 @@ def published_panels(data: FigureData) -> Figure:
         _panel(ax, frame, marks[pretraining], letters, mean)
         where = [panel.place["dataset"], panel.place.get("protocol", "")]
         ratio = rho_text({**rho, "rho": rho["value"]})
-        difference = f"ours − theirs {signed(mean)} on average"
+        difference = f"mean of ours − theirs {signed(mean)}"
         ax.set_title("\n".join([" ".join(filter(None, [pretraining, *where])), ratio, difference]))
-        ax.set_xlim(limits(every["theirs"], share=0.12))
-        ax.set_xlabel("AUROC of the figure, digitised")
+        ax.set_xlim(limits(frame["theirs"], share=0.15))
+        ax.locator_params(axis="x", nbins=4)
+        ax.set_xlabel("theirs, digitised")
     for ax in list(grid.flat)[len(shown) :]:
         ax.set_visible(False)
     grid[0, 0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))

@@ -428,7 +428,7 @@ def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> N
     axes = [ax for ax in figure.axes if ax.get_visible()]
     titles = [ax.get_title(loc="left") for ax in axes]
     assert [title.split()[0] for title in titles] == ["shapes", "random"]
-    assert "ρ +0.80 (−0.10 to +0.98)" in titles[0] and "−0.130 on average" in titles[0]
+    assert "ρ +0.80 (−0.10 to +0.98)" in titles[0] and "theirs −0.130" in titles[0]
     x, y = (np.asarray(v) for v in axes[0].lines[-1].get_data())
     assert sorted(x) == [0.8585, 0.8593, 0.8609, 0.8618]
     assert y[list(x).index(0.8618)] == pytest.approx(0.7)  # resnet18, the first
