@@ -105,7 +105,11 @@ def questions(
         found.setdefault(name, [])
     return [
         _question(
-            name, texts.get(name, UNASKED.get(name, name)), answers, tuple(told.get(name, ())), left.get(name, "")
+            name,
+            texts.get(name, UNASKED.get(name, name)),
+            answers,
+            tuple(told.get(name, ())),
+            left.get(name, ""),
         )
         for name, answers in found.items()
     ]

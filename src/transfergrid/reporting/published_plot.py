@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
-from transfergrid.reporting.figure_data import FigureData, limits, seed_means
-from transfergrid.reporting.scatter import key_text, letters_of, panel_grid, put_letter, rho_text
+from transfergrid.reporting.figure_data import FigureData, limits, seed_means, setting_title
+from transfergrid.reporting.labels import Spot, place_letters, shortened
+from transfergrid.reporting.scatter import key_text, letters_of, panel_grid, rho_text
 from transfergrid.reporting.words import signed
 from transfergrid.statistics.published import NAME, Panel, panels
 
@@ -41,27 +42,29 @@ def published_lack(data: FigureData) -> str:
 def published_panels(data: FigureData) -> Figure:
     """Draw whole networks' AUROC against the digitised one, arms and settings apart."""
     shown = published_of(data)
-    if not shown:
-        return style.sentence_only(published_lack(data))
     frames = [_points(panel) for panel, _, _ in shown]
     every = pd.concat(frames)
-    letters, marks = letters_of(every), style.marks_of(data.pretrainings)
-    columns = min(2, len(shown))
-    rows = -(-len(shown) // columns)
-    figure, grid = panel_grid(rows, columns, key_text(letters), "Macro AUROC, ours")
-    for ax, frame, (panel, rho, mean) in zip(grid.flat, frames, shown, strict=False):
+    letters = letters_of(every)
+    places = [panel.place for panel, _, _ in shown]
+    settings = [(str(place["dataset"]), str(place.get("protocol", ""))) for place in places]
+    figure, axes = panel_grid(len(shown), key_text(letters), "Macro AUROC, ours")
+    spots: list[Spot] = []
+    for ax, frame, setting, (panel, rho, mean) in zip(axes, frames, settings, shown, strict=True):
         pretraining = panel.place["pretraining"]
-        _panel(ax, frame, marks[pretraining], letters, mean)
-        where = [panel.place["dataset"], panel.place.get("protocol", "")]
-        ratio = rho_text({**rho, "rho": rho["value"]})
-        difference = f"mean of ours − theirs {signed(mean)}"
-        ax.set_title("\n".join([" ".join(filter(None, [pretraining, *where])), ratio, difference]))
+        spots += _panel(ax, frame, data.marks[pretraining], letters, mean)
+        name = shortened([pretraining], 28)[pretraining]
+        told = [
+            name,
+            setting_title(setting, settings),
+            rho_text({**rho, "rho": rho["value"]}),
+            f"mean of ours − theirs {signed(mean)}",
+        ]
+        ax.set_title("\n".join(filter(None, told)), fontsize=9)
         ax.set_xlim(limits(frame["theirs"], share=0.15))
         ax.locator_params(axis="x", nbins=4)
         ax.set_xlabel("theirs, digitised")
-    for ax in list(grid.flat)[len(shown) :]:
-        ax.set_visible(False)
-    grid[0, 0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))
+    axes[0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))
+    place_letters(figure, spots)
     return figure
 
 
@@ -72,14 +75,15 @@ def _points(panel: Panel) -> pd.DataFrame:
 
 def _panel(
     ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str], mean: float
-) -> None:
+) -> list[Spot]:
     # Where all networks differ by the same, they lie on this line.
     ends = rows["theirs"].min(), rows["theirs"].max()
     ax.plot(ends, [end + mean for end in ends], color=style.INK, linewidth=0.8, linestyle="dashed")
-    for number, row in enumerate(rows.sort_values("theirs").to_dict("records")):
-        x = row["theirs"]
-        ax.plot([x, x], [row["auroc_low"], row["auroc_high"]], color=mark.colour, linewidth=1)
-        put_letter(ax, letters[row["architecture"]], (x, row["auroc"]), number % 2 == 0)
+    spots = []
+    for row in rows.to_dict("records"):
+        x, low, high = row["theirs"], row["auroc_low"], row["auroc_high"]
+        ax.plot([x, x], [low, high], color=mark.colour, linewidth=1)
+        spots.append(Spot(ax, letters[row["architecture"]], x, row["auroc"], low, high))
     ax.plot(
         rows["theirs"],
         rows["auroc"],
@@ -90,3 +94,4 @@ def _panel(
         markeredgecolor=style.PAPER,
         markeredgewidth=0.8,
     )
+    return spots
