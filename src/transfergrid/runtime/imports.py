@@ -68,13 +68,14 @@ def hold(modules: Mapping[str, HeldCode]) -> None:
     """
     finder = _finder()
     for name, new in modules.items():
-        if name in sys.modules and _loaded(sys.modules[name], finder) != new.code:
+        code = _loaded(sys.modules[name], finder) if name in sys.modules else None
+        if code is not None and code != new.code:
             raise UserError(
                 f"{name} was imported from other code than now stands in {new.file} (an edit as "
                 "the program began, or a compiled copy whose size and time are the file's): delete "
                 "the folder __pycache__ beside it and run again."
             )
-        finder.modules.setdefault(name, new)
+        finder.modules[name] = new
 
 
 @contextmanager

