@@ -22,6 +22,7 @@ from transfergrid.planning.study import load_study
 pytestmark = pytest.mark.slow
 BENCHMARKS = PROJECT / "benchmarks"
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("bench_*.py"))
+SIMULATIONS = sorted(path.stem for path in BENCHMARKS.glob("coverage_*.py"))
 
 
 @pytest.fixture()
@@ -41,7 +42,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.split(" | ") for line in lines if line not in heads]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", PROGRAMS + SIMULATIONS)
 def test_a_program_measures(name: str, load: Any, capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
     load(name).main(["--quick"])
@@ -52,6 +53,11 @@ def test_a_program_measures(name: str, load: Any, capsys: pytest.CaptureFixture[
         numbers = [float(word) for word in line if re.fullmatch(r"-?[\d.e+-]+", word)]
         assert numbers, line
         assert all(np.isfinite(numbers)), line
+
+
+def test_the_statistics_name_the_simulations_behind_their_tables() -> None:
+    page = (PROJECT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    assert all(f"benchmarks/{name}.py" in page for name in SIMULATIONS)
 
 
 def test_make_bench_runs_all_of_them() -> None:

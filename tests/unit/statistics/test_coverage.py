@@ -6,13 +6,16 @@ at all or more than anything else, and down to 30 films of the rarer class.
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
+from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from transfergrid.evaluation.influence import influence_values, sum_by_patient
+from transfergrid.planning.paths import PROJECT
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.power import difference_power, equivalence_power
 
@@ -134,3 +137,46 @@ def test_power_is_how_often_the_tests_find_it(seed_sd: float) -> None:
     margin = 3.2 * se
     shown = np.mean([tost(d.estimate, d.se, d.df, margin) < 0.05 for d in same])
     assert equivalence_power(se, df, margin) == pytest.approx(shown, abs=0.06)
+
+
+@pytest.fixture()
+def simulated(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program that makes the tables of docs/statistics.md, here with fewer samples."""
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    return importlib.import_module("coverage_auroc")
+
+
+@pytest.mark.parametrize("area", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize("n_pos", [5, 10, 30])
+def test_few_positives_at_high_auroc(simulated: ModuleType, n_pos: int, area: float) -> None:
+    ours, delong = simulated.one_auroc(0.0, area, n_pos, 970, 800)
+    assert ours >= 0.93 and delong < 0.93
+    skewed, _ = simulated.one_auroc(1.0, area, n_pos, 970, 800)
+    assert skewed >= 0.89
+
+
+@pytest.mark.parametrize("n_pos", [1, 2, 4])
+def test_scarce_positives_have_a_wide_interval_that_holds(
+    simulated: ModuleType, n_pos: int
+) -> None:
+    for area in (0.8, 0.95):
+        assert simulated.one_auroc(0.0, area, n_pos, 300, 800)[0] >= 0.94
+
+
+def test_films_ties_and_tasks(simulated: ModuleType) -> None:
+    for films in simulated.test_sets().values():
+        assert simulated.of_set(films, 0.95, 150) >= 0.91
+
+
+def test_few_positives_do_not_make_a_difference(simulated: ModuleType) -> None:
+    assert simulated.contrast_errors(1, (0.0, 0.0), 8, 800)[0] <= 0.055
+
+
+def test_arms_whose_seeds_spread_differently(simulated: ModuleType) -> None:
+    assert simulated.contrast_errors(5, (0.02, 0.3), 100, 500)[0] <= 0.09
+
+
+def test_percentiles_over_seeds(simulated: ModuleType) -> None:
+    few, some = (simulated.percentile_coverage(seeds, 600) for seeds in (3, 8))
+    assert few[0] < 0.85 and some[0] > 0.87
+    assert few[1] > 0.93 and some[1] > 0.93
