@@ -275,6 +275,7 @@ def closure(roots: Iterable[str]) -> list[str]:
     return sorted(seen)
 
 
+@cache
 def _file(module: str) -> Path | None:
     """Return the file of a module of the package, or of one beside a program."""
     if module.startswith(_SCRIPT):
@@ -319,9 +320,15 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
         node = waiting.pop()
         yield node
         for child in ast.iter_child_nodes(node):
-            typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-            if isinstance(child, blocks) and not typing_only:
+            if isinstance(child, blocks) and not _typing_only(child):
                 waiting.append(child)
+
+
+def _typing_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and any(
+        "TYPE_CHECKING" in (getattr(part, "id", ""), getattr(part, "attr", ""))
+        for part in ast.walk(node.test)
+    )
 
 
 def _oldest_equal(stage: str, fingerprint: str) -> str:
