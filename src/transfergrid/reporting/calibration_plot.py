@@ -11,7 +11,7 @@ from transfergrid.reporting.figure_data import FigureData
 from transfergrid.reporting.labels import shortened
 from transfergrid.reporting.words import plural
 
-PANEL = 2.35  # inches of a panel's height, without the lines of its title
+PANEL = 2.6  # inches of a panel's height, without the lines of its title
 LINE = 0.15  # inches of such a line
 
 
@@ -26,30 +26,31 @@ def calibration_panels(data: FigureData) -> Figure:
     several = table["dataset"].nunique() > 1
     groups = [part for _, part in table.groupby(["dataset", "comparison"], sort=False)]
     deepest = max(part["pretraining"].nunique() for part in groups) + 1
-    figure = style.new_figure(-(-len(groups) // 2) * (PANEL + deepest * LINE) + 0.6)
+    shown = set(table["pretraining"])
+    marks = {name: mark for name, mark in data.marks.items() if name in shown}
+    rows_of_panels = -(-len(groups) // 2)
+    height = rows_of_panels * (PANEL + deepest * LINE) + style.legend_height(marks) + 0.25
+    figure = style.new_figure(height)
     axes = style.panels(figure, len(groups))
     for ax, part in zip(axes, groups, strict=True):
         lines = [_head(part, several)]
         for name, rows in part.groupby("pretraining", sort=False):
             _curve(ax, rows, data.marks[str(name)])
-            short = shortened([str(name)], 18)[str(name)]
-            lines.append(
-                f"{short}: ECE {rows['ece'].iloc[0]:.3f}, Brier {rows['brier'].iloc[0]:.3f}"
-            )
+            short, row = shortened([str(name)], 18)[str(name)], rows.iloc[0]
+            lines.append(f"{short}: {row['ece']:.3f}, {row['brier']:.3f}")
         ax.set_title("\n".join(lines), fontsize=8.5, fontweight="normal")
         _frame(ax, square=len(groups) > 1)
     for ax in axes[::2]:
         ax.set_ylabel("Share of positives")
     figure.supxlabel("Mean predicted probability", fontsize=10)
-    shown = set(table["pretraining"])
-    marks = {name: mark for name, mark in data.marks.items() if name in shown}
     style.legend(figure, axes[0], marks, lines=True)
     return figure
 
 
 def _head(part: pd.DataFrame, several: bool) -> str:
     networks = plural(part["n_networks"].iloc[0], "network")
-    return f"{part['dataset'].iloc[0]}, {networks}" if several else f"On {networks}"
+    where = f"{part['dataset'].iloc[0]}, " if several else "On "
+    return f"{where}{networks}; ECE, Brier:"
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:

@@ -68,7 +68,9 @@ def truncation_curves(data: FigureData) -> Figure:
     marks = {name: mark for name, mark in data.marks.items() if name in drawn}
     settings = list(dict.fromkeys(cut.setting for cut in cuts))
     names = shortened([cut.architecture for cut in cuts], TITLE)
-    figure = style.new_figure(-(-len(cuts) // 2) * (PANEL + 0.25) + 0.8)
+    figure = style.new_figure(
+        -(-len(cuts) // 2) * (PANEL + 0.25) + 0.55 + style.legend_height(marks)
+    )
     axes = style.panels(figure, len(cuts))
     for ax, cut in zip(axes, cuts, strict=True):
         _cut_panel(ax, cut.rows, marks, truncation_margin(data.contrasts))
@@ -144,7 +146,7 @@ def learning_curves(data: FigureData) -> Figure:
     truncations = sorted(int(t) for t in data.cells["truncation"].unique())
     lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
     names = shortened(parts, TITLE)
-    figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.8)
+    figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.55 + style.legend_height(marks))
     axes = style.panels(figure, len(parts), sharey=True)
     seen = 0.0
     for ax, (name, part) in zip(axes, parts.items(), strict=True):

@@ -45,7 +45,7 @@ def auroc_forest(data: FigureData) -> Figure:
     marks = data.marks
     panels = [at_setting(data.cells, setting) for setting in settings]
     heights = [_forest_height(panel) for panel in panels]
-    figure = style.new_figure(sum(heights) * ROW + EDGES * len(panels) + 0.2)
+    figure = style.new_figure(sum(heights) * ROW + EDGES * len(panels) + style.legend_height(marks))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     shared = limits(data.cells["auroc"], data.cells["auroc_low"], data.cells["auroc_high"])
     for panel, ax, setting in zip(panels, axes, settings, strict=True):
@@ -75,7 +75,7 @@ def _forest_panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark]) -
         network = means[means["architecture"] == architecture]
         used = network["protocol"].unique()
         recipe = f" (recipe {used[0]})" if recipes and len(used) == 1 else ""
-        _header(ax, y - 0.75, shortened([architecture + recipe], 48)[architecture + recipe])
+        _header(ax, y - 0.75, shortened([architecture + recipe], 38)[architecture + recipe])
         for truncation in sorted(network["truncation"].unique()):
             rows = network[network["truncation"] == truncation]
             rows = rows.sort_values("pretraining", key=lambda names: names.map(order.index))

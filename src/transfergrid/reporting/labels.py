@@ -14,8 +14,8 @@ from transfergrid.reporting import style
 
 SIZE = 9.0
 """Points of a letter beside a point."""
-DIRECTIONS = (45, 135, 315, 225, 0, 180, 90, 270)
-DISTANCES = (9.0, 14.0, 20.0, 27.0, 35.0, 44.0)
+DIRECTIONS = (45, 135, 315, 225, 0, 180, 90, 270, 20, 160, 340, 200, 70, 110, 250, 290)
+DISTANCES = (9.0, 13.0, 18.0, 24.0, 31.0, 39.0, 48.0, 58.0)
 """Points from a point to its letter; beyond the first a line leads there."""
 MARKER = 4.0
 """Half the width of a marker, in points."""
@@ -118,7 +118,7 @@ def _choice(
     lines: Sequence[Bbox],
 ) -> tuple[tuple[float, float], bool, Bbox]:
     """Return a letter's offset in points, whether a line must lead there, and its box."""
-    half = (0.33 * SIZE * len(letter), 0.45 * SIZE)
+    half = (0.34 * SIZE * len(letter) + 0.6, 0.5 * SIZE + 0.6)
     places = [
         (distance, (distance * math.cos(angle), distance * math.sin(angle)))
         for distance in DISTANCES

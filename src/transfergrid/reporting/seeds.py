@@ -51,7 +51,9 @@ def seed_plot(data: FigureData) -> Figure:
     shown = set(spread["pretraining"])
     marks = {name: mark for name, mark in data.marks.items() if name in shown}
     heights = [len(at_setting(spread, setting)) for setting in settings]
-    figure = style.new_figure(sum(heights) * ROW + EDGES * len(settings))
+    figure = style.new_figure(
+        sum(heights) * ROW + EDGES * len(settings) + style.legend_height(marks) - 0.25
+    )
     axes = figure.subplots(len(settings), 1, squeeze=False, sharex=True, height_ratios=heights)
     order = by_skill(seed_means(data.cells))
     for setting, ax in zip(settings, axes[:, 0], strict=True):

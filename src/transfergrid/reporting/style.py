@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -175,6 +175,16 @@ def panels(figure: Figure, count: int, columns: int = 2, sharey: bool = False) -
     return axes
 
 
+def _columns(names: Collection[str]) -> int:
+    longest = min(max(map(len, names)), LEGEND)
+    return max(1, min(len(names), int(WIDTH / (CHARACTER * longest + 0.6))))
+
+
+def legend_height(names: Collection[str]) -> float:
+    """Return the inches that a legend of these names takes."""
+    return 0.2 * -(-len(names) // _columns(names)) + 0.05
+
+
 def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = False) -> None:
     """Put the pretrainings above all panels of a figure, in as many rows as their names need."""
     handles = [
@@ -189,11 +199,10 @@ def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = 
         )[0]
         for name, mark in marks.items()
     ]
-    longest = max(len(str(handle.get_label())) for handle in handles)
     figure.legend(
         handles=handles,
         loc="outside upper left",
-        ncols=max(1, min(len(handles), int(WIDTH / (CHARACTER * longest + 0.6)))),
+        ncols=_columns(marks),
         handletextpad=0.4,
         columnspacing=1.4,
         borderpad=0,

@@ -369,7 +369,11 @@ def test_reliability_pools_scored_tasks_of_the_cells_that_all_share(
     with style.styled():
         (ax,) = drawing("calibration").draw(data).axes
     told = ax.get_title(loc="left").split("\n")
-    assert [line.partition(":")[0] for line in told] == ["On 6 networks", "random", "shapes"]
+    assert [line.partition(":")[0] for line in told] == [
+        "On 6 networks; ECE, Brier",
+        "random",
+        "shapes",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""Made-up figure data of any width: many networks, weights and cuts, and long names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfergrid.reporting.figure_data import FigureData
+
+COLUMNS = ("contrast", "question", "axis", "a", "b", "margin", "estimate", "low", "high")
+COLUMNS += ("architecture", "pretraining", "truncation")
+TASKS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
+LONG = "_with_a_name_as_long_as_that_of_any_tag_of_timm.in22k_ft_in1k"
+
+
+def wide(
+    networks: int,
+    pretrainings: int = 2,
+    cuts: int = 2,
+    long: bool = False,
+    protocols: int = 1,
+    tasks: tuple[str, ...] = TASKS,
+) -> FigureData:
+    """Return the data of a study; every other network is cut, each cell has two seeds."""
+    rng = np.random.default_rng(networks)
+    tail = LONG if long else ""
+    names = ["random", "imagenet", "films", "statistics"][:pretrainings]
+    names = [name if name == "random" or not long else name + LONG for name in names]
+    rows = list(_cells([f"net{i:02d}{tail}" for i in range(networks)], names, cuts, protocols, rng))
+    for row in rows:
+        for task in tasks:
+            row |= {f"auroc_{task}": float(rng.uniform(0.5, 0.99)), f"n_pos_{task}": 40}
+    cells = pd.DataFrame(rows)
+    curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
+    history = [{"valid_auroc": score, "examples": seen} for score, seen in curves]
+    return FigureData(
+        cells=cells,
+        contrasts=_contrasts(cells, names, rng),
+        correlations=_correlations(names),
+        histories={cell: history for cell in cells["cell"]},
+        imagenet_top1={name: 60 + 20 * rng.random() for name in cells["architecture"].unique()},
+        reliability=_reliability(names),
+    )
+
+
+def _cells(
+    networks: list[str], names: list[str], cuts: int, protocols: int, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    for number, network in enumerate(networks):
+        params = 10 ** rng.uniform(5.5, 8)
+        for pretraining in names:
+            for cut in range(cuts + 1 if number % 2 == 0 else 1):
+                for protocol in range(protocols):
+                    base = float(rng.uniform(0.7, 0.9))
+                    for seed in range(2):
+                        auroc = base + 0.01 * rng.normal()
+                        yield {
+                            "cell": f"{network}-{pretraining}-{cut}-{protocol}-{seed}",
+                            "dataset": "films",
+                            "protocol": f"recipe{protocol}",
+                            "architecture": network,
+                            "pretraining": pretraining,
+                            "truncation": cut,
+                            "seed": seed,
+                            "params": params * 0.6**cut,
+                            "auroc": auroc,
+                            "auroc_low": auroc - 0.03,
+                            "auroc_high": auroc + 0.03,
+                            "n_studies": 240,
+                            "n_patients": 160,
+                        }
+
+
+def _contrasts(cells: pd.DataFrame, names: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    same = {"metric": "auroc", "dataset": "films", "n_cells": 1, "n_cells_asked": 1, "n_seeds": 2}
+    same |= {"method": "paired t", "n_studies": 240, "n_patients": 160, "protocol": "recipe0"}
+
+    def add(**place: Any) -> None:
+        estimate = float(rng.normal(0, 0.03))
+        bounds = {"estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.03}
+        rows.append({**same, "contrast": str(len(rows)), "margin": np.nan, **place, **bounds})
+
+    for network in cells["architecture"].unique():
+        for name in names[1:]:
+            place = {"question": "boost", "axis": "pretraining", "a": name, "b": "random"}
+            add(**place, architecture=network, pretraining=np.nan, truncation=0)
+    cut = cells[cells["truncation"] > 0]
+    for network, name in dict.fromkeys(zip(cut["architecture"], cut["pretraining"], strict=True)):
+        place = {"question": "cut", "axis": "truncation", "a": "1", "b": "0", "margin": 0.02}
+        add(**place, architecture=network, pretraining=name, truncation=np.nan)
+    return pd.DataFrame(rows, columns=[*same, *COLUMNS])
+
+
+def _correlations(names: list[str]) -> pd.DataFrame:
+    same = {"dataset": "films", "truncation": 0, "protocol": "", "n": 16, "method": "Fisher z"}
+    return pd.DataFrame(
+        [
+            {**same, "x": x, "y": y, "pretraining": name, "rho": -0.43, "low": -0.81, "high": 0.12}
+            for x in ("imagenet_top1", "params")
+            for y in ("auroc", "boost")
+            for name in names
+        ]
+    )
+
+
+def _reliability(names: list[str]) -> pd.DataFrame:
+    places = np.linspace(0.05, 0.95, 10)
+    same = {"dataset": "films", "n_networks": 4, "n_cells": 8, "n_cells_left_out": 2}
+    same |= {"ece": 0.021, "brier": 0.141, "n": 1200, "n_cases": 12000}
+    same |= {"n_studies": 240, "n_patients": 160}
+    return pd.DataFrame(
+        [
+            {**same, "comparison": part, "pretraining": name, "bin": number, "predicted": at}
+            | {"observed": at, "low": at - 0.04, "high": at + 0.04}
+            for part in ("all", "two")
+            for name in (names if part == "all" else names[:2])
+            for number, at in enumerate(places)
+        ]
+    )
