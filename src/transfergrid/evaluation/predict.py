@@ -41,7 +41,8 @@ def score_cell(
     """Score every kept checkpoint of a cell on whole splits, and write the receipt.
 
     Writes ``scores/<split>.npz`` for each split, with no checkpoints if training diverged, and
-    ``receipts/evaluate.json`` with the status and the SHA-256 of each file.
+    ``receipts/evaluate.json`` with the status, the kind of device, the number of the CPU's threads
+    and the SHA-256 of each file.
 
     Args:
         spec: The content of the cell's spec.json.
@@ -69,7 +70,10 @@ def score_cell(
         name = f"scores/{split}.npz"
         write_scores(into / name, _scores(cache, card, split, logits[split], checkpoints))
         files[name] = sha256_file(into / name)
-    write_sealed(into / "receipts" / "evaluate.json", {"status": cell.status, "files": files})
+    # Both may decide the last bits of a score.
+    made_with = {"device": where.type, "threads": torch.get_num_threads()}
+    receipt = {"status": cell.status, **made_with, "files": files}
+    write_sealed(into / "receipts" / "evaluate.json", receipt)
 
 
 def _logits(

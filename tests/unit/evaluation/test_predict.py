@@ -188,6 +188,7 @@ def test_a_diverged_cell_has_no_checkpoints(tmp_path: Path) -> None:
     assert scores.logits.shape == (0, 20, 2)
     assert len(scores.step) == len(scores.valid_score) == 0
     receipt = json.loads((folder / "receipts" / "evaluate.json").read_text())
+    assert (receipt["device"], receipt["threads"]) == ("cpu", torch.get_num_threads())
     assert receipt["status"] == "diverged"
 
 
