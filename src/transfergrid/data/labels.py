@@ -11,7 +11,7 @@ import pandas as pd
 
 from transfergrid.data.manifest import identifiers
 from transfergrid.data.tablefile import Table, canonical, is_text
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError, listed, suggest
 
 Labels = npt.NDArray[np.float32]
 
@@ -121,26 +121,15 @@ def divided(
         no_label: The text of an image without a label; it makes no task.
 
     Raises:
-        UserError: Several columns, `no_label` beside a label, or a label in which another divider
-            joins labels.
+        UserError: Several columns, `no_label` beside a label or nowhere, or a label in which
+            another divider joins labels.
     """
     if len(names) != 1:
         raise UserError(
             f"label_columns names {len(names)} columns; with label_separator name one, whose cells "
             "hold the labels."
         )
-    cells = table.column(names[0])
-    known = cells.notna().to_numpy()
-    parts = [
-        [part.strip() for part in str(cell).split(separator) if part.strip()] if filled else []
-        for cell, filled in zip(cells, known, strict=True)
-    ]
-    for row, labels in enumerate(parts):
-        if no_label in labels and set(labels) != {no_label}:
-            raise UserError(
-                f"{table.path} has '{cells.iloc[row]}' in column '{names[0]}' of row {row + 1}, "
-                f"where no_label '{no_label}' stands beside a label; mend the cell."
-            )
+    parts = _parts(table, names[0], separator, no_label)
     flat = pd.Series([part for labels in parts for part in labels], dtype=str)
     alike = canonical(flat, f"{table.path}, column '{names[0]}'")
     found = sorted(set(alike) - {no_label})
@@ -156,8 +145,30 @@ def divided(
     values = np.zeros((len(parts), len(found)), dtype=np.float32)
     for position, label in enumerate(found):
         values[rows[(alike == label).to_numpy()], position] = 1
-    values[~known] = np.nan
+    values[table.column(names[0]).isna().to_numpy()] = np.nan
     return pd.DataFrame(values, columns=list(tasks))
+
+
+def _parts(table: Table, name: str, separator: str, no_label: str | None) -> list[list[str]]:
+    """Return the labels of each cell; none of a blank one."""
+    cells = table.column(name)
+    parts = [
+        [part.strip() for part in str(cell).split(separator) if part.strip()] if filled else []
+        for cell, filled in zip(cells, cells.notna(), strict=True)
+    ]
+    for row, labels in enumerate(parts):
+        if no_label in labels and set(labels) != {no_label}:
+            raise UserError(
+                f"{table.path} has '{cells.iloc[row]}' in column '{name}' of row {row + 1}, where "
+                f"no_label '{no_label}' stands beside a label; mend the cell."
+            )
+    found = {label for labels in parts for label in labels}
+    if no_label is not None and no_label not in found:
+        raise UserError(
+            f"no_label '{no_label}'{suggest(no_label, found)} stands in no cell of column '{name}' "
+            f"of {table.path}; correct or remove it."
+        )
+    return parts
 
 
 def _given(written: pd.Series, values: Mapping[str, float | None]) -> dict[int, float]:

@@ -100,8 +100,13 @@ def test_each_label_of_a_cell_becomes_a_task(tmp_path):
     ("cells", "separator", "message"),
     [
         (["A|none", "B"], "|", r"'A\|none' in column 'x' of row 1, where no_label 'none'"),
-        (["A;B", "A", "B"], "|", "the label 'A;B', which is several, .*correct label_separator"),
+        (
+            ["A;B", "A", "B", "none"],
+            "|",
+            "the label 'A;B', which is several, .*correct label_sep",
+        ),
         (["none", ""], "|", "no label in column 'x'"),
+        (["None", "A"], "|", r"no_label 'none' \(did you mean 'None'\?\) stands in no cell of"),
     ],
 )
 def test_faults_of_divided_cells_are_named(tmp_path, cells, separator, message):
