@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from transfergrid.reporting.figure_data import (
     settings_of,
 )
 from transfergrid.reporting.labels import Spot, place_letters, shortened
-from transfergrid.reporting.words import known, signed
+from transfergrid.reporting.words import known, plural, signed
 
 PANEL = 2.3  # inches of a panel's height
 KEY_COLUMNS = 72  # characters in a line of the key below the panels
@@ -164,11 +164,13 @@ def correlation_of(
     return {str(key): value for key, value in found[0].items()} if found else None
 
 
-def rho_text(row: dict[str, Any] | None) -> str:
-    """Print ``ρ +0.40 (−0.80 to +0.95)`` and its n in a line below; nothing if not asked for."""
+def rho_text(row: Mapping[Any, Any] | None) -> str:
+    """Print ``ρ +0.40 (−0.80 to +0.95)`` and ``n 16 in 6 families``; nothing if not asked for."""
     if row is None or not known(row["rho"]):
         return ""
     text = f"ρ {signed(row['rho'], 2)}"
     if known(row["low"]) and known(row["high"]):
         text += f" ({signed(row['low'], 2)} to {signed(row['high'], 2)})"
-    return f"{text}\nn {row['n']:g}"
+    families = row.get("n_families")
+    kin = f" in {plural(families, 'family', 'families')}" if known(families) and families else ""
+    return f"{text}\nn {row['n']:g}{kin}"

@@ -56,7 +56,8 @@ class Disattenuated:
     """A rank correlation freed of noise.
 
     Attributes:
-        rho: In [-1, 1]; NaN where the noise is as large as the spread between networks.
+        rho: In [-1, 1]; NaN where the noise is as large as the spread between networks, and where
+            there is no interval.
         low: Lower bound.
         high: Upper bound.
         reliability: Share of the spread between networks that is not noise, in [0, 1].
@@ -133,9 +134,9 @@ def disattenuate(
     spread = float(values.var(ddof=1))
     seeds = 0.0 if math.isnan(noise.seeds) else noise.seeds
     reliability = max(0.0, 1 - (noise.patients + seeds) / spread)
-    value = float(_freed(rho, reliability)) if reliability > 0 else math.nan
     if math.isnan(variance):
-        return Disattenuated(value, math.nan, math.nan, reliability)
+        return Disattenuated(math.nan, math.nan, math.nan, reliability)
+    value = float(_freed(rho, reliability)) if reliability > 0 else math.nan
     z = math.atanh(rho) - math.sqrt(variance) * rng.normal(size=_DRAWS)
     spreads = spread * _scaled(len(values) - 1, rng)
     drawn = noise.patients + (seeds * _scaled(noise.df, rng) if seeds else 0.0)

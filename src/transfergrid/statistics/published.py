@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,9 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.comparisons import Basis
 from transfergrid.statistics.correlation import spearman
-from transfergrid.statistics.findings import Finding, rows
+from transfergrid.statistics.findings import ALL, Finding, rows
 from transfergrid.statistics.noise import noise_of
-from transfergrid.statistics.places import Place, groups_of_networks, words
+from transfergrid.statistics.places import Place, groups_of_networks, key, varying_axes, words
 from transfergrid.statistics.relations import Point, auroc_point, study_family
 
 NAME = "published against ours"
@@ -84,10 +84,12 @@ def published(study: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
             point = auroc_point(panel.theirs[name], family, own, basis.reader)
             if point is not None:
                 points[name] = point
-        yield from _compared(panel, points, basis.alpha)
+        yield from _compared(panel, points, varying_axes(study), basis.alpha)
 
 
-def _compared(panel: Panel, points: Mapping[str, Point], alpha: float) -> Iterator[Finding]:
+def _compared(
+    panel: Panel, points: Mapping[str, Point], varying: Collection[str], alpha: float
+) -> Iterator[Finding]:
     question, place = {"name": NAME, "kind": "published"}, panel.place
     found = list(points.values())
     x, y = np.array([point.x for point in found]), np.array([point.y for point in found])
@@ -99,7 +101,7 @@ def _compared(panel: Panel, points: Mapping[str, Point], alpha: float) -> Iterat
         NAME,
         "digitised",
         "auroc",
-        np.random.default_rng(seeded(NAME, words(place))),
+        np.random.default_rng(seeded(NAME, key(place))),
         alpha,
         families=families,
         replicates=draws,
@@ -115,11 +117,11 @@ def _compared(panel: Panel, points: Mapping[str, Point], alpha: float) -> Iterat
         "rank_correlation": ((row.rho, row.low, row.high), f"Spearman, {row.method}"),
         "mean_difference": ((float(apart.mean()), np.nan, np.nan), spread),
     }
-    yield from rows(question, place, words(place), told, counts, note)
+    yield from rows(question, place, words(place, varying) or ALL, told, counts, note)
     for name, point in points.items():
         own = {**place, "architecture": name}
         how = f"ours {point.y:.4f} minus theirs, digitised, {point.x:.4f}"
         single: dict[str, tuple[Interval, str]] = {
             "difference": ((point.y - point.x, np.nan, np.nan), how)
         }
-        yield from rows(question, own, words(own), single, (1, 1), note)
+        yield from rows(question, own, words(own, varying), single, (1, 1), note)

@@ -263,6 +263,7 @@ def test_rho_belongs_to_its_panel() -> None:
     row = correlation_of(table, "params", "random", ("d", "p"))
     assert rho_text(row) == "ρ +0.50\nn 4"
     assert correlation_of(table, "imagenet_top1", "random", ("d", "p")) is None
+    assert rho_text({**row, "n_families": 3}) == "ρ +0.50\nn 4 in 3 families"
     assert rho_text(None) == ""
 
 

@@ -26,7 +26,8 @@ def found(arms: dict[str, list[str]], **settings: Any) -> list[Finding]:
     for pretraining, names in arms.items():
         for name in names:
             place = {"architecture": name, "pretraining": pretraining, "truncation": 0}
-            entries.append({**place, "family": NETWORKS[name]})
+            same = {"dataset": "films", "protocol": "p", "role": "target"}
+            entries.append({**place, **same, "family": NETWORKS[name]})
             for seed in (0, 1):
                 row = {**place, "dataset": "films", "protocol": "p", "selection": "best"}
                 auroc = 0.8 + 0.05 * rng.normal()
