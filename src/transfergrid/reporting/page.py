@@ -22,7 +22,7 @@ from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.reporting import answers, captions, claims, costs, methods, notes, style, words
 from transfergrid.reporting.cell_sections import grouped, sections
 from transfergrid.reporting.citations import citations
-from transfergrid.reporting.figure_data import FigureData
+from transfergrid.reporting.figure_data import FigureData, truncation_name
 from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.leaderboard import leaderboard
@@ -144,6 +144,7 @@ def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
     )
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.filters["anchor"] = anchor
+    environment.filters["cut"] = truncation_name
     environment.globals["plural"] = words.plural
     script = (templates / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

@@ -127,7 +127,7 @@ group.dispatchEvent(new Event("input", { bubbles: true }));
 log.push(body.querySelectorAll(".group").length, shown.textContent);
 const text = (row) => row.textContent.replace(/\s+/g, " ").trim();
 log.push([...body.querySelectorAll(".group")].map(text).join(";"));
-const net = [...body.rows].find((r) => /^resnet18 random, drop 1/.test(text(r)));
+const net = [...body.rows].find((r) => /^resnet18 random, one block removed/.test(text(r)));
 log.push(net.cells[column("AUROC")].textContent, net.querySelectorAll(".seed a").length);
 means.value = ""; means.dispatchEvent(new Event("input", { bubbles: true }));
 log.push(body.rows.length);
@@ -216,6 +216,24 @@ def test_nothing_is_loaded_and_nothing_scrolls_sideways(
     frame = framed(page_file, "fits.html", width)
     done = browse(frame.as_uri(), tmp_path, f"--window-size={width + 100},1000", "--dump-dom")
     assert title_of(done) == f"{width},{width},0"
+
+
+SCORES = """
+const names = document.querySelectorAll("#leaderboard tbody th a");
+names.forEach((a) => { a.textContent = "tf_efficientnetv2_xl.in21k_ft_in1k_and_a_tail"; });
+const boxes = [...document.querySelectorAll("#leaderboard tbody td.auroc")]
+  .map((cell) => cell.getBoundingClientRect());
+const left = Math.min(...boxes.map((b) => b.left));
+const right = Math.max(...boxes.map((b) => b.right));
+parent.postMessage(`${boxes.length},${left > 100},${right <= innerWidth}`, "*");
+"""
+
+
+@needs_browser
+def test_the_score_is_seen_on_a_phone_without_scrolling(page_file: Path, tmp_path: Path) -> None:
+    with_scripts(page_file, "scores.html", SCORES)
+    frame = framed(page_file, "scores.html", 400)
+    assert title_of(browse(frame.as_uri(), tmp_path, "--dump-dom")) == "24,true,true"
 
 
 AXE = Path(os.environ.get("AXE", PROJECT / "build" / "axe" / "package" / "axe.min.js"))
