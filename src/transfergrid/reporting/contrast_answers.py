@@ -102,9 +102,10 @@ def _baseline(row: Row) -> str:
 
 
 def _capital(text: str) -> str:
-    """Return a text as the start of a sentence; a network's or weights' own name stays."""
+    """Return a text as the start of a sentence; a network's own name stays as it is."""
     words = ("no ", "neither ", "removing ", "keeping ", "recipe ", "the ")
-    return text[0].upper() + text[1:] if text.startswith(words) else text
+    plain = text.startswith(words) or text.endswith(" weights")
+    return text[0].upper() + text[1:] if plain else text
 
 
 def _takes(row: Row, margin: bool, effect: float | None) -> str:
