@@ -36,16 +36,16 @@ COLUMNS = {
 
 
 def test_the_readme_shows_a_whole_study(tmp_path) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    _, block = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
     make(tmp_path / "films", np.random.default_rng(0))
     path = tmp_path / "my_study.yaml"
     assert "root: /data/CheXpert-v1.0-small" in block
     path.write_text(block.replace("/data/CheXpert-v1.0-small", str(tmp_path / "films")))
     plan = plan_run([path], {})
-    assert len(plan.studies["mine"].targets) == 12
+    assert len(plan.studies["chest"].targets) == 12
     assert not plan.warnings
     # Nothing in it keeps a user off the GPU.
-    assert plan.studies["mine"].study.config["device"] == "auto"
+    assert plan.studies["chest"].study.config["device"] == "auto"
 
 
 @pytest.mark.parametrize("table", COLUMNS)
