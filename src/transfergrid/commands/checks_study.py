@@ -175,13 +175,14 @@ def _open(
 ) -> tuple[list[str], list[str]]:
     """Decode images; return what is wrong with broken ones, and what was seen of the others."""
     from transfergrid.data.images import decoded
-    from transfergrid.data.survey import Survey
+    from transfergrid.data.survey import Seen, Survey
 
     bad = []
     survey = Survey(source.name, declaration["channels"] == "grey")
     for place in places:
         try:
-            survey.add(place, "", decoded(source, place))
+            image = decoded(source, place)
+            survey.add("", Seen(place, image.sha256, image.look))
         except Exception as error:  # a source of the user's own may fail in any way
             reason = str(error) if isinstance(error, UserError) else f"{source.name(place)} {error}"
             bad.append(reason.rstrip("."))

@@ -20,13 +20,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transfergrid.data.images import CHANNELS, RULES, Decoded, ImageFiles, decoded, resize
+from transfergrid.data.images import CHANNELS, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import LABEL, RECEIPT, SPLITS, Card, rows_sha256
-from transfergrid.data.survey import Survey
+from transfergrid.data.survey import Seen, Survey
 from transfergrid.runtime.atomic import replacing_directory, scratch_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
@@ -63,13 +63,10 @@ class _Broken:
 
 @dataclass(frozen=True)
 class _Block:
-    """Images in a row, (N, *shape) uint8; their places in the manifest and what was seen of them.
-
-    A broken image has zeros for pixels and no other trace but in `broken`.
-    """
+    """Images in a row, (N, *shape) uint8, what was seen of them, and those that are broken."""
 
     pixels: Pixels
-    seen: tuple[tuple[int, Decoded], ...]
+    seen: tuple[Seen, ...]
     broken: tuple[_Broken, ...]
 
     def __len__(self) -> int:
@@ -213,8 +210,8 @@ def _write_images(
                 for _ in range(0, len(rows[name]), _AT_ONCE):
                     block = next(blocks)
                     broken += block.broken
-                    for index, image in block.seen:
-                        survey.add(index, name, image)
+                    for image in block.seen:
+                        survey.add(name, image)
                     if not broken:
                         # Hashed as it is written, so that no byte is read again.
                         file.write(block.pixels.data)
@@ -271,7 +268,7 @@ def _decode(
         except (OSError, ValueError) as error:
             broken.append(_Broken(source.name(index), str(error)))
         else:
-            seen.append((index, replace(image, pixels=pixels[place])))
+            seen.append(Seen(index, image.sha256, image.look))
     return _Block(pixels, tuple(seen), tuple(broken))
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
@@ -36,7 +35,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+_EXIF = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,15 @@ class Levels:
     white: int | None = None
 
 
+_AS_FILES_SAY = Levels()
+
+
 @dataclass(frozen=True)
 class Look:
-    """What was seen of an image before it was resized.
+    """What was seen of an image.
 
     Attributes:
-        low: The least number in it.
+        low: The least number in it; of 8 bits, after it was resized.
         high: The greatest.
         black: The number that became 0.
         white: The number that became 255.
@@ -80,13 +82,15 @@ class Picture:
         width: Of the part of it, from the upper left, that is the image; in its pixels, and not
             always whole, because a JPEG decoded at a part of its size ends in a part of a pixel.
         height: The same, downwards.
-        look: What was seen.
+        traits: Which of PAGES, TRANSPARENT and TURNED it has.
+        look: The numbers that it had, if they were scaled.
     """
 
     image: Image.Image
     width: float
     height: float
-    look: Look
+    traits: frozenset[str]
+    look: Look | None
 
 
 def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
@@ -106,7 +110,7 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise unread(data) from None
+        raise unread(data, samples) from None
     with image:
         _check_inks(image)
         traits = {PAGES} if getattr(image, "is_animated", False) else set[str]()
@@ -118,29 +122,23 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
         image.load()
         width, height = drafted[1][2:] if drafted else image.size
         turn = 1 if image.format == "TIFF" else _orientation(image)
-        if levels == Levels() and (samples is None or samples.plain):
+        look = None
+        if levels == _AS_FILES_SAY and (samples is None or samples.plain):
             eight, clear = _eight_bits(image)
-            ends = _ends(eight)
-            look = Look(min(ends[0]), max(ends[1]))
-            flat = ends[0] == ends[1]
         else:
             samples = samples or Samples()
             values, alpha = numbers(image, samples, data)
             look = _look(values, samples, levels)
-            eight, clear = _on_black(
-                scaled(values, look.black, look.white, samples.negative), alpha
-            )
-            flat = look.low == look.high
+            pixels = scaled(values, look.black, look.white, samples.negative)
+            eight, clear = _on_black(pixels, alpha)
     if turn in _TURNS:
         eight = eight.transpose(_TURNS[turn])
         width, height = eight.size
-    for trait, has in (
-        (TURNED, turn in _TURNS or tiff_turn in _TURNS),
-        (TRANSPARENT, clear),
-        (CONSTANT, flat),
-    ):
-        traits |= {trait} if has else set()
-    return Picture(eight, width, height, replace(look, traits=frozenset(traits)))
+    if turn in _TURNS or tiff_turn in _TURNS:
+        traits.add(TURNED)
+    if clear:
+        traits.add(TRANSPARENT)
+    return Picture(eight, width, height, frozenset(traits), look)
 
 
 def _look(values: Values, samples: Samples, levels: Levels) -> Look:
@@ -179,17 +177,10 @@ def _check_inks(image: Image.Image) -> None:
 
 def _orientation(image: Image.Image) -> int:
     """Return the orientation by EXIF or XMP, 1 (as it lies) to 8."""
-    if any(key in image.info for key in _EXIF):
+    if not _EXIF.isdisjoint(image.info):
         with suppress(Exception):  # broken notes are no reason to refuse an image
             return int(image.getexif().get(_ORIENTATION, 1))
     return 1
-
-
-def _ends(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the least and the greatest level of each channel."""
-    ends: Any = image.getextrema()
-    pairs = ends if isinstance(ends[0], tuple) else (ends,)
-    return tuple(int(low) for low, _ in pairs), tuple(int(high) for _, high in pairs)
 
 
 def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
@@ -204,8 +195,8 @@ def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
 
 def _over_black(image: Image.Image, mode: str) -> tuple[Image.Image, bool]:
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    opaque = Image.alpha_composite(black, image).convert(mode)
-    return opaque, _ends(image.getchannel("A"))[0][0] < 255
+    clear = image.getchannel("A").getextrema() != (255, 255)
+    return Image.alpha_composite(black, image).convert(mode), clear
 
 
 def _on_black(pixels: Pixels, alpha: Pixels | None) -> tuple[Image.Image, bool]:

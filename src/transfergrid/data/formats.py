@@ -50,8 +50,8 @@ class UnfitError(ValueError):
         super().__init__(f"{what}; {mend}")
 
 
-def unread(data: bytes) -> UnfitError:
-    """Say what a file is that no decoder took."""
+def unread(data: bytes, samples: object = None) -> UnfitError:
+    """Say what a file is that no decoder took; `samples` are its numbers in words, if known."""
     if not data:
         return UnfitError("cannot be read (it is empty)", "restore it")
     for place, kinds in _AT.items():
@@ -64,7 +64,8 @@ def unread(data: bytes) -> UnfitError:
             odd = _jpeg_kind(data) if name == "JPEG" else ""
             if odd:
                 return UnfitError(f"cannot be read (it is a JPEG of {odd})")
-            told = f"cannot be read ({name} of a form that is not read, or broken)"
+            of = f" of {samples}," if samples else ""
+            told = f"cannot be read ({name}{of} of a form that is not read, or broken)"
             return UnfitError(told, f"restore it or {CONVERT}")
     read = ", ".join(FORMATS)
     return UnfitError(f"cannot be read (it is none of {read})", f"restore it or {CONVERT}")

@@ -137,7 +137,7 @@ def read_image(
     try:
         data = path.read_bytes()
         picture = decode(data, levels, partial(_draft_size, px, rule) if px else None)
-        image, look = picture.image, picture.look
+        image = picture.image
         if px is not None:
             image = _fit(image, picture.width, picture.height, px, rule)
         pixels = np.asarray(image)
@@ -146,7 +146,8 @@ def read_image(
     except Exception as error:  # decoders of broken files raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None
-    return Decoded(pixels, hashlib.sha256(data).digest(), _with_colour(look, pixels))
+    look = _look(pixels, picture.look, picture.traits)
+    return Decoded(pixels, hashlib.sha256(data).digest(), look)
 
 
 def decoded(source: ImageSource, index: int) -> Decoded:
@@ -162,9 +163,7 @@ def decoded(source: ImageSource, index: int) -> Decoded:
     _check_image(pixels)
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    traits = frozenset({CONSTANT} if (pixels == pixels[:1, :1]).all() else ())
-    look = Look(int(pixels.min()), int(pixels.max()), traits=traits)
-    return Decoded(pixels, digest.digest(), _with_colour(look, pixels))
+    return Decoded(pixels, digest.digest(), _look(pixels))
 
 
 def inside(name: str) -> str:
@@ -190,14 +189,22 @@ def inside(name: str) -> str:
     return normal
 
 
-def _with_colour(look: Look, pixels: Pixels) -> Look:
-    """Add the trait COLOURED to what was seen of an image with truly different channels."""
-    if pixels.ndim == 3:
+def _look(pixels: Pixels, look: Look | None = None, traits: frozenset[str] = frozenset()) -> Look:
+    """Add to what a decoder saw what the pixels show: whether they are constant or coloured."""
+    if pixels.ndim == 2:
+        low, high = int(pixels.min()), int(pixels.max())
+        flat, coloured = low == high, False
+    else:
         red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
-        spread = max(int(np.abs(red - green).max()), int(np.abs(green - blue).max()))
-        if spread > _GREY_SPREAD:
-            return replace(look, traits=look.traits | {COLOURED})
-    return look
+        ends = [(int(channel.min()), int(channel.max())) for channel in (red, green, blue)]
+        low, high = min(least for least, _ in ends), max(most for _, most in ends)
+        flat = all(least == most for least, most in ends)
+        spread = max(int(np.abs(green - other).max()) for other in (red, blue))
+        coloured = spread > _GREY_SPREAD
+    more = {CONSTANT} if flat else set()
+    more |= {COLOURED} if coloured else set()
+    look = look or Look(low, high)
+    return replace(look, traits=traits | more) if traits or more else look
 
 
 def missing(path: Path) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from transfergrid.data.decoding import COLOURED, CONSTANT, PAGES, TRANSPARENT, TURNED, Look
-from transfergrid.data.images import Decoded
 from transfergrid.runtime.errors import UserError, listed
 
 _SHOWN = 3
@@ -44,6 +44,20 @@ _TOLD = {
 }
 
 
+class Seen(NamedTuple):
+    """What is remembered of an image.
+
+    Attributes:
+        place: Its row in the manifest.
+        sha256: 32 bytes, see `transfergrid.data.images.Decoded`.
+        look: What was seen of it.
+    """
+
+    place: int
+    sha256: bytes
+    look: Look
+
+
 @dataclass
 class _Some:
     """How many images have a trait, and the first of them."""
@@ -51,10 +65,10 @@ class _Some:
     count: int = 0
     first: list[int] = field(default_factory=list)
 
-    def add(self, index: int) -> None:
+    def add(self, place: int) -> None:
         self.count += 1
         if len(self.first) < _SHOWN:
-            self.first.append(index)
+            self.first.append(place)
 
 
 @dataclass
@@ -81,12 +95,19 @@ class Survey:
         self._splits: list[str] = []
         self._digests = bytearray()
 
-    def add(self, index: int, split: str, image: Decoded) -> None:
-        """Look at the image in one place of the manifest."""
-        self._places.append(index)
+    def add(self, split: str, image: Seen) -> None:
+        """Look at an image of a split."""
+        self._places.append(image.place)
         self._splits.append(split)
         self._digests += image.sha256
-        self._look(index, image.look)
+        place, look = image.place, image.look
+        for trait in look.traits:
+            self._traits[trait].add(place)
+        if look.high - look.low <= _DIM * (look.white - look.black) and CONSTANT not in look.traits:
+            self._traits[_DIM_TRAIT].add(place)
+        span = self._ranges.setdefault((look.black, look.white), _Range())
+        span.add(place)
+        span.low, span.high = min(span.low, look.low), max(span.high, look.high)
 
     @property
     def digests(self) -> dict[int, bytes]:
@@ -96,15 +117,6 @@ class Survey:
             place: digests[row * _DIGEST : (row + 1) * _DIGEST]
             for row, place in enumerate(self._places)
         }
-
-    def _look(self, index: int, look: Look) -> None:
-        for trait in look.traits:
-            self._traits[trait].add(index)
-        if look.high - look.low <= _DIM * (look.white - look.black) and CONSTANT not in look.traits:
-            self._traits[_DIM_TRAIT].add(index)
-        span = self._ranges.setdefault((look.black, look.white), _Range())
-        span.add(index)
-        span.low, span.high = min(span.low, look.low), max(span.high, look.high)
 
     def warnings(self) -> list[str]:
         """Return a sentence on everything that was seen of single images and of all of them."""
@@ -121,7 +133,7 @@ class Survey:
         return found
 
     def _names(self, some: _Some) -> str:
-        names = ", ".join(self._name(index) for index in some.first)
+        names = ", ".join(self._name(place) for place in some.first)
         return f"{names}, ..." if some.count > len(some.first) else names
 
     def _of_range(self, black: int, white: int, span: _Range) -> str:

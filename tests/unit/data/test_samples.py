@@ -36,13 +36,22 @@ def eighth(values, white, black=0):
     return np.floor((values.astype(float) - black) / (white - black) * 255 + 0.5)
 
 
-def png(values, bits, colour, chunks=()):
-    """A PNG without filters; values (H, W) or (H, W, channels)."""
-    rows = values.reshape(len(values), -1)
-    lines = packed(rows, bits)
-    size = len(lines) // len(rows)
-    raw = b"".join(b"\0" + lines[i : i + size] for i in range(0, len(lines), size))
-    head = struct.pack(">IIBBBBB", values.shape[1], len(values), bits, colour, 0, 0, 0)
+def lines(values, bits):
+    """Rows of a PNG without filters; values (H, W) or (H, W, channels)."""
+    return b"".join(b"\0" + packed(row[None], bits) for row in values)
+
+
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+ADAM7 = [*ADAM7, (1, 0, 2, 1)]
+"""First row and column, and steps, of the passes of an interlaced PNG."""
+
+
+def png(values, bits, colour, chunks=(), interlaced=False):
+    """A PNG of (H, W) or (H, W, channels)."""
+    parts = [values[y::dy, x::dx] for y, x, dy, dx in ADAM7] if interlaced else [values]
+    raw = b"".join(lines(part, bits) for part in parts if part.size)
+    size = values.shape[1], len(values)
+    head = struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, interlaced)
     parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -154,14 +163,17 @@ def test_sixteen_bit_colours_keep_all_their_bits(tmp_path, order, compress, alph
         )
 
 
-def test_sixteen_bit_pngs_keep_all_their_bits(tmp_path):
-    np.testing.assert_array_equal(read(tmp_path, png(U16, 16, 0)), eighth(U16, 65535))
-    np.testing.assert_array_equal(read(tmp_path, png(RGB16, 16, 2)), eighth(RGB16, 65535))
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_sixteen_bit_pngs_keep_all_their_bits(tmp_path, interlaced):
     opaque = np.full((5, 7), 65535, np.uint16)
-    with_alpha = png(np.dstack([U16, opaque]), 16, 4)
-    np.testing.assert_array_equal(read(tmp_path, with_alpha), eighth(U16, 65535))
-    with_alpha = png(np.dstack([RGB16, opaque]), 16, 6)
-    np.testing.assert_array_equal(read(tmp_path, with_alpha), eighth(RGB16, 65535))
+    for values, colour, expected in (
+        (U16, 0, U16),
+        (RGB16, 2, RGB16),
+        (np.dstack([U16, opaque]), 4, U16),
+        (np.dstack([RGB16, opaque]), 6, RGB16),
+    ):
+        data = png(values, 16, colour, interlaced=interlaced)
+        np.testing.assert_array_equal(read(tmp_path, data), eighth(expected, 65535))
     half = np.full((5, 7), 32768, np.uint16)
     for values, colour in ((np.dstack([U16, half]), 4), (np.dstack([RGB16, half]), 6)):
         exact = values[..., :-1].squeeze() * (32768 / 65535) / 65535 * 255
@@ -224,7 +236,8 @@ def test_ycbcr_is_read_where_its_colours_are_whole(tmp_path, order):
         (tiff(U8, tags={339: [6]}), "SampleFormat"),
         (tiff(RGB8, 2, tags={258: [8, 8, 16]}), "BitsPerSample differs"),
         (tiff(U16.astype(np.uint32)[..., None].repeat(3, 2), 2), "3 32-bit samples a pixel"),
-        (tiff(U8.astype(np.float16)), "broken|16-bit"),
+        (tiff(U8.astype(np.float16)), "16-bit floating-point samples"),
+        (tiff(U16 >> 4, order=">", bits=12), "TIFF of 12-bit samples, of a form that is not read"),
         (tiff(np.dstack([RGB8, U8]), 5, tags={332: [2]}), "other inks"),
         (b"", "it is empty"),
         (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(80), "JPEG 2000"),

@@ -155,7 +155,7 @@ def test_a_few_images_of_twelve_bits_among_sixteen_are_told(tmp_path):
 
 
 def test_a_narrow_set_of_eight_bits_is_told(tmp_path):
-    dim = {f"{n:02d}.png": encoded(Image.fromarray(film(n) // 4)) for n in range(12)}
+    dim = {f"{n:02d}.png": encoded(Image.fromarray(film(n, (8, 8)) // 4)) for n in range(12)}
     (note,) = notes(tmp_path, write(tmp_path / "films", dim))
     assert "go from 0 to 63 and are read as from 0 (black) to 255 (white); if that is not" in note
 
