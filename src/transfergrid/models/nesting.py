@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from transfergrid.models.pickled import NumpyArray
 from transfergrid.runtime.errors import UserError, listed, printable
 
 _DEEPEST = 4
@@ -45,6 +46,11 @@ def find_tensors(
         )
     tensors = {name: value for name, value in items.items() if isinstance(value, Tensor)}
     others = [name for name in items if name not in tensors and not left_out(name)]
+    if any(isinstance(items[name], NumpyArray) for name in others):
+        raise UserError(
+            f"weight file {path} holds arrays of numpy ({listed(map(printable, others), _SHOWN)}); "
+            "save them as tensors with the program that wrote them: torch.from_numpy(array)."
+        )
     if others:
         told = f"weight file {path} holds more than tensors ({listed(map(printable, others))})"
         advice = (

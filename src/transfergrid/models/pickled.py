@@ -32,6 +32,10 @@ class _Opaque:
         pass
 
 
+class NumpyArray(_Opaque):
+    """Stands for an array of numpy, which some programs write in the place of tensors."""
+
+
 class _Mapping:
     """Stands for a kind of dict: its items are kept in a plain one, for tensors may be there."""
 
@@ -53,8 +57,7 @@ _NAMES = {
         builtins.list builtins.object builtins.range builtins.slice builtins.str builtins.tuple
         datetime.date datetime.datetime datetime.time datetime.timedelta datetime.timezone
         pathlib.PosixPath pathlib.PurePosixPath pathlib.PureWindowsPath pathlib.WindowsPath
-        numpy.dtype numpy.ndarray numpy.core.multiarray._reconstruct numpy.core.multiarray.scalar
-        numpy._core.multiarray._reconstruct numpy._core.multiarray.scalar
+        numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy._core.multiarray.scalar
         omegaconf.base.ContainerMetadata omegaconf.base.Metadata omegaconf.dictconfig.DictConfig
         omegaconf.listconfig.ListConfig omegaconf.nodes.AnyNode omegaconf.nodes.BooleanNode
         omegaconf.nodes.BytesNode omegaconf.nodes.EnumNode omegaconf.nodes.FloatNode
@@ -69,6 +72,7 @@ _NAMES = {
         pytorch_lightning.utilities.parsing.AttributeDict yacs.config.CfgNode
     """,
     _List: "collections.deque",
+    NumpyArray: "numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct",
 }
 STANDINS = {name: standin for standin, names in _NAMES.items() for name in names.split()}
 """By the full name of a class or function in a file, what takes its place."""

@@ -95,6 +95,12 @@ def test_tensors_in_a_dict_of_another_kind_are_found(tmp_path: Path) -> None:
     assert list(read_tensors(tmp_path / "w.pth", "model")) == list(TENSORS)
 
 
+def test_arrays_in_the_place_of_tensors_are_named(tmp_path: Path) -> None:
+    torch.save({"model": {"w": np.ones(3), "b": np.ones(2)}, "n": 1}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"holds arrays of numpy \(w, b\); save them as tensors"):
+        read_tensors(tmp_path / "w.pth", "model")
+
+
 class Colour(enum.Enum):
     RED = 1
 
