@@ -157,8 +157,17 @@ class Group:
     rows: list[tuple[dict[Any, Any], list[str]]]
 
 
+def _short(part: pd.DataFrame) -> pd.DataFrame:
+    """Return contrasts with names that a line has room for."""
+    for column in ("architecture", "pretraining", "a", "b"):
+        names = part[column][part[column].map(lambda value: isinstance(value, str))]
+        part = part.assign(**{column: part[column].replace(shortened(names, LABEL - 4))})
+    return part
+
+
 def _group(question: str, part: pd.DataFrame) -> Group:
-    rows, axes = part.to_dict("records"), varying(part)
+    axes = varying(part)
+    rows = _short(part).to_dict("records")
     arms = {arms_label(row) for row in rows}
     bases = {value_words(row["axis"], row["b"]) for row in rows}
     head, places = question, [label(row, axes) for row in rows]
@@ -170,7 +179,7 @@ def _group(question: str, part: pd.DataFrame) -> Group:
         compared = [value_words(row["axis"], row["a"]) for row in rows]
     labels = [": ".join(filter(None, pair)) for pair in zip(places, compared, strict=True)]
     lines = [textwrap.wrap(text or "all", LABEL) for text in labels]
-    return Group(textwrap.wrap(head, HEAD), list(zip(rows, lines, strict=True)))
+    return Group(textwrap.wrap(head, HEAD), list(zip(part.to_dict("records"), lines, strict=True)))
 
 
 def _group_height(group: Group) -> float:

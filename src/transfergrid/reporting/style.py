@@ -177,7 +177,7 @@ def panels(figure: Figure, count: int, columns: int = 2, sharey: bool = False) -
 
 def _columns(names: Collection[str]) -> int:
     longest = min(max(map(len, names)), LEGEND)
-    return max(1, min(len(names), int(WIDTH / (CHARACTER * longest + 0.6))))
+    return max(1, min(len(names), int(WIDTH / (CHARACTER * longest + 0.5))))
 
 
 def legend_height(names: Collection[str]) -> float:
