@@ -22,7 +22,9 @@ rule spec:
         spec=lambda wildcards: planned_cell(wildcards.cell).spec,
     shell:
         "(printf %s {params.spec:q} > {output:q}.part && sync {output:q}.part"
-        " && mv {output:q}.part {output:q}) > {log:q} 2>&1"
+        " && mv {output:q}.part {output:q} || {{ rm -f {output:q}.part; echo"
+        " 'error: spec.json cannot be written, for the reason above; mend it and run again.'"
+        "; exit 1; }}) > {log:q} 2>&1"
 
 
 rule train:
