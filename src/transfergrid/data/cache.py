@@ -50,6 +50,15 @@ class _Form:
     rule: str
     channels: str
 
+    @classmethod
+    def declared(cls, declaration: Mapping[str, Any]) -> _Form:
+        """Take it from a data set's settings."""
+        px = declaration.get("image_px")
+        if not isinstance(px, int) or px < 1:
+            raise UserError(f"image_px is '{px}'; give the images' side as a whole number above 0.")
+        rule = choice(declaration, "resize", RULES)
+        return cls(px, rule, choice(declaration, "channels", CHANNELS))
+
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.px, self.px) if self.channels == "grey" else (self.px, self.px, 3)
@@ -104,12 +113,7 @@ def build_cache(
             together, before an image is read; broken images, all of them together, or images in two
             splits, after one pass; too small a disk.
     """
-    px = declaration.get("image_px")
-    if not isinstance(px, int) or px < 1:
-        raise UserError(f"image_px is '{px}'; give the images' side as a whole number above 0.")
-    form = _Form(
-        px, choice(declaration, "resize", RULES), choice(declaration, "channels", CHANNELS)
-    )
+    form = _Form.declared(declaration)
     choice(declaration, "aggregate", ("max", "mean"))
     allowed = choice(declaration, "duplicates", ("refuse", "allow")) == "allow"
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -129,9 +133,7 @@ def build_cache(
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
             content = _write_index(manifest, folder / "index.parquet")
             rows = {split: content[split].pop("rows") for split in SPLITS}
-            content = {
-                split: content[split] | {"pixels": files[f"{split}.npy"]} for split in SPLITS
-            }
+            content = {s: content[s] | {"pixels": files[f"{s}.npy"]} for s in SPLITS}
             whole = {"tasks": list(manifest.tasks), "splits": content}
             stays = None if drawn else root
             origin = origin_of(manifest.source, survey.digests, stays, whole, workers)
