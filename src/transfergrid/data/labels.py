@@ -11,7 +11,7 @@ import pandas as pd
 
 from transfergrid.data.manifest import identifiers
 from transfergrid.data.tablefile import Table, canonical, is_text
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError, listed, printable, suggest
 
 Labels = npt.NDArray[np.float32]
 
@@ -56,7 +56,7 @@ def numbers(
         wrong[list(given)] = False
     rows = np.flatnonzero(wrong)
     if len(rows):
-        strange = list(dict.fromkeys(str(cell) for cell in written.iloc[rows]))
+        strange = list(dict.fromkeys(printable(cell) for cell in written.iloc[rows]))
         raise UserError(
             f"{table.path} has '{strange[0]}' in column '{name}' of row {rows[0] + 1}; a label is "
             f"{words}{_advice(strange) if values is not None else ''}."
@@ -96,9 +96,9 @@ def classes(table: Table, names: Sequence[str]) -> pd.DataFrame:
         cell, divider = several
         row = int(np.flatnonzero((cells == cell).to_numpy())[0]) + 1
         raise UserError(
-            f"{table.path} has '{cell}' in column '{name}' of row {row}, which is several labels "
-            f'and no class of its own; write label_separator: "{divider}" and task_kind: '
-            "multilabel to make each label a task."
+            f"{table.path} has '{printable(cell)}' in column '{name}' of row {row}, which is "
+            f'several labels and no class of its own; write label_separator: "{divider}" and '
+            "task_kind: multilabel to make each label a task."
         )
     codes, found = pd.factorize(cells, sort=True)
     tasks = identifiers(list(found), f"class in column '{name}'")
@@ -135,7 +135,7 @@ def divided(
     found = sorted(set(alike) - {no_label})
     several = _several(pd.Series(found, dtype=str))
     if several or not found:
-        told = f"the label '{several[0]}', which is several," if several else "no label"
+        told = f"the label '{printable(several[0])}', which is several," if several else "no label"
         raise UserError(
             f"{table.path} has {told} in column '{names[0]}' divided by '{separator}'; correct "
             "label_separator or the cells."
@@ -159,8 +159,8 @@ def _parts(table: Table, name: str, separator: str, no_label: str | None) -> lis
     for row, labels in enumerate(parts):
         if no_label in labels and set(labels) != {no_label}:
             raise UserError(
-                f"{table.path} has '{cells.iloc[row]}' in column '{name}' of row {row + 1}, where "
-                f"no_label '{no_label}' stands beside a label; mend the cell."
+                f"{table.path} has '{printable(cells.iloc[row])}' in column '{name}' of row "
+                f"{row + 1}, where no_label '{no_label}' stands beside a label; mend the cell."
             )
     found = {label for labels in parts for label in labels}
     if no_label is not None and no_label not in found:
@@ -196,9 +196,10 @@ def _advice(strange: Sequence[str]) -> str:
             f'; if a cell may hold several labels, write label_separator: "{divider}", and if it '
             "names a class, task_kind: multiclass"
         )
+    shown = listed([f"'{cell}'" for cell in strange], _SHOWN)
     return (
-        f"; say what {listed([repr(cell) for cell in strange], _SHOWN)} means with label_values, "
-        f"such as {{{strange[0]!r}: 1}}, or null for unknown"
+        f"; say what {shown} means with label_values, "
+        f"such as {{'{strange[0]}': 1}}, or null for unknown"
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError, listed, printable, suggest
 from transfergrid.runtime.filehead import HEAD, mistaken, read_head
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -39,9 +39,10 @@ class Table:
         """Return a column; UserError names it and the columns there are, if it is missing."""
         name = name.strip()
         if not name or name not in self.frame.columns:
+            names = [printable(column) for column in self.frame.columns]
             raise UserError(
-                f"{self.path} has no column '{name}'{suggest(name, self.frame.columns)}; "
-                f"its columns are {listed(self.frame.columns, 20)}."
+                f"{self.path} has no column '{name}'{suggest(name, names)}; its columns are "
+                f"{listed(names, 20)}."
             )
         column = self.frame[name]
         strange = [cell for cell in column if isinstance(cell, list | tuple | dict | np.ndarray)]
@@ -212,8 +213,8 @@ def _check_separator(path: Path, header: list[str], separator: str) -> None:
     line = separator.join(header)
     if line.lower().startswith("sep="):
         raise UserError(
-            f"table {path} begins with '{line}', a note to Excel and no header; remove that line, "
-            f'and write separator: "{line[4:5]}" in a data set of kind csv if it is no comma.'
+            f"table {path} begins with '{printable(line)}', a note to Excel and no header; remove "
+            f'that line, and write separator: "{line[4:5]}" in a data set of kind csv if no comma.'
         )
     if len(header) != 1:
         return
@@ -231,9 +232,8 @@ def _check_separator(path: Path, header: list[str], separator: str) -> None:
 def _check_names(path: Path, names: Sequence[Hashable]) -> None:
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
-        raise UserError(
-            f"table {path} has the column '{twice[0]}' more than once; rename one of them."
-        )
+        name = printable(twice[0])
+        raise UserError(f"table {path} has the column '{name}' more than once; rename one of them.")
     if not any(names):
         raise UserError(
             f"table {path} has no header; write the columns' names into its first line."

@@ -117,3 +117,11 @@ def test_faults_of_divided_cells_are_named(tmp_path, cells, separator, message):
 def test_several_labels_in_a_column_of_numbers_are_told_with_both_ways_out(tmp_path):
     with pytest.raises(UserError, match=r'label_separator: "\|", and if .*multiclass'):
         read(tmp_path, ["A|B", "A"])
+
+
+@pytest.mark.parametrize("cell", ["a\x1b[31m", "two\nlines", "x" * 5000])
+def test_a_cell_of_any_text_makes_one_short_sentence(tmp_path, cell):
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, [cell])
+    told = str(caught.value)
+    assert told.isprintable() and len(told) < 500 + len(str(tmp_path))
