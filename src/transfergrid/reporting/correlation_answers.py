@@ -114,6 +114,8 @@ def _support(row: Row) -> list[str]:
             "freed of the noise of patients and seeds ρ "
             f"{difference(row['rho_disattenuated'], *ends, 2)}"
         )
+    elif row.get("reliability") == 0:
+        found.append("networks differ by no more than the noise of patients and seeds does")
     if known(row.get("p_family")):
         found.append(f"within families {p_value(row['p_family'])}")
     if known(row.get("rho_critical")):

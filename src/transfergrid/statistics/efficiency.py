@@ -194,8 +194,9 @@ def _change(cuts: Sequence[Cuts], chosen: Sequence[int], alpha: float) -> Interv
     # No cut at all is a choice too, and without error.
     over = np.mean([np.maximum(cut.errors.max(axis=0), 0) for cut in cuts], axis=0)
     under = np.mean([np.maximum(-cut.errors.min(axis=0), 0) for cut in cuts], axis=0)
+    value = float(lost)
     arms = [float(np.quantile(side, 1 - alpha / 2)) for side in (over, under)]
-    return float(lost), float(lost) - arms[0], float(lost) + arms[1]
+    return value, max(value - arms[0], -1.0), min(value + arms[1], 1.0)
 
 
 def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
@@ -228,4 +229,5 @@ def _errors(one: Compared, reader: Reader, alpha: float) -> NDArray[np.float64]:
     if not math.isnan(row.se_seed):
         drawn = drawn + row.se_seed * rng.normal(size=drawn.shape)
     wider = stats.t.isf(alpha / 2, row.df) / stats.norm.isf(alpha / 2)
-    return np.asarray(drawn * (1.0 if math.isnan(wider) else float(wider)))
+    # With hardly any degrees of freedom t is astronomic; a difference errs by two at most.
+    return np.clip(drawn * (1.0 if math.isnan(wider) else float(wider)), -2.0, 2.0)

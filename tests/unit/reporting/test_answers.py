@@ -218,6 +218,21 @@ def test_a_correlations_verdict_decides_what_is_said(
     assert "80 % power from |ρ| = 0.66" in found.support
 
 
+def test_a_correlation_says_its_families_and_what_is_left_without_noise() -> None:
+    row = {**CORRELATION, "rho": 0.3, "low": -0.1, "high": 0.6, "n_families": 6, "n_needed": 46}
+    row |= {"n_effective": 8.7, "reliability": 0.5, "rho_disattenuated": 0.42}
+    row |= {"disattenuated_low": -0.2, "disattenuated_high": 0.9}
+    said = correlation_answer(row, "", 0.95).support
+    assert "n = 16 networks in 6 families, as uncertain as 9 independent ones" in said
+    assert "freed of the noise of patients and seeds ρ +0.42 (−0.20 to +0.90)" in said
+    assert "so few networks cannot show that there is none: that takes 46" in said
+    row |= {"n_effective": 16.0, "reliability": 0.0, "rho_disattenuated": math.nan, "n_needed": 16}
+    said = correlation_answer(row, "", 0.95).support
+    assert "n = 16 networks in 6 families" in said
+    assert "networks differ by no more than the noise of patients and seeds does" in said
+    assert not any("so few" in part for part in said)
+
+
 def test_power_says_what_it_is_for() -> None:
     row = {**CONTRAST, "power": 0.414}
     assert "power to find a difference of 0.01 41 %" in contrast_answer(row, "", 0.95, 0.01).support

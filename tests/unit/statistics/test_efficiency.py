@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy import stats
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.statistics import efficiency as module
 from transfergrid.statistics.comparisons import Basis, Compared
-from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, efficiency, summaries
+from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _errors, efficiency, summaries
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
 """Largest cut without a significant loss that the published mean is over."""
@@ -116,6 +117,19 @@ def test_the_change_at_a_chosen_cut_has_room_for_the_luck_of_the_choice() -> Non
     # Three independent errors, of which the largest may be the chosen one's.
     best = stats.norm.ppf(0.975 ** (1 / 3)) * 0.01
     assert (value - low, high - value) == pytest.approx((best, best), rel=0.06)
+
+
+def test_hardly_any_degrees_of_freedom_give_no_change_beyond_one() -> None:
+    rng = np.random.default_rng(0)
+    row: Any = SimpleNamespace(question="q", contrast="c", se_seed=0.1, df=0.02)
+    one: Any = SimpleNamespace(
+        row=row, key="c", arms=lambda reader: (rng.normal(0.8, 0.01, (2, 500)),) * 2
+    )
+    errors = _errors(one, None, 0.05)  # type: ignore[arg-type]
+    assert np.abs(errors).max() == 2
+    wild = replace(cut([-0.003, 0.001], arm=0.02), errors=np.stack([errors, errors]))
+    _, low, high = dict(summaries([wild], "no_loss_found", 0.01, 0.05))["auroc_change", ""]
+    assert (low, high) == (-1, 1)
 
 
 def test_nothing_cut_changes_nothing_and_claims_nothing() -> None:
