@@ -79,6 +79,11 @@ def test_the_digitised_figure_agrees_with_what_was_published() -> None:
     found = stats.spearmanr(top1, list(auroc["imagenet"].values()))
     assert found.statistic == pytest.approx(0.0824, abs=5e-5)  # published: .082, p .76
     assert found.pvalue == pytest.approx(0.76, abs=0.005)
+    with open(RESOURCES / "architectures.csv", newline="", encoding="utf-8") as file:
+        params = {row["name"]: float(row["params_14"]) for row in csv.DictReader(file)}
+    sizes = [params[name] for name in arms["imagenet"]]
+    found = stats.spearmanr(sizes, list(auroc["imagenet"].values()))
+    assert found.statistic == pytest.approx(0.562, abs=5e-4)  # a review prints .56
     boosts = [auroc["imagenet"][name] - auroc["random"][name] for name in auroc["random"]]
     assert sum(boosts) / 11 == pytest.approx(0.0168, abs=5e-5)
     assert auroc["imagenet"]["mobilenetv3_large_100"] - auroc["imagenet"][
