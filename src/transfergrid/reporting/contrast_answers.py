@@ -142,7 +142,7 @@ def _power(row: Row, effect: float | None) -> str:
         return ""
     aim = f" to find a difference of {effect:g}" if effect else ""
     aim = " to show equivalence" if known(row["margin"]) else aim
-    return f"power{aim} {percent(row['power'], 0)}"
+    return f"power {percent(row['power'], 0)}{aim}"
 
 
 def _conditions(text: Any) -> str:

@@ -75,7 +75,7 @@ def _forest_panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark]) -
         network = means[means["architecture"] == architecture]
         used = network["protocol"].unique()
         recipe = f" (recipe {used[0]})" if recipes and len(used) == 1 else ""
-        _header(ax, y - 0.75, shortened([architecture + recipe], 38)[architecture + recipe])
+        _header(ax, y - 0.75, shortened([architecture + recipe], 42)[architecture + recipe])
         for truncation in sorted(network["truncation"].unique()):
             rows = network[network["truncation"] == truncation]
             rows = rows.sort_values("pretraining", key=lambda names: names.map(order.index))

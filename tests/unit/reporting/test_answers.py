@@ -235,9 +235,9 @@ def test_a_correlation_says_its_families_and_what_is_left_without_noise() -> Non
 
 def test_power_says_what_it_is_for() -> None:
     row = {**CONTRAST, "power": 0.414}
-    assert "power to find a difference of 0.01 41 %" in contrast_answer(row, "", 0.95, 0.01).support
+    assert "power 41 % to find a difference of 0.01" in contrast_answer(row, "", 0.95, 0.01).support
     row["margin"] = 0.02
-    assert "power to show equivalence 41 %" in contrast_answer(row, "", 0.95, 0.01).support
+    assert "power 41 % to show equivalence" in contrast_answer(row, "", 0.95, 0.01).support
 
 
 def test_quantities_stand_under_their_question() -> None:

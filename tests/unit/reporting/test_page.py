@@ -151,7 +151,7 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "learning-rate trials NVIDIA H200 4 0.04 h 900 MiB" in words
     assert "the loss was not finite by step 100 nan" in words
     assert "all networks SD between seeds 0.00412 0.003 to 0.009 12 REML; small" in words
-    assert "power to find a difference of 0.01 31 %" in words
+    assert "power 31 % to find a difference of 0.01" in words
     assert "CheXtransfer: performance and parameter efficiency" in words
 
 
