@@ -30,7 +30,7 @@ class Claim:
 
     Attributes:
         name: The claim's id.
-        source: Where it was read.
+        origin: Its grade and where it was read.
         statement: What it says.
         published: The published value, a dash where there is none.
         measured: This study's value with its interval, a dash where it was not measured.
@@ -44,7 +44,7 @@ class Claim:
     """
 
     name: str
-    source: str
+    origin: str
     statement: str
     published: str
     measured: str
@@ -71,7 +71,7 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
         verdict += DRAWN
     return Claim(
         name=str(row["claim"]),
-        source=_text(row.get("source")),
+        origin=_origin(_text(row.get("provenance")), _text(row.get("source"))),
         statement=_text(row["statement"]),
         published=number(row["published"]),
         measured=f"{value} ({ends})" if ends else value,
@@ -83,6 +83,13 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
         detail=_text(row.get("detail")),
         number=f"{row['data']}: {_text(row.get('evidence'))}",
     )
+
+
+def _origin(grade: str, source: str) -> str:
+    """Return ``published: …``, or ``published, as quoted by …`` what was read elsewhere."""
+    if source.startswith("secondary: "):
+        return f"published, as quoted by {source.removeprefix('secondary: ')}"
+    return f"{grade}: {source}" if grade and source else source
 
 
 def _look(verdict: str) -> str:

@@ -12,8 +12,10 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from unit.reporting import fabricate
+from unit.reporting.made_up_tables import claims_of
 
 from transfergrid.planning.paths import TEMPLATES
+from transfergrid.reporting.claims import claims
 from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import ReportInput, anchor, read_report, render
@@ -127,6 +129,7 @@ def test_verdicts_come_first_and_drawn_images_prove_nothing(
     ) in words
     assert f"3.25 2.4 (1.9 to 3.1) reproduced {drawn}" in words
     assert words.count(drawn) == 3 + 5
+    assert "published: abstract; n=16" in words  # grade, source and what else is known
     claims = report.tables["claims"]
     # A table that says "reproduced" alone is printed with the stamp all the same.
     bare = claims.assign(verdict=claims["verdict"].str.removesuffix(f" {drawn}"))
@@ -373,3 +376,9 @@ def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: obj
     study = {**drawn_tree.study, "name": "absent"}
     with pytest.raises(UserError, match=r"cells\.csv is missing"):
         read_report(study, drawn_tree.results)
+
+
+def test_a_claim_tells_the_grade_and_the_source_of_its_value() -> None:
+    table = claims_of().assign(source="secondary: a review, figure captions")
+    assert claims(table)[0].origin == "published, as quoted by a review, figure captions"
+    assert claims(claims_of())[0].origin == "published: abstract"
