@@ -154,7 +154,9 @@ def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
     return {
         "statistics": [table["cells"]],
         "panels": maps,
-        "figures": [table[n] for n in ("cells", "calibration", "contrasts", "correlations")],
+        "figures": [
+            table[n] for n in ("cells", "calibration", "contrasts", "correlations", "findings")
+        ],
         "report": [
             *made["figures"],
             *(table[name] for name in ("sources", "bootstrap", "tuning", "calibration")),
