@@ -65,22 +65,26 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
+    def path(self, index: int) -> str:
+        """Return where an image lies; text, because a `Path` takes longer to make than to open."""
+        return os.path.join(self.root, self.names[index])
+
     def read(self, index: int) -> Pixels:
         """Decode an image, see `read_image`; grey stays grey and colour colour."""
         return self.decoded(index).pixels
 
     def decoded(self, index: int) -> Decoded:
         """Decode an image and look at it, see `read_image`."""
-        return read_image(self.root / self.names[index], self.px, self.rule, self.levels)
+        return read_image(self.path(index), self.px, self.rule, self.levels)
 
     def missing(self, index: int) -> str:
         """Say why an image cannot be there, without opening it; nothing if it is a file."""
-        return missing(self.root / self.names[index])
+        return missing(self.path(index))
 
     def fetch(self, index: int) -> None:
         """Have the system read an image's file into its memory meanwhile; faults show in `read`."""
         if hasattr(os, "posix_fadvise"):  # not on macOS
-            with suppress(OSError), open(self.root / self.names[index], "rb", buffering=0) as file:
+            with suppress(OSError), open(self.path(index), "rb", buffering=0) as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def name(self, index: int) -> str:
@@ -104,7 +108,7 @@ class Decoded:
 
 
 def read_image(
-    path: Path, px: int | None = None, rule: str = "crop", levels: Levels = _AS_FILES_SAY
+    path: str | Path, px: int | None = None, rule: str = "crop", levels: Levels = _AS_FILES_SAY
 ) -> Decoded:
     """Decode an image file to 8 bits a channel and, if wanted, resize it.
 
@@ -135,7 +139,8 @@ def read_image(
     if fault:
         raise UserError(fault)
     try:
-        data = path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
         picture = decode(data, levels, partial(_draft_size, px, rule) if px else None)
         image = picture.image
         if px is not None:
@@ -207,14 +212,14 @@ def _look(pixels: Pixels, look: Look | None = None, traits: frozenset[str] = fro
     return replace(look, traits=traits | more) if traits or more else look
 
 
-def missing(path: Path) -> str:
+def missing(path: str | Path) -> str:
     """Say in a sentence why an image cannot be there; nothing if the path is a regular file."""
     try:
         check_regular(path)
     except UserError as error:
         return f"image {error}"
     except (FileNotFoundError, NotADirectoryError):
-        hint = "write / for \\ in its name" if "\\" in path.name else "restore it"
+        hint = "write / for \\ in its name" if "\\" in str(path) else "restore it"
         return f"image {path} does not exist; {hint}."
     except (OSError, ValueError) as error:
         return f"image {path} cannot be reached ({getattr(error, 'strerror', error)}); restore it."

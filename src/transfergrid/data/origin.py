@@ -71,7 +71,7 @@ def origin_of(
     states: list[os.stat_result | None] = [None] * len(places)
     if files:
         with ThreadPoolExecutor(workers) as executor:
-            states = list(executor.map(lambda i: os.stat(files.root / files.names[i]), places))
+            states = list(executor.map(lambda i: os.stat(files.path(i)), places))
     return Origin(
         base=os.path.relpath(files.root, root) if files and root else None,
         names=[source.name(place) for place in places],

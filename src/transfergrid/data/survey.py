@@ -172,16 +172,16 @@ class Survey:
         if across and not allowed:
             pairs = [pair for group in across.values() for pair in group]
             raise UserError(
-                f"{len(pairs)} image(s) are byte for byte in more than one split: "
-                f"{listed(pairs, 5)}; leave each in one split, or have them with the data set's "
+                f"{len(pairs)} image(s) are in more than one split, equal byte for byte: "
+                f"{listed(pairs, 5)}; keep each in one split, or allow it with the data set's "
                 "`duplicates: allow`."
             )
         told = [
-            f"{len(pairs)} image(s) are byte for byte in {splits}: {listed(pairs, _SHOWN)}."
+            f"{len(pairs)} image(s) are in {splits}, equal byte for byte: {listed(pairs, _SHOWN)}."
             for splits, pairs in across.items()
         ]
         return told + [
-            f"{len(pairs)} image(s) of {split} are there more than once, byte for byte: "
+            f"{len(pairs)} image(s) of {split} are there more than once, equal byte for byte: "
             f"{listed(pairs, _SHOWN)}."
             for split, pairs in within.items()
         ]

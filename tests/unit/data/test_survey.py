@@ -166,16 +166,16 @@ def test_equal_files_in_two_splits_are_refused_unless_they_are_allowed(tmp_path,
     with pytest.raises(UserError) as told:
         notes(tmp_path, root)
     assert str(told.value) == (
-        "2 image(s) are byte for byte in more than one split: 00.png (train) = 10.png (test), "
-        "01.png (train) = 07.png (valid); leave each in one split, or have them with the data "
-        "set's `duplicates: allow`."
+        "2 image(s) are in more than one split, equal byte for byte: 00.png (train) = 10.png "
+        "(test), 01.png (train) = 07.png (valid); keep each in one split, or allow it with the "
+        "data set's `duplicates: allow`."
     )
     assert not (tmp_path / "cache" / "films-12345678").exists()
     assert notes(tmp_path, root, duplicates="allow") == [
-        "1 image(s) are byte for byte in train and test: 00.png (train) = 10.png (test).",
-        "1 image(s) are byte for byte in train and valid: 01.png (train) = 07.png (valid).",
+        "1 image(s) are in train and test, equal byte for byte: 00.png (train) = 10.png (test).",
+        "1 image(s) are in train and valid, equal byte for byte: 01.png (train) = 07.png (valid).",
     ]
-    assert "byte for byte in train and test" in capsys.readouterr().err
+    assert "are in train and test, equal byte" in capsys.readouterr().err
     card = json.loads((tmp_path / "cache" / "films-12345678" / "card.json").read_text())
     assert card["duplicates"] == "allow"
     with pytest.raises(UserError, match="duplicates is 'maybe'"):
@@ -191,9 +191,9 @@ def test_validation_and_test_films_may_not_be_equal_either(tmp_path):
 def test_equal_files_in_one_split_are_told(tmp_path):
     same = encoded(Image.fromarray(film(1)))
     root = write(tmp_path / "films", {"02.png": same, "03.png": same})
-    assert notes(tmp_path, root) == [
-        "1 image(s) of train are there more than once, byte for byte: 01.png = 02.png = 03.png."
-    ]
+    (note,) = notes(tmp_path, root)
+    told = "1 image(s) of train are there more than once, equal byte for byte"
+    assert note == f"{told}: 01.png = 02.png = 03.png."
 
 
 def test_a_link_to_a_film_of_another_split_is_found(tmp_path):
