@@ -45,6 +45,7 @@ rule panels:
             subcategory="{study}",
             labels={"figure": "cams"},
         ),
+        receipt="results/{study}/receipts/panels.json",
     log:
         "results/{study}/logs/panels.log",
     conda:

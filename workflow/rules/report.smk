@@ -20,6 +20,7 @@ rule figures:
             )
             for figure in planning.FIGURES
         ],
+        receipt="results/{study}/receipts/figures.json",
     log:
         "results/{study}/logs/figures.log",
     conda:
@@ -43,13 +44,14 @@ rule page:
         calibration="results/{study}/tables/calibration.csv",
         stamp=stage_stamp("report"),
     output:
-        report(
+        page=report(
             "results/{study}/report.html",
             caption="../report/page.rst",
             category="3. Page",
             subcategory="{study}",
             labels={"page": "report"},
         ),
+        receipt="results/{study}/receipts/report.json",
     log:
         "results/{study}/logs/page.log",
     conda:
@@ -60,4 +62,4 @@ rule page:
     message:
         "Writing the report of {wildcards.study}"
     shell:
-        'python "$TRANSFERGRID"/write_page.py --stamp {input.stamp:q} --output {output:q} > {log:q} 2>&1'
+        'python "$TRANSFERGRID"/write_page.py --stamp {input.stamp:q} --output {output.page:q} > {log:q} 2>&1'

@@ -41,6 +41,7 @@ rule statistics:
             subcategory="{study}",
             labels={"table": "sensitivity"},
         ),
+        receipt="results/{study}/receipts/statistics.json",
     log:
         "results/{study}/logs/statistics.log",
     conda:

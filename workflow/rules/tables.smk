@@ -41,6 +41,7 @@ rule tables:
             subcategory="{study}",
             labels={"table": "calibration"},
         ),
+        receipt="results/{study}/receipts/tables.json",
     log:
         "results/{study}/logs/tables.log",
     conda:

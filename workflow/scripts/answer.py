@@ -17,17 +17,19 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "statistics")
-    from transfergrid.reporting.table_files import read_table, write_table
+    from transfergrid.reporting.stage_files import read_made_table, seal_stage
+    from transfergrid.reporting.table_files import write_table
     from transfergrid.statistics.questions import answer
 
     results = arguments.stamp.parents[1]
-    tables = results / study["name"] / "tables"
+    folder = results / study["name"]
     with heartbeat("answering questions"):
-        answers = answer(study, read_table(tables / "cells.csv"), results)
+        answers = answer(study, read_made_table(folder, "cells"), results)
     for sentence in answers.skipped:
         print(sentence, file=sys.stderr)
     for name, table in answers.tables.items():
-        write_table(table, tables / f"{name}.csv")
+        write_table(table, folder / "tables" / f"{name}.csv")
+    seal_stage(folder, "statistics")
 
 
 if __name__ == "__main__":

@@ -19,12 +19,14 @@ def main() -> None:
     study = read_stamp(arguments.stamp, "figures")
     from transfergrid.reporting.figure_data import read_figure_data
     from transfergrid.reporting.figures import draw_all
+    from transfergrid.reporting.stage_files import seal_stage
 
     results = arguments.stamp.parents[1]
     with heartbeat("drawing figures"):
         drawings = draw_all(read_figure_data(study, results))
     for name, svg in drawings.items():
         write_text(results / study["name"] / "figures" / f"{name}.svg", svg)
+    seal_stage(results / study["name"], "figures")
 
 
 if __name__ == "__main__":

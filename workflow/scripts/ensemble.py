@@ -21,13 +21,13 @@ def main() -> None:
     arguments = parser.parse_args()
     read_stamp(arguments.stamp, "ensemble")
     from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
-    from transfergrid.evaluation.scores import read_scores
+    from transfergrid.evaluation.scores import read_cell_scores
 
-    folder = cell_directory(arguments.cell, arguments.stamp.parents[1]) / "scores"
-    valid = read_scores(folder / "valid.npz")
+    folder = cell_directory(arguments.cell, arguments.stamp.parents[1])
+    valid = read_cell_scores(folder, "valid")
     chosen = choose_checkpoints(arguments.selection, valid)
     write_ensemble(arguments.valid, ensemble(valid, chosen))
-    write_ensemble(arguments.test, ensemble(read_scores(folder / "test.npz"), chosen))
+    write_ensemble(arguments.test, ensemble(read_cell_scores(folder, "test"), chosen))
 
 
 if __name__ == "__main__":

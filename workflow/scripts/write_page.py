@@ -19,11 +19,13 @@ def main() -> None:
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "report")
     from transfergrid.reporting.page import read_report, render
+    from transfergrid.reporting.stage_files import seal_stage
 
     with heartbeat("writing the page"):
         page = render(read_report(study, arguments.stamp.parents[1]))
     check_templates(study["templates"])
     write_text(arguments.output, page)
+    seal_stage(arguments.output.parent, "report")
 
 
 if __name__ == "__main__":

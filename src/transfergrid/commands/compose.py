@@ -16,6 +16,7 @@ from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import read_report, render
+from transfergrid.reporting.stage_files import seal_stage
 from transfergrid.reporting.table_files import write_table
 from transfergrid.reporting.tables import write_tables
 from transfergrid.runtime.atomic import write_text
@@ -74,10 +75,12 @@ def compose(
     with heartbeat("drawing figures and writing the page"):
         for name, svg in draw_all(read_figure_data(content, view)).items():
             write_text(made / "figures" / f"{name}.svg", svg)
+        seal_stage(made, "figures")
         if maps:
             write_panels({**content, "cams": maps}, made)
         write_text(made / "report.html", render(read_report(content, view, snapshot)))
-    for name in ("tables", "figures", "report.html"):
+    seal_stage(made, "report")
+    for name in ("tables", "figures", "receipts", "report.html"):
         (made / name).rename(folder / name)
     shutil.rmtree(view)
     return len(targets)
@@ -97,3 +100,4 @@ def _tables(
         print(f"and {len(skipped) - SHOWN} more comparisons lack cells", file=sys.stderr)
     for name, table in answers.tables.items():
         write_table(table, folder / f"{name}.csv")
+    seal_stage(folder.parent, "statistics")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from transfergrid.commands.jobs import map_file
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
-from transfergrid.evaluation.scores import read_scores
+from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.outputs import KEPT, RECORD, SCORED, SCORES, SPEC, TRAINED
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.plan import PlannedStudy
@@ -119,7 +119,7 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
             except FileNotFoundError:
                 missing[selection] = target
         if missing:
-            _make(missing, cell_directory(cell, view) / "scores")
+            _make(missing, cell_directory(cell, view))
 
 
 def freeze_maps(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> list[str]:
@@ -156,7 +156,7 @@ def _changed(path: Path) -> int | None:
         return None
 
 
-def _make(wanted: Mapping[str, Path], scores: Path) -> None:
-    valid, test = read_scores(scores / "valid.npz"), read_scores(scores / "test.npz")
+def _make(wanted: Mapping[str, Path], cell: Path) -> None:
+    valid, test = (read_cell_scores(cell, split) for split in ("valid", "test"))
     for selection, path in wanted.items():
         write_ensemble(path, ensemble(test, choose_checkpoints(selection, valid)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,10 +105,18 @@ def read_record(path: str | Path) -> CamRecord:
         UserError: An array is missing.
     """
     names = [field.name for field in fields(CamRecord)]
-    with np.load(path, allow_pickle=False) as archive:
-        missing = [name for name in names if name not in archive]
-        if missing:
-            raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
-        arrays = {name: archive[name] for name in names}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive]
+            if missing:
+                raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
+            # Every array is read to its end, and so compared with its checksum in the file.
+            arrays = {name: archive[name] for name in names}
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        if isinstance(error, UserError | FileNotFoundError):
+            raise
+        raise UserError(
+            f"{path} is damaged ({error}); remove it and run snakemake again."
+        ) from None
     status, method = (str(arrays.pop(name)) for name in ("status", "method"))
     return CamRecord(status=status, method=method, step=int(arrays.pop("step")), **arrays)

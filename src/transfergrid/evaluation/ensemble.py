@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,9 @@ class Ensemble:
 
 COUNTS = ("n_checkpoints", "n_images")
 """Fields in the key-value metadata of the file, so that tables need not open the scores."""
+
+SEAL = "sha256"
+"""Field of the same metadata: of the content, so that a flipped bit is seen on reading."""
 
 
 def study_probabilities(scores: Scores) -> NDArray[np.float64]:
@@ -148,7 +153,7 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
     """Write an ensemble as parquet, atomically.
 
     Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32). The file's
-    key-value metadata holds n_checkpoints and n_images.
+    key-value metadata holds n_checkpoints, n_images and the content's SHA-256.
 
     Args:
         path: Where to.
@@ -162,11 +167,26 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
         columns[f"prob_{task}"] = _numbers(table.probabilities[:, t], pa.float64())
     for t, task in enumerate(table.tasks):
         columns[f"label_{task}"] = _numbers(table.labels[:, t], pa.float32())
-    counts = {name: str(getattr(table, name)) for name in COUNTS}
+    metadata = {name: str(getattr(table, name)) for name in COUNTS} | {SEAL: content_sha256(table)}
+    made = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
     with replacing(path) as temporary:
-        pq.write_table(
-            pa.Table.from_arrays(list(columns.values()), list(columns), metadata=counts), temporary
-        )
+        pq.write_table(made, temporary, write_page_checksum=True)
+
+
+def content_sha256(table: Ensemble) -> str:
+    """Return the SHA-256 of all that an ensemble holds, which its file carries.
+
+    Parquet's own checksums leave out the headers of pages and the whole footer: names of columns,
+    counts, encodings.
+    """
+    head = [list(table.tasks), table.n_checkpoints, table.n_images]
+    for names in (table.study_id, table.patient_id):
+        head.append(names.tolist())
+    digest = hashlib.sha256(json.dumps(head).encode("utf-8"))
+    for values, kind in ((table.probabilities, "<f8"), (table.labels, "<f4")):
+        digest.update(str(values.shape).encode("ascii"))
+        digest.update(np.ascontiguousarray(values, dtype=kind).data)
+    return digest.hexdigest()
 
 
 # pa.array would import pandas to look at what it is given: half of the time of a job that makes one
@@ -193,18 +213,35 @@ def read_ensemble(path: str | Path) -> Ensemble:
         The ensemble.
 
     Raises:
-        UserError: A column or a count of the contract is missing.
+        UserError: A column or a count of the contract is missing, or the file is not what was
+            written.
     """
+    try:
+        found, seal = _parse(path)
+        whole = content_sha256(found) == seal
+    except (UserError, FileNotFoundError):
+        raise
+    except Exception:  # whatever the parser meets in bytes that nobody wrote
+        whole = False
+    if not whole:
+        raise UserError(
+            f"{path} is not the ensemble that was written: a byte of it has changed; remove it and "
+            "run snakemake again, which makes it again from the cell's scores."
+        )
+    return found
+
+
+def _parse(path: str | Path) -> tuple[Ensemble, str]:
     # pq.read_table would look for a data set of many files, and start threads for this small one.
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read(use_threads=False)
     tasks = tuple(
         name.removeprefix("prob_") for name in table.column_names if name.startswith("prob_")
     )
     needed = ["study_id", "patient_id", *(f"label_{task}" for task in tasks)]
     missing = [name for name in needed if name not in table.column_names]
-    counts = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
-    missing += [name for name in COUNTS if name not in counts]
+    told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    missing += [name for name in (*COUNTS, SEAL) if name not in told]
     if missing or not tasks:
         raise UserError(
             f"{path}: not an ensemble, it lacks {listed(missing or ['prob_<task>'])}; "
@@ -217,11 +254,8 @@ def read_ensemble(path: str | Path) -> Ensemble:
     def stack(prefix: str) -> NDArray:
         return np.stack([table[f"{prefix}_{task}"].to_numpy() for task in tasks], axis=1)
 
-    return Ensemble(
-        text("study_id"),
-        text("patient_id"),
-        tasks,
-        stack("prob"),
-        stack("label"),
-        **{name: int(counts[name]) for name in COUNTS},
+    counts = {name: int(told[name]) for name in COUNTS}
+    found = Ensemble(
+        text("study_id"), text("patient_id"), tasks, stack("prob"), stack("label"), **counts
     )
+    return found, told[SEAL]

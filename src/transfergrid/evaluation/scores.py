@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,10 @@ from numpy.typing import NDArray
 from transfergrid.evaluation.combine import study_index
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.sealed import read_sealed
+from transfergrid.runtime.verified import read_verified
+
+RECEIPT = "receipts/evaluate.json"
 
 _AXES = {
     "logits": ("checkpoint", "image", "task"),
@@ -149,6 +156,26 @@ def write_scores(path: str | Path, scores: Scores) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def read_cell_scores(folder: Path, split: str) -> Scores:
+    """Read a cell's scores of one split, compared with evaluation's receipt.
+
+    Args:
+        folder: The cell's folder.
+        split: "valid" or "test".
+
+    Raises:
+        UserError: They are missing, not what evaluation wrote, or break the contract.
+    """
+    receipt, name = folder / RECEIPT, f"scores/{split}.npz"
+    mend = f"remove {receipt} and run snakemake again, which scores the cell again"
+    try:
+        files = read_sealed(receipt, mend)["files"]
+    except OSError:
+        raise UserError(f"{receipt} is missing: score the cell first, with snakemake.") from None
+    path = folder / name
+    return read_verified(path, files.get(name), lambda data: _parse(io.BytesIO(data), path), mend)
+
+
 def read_scores(path: str | Path) -> Scores:
     """Read and check a file of scores.
 
@@ -159,15 +186,23 @@ def read_scores(path: str | Path) -> Scores:
         The scores.
 
     Raises:
-        UserError: An array is missing or breaks the contract.
+        UserError: The file is damaged, or an array is missing or breaks the contract.
     """
-    with np.load(path, allow_pickle=False) as archive:
-        missing = [field.name for field in fields(Scores) if field.name not in archive]
-        if missing:
-            raise UserError(
-                f"{path}: the file of scores lacks {listed(missing)}; evaluate the cell again."
-            )
-        arrays = {field.name: archive[field.name] for field in fields(Scores)}
+    return _parse(path, path)
+
+
+def _parse(source: str | Path | io.BytesIO, path: str | Path) -> Scores:
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            arrays = {field.name: archive[field.name] for field in fields(Scores)}
+    except KeyError as error:
+        raise UserError(
+            f"{path}: the file of scores lacks {error.args[0]}; evaluate the cell again."
+        ) from None
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{path}: the file of scores is damaged ({error}); evaluate the cell again."
+        ) from None
     task_kind, aggregate = (str(arrays.pop(name)) for name in ("task_kind", "aggregate"))
     scores = Scores(**arrays, task_kind=task_kind, aggregate=aggregate)
     validate(scores, str(path))

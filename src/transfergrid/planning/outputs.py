@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC
 from transfergrid.runtime.errors import listed
@@ -38,14 +39,21 @@ Caches, the records of their images, initial weights, the states of trainings th
 had ended, receipts of training and checkpoints; and what is no result: locks, logs, snapshots.
 """
 
-STAGE_FILES = {
+
+def receipt_of(stage: str) -> str:
+    """Return where a stage that gathers a study leaves the SHA-256 of what it made there."""
+    return f"receipts/{stage}.json"
+
+
+_GATHERING = {
     "tables": tuple(f"tables/{name}.csv" for name in GATHERED),
     "statistics": tuple(f"tables/{name}.csv" for name in ANSWERS),
     "figures": tuple(f"figures/{name}.svg" for name in FIGURES),
     "panels": ("tables/cams.csv", "figures/cams.svg"),
     "report": ("report.html",),
 }
-"""What the stages that gather a study make, in the study's folder."""
+STAGE_FILES = {stage: (*files, receipt_of(stage)) for stage, files in _GATHERING.items()}
+"""What the stages that gather a study make in the study's folder, each its receipt last."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,7 @@ def of_study(study: PlannedStudy) -> Iterator[Made]:
     for cell in study.cam_cells:
         yield Made("cams", study.name, (f"{study.name}/cams/{cell.name}.npz",))
     for stage in gathering(study):
-        rule = {"report": "page"}.get(stage, stage)
-        yield Made(rule, study.name, stage_files(study.name, stage))
+        yield Made(RULES_OF.get(stage, stage), study.name, stage_files(study.name, stage))
 
 
 def gathering(study: PlannedStudy) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from transfergrid.evaluation.clustered import clustered_mean, clustered_share
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import setting_title, truncation_name
+from transfergrid.reporting.stage_files import seal_stage
 from transfergrid.reporting.table_files import write_table
 from transfergrid.runtime.atomic import write_text
 
@@ -92,6 +93,7 @@ def write_panels(study: Mapping[str, Any], folder: Path) -> None:
     with style.styled():
         text = style.svg_text(cam_panels(study, records), "cams")
     write_text(folder / "figures" / "cams.svg", text)
+    seal_stage(folder, "panels")
 
 
 @dataclass(frozen=True)

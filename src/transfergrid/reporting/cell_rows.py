@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transfergrid.evaluation.combine import study_index, study_labels
 from transfergrid.evaluation.ensemble import choose_checkpoints, read_ensemble, study_probabilities
-from transfergrid.evaluation.scores import read_scores
+from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.evaluation.summary import summarise
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept, read_train
@@ -117,11 +117,10 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
     row: dict[str, Any] = {axis: entry[axis] for axis in axes}
     folder = cell_directory(entry["cell"], results)
     trained = read_train(folder)
-    path = folder / "scores" / "valid.npz"
-    if trained is None or not path.exists():
+    if trained is None or not (folder / "scores" / "valid.npz").exists():
         return {**row, "status": MISSING}
     row["status"] = trained["status"]
-    scores = read_scores(path)
+    scores = read_cell_scores(folder, "valid")
     index, studies = study_index(scores.study_id)
     labels = study_labels(scores.labels, index)
     row |= {"chance_accuracy": chance(labels, scores.task_kind), "n_valid": len(studies)}

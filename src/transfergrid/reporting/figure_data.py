@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.reporting.records import read_history
+from transfergrid.reporting.stage_files import read_made_table
 from transfergrid.reporting.style import Mark, marks_of
-from transfergrid.reporting.table_files import read_table
 from transfergrid.statistics.places import place_words
 
 DRAWN = ("cells", "calibration", "contrasts", "correlations", "findings")
@@ -101,8 +101,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     Raises:
         UserError: A table is missing or broken.
     """
-    folder = results / study["name"] / "tables"
-    tables = {name: read_table(folder / f"{name}.csv") for name in DRAWN}
+    tables = {name: read_made_table(results / study["name"], name) for name in DRAWN}
     histories = {entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]}
     return FigureData.of(study, tables, histories)
 

@@ -29,7 +29,8 @@ from transfergrid.reporting.leaderboard import leaderboard
 from transfergrid.reporting.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.rates import rates
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
-from transfergrid.reporting.table_files import TABLES, csv_text, read_table
+from transfergrid.reporting.stage_files import read_figures, read_made_table
+from transfergrid.reporting.table_files import TABLES, csv_text
 from transfergrid.runtime.environment import environment_record
 
 FILTERS = ("auroc", "auroc_interval", "signed", "count", "scaled", "hours", "percent")
@@ -99,20 +100,16 @@ def read_report(
     """
     folder = results / study["name"]
     names = [entry["cell"] for entry in study["cells"]]
-    drawn = sorted((folder / "figures").glob("*.svg"))
     # Maps of a study that has stopped asking for them may still lie there.
     asked = study["resolved"].get("cams") is not None
     maps = asked and (folder / "tables" / "cams.csv").is_file()
     return ReportInput(
         study=study,
-        tables={
-            name: read_table(folder / "tables" / f"{name}.csv")
-            for name in (*TABLES, *["cams"] * maps)
-        },
+        tables={name: read_made_table(folder, name) for name in (*TABLES, *["cams"] * maps)},
         cards=read_cards(study, results),
         contents=read_contents(study, results),
         records={name: read_record(name, results) for name in names},
-        figures={path.stem: path.read_text(encoding="utf-8") for path in drawn},
+        figures=read_figures(folder, ("figures", *["panels"] * maps)),
         environment=environment_record(_behind(study)),
         version=__version__,
         snapshot=snapshot,

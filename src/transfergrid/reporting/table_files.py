@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -40,10 +41,20 @@ def read_table(path: Path) -> pd.DataFrame:
         UserError: The file is missing or has no header.
     """
     try:
-        # A network may be called "NA": only an empty field is a missing value. The Python engine
-        # reads every float exactly in all versions of pandas.
-        return pd.read_csv(path, engine="python", keep_default_na=False, na_values=[""])
+        return parse_table(path, path)
     except FileNotFoundError:
         raise UserError(f"the table {path} is missing; make the study's tables first.") from None
+
+
+def parse_table(source: Path | BytesIO, path: Path) -> pd.DataFrame:
+    """Read a table from a file or its bytes; `path` names it.
+
+    Raises:
+        UserError: There is no header.
+    """
+    try:
+        # A network may be called "NA": only an empty field is a missing value. The Python engine
+        # reads every float exactly in all versions of pandas.
+        return pd.read_csv(source, engine="python", keep_default_na=False, na_values=[""])
     except pd.errors.EmptyDataError:
         raise UserError(f"the table {path} is empty; remove it and make it again.") from None

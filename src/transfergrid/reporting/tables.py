@@ -24,6 +24,7 @@ from transfergrid.reporting.cell_rows import (
     source_row,
 )
 from transfergrid.reporting.reliability import calibration_table
+from transfergrid.reporting.stage_files import seal_stage
 from transfergrid.reporting.table_files import write_table
 from transfergrid.reporting.tuning import tuning_table
 from transfergrid.runtime.imports import for_workers
@@ -74,7 +75,7 @@ def write_tables(
     Args:
         study: The stamp's content.
         results: Root of all outputs.
-        folder: Where the tables go.
+        folder: Where the tables go, in the study's folder.
         workers: Processes that read cells.
     """
     cells = cells_table(study, results, workers)
@@ -83,6 +84,7 @@ def write_tables(
     write_table(bootstrap_table(study, results, workers), folder / "bootstrap.csv")
     write_table(tuning_table(study, results), folder / "tuning.csv")
     write_table(calibration_table(study, cells, results), folder / "calibration.csv")
+    seal_stage(folder.parent, "tables")
     return cells
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,9 +25,6 @@ from transfergrid.runtime.errors import UserError
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
     tree = fabricate.fabricate(tmp_path_factory.mktemp("made"))
-    for path in (tree.results / "cells").glob("*/train.json"):
-        status = json.loads(path.read_text())["status"]
-        fabricate.write_json(path.parent / SCORED, {"status": status})
     return tree
 
 
@@ -68,7 +64,12 @@ def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
     folder.mkdir()
     count = compose(planned(tree.study), cells, taken(tree, cells), tree.results, folder)
     assert count == len(cells)
-    assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html", "tables"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "figures",
+        "receipts",
+        "report.html",
+        "tables",
+    ]
     assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES)
     assert {path.stem for path in (folder / "tables").iterdir()} == set(TABLES)
     return read_table(folder / "tables" / "cells.csv")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from transfergrid.evaluation.ensemble import (
     Ensemble,
     choose_checkpoints,
+    content_sha256,
     ensemble,
     read_ensemble,
     task_aurocs,
@@ -115,6 +116,7 @@ def test_parquet_is_the_published_contract(tmp_path: Path, checkpoints: int) -> 
         ("label_C", "float"),
     ]
     chosen = {"n_checkpoints": b"2" if checkpoints else b"0", "n_images": b"60"}
+    chosen["sha256"] = content_sha256(read_ensemble(path)).encode()
     assert schema.metadata == {name.encode(): value for name, value in chosen.items()}
     back = read_ensemble(path)
     assert back.tasks == table.tasks
@@ -135,7 +137,7 @@ def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_counts_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(_written(tmp_path)).replace_schema_metadata(), tmp_path / "old")
-    with pytest.raises(UserError, match="lacks n_checkpoints, n_images; make it again"):
+    with pytest.raises(UserError, match="lacks n_checkpoints, n_images, sha256; make it again"):
         read_ensemble(tmp_path / "old")
 
 
@@ -190,3 +192,24 @@ def test_a_multiclass_study_has_one_class() -> None:
     labels[5] = np.roll(labels[4], 1)
     with pytest.raises(UserError, match=f"s{STUDIES - 2}"):
         ensemble(replace(scores, labels=labels), np.zeros((3, 1), dtype=np.int64))
+
+
+def test_no_flipped_bit_changes_an_ensemble_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    names, labels = np.array([f"s{n}" for n in range(6)]), np.eye(6, 2, dtype=np.float32)
+    write_ensemble(path, Ensemble(names, names, ("A", "B"), labels / 3.0, labels, 2, 6))
+    whole, expected = path.read_bytes(), read_ensemble(path)
+    found = 0
+    for place in range(0, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        try:
+            again = read_ensemble(path)
+        except UserError as error:
+            found += 1
+            assert str(path) in str(error)
+            continue
+        for field in fields(Ensemble):
+            assert np.array_equal(getattr(again, field.name), getattr(expected, field.name))
+    assert found > len(whole) / 6  # the rest is statistics and the like, which nobody reads

@@ -5,6 +5,7 @@ from unit.reporting import fabricate
 
 from transfergrid.reporting.figure_data import read_figure_data
 from transfergrid.reporting.figures import draw_all
+from transfergrid.reporting.stage_files import seal_stage
 
 
 @pytest.fixture(scope="session")
@@ -15,4 +16,5 @@ def drawn_tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
     folder.mkdir()
     for name, text in draw_all(read_figure_data(tree.study, tree.results)).items():
         (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+    seal_stage(folder.parent, "figures")
     return tree

@@ -25,7 +25,9 @@ from unit.reporting.made_up_study import (
 )
 from unit.reporting.made_up_tables import tables_of
 
+from transfergrid.evaluation.ensemble import Ensemble, content_sha256
 from transfergrid.reporting.reliability import calibration_table
+from transfergrid.reporting.stage_files import seal_stage
 from transfergrid.reporting.table_files import read_table, write_table
 from transfergrid.runtime.hashing import sha256_file, short_hash
 from transfergrid.runtime.sealed import write_sealed
@@ -213,6 +215,11 @@ def write_cell(
             task_kind="multilabel",
             aggregate="max",
         )
+    scores = [f"scores/{split}.npz" for split in ("valid", "test")]
+    files = {name: sha256_file(folder / name) for name in scores}
+    status = "diverged" if diverged else "finished"
+    write_sealed(folder / "receipts" / "evaluate.json", {"status": status, "files": files})
+    for split in ("valid", "test"):
         for selection in SELECTIONS:
             write_ensemble(tree / study / "ensemble" / cell / selection, split, logits, known)
 
@@ -228,7 +235,10 @@ def write_ensemble(folder: Path, split: str, logits: np.ndarray, known: Truth) -
         table[f"prob_{task}"] = prob[:, t]
     for t, task in enumerate(TASKS):
         table[f"label_{task}"] = known.labels[:, t]
-    counts = {"n_checkpoints": str(len(keep)), "n_images": str(len(known.labels))}
+    labels = known.labels.astype(np.float32)
+    made = Ensemble(known.study, known.patient, tuple(TASKS), prob, labels, len(keep), len(labels))
+    counts = {"n_checkpoints": str(len(keep)), "n_images": str(len(labels))}
+    counts["sha256"] = content_sha256(made)
     rows = pa.Table.from_pandas(pd.DataFrame(table), preserve_index=False)
     pq.write_table(rows.replace_schema_metadata(counts), folder / f"{split}.parquet")
 
@@ -257,5 +267,7 @@ def fabricate(
     for name, table in tables_of(study, architectures).items():
         table.to_csv(folder / f"{name}.csv", index=False)
     cells = read_table(folder / "cells.csv")
+    seal_stage(folder.parent, "statistics")
     write_table(calibration_table(study, cells, results), folder / "calibration.csv")
+    seal_stage(folder.parent, "tables")
     return Tree(results, study)

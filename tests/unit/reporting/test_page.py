@@ -374,7 +374,7 @@ def test_an_svg_that_could_do_harm_is_refused(inside: str, complaint: str) -> No
 
 def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: object) -> None:
     study = {**drawn_tree.study, "name": "absent"}
-    with pytest.raises(UserError, match=r"cells\.csv is missing"):
+    with pytest.raises(UserError, match=r"tables\.json is missing; run snakemake"):
         read_report(study, drawn_tree.results)
 
 

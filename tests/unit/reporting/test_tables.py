@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 import timm
 from scipy.special import expit
@@ -153,17 +152,17 @@ def test_a_bootstrap_row_does_not_depend_on_its_company(
 ) -> None:
     evaluation = tree.study["evaluation"]
     paths = sorted((tree.results / "demo" / "ensemble").glob("*/top3/test.parquet"))[:3]
-    rows = pq.read_table(paths[1])
-    pq.write_table(rows.slice(0, rows.num_rows - 40), tmp_path / "fewer.parquet")
+    whole = read_ensemble(paths[1])
+    rows = {
+        name: getattr(whole, name) for name in ("study_id", "patient_id", "probabilities", "labels")
+    }
+    fewer = {name: values[:-40] for name, values in rows.items()}
+    write_ensemble(tmp_path / "fewer.parquet", replace(whole, **fewer))
     # As many studies, but other labels; and the same labels, but other patients.
-    labels = [name for name in rows.column_names if name.startswith("label_")]
-    turned = rows.take(list(reversed(range(rows.num_rows))))
-    pq.write_table(turned, tmp_path / "labels.parquet")
-    patients = turned.select(["study_id", "patient_id"])
-    for name in [*(n for n in rows.column_names if n.startswith("prob_")), *labels]:
-        patients = patients.append_column(name, rows[name])
-    metadata = rows.schema.metadata
-    pq.write_table(patients.replace_schema_metadata(metadata), tmp_path / "patients.parquet")
+    turned = {name: values[::-1] for name, values in rows.items()}
+    write_ensemble(tmp_path / "labels.parquet", replace(whole, **turned))
+    patients = {name: turned[name] for name in ("study_id", "patient_id")}
+    write_ensemble(tmp_path / "patients.parquet", replace(whole, **patients))
     files = [*paths[:2], *sorted(tmp_path.glob("*.parquet")), paths[2]]
     some = tuple(fabricate.SCORE_TASKS)
     work = [(path.stem, path, some if number else None) for number, path in enumerate(files)]
