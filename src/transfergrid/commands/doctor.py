@@ -30,6 +30,7 @@ from transfergrid.commands.estimate import disk_bytes
 from transfergrid.commands.findings import Finding, show, summary
 from transfergrid.commands.options import add_study_arguments, in_directory, read_settings
 from transfergrid.commands.probe import ask
+from transfergrid.commands.verify import verify
 from transfergrid.planning.paths import RESULTS, cache_directory
 from transfergrid.planning.study import study_files
 from transfergrid.runtime.errors import UserError
@@ -103,6 +104,8 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
     unlock = f"{snakemake_command(arguments)} --unlock"
     yield from _guarded("locks", lambda: check_killed(running_in(Path()), unlock))
     yield from _guarded("leftovers", lambda: check_leftovers(RESULTS))
+    if arguments.verify:
+        yield from _guarded("verify", lambda: verify(RESULTS))
 
 
 def _guarded(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

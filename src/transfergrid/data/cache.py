@@ -31,6 +31,7 @@ from transfergrid.runtime.atomic import replacing_directory, scratch_directory, 
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
+from transfergrid.runtime.sealed import write_sealed
 
 _SAID = ("white", "black", "duplicates")
 """Settings that the card repeats where they were given."""
@@ -140,7 +141,7 @@ def build_cache(
             card = _card(manifest, form, declaration, name, origin)
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
-            write_json(folder / RECEIPT, {"files": files, "rows": rows})
+            write_sealed(folder / RECEIPT, {"files": files, "rows": rows})
             admit(origin)
     for sentence in seen:
         print(f"warning: data set {name}: {sentence}", file=sys.stderr)

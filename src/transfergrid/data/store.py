@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_bytes
+from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import Verification
 
 SPLITS = ("train", "valid", "test")
@@ -168,9 +169,9 @@ def rows_sha256(names: Mapping[str, Sequence[str]], labels: npt.NDArray[np.float
 
 def _receipt(cache: str | Path) -> dict[str, Any]:
     try:
-        found = dict(json.loads((Path(cache) / RECEIPT).read_bytes()))
+        found = read_sealed(Path(cache) / RECEIPT, _MEND)
         return {"files": dict(found["files"]), "rows": dict(found["rows"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError) as error:
         raise _broken(cache, f"{RECEIPT} cannot be read ({error})") from None
 
 

@@ -24,7 +24,6 @@ from transfergrid.models.zoo import (
     shapes,
 )
 from transfergrid.planning.paths import cell_directory, weights_directory
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import read_verified
@@ -127,13 +126,13 @@ def _read_json(path: Path, expected: str | None, mend: str) -> dict[str, Any]:
 
 def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
     folder = weights_directory(str(weights["id"]), results)
+    mend = f"remove {folder} and run snakemake again, which prepares the weights again"
     try:
-        files = read_json(folder / "receipt.json")["files"]
+        files = read_sealed(folder / "receipt.json", mend)["files"]
     except OSError:
         raise UserError(
             f"{folder / 'receipt.json'} is missing; prepare the initial weights first."
         ) from None
-    mend = f"remove {folder} and run snakemake again, which prepares the weights again"
     proof = _read_json(folder / "proof.json", files.get("proof.json"), mend)
     declared = weights.get("sha256")
     if declared and declared != proof["sha256"]:

@@ -18,6 +18,7 @@ from transfergrid.models.zoo import build, head_keys, label_of, padding_of, shap
 from transfergrid.runtime.atomic import replacing_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
 
 INIT = "init.safetensors"
 PROOF = "proof.json"
@@ -170,5 +171,5 @@ def write_weights(
         proof["init_sha256"] = sha256_file(folder / INIT)
         write_json(folder / PROOF, proof)
         files = {name: sha256_file(folder / name) for name in (INIT, PROOF)}
-        write_json(folder / RECEIPT, {"files": files})
+        write_sealed(folder / RECEIPT, {"files": files})
     return proof

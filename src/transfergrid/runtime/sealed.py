@@ -1,4 +1,4 @@
-"""JSON files that hold the SHA-256 of their own content: a flipped bit is seen on reading."""
+"""Files that hold the SHA-256 of their own content: a flipped bit is seen on reading."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import canonical_json, sha256_text
+from transfergrid.runtime.hashing import canonical_json, sha256_bytes, sha256_text
 
 SEAL = "seal"
 """Key of the SHA-256 over the canonical JSON of everything else."""
+DIGITS = 64
+"""Of the SHA-256 that a sealed file of bytes begins with."""
 
 
 def write_sealed(path: str | Path, value: Mapping[str, Any]) -> None:
@@ -42,6 +44,12 @@ def read_sealed(
     if not whole:
         raise UserError(f"{path} is not what was written there (its seal is broken): {mend}.")
     return value
+
+
+def unseal(data: bytes) -> bytes | None:
+    """Return what follows the SHA-256 that bytes begin with; None where it is of something else."""
+    digest, content = data[:DIGITS], data[DIGITS:]
+    return content if sha256_bytes(content).encode("ascii") == digest else None
 
 
 def _seal(value: Mapping[str, Any]) -> str:

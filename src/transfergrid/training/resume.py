@@ -12,9 +12,7 @@ import torch
 
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.hashing import canonical_json, sha256_bytes, sha256_text
-
-_DIGITS = 64
-"""Of the SHA-256 that a state begins with."""
+from transfergrid.runtime.sealed import DIGITS, unseal
 
 
 def stamp_of(spec: Mapping[str, Any]) -> str:
@@ -26,11 +24,11 @@ def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
     # By way of memory: PyTorch's own writing of files hides why it failed. It does not look at the
     # checksums in its files either.
-    buffer = io.BytesIO(bytes(_DIGITS))
-    buffer.seek(_DIGITS)
+    buffer = io.BytesIO(bytes(DIGITS))
+    buffer.seek(DIGITS)
     torch.save({"stamp": stamp, "values": values}, buffer)
     data = buffer.getbuffer()
-    data[:_DIGITS] = sha256_bytes(data[_DIGITS:]).encode("ascii")
+    data[:DIGITS] = sha256_bytes(data[DIGITS:]).encode("ascii")
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -44,9 +42,8 @@ def load_state(path: Path, stamp: str, say: Callable[[str], None]) -> dict[str, 
     if not path.exists():
         return None
     try:
-        data = path.read_bytes()
-        digest, data = data[:_DIGITS], data[_DIGITS:]
-        if sha256_bytes(data).encode("ascii") != digest:
+        data = unseal(path.read_bytes())
+        if data is None:
             raise EOFError("not what was written")
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         found, values = state["stamp"], state["values"]

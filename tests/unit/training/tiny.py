@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from transfergrid.data.store import NAMES, RECEIPT, rows_sha256
 from transfergrid.planning.recipe import Recipe
-from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
 
 PX = 12
 SIZES = {"train": 50, "valid": 30, "test": 20}
@@ -93,7 +93,7 @@ def write_receipt(cache: Path) -> None:
         labels = part[[name for name in part if name.startswith("label_")]].to_numpy(np.float32)
         rows[split] = rows_sha256({name: list(part[name]) for name in NAMES}, labels)
     files = {path.name: sha256_file(path) for path in cache.iterdir() if path.name != RECEIPT}
-    write_json(cache / RECEIPT, {"files": files, "rows": rows})
+    write_sealed(cache / RECEIPT, {"files": files, "rows": rows})
 
 
 def tasks(task_kind: str) -> list[str]:

@@ -1,0 +1,167 @@
+"""`transfergrid doctor --verify`: everything at rest, compared with what was written."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from transfergrid.commands.checks_results import gigabytes
+from transfergrid.commands.findings import Finding
+from transfergrid.commands.state import folders
+from transfergrid.planning.outputs import SCORED, TRAINED
+from transfergrid.planning.records import FINISHED, RECORD, SPEC, check_kept, read_spec
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file, short_hash
+from transfergrid.runtime.progress import progress
+from transfergrid.runtime.sealed import read_sealed, unseal
+from transfergrid.runtime.verified import broken
+
+STATE = "resume.pt"
+ROOMS = ("cache", "weights", "tuning", "cells", "stamps", "code")
+"""Folders of results that are no study's."""
+MOST = 20
+"""Broken files that are told one by one."""
+AGAIN = "and run snakemake again, which makes it again"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A file, and what raises a `UserError` where it is not what was written."""
+
+    path: Path
+    run: Callable[[], object]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; a missing one counts for one."""
+        try:
+            return max(1, os.stat(self.path).st_size)
+        except OSError:
+            return 1
+
+
+def verify(results: Path) -> Iterator[Finding]:
+    """Compare every file under results that somebody may read with what was written.
+
+    Files that were never made or that went as a whole are no fault: `plan` tells of those.
+    """
+    checks = list(all_checks(results))
+    total = sum(check.size for check in checks)
+    faults = find_faults(checks)
+    for fault in faults[:MOST]:
+        told, _, mend = fault.partition("; ")
+        yield Finding("error", "damaged", told + ("" if told.endswith(".") else "."), mend)
+    if len(faults) > MOST:
+        yield Finding("error", "damaged", f"{len(faults) - MOST} more files are damaged.")
+    if not faults:
+        told = f"{len(checks)} files at rest ({gigabytes(total)}) are what was written."
+        yield Finding("ok", "verified", told)
+
+
+def find_faults(checks: Sequence[Check]) -> list[str]:
+    """Run checks with a line of progress; return what they found, a sentence each."""
+    total, faults = sum(check.size for check in checks), []
+    for check in progress(checks, total, "verifying bytes", size=lambda check: check.size):
+        try:
+            check.run()
+        except UserError as error:
+            faults.append(str(error))
+        except (OSError, ValueError, KeyError, TypeError, zlib.error, BadZipFile) as error:
+            faults.append(f"{check.path} cannot be read ({error}); remove it {AGAIN}.")
+    return faults
+
+
+def all_checks(results: Path) -> Iterator[Check]:
+    """Yield a check for every file under results that somebody may read."""
+    for room in ("cache", "weights"):
+        for folder in folders(results / room).values():
+            mend = f"remove {folder} and run snakemake again, which makes it again where needed"
+            yield from _receipt(folder, folder / "receipt.json", mend)
+    for folder in folders(results / "tuning").values():
+        yield from _sealed(folder / "tuning.json", f"remove it {AGAIN}")
+    for folder in folders(results / "cells").values():
+        yield from _cell(folder)
+    for path in sorted((results / "stamps").glob("*.*")):
+        if path.is_file():
+            yield Check(path, partial(_stamp, path))
+    for name, folder in folders(results).items():
+        if name not in ROOMS:
+            yield from _study(folder)
+
+
+def _cell(folder: Path) -> Iterator[Check]:
+    train = f"remove {folder / RECORD} and run snakemake again, which brings it back or trains"
+    if (folder / SPEC).exists():
+        yield Check(folder / SPEC, partial(read_spec, folder / SPEC))
+    yield from _sealed(folder / RECORD, train)
+    yield from _sealed(folder / FINISHED, f"remove {folder / FINISHED}, which is a copy")
+    if (folder / RECORD).exists():
+        yield Check(folder / RECORD, partial(check_kept, folder))
+    if (folder / STATE).exists():
+        mend = f"remove {folder / STATE}: training starts anew"
+        yield Check(folder / STATE, partial(_state, folder / STATE, mend))
+    for name, what in ((TRAINED, "trains"), (SCORED, "scores")):
+        mend = f"remove {folder / name} and run snakemake again, which {what} the cell again"
+        yield from _receipt(folder, folder / name, mend)
+
+
+def _study(folder: Path) -> Iterator[Check]:
+    for receipt in sorted((folder / "receipts").glob("*.json")):
+        yield from _receipt(folder, receipt, f"remove the file {AGAIN}")
+    for path in sorted((folder / "ensemble").glob("*/*/*.parquet")):
+        yield Check(path, partial(_ensemble, path))
+    for path in sorted((folder / "cams").glob("*.npz")):
+        yield Check(path, partial(_archive, path))
+
+
+def _receipt(folder: Path, receipt: Path, mend: str) -> Iterator[Check]:
+    """Yield a receipt's own check, then one for each file that it names."""
+    if not receipt.exists():
+        return
+    yield Check(receipt, partial(read_sealed, receipt, mend))
+    try:
+        files = dict(read_sealed(receipt)["files"])
+    except (UserError, KeyError):
+        return
+    for name, expected in files.items():
+        yield Check(folder / name, partial(_same, folder / name, expected, mend))
+
+
+def _same(path: Path, expected: object, mend: str) -> None:
+    found = sha256_file(path) if path.is_file() else None
+    if found != expected:
+        raise broken(path, found, expected, mend)
+
+
+def _sealed(path: Path, mend: str) -> Iterator[Check]:
+    if path.exists():
+        yield Check(path, partial(read_sealed, path, mend))
+
+
+def _stamp(path: Path) -> None:
+    if short_hash(json.loads(path.read_bytes())) != path.name.rpartition(".")[2]:
+        raise UserError(f"{path} is not the stamp that its name promises; remove it {AGAIN}.")
+
+
+def _state(path: Path, mend: str) -> None:
+    if unseal(path.read_bytes()) is None:
+        raise UserError(f"{path} is not what was written; {mend}.")
+
+
+def _ensemble(path: Path) -> None:
+    from transfergrid.evaluation.ensemble import read_ensemble  # numpy and pyarrow
+
+    read_ensemble(path)
+
+
+def _archive(path: Path) -> None:
+    with ZipFile(path) as archive:
+        bad = archive.testzip()
+    if bad:
+        raise UserError(f"{path} is damaged in {bad}; remove it {AGAIN}.")
