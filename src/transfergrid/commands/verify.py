@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +15,9 @@ from transfergrid.commands.findings import Finding
 from transfergrid.commands.state import folders
 from transfergrid.planning.outputs import SCORED, TRAINED
 from transfergrid.planning.records import FINISHED, RECORD, SPEC, check_kept, read_spec
+from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import sha256_file, short_hash
+from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
 from transfergrid.runtime.sealed import read_sealed, unseal
 from transfergrid.runtime.verified import broken
@@ -87,9 +87,8 @@ def all_checks(results: Path) -> Iterator[Check]:
         yield from _sealed(folder / "tuning.json", f"remove it {AGAIN}")
     for folder in folders(results / "cells").values():
         yield from _cell(folder)
-    for path in sorted((results / "stamps").glob("*.*")):
-        if path.is_file():
-            yield Check(path, partial(_stamp, path))
+    for _, path in stamps_in(results / "stamps"):
+        yield Check(path, partial(read_named, path))
     for name, folder in folders(results).items():
         if name not in ROOMS:
             yield from _study(folder)
@@ -142,11 +141,6 @@ def _same(path: Path, expected: object, mend: str) -> None:
 def _sealed(path: Path, mend: str) -> Iterator[Check]:
     if path.exists():
         yield Check(path, partial(read_sealed, path, mend))
-
-
-def _stamp(path: Path) -> None:
-    if short_hash(json.loads(path.read_bytes())) != path.name.rpartition(".")[2]:
-        raise UserError(f"{path} is not the stamp that its name promises; remove it {AGAIN}.")
 
 
 def _state(path: Path, mend: str) -> None:

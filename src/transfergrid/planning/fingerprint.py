@@ -36,7 +36,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluation.predict", "evaluation.ahead"),
     "ensemble": ("evaluation.ensemble",),
     "tables": ("reporting.tables",),
-    "statistics": ("statistics.questions", "reporting.table_files"),
+    "statistics": ("statistics.questions", "reporting.stage_files"),
     "figures": ("reporting.figures",),
     "report": ("reporting.page",),
     "cams": ("evaluation.cam",),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.stamps import LOCATION, stamps_in
-from transfergrid.runtime.atomic import read_json
+from transfergrid.planning.stamps import LOCATION, read_named, stamps_in
 from transfergrid.runtime.errors import UserError
 
 
@@ -18,15 +17,23 @@ def find_note(owner: str, folder: Path) -> dict[str, Any]:
         folder: Where notes lie: results/stamps, or what a run of Snakemake planned.
 
     Raises:
+        UserError: There is none, or it is damaged.
+    """
+    return read_named(note_path(owner, folder))
+
+
+def note_path(owner: str, folder: Path) -> Path:
+    """Return where the location note of a data set or of weights lies.
+
+    Raises:
         UserError: There is none.
     """
-    stamps = [
+    notes = [
         path for name, path in stamps_in(folder) if (name.owner, name.stage) == (owner, LOCATION)
     ]
-    if not stamps:
+    if not notes:
         raise UserError(
             f"{owner} is missing and no note in {folder} says where it comes from; run "
             "snakemake with the study that names it."
         )
-    note: dict[str, Any] = read_json(stamps[-1])
-    return note
+    return notes[-1]

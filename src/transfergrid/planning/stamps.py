@@ -10,6 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import short_hash
 
 LOCATION = "location"
 """The stage of a note that says where a data set or a weight file lies."""
@@ -57,3 +62,23 @@ def replaced_by(stamp: Path) -> list[Path]:
     return [
         path for name, path in stamps_in(stamp.parent) if new is not None and new.replaces(name)
     ]
+
+
+def read_named(path: Path) -> dict[str, Any]:
+    """Read a stamp; its content must be what its name promises.
+
+    Raises:
+        UserError: It was edited, or is damaged.
+    """
+    name = stamp_name(path.name)
+    try:
+        content = dict(read_json(path))
+        whole = name is not None and short_hash(content) == name.digest
+    except (ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise UserError(
+            f"{path} is not the stamp that its name promises; remove it and run snakemake again, "
+            "which makes it again."
+        )
+    return content

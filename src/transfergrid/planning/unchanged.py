@@ -19,6 +19,7 @@ from transfergrid.planning.fingerprint import (
     tuning_hash,
 )
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.stamps import read_named
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.imports import hold
@@ -114,9 +115,9 @@ def read_stamp(path: Path, stage: str) -> dict[str, Any]:
     """Read the stamp that a stage's job was given, and hold the code that it names.
 
     Raises:
-        UserError: The code was edited since.
+        UserError: The code was edited since, or the stamp is damaged.
     """
-    content: dict[str, Any] = read_json(path)
+    content = read_named(path)
     hold_stage(stage, content["code"])
     return content
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.planning.made_up_plan import planned
 
-from transfergrid.planning.notes import find_note
+from transfergrid.planning.notes import note_path
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import DATASET_ID, STAGES, STUDY, Plan
 from transfergrid.planning.stamps import (
@@ -54,7 +54,7 @@ def test_a_stamp_replaces_its_own_and_no_other(names: set[StampName], data: st.D
         (folder / "logs").mkdir()
         replaced = {path.name for path in replaced_by(folder / str(new))}
         owners = {name.owner for name in names if name.stage == LOCATION}
-        notes = {owner: find_note(owner, folder)["is"] for owner in owners}
+        notes = {owner: note_path(owner, folder).name for owner in owners}
         assert {name for name, _ in stamps_in(folder)} == names
     mine = (new.owner, new.stage)
     assert replaced == {str(n) for n in names if (n.owner, n.stage) == mine and n != new}
