@@ -20,6 +20,7 @@ import yaml
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.outputs import STAGE_FILES
 from transfergrid.planning.plan import FIGURES, GATHERED, TABLES, Plan, plan_run
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import canonical_json, sha256_file
@@ -114,8 +115,7 @@ def write_receipts(folder: Path, plan: Plan) -> None:
 
 
 def _leaves_of_study() -> list[str]:
-    tables = [f"tables/{table}.csv" for table in TABLES]
-    return [*tables, *(f"figures/{figure}.svg" for figure in FIGURES), "report.html"]
+    return [name for stage, made in STAGE_FILES.items() if stage != "panels" for name in made]
 
 
 def _write_cell(results: Path, cell: Cell, made: Made) -> None:
@@ -350,7 +350,8 @@ def write_bare(folder: Path, plan: Plan) -> None:
     for cell in plan.cells:
         leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/train.json"]
     leaves += scored + ensembles
-    leaves += [f"results/{STUDY}/{path}" for path in _leaves_of_study() if ".svg" not in path]
+    ours = [path for path in _leaves_of_study() if path.endswith((".csv", ".html"))]
+    leaves += [f"results/{STUDY}/{path}" for path in ours]
     lists = {
         **stamps,
         "evaluate": f"results/stamps/{plan.evaluate_stamp[0]}",

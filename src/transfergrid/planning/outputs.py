@@ -5,6 +5,7 @@ Paths are relative to the folder of results.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -141,13 +142,18 @@ def wanted_files(plan: Plan, results: Path) -> Files:
     """Look at the disk, and return what a run asks Snakemake for."""
     found: list[str] = []
     lost: list[tuple[str, Made]] = []
+    # A path of text: this is asked of tens of thousands of files whenever the workflow is parsed.
+    root, exists = f"{results}/", os.path.exists
     for made in made_files(plan):
+        first = made.files[0]
         if made.after is None:
-            found.append(made.files[0])
-        mark = made.after or made.files[0]
+            found.append(first)
+            others = made.files[1:]
+        else:
+            others = made.files
         # A job that has made nothing yet makes all: one look is enough.
-        if (len(made.files) > 1 or made.after) and (results / mark).exists():
-            lost += [(name, made) for name in made.files if not (results / name).exists()]
+        if others and exists(root + (made.after or first)):
+            lost += [(name, made) for name in others if not exists(root + name)]
     return Files((*found, *(name for name, _ in lost)), tuple(lost))
 
 
