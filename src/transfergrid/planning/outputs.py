@@ -15,7 +15,7 @@ from pathlib import Path
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
-from transfergrid.planning.records import KEPT, RECORD, SPEC
+from transfergrid.planning.records import FINISHED, KEPT, RECORD, SPEC
 from transfergrid.runtime.errors import listed
 
 TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
@@ -149,13 +149,20 @@ def wanted_files(plan: Plan, results: Path) -> Files:
         if made.after is None:
             found.append(first)
             others = made.files[1:]
+            mark = _TRAINED_BY.get(made.rule)
+            if mark and not exists(root + first) and exists(f"{root}cells/{made.about}/{mark}"):
+                lost.append((first, made))
         else:
             others = made.files
         # A job that has made nothing yet makes all: one look is enough.
         if others and exists(root + (made.after or first)):
             lost += [(name, made) for name in others if not exists(root + name)]
-    return Files((*found, *(name for name, _ in lost)), tuple(lost))
+    asked = dict.fromkeys([*found, *(name for name, _ in lost)])
+    return Files(tuple(asked), tuple(lost))
 
+
+_TRAINED_BY = {"spec": RECORD, "train": FINISHED}
+"""A file in a cell's folder that tells that the rule had run."""
 
 MENDS = {
     "restore": "brought back from the copy that training left",
@@ -170,8 +177,12 @@ def told_lost(lost: Sequence[tuple[str, Made]], results: Path) -> list[str]:
     groups: dict[str, list[str]] = {}
     for name, made in lost:
         mend = MENDS.get(made.rule, "made again")
-        if made.rule == "evaluate" and not (results / f"cells/{made.about}/{TRAINED}").exists():
-            mend = "trained and scored again, because their weights were freed"
+        if made.rule in ("evaluate", *_TRAINED_BY):
+            folder = results / "cells" / made.about
+            if not (folder / "checkpoints").exists():
+                mend = "trained and scored again, because their weights were freed"
+            elif made.rule != "evaluate":
+                mend = f"made again, without training, where {FINISHED} and the weights are whole"
         groups.setdefault(mend, []).append(name)
     return [f"lost and {mend}: {listed(names, 3)}" for mend, names in groups.items()]
 

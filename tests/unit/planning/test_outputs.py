@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from transfergrid.planning.outputs import (
+    EXPENDABLE,
+    Files,
+    Made,
+    is_expendable,
+    told_lost,
+)
+
+GO = (
+    "cache/films-0123abcd/train.npy",
+    "weights/net-x-0123abcd/init.safetensors",
+    "cells/a/resume.pt",
+    "cells/a/finished.json",
+    "cells/a/ahead/note.json",
+    "cells/a/receipts/train.json",
+    "cells/a/checkpoints/step-00000001.safetensors",
+    "cells/a/.lock",
+    "cells/a/logs/train.log",
+    "small/logs/figures.log",
+    "stamps/logs/x.log",
+    "small/snapshot/report.html",
+)
+STAY = (
+    "cells/a/spec.json",
+    "cells/a/train.json",
+    "cells/a/card.json",
+    "cells/a/proof.json",
+    "cells/a/history.jsonl",
+    "cells/a/receipts/evaluate.json",
+    "cells/a/scores/test.npz",
+    "tuning/a/tuning.json",
+    "small/ensemble/a/best/valid.parquet",
+    "small/figures/auroc.svg",
+    "small/receipts/train.json",
+    "small/report.html",
+    "stamps/small.tables.0123abcd",
+)
+
+
+def test_what_may_go_is_pinned() -> None:
+    assert len(EXPENDABLE) == 9
+    assert all(map(is_expendable, GO)) and not any(map(is_expendable, STAY))
+
+
+def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
+    def told(rule: str, name: str) -> str:
+        (line,) = told_lost(Files((), ((name, Made(rule, "a", (name,))),)).lost, tmp_path)
+        return line
+
+    copy = "lost and brought back from the copy that training left: cells/a/card.json"
+    assert told("restore", "cells/a/card.json") == copy
+    freed = "lost and trained and scored again, because their weights were freed: "
+    for rule in ("evaluate", "train", "spec"):
+        assert told(rule, "x") == freed + "x"
+    (tmp_path / "cells" / "a" / "checkpoints").mkdir(parents=True)
+    assert told("evaluate", "x") == "lost and scored again: x"
+    assert told("train", "x").startswith("lost and made again, without training, where finished")
+    assert told("figures", "x") == "lost and made again: x"
