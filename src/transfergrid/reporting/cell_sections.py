@@ -199,7 +199,7 @@ def _tasks(row: Mapping[str, Any], names: list[str]) -> tuple[tuple[str, Any, An
         )
         for task in names
         # A task of another dataset has no count of positives here.
-        if known(row[f"n_pos_{task}"]) or row["status"] == "missing"
+        if known(row[f"n_pos_{task}"])
     )
 
 

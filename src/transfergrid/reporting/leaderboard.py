@@ -44,7 +44,8 @@ class Board:
     """The leaderboard.
 
     Attributes:
-        rows: Cells, highest test AUROC first, those without one last.
+        rows: Cells with an AUROC, the highest first.
+        without: How many cells have none; they are listed elsewhere.
         filters: (axis, values) of every axis on which cells differ.
         axes: Names of the axes that have more than one value; the others need no column.
         seeds: Whether there are several seeds to take the mean of.
@@ -56,6 +57,7 @@ class Board:
     axes: frozenset[str]
     seeds: bool
     scale: tuple[float, float]
+    without: int
 
 
 def leaderboard(
@@ -68,7 +70,8 @@ def leaderboard(
         records: Per cell what lies in its folder.
         marks: The pretrainings' marks, whose order numbers their colours.
     """
-    ordered = cells.sort_values("auroc", ascending=False, na_position="last", kind="stable")
+    every, cells = len(cells), cells[cells["auroc"].notna()]
+    ordered = cells.sort_values("auroc", ascending=False, kind="stable")
     low, high = cells["auroc_low"].min(), cells["auroc_high"].max()
     common = _common_flags(cells)
     networks: dict[tuple[Any, ...], int] = {}
@@ -87,7 +90,8 @@ def leaderboard(
             filters.append((axis, tuple(sorted(values, key=_natural))))
     several = frozenset(axis for axis in ("dataset", "protocol") if cells[axis].nunique() > 1)
     seeds = cells["seed"].nunique() > 1
-    return Board(tuple(rows), tuple(filters), several, seeds, (float(low), float(high)))
+    scale = (float(low), float(high))
+    return Board(tuple(rows), tuple(filters), several, seeds, scale, every - len(cells))
 
 
 def _natural(value: str) -> tuple[int, str]:

@@ -190,7 +190,7 @@ def context(report: ReportInput) -> dict[str, Any]:
             )
         ),
         "rates": rates(tables["tuning"]),
-        "sources": tables["sources"].to_dict("records"),
+        "sources": tables["sources"][tables["sources"]["status"] == "finished"].to_dict("records"),
         "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
         "costs": spent,
         "cost": costs.sentence(spent),
