@@ -27,7 +27,9 @@ def contributions(frame: pd.DataFrame, task: str) -> tuple[float, pd.Series, pd.
         patient = known["patient_id"][label == value]
         centred = pd.Series(placement - area, index=patient).groupby(level=0).sum()
         count = patient.nunique()
-        sides.append(centred / len(patient) * np.sqrt(count / (count - 1)))
+        # One patient says nothing of a spread.
+        factor = np.sqrt(count / (count - 1)) if count > 1 else 0.0
+        sides.append(centred / len(patient) * factor)
     return area, sides[0], sides[1]
 
 
