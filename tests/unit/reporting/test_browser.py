@@ -146,7 +146,7 @@ def test_sorting_filtering_and_grouping(
     assert log[2:4] == ["ascending", "lcnet_050"]
     assert log[4] == "1"
     assert float(log[5][:5]) == pytest.approx(cells["auroc"].max(), abs=5.1e-4)
-    assert log[6] == "4 of 24 cells"
+    assert log[6] == "4 of 22 cells"
     assert log[7] == "2"
     assert log[8] == "22 cells, 12 networks"
     networks = cells.groupby(["pretraining", "architecture", "truncation"])["auroc"].mean()
