@@ -14,7 +14,7 @@ from transfergrid.commands.checks_results import gigabytes
 from transfergrid.commands.findings import Finding
 from transfergrid.commands.state import folders
 from transfergrid.planning.outputs import SCORED, TRAINED
-from transfergrid.planning.records import FINISHED, RECORD, SPEC, check_kept, read_spec
+from transfergrid.planning.records import FINISHED, KEPT, RECORD, SPEC, read_kept, read_spec
 from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
@@ -23,7 +23,7 @@ from transfergrid.runtime.sealed import read_sealed, unseal
 from transfergrid.runtime.verified import broken
 
 STATE = "resume.pt"
-ROOMS = ("cache", "weights", "tuning", "cells", "stamps", "code")
+ROOMS = ("cache", "weights", "tuning", "cells", "stamps", "code", "origins")
 """Folders of results that are no study's."""
 MOST = 20
 """Broken files that are told one by one."""
@@ -87,6 +87,8 @@ def all_checks(results: Path) -> Iterator[Check]:
         yield from _sealed(folder / "tuning.json", f"remove it {AGAIN}")
     for folder in folders(results / "cells").values():
         yield from _cell(folder)
+    for path in sorted((results / "origins").glob("*.parquet")):
+        yield Check(path, partial(_origin, path))
     for _, path in stamps_in(results / "stamps"):
         yield Check(path, partial(read_named, path))
     for name, folder in folders(results).items():
@@ -101,7 +103,9 @@ def _cell(folder: Path) -> Iterator[Check]:
     yield from _sealed(folder / RECORD, train)
     yield from _sealed(folder / FINISHED, f"remove {folder / FINISHED}, which is a copy")
     if (folder / RECORD).exists():
-        yield Check(folder / RECORD, partial(check_kept, folder))
+        there = [name for name in KEPT if (folder / name).exists()]
+        for name in there:
+            yield Check(folder / name, partial(read_kept, folder, name))
     if (folder / STATE).exists():
         mend = f"remove {folder / STATE}: training starts anew"
         yield Check(folder / STATE, partial(_state, folder / STATE, mend))
@@ -129,6 +133,8 @@ def _receipt(folder: Path, receipt: Path, mend: str) -> Iterator[Check]:
     except (UserError, KeyError):
         return
     for name, expected in files.items():
+        if name in KEPT and not (folder / name).exists():
+            continue  # it comes back from its copy
         yield Check(folder / name, partial(_same, folder / name, expected, mend))
 
 
@@ -152,6 +158,16 @@ def _ensemble(path: Path) -> None:
     from transfergrid.evaluation.ensemble import read_ensemble  # numpy and pyarrow
 
     read_ensemble(path)
+
+
+def _origin(path: Path) -> None:
+    from transfergrid.data.admission import read_origin  # numpy and pyarrow
+
+    if read_origin(path) is None:
+        raise UserError(
+            f"{path} is not the record that was written; remove it, and the next preparation of "
+            "the data set writes it anew."
+        )
 
 
 def _archive(path: Path) -> None:

@@ -20,6 +20,7 @@ from transfergrid.data.store import SPLITS
 from transfergrid.planning.paths import origin_file
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import sha256_text
 
 _SHOWN = 5
 
@@ -72,7 +73,7 @@ def write_origin(origin: Origin, path: Path) -> None:
             "mtime_ns": pa.array(origin.times),
         }
     )
-    metadata = {"origin": json.dumps(rest, sort_keys=True)}
+    metadata = {"origin": json.dumps(rest, sort_keys=True), "sha256": _seal(origin)}
     with replacing(path) as temporary:
         pq.write_table(
             table.replace_schema_metadata(metadata),
@@ -87,7 +88,7 @@ def read_origin(path: Path) -> Origin | None:
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         rest = json.loads(table.schema.metadata[b"origin"])
-        return Origin(
+        origin = Origin(
             base=rest["base"],
             names=table.column("image").to_pylist(),
             digests=table.column("sha256").to_pylist(),
@@ -96,8 +97,18 @@ def read_origin(path: Path) -> Origin | None:
             content=rest["content"],
             decoders=rest["decoders"],
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        whole = table.schema.metadata[b"sha256"].decode() == _seal(origin)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None
+    return origin if whole else None
+
+
+def _seal(origin: Origin) -> str:
+    """Return the SHA-256 of a record: Parquet's own checksums leave out what its footer says."""
+    rows = [list(origin.names), [digest.hex() for digest in origin.digests]]
+    rows += [np.asarray(values).tolist() for values in (origin.sizes, origin.times)]
+    rest = [origin.base, dict(origin.content), dict(origin.decoders)]
+    return sha256_text(json.dumps([rows, rest], sort_keys=True))
 
 
 @dataclass(frozen=True)

@@ -122,17 +122,6 @@ def read_kept(folder: Path, name: str) -> bytes:
     return data
 
 
-def check_kept(folder: Path) -> None:
-    """Compare the files beside a cell's train.json with what it says of them; lost ones are not.
-
-    Raises:
-        UserError: One is not what it was.
-    """
-    for name in (SPEC, *KEPT):
-        if (folder / name).exists():
-            read_kept(folder, name)
-
-
 def _recorded(folder: Path, name: str) -> str | None:
     files: Mapping[str, str] = (read_train(folder) or {}).get("files", {})
     return files.get(name)

@@ -1,0 +1,75 @@
+"""`transfergrid doctor --verify` on a cell that was really trained and scored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from unit.training.tiny import make_cache, make_spec
+
+from transfergrid.commands.verify import all_checks, find_faults, verify
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.predict import score_cell
+from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.planning.naming import cell_name
+from transfergrid.planning.records import read_kept
+from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import canonical_json, short_hash
+from transfergrid.training.loop import train
+from transfergrid.training.resume import save_state
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    make_cache(tmp_path)
+    spec = make_spec(epochs=1)
+    folder = tmp_path / "cells" / cell_name(spec)
+    write_text(folder / "spec.json", canonical_json(spec))
+    shutil.copy(tmp_path / "cache" / "tiny-0" / "card.json", folder / "card.json")
+    train(spec, tmp_path, threads=1)
+    score_cell(spec, tmp_path)
+    valid = read_cell_scores(folder, "valid")
+    path = tmp_path / "study" / "ensemble" / folder.name / "best" / "test.parquet"
+    write_ensemble(path, ensemble(valid, choose_checkpoints("best", valid)))
+    save_state(folder / "resume.pt", "stamp", {"step": 1})
+    stamp = {"code": "x"}
+    write_text(tmp_path / "stamps" / f"code.evaluate.{short_hash(stamp)}", canonical_json(stamp))
+    return tmp_path
+
+
+def files(results: Path) -> list[Path]:
+    return [path for path in results.rglob("*") if path.is_file()]
+
+
+def test_every_flipped_bit_is_found_and_named(results: Path) -> None:
+    (whole,) = verify(results)
+    assert whole.level == "ok"
+    assert {check.path for check in all_checks(results)} == set(files(results))
+    for path in files(results):
+        status, data = path.stat(), path.read_bytes()
+        flipped = bytearray(data)
+        flipped[len(data) // 2] ^= 1
+        path.write_bytes(flipped)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        told = "\n".join(find_faults(list(all_checks(results))))
+        assert str(path) in told and "remove" in told, path
+        path.write_bytes(data)
+    (whole,) = verify(results)
+    assert whole.level == "ok"
+
+
+def test_a_lost_record_is_no_damage_and_comes_back(results: Path) -> None:
+    (folder,) = (results / "cells").iterdir()
+    for name in ("history.jsonl", "proof.json", "card.json"):
+        before = (folder / name).read_bytes()
+        (folder / name).unlink()
+        (finding,) = verify(results)
+        assert finding.level == "ok"
+        assert read_kept(folder, name) == before == (folder / name).read_bytes()
+    (folder / "card.json").unlink()
+    (folder / "finished.json").unlink()
+    with pytest.raises(UserError, match=r"card\.json is lost and .* trains the cell again"):
+        read_kept(folder, "card.json")
