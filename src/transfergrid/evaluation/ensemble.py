@@ -245,7 +245,7 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
     if missing or not tasks:
         raise UserError(
             f"{path}: not an ensemble, it lacks {listed(missing or ['prob_<task>'])}; "
-            "make it again from the cell's scores."
+            "remove it and run snakemake again, which makes it again from the cell's scores."
         )
 
     def text(name: str) -> NDArray[np.str_]:

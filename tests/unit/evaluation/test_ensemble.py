@@ -137,7 +137,7 @@ def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_counts_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(_written(tmp_path)).replace_schema_metadata(), tmp_path / "old")
-    with pytest.raises(UserError, match="lacks n_checkpoints, n_images, sha256; make it again"):
+    with pytest.raises(UserError, match="lacks n_checkpoints, n_images, sha256; remove it"):
         read_ensemble(tmp_path / "old")
 
 
