@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,11 @@ class Made:
     scores: Mapping[str, Path]
     ensembles: Mapping[str, Mapping[str, Path]]
 
+    @cached_property
+    def receipt(self) -> dict[str, str]:
+        """SHA-256 of the scores, by their names in a cell's folder."""
+        return {f"scores/{split}.npz": sha256_file(path) for split, path in self.scores.items()}
+
 
 def write_results(folder: Path, plan: Plan) -> None:
     """Write results/ as a finished run leaves it, oldest files first by their times."""
@@ -139,7 +145,7 @@ def _write_cell(results: Path, cell: Cell, made: Made) -> None:
     for split, path in made.scores.items():
         # Links: 5,000 copies would be 4 GB. Tables read one kind of file only, so those are copies.
         _link(path, folder / "scores" / f"{split}.npz")
-    _put(folder / "receipts" / "evaluate.json", "{}\n")
+    write_sealed(folder / "receipts" / "evaluate.json", {"files": made.receipt})
     for selection, paths in made.ensembles.items():
         place = results / STUDY / "ensemble" / cell.name / selection
         place.mkdir(parents=True, exist_ok=True)

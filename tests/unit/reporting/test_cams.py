@@ -129,7 +129,7 @@ def test_panels_hold_films_maps_and_sizes(
         svg = style.svg_text(cam_panels(study, records), "cams")
     with style.styled():
         assert svg == style.svg_text(cam_panels(study, records), "cams")
-    for words in ("whole", "2 × 2 pixels", "4 × 4 pixels", "1 block removed", "cardiomegaly"):
+    for words in ("whole", "2 × 2 pixels", "4 × 4 pixels", "one block removed", "cardiomegaly"):
         assert words in svg
     pictures = re.findall(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)\"", svg)
     assert len(pictures) == 4 * 2 * 3  # networks, films, columns
