@@ -19,7 +19,7 @@ from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
-from transfergrid.runtime.sealed import read_sealed, unseal
+from transfergrid.runtime.sealed import Unsealed, read_sealed, unseal
 from transfergrid.runtime.verified import broken
 
 STATE = "resume.pt"
@@ -28,6 +28,8 @@ ROOMS = ("cache", "weights", "tuning", "cells", "stamps", "code", "origins")
 MOST = 20
 """Broken files that are told one by one."""
 AGAIN = "and run snakemake again, which makes it again"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zlib.error, BadZipFile)
+"""RuntimeError: an archive says of an array that it is encrypted, or packed in another way."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +55,42 @@ def verify(results: Path) -> Iterator[Finding]:
     """
     checks = list(all_checks(results))
     total = sum(check.size for check in checks)
-    faults = find_faults(checks)
+    errors = _errors(checks)
+    faults = [str(error) for error in errors if not isinstance(error, Unsealed)]
     for fault in faults[:MOST]:
         told, _, mend = fault.partition("; ")
         yield Finding("error", "damaged", told + ("" if told.endswith(".") else "."), mend)
     if len(faults) > MOST:
         yield Finding("error", "damaged", f"{len(faults) - MOST} more files are damaged.")
-    if not faults:
+    if len(faults) < len(errors):
+        told = (
+            f"{len(errors) - len(faults)} files are of an earlier version, which kept no SHA-256 "
+            "of them, and cannot be compared."
+        )
+        mend = "`transfergrid prune` lists what no study names any more, and `plan` what is stale"
+        yield Finding("warning", "unsealed", told, mend)
+    elif not faults:
         told = f"{len(checks)} files at rest ({gigabytes(total)}) are what was written."
         yield Finding("ok", "verified", told)
 
 
 def find_faults(checks: Sequence[Check]) -> list[str]:
-    """Run checks with a line of progress; return what they found, a sentence each."""
-    total, faults = sum(check.size for check in checks), []
+    """Run checks; return what they found, a sentence each."""
+    return [str(error) for error in _errors(checks)]
+
+
+def _errors(checks: Sequence[Check]) -> list[UserError]:
+    """Run checks with a line of progress."""
+    total = sum(check.size for check in checks)
+    faults: list[UserError] = []
     for check in progress(checks, total, "verifying bytes", size=lambda check: check.size):
         try:
             check.run()
         except UserError as error:
-            faults.append(str(error))
-        except (OSError, ValueError, KeyError, TypeError, zlib.error, BadZipFile) as error:
-            faults.append(f"{check.path} cannot be read ({error}); remove it {AGAIN}.")
+            faults.append(error)
+        except _UNREADABLE as error:
+            told = f"{check.path} cannot be read ({error}); remove it {AGAIN}."
+            faults.append(UserError(told))
     return faults
 
 
@@ -102,7 +119,7 @@ def _cell(folder: Path) -> Iterator[Check]:
         yield Check(folder / SPEC, partial(read_spec, folder / SPEC))
     yield from _sealed(folder / RECORD, train)
     yield from _sealed(folder / FINISHED, f"remove {folder / FINISHED}, which is a copy")
-    if (folder / RECORD).exists():
+    if _is_whole(folder / RECORD):
         there = [name for name in KEPT if (folder / name).exists()]
         for name in there:
             yield Check(folder / name, partial(read_kept, folder, name))
@@ -135,6 +152,8 @@ def _receipt(folder: Path, receipt: Path, mend: str) -> Iterator[Check]:
     for name, expected in files.items():
         if name in KEPT and not (folder / name).exists():
             continue  # it comes back from its copy
+        if name.startswith("checkpoints/") and not (folder / "checkpoints").exists():
+            continue  # the user has freed the weights
         yield Check(folder / name, partial(_same, folder / name, expected, mend))
 
 
@@ -147,6 +166,14 @@ def _same(path: Path, expected: object, mend: str) -> None:
 def _sealed(path: Path, mend: str) -> Iterator[Check]:
     if path.exists():
         yield Check(path, partial(read_sealed, path, mend))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_sealed(path)
+    except (OSError, UserError):
+        return False
+    return True
 
 
 def _state(path: Path, mend: str) -> None:

@@ -102,7 +102,7 @@ def read_record(path: str | Path) -> CamRecord:
     """Read a record.
 
     Raises:
-        UserError: An array is missing.
+        UserError: It is damaged, or an array is missing.
     """
     names = [field.name for field in fields(CamRecord)]
     try:
@@ -112,7 +112,8 @@ def read_record(path: str | Path) -> CamRecord:
                 raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
             # Every array is read to its end, and so compared with its checksum in the file.
             arrays = {name: archive[name] for name in names}
-    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+    # RuntimeError: the archive says of an array that it is encrypted, or packed in another way.
+    except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
         if isinstance(error, UserError | FileNotFoundError):
             raise
         raise UserError(

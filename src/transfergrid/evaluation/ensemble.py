@@ -23,6 +23,7 @@ from transfergrid.evaluation.scores import Scores, patient_of_study
 from transfergrid.evaluation.selection import parse_selection, select
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.sealed import Unsealed
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,11 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
     missing = [name for name in needed if name not in table.column_names]
     told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     missing += [name for name in (*COUNTS, SEAL) if name not in told]
+    if missing == [SEAL] and set(told) == set(COUNTS):  # else a bit of the key has flipped
+        raise Unsealed(
+            f"{path} has no SHA-256 of its own, so an earlier version wrote it; remove it and run "
+            "snakemake again, which makes it again from the cell's scores."
+        )
     if missing or not tasks:
         raise UserError(
             f"{path}: not an ensemble, it lacks {listed(missing or ['prob_<task>'])}; "

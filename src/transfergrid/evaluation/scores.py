@@ -199,7 +199,7 @@ def _parse(source: str | Path | io.BytesIO, path: str | Path) -> Scores:
         raise UserError(
             f"{path}: the file of scores lacks {error.args[0]}; evaluate the cell again."
         ) from None
-    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path}: the file of scores is damaged ({error}); evaluate the cell again."
         ) from None

@@ -181,6 +181,10 @@ def told_lost(lost: Sequence[tuple[str, Made]], results: Path) -> list[str]:
             folder = results / "cells" / made.about
             if not (folder / "checkpoints").exists():
                 mend = "trained and scored again, because their weights were freed"
+                if made.rule == "evaluate" and (folder / TRAINED).exists():
+                    mend = (
+                        f"not made again before you remove {folder / TRAINED}: the weights are gone"
+                    )
             elif made.rule != "evaluate":
                 mend = f"made again, without training, where {FINISHED} and the weights are whole"
         groups.setdefault(mend, []).append(name)

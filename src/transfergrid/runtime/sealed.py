@@ -17,6 +17,10 @@ DIGITS = 64
 """Of the SHA-256 that a sealed file of bytes begins with."""
 
 
+class Unsealed(UserError):  # noqa: N818 - told as a sentence, not as a fault
+    """A file has no SHA-256 of its own: a version of TransferGrid that kept none wrote it."""
+
+
 def write_sealed(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON with its seal, atomically."""
     write_json(path, {**value, SEAL: _seal(value)})
@@ -33,14 +37,18 @@ def read_sealed(
 
     Raises:
         OSError: It cannot be read.
+        Unsealed: It never had a seal.
         UserError: It is not what was written.
     """
     data = Path(path).read_bytes()
     try:
         value = dict(json.loads(data))
+        never = SEAL not in value and not _renamed(value)
         whole = value.pop(SEAL, None) == _seal(value)
     except (ValueError, TypeError):
-        whole = False
+        never = whole = False
+    if never:
+        raise Unsealed(f"{path} has no seal, so an earlier version wrote it: {mend}.")
     if not whole:
         raise UserError(f"{path} is not what was written there (its seal is broken): {mend}.")
     return value
@@ -50,6 +58,15 @@ def unseal(data: bytes) -> bytes | None:
     """Return what follows the SHA-256 that bytes begin with; None where it is of something else."""
     digest, content = data[:DIGITS], data[DIGITS:]
     return content if sha256_bytes(content).encode("ascii") == digest else None
+
+
+def _renamed(value: Mapping[str, Any]) -> bool:
+    """Tell whether a value is the seal of all others: a bit of its key has flipped."""
+    return any(
+        isinstance(found, str) and found == _seal({k: v for k, v in value.items() if k != key})
+        for key, found in value.items()
+        if len(str(found)) == DIGITS
+    )
 
 
 def _seal(value: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.commands.verify import all_checks, find_faults, verify
+from transfergrid.evaluation.cam_record import empty_record, read_record, write_record
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
@@ -18,6 +20,7 @@ from transfergrid.planning.records import read_kept
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
+from transfergrid.runtime.sealed import _seal
 from transfergrid.training.loop import train
 from transfergrid.training.resume import save_state
 
@@ -73,3 +76,43 @@ def test_a_lost_record_is_no_damage_and_comes_back(results: Path) -> None:
     (folder / "finished.json").unlink()
     with pytest.raises(UserError, match=r"card\.json is lost and .* trains the cell again"):
         read_kept(folder, "card.json")
+
+
+def test_files_of_a_version_without_seals_are_counted_and_not_called_damaged(
+    results: Path,
+) -> None:
+    (folder,) = (results / "cells").iterdir()
+    old = [folder / "train.json", folder / "receipts" / "evaluate.json"]
+    for path in old:
+        value = json.loads(path.read_text())
+        del value["seal"]
+        path.write_text(json.dumps(value))
+    (finding,) = verify(results)
+    assert finding.level == "warning"
+    assert finding.told.startswith("2 files are of an earlier version")
+    old[1].write_text(json.dumps({**value, "sebl": _seal(value)}))
+    damaged, _ = verify(results)
+    assert damaged.level == "error" and str(old[1]) in damaged.told
+
+
+def test_weights_that_went_as_a_whole_are_no_damage(results: Path) -> None:
+    (folder,) = (results / "cells").iterdir()
+    (folder / "checkpoints" / "index.json").unlink()
+    assert "index.json is not the file" in "".join(find_faults(list(all_checks(results))))
+    shutil.rmtree(folder / "checkpoints")
+    (finding,) = verify(results)
+    assert finding.level == "ok"
+
+
+@pytest.mark.parametrize("offset", [8, 10], ids=["encrypted", "packed otherwise"])
+def test_flags_of_an_archive_count_as_damage(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "study" / "cams" / "a.npz"
+    path.parent.mkdir(parents=True)
+    write_record(path, empty_record("missing"))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + offset] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="remove it"):
+        read_record(path)
+    (damaged,) = verify(tmp_path)
+    assert damaged.level == "error" and str(path) in damaged.told

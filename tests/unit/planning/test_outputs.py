@@ -56,7 +56,14 @@ def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
     freed = "lost and trained and scored again, because their weights were freed: "
     for rule in ("evaluate", "train", "spec"):
         assert told(rule, "x") == freed + "x"
-    (tmp_path / "cells" / "a" / "checkpoints").mkdir(parents=True)
+    receipt = tmp_path / "cells" / "a" / "receipts" / "train.json"
+    receipt.parent.mkdir(parents=True)
+    receipt.touch()
+    assert told("evaluate", "x") == (
+        f"lost and not made again before you remove {receipt}: the weights are gone: x"
+    )
+    assert told("train", "x") == freed + "x"
+    (tmp_path / "cells" / "a" / "checkpoints").mkdir()
     assert told("evaluate", "x") == "lost and scored again: x"
     assert told("train", "x").startswith("lost and made again, without training, where finished")
     assert told("figures", "x") == "lost and made again: x"
