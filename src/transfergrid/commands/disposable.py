@@ -22,7 +22,6 @@ from transfergrid.commands.state import (
     cell_states,
     folders,
 )
-from transfergrid.planning.outputs import SCORED, TRAINED
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import (
     CELL,
@@ -32,6 +31,7 @@ from transfergrid.planning.plan import (
     Plan,
     PlannedStudy,
 )
+from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.planning.stamps import LOCATION, stamps_in
 from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
 from transfergrid.runtime.errors import UserError

@@ -47,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images to open of each data set that is not prepared (default: 20)",
     )
-
     parser.add_argument(
         "--verify",
         action="store_true",

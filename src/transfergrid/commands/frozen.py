@@ -14,10 +14,10 @@ from pathlib import Path
 from transfergrid.commands.jobs import map_file
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import read_cell_scores
-from transfergrid.planning.outputs import KEPT, RECORD, SCORED, SCORES, SPEC, TRAINED
+from transfergrid.planning.outputs import SCORES
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.plan import PlannedStudy
-from transfergrid.planning.records import FINISHED
+from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.runtime.progress import progress
 
 NEEDED = (SPEC, RECORD, *SCORES)

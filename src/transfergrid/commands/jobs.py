@@ -15,7 +15,7 @@ from pathlib import Path
 
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.outputs import KEPT, RECORD, SCORES, SPEC, TRAINED
+from transfergrid.planning.outputs import SCORES
 from transfergrid.planning.paths import (
     RESULTS,
     cache_directory,
@@ -24,8 +24,7 @@ from transfergrid.planning.paths import (
     weights_directory,
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
-
-STATE = "resume.pt"
+from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
 
 
 @dataclass

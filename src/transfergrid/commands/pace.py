@@ -15,9 +15,9 @@ from typing import Any
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.state import folders
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.outputs import RECORD
 from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.records import RECORD
 from transfergrid.planning.speeds import benchmarked, number_format
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.gpus import VISIBLE, list_boards, visible

@@ -21,9 +21,10 @@ from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.commands.text import aligned, cells, hours, size
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
-from transfergrid.planning.outputs import RECORD, told_lost, wanted_files
+from transfergrid.planning.outputs import told_lost, wanted_files
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
 from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.records import RECORD
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.errors import listed
 

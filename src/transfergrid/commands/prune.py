@@ -14,10 +14,9 @@ from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.text import aligned, cells, size
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import CELL, Plan
+from transfergrid.planning.rights import ROOMS
 from transfergrid.planning.stamps import stamps_in
 from transfergrid.runtime.errors import UserError
-
-_ROOMS = ("cells", "cache", "weights", "tuning", "stamps", "origins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +105,7 @@ def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:
             lines.append(f"Left alone: {path} is no cell's folder.")
     lines += [
         f"Left alone: {results / name} is a link; prune where it points to."
-        for name in _ROOMS
+        for name in ROOMS
         if (results / name).is_symlink()
     ]
     listed_cells = {item.name for item in items if item.kind == "cell"}

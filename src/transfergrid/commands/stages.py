@@ -11,9 +11,10 @@ from transfergrid.commands.jobs import map_file
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
-from transfergrid.planning.outputs import SCORED, ensemble_of, stage_files
+from transfergrid.planning.outputs import ensemble_of, stage_files
 from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
 from transfergrid.planning.plan import STAGES, Plan, PlannedStudy
+from transfergrid.planning.records import SCORED
 from transfergrid.planning.stamps import replaced_by
 
 AFTER = {

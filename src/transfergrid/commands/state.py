@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from transfergrid.commands.jobs import STATE, Jobs, planned_jobs
+from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.live import error_line, is_alive, read_told
 from transfergrid.commands.reasons import read_json_or_none
-from transfergrid.planning.outputs import RECORD, SCORED, TRAINED
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
+from transfergrid.planning.records import RECORD, SCORED, STATE, TRAINED
 from transfergrid.runtime.live import FILE
 
 

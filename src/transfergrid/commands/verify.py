@@ -13,8 +13,18 @@ from zipfile import BadZipFile, ZipFile
 from transfergrid.commands.checks_results import gigabytes
 from transfergrid.commands.findings import Finding
 from transfergrid.commands.state import folders
-from transfergrid.planning.outputs import SCORED, TRAINED
-from transfergrid.planning.records import FINISHED, KEPT, RECORD, SPEC, read_kept, read_spec
+from transfergrid.planning.records import (
+    FINISHED,
+    KEPT,
+    RECORD,
+    SCORED,
+    SPEC,
+    STATE,
+    TRAINED,
+    read_kept,
+    read_spec,
+)
+from transfergrid.planning.rights import ROOMS
 from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
@@ -22,9 +32,6 @@ from transfergrid.runtime.progress import progress
 from transfergrid.runtime.sealed import Unsealed, read_sealed, unseal
 from transfergrid.runtime.verified import broken
 
-STATE = "resume.pt"
-ROOMS = ("cache", "weights", "tuning", "cells", "stamps", "code", "origins")
-"""Folders of results that are no study's."""
 MOST = 20
 """Broken files that are told one by one."""
 AGAIN = "and run snakemake again, which makes it again"
@@ -109,7 +116,7 @@ def all_checks(results: Path) -> Iterator[Check]:
     for _, path in stamps_in(results / "stamps"):
         yield Check(path, partial(read_named, path))
     for name, folder in folders(results).items():
-        if name not in ROOMS:
+        if name not in (*ROOMS, "code"):
             yield from _study(folder)
 
 

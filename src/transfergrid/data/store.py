@@ -31,6 +31,8 @@ RECEIPT = "receipt.json"
 LABEL = "label_"
 """Prefix of the index's label columns."""
 
+_MEND = "delete the folder of the cache and run snakemake again, which decodes it again"
+
 
 @dataclass(frozen=True)
 class Card:
@@ -188,11 +190,5 @@ def _card(cache: Path, receipt: Mapping[str, Any]) -> Card:
     return card
 
 
-_MEND = "delete the cache's folder and run snakemake again, which decodes it again"
-
-
 def _broken(cache: str | Path, what: str) -> UserError:
-    return UserError(
-        f"cache {cache} is broken: {what}; delete the folder and run snakemake again, which "
-        "decodes it again."
-    )
+    return UserError(f"cache {cache} is broken: {what}; {_MEND}.")

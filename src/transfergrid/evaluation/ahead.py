@@ -15,14 +15,15 @@ from typing import Any
 
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.runtime.atomic import read_json, write_json
 from transfergrid.runtime.hashing import as_recorded, sha256_file
+from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
 
 FOLDER = "ahead"
 """Under a cell's folder; laid out as that one is."""
 NOTE = "note.json"
-RECEIPT = Path("receipts") / "evaluate.json"
 
 
 def score_ahead(
@@ -88,11 +89,11 @@ def take_over(folder: Path, code: str, threads: int) -> bool:
     """
     ahead = folder / FOLDER
     try:
-        receipt = read_json(ahead / RECEIPT)
+        receipt = read_sealed(ahead / SCORED)
         said = read_json(ahead / NOTE) in [_note(folder, code, n) for n in (threads, None)]
         good = said and as_recorded(ahead, receipt["files"])
         if good:
-            for name in (*receipt["files"], RECEIPT):
+            for name in (*receipt["files"], SCORED):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(ahead / name, folder / name)
     except (OSError, ValueError, KeyError, TypeError):
@@ -108,4 +109,4 @@ def clear(folder: Path) -> None:
 
 def _trained(folder: Path) -> str:
     # It names every checkpoint by its SHA-256.
-    return sha256_file(folder / "receipts" / "train.json")
+    return sha256_file(folder / TRAINED)

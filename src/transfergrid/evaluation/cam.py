@@ -29,8 +29,8 @@ from transfergrid.evaluation.combine import probabilities
 from transfergrid.evaluation.inference import to_device
 from transfergrid.evaluation.localisation import first_positives, overlap, points_inside, region
 from transfergrid.evaluation.selection import select
-from transfergrid.evaluation.trained import Trained
 from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build, head_of
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.errors import UserError, listed

@@ -16,10 +16,11 @@ from torch import nn
 from transfergrid.data.store import Card, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
-from transfergrid.evaluation.trained import Trained
 from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name
+from transfergrid.planning.records import SCORED
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
@@ -73,7 +74,7 @@ def score_cell(
     # Both may decide the last bits of a score.
     made_with = {"device": where.type, "threads": torch.get_num_threads()}
     receipt = {"status": cell.status, **made_with, "files": files}
-    write_sealed(into / "receipts" / "evaluate.json", receipt)
+    write_sealed(into / SCORED, receipt)
 
 
 def _logits(

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.evaluation.combine import study_index
+from transfergrid.planning.records import SCORED
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import read_verified
-
-RECEIPT = "receipts/evaluate.json"
 
 _AXES = {
     "logits": ("checkpoint", "image", "task"),
@@ -166,7 +165,7 @@ def read_cell_scores(folder: Path, split: str) -> Scores:
     Raises:
         UserError: They are missing, not what evaluation wrote, or break the contract.
     """
-    receipt, name = folder / RECEIPT, f"scores/{split}.npz"
+    receipt, name = folder / SCORED, f"scores/{split}.npz"
     mend = f"remove {receipt} and run snakemake again, which scores the cell again"
     try:
         files = read_sealed(receipt, mend)["files"]

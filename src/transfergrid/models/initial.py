@@ -15,6 +15,7 @@ from transfergrid.models.matching import match
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.proof import compare, probe, probe_px
 from transfergrid.models.redrawn import redrawn
+from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import (
     build,
     default_preprocessing,
@@ -120,10 +121,6 @@ def _load(
     }
 
 
-def _read_json(path: Path, expected: str | None, mend: str) -> dict[str, Any]:
-    return read_verified(path, expected, lambda data: dict(json.loads(data)), mend)
-
-
 def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
     folder = weights_directory(str(weights["id"]), results)
     mend = f"remove {folder} and run snakemake again, which prepares the weights again"
@@ -133,7 +130,7 @@ def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
         raise UserError(
             f"{folder / 'receipt.json'} is missing; prepare the initial weights first."
         ) from None
-    proof = _read_json(folder / "proof.json", files.get("proof.json"), mend)
+    proof = read_verified(folder / "proof.json", files.get("proof.json"), _json, mend)
     declared = weights.get("sha256")
     if declared and declared != proof["sha256"]:
         raise UserError(
@@ -146,21 +143,18 @@ def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
     return _Start(state, Preprocessing.from_dict(proof["preprocessing"]), record)
 
 
+def _json(data: bytes) -> dict[str, Any]:
+    return dict(json.loads(data))
+
+
 def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
-    source = str(weights["source_cell"])
-    folder = cell_directory(source, results)
-    receipt = folder / "receipts" / "train.json"
-    mend = f"remove {receipt} and run snakemake again, which trains cell {source} again"
-    try:
-        files = read_sealed(receipt, mend)["files"]
-    except OSError:
-        raise UserError(f"{receipt} is missing; train cell {source} first.") from None
-    name = "checkpoints/index.json"
-    index = _read_json(folder / name, files.get(name), mend)
-    if not index.get("best"):
-        raise SourceDiverged(f"cell {source} has no checkpoint to start from; it diverged.")
-    proof = _read_json(folder / "proof.json", files.get("proof.json"), mend)
-    name = f"checkpoints/{index['best']}"
-    state = read_verified(folder / name, files.get(name), load, mend)
-    record = {"source": "cell", "cell": source, "file": index["best"], "sha256": files[name]}
-    return _Start(state, Preprocessing.from_dict(proof["preprocessing"]), record)
+    name = str(weights["source_cell"])
+    source = Trained.of(cell_directory(name, results))
+    best = source.best()
+    if best is None:
+        raise SourceDiverged(f"cell {name} has no checkpoint to start from; it diverged.")
+    preprocessing = Preprocessing.from_dict(source.json("proof.json")["preprocessing"])
+    state = source.tensors(best)
+    sha256 = source.files[f"checkpoints/{best}"]
+    record = {"source": "cell", "cell": name, "file": best, "sha256": sha256}
+    return _Start(state, preprocessing, record)

@@ -15,10 +15,9 @@ from pathlib import Path
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
-from transfergrid.planning.records import FINISHED, KEPT, RECORD, SPEC
+from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC
 from transfergrid.runtime.errors import listed
 
-TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
 SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
 """What scoring a cell leaves."""
 ENSEMBLE = ("test.parquet", "valid.parquet")

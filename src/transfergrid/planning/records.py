@@ -19,6 +19,10 @@ from transfergrid.runtime.sealed import read_sealed, write_sealed
 
 FINISHED = "finished.json"
 SPEC, RECORD = "spec.json", "train.json"
+STATE = "resume.pt"
+"""What a training that was stopped goes on from."""
+TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
+"""SHA-256 of what training and scoring left; Snakemake waits for these."""
 KEPT = ("history.jsonl", "proof.json", "card.json")
 """What only training can make; `FINISHED` has a copy of each."""
 

@@ -19,8 +19,8 @@ from transfergrid.planning.fingerprint import (
     tuning_hash,
 )
 from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import SPEC, read_spec
 from transfergrid.planning.stamps import read_named
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.imports import hold
 
@@ -102,13 +102,14 @@ def hold_networks(study: Mapping[str, Any], results: Path) -> None:
         results: Root of all outputs.
 
     Raises:
-        UserError: A network's code is not what its cells are named after.
+        UserError: A network's code is not what its cells are named after, or a specification is
+            damaged.
     """
     cells = {entry["architecture"]: entry["cell"] for entry in study["cells"]}
     for cell in cells.values():
-        path = cell_directory(cell, results) / "spec.json"
+        path = cell_directory(cell, results) / SPEC
         if path.is_file():
-            hold_network(read_json(path))
+            hold_network(read_spec(path))
 
 
 def read_stamp(path: Path, stage: str) -> dict[str, Any]:

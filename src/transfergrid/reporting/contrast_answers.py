@@ -9,7 +9,6 @@ from typing import Any
 from transfergrid.reporting.answer import Answer, bounds_of, is_clear
 from transfergrid.reporting.place_labels import arm
 from transfergrid.reporting.words import (
-    between,
     difference,
     known,
     level,
@@ -76,7 +75,7 @@ def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
     if verdict == "equivalent":
         return f"{_capital(a)} and {b} are equivalent within {margin}: difference", signed, ""
     neither = f"neither a difference nor equivalence within {margin}" if margin else "no difference"
-    told = f"{_capital(neither)} {between(a, b)} could be shown:"
+    told = f"{_capital(neither)} between {a} and {b} could be shown:"
     return told, signed, _takes(row, bool(margin), effect)
 
 

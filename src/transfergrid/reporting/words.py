@@ -56,11 +56,6 @@ def size(value: Any, low: Any, high: Any, decimals: int = 3) -> str:
     return f"{sign * float(value):.{decimals}f} ({first} to {last})"
 
 
-def between(a: str, b: str) -> str:
-    """Print ``between a and b``."""
-    return f"between {a} and {b}"
-
-
 def number(value: Any) -> str:
     """Print a number of any size with three digits, text as it is; NaN and None as a dash."""
     if not known(value):

@@ -19,11 +19,18 @@ _CHUNK = 2**22
 
 
 def broken(path: Path, found: str | None, expected: object, mend: str) -> UserError:
-    """Return the error of a file that is not what was written."""
+    """Return the error of a file that is not what was written.
+
+    Args:
+        path: The file.
+        found: Its SHA-256; None where it is missing.
+        expected: The SHA-256 by the receipt; None where the receipt does not name the file.
+        mend: What the user can do, as the end of a sentence.
+    """
     told = f"its SHA-256 is {found[:12]}" if found else "it is missing"
+    said = f"says {str(expected)[:12]}" if expected else "does not name it"
     return UserError(
-        f"{path} is not the file that was written: {told}, and the receipt says "
-        f"{str(expected)[:12]}; {mend}."
+        f"{path} is not the file that was written: {told}, and the receipt {said}; {mend}."
     )
 
 

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from transfergrid.models.initial import SourceDiverged
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.records import STATE
 from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.augmentation import augment
@@ -26,7 +27,6 @@ from transfergrid.training.losses import known, loss_sum
 from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.progress import (
-    STATE,
     Progress,
     load_progress,
     remove_state,

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from transfergrid.planning.records import STATE
 from transfergrid.training.checkpoints import Kept
 from transfergrid.training.history import History
 from transfergrid.training.job import Job
 from transfergrid.training.resume import save_state
 
-STATE = "resume.pt"
 _NUMBERS = (
     "step",
     "due",

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from transfergrid.planning.records import FINISHED, RECORD, SPEC, kept_texts, write_finished
+from transfergrid.planning.records import (
+    FINISHED,
+    RECORD,
+    SPEC,
+    TRAINED,
+    kept_texts,
+    write_finished,
+)
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.hashing import as_recorded, sha256_file, sha256_text
 from transfergrid.runtime.sealed import read_sealed, write_sealed
@@ -122,7 +129,7 @@ def _publish(
             write_text(folder / name, text)
     # The receipt last: evaluation waits for it.
     write_sealed(folder / RECORD, record)
-    write_sealed(folder / "receipts" / RECORD, receipt)
+    write_sealed(folder / TRAINED, receipt)
 
 
 def peak_memory_mb(device: torch.device) -> float:

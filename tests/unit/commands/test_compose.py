@@ -14,9 +14,9 @@ from unit.reporting.test_cams import record
 
 from transfergrid.commands.compose import compose
 from transfergrid.evaluation.cam_record import write_record
-from transfergrid.planning.outputs import SCORED
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
+from transfergrid.planning.records import SCORED
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.table_files import TABLES, read_table
 from transfergrid.runtime.errors import UserError

@@ -17,8 +17,8 @@ from transfergrid.commands import frozen as module
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
-from transfergrid.planning.outputs import SCORED, TRAINED
 from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.runtime.atomic import write_json, write_text
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed

@@ -192,6 +192,17 @@ def test_a_diverged_cell_has_no_checkpoints(tmp_path: Path) -> None:
     assert receipt["status"] == "diverged"
 
 
+def test_a_lost_record_is_brought_back_before_scoring(
+    trained: tuple[Path, dict[str, Any], Path],
+) -> None:
+    results, spec, folder = trained
+    proof = folder / "proof.json"
+    was = proof.read_bytes()
+    proof.unlink()
+    score_cell(spec, results)
+    assert proof.read_bytes() == was
+
+
 def test_only_files_of_the_receipt_are_scored(trained: tuple[Path, dict[str, Any], Path]) -> None:
     results, spec, folder = trained
     path = next((folder / "checkpoints").glob("step-*"))
@@ -204,5 +215,5 @@ def test_only_files_of_the_receipt_are_scored(trained: tuple[Path, dict[str, Any
     with pytest.raises(UserError, match="missing"):
         score_cell(spec, results)
     (folder / "receipts" / "train.json").unlink()
-    with pytest.raises(UserError, match="train the cell"):
+    with pytest.raises(UserError, match="train cell"):
         score_cell(spec, results)

@@ -137,6 +137,7 @@ TRAIN_CLOSURE = [
     "models.normalise",
     "models.proof",
     "models.redrawn",
+    "models.trained",
     "models.truncation",
     "models.zoo",
     "planning.naming",

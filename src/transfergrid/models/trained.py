@@ -11,11 +11,10 @@ from typing import Any
 from safetensors.torch import load
 from torch import Tensor
 
+from transfergrid.planning.records import KEPT, TRAINED, restore
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import broken, read_verified
-
-RECEIPT = "receipts/train.json"
 
 
 @dataclass(frozen=True)
@@ -34,21 +33,24 @@ class Trained:
 
     @classmethod
     def of(cls, folder: Path) -> Trained:
-        """Read a cell's receipt.
+        """Read a cell's receipt; a record that was lost is brought back from its copy.
 
         Raises:
             UserError: There is none, it is damaged, or a file that it names is gone.
         """
         try:
-            receipt = read_sealed(folder / RECEIPT, _mend(folder))
+            receipt = read_sealed(folder / TRAINED, _mend(folder))
         except OSError:
             raise UserError(
-                f"{folder / RECEIPT} is missing: train the cell before it is scored."
+                f"{folder / TRAINED} is missing; train cell {folder.name} first."
             ) from None
         found = cls(folder, str(receipt["status"]), receipt["files"])
-        for name in found.files:
-            if not (folder / name).is_file():
-                raise broken(folder / name, None, found.files[name], _mend(folder))
+        for name, expected in found.files.items():
+            if (folder / name).is_file():
+                continue
+            if name not in KEPT:
+                raise broken(folder / name, None, expected, _mend(folder))
+            restore(folder, name)
         return found
 
     def json(self, name: str) -> dict[str, Any]:
@@ -66,7 +68,11 @@ class Trained:
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """Return file, step and valid_score of each kept checkpoint, earliest first."""
-        return list(self.json("checkpoints/index.json")["checkpoints"])
+        return list(self._index()["checkpoints"])
+
+    def best(self) -> str | None:
+        """Return the file of the checkpoint with the best validation score; None without one."""
+        return self._index().get("best") or None
 
     def tensors(self, file: str) -> dict[str, Tensor]:
         """Read a checkpoint onto the CPU.
@@ -77,6 +83,9 @@ class Trained:
         name = f"checkpoints/{file}"
         return read_verified(self.folder / name, self.files.get(name), load, _mend(self.folder))
 
+    def _index(self) -> dict[str, Any]:
+        return self.json("checkpoints/index.json")
+
 
 def _mend(folder: Path) -> str:
-    return f"remove {folder / RECEIPT} and run snakemake again, which trains the cell again"
+    return f"remove {folder / TRAINED} and run snakemake again, which trains the cell again"
