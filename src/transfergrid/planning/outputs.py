@@ -15,7 +15,7 @@ from pathlib import Path
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
-from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC
+from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.runtime.errors import listed
 
 SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
