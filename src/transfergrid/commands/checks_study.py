@@ -103,6 +103,12 @@ def _device(path: Path, overrides: Mapping[str, Any]) -> str:
     return device if device in study_schema()["properties"]["device"]["enum"] else "unknown"
 
 
+_NO_PATIENTS = (
+    "no column of patients is named, so images of one patient may be in two splits, and intervals "
+    "take every image for a patient of its own."
+)
+
+
 def check_data(
     dataset: Dataset, samples: int, results: Path, images: dict[str, int]
 ) -> Iterator[Finding]:
@@ -142,7 +148,11 @@ def check_data(
     if lost:
         names = listed([name for name, _ in lost], 3)
         told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
-        yield Finding("error", what, told)
+        key = {"csv": "root, image_folders and image_column"}.get(
+            dataset.declaration["kind"], "root"
+        )
+        mend = f"none is there: see that {key} lead to the images" if len(lost) == count else ""
+        yield Finding("error", what, told, mend)
         return
     bad, seen = _open(manifest.source, _spread(count, samples), dataset.declaration)
     opened = min(samples, count)
@@ -157,6 +167,10 @@ def check_data(
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
     yield Finding("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
+    if dataset.declaration["kind"] == "csv" and not people:
+        yield Finding(
+            "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"
+        )
     for sentence in seen:
         yield Finding("warning", what, f"of {opened} images opened: {sentence}")
 

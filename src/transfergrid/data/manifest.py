@@ -241,7 +241,8 @@ def _check_views_agree(table: pd.DataFrame, tasks: list[str]) -> None:
 
 
 def _check_classes(manifest: Manifest) -> list[str]:
-    notes = []
+    notes: list[str] = []
+    unscorable: dict[str, str] = {}
     for split in SPLITS:
         rows = manifest.table.loc[manifest.table["split"] == split]
         for task in manifest.tasks:
@@ -253,9 +254,13 @@ def _check_classes(manifest: Manifest) -> list[str]:
                 f"task {task} has {positives} positive(s) and {negatives} negative(s) in {split}"
             )
             if split != "train" and task in manifest.score_tasks:
-                raise UserError(
-                    f"{count}, and an AUROC needs both; take it out of score_tasks or make "
-                    f"{split} larger."
-                )
+                unscorable.setdefault(task, count)
             notes.append(f"{count[0].upper()}{count[1:]}.")
+    if unscorable:
+        left = [task for task in manifest.score_tasks if task not in unscorable]
+        name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
+        raise UserError(
+            f"{listed(unscorable.values(), 4)}, and an AUROC needs both; {name}split the images "
+            "in another way."
+        )
     return notes

@@ -77,17 +77,29 @@ def parse_yaml(text: str) -> Any:
     """
     if len(text) > MOST_BYTES:
         raise UserError(f"it has {len(text)} characters, and at most {MOST_BYTES} are read.")
-    with _told():
+    with _told(text):
         _check_size(text)
         return yaml.load(text, Loader=StrictYaml)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(text: str) -> Iterator[None]:
     try:
         yield
     except yaml.YAMLError as error:
-        raise UserError(f"it is not valid YAML: {' '.join(str(error).split())[:400]}.") from None
+        raise UserError(f"it is not valid YAML: {_fault(error, text)}.") from None
+
+
+def _fault(error: yaml.YAMLError, text: str) -> str:
+    """Tell what YAML says of a text and where, and what is mostly the reason."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(error).split())[:400]
+    told = f"line {mark.line + 1}, column {mark.column + 1}: {problem[:300]}"
+    if "".join(text.splitlines()[mark.line : mark.line + 1]).lstrip(" ").startswith("\t"):
+        return f"{told}; indent with spaces, not with a tab"
+    return f"{told}; see how this line and the one before are indented, quoted and bracketed"
 
 
 def _check_size(text: str) -> None:

@@ -127,7 +127,8 @@ def _sentence(error: ValidationError) -> str:
             )
         case "required":
             missing = [key for key in rule if key not in value]
-            return f"{where} lacks the setting '{missing[0]}'; add it"
+            example = _example(schema.get("properties", {}).get(missing[0], {}))
+            return f"{where} lacks the setting '{missing[0]}'; add it{example}"
         case "enum" | "const":
             options = rule if error.validator == "enum" else [rule]
             hint = suggest(value, options) if isinstance(value, str) else _boolean_hint(value)
@@ -138,7 +139,8 @@ def _sentence(error: ValidationError) -> str:
             empty = "{}" if rule == "object" else "a value"
             return f"{where} is empty; write {empty} or remove it"
         case "type":
-            return f"{where} is {_shown(value)}, not {_kind(rule)}{_type_hint(value, rule)}"
+            hint = _type_hint(value, rule) or _example(schema)
+            return f"{where} is {_shown(value)}, not {_kind(rule)}{hint}"
         case "pattern":
             told = where if where.startswith("the name") else f"{where} is {_shown(value)}"
             return f"{told}; write {schema['x-words']}{_tidy(value, rule)}"
@@ -165,15 +167,22 @@ def _of_branches(error: ValidationError, where: str) -> str:
         best = meant.index(max(meant))
         faults = [fault for fault in error.context if fault.schema_path[0] == best]
         if faults:
-            return _sentence(min(faults, key=_depth))
+            fault = min(faults, key=_depth)
+            shape = fault.validator in ("required", "type", "additionalProperties")
+            return _sentence(fault) + (_example(schema) if shape else "")
     described = schema.get("description") or " or ".join(
         str(form.get("description") or _resolved(form).get("x-words", "")) for form in forms
     )
     hint = _boolean_hint(value) or _number_hint(value)
     return (
         f"{where} is {_shown(value)}, which is none of the allowed forms{hint}: "
-        f"{described.rstrip('.')}"
+        f"{described.rstrip('.')}{_example(schema)}"
     )
+
+
+def _example(schema: Schema) -> str:
+    example = _resolved(schema).get("x-example")
+    return f", such as {example}" if example else ""
 
 
 def _resolved(form: Schema) -> Schema:

@@ -21,7 +21,7 @@ from transfergrid.planning.fingerprint import (
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
 from transfergrid.runtime.regular import check_regular
@@ -198,7 +198,15 @@ def _tables(
         files = [_inside(name, root, table) for table in settings["tables"]]
     for file in files:
         if not file.exists():
-            raise UserError(f"data set '{name}' lacks the label table {file}; put it there.")
+            hint, key = "", "root"
+            if kind == "csv":
+                key = "table"
+                if file.parent.is_dir():
+                    hint = suggest(file.name, (path.name for path in file.parent.iterdir()))
+            raise UserError(
+                f"data set '{name}' lacks the label table {file}{hint}; correct "
+                f"datasets.{name}.{key}, or put the table there."
+            )
         check_regular(file)
     return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
 

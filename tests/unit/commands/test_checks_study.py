@@ -147,6 +147,30 @@ def test_a_patient_in_two_splits_is_named(films) -> None:
     assert data().level == "error"
 
 
+def test_a_wrong_name_of_a_table_is_told_with_the_right_one(films) -> None:
+    _, (finding,) = examined(
+        datasets={"films": {**STUDY["datasets"]["films"], "table": "label.csv"}}
+    )
+    assert "(did you mean 'labels.csv'?); correct datasets.films.table, or put" in finding.told
+
+
+def test_a_wrong_folder_of_all_images_is_told_as_such(films) -> None:
+    wrong = {**STUDY["datasets"]["films"], "image_folders": ["images"]}  # images/images/...
+    studies, _ = examined(datasets={"films": wrong})
+    (dataset,) = studies.datasets.values()
+    (finding,) = check_data(dataset, 0, RESULTS, studies.images)
+    assert "see that root, image_folders and image_column lead to the images" in finding.mend
+
+
+def test_a_table_without_patients_is_a_warning(films) -> None:
+    named = {"patient_column": None, "study_column": None}
+    studies, _ = examined(datasets={"films": {**STUDY["datasets"]["films"], **named}})
+    (dataset,) = studies.datasets.values()
+    findings = list(check_data(dataset, 0, RESULTS, studies.images))
+    assert [finding.level for finding in findings] == ["ok", "warning"]
+    assert "images of one patient may be in two splits" in findings[1].told
+
+
 @pytest.mark.parametrize("position", [0, -1])
 def test_a_sample_of_images_is_opened(films, position) -> None:
     name = pd.read_csv(films / "labels.csv")["image"].iloc[position]

@@ -128,6 +128,16 @@ def test_an_unscored_or_training_task_of_one_class_is_noted():
     assert checked.notes == ("Task p has 0 positive(s) and 6 negative(s) in train.",)
 
 
+def test_all_tasks_that_cannot_be_scored_are_named_with_those_that_can():
+    told = r"task p has 0 .* in valid, and an AUROC needs both; name others .*, such as \[q\], or"
+    with pytest.raises(UserError, match=told):
+        validate(altered("p", range(6, 12), 0))
+    both = altered("p", range(6, 12), 0)
+    both.table.loc[range(12, 18), "q"] = 1
+    with pytest.raises(UserError, match="p has .* valid, task q has .* test, .* needs both; split"):
+        validate(both)
+
+
 def test_many_patients_in_two_splits_are_counted():
     rows = range(12, 18)
     broken = altered("patient_id", rows, [f"train{i // 2}" for i in range(6)])

@@ -41,6 +41,8 @@ def test_aliases_count_as_what_they_repeat(monkeypatch: pytest.MonkeyPatch) -> N
         ("a: 1\na: 2", "line 2 names the key 'a' a second time"),
         ("? [a]\n: 2", "line 1 has a mapping or a list for a key"),
         ("a: [", "not valid YAML"),
+        ("a:\n  b: 1\n c: 2", "line 3, column 2: .*; see how this line"),
+        ("a:\n  b: 1\n\tc: 2", "line 3, column 1: .*; indent with spaces, not with a tab"),
         ("a: 1\n---\nb: 2", "not valid YAML"),
     ],
 )

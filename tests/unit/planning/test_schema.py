@@ -37,6 +37,7 @@ STUDY: dict[str, Any] = {
     "evaluation": {"bootstrap": {}},
     "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
 }
+UNSPLIT = {key: value for key, value in STUDY["datasets"]["own"].items() if key != "split"}
 FREE = {
     "$defs/loose_list/items",
     "$defs/contrast/properties/baseline",
@@ -114,6 +115,11 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
         (("datasets", "own", "split"), {"random": {"valid": 0.1}}, "lacks the setting 'test'"),
         (("datasets", "own", "split"), {"folds": 1, "fold": 0}, "split.folds' is 1; allowed is"),
         (("datasets", "own", "split"), "random", "A split column, a random split by patient"),
+        (("datasets", "own", "split"), "patient", "such as split: { random: { valid: 0.1, test"),
+        (("datasets", "own", "split"), {"random": 0.2}, "not a mapping, such as split: { random"),
+        (("datasets", "own", "split"), {"test": 0.1}, "such as split: { random"),
+        (("datasets", "own"), UNSPLIT, "lacks the setting 'split'; add it, such as split:"),
+        (("grid",), {}, "is a mapping, not a list, such as grid: [{ datasets"),
         (("datasets", "films", "tasks"), ["a", "a"], "lists 'a' twice"),
         (("title",), True, "quote the word"),
         (("title",), 5, 'write "5" in quotes'),
