@@ -15,8 +15,8 @@ _NEARLY_FULL_BYTES = 2**20
 _WORDS = {
     errno.ENOSPC: "no space left {to_write}; free some (transfergrid prune lists what can go)",
     errno.EDQUOT: (
-        "no space left {to_write} within the disk quota; free some (transfergrid prune lists what "
-        "can go)"
+        "no space left {to_write}; free some of the disk quota (transfergrid prune lists what can "
+        "go)"
     ),
     errno.EROFS: "{what} is on a file system mounted read-only; have it mounted for writing",
     errno.EACCES: "no right to use {what}; mend its owner or its rights",

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import namedtuple
 from dataclasses import replace
 
@@ -310,60 +308,6 @@ def test_a_full_disk_is_foreseen(tmp_path, published, monkeypatch):
     with pytest.raises(UserError, match=r"the cache needs 0\.0 GB and the disk"):
         built(tmp_path, DECLARATION, published)
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_a_phantom_draws_into_a_scratch_folder_that_is_removed(tmp_path, monkeypatch):
-    seen = []
-
-    def read(options, root):
-        make_chexpert(root, np.random.default_rng(options["seed"]))
-        seen.append((root, sorted(path.name for path in root.iterdir())))
-        return read_manifest({**options, "kind": "chexpert"}, root)
-
-    monkeypatch.setattr(cache_module, "read_manifest", read)
-    declaration = {**DECLARATION, "kind": "phantom", "seed": 0}
-    destination, card = built(tmp_path, declaration, None)
-    assert card["synthetic"] is True
-    assert seen[0][0].parent == destination.parent
-    assert seen[0][1] == [FOLDER]
-    assert list(destination.parent.iterdir()) == [destination]
-
-
-ENDLESS = """
-import sys, time
-from pathlib import Path
-from transfergrid.data import cache
-
-def read(declaration, root):
-    (root / "drawn.png").write_text("half")
-    if sys.argv[2] == "drawing":
-        print("ready", flush=True)
-        time.sleep(60)
-    return real({**declaration, "kind": "csv"}, Path(sys.argv[3]))
-
-def write(*arguments):
-    print("ready", flush=True)
-    time.sleep(60)
-
-real, cache.read_manifest, cache._write_images = cache.read_manifest, read, write
-cache.build_cache(DECLARATION, None, Path(sys.argv[1]), 1)
-"""
-
-
-@pytest.mark.parametrize("moment", ["drawing", "decoding"])
-def test_what_a_killed_preparation_left_goes_with_the_next(tmp_path, moment):
-    make_csv(tmp_path / "data", np.random.default_rng(0))
-    destination = tmp_path / "cache" / "own-12345678"
-    program = ENDLESS.replace("DECLARATION", repr({**CSV, "kind": "phantom"}))
-    words = [sys.executable, "-c", program, destination, moment, tmp_path / "data"]
-    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
-        child.kill()
-    left = [path.name for path in destination.parent.iterdir()]
-    assert len(left) == {"drawing": 1, "decoding": 2}[moment]
-    assert all(name.startswith(".tmp-") for name in left)
-    build_cache({**CSV, "kind": "csv"}, tmp_path / "data", destination, 1)
-    assert list(destination.parent.iterdir()) == [destination]
 
 
 def test_a_reader_of_the_users_own_may_raise_what_it_likes_for_a_broken_image(
