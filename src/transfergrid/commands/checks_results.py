@@ -30,7 +30,7 @@ def check_writable(results: Path) -> Iterator[Finding]:
             "error",
             "results",
             f"{folder.absolute()} cannot be written and locked ({error.strerror}).",
-            "choose another folder with --directory, or mend its rights or its mount",
+            "choose another folder with --directory, or correct its permissions or its mount",
         )
         return
     closed = closed_folders(results)

@@ -228,7 +228,7 @@ def _wanted(plan: Plan | None, results: Path) -> list[Weights]:
 
 
 def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
-    """Check that the initial weights are to be had, and are the declared ones.
+    """Check that the initial weights can be found, and are the declared ones.
 
     Args:
         plan: The plan.

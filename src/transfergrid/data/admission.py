@@ -134,7 +134,7 @@ class Difference:
         """What happened to the images, in words; empty if nothing did."""
         told = (
             (self.changed, "changed"),
-            (self.added, "came in addition"),
+            (self.added, "were added"),
             (self.removed, "are gone"),
         )
         return [f"{len(names)} {word} ({listed(names, _SHOWN)})" for names, word in told if names]

@@ -13,6 +13,8 @@ from transfergrid.data.manifest import TASK_KINDS, identifiers
 from transfergrid.runtime.errors import UserError, listed
 
 Array = npt.NDArray[Any]
+Truth = tuple[npt.NDArray[np.float32], tuple[str, ...], str]
+"""Labels as one column a task, the tasks' identifiers, and the task kind."""
 
 
 def interpret(
@@ -21,7 +23,7 @@ def interpret(
     image_id: Sequence[str],
     names: Sequence[str] | None,
     task_kind: str | None,
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...], str]:
+) -> Truth:
     """Turn labels as stored into one column a task.
 
     Args:
@@ -49,7 +51,7 @@ def interpret(
 
 def _of_text(
     path: Path, labels: Array, names: Sequence[str] | None, task_kind: str | None
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...], str]:
+) -> Truth:
     if labels.shape[1] > 1 or task_kind == "multilabel":
         raise UserError(
             f"{path} has labels of text, which are classes, one an image; store 0 and 1 for "
@@ -73,7 +75,7 @@ def _of_columns(
     image_id: Sequence[str],
     names: Sequence[str] | None,
     task_kind: str | None,
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...], str]:
+) -> Truth:
     _check_range(path, labels, image_id, 0, 1)
     width = labels.shape[1]
     one_hot = bool((labels.sum(axis=1) == 1).all())
@@ -101,7 +103,7 @@ def _of_numbers(
     image_id: Sequence[str],
     names: Sequence[str] | None,
     task_kind: str | None,
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...], str]:
+) -> Truth:
     first, last = int(labels.min()), int(labels.max())
     # Classes counted from 1 leave no image for class 0.
     start = 1 if first == 1 and last > 1 else 0

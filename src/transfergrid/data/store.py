@@ -44,7 +44,7 @@ class Card:
         task_kind: "multilabel" (sigmoid a task) or "multiclass" (softmax over tasks).
         tasks: Every output, in the order of the label columns.
         score_tasks: The tasks that the macro AUROC is the mean of.
-        patients: "known", or "unknown" where each image stands for a patient.
+        patients: "known", or "unknown" where each study stands for a patient.
         studies: "known", or "unknown" where each image stands for a study.
         image_px: Height and width of every image.
         resize: "crop", "pad" or "stretch".

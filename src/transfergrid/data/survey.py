@@ -20,7 +20,7 @@ _DIM_TRAIT = "dim"
 _DIGEST = 32
 
 _TOLD = {
-    CONSTANT: ("image is of one level all over", "images are of one level all over"),
+    CONSTANT: ("image has one level all over", "images have one level all over"),
     PAGES: (
         "file holds several pages or frames, of which the first is read",
         "files hold several pages or frames, of which the first is read",

@@ -214,7 +214,8 @@ def _check_separator(path: Path, header: list[str], separator: str) -> None:
     if line.lower().startswith("sep="):
         raise UserError(
             f"table {path} begins with '{printable(line)}', a note to Excel and no header; remove "
-            f'that line, and write separator: "{line[4:5]}" in a data set of kind csv if no comma.'
+            f'that line, and write separator: "{line[4:5]}" in a data set of kind csv unless it is '
+            "a comma."
         )
     if len(header) != 1:
         return

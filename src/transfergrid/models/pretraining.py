@@ -46,7 +46,7 @@ def fetch(
         facts, as plain JSON values.
 
     Raises:
-        UserError: The weights are not to be had, would run code, do not fit, or are not finite.
+        UserError: The weights cannot be found, would run code, do not fit, or are not finite.
     """
     source = find(declaration, architecture, location)
     network, classifier = shapes(architecture)

@@ -65,7 +65,7 @@ def find(
         location: The file of kind ``file``; unused otherwise.
 
     Raises:
-        UserError: They are not to be had, or are not what was declared.
+        UserError: They cannot be found, or are not what was declared.
     """
     kind = str(declaration["kind"])
     fetcher = FETCHERS.get(kind) or (_from_function if ":" in kind else None)

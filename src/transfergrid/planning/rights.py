@@ -31,6 +31,6 @@ def rights_warning(results: Path) -> str | None:
     if not closed:
         return None
     return (
-        f"{listed(closed)} cannot be written: choose another folder with --directory, or mend the "
-        "rights or the mount; nothing can be computed here."
+        f"{listed(closed)} cannot be written: choose another folder with --directory, or correct "
+        "the permissions or the mount; nothing can be computed here."
     )

@@ -107,7 +107,7 @@ def _where(error: ValidationError) -> str:
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if "propertyNames" in error.absolute_schema_path:
-        return f"the name {_shown(error.instance)} under '{path}' cannot be"
+        return f"the name {_shown(error.instance)} under '{path}' is not allowed"
     return f"key '{path}'" if path else "the study"
 
 

@@ -158,9 +158,9 @@ def _patients(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
     return Note(
         "warning",
         "Patients unknown",
-        f"{listing(unknown)} does not say which images belong to one patient. Each image counts "
-        "as a patient of its own: if patients have several, intervals are too narrow, and a "
-        "patient may be in more than one split.",
+        f"{listing(unknown)} does not say which images belong to one patient. Each study, or "
+        "each image where studies are unknown too, counts as a patient: if patients have several, "
+        "intervals are too narrow, and a patient may be in more than one split.",
     )
 
 

@@ -21,7 +21,7 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
 
 _NAME = 200
-"""Letters of a path's name that stand in the name of what is written aside."""
+"""Characters of a path's name that stand in the name of what is written aside."""
 _OLD = ".old"
 _ASIDE = re.compile(r"\.tmp-[0-9a-f]{16}-(.*)", re.DOTALL)
 
@@ -78,7 +78,7 @@ def abandoned(path: Path) -> bool | None:
 
 
 def lock_aside(path: Path) -> int:
-    """Lock a file or folder that is aside, or is about to be; closing the descriptor lets it go."""
+    """Lock a file or folder that is aside, or soon will be; closing the descriptor releases it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with suppress(OSError):  # a file system without locks: prune goes by age there
         fcntl.flock(descriptor, fcntl.LOCK_EX)

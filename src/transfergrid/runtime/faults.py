@@ -19,8 +19,8 @@ _WORDS = {
         "go)"
     ),
     errno.EROFS: "{what} is on a file system mounted read-only; have it mounted for writing",
-    errno.EACCES: "no right to use {what}; mend its owner or its rights",
-    errno.EPERM: "no right to use {what}; mend its owner or its rights",
+    errno.EACCES: "no permission to use {what}; correct its owner or its permissions",
+    errno.EPERM: "no permission to use {what}; correct its owner or its permissions",
     errno.EFBIG: (
         "{what} would be larger than a file may be here; raise the limit (ulimit -f unlimited) or "
         "use a file system without it"

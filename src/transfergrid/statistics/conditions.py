@@ -10,7 +10,7 @@ from transfergrid.runtime.errors import listed
 from transfergrid.statistics.reader import Reader
 
 RELEASED = "one released weight file"
-UNKNOWN_PATIENTS = "patients unknown: every image counted as a patient"
+UNKNOWN_PATIENTS = "patients unknown: every study counted as a patient"
 
 Arm = Mapping[int, Mapping[str, Any]]
 """One cell without its seed: seed -> cell."""

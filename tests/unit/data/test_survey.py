@@ -89,8 +89,8 @@ COLOURS = encoded(Image.fromarray(film(105, (9, 11, 3))))
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (encoded(Image.new("L", (9, 9), 77)), "1 image is of one level all over: 03.png."),
-        (encoded(Image.new("RGB", (9, 9), (7, 7, 7))), "1 image is of one level all over: 03.png."),
+        (encoded(Image.new("L", (9, 9), 77)), "1 image has one level all over: 03.png."),
+        (encoded(Image.new("RGB", (9, 9), (7, 7, 7))), "1 image has one level all over: 03.png."),
         (
             frames("GIF"),
             "1 file holds several pages or frames, of which the first is read: 03.png.",

@@ -93,7 +93,7 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
         (
             ("datasets", "a-b"),
             {"kind": "phantom"},
-            "the name 'a-b' under 'datasets' cannot be; write letters",
+            "the name 'a-b' under 'datasets' is not allowed; write letters",
         ),
         (("evaluation", "selections"), ["top0"], "top<k>_per_task with k from 1 to 9999"),
         (("evaluation", "selections"), ["top" + "9" * 6000], "top<k>"),

@@ -76,7 +76,10 @@ def test_a_bug_keeps_its_stack_trace(error, capsys):
     [
         (OSError(errno.ENOSPC, "No space left"), "error: no space left on the disk of the results"),
         (OSError(errno.EDQUOT, "Quota", "a.npy"), "error: no space left to write a.npy; free some"),
-        (PermissionError(errno.EACCES, "no", "a.npy"), "error: no right to use a.npy; mend its"),
+        (
+            PermissionError(errno.EACCES, "no", "a.npy"),
+            "error: no permission to use a.npy; correct its",
+        ),
         (OSError(errno.EROFS, "no", "a.npy"), "error: a.npy is on a file system mounted read-only"),
         (OSError("[errno 27] cut short"), "error: a file would be larger than a file may be"),
     ],
