@@ -38,6 +38,7 @@ class Claim:
         verdict: The table's verdict, whole.
         look: Name of the verdict's style; on drawn images that of no verdict.
         evidence: The row that was judged, or why there is none.
+        drawn: Whether it was judged on drawn images, so that the verdict is about the machinery.
         detail: What else is known of the published value.
         number: The study's number that it was judged by; claims on one number share it.
     """
@@ -51,6 +52,7 @@ class Claim:
     verdict: str
     look: str
     evidence: str
+    drawn: bool
     detail: str
     number: str
 
@@ -77,6 +79,7 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
         verdict=verdict,
         look="none" if drawn else _look(verdict),
         evidence=_text(row.get("evidence")),
+        drawn=drawn,
         detail=_text(row.get("detail")),
         number=f"{row['data']}: {_text(row.get('evidence'))}",
     )
