@@ -8,6 +8,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from transfergrid.runtime.errors import escaped
+
 Level = Literal["ok", "warning", "error"]
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
@@ -37,10 +39,10 @@ def show(finding: Finding, stream: TextIO | None = None) -> None:
     """Write a finding: wrapped and coloured on a terminal; elsewhere a line, and one to mend it."""
     stream = stream or sys.stdout
     head = finding.level.ljust(_LEVEL_WIDTH) + finding.what.ljust(_WHAT_WIDTH)
-    lines = [head + (" " if len(finding.what) >= _WHAT_WIDTH else "") + finding.told]
+    lines = [head + (" " if len(finding.what) >= _WHAT_WIDTH else "") + escaped(finding.told)]
     indent = " " * (_LEVEL_WIDTH + _WHAT_WIDTH)
     if finding.mend:
-        lines.append(f"{indent}-> {finding.mend}")
+        lines.append(f"{indent}-> {escaped(finding.mend)}")
     if not stream.isatty():
         stream.write("".join(f"{line}\n" for line in lines))
         stream.flush()

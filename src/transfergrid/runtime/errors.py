@@ -7,11 +7,25 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Something that the user can mend, told in one sentence."""
+    """Something that the user can mend, told in one sentence.
+
+    It may name what stands in a file of somebody else's, and is shown on a terminal: control codes
+    are escaped.
+    """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class Stopped(Exception):  # noqa: N818 - no error
     """A job was asked to stop, and what it had done is safe on disk."""
+
+
+def escaped(text: str) -> str:
+    """Return text in which all that a terminal would obey or cannot show is written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def suggest(name: object, allowed: Iterable[object]) -> str:

@@ -57,3 +57,11 @@ def test_a_name_that_is_too_long_keeps_a_space() -> None:
 )
 def test_the_summary_counts(levels, told) -> None:
     assert summary([Finding(level, "", "") for level in levels]) == told
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_names_from_files_cannot_steer_a_terminal(stream: io.StringIO) -> None:
+    show(Finding("warning", "data", "image \x1b]0;x\x07.png is dark.", "rm \x1b[2J"), stream)
+    text = re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue())  # its own colours
+    assert "\x1b" not in text and "\x07" not in text
+    assert "image \\x1b]0;x\\x07.png is dark." in text and "rm \\x1b[2J" in text

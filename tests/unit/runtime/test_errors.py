@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError, escaped, listed, suggest
 
 
 def test_a_user_error_is_a_value_error():
@@ -39,3 +39,11 @@ def test_long_lists_are_cut_and_counted():
     assert listed(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
     assert listed(range(13)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (13 in all)"
     assert listed(range(5), most=2) == "0, 1, ... (5 in all)"
+
+
+def test_an_error_shows_no_control_codes() -> None:
+    told = "image a\x1b[31m\u202e\udcff.png\n is missing, \t\u00e9 and \u4e2d are not"
+    shown = str(UserError(told))
+    assert shown == ("image a\\x1b[31m\\u202e\\udcff.png\n is missing, \t\u00e9 and \u4e2d are not")
+    assert f"{UserError(told)}" == escaped(shown) == shown
+    shown.encode("utf-8")
