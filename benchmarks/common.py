@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import math
 import os
 import statistics
 import subprocess
@@ -84,6 +85,13 @@ def table(columns: Sequence[str], texts: int = 1) -> None:
     """Begin a Markdown table whose first `texts` columns are words."""
     rules = "---|" * texts + "---:|" * (len(columns) - texts)
     print(f"| {' | '.join(columns)} |\n|{rules}")
+
+
+def as_share(value: float) -> str:
+    """Print a share with two decimals, as ``.95``; a dash where it is not known."""
+    if math.isnan(value):
+        return "–"
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("0.", ".")
 
 
 def row(*values: object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from common import parse, row, table
+from common import as_share, parse, row, table
 from numpy.typing import NDArray
 from scipy import special, stats
 
@@ -94,7 +94,7 @@ def of_one(repeats: int) -> None:
     for name, shape in SCORES.items():
         for area in AREAS:
             cells = [one_auroc(shape, area, p, n, repeats) for p, n in DESIGNS]
-            row(name, _share(area), *(f"{_share(ours)} ({_share(d)})" for ours, d in cells))
+            row(name, as_share(area), *(f"{as_share(ours)} ({as_share(d)})" for ours, d in cells))
 
 
 def of_few(repeats: int) -> None:
@@ -103,7 +103,7 @@ def of_few(repeats: int) -> None:
     for name, shape in SCORES.items():
         for area in (0.8, 0.95, 0.99):
             found = [one_auroc(shape, area, p, 400 - p, repeats)[0] for p in (1, 2, 3, 4)]
-            row(name, _share(area), *map(_share, found))
+            row(name, as_share(area), *map(as_share, found))
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ def test_sets() -> dict[str, Films]:
 
 def of_sets(repeats: int) -> None:
     print(f"\n## Films, ties and tasks: coverage of 95 % intervals ({repeats} test sets each)\n")
-    table(["test set", *(f"AUROC {_share(area)}" for area in AREAS)])
+    table(["test set", *(f"AUROC {as_share(area)}" for area in AREAS)])
     for name, films in test_sets().items():
-        row(name, *(_share(of_set(films, area, repeats)) for area in AREAS))
+        row(name, *(as_share(of_set(films, area, repeats)) for area in AREAS))
 
 
 def of_set(films: Films, area: float, repeats: int) -> float:
@@ -211,7 +211,7 @@ def of_contrasts(repeats: int) -> None:
                     cells.append("–")
                     continue
                 errors = contrast_errors(seeds, spread, n_pos, repeats)
-                cells.append(f"{_share(errors[0])}, {_share(1 - errors[1])}")
+                cells.append(f"{as_share(errors[0])}, {as_share(1 - errors[1])}")
             row(n_pos, seeds, *cells)
 
 
@@ -247,11 +247,7 @@ def of_percentiles(repeats: int) -> None:
     print(f"\n## Two arms whose seeds alone differ: coverage ({repeats} draws each)\n")
     table(["seeds", "two-level bootstrap, percentiles", "Student's t, as in contrasts.csv"])
     for seeds in (2, 3, 5, 8, 12, 20):
-        row(seeds, *map(_share, percentile_coverage(seeds, repeats)))
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")
+        row(seeds, *map(as_share, percentile_coverage(seeds, repeats)))
 
 
 def main(words: Sequence[str] | None = None) -> None:

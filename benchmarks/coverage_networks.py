@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from common import parse, row, table
+from common import as_share, parse, row, table
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -87,7 +87,7 @@ def of_tests(repeats: int) -> None:
                 _, ranks = _z(*draw(families, icc, 0, 0, rng))
                 for i, kin in enumerate((np.arange(len(families)), families)):
                     wrong[i] += permuted_over(*ranks, kin, rng, 999) <= 0.05
-            row(name, _share(icc), *map(_share, wrong / repeats))
+            row(name, as_share(icc), *map(as_share, wrong / repeats))
 
 
 def of_rho(repeats: int) -> None:
@@ -106,8 +106,8 @@ def of_rho(repeats: int) -> None:
                 ours, _, _ = z_variance(math.tanh(z), ranks, families)
                 variances = np.array([1.06 / (len(families) - 3), ours])
                 hits += abs(z - truth) <= Z * np.sqrt(variances)
-            pair = f"{_share(between)}, {_share(within)}"
-            row(name, _share(icc), pair, *map(_share, hits / repeats))
+            pair = f"{as_share(between)}, {as_share(within)}"
+            row(name, as_share(icc), pair, *map(as_share, hits / repeats))
 
 
 def of_power(repeats: int) -> None:
@@ -122,7 +122,13 @@ def of_power(repeats: int) -> None:
                 _, ranks = _z(*draw(families, icc, 0, 0, rng))
                 found.append(effective_number(*ranks, families))
             n = float(np.median(found))
-            row(name, _share(icc), f"{n:.0f}", _share(rho_critical(n)), _share(rho_detectable(n)))
+            row(
+                name,
+                as_share(icc),
+                f"{n:.0f}",
+                as_share(rho_critical(n)),
+                as_share(rho_detectable(n)),
+            )
 
 
 def of_noise(repeats: int) -> None:
@@ -134,7 +140,7 @@ def of_noise(repeats: int) -> None:
         for r in (0.0, 0.5, 0.95):
             for reliability in (0.9, 0.7, 0.5):
                 found = noise_coverage(name, icc, r, reliability, repeats)
-                row(name, _share(spearman_of(r)), _share(reliability), *map(_share, found))
+                row(name, as_share(spearman_of(r)), as_share(reliability), *map(as_share, found))
 
 
 def noise_coverage(
@@ -183,7 +189,7 @@ def of_families(repeats: int) -> None:
             _, *freed = layout.share_without(0.25, 0.05, rng)
             held += [plain > 0.05, low <= 0 <= high, share[0] <= icc <= share[1],
                      freed[0] <= icc + 1e-9 and icc <= freed[1] + 1e-9]  # fmt: skip
-        row(_share(icc), *map(_share, held / repeats))
+        row(as_share(icc), *map(as_share, held / repeats))
 
 
 def of_spread(repeats: int) -> None:
@@ -203,7 +209,7 @@ def of_spread(repeats: int) -> None:
                 for i, layout in enumerate((replace(found, effective=None), found)):
                     _, low, high = layout.sd_between(0.05)
                     held[i] += low <= 1 <= high
-            row(name, _share(icc), *map(_share, held / repeats))
+            row(name, as_share(icc), *map(as_share, held / repeats))
 
 
 def of_cuts(repeats: int) -> None:
@@ -215,7 +221,7 @@ def of_cuts(repeats: int) -> None:
             for seeds in (3, 5):
                 found = cut_coverage(np.array(true), sds, seeds, repeats)
                 told = ", ".join(f"{change:g}" for change in true)
-                row(told, f"{sds[0]:g}, {sds[1]:g}", seeds, *map(_share, found))
+                row(told, f"{sds[0]:g}, {sds[1]:g}", seeds, *map(as_share, found))
 
 
 def cut_coverage(
@@ -279,15 +285,7 @@ def of_claims(repeats: int) -> None:
             found = verdict({**claim, "published": str(theirs)}, one)
             outside = not low <= theirs <= high
             told += [outside, found == NOT_REPRODUCED, found == UNDECIDED]
-        row(_share(spearman_of(r)), *map(_share, told / repeats))
-
-
-def _share(value: float) -> str:
-    return (
-        "–"
-        if math.isnan(value)
-        else f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("0.", ".")
-    )
+        row(as_share(spearman_of(r)), *map(as_share, told / repeats))
 
 
 def main(words: Sequence[str] | None = None) -> None:

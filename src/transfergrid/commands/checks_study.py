@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
@@ -22,6 +22,9 @@ from transfergrid.planning.study import Study, load_study, merge, study_files, t
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
+
+if TYPE_CHECKING:
+    from transfergrid.data.manifest import Manifest  # pandas
 
 _LOOKING = 4
 """Threads that look for images: waiting for a network is most of it."""
@@ -105,7 +108,7 @@ def _device(path: Path, overrides: Mapping[str, Any]) -> str:
 
 _NO_PATIENTS = (
     "no column of patients is named, so images of one patient may be in two splits, and intervals "
-    "take every image for a patient of its own."
+    "take every study for a patient of its own."
 )
 
 
@@ -143,18 +146,30 @@ def check_data(
         told = f"{place}: its reader failed ({type(error).__name__}: {error})."
         yield Finding("error", what, told, "mend the reader or what it reads")
         return
-    count = images[dataset.id] = len(manifest.table)
+    images[dataset.id] = len(manifest.table)
     lost = missing_files(manifest.source, dataset.name, _LOOKING)
     if lost:
-        names = listed([name for name, _ in lost], 3)
-        told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
-        key = {"csv": "root, image_folders and image_column"}.get(
-            dataset.declaration["kind"], "root"
-        )
-        mend = f"none is there: see that {key} lead to the images" if len(lost) == count else ""
-        yield Finding("error", what, told, mend)
+        yield _missing(what, place, dataset.declaration["kind"], lost, len(manifest.table))
         return
-    bad, seen = _open(manifest.source, _spread(count, samples), dataset.declaration)
+    yield from _check_sample(what, place, manifest, samples, dataset.declaration)
+
+
+def _missing(
+    what: str, place: str, kind: str, lost: Sequence[tuple[str, str]], count: int
+) -> Finding:
+    names = listed([name for name, _ in lost], 3)
+    told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
+    key = {"csv": "root, image_folders and image_column"}.get(kind, "root")
+    mend = f"none is there: see that {key} lead to the images" if len(lost) == count else ""
+    return Finding("error", what, told, mend)
+
+
+def _check_sample(
+    what: str, place: str, manifest: Manifest, samples: int, declaration: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Open a sample of a data set's images, and tell what was seen."""
+    count = len(manifest.table)
+    bad, seen = _open(manifest.source, _spread(count, samples), declaration)
     opened = min(samples, count)
     if bad:
         yield Finding(
@@ -167,7 +182,7 @@ def check_data(
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
     yield Finding("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
-    if dataset.declaration["kind"] == "csv" and not people:
+    if declaration["kind"] == "csv" and not people:
         yield Finding(
             "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"
         )

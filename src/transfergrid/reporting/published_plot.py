@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import FigureData, limits, seed_means, setting_title
 from transfergrid.reporting.labels import Spot, place_letters, shortened
-from transfergrid.reporting.scatter import key_text, letters_of, panel_grid, rho_text
+from transfergrid.reporting.scatter import key_text, letters_of, networks, panel_grid, rho_text
 from transfergrid.reporting.words import signed
 from transfergrid.statistics.published import NAME, Panel, panels
 
@@ -79,19 +79,4 @@ def _panel(
     # Where all networks differ by the same, they lie on this line.
     ends = rows["theirs"].min(), rows["theirs"].max()
     ax.plot(ends, [end + mean for end in ends], color=style.INK, linewidth=0.8, linestyle="dashed")
-    spots = []
-    for row in rows.to_dict("records"):
-        x, low, high = row["theirs"], row["auroc_low"], row["auroc_high"]
-        ax.plot([x, x], [low, high], color=mark.colour, linewidth=1)
-        spots.append(Spot(ax, letters[row["architecture"]], x, row["auroc"], low, high))
-    ax.plot(
-        rows["theirs"],
-        rows["auroc"],
-        linestyle="none",
-        marker=mark.marker,
-        markersize=6.5,
-        color=mark.colour,
-        markeredgecolor=style.PAPER,
-        markeredgewidth=0.8,
-    )
-    return spots
+    return networks(ax, rows, "theirs", mark, letters)

@@ -87,7 +87,8 @@ def correlation_panels(data: FigureData) -> Figure:
     figure, axes = panel_grid(len(drawn), key_text(letters), "Macro AUROC")
     spots: list[Spot] = []
     for ax, cloud in zip(axes, drawn, strict=True):
-        spots += _panel(ax, cloud, data.marks[cloud.pretraining], letters)
+        mark = data.marks[cloud.pretraining]
+        spots += networks(ax, cloud.rows, cloud.axis.key, mark, letters)
         row = correlation_of(data.correlations, cloud.axis.key, cloud.pretraining, cloud.setting)
         name = shortened([cloud.pretraining], 28)[cloud.pretraining]
         where = setting_title(cloud.setting, settings)
@@ -126,15 +127,18 @@ def key_text(letters: dict[str, str]) -> str:
     return "\n".join(textwrap.wrap(entries, KEY_COLUMNS, break_on_hyphens=False))
 
 
-def _panel(ax: Axes, cloud: Cloud, mark: style.Mark, letters: dict[str, str]) -> list[Spot]:
+def networks(
+    ax: Axes, rows: pd.DataFrame, x: str, mark: style.Mark, letters: Mapping[str, str]
+) -> list[Spot]:
+    """Draw networks with their intervals over a column `x`; return where their letters belong."""
     spots = []
-    for row in cloud.rows.to_dict("records"):
-        x, low, high = row[cloud.axis.key], row["auroc_low"], row["auroc_high"]
-        ax.plot([x, x], [low, high], color=mark.colour, linewidth=1)
-        spots.append(Spot(ax, letters[row["architecture"]], x, row["auroc"], low, high))
+    for row in rows.to_dict("records"):
+        at, low, high = row[x], row["auroc_low"], row["auroc_high"]
+        ax.plot([at, at], [low, high], color=mark.colour, linewidth=1)
+        spots.append(Spot(ax, letters[row["architecture"]], at, row["auroc"], low, high))
     ax.plot(
-        cloud.rows[cloud.axis.key],
-        cloud.rows["auroc"],
+        rows[x],
+        rows["auroc"],
         linestyle="none",
         marker=mark.marker,
         markersize=6.5,
