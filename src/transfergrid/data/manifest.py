@@ -244,6 +244,7 @@ def _check_classes(manifest: Manifest) -> list[str]:
     notes: list[str] = []
     unscorable: dict[str, str] = {}
     for split in SPLITS:
+        lacks: dict[str, list[str]] = {}
         rows = manifest.table.loc[manifest.table["split"] == split]
         for task in manifest.tasks:
             labels = rows[task].to_numpy()
@@ -255,7 +256,9 @@ def _check_classes(manifest: Manifest) -> list[str]:
             )
             if split != "train" and task in manifest.score_tasks:
                 unscorable.setdefault(task, count)
-            notes.append(f"{count[0].upper()}{count[1:]}.")
+            kind = "positive" if negatives else "negative" if positives else "labelled"
+            lacks.setdefault(kind, []).append(task)
+        notes += [f"No image of {split} is {kind} for {', '.join(lacks[kind])}." for kind in lacks]
     if unscorable:
         left = [task for task in manifest.score_tasks if task not in unscorable]
         name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""

@@ -153,10 +153,11 @@ def published(data: FigureData) -> str:
 
 def tasks(data: FigureData) -> str:
     """Caption the grid of tasks."""
+    cuts = "−1, −2: blocks removed. " if data.cells["truncation"].nunique() > 1 else ""
     return (
-        f"AUROC of every task, mean over {_seeds(data)}; {tested_on(data)}. −1, −2: blocks "
-        f"removed. Brighter is higher, on one scale. The {_interval(data)} of every number, and "
-        "the count of positives, stand in cells.csv (auroc_<task>_low and _high). No test is made."
+        f"AUROC of every task, mean over {_seeds(data)}; {tested_on(data)}. {cuts}Brighter is "
+        f"higher, on one scale. The {_interval(data)} of every number, and the count of positives, "
+        "stand in cells.csv (auroc_<task>_low and _high). No test is made."
     )
 
 

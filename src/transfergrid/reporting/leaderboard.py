@@ -23,6 +23,8 @@ FILTERS = (
 )
 NETWORK = ("dataset", "architecture", "pretraining", "truncation", "protocol")
 """What the seeds of one network have in common."""
+AXES = ("truncation", "dataset", "protocol")
+"""Axes that are named where they vary; the others always are."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Board:
         rows: Cells with an AUROC, the highest first.
         without: How many cells have none; they are listed elsewhere.
         filters: (axis, values) of every axis on which cells differ.
-        axes: Names of the axes that have more than one value; the others need no column.
+        axes: Those of AXES that have more than one value; the others need no column.
         seeds: Whether there are several seeds to take the mean of.
         scale: AUROC at the left and the right end of the bars.
     """
@@ -58,6 +60,11 @@ class Board:
     seeds: bool
     scale: tuple[float, float]
     without: int
+
+    @property
+    def tagged(self) -> bool:
+        """Whether there is a remark on any cell."""
+        return any(row.tags for row in self.rows)
 
 
 def leaderboard(
@@ -88,7 +95,7 @@ def leaderboard(
         values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
         if len(values) > 1:
             filters.append((axis, tuple(sorted(values, key=_natural))))
-    several = frozenset(axis for axis in ("dataset", "protocol") if cells[axis].nunique() > 1)
+    several = frozenset(axis for axis in AXES if cells[axis].nunique() > 1)
     seeds = cells["seed"].nunique() > 1
     scale = (float(low), float(high))
     return Board(tuple(rows), tuple(filters), several, seeds, scale, every - len(cells))

@@ -73,7 +73,11 @@ def notes(
         _patients(targets),
         _one_seed(cells),
         _few(cells),
-        *(Note("remark", name, str(text)) for name, card in cards.items() for text in _own(card)),
+        *(
+            Note("remark", name, " ".join(own))
+            for name, card in cards.items()
+            if (own := _own(card))
+        ),
     ]
     return [note for note in found if note is not None]
 
@@ -193,22 +197,35 @@ def _few(cells: pd.DataFrame) -> Note | None:
     return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
 
 
-def summary(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the study's size as (number, what) pairs."""
+def summary(
+    cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[tuple[str, str]]:
+    """Return the study's size as (number, what) pairs.
+
+    Args:
+        cells: Rows of cells.csv under the primary selection.
+        cards: Per dataset its card.json, which says whether its patients are known.
+    """
     done = cells[cells["auroc"].notna()]
     pairs = [
         (f"{len(done)} of {len(cells)}" if len(done) < len(cells) else str(len(cells)), "cells"),
         *_sizes(cells),
     ]
     for dataset, rows in done.groupby("dataset", sort=False):
-        pairs.append((f"{int(rows['n_patients'].max()):,}", f"test patients, {dataset}"))
+        unknown = (cards or {}).get(str(dataset), {}).get("patients") == "unknown"
+        what = "images" if unknown else "patients"  # each counts as a patient of its own
+        pairs.append((f"{int(rows['n_patients'].max()):,}", f"test {what}, {dataset}"))
     return pairs
 
 
 def _sizes(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    axes = ("architecture", "pretraining", "truncation", "protocol", "seed")
-    sizes = [(int(cells[axis].nunique()), axis) for axis in axes]
-    return [(str(n), axis if n == 1 else f"{axis}s") for n, axis in sizes]
+    """Count the values of the axes, but of those on which nothing is compared."""
+    found = []
+    for axis in ("architecture", "pretraining", "truncation", "protocol", "seed"):
+        number = int(cells[axis].nunique())
+        if number > 1 or axis not in ("truncation", "protocol"):
+            found.append((str(number), axis if number == 1 else f"{axis}s"))
+    return found
 
 
 def failed(

@@ -25,7 +25,7 @@ from transfergrid.reporting.citations import citations
 from transfergrid.reporting.figure_data import FigureData, truncation_name
 from transfergrid.reporting.figures import CAMS_TITLE, DRAWINGS
 from transfergrid.reporting.inline_svg import inline_svg
-from transfergrid.reporting.leaderboard import leaderboard
+from transfergrid.reporting.leaderboard import AXES, leaderboard
 from transfergrid.reporting.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.rates import rates
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
@@ -171,7 +171,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "part": " of a slice" if study.get("slice") else "",
         "primary": report.primary,
         "level": words.level(data.confidence),
-        "summary": [*notes.summary(cells), *costs.totals(spent)],
+        "summary": [*notes.summary(cells, report.cards), *costs.totals(spent)],
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
@@ -182,6 +182,7 @@ def context(report: ReportInput) -> dict[str, Any]:
             data.confidence,
             tables["findings"],
         ),
+        "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
         "board": leaderboard(cells, report.records, style.marks_of(data.pretrainings)),
         "figures": figures(report, data),
         "sections": grouped(
@@ -263,8 +264,8 @@ def downloads(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
     """Return (file name, rows, data URI) of each table; the links work without script."""
     files = []
     for name, table in tables.items():
-        if name == "tuning" and table.empty:
-            continue  # a study that tunes nothing has no trials to show
+        if table.empty:
+            continue  # such as the trials of a study that tunes nothing
         code = base64.b64encode(csv_text(table).encode("utf-8")).decode("ascii")
         files.append((f"{name}.csv", len(table), f"data:text/csv;charset=utf-8;base64,{code}"))
     return files

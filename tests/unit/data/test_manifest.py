@@ -123,9 +123,12 @@ def test_a_fault_is_told_in_one_sentence(broken, message):
 
 def test_an_unscored_or_training_task_of_one_class_is_noted():
     checked = validate(altered("r", range(12, 18), 1))
-    assert checked.notes == ("Task r has 6 positive(s) and 0 negative(s) in test.",)
+    assert checked.notes == ("No image of test is negative for r.",)
     checked = validate(altered("p", range(6), 0.2))
-    assert checked.notes == ("Task p has 0 positive(s) and 6 negative(s) in train.",)
+    assert checked.notes == ("No image of train is positive for p.",)
+    checked = validate(altered("r", range(6), 1, score_tasks=("q",)))
+    checked.table.loc[range(6), "p"] = 1
+    assert validate(checked).notes[-1] == "No image of train is negative for p, r."
 
 
 def test_all_tasks_that_cannot_be_scored_are_named_with_those_that_can():

@@ -234,8 +234,9 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 10
-    for link, table in zip(links, report.tables.values(), strict=True):
+    assert len(links) == 9
+    full = [table for table in report.tables.values() if not table.empty]
+    for link, table in zip(links, full, strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")
         pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), table, check_dtype=False)
 
@@ -311,6 +312,35 @@ def test_contents_are_those_that_the_cells_were_trained_on(tmp_path: Path) -> No
     for name, content in (("x", "a"), ("y", "b"), ("z", "a")):
         write_json(tmp_path / "cells" / name / "card.json", {"content_sha256": content})
     assert read_contents(study, tmp_path) == {"films": {"a": 2, "b": 1}}
+
+
+def test_a_page_names_only_what_varies_and_shows_nothing_empty(report: ReportInput) -> None:
+    cells = report.tables["cells"]
+    plain = cells[(cells["truncation"] == 0) & (cells["status"] == "finished")]
+    tables = {**report.tables, "cells": plain, "findings": report.tables["findings"].iloc[:0]}
+    study = {**report.study, "title": "", "description": ""}
+    own = ["No image of valid is positive for a, b.", "No image of test is positive for c."]
+    card = {**report.cards["phantom"], "notes": own, "patients": "unknown"}
+    told = replace(report, study=study, tables=tables, cards={"phantom": card})
+    html = render(replace(told, records={}))  # micro-batches are remarks
+    page = Page(html)
+    assert "<h1>demo</h1>" in html
+    assert 'class="lede"' not in html
+    assert " ".join(own) in page.words
+    assert "160 test images, phantom" in page.words or "test images, phantom 160" in page.words
+    for absent in (
+        "protocol 1",
+        "truncation 1",
+        "Removed",
+        "Remarks",
+        "findings.csv",
+        "blocks rem",
+    ):
+        assert absent not in page.words.partition(" Methods ")[0], absent
+    summaries = re.findall(r'<span class="name">(\S+) <span>(.*?)</span>', html)
+    assert {words for _, words in summaries} == {
+        f"{pretraining}, seed {seed}" for pretraining in ("random", "shapes") for seed in (0, 1)
+    }
 
 
 def test_a_study_without_questions_sources_or_failures(report: ReportInput) -> None:
