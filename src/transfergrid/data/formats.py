@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from transfergrid.runtime.filehead import HEAD, mistaken
+
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF")
 """Pillow's names of the formats that are read."""
 
@@ -13,10 +15,8 @@ _AT = {
         b"\0\0\0\x0cjP  ": "a JPEG 2000 file",
         b"\0\0\0\x0cJXL ": "a JPEG XL file",
         b"\xff\x0a": "a JPEG XL file",
-        b"\x1f\x8b": "a file compressed by gzip, such as NIfTI",
         b"PK\x03\x04": "a zip archive",
         b"\x93NUMPY": "a NumPy array",
-        b"\x89HDF": "an HDF5 file",
         b"%PDF": "a PDF document",
         b"8BPS": "a Photoshop document",
         b"NRRD": "an NRRD file",
@@ -24,8 +24,7 @@ _AT = {
         b"NDims": "a MetaImage header",
         b"P5": "a PGM file",
         b"P6": "a PPM file",
-        b"version https://git-lfs": "a pointer of Git LFS, not the file itself",
-        b"<": "text (HTML, XML or SVG)",
+        b"<": "text (XML or SVG)",
     },
     4: {b"ftypavif": "an AVIF file", b"ftyphei": "a HEIC file", b"ftypmif1": "a HEIC file"},
     8: {b"WEBP": "a WebP file"},
@@ -52,13 +51,14 @@ class UnfitError(ValueError):
 
 def unread(data: bytes, samples: object = None) -> UnfitError:
     """Say what a file is that no decoder took; `samples` are its numbers in words, if known."""
-    if not data:
-        return UnfitError("cannot be read (it is empty)", "restore it")
+    told = mistaken(data[:HEAD])
+    if told:
+        what, _, mend = told.partition("; ")
+        return UnfitError(f"cannot be read (it is {what})", mend)
     for place, kinds in _AT.items():
         for start, name in kinds.items():
             if data.startswith(start, place):
-                mend = "fetch it" if "LFS" in name else CONVERT
-                return UnfitError(f"cannot be read (it is {name})", mend)
+                return UnfitError(f"cannot be read (it is {name})")
     for start, name in _OURS.items():
         if data.startswith(start):
             odd = _jpeg_kind(data) if name == "JPEG" else ""
