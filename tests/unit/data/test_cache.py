@@ -15,24 +15,13 @@ from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
+from unit.data.declarations import CSV, DECLARATION, FOLDER
 
 from transfergrid.data import cache as cache_module
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.store import open_split
 from transfergrid.runtime.errors import UserError
-
-FOLDER = "CheXpert-v1.0-small"
-DECLARATION = {"id": "chex-12345678", "kind": "chexpert", "image_px": 16, "score_tasks": 5}
-CSV = {
-    "kind": "csv",
-    "image_px": 12,
-    "table": "labels.csv",
-    "image_column": "image",
-    "label_columns": ["Mass", "Micro-Calcification"],
-    "patient_column": "patient",
-    "split": {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]},
-}
 
 
 @pytest.fixture

@@ -9,22 +9,11 @@ import numpy as np
 import pytest
 from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
+from unit.data.declarations import CSV, DECLARATION, FOLDER
 
 from transfergrid.data import cache as cache_module
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
-
-FOLDER = "CheXpert-v1.0-small"
-DECLARATION = {"id": "chex-12345678", "kind": "chexpert", "image_px": 16, "score_tasks": 5}
-CSV = {
-    "kind": "csv",
-    "image_px": 12,
-    "table": "labels.csv",
-    "image_column": "image",
-    "label_columns": ["Mass", "Micro-Calcification"],
-    "patient_column": "patient",
-    "split": {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]},
-}
 
 
 def test_a_phantom_draws_into_a_scratch_folder_that_is_removed(tmp_path, monkeypatch):
