@@ -53,7 +53,7 @@ class Section:
 
     Attributes:
         cell: The row of cells.csv under the primary selection.
-        curve: The learning curve as an SVG element, or empty.
+        curve: The learning curve as an SVG element, a sentence on a single validation, or empty.
         tasks: (task, AUROC, low, high, positives) of each task.
         selections: The primary selection first.
         trials: Learning rates that were tried, rising.

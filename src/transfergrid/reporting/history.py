@@ -37,10 +37,14 @@ def sparkline(
         height: Height in CSS pixels.
 
     Returns:
-        The element; an empty string without points.
+        The element; of a single point a sentence, and an empty string without points.
     """
     if not points:
         return ""
+    if len(points) == 1:
+        ((seen, score),) = points
+        told = f"One validation, after {scaled(seen)} training examples: {auroc(score)}."
+        return f'<p class="quiet">{told}</p>'
     left, right, top, bottom = 40, 12, 10, 24
     last = max(x for x, _ in points) or 1.0
     span = max(high - low, 1e-9)

@@ -92,8 +92,10 @@ def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
         if card["patients"] == "known":
             n += f" of {count(part['patients'])} patients"
         sizes.append(f"{n} for {word}")
-    kind = "one class of" if card["task_kind"] == "multiclass" else "labels for"
-    text = f"{name} ({card['kind']}): {listing(sizes)}; {kind} {plural(len(card['tasks']), 'task')}"
+    number = len(card["tasks"])
+    several = card["task_kind"] == "multiclass"
+    tasks = f"one of {number} classes" if several else f"labels for {plural(number, 'task')}"
+    text = f"{name} ({card['kind']}): {listing(sizes)}; {tasks}"
     text += f"; images of {card['image_px']} × {card['image_px']} pixels"
     text += f" ({RESIZE.get(card['resize'], card['resize'])})"
     if settings.get("uncertain") in UNCERTAIN:

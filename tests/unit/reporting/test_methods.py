@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from unit.reporting import made_up_study
+from unit.reporting import fabricate, made_up_study
 
 from transfergrid.planning.recipe import Recipe, Tuning
 from transfergrid.reporting.methods import (
@@ -58,6 +58,15 @@ def test_maps_are_described_where_a_study_asks_for_them() -> None:
 def test_statistics_of_weights() -> None:
     words = pretraining("moments", {"kind": "statistics", "of": "imagenet"})
     assert "mean and variance that it has in imagenet" in words
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("multiclass", "one of 5 classes"), ("multilabel", "labels for 5 tasks")]
+)
+def test_classes_are_told_from_labels(kind: str, words: str) -> None:
+    study, tasks = made_up_study.study_json(), [f"t{i}" for i in range(5)]
+    told = dict(paragraphs(study, {"phantom": {**fabricate.card(tasks), "task_kind": kind}}))
+    assert f"for test; {words}; images of 64" in " ".join(told["Data"])
 
 
 def test_comparisons_say_what_the_correlations_hold() -> None:

@@ -77,4 +77,6 @@ def test_sparkline_spans_its_box() -> None:
     assert 'points="40.0,96.0 308.0,10.0"' in svg
     assert "from 0.500 to 1.000 over 100 training examples" in svg
     assert sparkline([], 0, 1) == ""
-    assert sparkline([(0, 0.5)], 0.5, 0.5)
+    assert "<polyline" in sparkline([(0, 0.5), (9, 0.5)], 0.5, 0.5)
+    alone = sparkline([(623, 0.471)], 0.4, 0.8)
+    assert alone == '<p class="quiet">One validation, after 623 training examples: 0.471.</p>'
