@@ -16,7 +16,6 @@ from unit.reporting.made_up_tables import claims_of
 
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.claims import claims
-from transfergrid.reporting.inline_svg import inline_svg
 from transfergrid.reporting.notes import Failed, Snapshot
 from transfergrid.reporting.page import ReportInput, anchor, read_report, render
 from transfergrid.reporting.records import read_contents
@@ -369,42 +368,6 @@ def test_two_hundred_cells_stay_below_fifteen_megabytes(
 
 def test_the_script_is_short() -> None:
     assert len((TEMPLATES / "page.js").read_text(encoding="utf-8").splitlines()) < 200
-
-
-def test_an_svg_is_renamed_recoloured_and_stripped() -> None:
-    text = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        'width="10pt" height="5pt" viewBox="0 0 10 5"><metadata/><defs><style>*{}</style>'
-        '<path id="m"/></defs><g clip-path="url(#c)"><use xlink:href="#m" '
-        'style="stroke: #0072b2; fill: #123456"/></g></svg>'
-    )
-    svg = inline_svg(text, "a", "A & B")
-    assert 'id="a-m"' in svg
-    assert 'href="#a-m"' in svg
-    assert "url(#a-c)" in svg
-    assert "stroke: var(--c1); fill: #123456" in svg
-    assert "A &amp; B" in svg
-    for gone in ("metadata", "<style", "width=", "xmlns", "xlink"):
-        assert gone not in svg
-
-
-@pytest.mark.parametrize(
-    ("inside", "complaint"),
-    [
-        ("<script>1</script>", "script"),
-        ("<foreignObject/>", "foreignObject"),
-        ('<path onload="x()"/>', "onload"),
-        ('<use href="https://example.org/x.svg#a"/>', "stand alone"),
-        ('<path style="fill: url(https://example.org/x)"/>', "stand alone"),
-        ('<image href="https://example.org/x.png"/>', "stand alone"),
-        ('<image href="data:image/svg+xml;base64,AAAA"/>', "stand alone"),
-        ("<g>", "not valid SVG"),
-    ],
-)
-def test_an_svg_that_could_do_harm_is_refused(inside: str, complaint: str) -> None:
-    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1">{inside}</svg>'
-    with pytest.raises(UserError, match=complaint):
-        inline_svg(text, "a", "A")
 
 
 def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: object) -> None:
