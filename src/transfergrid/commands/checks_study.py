@@ -107,8 +107,8 @@ def _device(path: Path, overrides: Mapping[str, Any]) -> str:
 
 
 _NO_PATIENTS = (
-    "no column of patients is named, so images of one patient may be in two splits, and intervals "
-    "take every study for a patient of its own."
+    "no column of patients is named, so one patient may be in two splits, and each study, or each "
+    "image where studies are unknown too, counts as a patient."
 )
 
 

@@ -212,8 +212,10 @@ def summary(
         *_sizes(cells),
     ]
     for dataset, rows in done.groupby("dataset", sort=False):
-        unknown = (cards or {}).get(str(dataset), {}).get("patients") == "unknown"
-        what = "images" if unknown else "patients"  # each counts as a patient of its own
+        card = (cards or {}).get(str(dataset), {})
+        what = "patients"
+        if card.get("patients") == "unknown":  # each of these counts as a patient
+            what = "studies" if card.get("studies") == "known" else "images"
         pairs.append((f"{int(rows['n_patients'].max()):,}", f"test {what}, {dataset}"))
     return pairs
 

@@ -16,7 +16,7 @@ from unit.reporting.made_up_tables import claims_of
 
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.claims import claims
-from transfergrid.reporting.notes import Failed, Snapshot
+from transfergrid.reporting.notes import Failed, Snapshot, summary
 from transfergrid.reporting.page import ReportInput, anchor, read_report, render
 from transfergrid.reporting.records import read_contents
 from transfergrid.runtime.atomic import write_json
@@ -320,6 +320,9 @@ def test_a_page_names_only_what_varies_and_shows_nothing_empty(report: ReportInp
     study = {**report.study, "title": "", "description": ""}
     own = ["No image of valid is positive for a, b.", "No image of test is positive for c."]
     card = {**report.cards["phantom"], "notes": own, "patients": "unknown"}
+    assert card["studies"] == "known"
+    assert ("160", "test studies, phantom") in summary(plain, {"phantom": card})
+    card["studies"] = "unknown"
     told = replace(report, study=study, tables=tables, cards={"phantom": card})
     html = render(replace(told, records={}))  # micro-batches are remarks
     page = Page(html)
