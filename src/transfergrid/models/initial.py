@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from transfergrid.models.matching import match
@@ -27,7 +27,7 @@ from transfergrid.models.zoo import (
 from transfergrid.planning.paths import cell_directory, weights_directory
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
-from transfergrid.runtime.verified import read_verified
+from transfergrid.runtime.verified import load_verified, read_verified
 
 
 class SourceDiverged(UserError):  # noqa: N818 - named after what it tells
@@ -137,7 +137,7 @@ def _from_weights(weights: Mapping[str, Any], results: Path) -> _Start:
             f"{folder} was prepared from a file with SHA-256 {proof['sha256']}, but the cell "
             f"declares {declared}; remove the folder and prepare the weights again."
         )
-    state = read_verified(folder / "init.safetensors", proof["init_sha256"], load, mend)
+    state = load_verified(folder / "init.safetensors", proof["init_sha256"], load_file, mend)
     keys = ("source", "tag", "file", "package", "sha256", "init_sha256")
     record = {key: proof[key] for key in keys if key in proof} | {"weights": weights["id"]}
     return _Start(state, Preprocessing.from_dict(proof["preprocessing"]), record)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load
+from safetensors.torch import load_file
 from torch import Tensor
 
 from transfergrid.planning.records import KEPT, TRAINED, restore
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
-from transfergrid.runtime.verified import broken, read_verified
+from transfergrid.runtime.verified import broken, load_verified, read_verified
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class Trained:
             UserError: It is not the file that training left.
         """
         name = f"checkpoints/{file}"
-        return read_verified(self.folder / name, self.files.get(name), load, _mend(self.folder))
+        path, mend = self.folder / name, _mend(self.folder)
+        return load_verified(path, self.files.get(name), load_file, mend)
 
     def _index(self) -> dict[str, Any]:
         return self.json("checkpoints/index.json")

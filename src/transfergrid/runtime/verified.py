@@ -119,6 +119,31 @@ class Verification:
             self._error = error
 
 
+def load_verified(path: Path, expected: str | None, load: Callable[[Path], T], mend: str) -> T:
+    """Have a file loaded by its path, hash it meanwhile, and compare.
+
+    For large files whose loader maps them: reading them whole first would copy every byte twice.
+
+    Args:
+        path: The file.
+        expected: Its SHA-256 by the receipt of the stage that wrote it; None matches nothing.
+        load: Makes a value of the file. What it raises over a file that is not the one that was
+            written is not told; the comparison is.
+        mend: What the user can do, as the end of a sentence.
+
+    Raises:
+        UserError: The file is missing, or is not the one that was written.
+    """
+    hashed = Verification(path.parent, {path.name: expected}, mend)
+    try:
+        value = load(path)
+    except Exception:
+        hashed.wait()
+        raise
+    hashed.wait()
+    return value
+
+
 def _hash(path: Path) -> str:
     digest, buffer = hashlib.sha256(), bytearray(_CHUNK)
     with open(path, "rb", buffering=0) as file:

@@ -7,7 +7,7 @@ import pytest
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
-from transfergrid.runtime.verified import LARGE, Verification, read_verified
+from transfergrid.runtime.verified import LARGE, Verification, load_verified, read_verified
 
 SIZES = [0, 10, LARGE + 3]
 
@@ -44,6 +44,23 @@ def test_a_parser_that_fails_over_damage_is_not_told(tmp_path: Path, size: int) 
     path.write_bytes(data)
     with pytest.raises(UserError, match="not the file that was written"):
         read_verified(path, expected, fail, "mend")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_is_loaded_by_its_path_if_it_is_the_one_that_was_written(
+    tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "f"
+    expected = make(path, size)
+    assert load_verified(path, expected, Path.read_bytes, "mend") == path.read_bytes()
+    with pytest.raises(KeyError, match="torn"):
+        load_verified(path, expected, lambda _: {}["torn"], "mend")
+    for load in (Path.read_bytes, lambda _: {}["torn"]):
+        with pytest.raises(UserError, match=r"f is not the file that was written: .*; mend\."):
+            load_verified(path, "0" * 64, load, "mend")
+    path.unlink()
+    with pytest.raises(UserError, match="it is missing"):
+        load_verified(path, expected, Path.read_bytes, "mend")
 
 
 def test_files_are_hashed_beside_the_work(tmp_path: Path) -> None:
