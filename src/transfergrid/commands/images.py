@@ -85,8 +85,11 @@ def _from_card(path: Path, exact: bool) -> Images | None:
     card = read_json_or_none(path)
     if not card:
         return None
-    train, valid, test = (card["splits"][s]["images"] for s in ("train", "valid", "test"))
-    return Images(train, valid, test, len(card["tasks"]), exact)
+    try:
+        counts = [int(card["splits"][s]["images"]) for s in ("train", "valid", "test")]
+        return _images(counts, len(card["tasks"]), exact)
+    except (KeyError, TypeError, ValueError):
+        return None  # no whole card; `doctor --verify` names it
 
 
 def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Images | None:

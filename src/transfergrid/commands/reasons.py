@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ class Reasons:
         choices = []
         for name in predecessors:
             old = self._on_disk(name)
-            if old is not None:
+            if old is None:
+                continue
+            with suppress(KeyError, TypeError, AttributeError):  # it is no whole specification
                 changed = tuple(dict.fromkeys(self._phrases(old, new, name)))
                 choices.append((len(changed), -self._time(name), changed))
         if not choices:
@@ -55,8 +58,8 @@ class Reasons:
 
     def _on_disk(self, name: str) -> dict[str, Any] | None:
         if name not in self._specs:
-            spec = read_json_or_none(cell_directory(name, self.results) / "spec.json")
-            self._specs[name] = spec if isinstance(spec, dict) else None
+            folder = cell_directory(name, self.results)
+            self._specs[name] = read_json_or_none(folder / "spec.json")
         return self._specs[name]
 
     def _time(self, name: str) -> float:
@@ -104,12 +107,13 @@ def _tuning_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
         yield "the code that chooses a learning rate changed"
 
 
-def read_json_or_none(path: Path) -> Any:
-    """Return a JSON file's content, or None where it is missing or broken."""
+def read_json_or_none(path: Path) -> dict[str, Any] | None:
+    """Return the mapping in a JSON file, or None where it is missing, broken or something else."""
     try:
-        return read_json(path)
+        found = read_json(path)
     except (OSError, ValueError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 @cache

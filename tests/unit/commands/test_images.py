@@ -137,3 +137,14 @@ def test_what_cannot_be_counted_is_unknown(tmp_path: Path) -> None:
     data = dataset(tmp_path, {"kind": "medmnist", "root": str(path)})
     path.write_bytes(b"broken")
     assert count_images(data, (), tmp_path) is None
+
+
+@pytest.mark.parametrize("damaged", ["[1]", '{"a": 1}', '{"splits": 3, "tasks": []}', "5", "{"])
+def test_a_damaged_card_is_passed_over(tmp_path: Path, damaged: str) -> None:
+    data = dataset(tmp_path, {"kind": "phantom", "patients": 30})
+    whole = count_images(data, ("other",), tmp_path)
+    for folder in (tmp_path / "cache" / data.id, tmp_path / "cells" / "other"):
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(damaged)
+        (folder / "spec.json").write_text(damaged)
+    assert whole is not None and count_images(data, ("other",), tmp_path) == whole

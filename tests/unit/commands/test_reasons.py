@@ -176,11 +176,12 @@ def test_another_way_to_choose_a_rate_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert told == ("the code that chooses a learning rate changed",)
 
 
-def test_a_specification_that_cannot_be_read_says_so() -> None:
+@pytest.mark.parametrize("damaged", ["{", "[1]", '{"a": 1}', '{"code": 5}', "5"])
+def test_a_specification_that_cannot_be_read_says_so(damaged: str) -> None:
     planned = made.plan(Path())
     _, spec = spec_of(planned, "random-drop0-finetune")
     put_on_disk({**spec, "seed": 7}, {})
-    next(RESULTS.glob("cells/*/spec.json")).write_text("{")
+    next(RESULTS.glob("cells/*/spec.json")).write_text(damaged)
     assert reason(planned, "random-drop0-finetune") == ("its earlier spec.json cannot be read",)
 
 
