@@ -354,6 +354,9 @@ def test_a_study_without_questions_sources_or_failures(report: ReportInput) -> N
     study = {**report.study, "questions": []}
     page = Page(render(replace(report, study=study, tables=empty, cards={}, records={})))
     assert "This study asks no question" in page.words
+    part = {"whole": 48, "kept": 24, "questions": ["size"], "left_out": {}}
+    sliced = replace(report, study={**study, "slice": part}, tables=empty, cards={}, records={})
+    assert "This slice answers no question" in Page(render(sliced)).words
     assert "sources" not in page.ids
     assert "failed" not in page.ids
 
