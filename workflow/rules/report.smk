@@ -36,7 +36,8 @@ rule figures:
 
 rule page:
     input:
-        [f"results/{{study}}/figures/{figure}.svg" for figure in planning.FIGURES],
+        # With the receipt, which the page compares them with.
+        [f"results/{{study}}/{name}" for name in outputs.STAGE_FILES["figures"]],
         lambda wildcards: cam_results(planned(wildcards.study)),
         sources="results/{study}/tables/sources.csv",
         bootstrap="results/{study}/tables/bootstrap.csv",
