@@ -10,6 +10,7 @@ from transfergrid.reporting.curves import cuts_of, truncation_margin
 from transfergrid.reporting.figure_data import FigureData, truncation_name
 from transfergrid.reporting.forest import drawn_contrasts
 from transfergrid.reporting.published_plot import published_of
+from transfergrid.reporting.scatter import FEWEST
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count, level, listing, plural
 
@@ -100,7 +101,8 @@ def truncation(data: FigureData) -> str:
 
 def correlation(data: FigureData) -> str:
     """Caption the panels of correlations."""
-    known = data.correlations[data.correlations["rho"].notna()]
+    rows = data.correlations
+    known = rows[rows["rho"].notna() & (rows["n"] >= FEWEST) & (rows["y"] == "auroc")]
     text = (
         f"Whole networks, mean over {_seeds(data)}; {tested_on(data)}. Each point is one "
         f"architecture with its {_interval(data)}. "
@@ -108,9 +110,9 @@ def correlation(data: FigureData) -> str:
     if known.empty:
         return text + "No test is made: no correlation could be computed."
     return text + (
-        f"Above each panel Spearman's ρ of n, {_range(known['n'], 'architecture')}, with its "
-        f"{level(data.confidence)} interval. Interval and test: {_methods(known)}; p-values stand "
-        "in correlations.csv."
+        f"Above each panel Spearman's ρ of n, {_range(known['n'], 'architecture')}"
+        f"{f', with its {level(data.confidence)} interval' if known['low'].notna().any() else ''}. "
+        f"Interval and test: {_methods(known)}; p-values stand in correlations.csv."
     )
 
 

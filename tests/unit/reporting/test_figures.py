@@ -177,6 +177,17 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
         assert str(method["method"].iloc[0]) in caption
 
 
+def test_a_caption_counts_the_networks_of_the_panels_that_are_drawn(data: FigureData) -> None:
+    rows = data.correlations
+    others = [rows.assign(n=2, method="of two"), rows.assign(y="boost", n=99, method="of boosts")]
+    more = replace(data, correlations=pd.concat([rows, *others]))
+    caption = drawing("correlation").caption
+    assert caption(more) == caption(data)
+    assert "95 % interval. Interval and test" not in caption(
+        replace(data, correlations=rows.assign(low=np.nan))
+    )
+
+
 def test_boosts_stand_at_their_networks_sizes(data: FigureData) -> None:
     table = boosts_of(data)
     assert list(table["architecture"]) == list(dict.fromkeys(data.cells["architecture"]))
