@@ -10,7 +10,8 @@ import pandas as pd
 
 from transfergrid.reporting.answer import Answer, bar_of, scale_of
 from transfergrid.reporting.contrast_answers import contrast_answer
-from transfergrid.reporting.correlation_answers import FEWEST, correlation_answer, quantity
+from transfergrid.reporting.correlation_answers import correlation_answer, quantity
+from transfergrid.reporting.figure_data import FEWEST
 from transfergrid.reporting.findings import Finding, findings
 from transfergrid.reporting.place_labels import arm, label, varying
 from transfergrid.reporting.words import known, listing, plural

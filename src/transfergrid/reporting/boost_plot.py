@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
-from transfergrid.reporting.figure_data import FigureData, limits, seed_means, setting_title
+from transfergrid.reporting.figure_data import FEWEST, FigureData, limits, seed_means, setting_title
 from transfergrid.reporting.labels import Spot, place_letters, shortened
 from transfergrid.reporting.scatter import (
-    FEWEST,
     correlation_of,
     key_text,
     letters_of,

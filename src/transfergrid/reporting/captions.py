@@ -7,10 +7,9 @@ import pandas as pd
 from transfergrid.reporting.boost_plot import PLACE, drawn_boosts
 from transfergrid.reporting.cam_summary import pointing_summary
 from transfergrid.reporting.curves import cuts_of, truncation_margin
-from transfergrid.reporting.figure_data import FigureData, truncation_name
+from transfergrid.reporting.figure_data import FEWEST, FigureData, truncation_name
 from transfergrid.reporting.forest import drawn_contrasts
 from transfergrid.reporting.published_plot import published_of
-from transfergrid.reporting.scatter import FEWEST
 from transfergrid.reporting.seeds import seed_spread
 from transfergrid.reporting.words import count, level, listing, plural
 

@@ -15,8 +15,6 @@ QUANTITIES = {
     "auroc": "AUROC",
     "boost": "boost",
 }
-FEWEST = 3
-"""Networks of a rank correlation, at least: of two it is 1 or −1, whichever they are."""
 Row = Mapping[Any, Any]
 
 

@@ -18,6 +18,8 @@ from transfergrid.statistics.places import place_words
 DRAWN = ("cells", "calibration", "contrasts", "correlations", "findings")
 """Tables that figures are drawn from."""
 GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
+FEWEST = 3
+"""Networks of a rank correlation or a cloud, at least: two are a line, whichever they are."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting import style
 from transfergrid.reporting.figure_data import (
+    FEWEST,
     FigureData,
     Setting,
     at_setting,
@@ -26,8 +27,6 @@ from transfergrid.reporting.words import known, plural, signed
 
 PANEL = 2.3  # inches of a panel's height
 KEY_COLUMNS = 72  # characters in a line of the key below the panels
-FEWEST = 3
-"""Networks of a panel, at least: two points are a line, whichever they are."""
 
 
 @dataclass(frozen=True)
