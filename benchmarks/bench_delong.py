@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from common import alternate, heading, parse, peer, row, seconds, table
 
-from transfergrid.evaluation.influence import delong_covariance
+from transfergrid.metrics.influence import delong_covariance
 
 MODELS, TASKS, STUDIES = 16, 14, 25_596
 

@@ -26,8 +26,8 @@ TABLE = """
 import sys
 from pathlib import Path
 from transfergrid.planning.unchanged import read_stamp
-from transfergrid.reporting import tables
-from transfergrid.reporting.table_files import write_table
+from transfergrid.reporting.tables import gather as tables
+from transfergrid.reporting.tables.files import write_table
 stamp, = Path("results/stamps").glob("grid.tables.*")
 study = read_stamp(stamp, "tables")
 write_table(getattr(tables, sys.argv[1])(study, Path("results"), 2), Path(sys.argv[2]))

@@ -16,12 +16,12 @@ from common import as_share, parse, row, table
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from transfergrid.evaluation.influence import (
+from transfergrid.metrics.influence import (
     influence_values,
     rarest_class,
     sum_by_patient,
 )
-from transfergrid.evaluation.intervals import intervals, score_interval
+from transfergrid.metrics.intervals import intervals, score_interval
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.components import Difference, difference
 from transfergrid.statistics.replicates import percentile_interval, two_level

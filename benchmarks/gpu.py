@@ -49,7 +49,7 @@ from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.program import run_program
 from transfergrid.training.augmentation import augment
-from transfergrid.training.batches import Batch, Feed, Plan
+from transfergrid.training.batches import Batch, Feed, Order
 from transfergrid.training.losses import loss_sum
 from transfergrid.training.numerics import forget, keep_float32, precision_used, settings
 from transfergrid.training.optimisation import build_optimizer
@@ -227,7 +227,7 @@ def feeding(setting: Setting, px: int) -> Iterator[Speed]:
         stored = np.load(path, mmap_mode="r")
         rows = np.arange(len(stored))
         feed = Feed(stored, np.zeros((len(stored), TASKS), dtype=np.float32), rows, setting.device)
-        batches = list(Plan(rows, setting.batch, 4, 0).batches())
+        batches = list(Order(rows, setting.batch, 4, 0).batches())
         watch = Stopwatch(setting.device)
         if feed.resident is not None:
             yield speed(setting, "", px, "", "", FEEDS[0], _drained(feed, batches, watch))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from transfergrid.evaluation.auroc import macro_auroc
+from transfergrid.metrics.auroc import macro_auroc
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.speeds import read_speeds

@@ -24,7 +24,7 @@ from transfergrid.models.initial import initial_model
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.records import read_kept, read_spec, read_train, restore
 from transfergrid.reporting.records import read_record, read_tuning
-from transfergrid.reporting.stage_files import read_figures, read_made_table
+from transfergrid.reporting.tables.stage_files import read_figures, read_made_table
 from transfergrid.runtime.errors import UserError
 from transfergrid.training.choice import choose_rate
 from transfergrid.training.loop import train

@@ -14,7 +14,7 @@ import pytest
 from tests.workflow.conftest import Workspace
 
 from transfergrid.planning.paths import PROJECT
-from transfergrid.reporting.table_files import TABLES, read_table
+from transfergrid.reporting.tables.files import TABLES, read_table
 from transfergrid.runtime.live import Live
 
 pytestmark = pytest.mark.slow

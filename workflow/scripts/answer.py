@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "statistics")
-    from transfergrid.reporting.stage_files import read_made_table, seal_stage
-    from transfergrid.reporting.table_files import write_table
-    from transfergrid.statistics.questions import answer
+    from transfergrid.reporting.tables.files import write_table
+    from transfergrid.reporting.tables.stage_files import read_made_table, seal_stage
+    from transfergrid.statistics.answers import answer
 
     results = arguments.stamp.parents[1]
     folder = results / study["name"]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.planning.inputs import region_file
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
-from transfergrid.planning.sources import region_file
 from transfergrid.planning.unchanged import hold_plugins, read_stamp
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program

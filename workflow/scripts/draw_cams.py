@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "panels")
-    from transfergrid.reporting.cams import write_panels
+    from transfergrid.reporting.figures.map_panels import write_panels
 
     write_panels(study, arguments.stamp.parents[1] / study["name"])
 

@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "figures")
-    from transfergrid.reporting.figure_data import read_figure_data
-    from transfergrid.reporting.figures import draw_all
-    from transfergrid.reporting.stage_files import seal_stage
+    from transfergrid.reporting.figures.data import read_figure_data
+    from transfergrid.reporting.figures.drawings import draw_all
+    from transfergrid.reporting.tables.stage_files import seal_stage
 
     results = arguments.stamp.parents[1]
     with heartbeat("drawing figures"):

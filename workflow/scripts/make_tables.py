@@ -22,7 +22,7 @@ def main() -> None:
     study = read_stamp(arguments.stamp, "tables")
     results = arguments.stamp.parents[1]
     hold_networks(study, results)
-    from transfergrid.reporting.tables import write_tables
+    from transfergrid.reporting.tables.gather import write_tables
 
     write_tables(study, results, results / study["name"] / "tables", arguments.threads)
 

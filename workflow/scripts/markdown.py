@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfergrid.reporting.table_files import read_table
+from transfergrid.reporting.tables.files import read_table
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.program import run_program

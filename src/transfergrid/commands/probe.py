@@ -85,7 +85,7 @@ def main() -> None:
 def _released(name: str) -> dict[str, str | None]:
     from huggingface_hub import try_to_load_from_cache
 
-    from transfergrid.models.sources import HUB_FILES
+    from transfergrid.models.releases import HUB_FILES
     from transfergrid.models.zoo import timm_config
     from transfergrid.runtime.errors import UserError
 

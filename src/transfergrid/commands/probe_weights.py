@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.sources import Weights
+from transfergrid.planning.inputs import Weights
 from transfergrid.runtime.errors import UserError, printable
 from transfergrid.runtime.progress import progress
 

@@ -16,7 +16,7 @@ from transfergrid.commands.options import add_study_arguments, in_directory, pla
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.planning.unchanged import hold_stage
-from transfergrid.reporting.notes import Failed, Snapshot
+from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.runtime.atomic import replacing_directory
 from transfergrid.runtime.errors import UserError
 

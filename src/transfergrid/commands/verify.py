@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from transfergrid.commands.checks_results import gigabytes
-from transfergrid.commands.findings import Finding
+from transfergrid.commands.remarks import Remark
 from transfergrid.commands.state import folders
 from transfergrid.planning.records import (
     FINISHED,
@@ -55,7 +55,7 @@ class Check:
             return 1
 
 
-def verify(results: Path) -> Iterator[Finding]:
+def verify(results: Path) -> Iterator[Remark]:
     """Compare every file under results that somebody may read with what was written.
 
     Files that were never made or that went as a whole are no fault: `plan` tells of those.
@@ -66,19 +66,19 @@ def verify(results: Path) -> Iterator[Finding]:
     faults = [str(error) for error in errors if not isinstance(error, Unsealed)]
     for fault in faults[:MOST]:
         told, _, mend = fault.partition("; ")
-        yield Finding("error", "damaged", told + ("" if told.endswith(".") else "."), mend)
+        yield Remark("error", "damaged", told + ("" if told.endswith(".") else "."), mend)
     if len(faults) > MOST:
-        yield Finding("error", "damaged", f"{len(faults) - MOST} more files are damaged.")
+        yield Remark("error", "damaged", f"{len(faults) - MOST} more files are damaged.")
     if len(faults) < len(errors):
         told = (
             f"{len(errors) - len(faults)} files are of an earlier version, which kept no SHA-256 "
             "of them, and cannot be compared."
         )
         mend = "`transfergrid prune` lists what no study names any more, and `plan` what is stale"
-        yield Finding("warning", "unsealed", told, mend)
+        yield Remark("warning", "unsealed", told, mend)
     elif not faults:
         told = f"{len(checks)} files at rest ({gigabytes(total)}) are what was written."
-        yield Finding("ok", "verified", told)
+        yield Remark("ok", "verified", told)
 
 
 def find_faults(checks: Sequence[Check]) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
-from transfergrid.planning.sources import check_dataset
 from transfergrid.planning.unchanged import hold_prepare
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.locks import make_once

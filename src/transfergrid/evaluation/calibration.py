@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transfergrid.evaluation.clustered import Mean, clustered_share
+from transfergrid.metrics.clustered import Mean, clustered_share
 
 BINS = 10
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.auroc import auroc
 from transfergrid.evaluation.combine import (
     combine_views,
     probabilities,
@@ -21,6 +20,7 @@ from transfergrid.evaluation.combine import (
 )
 from transfergrid.evaluation.scores import Scores, patient_of_study
 from transfergrid.evaluation.selection import parse_selection, select
+from transfergrid.metrics.auroc import auroc
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import Unsealed

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transfergrid.evaluation.intervals import intervals
+from transfergrid.metrics.intervals import intervals
 from transfergrid.runtime.errors import UserError, listed
 
 

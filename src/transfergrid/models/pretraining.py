@@ -13,7 +13,7 @@ from torch import Tensor
 from transfergrid.models.matching import COUNTER, Match, match
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.proof import compare, probe, probe_px
-from transfergrid.models.sources import Source, find
+from transfergrid.models.releases import Source, find
 from transfergrid.models.zoo import build, head_keys, label_of, padding_of, shapes
 from transfergrid.runtime.atomic import replacing_directory, write_json
 from transfergrid.runtime.errors import UserError, listed

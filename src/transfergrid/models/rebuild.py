@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.inputs import check_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
-from transfergrid.planning.sources import check_weights
 from transfergrid.planning.unchanged import hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
 

@@ -20,9 +20,9 @@ from transfergrid.planning.fingerprint import (
     tuning_hash,
 )
 from transfergrid.planning.grid import Point, expand
+from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.sources import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash

@@ -35,12 +35,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "train": ("training.loop",),
     "evaluate": ("evaluation.predict", "evaluation.ahead"),
     "ensemble": ("evaluation.ensemble",),
-    "tables": ("reporting.tables",),
-    "statistics": ("statistics.questions", "reporting.stage_files"),
-    "figures": ("reporting.figures",),
-    "report": ("reporting.page",),
+    "tables": ("reporting.tables.gather",),
+    "statistics": ("statistics.answers", "reporting.tables.stage_files"),
+    "figures": ("reporting.figures.drawings",),
+    "report": ("reporting.page.page",),
     "cams": ("evaluation.cam",),
-    "panels": ("reporting.cams",),
+    "panels": ("reporting.figures.map_panels",),
 }
 READERS = {
     "chexpert": "data.chexpert",

@@ -19,10 +19,10 @@ from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
 from transfergrid.planning.grid import Point, slice_of, whole_grid
+from transfergrid.planning.inputs import PLACES, Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import check_questions, fit_to_slice
-from transfergrid.planning.sources import PLACES, Dataset, Weights
 from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed

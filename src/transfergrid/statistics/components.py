@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from transfergrid.evaluation.influence import degrees_of_freedom
+from transfergrid.metrics.influence import degrees_of_freedom
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.multiplicity import holm

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 
 _DRAWS = 20_000
 _LEAST = 1e-6

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
-from transfergrid.evaluation.influence import Influence, macro_influence
+from transfergrid.metrics.influence import Influence, macro_influence
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept
 from transfergrid.statistics.replicates import patient_replicates

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from transfergrid.evaluation.influence import delong_covariance
+from transfergrid.metrics.influence import delong_covariance
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.comparisons import Compared, runs
 from transfergrid.statistics.contrasts import Names, contrast_of_influences

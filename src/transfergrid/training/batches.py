@@ -54,7 +54,7 @@ def pieces(count: int, size: int) -> list[slice]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Order:
     """The order of all steps of a training, known before it starts.
 
     Every epoch has its own order, and takes every row once. An epoch's last batch is as small as

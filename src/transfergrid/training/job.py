@@ -21,7 +21,7 @@ from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.verified import Verification
 from transfergrid.runtime.watcher import Watcher
-from transfergrid.training.batches import Batch, Feed, Plan
+from transfergrid.training.batches import Batch, Feed, Order
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import freeze
 from transfergrid.training.history import History
@@ -44,7 +44,7 @@ class Job:
         valid: The validation split.
         pixels: Compares the caches' pixels with what was written, while they are trained on.
         feed: The training images and labels.
-        plan: The order of all steps.
+        order: The order of all steps.
         model: The network on `device`.
         normalise: From stored images to the network's input.
         optimizer: Over the layers that learn.
@@ -62,7 +62,7 @@ class Job:
     valid: Split
     pixels: Verification
     feed: Feed
-    plan: Plan
+    order: Order
     model: nn.Module
     normalise: Normalise
     optimizer: Optimizer
@@ -72,11 +72,11 @@ class Job:
 
     def last(self, batch: Batch) -> bool:
         """Tell whether training ends with this batch."""
-        return batch.step + 1 == self.plan.steps
+        return batch.step + 1 == self.order.steps
 
     def validates(self, batch: Batch) -> bool:
         """Tell whether a validation follows this batch: N more examples are done, or all."""
-        every = self.recipe.validate_every_examples or len(self.plan.rows)
+        every = self.recipe.validate_every_examples or len(self.order.rows)
         before = batch.examples - len(batch.rows)
         return self.last(batch) or batch.examples // every > before // every
 
@@ -118,7 +118,7 @@ def open_job(
         valid=valid,
         pixels=verify_pixels(cache, ["train"] if recipe.holdout else ["train", "valid"]),
         feed=Feed(train.images, train.labels, rows, device),
-        plan=Plan(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
+        order=Order(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
         model=model,
         normalise=Normalise(preprocessing, device),
         optimizer=build_optimizer(model, recipe),

@@ -26,8 +26,8 @@ from transfergrid.training.job import Job, open_job
 from transfergrid.training.losses import known, loss_sum
 from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
-from transfergrid.training.progress import (
-    Progress,
+from transfergrid.training.position import (
+    Position,
     load_progress,
     remove_state,
     save_progress,
@@ -158,13 +158,13 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
     """Do all that is left of a training; save its state if it is stopped."""
     progress = load_progress(job, state)
     if progress.step:
-        job.watcher.say(f"continuing at step {progress.step} of {job.plan.steps}")
+        job.watcher.say(f"continuing at step {progress.step} of {job.order.steps}")
     try:
         reason = _take_steps(job, progress, stamp)
     except Stopped:
         progress.stop_clock()
         save_progress(job, progress, stamp)
-        raise Stopped(f"state saved at step {progress.step} of {job.plan.steps}") from None
+        raise Stopped(f"state saved at step {progress.step} of {job.order.steps}") from None
     job.pixels.wait()  # before anything is published
     if reason is not None:
         return _diverged(job, progress, reason)
@@ -172,14 +172,14 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
     return summary(job, progress, "finished")
 
 
-def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
+def _take_steps(job: Job, progress: Position, stamp: str) -> str | None:
     """Take all steps that are left, validating between them; return why it diverged, or None."""
     if progress.due:
-        reason = _validate(job, progress, next(job.plan.batches(progress.step - 1)))
+        reason = _validate(job, progress, next(job.order.batches(progress.step - 1)))
         if reason is not None or _has_ended(job, progress):
             return reason
     train_mode(job.model)
-    for batch, pixels, labels in job.feed.stream(job.plan.batches(progress.step)):
+    for batch, pixels, labels in job.feed.stream(job.order.batches(progress.step)):
         _take_step(job, progress, batch, pixels, labels)
         progress.due = job.validates(batch)
         if progress.due or progress.step % CHECK_STEPS == 0:
@@ -192,19 +192,19 @@ def _take_steps(job: Job, progress: Progress, stamp: str) -> str | None:
             if reason is not None or _has_ended(job, progress):
                 return reason
             train_mode(job.model)
-        if progress.step < job.plan.steps:
+        if progress.step < job.order.steps:
             job.watcher.check()
         _report_and_save(job, progress, stamp)
         progress.start_clock()
     return None
 
 
-def _has_ended(job: Job, progress: Progress) -> bool:
+def _has_ended(job: Job, progress: Position) -> bool:
     """Tell whether the validation AUROC has not risen for as long as the recipe waits."""
     return job.recipe.patience is not None and progress.stale >= job.recipe.patience
 
 
-def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
+def _validate(job: Job, progress: Position, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
     job.pixels.poll()
     validation = validate(
@@ -218,7 +218,7 @@ def _validate(job: Job, progress: Progress, batch: Batch) -> str | None:
     return None
 
 
-def _take_step(job: Job, progress: Progress, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
+def _take_step(job: Job, progress: Position, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
     """Take one optimiser step; nothing here waits for the device.
 
     The loss is the mean over the known entries of the whole batch, so each micro-batch counts by
@@ -239,13 +239,13 @@ def _take_step(job: Job, progress: Progress, batch: Batch, pixels: Tensor, label
     if job.recipe.clip_grad_norm is not None:
         clip_grad_norm_(job.model.parameters(), job.recipe.clip_grad_norm)
     for group in job.optimizer.param_groups:
-        group["lr"] = learning_rate(job.recipe, batch.step, job.plan.steps)
+        group["lr"] = learning_rate(job.recipe, batch.step, job.order.steps)
     job.optimizer.step()
     progress.step, progress.examples = batch.step + 1, batch.examples
 
 
 def _record(
-    job: Job, progress: Progress, batch: Batch, loss: float, validation: Validation
+    job: Job, progress: Position, batch: Batch, loss: float, validation: Validation
 ) -> None:
     """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
     last = job.last(batch) or _has_ended(job, progress)
@@ -253,9 +253,9 @@ def _record(
     line = {
         "step": progress.step,
         "examples": progress.examples,
-        "epoch": progress.examples / len(job.plan.rows),
+        "epoch": progress.examples / len(job.order.rows),
         "train_loss": loss,
-        "learning_rate": learning_rate(job.recipe, batch.step, job.plan.steps),
+        "learning_rate": learning_rate(job.recipe, batch.step, job.order.steps),
         "valid_loss": validation.loss,
         "valid_auroc": validation.auroc,
         "valid_auroc_tasks": validation.auroc_tasks,
@@ -268,7 +268,7 @@ def _record(
     progress.begin_line()
 
 
-def _report_and_save(job: Job, progress: Progress, stamp: str) -> None:
+def _report_and_save(job: Job, progress: Position, stamp: str) -> None:
     now = time.monotonic()
     if now - progress.told >= REPORT_SECONDS:
         loss = progress.mean_loss()
@@ -278,19 +278,19 @@ def _report_and_save(job: Job, progress: Progress, stamp: str) -> None:
             {
                 "event": "step",
                 "step": progress.step,
-                "steps": job.plan.steps,
+                "steps": job.order.steps,
                 "loss": loss if progress.examples > progress.line_examples else None,
                 "images_per_second": rate,
-                "seconds_left": (job.plan.examples - progress.examples) / rate,
+                "seconds_left": (job.order.examples - progress.examples) / rate,
             }
         )
         progress.told = now
-    if now - progress.saved >= STATE_SECONDS and progress.step < job.plan.steps:
+    if now - progress.saved >= STATE_SECONDS and progress.step < job.order.steps:
         progress.stop_clock()
         save_progress(job, progress, stamp)
 
 
-def _diverged(job: Job, progress: Progress, reason: str) -> dict[str, Any]:
+def _diverged(job: Job, progress: Position, reason: str) -> dict[str, Any]:
     job.watcher.say(f"diverged: {reason}")
     job.checkpoints.kept = []
     job.checkpoints.prune()

@@ -23,10 +23,10 @@ from transfergrid.runtime.hashing import as_recorded, sha256_file, sha256_text
 from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.training.checkpoints import Kept, rank
 from transfergrid.training.job import Job
-from transfergrid.training.progress import Progress
+from transfergrid.training.position import Position
 
 
-def summary(job: Job, progress: Progress, status: str, reason: str | None = None) -> dict[str, Any]:
+def summary(job: Job, progress: Position, status: str, reason: str | None = None) -> dict[str, Any]:
     """Return what train.json tells about a training that has ended.
 
     Args:
@@ -42,9 +42,9 @@ def summary(job: Job, progress: Progress, status: str, reason: str | None = None
         "reason": reason,
         "steps": progress.step,
         "examples": progress.examples,
-        "epochs": progress.examples / len(job.plan.rows),
+        "epochs": progress.examples / len(job.order.rows),
         "micro_batch": job.micro_batch,
-        "train_images": len(job.plan.rows),
+        "train_images": len(job.order.rows),
         "train_seconds": progress.total_seconds(),
         "images_per_second": progress.examples / max(progress.step_seconds, 1e-9),
         "best_step": best.get("step"),

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split
-from transfergrid.evaluation.auroc import auroc, macro_auroc
 from transfergrid.evaluation.combine import (
     combine_views,
     probabilities,
@@ -19,6 +18,7 @@ from transfergrid.evaluation.combine import (
     study_labels,
 )
 from transfergrid.evaluation.inference import BATCH_SIZE, predict
+from transfergrid.metrics.auroc import auroc, macro_auroc
 from transfergrid.training.losses import known, loss_sum
 
 

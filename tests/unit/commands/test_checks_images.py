@@ -14,13 +14,13 @@ from unit.commands.test_checks_study import STUDY
 
 from transfergrid.commands import checks_images, doctor
 from transfergrid.commands.checks_images import check_origin
-from transfergrid.commands.findings import Finding
 from transfergrid.commands.main import main
 from transfergrid.commands.probe import Probe
+from transfergrid.commands.remarks import Remark
 from transfergrid.data.rebuild import rebuild_cache
+from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.paths import cache_directory, origin_file
 from transfergrid.planning.plan import plan_run
-from transfergrid.planning.sources import Dataset
 from transfergrid.runtime.hashing import canonical_json
 
 RESULTS = Path("results")
@@ -43,9 +43,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     return dataset
 
 
-def found(data: Dataset, verify: bool = False) -> Finding:
-    (finding,) = check_origin(data, RESULTS, verify)
-    return finding
+def found(data: Dataset, verify: bool = False) -> Remark:
+    (remark,) = check_origin(data, RESULTS, verify)
+    return remark
 
 
 def images() -> list[Path]:
@@ -69,10 +69,10 @@ def test_nothing_changed(data: Dataset) -> None:
 def test_a_flipped_byte_is_seen_by_verify_alone(data: Dataset) -> None:
     flip(images()[3])
     assert found(data).level == "ok"
-    finding = found(data, verify=True)
-    assert finding.level == "warning"
-    assert f"1 of {len(images())} images are not what they were" in finding.told
-    assert images()[3].name in finding.told
+    remark = found(data, verify=True)
+    assert remark.level == "warning"
+    assert f"1 of {len(images())} images are not what they were" in remark.told
+    assert images()[3].name in remark.told
 
 
 def test_another_size_or_a_file_that_is_gone_is_seen_at_once(data: Dataset) -> None:

@@ -39,8 +39,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def gpus(device: str) -> dict[str, tuple[str, str, str]]:
     found = {}
-    for finding in check_gpus(device, "snakemake --cores all"):
-        found.setdefault(finding.what, (finding.level, finding.told, finding.mend))
+    for remark in check_gpus(device, "snakemake --cores all"):
+        found.setdefault(remark.what, (remark.level, remark.told, remark.mend))
     return found
 
 
@@ -78,9 +78,9 @@ def test_no_gpu_is_the_worse_the_more_it_is_wanted(machine, monkeypatch, device,
     assert gpus(device)["gpus"][0] == level
     machine([0])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    findings = list(check_gpus(device, "snakemake"))
-    assert [finding.level for finding in findings] == ["ok", level]
-    assert findings[1].mend == "unset CUDA_VISIBLE_DEVICES"
+    remarks = list(check_gpus(device, "snakemake"))
+    assert [remark.level for remark in remarks] == ["ok", level]
+    assert remarks[1].mend == "unset CUDA_VISIBLE_DEVICES"
 
 
 def test_a_login_node_needs_none(machine, tmp_path) -> None:
@@ -91,7 +91,7 @@ def test_a_login_node_needs_none(machine, tmp_path) -> None:
 
 def test_a_gpu_in_mig_mode_without_instances_is_told(machine) -> None:
     machine([0, 1], {1: []})
-    levels = [finding.level for finding in check_gpus("auto", "snakemake")]
+    levels = [remark.level for remark in check_gpus("auto", "snakemake")]
     assert levels.count("warning") == 1
     assert gpus("auto")["gpu limit"][2].endswith("gpu=1")
 
@@ -108,8 +108,8 @@ def test_a_driver_that_fails_and_locks_that_cannot_be_used_are_errors(
 
 
 def torch(probe: Probe, device: str, boards: int = 1) -> tuple[str, str]:
-    (finding,) = check_torch(probe, device, boards)
-    return finding.level, finding.told
+    (remark,) = check_torch(probe, device, boards)
+    return remark.level, remark.told
 
 
 @pytest.mark.parametrize(

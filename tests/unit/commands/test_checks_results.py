@@ -51,8 +51,8 @@ def start() -> Iterator:
         child.communicate()
 
 
-def levels(findings) -> list[str]:
-    return [finding.level for finding in findings]
+def levels(remarks) -> list[str]:
+    return [remark.level for remark in remarks]
 
 
 def test_a_writable_folder_is_left_as_it_was(here) -> None:
@@ -63,9 +63,9 @@ def test_a_writable_folder_is_left_as_it_was(here) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_an_error() -> None:
-    (finding,) = check_writable(Path("/proc/results"))
-    assert finding.level == "error"
-    assert "/proc cannot be written" in finding.told
+    (remark,) = check_writable(Path("/proc/results"))
+    assert remark.level == "error"
+    assert "/proc cannot be written" in remark.told
 
 
 def test_a_file_system_without_locks_is_an_error(monkeypatch) -> None:
@@ -73,9 +73,9 @@ def test_a_file_system_without_locks_is_an_error(monkeypatch) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    (finding,) = check_writable(Path("results"))
-    assert finding.level == "error"
-    assert "No locks available" in finding.told
+    (remark,) = check_writable(Path("results"))
+    assert remark.level == "error"
+    assert "No locks available" in remark.told
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_locks_that_other_machines_do_not_see_are_told(here, row, count) -> None
 def test_the_disk_that_is_needed_is_held_against_what_is_free(monkeypatch, need, level) -> None:
     usage = namedtuple("usage", ["total", "used", "free"])(10**12, 0, 100 * 10**9)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    (finding,) = check_disk({"caches": need * 10**9, "scores": 0}, Path("results"))
-    assert finding.level == level
-    assert f"{need} GB needed (caches {need} GB), 100 GB free" in finding.told
+    (remark,) = check_disk({"caches": need * 10**9, "scores": 0}, Path("results"))
+    assert remark.level == level
+    assert f"{need} GB needed (caches {need} GB), 100 GB free" in remark.told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -124,21 +124,21 @@ def lock(name: str = "0.input.lock") -> None:
 def test_locks_of_a_killed_run_come_with_the_command_that_removes_them() -> None:
     assert levels(check_killed(NOBODY, "unlock!")) == ["ok"]
     lock()
-    (finding,) = check_killed(NOBODY, "unlock!")
-    assert finding.level == "error"
-    assert finding.mend == "if none does on another machine: unlock!"
+    (remark,) = check_killed(NOBODY, "unlock!")
+    assert remark.level == "error"
+    assert remark.mend == "if none does on another machine: unlock!"
 
 
 def test_locks_are_not_to_be_removed_under_a_run_or_its_jobs() -> None:
     lock()
-    (finding,) = check_killed(Running((7,), (), 0), "unlock!")
-    assert (finding.level, finding.mend) == ("ok", "")
-    (finding,) = check_killed(Running((), (8, 9), 0), "unlock!")
-    assert finding.level == "error"
-    assert "process 8, 9" in finding.told
-    assert finding.mend.startswith("wait for them")
-    (finding,) = check_killed(Running((), (), 1), "unlock!")
-    assert "another user" in finding.mend
+    (remark,) = check_killed(Running((7,), (), 0), "unlock!")
+    assert (remark.level, remark.mend) == ("ok", "")
+    (remark,) = check_killed(Running((), (8, 9), 0), "unlock!")
+    assert remark.level == "error"
+    assert "process 8, 9" in remark.told
+    assert remark.mend.startswith("wait for them")
+    (remark,) = check_killed(Running((), (), 1), "unlock!")
+    assert "another user" in remark.mend
 
 
 def test_files_that_were_being_written_are_told_unless_they_still_are() -> None:
@@ -158,6 +158,6 @@ def test_leftovers_of_killed_writers_are_old() -> None:
     assert levels(check_leftovers(Path("results"))) == []
     for path in Path("results").rglob("*"):
         os.utime(path, (0, time.time() - 7200))
-    (finding,) = check_leftovers(Path("results"))
-    assert finding.told.startswith("2 temporary file(s)")
-    assert "prune" in finding.mend
+    (remark,) = check_leftovers(Path("results"))
+    assert remark.told.startswith("2 temporary file(s)")
+    assert "prune" in remark.mend

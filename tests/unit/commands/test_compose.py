@@ -17,8 +17,8 @@ from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
 from transfergrid.planning.records import SCORED
-from transfergrid.reporting.notes import Failed, Snapshot
-from transfergrid.reporting.table_files import TABLES, read_table
+from transfergrid.reporting.page.notes import Failed, Snapshot
+from transfergrid.reporting.tables.files import TABLES, read_table
 from transfergrid.runtime.errors import UserError
 
 

@@ -19,8 +19,8 @@ from unit.commands import made_up_results as made
 from transfergrid.commands.images import Images, count_images
 from transfergrid.data import chexpert, medmnist, phantom, table
 from transfergrid.data.manifest import Manifest
+from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.plan import plan_run
-from transfergrid.planning.sources import Dataset
 
 
 def dataset(tmp_path: Path, settings: Mapping[str, Any]) -> Dataset:

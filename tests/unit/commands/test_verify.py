@@ -69,8 +69,8 @@ def test_a_lost_record_is_no_damage_and_comes_back(results: Path) -> None:
     for name in ("history.jsonl", "proof.json", "card.json"):
         before = (folder / name).read_bytes()
         (folder / name).unlink()
-        (finding,) = verify(results)
-        assert finding.level == "ok"
+        (remark,) = verify(results)
+        assert remark.level == "ok"
         assert read_kept(folder, name) == before == (folder / name).read_bytes()
     (folder / "card.json").unlink()
     (folder / "finished.json").unlink()
@@ -87,9 +87,9 @@ def test_files_of_a_version_without_seals_are_counted_and_not_called_damaged(
         value = json.loads(path.read_text())
         del value["seal"]
         path.write_text(json.dumps(value))
-    (finding,) = verify(results)
-    assert finding.level == "warning"
-    assert finding.told.startswith("2 files are of an earlier version")
+    (remark,) = verify(results)
+    assert remark.level == "warning"
+    assert remark.told.startswith("2 files are of an earlier version")
     old[1].write_text(json.dumps({**value, "sebl": _seal(value)}))
     damaged, _ = verify(results)
     assert damaged.level == "error" and str(old[1]) in damaged.told
@@ -100,8 +100,8 @@ def test_weights_that_went_as_a_whole_are_no_damage(results: Path) -> None:
     (folder / "checkpoints" / "index.json").unlink()
     assert "index.json is not the file" in "".join(find_faults(list(all_checks(results))))
     shutil.rmtree(folder / "checkpoints")
-    (finding,) = verify(results)
-    assert finding.level == "ok"
+    (remark,) = verify(results)
+    assert remark.level == "ok"
 
 
 @pytest.mark.parametrize("offset", [8, 10], ids=["encrypted", "packed otherwise"])

@@ -22,8 +22,8 @@ from transfergrid.data import origin as origin_module
 from transfergrid.data.admission import difference, read_origin
 from transfergrid.data.images import decoded
 from transfergrid.data.rebuild import ensure_cache, rebuild_cache
+from transfergrid.planning.inputs import Dataset, resolve_dataset
 from transfergrid.planning.paths import cache_directory, origin_file
-from transfergrid.planning.sources import Dataset, resolve_dataset
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
 

@@ -9,7 +9,7 @@ from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.data.rebuild import rebuild_cache
 from transfergrid.models.rebuild import prepare_weights
-from transfergrid.planning import sources
+from transfergrid.planning import inputs as sources
 from transfergrid.runtime.errors import UserError
 
 READER = """

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transfergrid.evaluation.intervals import intervals
 from transfergrid.evaluation.summary import summarise
+from transfergrid.metrics.intervals import intervals
 from transfergrid.runtime.errors import UserError
 
 

@@ -11,7 +11,7 @@ import timm
 import torch
 
 from transfergrid.models.cost import cost
-from transfergrid.models.sources import known_wheels, wheel_file
+from transfergrid.models.releases import known_wheels, wheel_file
 from transfergrid.models.zoo import build
 from transfergrid.runtime.hashing import sha256_file
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from transfergrid.models import sources
+from transfergrid.models import releases as sources
 from transfergrid.models.channels import fit_channels
 from transfergrid.models.matching import match
 from transfergrid.models.pretraining import fetch, write_weights

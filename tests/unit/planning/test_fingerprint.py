@@ -129,9 +129,9 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
 # stale, now and whenever the added module changes. No reader, registry, command line or logging.
 TRAIN_CLOSURE = [
     "data.store",
-    "evaluation.auroc",
     "evaluation.combine",
     "evaluation.inference",
+    "metrics.auroc",
     "models.initial",
     "models.matching",
     "models.normalise",
@@ -161,7 +161,7 @@ TRAIN_CLOSURE = [
     "training.losses",
     "training.numerics",
     "training.optimisation",
-    "training.progress",
+    "training.position",
     "training.receipts",
     "training.resume",
     "training.subsets",

@@ -8,8 +8,8 @@ import pytest
 from datasets.chexpert.make import make
 from tests.unit.planning.made_up_plan import grid, names, planned
 
+from transfergrid.planning.inputs import region_file
 from transfergrid.planning.plan import Plan, PlannedStudy
-from transfergrid.planning.sources import region_file
 from transfergrid.runtime.errors import UserError
 
 

@@ -64,7 +64,7 @@ if __name__ == "__main__":
     assert set(names) - here, "everything had been imported before"
     assert all(module.__file__.startswith(str(fingerprint.SOURCE)) for module in modules)
     if many == "many":
-        from transfergrid.reporting import tables
+        from transfergrid.reporting.tables import gather as tables
         print(*tables._map(tables.task_columns, ["a", "b"], 2))
     print(len(names))
 """

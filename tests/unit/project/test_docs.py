@@ -10,14 +10,14 @@ from datasets.chexpert.make import make
 
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
-from transfergrid.reporting.bootstrap_rows import BOOTSTRAP
-from transfergrid.reporting.reliability import COLUMNS as CALIBRATION
-from transfergrid.reporting.tables import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
+from transfergrid.reporting.tables.bootstrap import BOOTSTRAP
+from transfergrid.reporting.tables.calibration import COLUMNS as CALIBRATION
+from transfergrid.reporting.tables.gather import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
+from transfergrid.statistics.answers import CONTRAST_PLACE, CORRELATION_PLACE
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.contrasts import Contrast
 from transfergrid.statistics.correlation import Correlation
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.questions import CONTRAST_PLACE, CORRELATION_PLACE
 from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))

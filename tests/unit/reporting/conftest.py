@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from unit.reporting import fabricate
 
-from transfergrid.reporting.figure_data import read_figure_data
-from transfergrid.reporting.figures import draw_all
-from transfergrid.reporting.stage_files import seal_stage
+from transfergrid.reporting.figures.data import read_figure_data
+from transfergrid.reporting.figures.drawings import draw_all
+from transfergrid.reporting.tables.stage_files import seal_stage
 
 
 @pytest.fixture(scope="session")

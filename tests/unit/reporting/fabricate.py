@@ -26,9 +26,9 @@ from unit.reporting.made_up_study import (
 from unit.reporting.made_up_tables import tables_of
 
 from transfergrid.evaluation.ensemble import Ensemble, content_sha256
-from transfergrid.reporting.reliability import calibration_table
-from transfergrid.reporting.stage_files import seal_stage
-from transfergrid.reporting.table_files import read_table, write_table
+from transfergrid.reporting.tables.calibration import calibration_table
+from transfergrid.reporting.tables.files import read_table, write_table
+from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.hashing import sha256_file, short_hash
 from transfergrid.runtime.sealed import write_sealed
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from transfergrid.planning.claims import digitised_points
-from transfergrid.reporting.figure_data import FigureData
+from transfergrid.reporting.figures.data import FigureData
 from transfergrid.statistics.published import NAME
 
 

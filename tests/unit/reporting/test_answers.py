@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from transfergrid.reporting.answers import question_text, questions
-from transfergrid.reporting.contrast_answers import contrast_answer
-from transfergrid.reporting.correlation_answers import correlation_answer
+from transfergrid.reporting.page.answers import question_text, questions
+from transfergrid.reporting.page.contrast_answers import contrast_answer
+from transfergrid.reporting.page.correlation_answers import correlation_answer
 
 NO_FINDINGS = pd.DataFrame(columns=["question"])
 CONTRAST: dict[str, Any] = {

@@ -18,8 +18,8 @@ from unit.reporting.test_cams import record
 
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import PROJECT
-from transfergrid.reporting.cams import write_panels
-from transfergrid.reporting.page import anchor, read_report, render
+from transfergrid.reporting.figures.map_panels import write_panels
+from transfergrid.reporting.page.page import anchor, read_report, render
 
 CHROMIUM = next(
     (

@@ -15,16 +15,16 @@ from unit.reporting import fabricate
 
 from transfergrid.evaluation.cam_record import CamRecord, empty_record, read_record, write_record
 from transfergrid.planning.paths import PROJECT
-from transfergrid.reporting import captions, style
-from transfergrid.reporting.cams import (
+from transfergrid.reporting.figures import captions, style
+from transfergrid.reporting.figures.data import FigureData, read_figure_data
+from transfergrid.reporting.figures.map_panels import (
     MAX_ROWS,
     cam_panels,
     cams_table,
     networks_of,
     shown_networks,
 )
-from transfergrid.reporting.figure_data import FigureData, read_figure_data
-from transfergrid.reporting.inline_svg import inline_svg
+from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.runtime.errors import UserError
 
 PX = 40

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from unit.reporting import made_up_study
 
-from transfergrid.reporting.citations import citations, reference
+from transfergrid.reporting.page.citations import citations, reference
 
 
 def cited(

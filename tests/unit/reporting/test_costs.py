@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transfergrid.reporting.costs import Cost, against_benchmark, costs, sentence, totals
+from transfergrid.reporting.page.costs import Cost, against_benchmark, costs, sentence, totals
 from transfergrid.reporting.records import CellRecord
 
 

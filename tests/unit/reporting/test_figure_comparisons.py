@@ -11,14 +11,14 @@ from unit.reporting import fabricate
 from unit.reporting.made_up_scores import SCORE_TASKS
 from unit.reporting.papers_figure import against_the_papers_figure
 
-from transfergrid.reporting import style
-from transfergrid.reporting.figure_data import (
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.data import (
     FigureData,
     read_figure_data,
 )
-from transfergrid.reporting.figures import DRAWINGS, Drawing
-from transfergrid.reporting.published_plot import published_lack, published_of
-from transfergrid.reporting.reliability import comparisons
+from transfergrid.reporting.figures.drawings import DRAWINGS, Drawing
+from transfergrid.reporting.figures.published_plot import published_lack, published_of
+from transfergrid.reporting.tables.calibration import comparisons
 
 
 @pytest.fixture(scope="module")

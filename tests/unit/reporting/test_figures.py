@@ -16,19 +16,19 @@ from unit.reporting import fabricate
 from unit.reporting.papers_figure import against_the_papers_figure
 
 from transfergrid.planning.plan import FIGURES
-from transfergrid.reporting import style
-from transfergrid.reporting.boost_plot import boosts_of
-from transfergrid.reporting.figure_data import (
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.boost_plot import boosts_of
+from transfergrid.reporting.figures.data import (
     FigureData,
     by_skill,
     limits,
     read_figure_data,
     seed_means,
 )
-from transfergrid.reporting.figures import DRAWINGS, Drawing, draw_all
-from transfergrid.reporting.page import figures, read_report
-from transfergrid.reporting.scatter import correlation_of, key_text, letters_of, rho_text
-from transfergrid.reporting.seeds import seed_spread
+from transfergrid.reporting.figures.drawings import DRAWINGS, Drawing, draw_all
+from transfergrid.reporting.figures.scatter import correlation_of, key_text, letters_of, rho_text
+from transfergrid.reporting.figures.seeds import seed_spread
+from transfergrid.reporting.page.page import figures, read_report
 from transfergrid.reporting.words import count
 
 

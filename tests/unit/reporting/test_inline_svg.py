@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfergrid.reporting.inline_svg import inline_svg
+from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.runtime.errors import UserError
 
 

@@ -5,7 +5,7 @@ import pytest
 from unit.reporting import fabricate, made_up_study
 
 from transfergrid.planning.recipe import Recipe, Tuning
-from transfergrid.reporting.methods import (
+from transfergrid.reporting.page.methods import (
     activation_maps,
     comparisons,
     paragraphs,

@@ -12,10 +12,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from unit.reporting.wide import wide
 
-from transfergrid.reporting import style
-from transfergrid.reporting.figure_data import FigureData
-from transfergrid.reporting.figures import DRAWINGS
-from transfergrid.reporting.labels import shortened
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.data import FigureData
+from transfergrid.reporting.figures.drawings import DRAWINGS
+from transfergrid.reporting.figures.names import shortened
 
 STUDIES = {
     "one network": wide(1),

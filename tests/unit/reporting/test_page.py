@@ -15,9 +15,9 @@ from unit.reporting import fabricate
 from unit.reporting.made_up_tables import claims_of
 
 from transfergrid.planning.paths import TEMPLATES
-from transfergrid.reporting.claims import claims
-from transfergrid.reporting.notes import Failed, Snapshot, summary
-from transfergrid.reporting.page import ReportInput, anchor, read_report, render
+from transfergrid.reporting.page.claims import claims
+from transfergrid.reporting.page.notes import Failed, Snapshot, summary
+from transfergrid.reporting.page.page import ReportInput, anchor, read_report, render
 from transfergrid.reporting.records import read_contents
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError

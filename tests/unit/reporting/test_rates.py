@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.rates import Taken, rates
-from transfergrid.reporting.tuning import COLUMNS
+from transfergrid.reporting.page.rates import Taken, rates
+from transfergrid.reporting.tables.tuning import COLUMNS
 
 
 def tuning(

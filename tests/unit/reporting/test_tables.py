@@ -17,9 +17,10 @@ from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
-from transfergrid.reporting import cell_rows, tables
-from transfergrid.reporting.bootstrap_rows import bootstrap_rows
-from transfergrid.reporting.table_files import read_table, write_table
+from transfergrid.reporting.tables import cells as cell_rows
+from transfergrid.reporting.tables import gather as tables
+from transfergrid.reporting.tables.bootstrap import bootstrap_rows
+from transfergrid.reporting.tables.files import read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_cells_need_no_scores_once_their_ensembles_are_made(
 
 
 def test_processes_that_read_cells_import_nothing_heavy() -> None:
-    code = "import sys, transfergrid.reporting.cell_rows; print(*sys.modules)"
+    code = "import sys, transfergrid.reporting.tables.cells; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "timm", "pandas", "matplotlib", "scipy.stats", "scipy.optimize"}
     assert not heavy & set(done.stdout.split())

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from unit.reporting import fabricate
 
-from transfergrid.reporting.table_files import read_table, write_table
-from transfergrid.reporting.tuning import COLUMNS, tuning_table
+from transfergrid.reporting.tables.files import read_table, write_table
+from transfergrid.reporting.tables.tuning import COLUMNS, tuning_table
 from transfergrid.runtime.sealed import write_sealed
 
 

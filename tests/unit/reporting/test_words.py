@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfergrid.reporting import words
-from transfergrid.reporting.history import curve_of, sparkline
+from transfergrid.reporting.page.history import curve_of, sparkline
 
 
 @pytest.mark.parametrize(

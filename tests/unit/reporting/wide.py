@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfergrid.reporting.figure_data import FigureData
+from transfergrid.reporting.figures.data import FigureData
 
 COLUMNS = ("contrast", "question", "axis", "a", "b", "margin", "estimate", "low", "high")
 COLUMNS += ("architecture", "pretraining", "truncation")

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from transfergrid.evaluation.influence import macro_influence
+from transfergrid.metrics.influence import macro_influence
 from transfergrid.statistics.components import difference, tost
 
 

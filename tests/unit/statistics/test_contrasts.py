@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from transfergrid.evaluation.influence import (
+from transfergrid.metrics.influence import (
     Influence,
     delong_covariance,
     macro_influence,

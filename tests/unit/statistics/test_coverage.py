@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from transfergrid.evaluation.influence import influence_values, sum_by_patient
+from transfergrid.metrics.influence import influence_values, sum_by_patient
 from transfergrid.planning.paths import PROJECT
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.power import difference_power, equivalence_power

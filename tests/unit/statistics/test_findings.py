@@ -12,7 +12,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.anova import one_way
 from transfergrid.statistics.comparisons import Basis
 from transfergrid.statistics.family import families, family_difference

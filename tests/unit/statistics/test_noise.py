@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.correlation import Correlation, decide, fisher_interval, spearman
 from transfergrid.statistics.noise import (
     Noise,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.statistics.comparisons import Basis
 from transfergrid.statistics.findings import Finding

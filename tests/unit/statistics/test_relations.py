@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfergrid.evaluation.influence import Influence
+from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.comparisons import Basis, Compared
 from transfergrid.statistics.relations import relate
 

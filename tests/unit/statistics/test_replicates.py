@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
-from transfergrid.evaluation.influence import Influence, macro_influence
+from transfergrid.metrics.influence import Influence, macro_influence
 from transfergrid.statistics.replicates import (
     patient_replicates,
     percentile_interval,

@@ -9,7 +9,7 @@ from unit.evaluation.proc import golden
 from unit.statistics.made_up_ensembles import SCORED, questions, study, write_cell
 
 from transfergrid.evaluation.ensemble import Ensemble
-from transfergrid.statistics.questions import answer
+from transfergrid.statistics.answers import answer
 
 
 def test_delongs_test_of_two_networks_is_that_of_proc(tmp_path: Path) -> None:

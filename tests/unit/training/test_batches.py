@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfergrid.training.batches import Feed, Plan, one_ahead, pieces
+from transfergrid.training.batches import Feed, Order, one_ahead, pieces
 
 
 @given(st.integers(0, 60), st.integers(1, 20))
@@ -31,7 +31,7 @@ def test_pieces_cover_all_and_leave_no_single_item(count: int, size: int) -> Non
 )
 def test_every_epoch_takes_every_row_once(n: int, size: int, epochs: float, seed: int) -> None:
     rows = np.arange(n) * 3 + 1
-    plan = Plan(rows, size, epochs, seed)
+    plan = Order(rows, size, epochs, seed)
     batches = list(plan.batches())
     assert len(batches) == plan.steps
     assert [batch.step for batch in batches] == list(range(plan.steps))
@@ -49,7 +49,7 @@ def test_every_epoch_takes_every_row_once(n: int, size: int, epochs: float, seed
 
 @given(st.integers(2, 20), st.integers(1, 9), st.integers(0, 40))
 def test_a_plan_goes_on_from_any_step(n: int, size: int, start: int) -> None:
-    plan = Plan(np.arange(n), size, 2.6, seed=1)
+    plan = Order(np.arange(n), size, 2.6, seed=1)
     whole, later = list(plan.batches())[start:], list(plan.batches(start))
     assert len(whole) == len(later)
     for a, b in zip(whole, later, strict=True):
@@ -59,15 +59,15 @@ def test_a_plan_goes_on_from_any_step(n: int, size: int, start: int) -> None:
 
 def test_a_fraction_of_an_epoch_is_its_first_batches() -> None:
     rows = np.arange(20)
-    whole = list(Plan(rows, 4, 2, seed=0).batches())
-    part = list(Plan(rows, 4, 1.4, seed=0).batches())
+    whole = list(Order(rows, 4, 2, seed=0).batches())
+    part = list(Order(rows, 4, 1.4, seed=0).batches())
     assert len(part) == 7
     assert all(np.array_equal(a.rows, b.rows) for a, b in zip(whole, part, strict=False))
 
 
 def test_order_changes_with_epoch_and_seed() -> None:
-    first, second = Plan(np.arange(30), 30, 2, seed=0).batches()
-    (other,) = Plan(np.arange(30), 30, 1, seed=1).batches()
+    first, second = Order(np.arange(30), 30, 2, seed=0).batches()
+    (other,) = Order(np.arange(30), 30, 1, seed=1).batches()
     assert not np.array_equal(first.rows, second.rows)
     assert not np.array_equal(first.rows, other.rows)
 
@@ -87,7 +87,7 @@ def test_the_feed_delivers_the_rows_of_each_batch(
         feed.resident = feed.load()
         # What is resident must be used: the stored images are not touched again.
         feed.images = np.zeros_like(images)
-    plan = Plan(rows, 4, 2, seed=0)
+    plan = Order(rows, 4, 2, seed=0)
     for batch, pixels, targets in feed.stream(plan.batches()):
         assert pixels.dtype == torch.uint8
         assert np.array_equal(pixels.numpy(), images[batch.rows])

@@ -15,7 +15,8 @@ from unit.training.tiny import make_cache, make_spec
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
-from transfergrid.training import loop, progress
+from transfergrid.training import loop
+from transfergrid.training import position as progress
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.history import History
 from transfergrid.training.loop import train
@@ -180,7 +181,7 @@ def only_here(path, stamp, values):
     Path.write_bytes = half
     real(path, stamp, values)
     Path.write_bytes = write
-from transfergrid.training import progress
+from transfergrid.training import position as progress
 real, progress.save_state = progress.save_state, only_here
 loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
 """

@@ -1,0 +1,1 @@
+"""Metrics with the contribution of each patient; numpy and scipy alone."""

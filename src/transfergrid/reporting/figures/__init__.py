@@ -1,0 +1,1 @@
+"""The figures of a study, each with its caption and its condition."""

@@ -1,0 +1,111 @@
+"""Clouds: what pretraining adds to a whole network, against the network's size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.data import (
+    FEWEST,
+    FigureData,
+    limits,
+    seed_means,
+    setting_title,
+)
+from transfergrid.reporting.figures.names import Spot, place_letters, shortened
+from transfergrid.reporting.figures.scatter import (
+    correlation_of,
+    key_text,
+    letters_of,
+    panel_grid,
+    rho_text,
+)
+
+PLACE = ["dataset", "protocol", "a", "b"]
+
+
+def boosts_of(data: FigureData) -> pd.DataFrame:
+    """Return the contrasts of whole networks between two pretrainings, each with its network.
+
+    Returns:
+        The columns of contrasts.csv with params (of arm a).
+    """
+    table = data.contrasts
+    cut = pd.to_numeric(table["truncation"])
+    table = table[(table["axis"] == "pretraining") & table["estimate"].notna() & (cut == 0)]
+    table = table[table["architecture"].notna()].drop_duplicates([*PLACE, "architecture"])
+    means = seed_means(data.cells)
+    means = means[means["truncation"] == 0].rename(columns={"pretraining": "a"})
+    network = ["dataset", "architecture", "protocol", "a"]
+    return table.merge(means[[*network, "params"]], on=network, how="inner")
+
+
+def drawn_boosts(data: FigureData) -> pd.DataFrame:
+    """Return those boosts that stand with enough others in a panel."""
+    table = boosts_of(data)
+    if table.empty:
+        return table
+    return table[table.groupby(PLACE)["architecture"].transform("nunique") >= FEWEST]
+
+
+def boost_lack(data: FigureData) -> str:
+    """Say why there is no panel to draw, or nothing where there is one."""
+    few = "A boost against size needs at least three architectures."
+    return few if drawn_boosts(data).empty else ""
+
+
+def boost_panels(data: FigureData) -> Figure:
+    """Draw each network's boost against its parameters, a panel a comparison and setting."""
+    table = drawn_boosts(data)
+    groups = [(tuple(map(str, key)), part) for key, part in table.groupby(PLACE, sort=False)]
+    settings = list(dict.fromkeys((key[0], key[1]) for key, _ in groups))
+    letters = letters_of(table)
+    figure, axes = panel_grid(len(groups), key_text(letters), "Difference in macro AUROC")
+    spots: list[Spot] = []
+    for ax, (key, part) in zip(axes, groups, strict=True):
+        dataset, protocol, a, b = key
+        spots += _panel(ax, part, data.marks[a], letters)
+        short = shortened((a, b), 15)
+        where = setting_title((dataset, protocol), settings)
+        # Correlations are computed for the study's first such question.
+        asked = part["question"].iloc[0] == table["question"].iloc[0]
+        rho = rho_text(_rho(data, key) if asked else None)
+        title = "\n".join(filter(None, (f"{short[a]} − {short[b]}", where, rho)))
+        ax.set_title(title, fontsize=9)
+        style.parameter_axis(ax, table["params"], pad=0.12)
+        ax.set_xlabel("Parameters")
+    none = pd.Series([0.0])
+    axes[0].set_ylim(limits(none, table["estimate"], table["low"], table["high"]))
+    place_letters(figure, spots)
+    return figure
+
+
+def _rho(data: FigureData, key: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the correlation of a panel, if the study asked for it."""
+    dataset, protocol, a, _ = key
+    table = data.correlations
+    found = correlation_of(table, "params", a, (dataset, protocol), "boost")
+    return found or correlation_of(table, "params", a, (dataset, ""), "boost")
+
+
+def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str]) -> list[Spot]:
+    ax.axhline(0, color=style.INK, linewidth=0.8)
+    spots = []
+    for row in rows.to_dict("records"):
+        x, low, high = row["params"], row["low"], row["high"]
+        ax.plot([x, x], [low, high], color=mark.colour, linewidth=1)
+        clear = low > 0 or high < 0
+        ax.plot(
+            [x],
+            [row["estimate"]],
+            marker=mark.marker,
+            markersize=6.5,
+            color=mark.colour,
+            markerfacecolor=mark.colour if clear else style.PAPER,
+        )
+        spots.append(Spot(ax, letters[row["architecture"]], x, row["estimate"], low, high))
+    return spots

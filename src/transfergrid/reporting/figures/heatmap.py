@@ -1,0 +1,159 @@
+"""AUROC of every network and task as a grid of numbers on colour, a panel per pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.data import (
+    FigureData,
+    at_setting,
+    by_skill,
+    seed_means,
+    setting_title,
+    settings_of,
+)
+from transfergrid.reporting.figures.names import shortened
+
+# Even in lightness, and told apart with every kind of colour vision.
+COLOURS = "cividis"
+# Numbers stand on the colours of cells, which a dark page leaves as they are.
+LIGHT, DARK = "#fdfdfd", "#111111"
+ROW, TITLE = 0.19, 0.3  # inches of a network's row, and above a panel
+CHARACTER = 0.075  # inches of a character of 8 pt, about
+HEAD = 0.62 * CHARACTER  # inches that a character of a slanted name rises
+TASKS = 14  # tasks side by side; of more, their numbers would touch
+ROWS = 30  # characters of a network's name
+
+
+def tasks_of(cells: pd.DataFrame) -> list[str]:
+    """Return the tasks that a table of cells has columns for."""
+    return [name.removeprefix("n_pos_") for name in cells.columns if name.startswith("n_pos_")]
+
+
+def task_means(cells: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Return the mean AUROC over seeds: a row per architecture and truncation, a column per task.
+
+    Tasks that none of the cells has an AUROC for are left out.
+
+    Args:
+        cells: Rows of cells.csv.
+        order: Architectures, the first row's first.
+    """
+    tasks = [task for task in tasks_of(cells) if cells[f"auroc_{task}"].notna().any()]
+    grouped = cells.groupby(["architecture", "truncation"], sort=False)
+    table = grouped[[f"auroc_{task}" for task in tasks]].mean()
+    table.columns = pd.Index(tasks)
+    return table.loc[sorted(table.index, key=lambda key: (order.index(key[0]), key[1]))]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One panel: the networks of a pretraining, over some of its data set's tasks."""
+
+    title: str
+    table: pd.DataFrame
+
+
+def _grids(data: FigureData) -> list[Grid]:
+    settings = settings_of(data.cells)
+    found = []
+    for setting in settings:
+        here = at_setting(data.finished, setting)
+        # One order for all pretrainings, so that rows can be compared.
+        order = by_skill(seed_means(here))
+        where = setting_title(setting, settings)
+        for pretraining in data.pretrainings:
+            part = here[here["pretraining"] == pretraining]
+            table = task_means(part, order) if len(part) else pd.DataFrame()
+            for first in range(0, table.shape[1], TASKS):
+                title = " · ".join(filter(None, (pretraining, where)))
+                found.append(Grid(title, table.iloc[:, first : first + TASKS]))
+    return found
+
+
+def tasks_lack(data: FigureData) -> str:
+    """Say why there is no grid to draw, or nothing where there is one."""
+    most = max((grid.table.shape[1] for grid in _grids(data)), default=0)
+    return "" if most > 1 else "No network of this study has an AUROC for more than one task."
+
+
+def task_heatmap(data: FigureData) -> Figure:
+    """Draw the per-task AUROC of all networks, pretrainings one under the other.
+
+    The tasks' names stand above the first panel of those that share them.
+    """
+    grids = _grids(data)
+    values = np.concatenate([grid.table.to_numpy().ravel() for grid in grids])
+    scale = Normalize(float(np.nanmin(values)), max(float(np.nanmax(values)), 1e-9))
+    labels = shortened([_label(key) for grid in grids for key in grid.table.index], ROWS)
+    heads = [
+        HEAD * max(len(str(task)) for task in grid.table) + 0.1
+        if number == 0 or list(grid.table) != list(grids[number - 1].table)
+        else 0.05
+        for number, grid in enumerate(grids)
+    ]
+    heights = [
+        TITLE + head + ROW * len(grid.table) for grid, head in zip(grids, heads, strict=True)
+    ]
+    high = sum(heights) + 0.1
+    figure = style.new_figure(high)
+    figure.set_layout_engine("none")
+    left, top = 0.06 + CHARACTER * max(map(len, labels.values())), high
+    # Names rise to the right: the last one ends beyond its column.
+    room = style.WIDTH - left - max(0.35, *(HEAD * len(grid.table.columns[-1]) for grid in grids))
+    for grid, head, height in zip(grids, heads, heights, strict=True):
+        title = shortened([grid.title], 60)[grid.title]
+        figure.text(0.01, (top - 0.15) / high, title, weight="bold", va="center")
+        wide = min(room, 0.55 * grid.table.shape[1])
+        tall = ROW * len(grid.table)
+        box = (left / style.WIDTH, (top - height) / high, wide / style.WIDTH, tall / high)
+        _panel(figure.add_axes(box), grid.table, scale, labels, names=head > 0.05)
+        top -= height
+    return figure
+
+
+def _label(key: tuple[str, int]) -> str:
+    return key[0] if key[1] == 0 else f"{key[0]} −{key[1]}"
+
+
+def _panel(
+    ax: Axes, table: pd.DataFrame, scale: Normalize, labels: Mapping[str, str], names: bool
+) -> None:
+    colours: Colormap = matplotlib.colormaps[COLOURS]
+    values = table.to_numpy(dtype=float)
+    rows, columns = values.shape
+    ax.pcolormesh(
+        np.arange(columns + 1),
+        np.arange(rows + 1),
+        np.ma.masked_invalid(values),
+        cmap=colours,
+        norm=scale,
+        edgecolors=style.PAPER,
+        linewidth=1,
+    )
+    for (row, column), value in np.ndenumerate(values):
+        text, ink = "–", style.MUTED
+        if np.isfinite(value):
+            text = f"{value:.2f}".removeprefix("0")
+            ink = DARK if scale(value) > 0.5 else LIGHT
+        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
+    ax.set_xlim(0, columns)
+    ax.set_ylim(rows, 0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    rows_named = [labels[_label(key)] for key in table.index]
+    ax.set_yticks(np.arange(rows) + 0.5, rows_named, fontsize=8)
+    tasks = [str(name).replace("_", " ") for name in table.columns] if names else []
+    at = np.arange(len(tasks)) + 0.5
+    ax.set_xticks(at, tasks, rotation=45, ha="left", fontsize=8, rotation_mode="anchor")

@@ -1,0 +1,280 @@
+"""A cell's own section: learning curve, AUROC of every task, weights, cost, specification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from transfergrid.reporting.figures.data import truncation_name
+from transfergrid.reporting.page.history import curve_of, sparkline
+from transfergrid.reporting.page.map_tiles import MapTile
+from transfergrid.reporting.records import CellRecord
+from transfergrid.reporting.words import auroc, count, known, plural, scaled, seconds, signed
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A cell's AUROC under one selection of checkpoints.
+
+    Attributes:
+        name: The selection.
+        checkpoints: How many it chose.
+        auroc: Macro AUROC on the test split, with its bounds.
+        low: Lower bound.
+        high: Upper bound.
+        gain: The primary selection's AUROC minus this one's, as text; empty for the primary.
+    """
+
+    name: str
+    checkpoints: Any
+    auroc: Any
+    low: Any
+    high: Any
+    gain: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One learning rate that was tried: its validation AUROC, and whether it was taken."""
+
+    rate: str
+    score: str
+    taken: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """A cell's section on the page.
+
+    Attributes:
+        cell: The row of cells.csv under the primary selection.
+        curve: The learning curve as an SVG element, a sentence on a single validation, or empty.
+        tasks: (task, AUROC, low, high, positives) of each task.
+        selections: The primary selection first.
+        trials: Learning rates that were tried, rising.
+        pointing: Rows of cams.csv with marks.
+        maps: Activation maps on films.
+        facts: (what, value) pairs: weights, network, cost.
+        spec: The specification as indented JSON, or empty.
+    """
+
+    cell: Mapping[str, Any]
+    curve: Markup
+    tasks: tuple[tuple[str, Any, Any, Any, Any], ...]
+    selections: tuple[Selected, ...]
+    trials: tuple[Trial, ...]
+    pointing: tuple[Mapping[str, Any], ...]
+    maps: tuple[MapTile, ...]
+    facts: tuple[tuple[str, str], ...]
+    spec: str
+
+
+def sections(
+    cells: pd.DataFrame,
+    primary: str,
+    records: Mapping[str, CellRecord],
+    cams: pd.DataFrame | None = None,
+    maps: Mapping[str, tuple[MapTile, ...]] | None = None,
+) -> list[Section]:
+    """Return the sections of all cells in the study's order.
+
+    Args:
+        cells: cells.csv with all selections.
+        primary: The selection that the other figures of the page are under.
+        records: Per cell what lies in its folder.
+        cams: cams.csv, where the study has maps.
+        maps: Per cell its activation maps.
+    """
+    marks = _pointing(cams)
+    names = [str(c).removeprefix("n_pos_") for c in cells if str(c).startswith("n_pos_")]
+    curves = {name: curve_of(record.history) for name, record in records.items()}
+    heights = [score for points in curves.values() for _, score in points]
+    low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
+    found = []
+    for name, rows in cells.groupby("cell", sort=False):
+        by_selection = {row["selection"]: row for row in rows.to_dict("records")}
+        row = {str(key): value for key, value in by_selection[primary].items()}
+        record = records.get(str(name), CellRecord())
+        found.append(
+            Section(
+                cell=row,
+                curve=Markup(sparkline(curves.get(str(name), []), low, high)),
+                tasks=_tasks(row, names),
+                selections=_selections(by_selection, primary),
+                trials=_trials(record.tuning),
+                pointing=marks.get(str(name), ()),
+                maps=(maps or {}).get(str(name), ()),
+                facts=tuple(_facts(row, record)),
+                spec=json.dumps(record.spec, indent=2) if record.spec else "",
+            )
+        )
+    return found
+
+
+MANY = 30
+"""Cells from which on they are shown by network."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that stand together: all of them, or in a large study those of one architecture.
+
+    Attributes:
+        name: The architecture, with its data set where there are several.
+        cells: The sections.
+        range: Lowest to highest AUROC as text, or empty.
+    """
+
+    name: str
+    cells: tuple[Section, ...]
+    range: str
+
+
+def grouped(found: Sequence[Section]) -> list[Group]:
+    """Group the sections of a large study by data set and architecture, in their order."""
+    if len(found) <= MANY:
+        return [Group("", tuple(found), "")]
+    several = len({section.cell["dataset"] for section in found}) > 1
+    groups: dict[str, list[Section]] = {}
+    for section in found:
+        name = str(section.cell["architecture"])
+        name += f", {section.cell['dataset']}" if several else ""
+        groups.setdefault(name, []).append(section)
+    return [Group(name, tuple(part), _range(part)) for name, part in groups.items()]
+
+
+def _range(found: Sequence[Section]) -> str:
+    scores = [section.cell["auroc"] for section in found if known(section.cell["auroc"])]
+    return f"{auroc(min(scores))} to {auroc(max(scores))}" if scores else ""
+
+
+def _selections(rows: Mapping[str, Mapping[Any, Any]], primary: str) -> tuple[Selected, ...]:
+    best = rows[primary]["auroc"]
+    found = []
+    for name in sorted(rows, key=lambda name: name != primary):
+        row = rows[name]
+        gain = "" if name == primary else signed(best - row["auroc"])
+        numbers = (row["n_checkpoints"], row["auroc"], row["auroc_low"], row["auroc_high"])
+        found.append(Selected(name, *numbers, gain))
+    return tuple(found)
+
+
+def _trials(tuning: Mapping[str, Any]) -> tuple[Trial, ...]:
+    taken = tuning.get("learning_rate")
+    return tuple(
+        Trial(
+            f"{float(rate):g}",
+            auroc(trial["valid_auroc"]) if trial["status"] == "finished" else str(trial["status"]),
+            float(rate) == taken,
+        )
+        for rate, trial in sorted(tuning.get("trials", {}).items(), key=lambda item: float(item[0]))
+    )
+
+
+def _pointing(cams: pd.DataFrame | None) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """Return each cell's rows of cams.csv that have something to print."""
+    if cams is None or "pointing" not in cams:
+        return {}
+    done = cams[cams["pointing"].notna()]
+    return {
+        str(cell): tuple({str(key): value for key, value in row.items()} for row in rows)
+        for cell, part in done.groupby("cell", sort=False)
+        for rows in [part.to_dict("records")]
+    }
+
+
+def _tasks(row: Mapping[str, Any], names: list[str]) -> tuple[tuple[str, Any, Any, Any, Any], ...]:
+    return tuple(
+        (
+            task,
+            row[f"auroc_{task}"],
+            row[f"auroc_{task}_low"],
+            row[f"auroc_{task}_high"],
+            row[f"n_pos_{task}"],
+        )
+        for task in names
+        # A task of another dataset has no count of positives here.
+        if known(row[f"n_pos_{task}"])
+    )
+
+
+def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
+    facts = [("Initial weights", weights_sentence(record.proof))]
+    timm = record.spec.get("architecture", {}).get("timm")
+    if timm:
+        facts.append(("Network", f"{timm}, {truncation_name(row['truncation'])}"))
+    facts.append(
+        ("Size", f"{count(row['params'])} parameters, {scaled(row['macs'])} multiply-accumulates")
+    )
+    tested = f"{count(row['n_images'])} images, {count(row['n_studies'])} studies, "
+    facts.append(("Tested on", f"{tested}{count(row['n_patients'])} patients"))
+    facts.append(("Learning rate", _rate(record)))
+    facts.append(("Training", _training(row, record)))
+    if record.train.get("reason"):
+        facts.append(("Reason", str(record.train["reason"])))
+    return [(what, value) for what, value in facts if value]
+
+
+def _rate(record: CellRecord) -> str:
+    rate = record.train.get("learning_rate", record.tuning.get("learning_rate"))
+    if not known(rate):
+        rate = record.spec.get("recipe", {}).get("learning_rate")
+        return f"{float(rate):g}" if known(rate) and not record.spec.get("tuning") else ""
+    text = f"{float(rate):g}"
+    if record.tuning:
+        tried = len(record.tuning.get("trials", {}))
+        text += f", the best of {tried} on held-out training patients"
+        if record.tuning.get("at_edge"):
+            text += "; it lies at an end of what was tried, so a better one may lie outside"
+    return text
+
+
+def _training(row: Mapping[str, Any], record: CellRecord) -> str:
+    if not known(row["train_seconds"]):
+        return ""
+    parts = [
+        seconds(row["train_seconds"]),
+        f"{scaled(row['images_per_second'])} images/s",
+        f"micro-batches of {count(row['micro_batch'])}",
+        f"peak memory {count(row['peak_memory_mb'])} MiB",
+        f"on {row['device']}",
+    ]
+    torch = record.train.get("environment", {}).get("packages", {}).get("torch")
+    if torch:
+        parts.append(f"torch {torch}")
+    return ", ".join(parts)
+
+
+def weights_sentence(proof: Mapping[str, Any]) -> str:
+    """Say what proof.json proves about a cell's initial weights."""
+    if not proof:
+        return ""
+    if proof.get("source") == "random":
+        return f"Drawn from seed {proof.get('seed')}; nothing was loaded."
+    origin = [
+        str(proof[key]) for key in ("source", "tag", "package", "cell", "file") if key in proof
+    ]
+    text = f"{', '.join(origin)}: {plural(proof.get('matched', 0), 'tensor')} matched"
+    missing, unexpected = proof.get("missing", []), proof.get("unexpected", [])
+    text += f"; missing: {_names(missing)}; unexpected: {_names(unexpected)}."
+    if proof.get("sha256"):
+        text += f" SHA-256 {proof['sha256']}."
+    probe = proof.get("probe", {})
+    if known(probe.get("relative_difference")):
+        text += (
+            f" A probe of {probe['images']} images gives features that differ by "
+            f"{100 * probe['relative_difference']:.1f} % from those before loading."
+        )
+    return text
+
+
+def _names(names: Sequence[str], most: int = 4) -> str:
+    if not names:
+        return "none"
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,152 @@
+"""A row of contrasts.csv in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from transfergrid.reporting.page.answer import Answer, bounds_of, is_clear
+from transfergrid.reporting.place_labels import arm
+from transfergrid.reporting.words import (
+    difference,
+    known,
+    level,
+    p_value,
+    percent,
+    plural,
+    size,
+)
+
+P_VALUES = {"p_difference": "test of a difference", "p_equivalence": "test of equivalence"}
+"""The tests of contrasts.csv."""
+Row = Mapping[Any, Any]
+
+
+def contrast_answer(row: Row, label: str, confidence: float, effect: float | None = None) -> Answer:
+    """Put a row of contrasts.csv into words.
+
+    Args:
+        row: The row.
+        label: Where in the grid it stands.
+        confidence: Coverage of the interval, in (0, 1).
+        effect: The difference that the question wants to find, if there is no margin.
+    """
+    finding, number, rest = _sentence(row, effect)
+    metric = "macro AUROC" if row["metric"] == "auroc" else row["metric"]
+    parts = [
+        *_p_values(row),
+        _power(row, effect),
+        plural(row["n_cells"], "pair of networks", "pairs of networks"),
+        plural(row["n_seeds"], "seed"),
+        f"{plural(row['n_studies'], 'study', 'studies')} of "
+        f"{plural(row['n_patients'], 'patient')} in {row['dataset']}'s test split",
+        _conditions(row["conditional_on"]),
+        f"difference in {metric} with {level(confidence)} interval, not adjusted for the number of "
+        "contrasts; p adjusted by Holm's method within the question",
+        f"method: {row['method']}" if known(row["method"]) else "",
+    ]
+    bounds = bounds_of(row["low"], row["estimate"], row["high"])
+    return Answer(
+        subject=label,
+        finding=finding,
+        number=number,
+        rest=rest,
+        support=tuple(part for part in parts if part),
+        bounds=bounds,
+        clear=is_clear(bounds),
+        verdict=str(row["verdict"]) if known(row["verdict"]) else "",
+    )
+
+
+def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
+    """Return a contrast's sentence: before its number, the number, after it."""
+    a, b = (arm(row["axis"], row[name]) for name in ("a", "b"))
+    margin = f"±{float(row['margin']):g}" if known(row["margin"]) else ""
+    signed = difference(row["estimate"], row["low"], row["high"])
+    verdict = str(row["verdict"])
+    if verdict in ("higher", "lower", "different within margin"):
+        up = row["estimate"] > 0
+        moved = _moved(row, up)
+        against = _baseline(row) if up else f"against {_baseline(row).removeprefix('over ')}"
+        less = f": different, but by less than the margin of {margin}"
+        rest = less if verdict == "different within margin" else ""
+        return moved, size(row["estimate"], row["low"], row["high"]), f" {against}{rest}"
+    if verdict == "equivalent":
+        return f"{_capital(a)} and {b} are equivalent within {margin}: difference", signed, ""
+    neither = f"neither a difference nor equivalence within {margin}" if margin else "no difference"
+    told = f"{_capital(neither)} between {a} and {b} could be shown:"
+    return told, signed, _takes(row, bool(margin), effect)
+
+
+def _moved(row: Row, up: bool) -> str:
+    """Say who moves the AUROC and which way, such as ``Removing one block lowers AUROC by``."""
+    axis, name = row["axis"], arm(row["axis"], row["a"])
+    verb = "raise" if up else "lower"
+    if axis == "pretraining":
+        return f"{_capital(name)} {verb} AUROC by"
+    if axis == "truncation":
+        name = (
+            "keeping the whole network"
+            if name == "the whole network"
+            else f"removing {name.removesuffix(' removed')}"
+        )
+    return f"{_capital(name)} {verb}s AUROC by"
+
+
+def _baseline(row: Row) -> str:
+    if row["axis"] == "pretraining":
+        return f"over {arm('pretraining', row['b']).removesuffix(' weights')} ones"
+    return f"over {arm(row['axis'], row['b'])}"
+
+
+def _capital(text: str) -> str:
+    """Return a text as the start of a sentence; a network's own name stays as it is."""
+    words = ("no ", "neither ", "removing ", "keeping ", "recipe ", "the ")
+    plain = text.startswith(words) or text.endswith(" weights")
+    return text[0].upper() + text[1:] if plain else text
+
+
+def _takes(row: Row, margin: bool, effect: float | None) -> str:
+    """Say what it would take to know, where the table knows."""
+    seeds: Any = row.get("seeds_needed")
+    if not known(row["low"]):
+        return "; there is no variance to judge by"
+    if not known(seeds):
+        return "; it would take more than one seed" if row["n_seeds"] == 1 else ""
+    if math.isinf(seeds):
+        return "; it would take more patients, whatever the number of seeds"
+    aim = "to show equivalence, if there is no difference,"
+    if not margin:
+        aim = f"to find a difference of {effect:g}" if effect else "to find a difference"
+    return f"; {aim} would take {plural(round(seeds), 'seed')}"
+
+
+def _p_values(row: Row) -> list[str]:
+    """Name both p-values, the one that the verdict rests on first."""
+    names = sorted(P_VALUES, key=lambda name: name != row["verdict_rests_on"])
+    found = []
+    for name in names:
+        if known(row[name]):
+            parts = [p_value(row[name])]
+            if known(row[f"{name}_adjusted"]):
+                parts.append(f"adjusted {p_value(row[f'{name}_adjusted'])}")
+            found.append(f"{P_VALUES[name]}: {', '.join(parts)}")
+    return found
+
+
+def _power(row: Row, effect: float | None) -> str:
+    """Say what a contrast's test could find, where the table knows."""
+    if not known(row.get("power")):
+        return ""
+    aim = f" to find a difference of {effect:g}" if effect else ""
+    aim = " to show equivalence" if known(row["margin"]) else aim
+    return f"power {percent(row['power'], 0)}{aim}"
+
+
+def _conditions(text: Any) -> str:
+    """Say what an interval takes as given, whether or not the table says "conditional on"."""
+    if not known(text):
+        return ""
+    parts = [part.strip().removeprefix("conditional on ") for part in str(text).split(";")]
+    return f"taken as given: {', '.join(parts)}"

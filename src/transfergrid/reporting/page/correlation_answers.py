@@ -1,0 +1,123 @@
+"""A row of correlations.csv in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from transfergrid.reporting.page.answer import Answer, bounds_of, is_clear
+from transfergrid.reporting.words import count, difference, known, level, p_value
+
+QUANTITIES = {
+    "imagenet_top1": "ImageNet top-1 accuracy",
+    "params": "number of parameters",
+    "macs": "number of multiply-accumulates",
+    "auroc": "AUROC",
+    "boost": "boost",
+}
+Row = Mapping[Any, Any]
+
+
+def quantity(name: Any) -> str:
+    """Return the words for a column that correlations are about."""
+    return QUANTITIES.get(str(name), str(name))
+
+
+def correlation_answer(row: Row, label: str, confidence: float) -> Answer:
+    """Put a row of correlations.csv into words.
+
+    Args:
+        row: The row.
+        label: Where in the grid it stands.
+        confidence: Coverage of the interval, in (0, 1).
+    """
+    x, y = quantity(row["x"]), quantity(row["y"])
+    rho, low, high = row["rho"], row["low"], row["high"]
+    bounds = bounds_of(low, rho, high)
+    clear = is_clear(bounds)
+    verdict = str(row["verdict"]) if known(row.get("verdict")) else ""
+    found = f"Spearman's ρ with {level(confidence)} interval"
+    parts = [
+        p_value(row["p"]),
+        *_support(row),
+        _too_few(row),
+        _networks(row),
+        found if bounds else "Spearman's ρ, no interval",
+        f"method: {row['method']}" if known(row["method"]) else "",
+    ]
+    return Answer(
+        subject=label,
+        finding=f"{_relation(row, x, y, clear)}:",
+        number=f"ρ {difference(rho, low, high, 2)}",
+        rest=_takes(row) if verdict in ("", "undecided") and not clear else "",
+        support=tuple(part for part in parts if part),
+        bounds=bounds,
+        clear=clear,
+        verdict=verdict,
+    )
+
+
+def _relation(row: Row, x: str, y: str, clear: bool) -> str:
+    """Put a correlation into words: by its verdict where the table has one."""
+    rho, verdict = row["rho"], row.get("verdict")
+    if verdict == "none":
+        return f"{y} and the {x} are unrelated within ±{float(row['margin']):g}"
+    if verdict in ("positive", "negative") or (clear and not known(verdict)):
+        return f"{y} {'rises' if rho > 0 else 'falls'} with the {x}"
+    if known(row.get("margin")):
+        return (
+            f"Neither a relation between {y} and the {x} nor its absence within "
+            f"±{float(row['margin']):g} could be shown"
+        )
+    return f"No relation between {y} and the {x} could be shown"
+
+
+def _takes(row: Row) -> str:
+    """Say what it would take to know, where the table knows."""
+    least: Any = row.get("rho_detectable")
+    if known(least) and float(least) < 0.995:
+        return f"; so many networks find one of {float(least):.2f} or more with 80 % power"
+    return "; it would take more networks"
+
+
+def _networks(row: Row) -> str:
+    """Say how many networks there are, and how many independent ones they amount to."""
+    text = f"n = {count(row['n'])} networks"
+    families: Any = row.get("n_families")
+    if not known(families):
+        return text
+    text += f" in {count(families)} {'family' if families == 1 else 'families'}"
+    effective: Any = row.get("n_effective")
+    if known(effective) and float(effective) < float(row["n"]) - 0.5:
+        text += f", as uncertain as {float(effective):.0f} independent ones"
+    return text
+
+
+def _too_few(row: Row) -> str:
+    """Say where no result at all could show that there is no relation."""
+    needed: Any = row.get("n_needed")
+    if not known(needed) or float(row["n"]) >= float(needed):
+        return ""
+    return f"so few networks cannot show that there is none: that takes {count(needed)}"
+
+
+def _support(row: Row) -> list[str]:
+    """Return what later columns of correlations.csv add, where they are there."""
+    found = []
+    if known(row.get("p_adjusted")):
+        found.append(f"adjusted {p_value(row['p_adjusted'])}")
+    if known(row.get("rho_disattenuated")):
+        ends = (row["disattenuated_low"], row["disattenuated_high"])
+        found.append(
+            "freed of the noise of patients and seeds ρ "
+            f"{difference(row['rho_disattenuated'], *ends, 2)}"
+        )
+    elif row.get("reliability") == 0:
+        found.append("networks differ by no more than the noise of patients and seeds does")
+    if known(row.get("p_family")):
+        found.append(f"within families {p_value(row['p_family'])}")
+    if known(row.get("rho_critical")):
+        found.append(f"significant from |ρ| = {float(row['rho_critical']):.2f}")
+    if known(row.get("rho_detectable")):
+        found.append(f"80 % power from |ρ| = {float(row['rho_detectable']):.2f}")
+    return found

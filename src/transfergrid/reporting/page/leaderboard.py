@@ -1,0 +1,160 @@
+"""The table of cells: what each row shows, sorts by and is filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.reporting.figures.style import PALETTE, Mark
+from transfergrid.reporting.records import CellRecord
+from transfergrid.reporting.words import known, listing
+
+FILTERS = (
+    "dataset",
+    "family",
+    "architecture",
+    "pretraining",
+    "truncation",
+    "protocol",
+    "status",
+)
+NETWORK = ("dataset", "architecture", "pretraining", "truncation", "protocol")
+"""What the seeds of one network have in common."""
+AXES = ("truncation", "dataset", "protocol")
+"""Axes that are named where they vary; the others always are."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell: its table row, short remarks, colour number and the bar's three positions.
+
+    ``network`` numbers the networks: rows that differ only in their seed have the same.
+    """
+
+    cell: Mapping[str, Any]
+    network: int
+    tags: tuple[tuple[str, str], ...]
+    colour: int
+    bar: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard.
+
+    Attributes:
+        rows: Cells with an AUROC, the highest first.
+        without: How many cells have none; they are listed elsewhere.
+        filters: (axis, values) of every axis on which cells differ.
+        axes: Those of AXES that have more than one value; the others need no column.
+        seeds: Whether there are several seeds to take the mean of.
+        scale: AUROC at the left and the right end of the bars.
+    """
+
+    rows: tuple[Row, ...]
+    filters: tuple[tuple[str, tuple[str, ...]], ...]
+    axes: frozenset[str]
+    seeds: bool
+    scale: tuple[float, float]
+    without: int
+
+    @property
+    def tagged(self) -> bool:
+        """Whether there is a remark on any cell."""
+        return any(row.tags for row in self.rows)
+
+
+def leaderboard(
+    cells: pd.DataFrame, records: Mapping[str, CellRecord], marks: Mapping[str, Mark]
+) -> Board:
+    """Build the leaderboard.
+
+    Args:
+        cells: Rows of cells.csv under the primary selection.
+        records: Per cell what lies in its folder.
+        marks: The pretrainings' marks, whose order numbers their colours.
+    """
+    every, cells = len(cells), cells[cells["auroc"].notna()]
+    ordered = cells.sort_values("auroc", ascending=False, kind="stable")
+    low, high = cells["auroc_low"].min(), cells["auroc_high"].max()
+    common = _common_flags(cells)
+    networks: dict[tuple[Any, ...], int] = {}
+    rows = []
+    for cell in ordered.to_dict("records"):
+        plain = {str(key): value for key, value in cell.items()}
+        colour = _colour(marks[plain["pretraining"]])
+        bar = _bar(plain, low, high)
+        network = networks.setdefault(tuple(plain[axis] for axis in NETWORK), len(networks))
+        tags = _tags(plain, records.get(plain["cell"]), common)
+        rows.append(Row(plain, network, tags, colour, bar))
+    filters = []
+    for axis in FILTERS:
+        values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
+        if len(values) > 1:
+            filters.append((axis, tuple(sorted(values, key=_natural))))
+    several = frozenset(axis for axis in AXES if cells[axis].nunique() > 1)
+    seeds = cells["seed"].nunique() > 1
+    scale = (float(low), float(high))
+    return Board(tuple(rows), tuple(filters), several, seeds, scale, every - len(cells))
+
+
+def _natural(value: str) -> tuple[int, str]:
+    return (int(value), "") if value.isdigit() else (-1, value)
+
+
+def _colour(mark: Mark) -> int:
+    """Return the number of a mark's colour among the page's variables --c0, --c1, ..."""
+    return PALETTE.index(mark.colour) + 1 if mark.colour in PALETTE else 0
+
+
+def _bar(cell: Mapping[str, Any], low: float, high: float) -> tuple[float, float, float] | None:
+    ends = (cell["auroc_low"], cell["auroc"], cell["auroc_high"])
+    if not all(known(value) for value in ends) or not high > low:
+        return None
+    first, middle, last = (round(100 * (value - low) / (high - low), 1) for value in ends)
+    return first, middle, last
+
+
+def _flags(text: Any) -> list[str]:
+    return [flag for flag in str(text).split(";") if ":" in flag] if known(text) else []
+
+
+def _common_flags(cells: pd.DataFrame) -> frozenset[str]:
+    """Return flags that every finished cell has; they are the data's, and a banner says them."""
+    each = [set(_flags(text)) for text in cells.loc[cells["auroc"].notna(), "flags"]]
+    return frozenset(set.intersection(*each)) if each else frozenset()
+
+
+def _tags(
+    cell: Mapping[str, Any], record: CellRecord | None, common: frozenset[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return (short text, explanation) of everything odd about a cell."""
+    tags = []
+    if cell["status"] != "finished":
+        tags.append((str(cell["status"]), f"This cell is {cell['status']} and has no AUROC."))
+    flags = [
+        flag.partition(":")
+        for flag in _flags(cell["flags"])
+        if flag not in common and cell["status"] == "finished"
+    ]
+    for kind in dict.fromkeys(flag[0] for flag in flags):
+        tasks = [task for name, _, task in flags if name == kind]
+        tags.append((kind.replace("_", " "), f"{kind.replace('_', ' ')}: {listing(tasks)}"))
+    if record is not None and _smaller_batch(cell, record.spec):
+        text = (
+            f"Trained in micro-batches of {cell['micro_batch']:g}, smaller than the recipe says: "
+            "batch statistics differ from other cells'."
+        )
+        tags.append((f"micro-batch {cell['micro_batch']:g}", text))
+    return tuple(tags)
+
+
+def _smaller_batch(cell: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+    recipe = spec.get("recipe", {})
+    if not known(cell["micro_batch"]) or "batch_size" not in recipe:
+        return False
+    planned = -(-int(recipe["batch_size"]) // int(recipe.get("accumulate", 1)))
+    return bool(cell["micro_batch"] < planned)

@@ -1,0 +1,1 @@
+"""The tables that are gathered from cells, and files of tables."""

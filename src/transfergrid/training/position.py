@@ -1,0 +1,156 @@
+"""How far a training is, and its way to disk and back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from transfergrid.planning.records import STATE
+from transfergrid.training.checkpoints import Kept
+from transfergrid.training.history import History
+from transfergrid.training.job import Job
+from transfergrid.training.resume import save_state
+
+_NUMBERS = (
+    "step",
+    "due",
+    "best",
+    "stale",
+    "examples",
+    "seconds",
+    "step_seconds",
+    "line_examples",
+    "line_seconds",
+)
+_TENSORS = ("loss_sum", "loss_count")
+
+
+@dataclass
+class Position:
+    """What changes from step to step beside weights and optimiser.
+
+    Attributes:
+        step: Optimiser steps done.
+        due: Whether the validation of that step is still to come.
+        examples: Images seen.
+        loss_sum: () float64 on the device: loss since the last history line, summed.
+        loss_count: () float64 on the device: known entries in that sum.
+        best: Best validation AUROC so far; minus infinity before the first.
+        stale: Validations since the best one.
+        seconds: Wall time of training, validations and writing included, before `started`.
+        step_seconds: Wall time of the steps alone.
+        line_examples: `examples` at the last history line.
+        line_seconds: `step_seconds` at the last history line.
+        started: Monotonic time of this process' start of training.
+        lap: Monotonic time from which `step_seconds` is counted, None while it is not.
+        saved: Monotonic time of the last state on disk.
+        told: Monotonic time of the last line to the user.
+    """
+
+    loss_sum: Tensor
+    loss_count: Tensor
+    step: int = 0
+    due: bool = False
+    examples: int = 0
+    best: float = -math.inf
+    stale: int = 0
+    seconds: float = 0.0
+    step_seconds: float = 0.0
+    line_examples: int = 0
+    line_seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    lap: float | None = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def fresh(cls, device: torch.device) -> Position:
+        """Return the progress of a training that has not begun."""
+        zero = torch.zeros((), dtype=torch.float64, device=device)
+        return cls(loss_sum=zero, loss_count=zero.clone())
+
+    def mean_loss(self) -> float:
+        """Return the mean loss since the last history line; waits for the device."""
+        return (self.loss_sum / self.loss_count.clamp(min=1)).item()
+
+    def start_clock(self) -> None:
+        """Begin to count time as time of steps, if it is not counted already."""
+        self.lap = self.lap or time.monotonic()
+
+    def stop_clock(self) -> None:
+        """Stop counting; exact after `mean_loss`, which waits for the steps to end."""
+        if self.lap is not None:
+            self.step_seconds += time.monotonic() - self.lap
+            self.lap = None
+
+    def total_seconds(self) -> float:
+        """Return the wall time of training so far, over all processes that took part."""
+        return self.seconds + time.monotonic() - self.started
+
+    def note(self, score: float) -> None:
+        """Count a validation: a new best starts the count of stale ones anew; NaN is no best."""
+        better = score > self.best
+        self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
+
+    def line_rate(self) -> float:
+        """Return images per second of the steps since the last history line."""
+        seconds = self.step_seconds - self.line_seconds
+        return (self.examples - self.line_examples) / max(seconds, 1e-9)
+
+    def begin_line(self) -> None:
+        """Begin a new mean loss and rate."""
+        self.loss_sum.zero_()
+        self.loss_count.zero_()
+        self.line_examples, self.line_seconds = self.examples, self.step_seconds
+
+
+def save_progress(job: Job, progress: Position, stamp: str) -> None:
+    """Write all that a resumed training needs, then remove the files that it does not need."""
+    values = {
+        **{name: getattr(progress, name) for name in (*_NUMBERS, *_TENSORS)},
+        "seconds": progress.total_seconds(),
+        "micro_batch": job.micro_batch,
+        "model": job.model.state_dict(),
+        "optimizer": job.optimizer.state_dict(),
+        "history_bytes": job.history.size(),
+        "kept": [vars(kept) for kept in job.checkpoints.kept],
+    }
+    save_state(job.folder / STATE, stamp, values)
+    job.checkpoints.prune()
+    progress.saved = time.monotonic()
+
+
+def remove_state(folder: Path) -> None:
+    """Remove the state, and what a killed process left of one half written."""
+    for path in [folder / STATE, *folder.glob(f".tmp-*-{STATE}")]:
+        path.unlink(missing_ok=True)
+
+
+def usable(values: Mapping[str, Any], folder: Path) -> bool:
+    """Tell whether the files that a state refers to are still there."""
+    size = History(folder / "history.jsonl").size()
+    kept = [folder / "checkpoints" / kept["file"] for kept in values["kept"]]
+    return size >= values["history_bytes"] and all(path.exists() for path in kept)
+
+
+def load_progress(job: Job, values: Mapping[str, Any] | None) -> Position:
+    """Put a training where its state says, or at its beginning, and clear what came after."""
+    progress = Position.fresh(job.device)
+    if values is not None:
+        job.model.load_state_dict(values["model"])
+        job.optimizer.load_state_dict(values["optimizer"])
+        for name in _NUMBERS:
+            setattr(progress, name, values[name])
+        for name in _TENSORS:
+            setattr(progress, name, values[name].to(job.device))
+        job.checkpoints.kept = [Kept(**kept) for kept in values["kept"]]
+    job.history.cut(values["history_bytes"] if values is not None else 0)
+    job.checkpoints.prune()
+    return progress
