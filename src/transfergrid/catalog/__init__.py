@@ -1,0 +1,1 @@
+"""What the workflow knows, each thing declared once: plain records that name code as text."""

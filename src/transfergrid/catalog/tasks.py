@@ -1,0 +1,38 @@
+"""The kinds of task that a network may learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """A kind of task, in two halves that are imported by whoever runs them.
+
+    Attributes:
+        name: Value of ``task_kind``, such as "multilabel".
+        learn: Module of the half that training needs (torch).
+        score: Module of the half that scoring needs (numpy).
+        metric: Name of the metric that a data set has unless it says otherwise.
+    """
+
+    name: str
+    learn: str
+    score: str
+    metric: str
+
+
+TASK_KINDS: tuple[TaskKind, ...] = (
+    TaskKind(
+        "multilabel",
+        "transfergrid.tasks.learn.multilabel",
+        "transfergrid.tasks.score.multilabel",
+        "auroc",
+    ),
+    TaskKind(
+        "multiclass",
+        "transfergrid.tasks.learn.multiclass",
+        "transfergrid.tasks.score.multiclass",
+        "auroc",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Kinds of task, each in two halves: what learning needs and what scoring needs."""
