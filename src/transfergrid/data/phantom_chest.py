@@ -26,10 +26,10 @@ from transfergrid.data.phantom_cohort import Body
 
 @dataclass(frozen=True)
 class Parts:
-    """What findings need to know of a drawn chest; arrays are (height, width) float32.
+    """What signs need to know of a drawn chest; arrays are (height, width) float32.
 
     Attributes:
-        density: The whole film before findings are laid over it.
+        density: The whole film before signs are laid over it.
         x: Horizontal chest coordinate.
         y: Vertical chest coordinate.
         depth: Signed depth inside the rib cage.

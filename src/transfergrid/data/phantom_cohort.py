@@ -1,4 +1,4 @@
-"""The phantom's patients: bodies, findings that stay with them, studies and films.
+"""The phantom's patients: bodies, signs that stay with them, studies and films.
 
 Everything about a film is drawn from generators keyed by (seed, split, patient, study, view), so a
 film is the same whatever else is drawn, and in whatever order.
@@ -62,7 +62,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Sign:
     """One abnormality: how severe it is (0 to 1) and where.
 
     `side` is -1 for the patient's right, 1 for the left and 0 for both; `x`, `y`, `z` are the
@@ -83,7 +83,7 @@ class Finding:
 class Film:
     """All that is needed to draw one film.
 
-    `findings` holds what is there, by name; `words` key the random texture of the patient and the
+    `signs` holds what is there, by name; `words` key the random texture of the patient and the
     noise of the film.
     """
 
@@ -97,7 +97,7 @@ class Film:
     age: int
     hospital: int
     body: Body
-    findings: Mapping[str, Finding]
+    signs: Mapping[str, Sign]
     shift: tuple[float, float]
     scale: float
     rotation: float
@@ -119,10 +119,10 @@ DRAWN = (
     "Support Devices",
     "Pneumonia",
 )
-"""Findings that are drawn. Pneumonia is a consolidation with a cause, so it comes with one."""
+"""Signs that are drawn. Pneumonia is a consolidation with a cause, so it comes with one."""
 
 TEXTBOOK: tuple[str | None, ...] = (*DRAWN[:5], None, *DRAWN[5:])
-"""The only finding of the first patients of every split; None is a healthy one."""
+"""The only sign of the first patients of every split; None is a healthy one."""
 
 HOSPITAL_SHARES = (0.5, 0.3, 0.2)
 ONE_STUDY, TWO_STUDIES = 0.73, 0.20
@@ -138,7 +138,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
     """Draw the films of one patient, counted from 0, in the order of studies and views.
 
     The first patients of a split are the cases of `TEXTBOOK`, so that even a split of ten patients
-    has both classes of the common findings. Train patients have one to three studies; valid and
+    has both classes of the common signs. Train patients have one to three studies; valid and
     test patients have one, as in CheXpert.
     """
     words = (seed, split, patient)
@@ -147,7 +147,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
     age = int(np.clip(draw.normal(60, 17), 18, 90))
     body = _body(draw, sex == "Female", age)
     hospital = int(draw.choice(len(HOSPITAL_SHARES), p=HOSPITAL_SHARES))
-    conditions = {name: _finding(draw, name) for name in DRAWN}
+    conditions = {name: _sign(draw, name) for name in DRAWN}
     present = _present(draw)
     if patient < len(TEXTBOOK):
         present = {name for name in TEXTBOOK[patient : patient + 1] if name}
@@ -158,7 +158,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
         shown = present if study == 0 else _changed(chance, present)
         if "Pneumonia" in shown:
             shown = shown | {"Consolidation"}
-        findings = {
+        signs = {
             name: replace(
                 conditions[name],
                 severity=float(np.clip(conditions[name].severity + chance.normal(0, 0.06), 0, 1)),
@@ -166,7 +166,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
             for name in DRAWN
             if name in shown
         }
-        ap = bool(chance.random() < (0.60 if findings else 0.35))
+        ap = bool(chance.random() < (0.60 if signs else 0.35))
         for view, lateral in enumerate(_views(chance, ap)):
             film = generator(*words, study, view)
             films.append(
@@ -181,7 +181,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
                     age=age,
                     hospital=hospital,
                     body=_positioned(film, body, ap and not lateral),
-                    findings=findings,
+                    signs=signs,
                     shift=(film.normal(0, 0.025), film.normal(0, 0.02)),
                     scale=film.normal(0.97, 0.025),
                     rotation=film.normal(0, 0.025),
@@ -252,12 +252,12 @@ def _positioned(draw: Generator, body: Body, ap: bool) -> Body:
     )
 
 
-def _finding(draw: Generator, name: str) -> Finding:
-    """Draw where a finding would be and how severe, whether or not the patient has it."""
+def _sign(draw: Generator, name: str) -> Sign:
+    """Draw where a sign would be and how severe, whether or not the patient has it."""
     both = {"Pleural Effusion": 0.35, "Atelectasis": 0.15, "Edema": 1.0}.get(name, 0.0)
     side = 0 if draw.random() < both else (-1 if draw.random() < 0.55 else 1)
     lower = draw.random() < 0.6
-    return Finding(
+    return Sign(
         severity=float(draw.beta(1.2, 1.3)),
         side=side,
         x=float(draw.uniform(0.30, 0.55)),
@@ -270,7 +270,7 @@ def _finding(draw: Generator, name: str) -> Finding:
 
 
 def _present(draw: Generator) -> set[str]:
-    """Draw which findings a patient has: failing hearts and infections bring several at once."""
+    """Draw which signs a patient has: failing hearts and infections bring several at once."""
     congestion, infection = draw.random() < 0.28, draw.random() < 0.28
     chances = {
         "Cardiomegaly": 0.60 if congestion else 0.13,
@@ -292,7 +292,7 @@ def _present(draw: Generator) -> set[str]:
 
 
 def _changed(draw: Generator, present: set[str]) -> set[str]:
-    """Let findings resolve or appear between two studies of a patient."""
+    """Let signs resolve or appear between two studies of a patient."""
     chances = draw.random(len(DRAWN))
     return {
         name
@@ -314,12 +314,12 @@ def _views(draw: Generator, ap: bool) -> list[bool]:
 
 
 def truth(film: Film) -> dict[str, float]:
-    """Return what is true of a film's study: 1 or 0 for each of the drawn findings and parents.
+    """Return what is true of a film's study: 1 or 0 for each of the drawn signs and parents.
 
     A parent holds where a child does (Lung Opacity, Enlarged Cardiomediastinum); No Finding holds
     where nothing but support devices is there.
     """
-    shown = set(film.findings)
+    shown = set(film.signs)
     if shown & {"Edema", "Consolidation", "Pneumonia", "Atelectasis", "Lung Lesion"}:
         shown.add("Lung Opacity")
     if "Cardiomegaly" in shown:

@@ -11,7 +11,7 @@ from transfergrid.data import phantom_chest
 from transfergrid.data.phantom_brush import Array, cloud
 from transfergrid.data.phantom_chest import Parts
 from transfergrid.data.phantom_cohort import Film, generator
-from transfergrid.data.phantom_findings import OVERLAYS, deformed
+from transfergrid.data.phantom_signs import OVERLAYS, deformed
 
 
 @dataclass(frozen=True)
@@ -55,24 +55,24 @@ def draw_film(film: Film, native_px: int = 128) -> npt.NDArray[np.uint8]:
     parts = _anatomy(film, native_px)
     density = parts.density
     for name, overlay in OVERLAYS.items():
-        if name in film.findings:
-            density = density + overlay(film.findings[name], parts, film.lateral)[0]
+        if name in film.signs:
+            density = density + overlay(film.signs[name], parts, film.lateral)[0]
     return _exposed(film, density)
 
 
-def finding_masks(film: Film, native_px: int = 128) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return where each of a film's findings was drawn: (height, width) bool by finding name.
+def sign_masks(film: Film, native_px: int = 128) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return where each of a film's signs was drawn: (height, width) bool by sign name.
 
-    A finding that this view hides has a mask without a true pixel. The mask of an organ that has
+    A sign that this view hides has a mask without a true pixel. The mask of an organ that has
     changed its shape is the organ; a pneumonia's is its consolidation's.
     """
     parts = _anatomy(film, native_px)
     masks = {
-        name: overlay(film.findings[name], parts, film.lateral)[1] > 0.5
+        name: overlay(film.signs[name], parts, film.lateral)[1] > 0.5
         for name, overlay in OVERLAYS.items()
-        if name in film.findings
+        if name in film.signs
     }
-    if "Pneumonia" in film.findings:
+    if "Pneumonia" in film.signs:
         masks["Pneumonia"] = masks["Consolidation"]
     return masks
 
@@ -92,7 +92,7 @@ def _anatomy(film: Film, native_px: int) -> Parts:
     knots = generator(seed, split, patient, "texture", film.lateral).normal(0, 0.6, (9, 9))
     texture = cloud(knots.astype(np.float32), height, width)
     draw = phantom_chest.lateral if film.lateral else phantom_chest.frontal
-    return draw(deformed(film.body, film.findings), x, y, texture)
+    return draw(deformed(film.body, film.signs), x, y, texture)
 
 
 def _exposed(film: Film, density: Array) -> npt.NDArray[np.uint8]:

@@ -15,10 +15,10 @@ from transfergrid.data.phantom_cohort import Film, generator, truth
 
 @dataclass(frozen=True)
 class Report:
-    """Chances that a report mentions a finding in a certain way.
+    """Chances that a report mentions a sign in a certain way.
 
     Attributes:
-        hedged: Chance of -1 where the finding is there.
+        hedged: Chance of -1 where the sign is there.
         missed: Chance of a blank or 0 where it is there.
         invented: Chance of 1 where it is not.
         suspected: Chance of -1 where it is not.

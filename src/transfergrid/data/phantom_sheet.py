@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from transfergrid.data.phantom_cohort import TEXTBOOK, Film, patient_films
-from transfergrid.data.phantom_film import draw_film, finding_masks
+from transfergrid.data.phantom_film import draw_film, sign_masks
 
 _COLUMNS, _CAPTION_PX, _GAP_PX = 6, 13, 2
 _GREYS = 20
@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def contact_sheet(seed: int = 0, px: int = 128) -> Image.Image:
-    """Draw a sheet: normal films, then each finding mild, severe, and with its mask.
+    """Draw a sheet: normal films, then each sign mild, severe, and with its mask.
 
     Args:
         seed: Seed of the patients.
@@ -46,7 +46,7 @@ def contact_sheet(seed: int = 0, px: int = 128) -> Image.Image:
 def _normal_tiles(seed: int, px: int) -> list[tuple[str, Pixels]]:
     people = [patient_films(seed, "test", patient)[0] for patient in range(len(TEXTBOOK), 60)]
     man, woman = (
-        replace(next(film for film in people if film.sex == sex), findings={})
+        replace(next(film for film in people if film.sex == sex), signs={})
         for sex in ("Male", "Female")
     )
     films = [
@@ -61,8 +61,8 @@ def _normal_tiles(seed: int, px: int) -> list[tuple[str, Pixels]]:
 
 
 def _with_severity(film: Film, severity: float) -> Film:
-    changed = {name: replace(f, severity=severity) for name, f in film.findings.items()}
-    return replace(film, findings=changed)
+    changed = {name: replace(f, severity=severity) for name, f in film.signs.items()}
+    return replace(film, signs=changed)
 
 
 def _rgb(film: Pixels) -> Pixels:
@@ -70,7 +70,7 @@ def _rgb(film: Pixels) -> Pixels:
 
 
 def _outlined(film: Film, name: str, px: int) -> Pixels:
-    mask = np.pad(finding_masks(film, px)[name], 1)
+    mask = np.pad(sign_masks(film, px)[name], 1)
     inner = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
     image = _rgb(draw_film(film, px))
     image[mask[1:-1, 1:-1] & ~inner] = _OUTLINE

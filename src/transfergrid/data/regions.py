@@ -1,4 +1,4 @@
-"""Where a finding truly is in an image, for the data sets that know."""
+"""Where a sign truly is in an image, for the data sets that know."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transfergrid.data.images import resize
 from transfergrid.data.manifest import identifier
 from transfergrid.data.phantom import PATIENTS
 from transfergrid.data.phantom_cohort import DRAWN, Film, patient_films
-from transfergrid.data.phantom_film import finding_masks
+from transfergrid.data.phantom_film import sign_masks
 from transfergrid.data.phantom_layout import film_name, first_numbers
 from transfergrid.runtime.errors import UserError
 
@@ -50,19 +50,19 @@ class PhantomRegions:
     declaration: Mapping[str, Any]
 
     def find(self, image_id: str, task: str) -> Mask | None:
-        """Return where a finding was drawn, in the form of the cache's images.
+        """Return where a sign was drawn, in the form of the cache's images.
 
         Args:
             image_id: An image of the test split.
             task: A task's identifier.
 
         Returns:
-            (px, px); None where the view does not show the finding, or it has no place.
+            (px, px); None where the view does not show the sign, or it has no place.
         """
         film = self._films[image_id]
         px = int(self.declaration["image_px"])
         # As large as the film was drawn: texture and outline depend on it.
-        masks = finding_masks(film, max(128, px))
+        masks = sign_masks(film, max(128, px))
         names = _DRAWN_AS.get(task, ())
         parts = [masks[name] for name in names if name in masks]
         if not parts:
@@ -102,14 +102,14 @@ class DrawnByReaders:
     Attributes:
         declaration: The data set's declaration, as in a cell's spec.json.
         path: CheXlocalize's JSON of segmentations: for each film, named
-            ``patient64541_study1_view1_frontal``, a mask by finding in COCO's run lengths.
+            ``patient64541_study1_view1_frontal``, a mask by label in COCO's run lengths.
     """
 
     declaration: Mapping[str, Any]
     path: Path
 
     def find(self, image_id: str, task: str) -> Mask | None:
-        """Return where readers saw a finding, in the form of the cache's images.
+        """Return where readers saw a sign, in the form of the cache's images.
 
         Args:
             image_id: An image of the test split: ``test/patient64741/study1/view1_frontal.jpg``.
@@ -159,7 +159,7 @@ class DrawnByReaders:
             raise UserError(f"regions {self.path} cannot be read as JSON ({error}).") from None
         if not isinstance(films, dict) or not all(isinstance(v, dict) for v in films.values()):
             raise UserError(
-                f"{self.path} does not hold masks by film and finding; give CheXlocalize's "
+                f"{self.path} does not hold masks by film and label; give CheXlocalize's "
                 "gt_segmentations file."
             )
         return films

@@ -28,9 +28,9 @@ from transfergrid.training.numerics import autocast, forget, precision_used, see
 from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.position import (
     Position,
-    load_progress,
+    load_position,
     remove_state,
-    save_progress,
+    save_position,
     usable,
 )
 from transfergrid.training.receipts import (
@@ -50,7 +50,7 @@ CHECK_STEPS = 50
 STATE_SECONDS = 60.0
 """Seconds between states on disk: what a killed training loses at most, beside a validation."""
 REPORT_SECONDS = 5.0
-"""Seconds between reports of progress."""
+"""Seconds between progress reports."""
 
 
 def train(
@@ -156,69 +156,69 @@ def _train_in_memory(
 
 def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any]:
     """Do all that is left of a training; save its state if it is stopped."""
-    progress = load_progress(job, state)
-    if progress.step:
-        job.watcher.say(f"continuing at step {progress.step} of {job.order.steps}")
+    position = load_position(job, state)
+    if position.step:
+        job.watcher.say(f"continuing at step {position.step} of {job.order.steps}")
     try:
-        reason = _take_steps(job, progress, stamp)
+        reason = _take_steps(job, position, stamp)
     except Stopped:
-        progress.stop_clock()
-        save_progress(job, progress, stamp)
-        raise Stopped(f"state saved at step {progress.step} of {job.order.steps}") from None
+        position.stop_clock()
+        save_position(job, position, stamp)
+        raise Stopped(f"state saved at step {position.step} of {job.order.steps}") from None
     job.pixels.wait()  # before anything is published
     if reason is not None:
-        return _diverged(job, progress, reason)
+        return _diverged(job, position, reason)
     job.checkpoints.prune()
-    return summary(job, progress, "finished")
+    return summary(job, position, "finished")
 
 
-def _take_steps(job: Job, progress: Position, stamp: str) -> str | None:
+def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
     """Take all steps that are left, validating between them; return why it diverged, or None."""
-    if progress.due:
-        reason = _validate(job, progress, next(job.order.batches(progress.step - 1)))
-        if reason is not None or _has_ended(job, progress):
+    if position.due:
+        reason = _validate(job, position, next(job.order.batches(position.step - 1)))
+        if reason is not None or _has_ended(job, position):
             return reason
     train_mode(job.model)
-    for batch, pixels, labels in job.feed.stream(job.order.batches(progress.step)):
-        _take_step(job, progress, batch, pixels, labels)
-        progress.due = job.validates(batch)
-        if progress.due or progress.step % CHECK_STEPS == 0:
-            finite = math.isfinite(progress.mean_loss())
-            progress.stop_clock()
+    for batch, pixels, labels in job.feed.stream(job.order.batches(position.step)):
+        _take_step(job, position, batch, pixels, labels)
+        position.due = job.validates(batch)
+        if position.due or position.step % CHECK_STEPS == 0:
+            finite = math.isfinite(position.mean_loss())
+            position.stop_clock()
             if not finite:
-                return f"the loss was not finite by step {progress.step}"
-        if progress.due:
-            reason = _validate(job, progress, batch)
-            if reason is not None or _has_ended(job, progress):
+                return f"the loss was not finite by step {position.step}"
+        if position.due:
+            reason = _validate(job, position, batch)
+            if reason is not None or _has_ended(job, position):
                 return reason
             train_mode(job.model)
-        if progress.step < job.order.steps:
+        if position.step < job.order.steps:
             job.watcher.check()
-        _report_and_save(job, progress, stamp)
-        progress.start_clock()
+        _report_and_save(job, position, stamp)
+        position.start_clock()
     return None
 
 
-def _has_ended(job: Job, progress: Position) -> bool:
+def _has_ended(job: Job, position: Position) -> bool:
     """Tell whether the validation AUROC has not risen for as long as the recipe waits."""
-    return job.recipe.patience is not None and progress.stale >= job.recipe.patience
+    return job.recipe.patience is not None and position.stale >= job.recipe.patience
 
 
-def _validate(job: Job, progress: Position, batch: Batch) -> str | None:
+def _validate(job: Job, position: Position, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
     job.pixels.poll()
     validation = validate(
         job.model, job.normalise, job.valid, job.card, job.device, job.watcher.check
     )
     if not validation.finite:
-        return f"a validation logit was not finite at step {progress.step}"
-    progress.note(validation.auroc)
-    _record(job, progress, batch, progress.mean_loss(), validation)
-    progress.due = False
+        return f"a validation logit was not finite at step {position.step}"
+    position.note(validation.auroc)
+    _record(job, position, batch, position.mean_loss(), validation)
+    position.due = False
     return None
 
 
-def _take_step(job: Job, progress: Position, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
+def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
     """Take one optimiser step; nothing here waits for the device.
 
     The loss is the mean over the known entries of the whole batch, so each micro-batch counts by
@@ -234,64 +234,64 @@ def _take_step(job: Job, progress: Position, batch: Batch, pixels: Tensor, label
             logits = job.model(job.normalise(images))
         loss = loss_sum(kind, logits.float(), labels[part])
         (loss / count.clamp(min=1)).backward()
-        progress.loss_sum += loss.detach()
-    progress.loss_count += count
+        position.loss_sum += loss.detach()
+    position.loss_count += count
     if job.recipe.clip_grad_norm is not None:
         clip_grad_norm_(job.model.parameters(), job.recipe.clip_grad_norm)
     for group in job.optimizer.param_groups:
         group["lr"] = learning_rate(job.recipe, batch.step, job.order.steps)
     job.optimizer.step()
-    progress.step, progress.examples = batch.step + 1, batch.examples
+    position.step, position.examples = batch.step + 1, batch.examples
 
 
 def _record(
-    job: Job, progress: Position, batch: Batch, loss: float, validation: Validation
+    job: Job, position: Position, batch: Batch, loss: float, validation: Validation
 ) -> None:
     """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
-    last = job.last(batch) or _has_ended(job, progress)
-    job.checkpoints.offer(job.model.state_dict(), progress.step, validation.auroc, last)
+    last = job.last(batch) or _has_ended(job, position)
+    job.checkpoints.offer(job.model.state_dict(), position.step, validation.auroc, last)
     line = {
-        "step": progress.step,
-        "examples": progress.examples,
-        "epoch": progress.examples / len(job.order.rows),
+        "step": position.step,
+        "examples": position.examples,
+        "epoch": position.examples / len(job.order.rows),
         "train_loss": loss,
         "learning_rate": learning_rate(job.recipe, batch.step, job.order.steps),
         "valid_loss": validation.loss,
         "valid_auroc": validation.auroc,
         "valid_auroc_tasks": validation.auroc_tasks,
-        "images_per_second": progress.line_rate(),
-        "seconds": progress.total_seconds(),
+        "images_per_second": position.line_rate(),
+        "seconds": position.total_seconds(),
     }
     if validation.accuracy is not None:
         line["valid_accuracy"] = validation.accuracy
     job.history.append(line)
-    progress.begin_line()
+    position.begin_line()
 
 
-def _report_and_save(job: Job, progress: Position, stamp: str) -> None:
+def _report_and_save(job: Job, position: Position, stamp: str) -> None:
     now = time.monotonic()
-    if now - progress.told >= REPORT_SECONDS:
-        loss = progress.mean_loss()
-        progress.stop_clock()
-        rate = progress.examples / progress.step_seconds
+    if now - position.told >= REPORT_SECONDS:
+        loss = position.mean_loss()
+        position.stop_clock()
+        rate = position.examples / position.step_seconds
         job.watcher.report(
             {
                 "event": "step",
-                "step": progress.step,
+                "step": position.step,
                 "steps": job.order.steps,
-                "loss": loss if progress.examples > progress.line_examples else None,
+                "loss": loss if position.examples > position.line_examples else None,
                 "images_per_second": rate,
-                "seconds_left": (job.order.examples - progress.examples) / rate,
+                "seconds_left": (job.order.examples - position.examples) / rate,
             }
         )
-        progress.told = now
-    if now - progress.saved >= STATE_SECONDS and progress.step < job.order.steps:
-        progress.stop_clock()
-        save_progress(job, progress, stamp)
+        position.told = now
+    if now - position.saved >= STATE_SECONDS and position.step < job.order.steps:
+        position.stop_clock()
+        save_position(job, position, stamp)
 
 
-def _diverged(job: Job, progress: Position, reason: str) -> dict[str, Any]:
+def _diverged(job: Job, position: Position, reason: str) -> dict[str, Any]:
     job.watcher.say(f"diverged: {reason}")
     job.checkpoints.kept = []
     job.checkpoints.prune()
-    return summary(job, progress, "diverged", reason)
+    return summary(job, position, "diverged", reason)

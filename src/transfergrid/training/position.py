@@ -72,7 +72,7 @@ class Position:
 
     @classmethod
     def fresh(cls, device: torch.device) -> Position:
-        """Return the progress of a training that has not begun."""
+        """Return the position of a training that has not begun."""
         zero = torch.zeros((), dtype=torch.float64, device=device)
         return cls(loss_sum=zero, loss_count=zero.clone())
 
@@ -111,11 +111,11 @@ class Position:
         self.line_examples, self.line_seconds = self.examples, self.step_seconds
 
 
-def save_progress(job: Job, progress: Position, stamp: str) -> None:
+def save_position(job: Job, position: Position, stamp: str) -> None:
     """Write all that a resumed training needs, then remove the files that it does not need."""
     values = {
-        **{name: getattr(progress, name) for name in (*_NUMBERS, *_TENSORS)},
-        "seconds": progress.total_seconds(),
+        **{name: getattr(position, name) for name in (*_NUMBERS, *_TENSORS)},
+        "seconds": position.total_seconds(),
         "micro_batch": job.micro_batch,
         "model": job.model.state_dict(),
         "optimizer": job.optimizer.state_dict(),
@@ -124,7 +124,7 @@ def save_progress(job: Job, progress: Position, stamp: str) -> None:
     }
     save_state(job.folder / STATE, stamp, values)
     job.checkpoints.prune()
-    progress.saved = time.monotonic()
+    position.saved = time.monotonic()
 
 
 def remove_state(folder: Path) -> None:
@@ -140,17 +140,17 @@ def usable(values: Mapping[str, Any], folder: Path) -> bool:
     return size >= values["history_bytes"] and all(path.exists() for path in kept)
 
 
-def load_progress(job: Job, values: Mapping[str, Any] | None) -> Position:
+def load_position(job: Job, values: Mapping[str, Any] | None) -> Position:
     """Put a training where its state says, or at its beginning, and clear what came after."""
-    progress = Position.fresh(job.device)
+    position = Position.fresh(job.device)
     if values is not None:
         job.model.load_state_dict(values["model"])
         job.optimizer.load_state_dict(values["optimizer"])
         for name in _NUMBERS:
-            setattr(progress, name, values[name])
+            setattr(position, name, values[name])
         for name in _TENSORS:
-            setattr(progress, name, values[name].to(job.device))
+            setattr(position, name, values[name].to(job.device))
         job.checkpoints.kept = [Kept(**kept) for kept in values["kept"]]
     job.history.cut(values["history_bytes"] if values is not None else 0)
     job.checkpoints.prune()
-    return progress
+    return position

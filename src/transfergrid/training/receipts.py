@@ -26,12 +26,12 @@ from transfergrid.training.job import Job
 from transfergrid.training.position import Position
 
 
-def summary(job: Job, progress: Position, status: str, reason: str | None = None) -> dict[str, Any]:
+def summary(job: Job, position: Position, status: str, reason: str | None = None) -> dict[str, Any]:
     """Return what train.json tells about a training that has ended.
 
     Args:
         job: The training.
-        progress: How far it came.
+        position: How far it came.
         status: "finished" or "diverged".
         reason: Why it diverged.
     """
@@ -40,13 +40,13 @@ def summary(job: Job, progress: Position, status: str, reason: str | None = None
     return {
         "status": status,
         "reason": reason,
-        "steps": progress.step,
-        "examples": progress.examples,
-        "epochs": progress.examples / len(job.order.rows),
+        "steps": position.step,
+        "examples": position.examples,
+        "epochs": position.examples / len(job.order.rows),
         "micro_batch": job.micro_batch,
         "train_images": len(job.order.rows),
-        "train_seconds": progress.total_seconds(),
-        "images_per_second": progress.examples / max(progress.step_seconds, 1e-9),
+        "train_seconds": position.total_seconds(),
+        "images_per_second": position.examples / max(position.step_seconds, 1e-9),
         "best_step": best.get("step"),
         "best_valid_auroc": best.get("valid_auroc"),
         "last_valid_auroc": lines[-1]["valid_auroc"] if lines else None,

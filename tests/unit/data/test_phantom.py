@@ -176,14 +176,14 @@ def test_studies_have_several_views_with_one_report():
 def test_sides_places_and_severities_vary():
     films, _ = cohort("train", 300)
     for name in ("Consolidation", "Atelectasis", "Pleural Effusion", "Pneumothorax"):
-        found = [film.findings[name] for film in films if name in film.findings]
+        found = [film.signs[name] for film in films if name in film.signs]
         sides = {side: np.mean([f.side == side for f in found]) for side in (-1, 0, 1)}
         assert min(sides[-1], sides[1]) > 0.15
         assert (sides[0] > 0.05) == (name in ("Atelectasis", "Pleural Effusion"))
         severities = [f.severity for f in found]
         assert np.quantile(severities, 0.1) < 0.2
         assert np.quantile(severities, 0.9) > 0.7
-    heights = [f.findings["Consolidation"].y for f in films if "Consolidation" in f.findings]
+    heights = [f.signs["Consolidation"].y for f in films if "Consolidation" in f.signs]
     assert min(heights) < -0.3
     assert max(heights) > 0.2
 
@@ -192,11 +192,11 @@ def test_findings_stay_with_a_patient():
     stayed, appeared = [], []
     for person in range(400):
         films = patient_films(0, "train", person)
-        first = next(set(film.findings) for film in films if film.study == 0)
+        first = next(set(film.signs) for film in films if film.study == 0)
         for film in films:
             if film.study == 1 and film.view == 0:
-                stayed += [name in film.findings for name in first]
-                appeared += [name not in first for name in film.findings]
+                stayed += [name in film.signs for name in first]
+                appeared += [name not in first for name in film.signs]
                 assert film.sex == films[0].sex
                 assert film.body.chest_width == films[0].body.chest_width
                 assert film.hospital == films[0].hospital
@@ -207,7 +207,7 @@ def test_findings_stay_with_a_patient():
 @pytest.mark.parametrize("split", COUNTS)
 def test_the_first_patients_are_textbook_cases(split):
     for person, name in enumerate(TEXTBOOK):
-        found = set(patient_films(9, split, person)[0].findings)
+        found = set(patient_films(9, split, person)[0].signs)
         expected = {name} - {None}
         if name == "Pneumonia":
             expected.add("Consolidation")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transfergrid.data.phantom_cohort import DRAWN, Finding, patient_films
-from transfergrid.data.phantom_film import HOSPITALS, _anatomy, draw_film, film_shape, finding_masks
-from transfergrid.data.phantom_findings import OVERLAYS, deformed
+from transfergrid.data.phantom_cohort import DRAWN, Sign, patient_films
+from transfergrid.data.phantom_film import HOSPITALS, _anatomy, draw_film, film_shape, sign_masks
+from transfergrid.data.phantom_signs import OVERLAYS, deformed
 
 PEOPLE = range(20, 28)
 SEEN_FROM_THE_SIDE = (
@@ -24,15 +24,15 @@ SEEN_FROM_THE_SIDE = (
 )
 
 
-def finding(severity=0.7, side=1, **changes):
+def sign(severity=0.7, side=1, **changes):
     values = dict(x=0.42, y=0.1, z=0.2, size=0.5, turn=0.3, variant=1) | changes
-    return Finding(severity=severity, side=side, **values)
+    return Sign(severity=severity, side=side, **values)
 
 
-def film_of(person, lateral=False, hospital=0, **findings):
+def film_of(person, lateral=False, hospital=0, **signs):
     film = patient_films(3, "train", person)[0]
-    named = {name.replace("_", " "): value for name, value in findings.items()}
-    return replace(film, findings=named, lateral=lateral, ap=False, hospital=hospital)
+    named = {name.replace("_", " "): value for name, value in signs.items()}
+    return replace(film, signs=named, lateral=lateral, ap=False, hospital=hospital)
 
 
 def change(film, healthy):
@@ -87,7 +87,7 @@ def test_drawing_stays_in_float32():
         arrays = {name: getattr(parts, name).dtype for name in vars(parts)}
         assert set(arrays.values()) == {np.dtype(np.float32)}, arrays
         for name, overlay in OVERLAYS.items():
-            for array in overlay(finding(), parts, lateral):
+            for array in overlay(sign(), parts, lateral):
                 assert array.dtype == np.float32, name
                 assert array.shape == (64, 64), name
 
@@ -100,8 +100,8 @@ def test_a_finding_changes_its_mask_far_more_than_the_rest(name, lateral):
     inside, outside = [], []
     for person in PEOPLE:
         healthy = film_of(person, lateral)
-        ill = replace(healthy, findings={name: finding(side=1 if person % 2 else -1)})
-        mask = finding_masks(ill)[name]
+        ill = replace(healthy, signs={name: sign(side=1 if person % 2 else -1)})
+        mask = sign_masks(ill)[name]
         assert mask.shape == draw_film(ill).shape
         assert 0.0005 < mask.mean() < 0.4
         difference = change(ill, healthy)
@@ -115,8 +115,8 @@ def test_a_finding_changes_its_mask_far_more_than_the_rest(name, lateral):
 def test_severity_makes_a_finding_plainer(name):
     totals = []
     for severity in (0.1, 0.5, 0.9):
-        pairs = [(film_of(p), {name: finding(severity)}) for p in PEOPLE]
-        totals.append(np.mean([change(replace(f, findings=g), f).sum() for f, g in pairs]))
+        pairs = [(film_of(p), {name: sign(severity)}) for p in PEOPLE]
+        totals.append(np.mean([change(replace(f, signs=g), f).sum() for f, g in pairs]))
     assert totals[0] < totals[1] < totals[2]
 
 
@@ -126,13 +126,13 @@ def test_severity_makes_a_finding_plainer(name):
 )
 def test_sides_are_the_patients(name):
     for side in (-1, 1):
-        mask = finding_masks(film_of(20, **{name.replace(" ", "_"): finding(side=side)}))[name]
+        mask = sign_masks(film_of(20, **{name.replace(" ", "_"): sign(side=side)}))[name]
         centre = np.argwhere(mask)[:, 1].mean() / mask.shape[1] - 0.5
         assert centre * side > 0.05  # the patient's left (1) is on the right of the film
 
 
 def test_fluid_of_both_sides_lies_low_and_on_both_sides():
-    mask = finding_masks(film_of(20, Pleural_Effusion=finding(side=0)))["Pleural Effusion"]
+    mask = sign_masks(film_of(20, Pleural_Effusion=sign(side=0)))["Pleural Effusion"]
     rows, columns = np.argwhere(mask).T / mask.shape[0]
     assert rows.min() > 0.5
     assert 0.4 < (columns < 0.5).mean() < 0.6
@@ -140,9 +140,9 @@ def test_fluid_of_both_sides_lies_low_and_on_both_sides():
 
 def test_cardiomegaly_is_a_cardiothoracic_ratio_above_one_half():
     def ratio(person, severity):
-        film = film_of(person, Cardiomegaly=finding(severity))
+        film = film_of(person, Cardiomegaly=sign(severity))
         chest = 2 * film.body.chest_width * film.scale * draw_film(film).shape[0] / 2
-        return np.ptp(np.flatnonzero(finding_masks(film)["Cardiomegaly"].any(axis=0))) / chest
+        return np.ptp(np.flatnonzero(sign_masks(film)["Cardiomegaly"].any(axis=0))) / chest
 
     ratios = np.array([[ratio(person, severity) for severity in (0, 0.8)] for person in PEOPLE])
     assert 0.38 < ratios[:, 0].mean() < 0.5 < 0.55 < ratios[:, 1].mean() < 0.75
@@ -150,11 +150,11 @@ def test_cardiomegaly_is_a_cardiothoracic_ratio_above_one_half():
 
 
 def test_a_fracture_breaks_the_rib_and_not_only_bruises_it():
-    film = film_of(20, Fracture=finding())
-    body = deformed(film.body, film.findings)
+    film = film_of(20, Fracture=sign())
+    body = deformed(film.body, film.signs)
     assert abs(body.fracture[3]) > 0.3
     whole, broken = (
-        _anatomy(replace(film, findings=findings), 128).density for findings in ({}, film.findings)
+        _anatomy(replace(film, signs=signs), 128).density for signs in ({}, film.signs)
     )
     moved = np.abs(broken - whole) > 0.03
     assert moved.any()
@@ -162,12 +162,12 @@ def test_a_fracture_breaks_the_rib_and_not_only_bruises_it():
 
 
 def test_masks_name_what_is_there_and_pneumonia_is_its_consolidation():
-    film = film_of(20, Consolidation=finding(), Pneumonia=finding(), Edema=finding())
-    masks = finding_masks(film, 96)
-    assert set(masks) == set(film.findings)
+    film = film_of(20, Consolidation=sign(), Pneumonia=sign(), Edema=sign())
+    masks = sign_masks(film, 96)
+    assert set(masks) == set(film.signs)
     assert np.array_equal(masks["Pneumonia"], masks["Consolidation"])
     assert {mask.shape for mask in masks.values()} == {film_shape(film, 96)}
-    assert finding_masks(film_of(20)) == {}
+    assert sign_masks(film_of(20)) == {}
     assert set(OVERLAYS) | {"Pneumonia"} == set(DRAWN)
 
 

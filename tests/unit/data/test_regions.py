@@ -85,7 +85,7 @@ def test_an_effusion_changes_the_film_where_its_region_is(drawn: Any) -> None:
         if mask is None or mask.mean() < 0.01:
             continue
         healthy = replace(
-            film, findings={k: v for k, v in film.findings.items() if k != "Pleural Effusion"}
+            film, signs={k: v for k, v in film.signs.items() if k != "Pleural Effusion"}
         )
         pair = [resize(draw_film(f, 128), 48, rule, "grey").astype(float) for f in (film, healthy)]
         change = np.abs(pair[0] - pair[1])

@@ -15,8 +15,7 @@ from unit.training.tiny import make_cache, make_spec
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
-from transfergrid.training import loop
-from transfergrid.training import position as progress
+from transfergrid.training import loop, position
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.history import History
 from transfergrid.training.loop import train
@@ -104,7 +103,7 @@ def killed_at(
         (Checkpoints, "offer", 6, 5, "dropout_network"),
         (History, "append", 4, 5, "network"),
         (Checkpoints, "prune", 3, 3, "network"),
-        (progress, "save_state", 2, 5, "network"),
+        (position, "save_state", 2, 5, "network"),
         (loop, "write_records", 1, 1, "network"),
     ],
 )
@@ -123,14 +122,14 @@ def test_a_killed_training_ends_as_if_never_killed(
     steps = [line["step"] for line in expected["history"]]
     kept = [int(name[5:13]) for name in expected["files"] if name.startswith("step")]
     assert not set(steps[:2]) & set(kept), "the case is too easy: the first ones stay the best"
-    save, offers = loop.save_progress, []
+    save, offers = loop.save_position, []
 
     def now_and_then(*arguments: Any) -> None:
         offers.append(1)
         if len(offers) % every == 0:
             save(*arguments)
 
-    monkeypatch.setattr(loop, "save_progress", now_and_then)
+    monkeypatch.setattr(loop, "save_position", now_and_then)
     told: list[str] = []
     for after in (False, True):
         with monkeypatch.context() as patch:
@@ -181,8 +180,8 @@ def only_here(path, stamp, values):
     Path.write_bytes = half
     real(path, stamp, values)
     Path.write_bytes = write
-from transfergrid.training import position as progress
-real, progress.save_state = progress.save_state, only_here
+from transfergrid.training import position
+real, position.save_state = position.save_state, only_here
 loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
