@@ -112,7 +112,7 @@ def _compared(
     compared: list[Compared] = []
     skipped: list[str] = []
     for question in _of_kind(study, "contrast"):
-        rows, left_out = compare(question, study, reader, alpha)
+        rows, left_out = compare(question, reader, alpha)
         compared += rows
         skipped += left_out
     adjusted = adjust([one.row for one in compared], alpha)

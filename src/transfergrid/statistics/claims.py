@@ -319,7 +319,7 @@ def _row(claim: Claim, one: Evidence | None, verdict: str, data: str, evidence: 
 
 
 def _drawn(reader: Reader) -> set[str]:
-    first = {cell["dataset"]: cell["cell"] for cell in reader.study["cells"]}
+    first = {entry["dataset"]: name for name, entry in reader.entries.items()}
     return {name for name, cell in first.items() if reader.card(cell).get("synthetic")}
 
 

@@ -83,24 +83,23 @@ class Basis:
 
 
 def compare(
-    question: Mapping[str, Any], study: Mapping[str, Any], reader: Reader, alpha: float
+    question: Mapping[str, Any], reader: Reader, alpha: float
 ) -> tuple[list[Compared], list[str]]:
     """Compare along one axis, pair by pair; then average each value over its pairs.
 
     Args:
         question: A contrast question.
-        study: The study as its stamp holds it.
-        reader: Reads its cells.
+        reader: Reads the study's cells.
         alpha: 1 minus the coverage of the intervals.
 
     Returns:
         The contrasts, not adjusted yet, and a sentence for whatever was left out.
     """
     axis, baseline = question["axis"], question["baseline"]
-    varying = varying_axes(study)
+    varying = varying_axes(reader.targets)
     rest = [name for name in AXES if name != axis]
     runs: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
-    for cell in _targets(study, question["where"]):
+    for cell in _matching(reader.targets, question["where"]):
         key = tuple(cell[name] for name in rest)
         runs.setdefault(key, {}).setdefault(cell[axis], {})[cell["seed"]] = cell
     rows: list[Compared] = []
@@ -139,12 +138,8 @@ def compare(
     return rows, skipped
 
 
-def _targets(study: Mapping[str, Any], where: Place) -> list[Cell]:
-    return [
-        cell
-        for cell in study["cells"]
-        if cell["role"] == "target" and all(cell[axis] == value for axis, value in where.items())
-    ]
+def _matching(targets: Sequence[Cell], where: Place) -> list[Cell]:
+    return [cell for cell in targets if all(cell[axis] == value for axis, value in where.items())]
 
 
 def _mean(row: Contrast, head: str, pairs: int) -> list[Contrast]:

@@ -26,7 +26,7 @@ def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
         arms: All arms of the contrast.
         reader: Reads their cells, and those that they start from.
     """
-    entries = {cell["cell"]: cell for cell in reader.study["cells"]}
+    entries = reader.entries
     lines = [[list(_line(cell, entries)) for cell in arm.values()] for arm in arms]
     specs = [reader.spec(name) for arm in lines for line in arm for name in line]
     fixed, trials = _fixed(lines, entries), _trial_seeds(specs)

@@ -108,7 +108,7 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         question: An efficiency question.
         basis: What it is answered from.
     """
-    varying = varying_axes(basis.study)
+    varying = varying_axes(basis.reader.targets)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:

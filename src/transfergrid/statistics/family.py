@@ -33,11 +33,11 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         question: A family question.
         basis: What it is answered from.
     """
-    varying = varying_axes(basis.study)
+    varying = varying_axes(basis.reader.targets)
     for place, group in groups_of_networks(basis.cells, basis.study, question["where"]):
         points = []
         for architecture, own in group.groupby("architecture", sort=False):
-            family = study_family(basis.study, str(architecture))
+            family = study_family(basis.reader, str(architecture))
             size = math.log10(float(own["params"].astype("float64").mean()))
             point = auroc_point(size, family, own, basis.reader)
             if point is not None:

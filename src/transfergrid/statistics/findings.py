@@ -93,7 +93,7 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         parts = [
             (
                 place,
-                words(place, varying_axes(basis.study)) or ALL,
+                words(place, varying_axes(basis.reader.targets)) or ALL,
                 group["auroc"].to_numpy(),
                 group["architecture"].to_numpy(),
             )
@@ -102,7 +102,7 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
     else:
         parts = list(_effects(question, basis))
     way = "one-way variance components over networks, chi-square and F intervals"
-    family = partial(study_family, basis.study)
+    family = partial(study_family, basis.reader)
     for place, subject, values, networks in parts:
         layout = one_way(values, networks, family)
         found = {
@@ -121,7 +121,7 @@ def seed_noise(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
 def _effects(
     question: Mapping[str, Any], basis: Basis
 ) -> Iterator[tuple[Place, str, np.ndarray, np.ndarray]]:
-    varying = varying_axes(basis.study)
+    varying = varying_axes(basis.reader.targets)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for one in basis.compared:
         if one.question["name"] == question["contrast"] and "architecture" in one.place:

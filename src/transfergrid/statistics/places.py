@@ -52,9 +52,8 @@ def key(place: Place) -> str:
     return " ".join(str(named[name]) for name in ORDER if name in named)
 
 
-def varying_axes(study: Mapping[str, Any]) -> frozenset[str]:
-    """Return the axes on which the cells of a study's grid differ."""
-    targets = [cell for cell in study["cells"] if cell["role"] == "target"]
+def varying_axes(targets: Collection[Place]) -> frozenset[str]:
+    """Return the axes on which the runs of a study's grid differ."""
     return frozenset(axis for axis in AXES if len({cell[axis] for cell in targets}) > 1)
 
 

@@ -80,11 +80,11 @@ def published(study: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         points: dict[str, Point] = {}
         for architecture, own in panel.cells.groupby("architecture", sort=False):
             name = str(architecture)
-            family = study_family(study, name)
+            family = study_family(basis.reader, name)
             point = auroc_point(panel.theirs[name], family, own, basis.reader)
             if point is not None:
                 points[name] = point
-        yield from _compared(panel, points, varying_axes(study), basis.alpha)
+        yield from _compared(panel, points, varying_axes(basis.reader.targets), basis.alpha)
 
 
 def _compared(

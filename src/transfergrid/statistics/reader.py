@@ -17,6 +17,9 @@ from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept
 from transfergrid.statistics.replicates import patient_replicates
 
+Entry = Mapping[str, Any]
+"""A run as the study's stamp holds it, with its name under ``cell``."""
+
 
 class Reader:
     """Reads ensembles, cards and specs of a study's cells.
@@ -25,6 +28,8 @@ class Reader:
         study: The study as its stamp holds it.
         results: The folder of all results.
         primary: The selection that every answer is given under.
+        entries: By run, what the study says of it: its place in the grid and the like.
+        targets: The entries of the grid, in its order.
     """
 
     def __init__(self, study: Mapping[str, Any], results: Path) -> None:
@@ -36,7 +41,9 @@ class Reader:
         self.card = cache(self._card)
         self.spec = cache(self._spec)
         self._replicates = cache(self._replicates_of_dataset)
-        self._dataset = {cell["cell"]: cell["dataset"] for cell in study["cells"]}
+        # The only place that reads the study's cells: what stands here is what is compared.
+        self.entries: Mapping[str, Entry] = {cell["cell"]: cell for cell in study["cells"]}
+        self.targets = [entry for entry in self.entries.values() if entry["role"] == "target"]
 
     def ensemble(self, cell: str, selection: str | None = None) -> Ensemble:
         """Read the test ensemble of a cell under a selection, by default the primary one."""
@@ -60,15 +67,11 @@ class Reader:
 
     def replicates(self, cell: str) -> NDArray[np.float64]:
         """Return (B,) replicates of a cell's macro AUROC; draws are those of every other cell."""
-        return self._replicates(self._dataset[cell])[cell]
+        return self._replicates(self.entries[cell]["dataset"])[cell]
 
     def _replicates_of_dataset(self, dataset: str) -> dict[str, NDArray[np.float64]]:
         settings = self.study["evaluation"]["bootstrap"]
-        cells = [
-            cell["cell"]
-            for cell in self.study["cells"]
-            if cell["role"] == "target" and cell["dataset"] == dataset
-        ]
+        cells = [entry["cell"] for entry in self.targets if entry["dataset"] == dataset]
         runs = [self.influence(cell)[0] for cell in cells]
         drawn = patient_replicates(runs, settings["replicates"], settings["seed"])
         return dict(zip(cells, drawn, strict=True))

@@ -70,7 +70,7 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
         basis: What it is answered from.
     """
     study, reader = basis.study, basis.reader
-    top1 = {cell["architecture"]: cell["imagenet_top1"] for cell in study["cells"]}
+    top1 = {cell["architecture"]: cell["imagenet_top1"] for cell in reader.entries.values()}
     numbers = pd.to_numeric(basis.cells["architecture"].map(top1))
     cells = basis.cells.assign(imagenet_top1=numbers)
     y = question["y"]
@@ -80,7 +80,7 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
         points = []
         for architecture, rows in group.groupby("architecture", sort=False):
             x = float(rows[question["x"]].astype("float64").mean())
-            family = study_family(study, str(architecture))
+            family = study_family(reader, str(architecture))
             if y == "boost":
                 boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
                 point = _boost(x, family, boost, reader)
@@ -117,9 +117,9 @@ def _related(
     return Related(row, question, place, x, draws, families)
 
 
-def study_family(study: Mapping[str, Any], architecture: str) -> str:
+def study_family(reader: Reader, architecture: str) -> str:
     """Return the family of a network; one without a family is a family of its own."""
-    families = {cell["architecture"]: cell.get("family") for cell in study["cells"]}
+    families = {cell["architecture"]: cell.get("family") for cell in reader.entries.values()}
     return families.get(architecture) or architecture
 
 

@@ -160,9 +160,9 @@ def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it
 
 
 def reader(synthetic: bool = False) -> Any:
-    cells = [{"dataset": "films", "cell": "one"}]
+    entries = {"one": {"dataset": "films", "cell": "one"}}
     return SimpleNamespace(
-        study={"cells": cells}, card=lambda cell: {"synthetic": synthetic, "dataset": "films"}
+        entries=entries, card=lambda cell: {"synthetic": synthetic, "dataset": "films"}
     )
 
 
