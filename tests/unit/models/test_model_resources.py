@@ -11,8 +11,9 @@ import timm
 import torch
 
 from transfergrid.models.cost import cost
-from transfergrid.models.releases import known_wheels, wheel_file
+from transfergrid.models.releases import wheel_file
 from transfergrid.models.zoo import build
+from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.hashing import sha256_file
 
 RESOURCES = Path(__file__).parents[3] / "resources"

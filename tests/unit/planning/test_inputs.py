@@ -11,9 +11,10 @@ from datasets.chexpert.make import in_batches
 from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
-from transfergrid.planning import inputs as sources
+from transfergrid.planning import inputs
 from transfergrid.planning.inputs import Dataset, check_weights, resolve_dataset
 from transfergrid.planning.unchanged import hold_plugins
+from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 
@@ -89,9 +90,9 @@ def test_planning_and_readers_name_the_same_things() -> None:
 
     readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
     assert readers == kinds.READERS
-    assert set(sources.CHEXPERT_FOLDERS) == set(chexpert_places.FOLDERS)
-    assert sources.CHEXPERT_BATCH == chexpert_places.TABLES_BATCH
-    assert set(sources.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert_places.TEST_TABLES}
+    assert set(inputs.CHEXPERT_FOLDERS) == set(chexpert_places.FOLDERS)
+    assert inputs.CHEXPERT_BATCH == chexpert_places.TABLES_BATCH
+    assert set(inputs.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert_places.TEST_TABLES}
 
 
 @pytest.mark.parametrize(
@@ -154,13 +155,13 @@ def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_wheel_that_would_be_read_otherwise_stops_a_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ((package, entry),) = list(sources.known_wheels().items())[:1]
+    ((package, entry),) = list(known_wheels().items())[:1]
     settings = {"pretrainings": {"wheel": {"kind": "wheel", "package": package}}}
     axes = {"pretrainings": ["wheel"], "architectures": [entry["architecture"]], "truncations": [0]}
     (weights,) = planned(tmp_path, {**settings, **grid(**axes)}).weights.values()
     check_weights(weights.location)
     edited = {package: {**entry, "padding": "other"}}
     for wheels in (edited, {}):
-        monkeypatch.setattr(sources, "known_wheels", lambda wheels=wheels: wheels)
+        monkeypatch.setattr(inputs, "known_wheels", lambda wheels=wheels: wheels)
         with pytest.raises(UserError, match=r"the file or the code behind .*-wheel-"):
             check_weights(weights.location)
