@@ -31,7 +31,8 @@ class Grid:
         folder = cell_directory(name, self.results)
         write_json(folder / "card.json", {"patients": spec.pop("patients", "known")})
         write_spec(folder, {"weights": {"id": spec.pop("weights", None)}, **spec})
-        entry = {"cell": name, "dataset": "films", "seed": seed, "source_cell": source}
+        entry = {"cell": name, "role": "target", "dataset": "films", "seed": seed}
+        entry |= {"source_cell": source}
         self.cells.append(entry)
         return entry
 

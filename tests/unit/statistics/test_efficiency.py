@@ -186,7 +186,7 @@ def test_one_network_is_no_mean_of_networks(networks: tuple[str, ...], called: s
         Compared(row, {"name": "q"}, {"architecture": name, "dataset": "films"}, 1, ())
         for name in networks
     ]
-    basis: Any = SimpleNamespace(compared=rows, alpha=0.05, study={"cells": []})
+    basis: Any = SimpleNamespace(compared=rows, alpha=0.05, reader=SimpleNamespace(targets=[]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_cuts", lambda members, basis: cut([0.0]))
         found = [one for one in efficiency(asked, basis) if one.subject.startswith("mean")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
+from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.anova import one_way
@@ -29,9 +29,10 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
     for shift, (family, (_, members)) in enumerate(FAMILIES.items()):
         for member in range(members):
             name = f"{family}{member}"
-            entries.append({"architecture": name, "family": family, **WHERE, "role": "target"})
             base = 0.7 + 0.03 * shift + 0.01 * member + 0.004 * rng.normal()
             for seed in range(seeds):
+                kin = {"cell": f"{name}-{seed}", "architecture": name, "family": family}
+                entries.append({**kin, **WHERE, "role": "target"})
                 rows.append(
                     {
                         "cell": f"{name}-{seed}",
@@ -51,10 +52,9 @@ def basis_of(study: dict[str, Any], cells: pd.DataFrame) -> Basis:
     """Return a basis whose patients leave no doubt, so that seeds are all the noise."""
     patients = np.arange(50)
     aurocs = dict(zip(cells["cell"], cells["auroc"], strict=True))
-    reader: Any = SimpleNamespace(
-        replicates=lambda cell: np.full(20, aurocs[cell]),
-        influence=lambda cell: (Influence(aurocs[cell], patients, np.zeros(50)), 50),
-    )
+    runs = {cell: Influence(auroc, patients, np.zeros(50)) for cell, auroc in aurocs.items()}
+    draws = {cell: np.full(20, auroc) for cell, auroc in aurocs.items()}
+    reader = reader_of(study["cells"], runs, draws)
     return Basis(study, cells, [], reader, 0.05)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
 from transfergrid.planning.claims import chosen_claims
@@ -27,19 +27,17 @@ def found(arms: dict[str, list[str]], **settings: Any) -> list[Finding]:
         for name in names:
             place = {"architecture": name, "pretraining": pretraining, "truncation": 0}
             same = {"dataset": "films", "protocol": "p", "role": "target"}
-            entries.append({**place, **same, "family": NETWORKS[name]})
             for seed in (0, 1):
+                cell = {"cell": f"{pretraining}{name}{seed}", "family": NETWORKS[name]}
+                entries.append({**place, **same, **cell})
                 row = {**place, "dataset": "films", "protocol": "p", "selection": "best"}
                 auroc = 0.8 + 0.05 * rng.normal()
                 cells.append({**row, "cell": f"{pretraining}{name}{seed}", "auroc": auroc})
     table = pd.DataFrame(cells)
     areas = dict(zip(table["cell"], table["auroc"], strict=True))
-    runs = {c: (Influence(a, np.arange(9), np.zeros(9)), 9) for c, a in areas.items()}
-    reader: Any = SimpleNamespace(
-        replicates=lambda cell: areas[cell] + 1e-4 * np.arange(30),
-        influence=runs.__getitem__,
-        primary="best",
-    )
+    runs = {c: Influence(a, np.arange(9), np.zeros(9)) for c, a in areas.items()}
+    draws = {c: a + 1e-4 * np.arange(30) for c, a in areas.items()}
+    reader = reader_of(entries, runs, draws)
     claims = chosen_claims({"about": "chextransfer", **settings}, "s.yaml")
     study = {"cells": entries, "claims": claims, "evaluation": {"primary": "best"}}
     found.table = table  # type: ignore[attr-defined]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.comparisons import Basis, Compared
@@ -52,12 +52,10 @@ def made() -> Basis:
     ]
     study = {"cells": entries, "evaluation": {"primary": "best"}, "questions": [question]}
     runs = {
-        cell: (Influence(drawn.mean(), np.arange(300), (drawn - drawn.mean()) / 300), 300)
+        cell: Influence(drawn.mean(), np.arange(300), (drawn - drawn.mean()) / 300)
         for cell, drawn in draws.items()
     }
-    reader: Any = SimpleNamespace(
-        replicates=draws.__getitem__, influence=lambda cell, selection=None: runs[cell]
-    )
+    reader = reader_of(entries, runs, draws)
     return Basis(study, pd.DataFrame(cells), compared, reader, 0.05)
 
 
