@@ -1,37 +1,17 @@
-"""The tables of a study, with a word for every column."""
+"""The tables of a study, with a word for every column.
+
+A table is declared with its stage in `measured` or `answered`; everything that lists tables loops
+over this.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from transfergrid.catalog.answered import STATISTICS
+from transfergrid.catalog.measured import MEASURED
+from transfergrid.catalog.records import Stage, Table
 
+ANALYSES: tuple[Stage, ...] = (*MEASURED, STATISTICS)
+"""The stages that make tables."""
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        name: As in the header; ``<task>`` and the like stand for several.
-        meaning: What it holds, with its unit.
-    """
-
-    name: str
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a study.
-
-    Attributes:
-        name: File name without ``.csv``.
-        stage: The stage that makes it.
-        columns: Its columns in order.
-        rows: What one row is, in a sentence.
-        caption: What a reader must know, for Snakemake's report.
-    """
-
-    name: str
-    stage: str
-    columns: tuple[Column, ...]
-    rows: str
-    caption: str
+TABLES: tuple[Table, ...] = tuple(table for stage in ANALYSES for table in stage.tables)
+"""Every table that a study may have."""

@@ -1,0 +1,281 @@
+"""The tables that answer a study's questions, and the stage that makes them."""
+
+from __future__ import annotations
+
+from transfergrid.catalog.records import Column, Table, analysis
+
+CONTRASTS = Table(
+    name="contrasts",
+    rows="One row a comparison; the difference is `a` minus `b`.",
+    caption=(
+        "Paired differences of macro AUROC, the first arm minus the second, on the same test "
+        "patients and with the same seeds. The variance adds what the choice of patients "
+        "does, by influence values summed per patient, and what the seed does beyond that; "
+        "the interval is Student's t with Satterthwaite's degrees of freedom and is not "
+        "adjusted for the number of contrasts, while p-values are adjusted by Holm's method "
+        "within a question. Where a margin was set in advance, equivalence is tested by two "
+        "one-sided tests. n and seeds stand beside each contrast."
+    ),
+    columns=(
+        Column("contrast", "what is compared, in words"),
+        Column("question", "the study's question; p-values are adjusted within it"),
+        Column("metric", "what is compared: `auroc`"),
+        Column("dataset", "where"),
+        Column("a, b", "the two values of the question's axis (of truncation the blocks removed)"),
+        Column("n_cells", "pairs of networks that the difference is a mean over"),
+        Column("n_seeds", "seeds that both arms share"),
+        Column(
+            "n_studies, n_patients",
+            "what they were scored on; without a known label they do not count",
+        ),
+        Column("estimate", "difference of the seed means"),
+        Column("se_patient", "standard error from patients"),
+        Column(
+            "se_seed",
+            ("standard error from seeds, net of the patients' noise in it; empty with one seed"),
+        ),
+        Column(
+            "df",
+            (
+                "degrees of freedom of the t distribution, from the seeds of each arm and the "
+                "patients of each class"
+            ),
+        ),
+        Column("low, high", "interval within −1 to 1, not adjusted for the number of comparisons"),
+        Column("p_difference", "p-value of the test of no difference"),
+        Column("p_difference_adjusted", "the same by Holm's method within the question"),
+        Column(
+            "p_equivalence",
+            (
+                "p-value of the test of a difference of at least the margin (TOST); empty "
+                "without a margin"
+            ),
+        ),
+        Column("p_equivalence_adjusted", "the same by Holm's method within the question"),
+        Column("method", "variance and test: `paired t`, or `TOST` with a margin"),
+        Column("margin", "largest difference that counts as equivalent, as the study states it"),
+        Column(
+            "verdict",
+            (
+                "`higher`, `lower`, `equivalent`, `different within margin` (equivalent by "
+                "its p-value, but the interval excludes 0: different, but by less than the "
+                "margin) or `undecided`, at the adjusted level"
+            ),
+        ),
+        Column(
+            "verdict_rests_on",
+            (
+                "the p-value that decided, by its adjusted column: `p_difference` or "
+                "`p_equivalence`; of an undecided row, the one that the question asks for"
+            ),
+        ),
+        Column(
+            "power",
+            (
+                "of the test that `method` names, at the measured variance and before Holm's "
+                "adjustment: to show equivalence if there is no difference, or without a "
+                "margin to find a difference of the question's `effect` (.01 by default)"
+            ),
+        ),
+        Column(
+            "seeds_needed",
+            (
+                "seeds that would give 80 % power; `inf` where patients' variance alone is "
+                "too large, empty with one seed"
+            ),
+        ),
+        Column(
+            "conditional_on",
+            (
+                "what the interval takes as given: one seed, one released weight file (also "
+                "at the start of a chain of source cells), source cells trained with one seed "
+                "for all seeds of an arm, learning rates from trials of one seed, studies or "
+                "images for patients"
+            ),
+        ),
+        Column("axis", "the question's axis"),
+        Column(
+            "architecture, pretraining, truncation, protocol",
+            (
+                "what both arms share; empty for the axis itself, and `architecture` for a "
+                "mean over networks"
+            ),
+        ),
+        Column("n_cells_asked", "pairs of networks that there would be if all had a result"),
+    ),
+)
+
+CORRELATIONS = Table(
+    name="correlations",
+    rows="One row a rank correlation over networks.",
+    caption=(
+        "Spearman's rank correlation over architectures between a property of the network and "
+        "its result, once for each combination of the other axes, with n networks and "
+        "families, an interval by Fisher's z, a permutation p-value, adjusted by Holm's "
+        "method within a question, and the correlation freed of the noise of patients and "
+        "seeds. Networks are a sample of families; the interval includes what the choice of "
+        "patients does."
+    ),
+    columns=(
+        Column("question", "the study's question"),
+        Column("x, y", "the two quantities"),
+        Column("n", "networks with both"),
+        Column("rho, low, high", "Spearman's correlation and its interval"),
+        Column(
+            "p",
+            (
+                "p-value of a permutation test: families trade places as wholes, and members "
+                "within them"
+            ),
+        ),
+        Column("method", "how interval and p were made, or why there are none"),
+        Column("p_adjusted", "p by Holm's method within the question"),
+        Column(
+            "p_family",
+            (
+                "p-value when values are permuted within families only: a test of association "
+                "within families"
+            ),
+        ),
+        Column(
+            "se_patients",
+            ("standard error of Fisher's z from the test set's patients; the interval includes it"),
+        ),
+        Column("margin", "largest correlation that counts as no relation, as the study states it"),
+        Column(
+            "verdict",
+            (
+                "`none` (the interval without noise lies within the margin), `positive`, "
+                "`negative` or `undecided`"
+            ),
+        ),
+        Column(
+            "rho_critical", "smallest correlation of `n_effective` networks that is significant"
+        ),
+        Column("rho_detectable", "true correlation that they detect with 80 % power"),
+        Column("n_families", "families of these networks"),
+        Column("n_effective", "independent networks that would leave the correlation as uncertain"),
+        Column(
+            "rho_disattenuated, disattenuated_low, disattenuated_high",
+            (
+                "the correlation freed of patients' and seeds' noise, which draws `rho` to 0, "
+                "and its interval"
+            ),
+        ),
+        Column("reliability", "share of the networks' spread that is not noise"),
+        Column(
+            "n_needed", "fewest networks that can show that there is no relation, within the margin"
+        ),
+        Column(
+            "dataset, pretraining, truncation, protocol",
+            ("what the networks share; `protocol` is empty where each network has a single one"),
+        ),
+    ),
+)
+
+FINDINGS = Table(
+    name="findings",
+    rows=(
+        "One row a quantity of a question about families, parameter efficiency or seed noise, "
+        "or of the comparison with a published figure."
+    ),
+    caption=(
+        "One row per quantity of a question about families, parameter efficiency or the noise "
+        "of seeds, or of the comparison with a published figure: the estimate with its "
+        "interval, the networks and families behind it, and the method. Shares of variance "
+        "are descriptive and have no test."
+    ),
+    columns=(
+        Column(
+            "question, kind",
+            (
+                "the study's question and its kind: `family`, `efficiency` or `seed_noise`; "
+                "`published` is none of its own, but the paper's figure against ours"
+            ),
+        ),
+        Column("subject", "the cells that it is about"),
+        Column("quantity", "what was estimated ([design.md](design.md) lists them)"),
+        Column("value, low, high", "the estimate and its interval"),
+        Column("n", "networks behind it"),
+        Column("method, note", "how, and what it takes as given or why there is none"),
+        Column("n_families", "families of these networks; 0 where they play no part"),
+    ),
+)
+
+CLAIMS = Table(
+    name="claims",
+    rows="One row a published claim, and a row for each result that it is judged by.",
+    caption=(
+        "One row per published claim and result that it is judged by: the published value "
+        "where a public source gives one, ours with its interval, the rule that was fixed "
+        "before any result, and the verdict: reproduced, stronger, not reproduced, undecided, "
+        "cannot be decided with so few networks, or not tested. ``evidence`` names the row "
+        "that was judged. A verdict on drawn images says that it is no evidence."
+    ),
+    columns=(
+        Column(
+            "claim, study, statement",
+            "its name in `resources/claims.csv`, the study that made it, what it says",
+        ),
+        Column("published", "the published value, if one was read in a public source"),
+        Column("measured, low, high", "ours, with its interval"),
+        Column("rule", "the rule it is judged by, fixed before any result"),
+        Column(
+            "verdict",
+            (
+                "`reproduced`, `stronger`, `not reproduced`, `undecided`, `cannot be decided "
+                "with n networks (m needed)` or `not tested`; on drawn images with `(drawn "
+                "data, no evidence)` behind it"
+            ),
+        ),
+        Column("data", "what the verdict rests on; drawn images are no evidence"),
+        Column("evidence", "the row that was judged, or why there is none"),
+        Column("provenance, source", "how the published value is known, and from where"),
+        Column("detail", "what else is known of it, such as where sources disagree"),
+    ),
+)
+
+SENSITIVITY = Table(
+    name="sensitivity",
+    rows=(
+        "The same questions by other methods and selections. No verdict and no claim rests on it."
+    ),
+    caption=(
+        "The same questions by other means: a two-level bootstrap of patients and seeds, the "
+        "other selections of checkpoints, and task by task by DeLong's test. No verdict and "
+        "no claim rests on a row of this table; ``n`` is the number of seeds of a contrast, "
+        "or of networks of a correlation."
+    ),
+    columns=(
+        Column("subject, question, dataset", "what is compared"),
+        Column("analysis", "what differs from the primary analysis"),
+        Column("task", "the one task that is compared; empty for the mean over tasks"),
+        Column("n", "seeds of a contrast, networks of a correlation"),
+        Column(
+            "estimate, se, low, high, p",
+            (
+                "difference of AUROC, or rho, with its error, interval and p-value; the "
+                "two-level bootstrap has no interval and no p-value from fewer than 8 seeds "
+                "(of a contrast) or families (of a correlation)"
+            ),
+        ),
+        Column("method, note", "how, and what it is good for"),
+    ),
+)
+
+
+STATISTICS = analysis(
+    "statistics",
+    "statistics.answers:statistics",
+    CONTRASTS,
+    CORRELATIONS,
+    FINDINGS,
+    CLAIMS,
+    SENSITIVITY,
+    title="Answering the questions of {wildcards.study}",
+    reads=("cells",),
+    holds=("evaluation", "questions", "claims"),
+    memory_mb=4000,
+    minutes=60,
+)
+"""One stage for all of them, which share what they read."""

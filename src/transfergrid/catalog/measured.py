@@ -1,0 +1,335 @@
+"""The tables of a study's cells, each with the stage that makes it."""
+
+from __future__ import annotations
+
+from transfergrid.catalog.records import Column, Table, analysis
+
+CELLS = Table(
+    name="cells",
+    rows=("One row a cell of the grid and selection of checkpoints; the primary selection first."),
+    caption=(
+        "One row per cell and selection of checkpoints, the primary selection first: the "
+        "cell's place in the grid, its size and compute, the macro AUROC on the test split "
+        "with its interval (DeLong's, clustered by patient), the AUROC, interval and number "
+        "of positives of every task, remarks, and what the training cost. A diverged or "
+        "missing cell has empty fields. ``micro_batch`` below the recipe's batch size means "
+        "that batch statistics differ from other cells'."
+    ),
+    columns=(
+        Column("cell", "name of the cell, its folder under `results/cells/`"),
+        Column("dataset, architecture", "its place on these axes"),
+        Column("family", "family of the architecture"),
+        Column(
+            "pretraining, truncation, protocol, seed",
+            "its place on the other axes; truncation is the number of final blocks removed",
+        ),
+        Column(
+            "status",
+            ("`finished`, `diverged` (no AUROC) or `missing` (not trained or not scored yet)"),
+        ),
+        Column("params", "parameters of the network as trained, with its head"),
+        Column("macs", "multiply-accumulates of one forward pass at `input_size`"),
+        Column("input_size", "side of the square images, in pixels"),
+        Column("selection", "rule that chose the checkpoints on validation scores"),
+        Column("n_checkpoints", "checkpoints in the ensemble; for rules by task, distinct ones"),
+        Column(
+            "micro_batch",
+            (
+                "images that went through the network at once; below the recipe's batch where "
+                "memory ran out"
+            ),
+        ),
+        Column("n_images, n_studies, n_patients", "of the test split"),
+        Column(
+            "auroc, auroc_low, auroc_high",
+            "mean of the scored tasks' AUROCs, and its interval over patients",
+        ),
+        Column("auroc_<task>, auroc_<task>_low, auroc_<task>_high", "the same for one task"),
+        Column("n_pos_<task>", "studies with a positive label"),
+        Column("flags", "notes, separated by `;`: `<flag>:<task>`, or `<flag>` for all tasks"),
+        Column("train_seconds", "seconds of training, validations included"),
+        Column("images_per_second", "training images a second, steps alone"),
+        Column(
+            "peak_memory_mb",
+            "most memory held, in MiB: by PyTorch on a GPU, by the process on a CPU",
+        ),
+        Column("device", "name of the GPU, or `cpu`"),
+    ),
+    flags=(
+        Column(
+            "few_positives, few_negatives",
+            (
+                "fewer than 30 patients of that class: the interval's width rests in part on "
+                "a model of the scores ([statistics.md](statistics.md))"
+            ),
+        ),
+        Column(
+            "scarce_positives, scarce_negatives",
+            "fewer than 5 patients of that class: it rests on the model almost alone",
+        ),
+        Column("single_class", "one class only: no AUROC"),
+        Column(
+            "no_variance",
+            (
+                "the classes are separated perfectly (or all scores are equal), so the "
+                "interval rests on the model alone"
+            ),
+        ),
+        Column("synthetic", "drawn images: no evidence about medicine"),
+        Column(
+            "patients_unknown",
+            ("the source has no patient ids: each study, or else each image, counts as a patient"),
+        ),
+    ),
+)
+
+SOURCES = Table(
+    name="sources",
+    rows=(
+        "One row a cell that others start from. Whether it learned its own task is what its "
+        "pretraining is worth."
+    ),
+    caption=(
+        "One row per cell that others start from, on its own validation split: mean AUROC, "
+        "share of right answers, and the same for always answering the commonest class, of "
+        "``n_valid`` studies. A source that is no better than chance has nothing to pass on. "
+        "No interval is given."
+    ),
+    columns=(
+        Column("cell, dataset, architecture, pretraining, protocol, seed, status", "as above"),
+        Column("valid_auroc", "mean validation AUROC of its best checkpoint"),
+        Column(
+            "valid_accuracy",
+            (
+                "share of the validation studies whose class is right; for several labels, "
+                "the mean over tasks"
+            ),
+        ),
+        Column("chance_accuracy", "the same for always answering the commonest class"),
+        Column("n_valid", "validation studies"),
+    ),
+)
+
+BOOTSTRAP = Table(
+    name="bootstrap",
+    rows=(
+        "Other intervals of every cell's mean AUROC under the primary selection, beside that "
+        "of `cells.csv`."
+    ),
+    caption=(
+        "One row per cell under the primary selection: the mean AUROC with the percentile "
+        "interval of a bootstrap of patients, who are the same draws for every cell, beside "
+        "the closed form of the table of cells. ``n_undefined`` draws had a task with one "
+        "class only and are left out."
+    ),
+    columns=(
+        Column("cell, selection", "as above"),
+        Column(
+            "auroc, low, high, se",
+            "the value, its percentile interval and the replicates' standard deviation",
+        ),
+        Column(
+            "delong_low, delong_high",
+            (
+                "DeLong's interval, clustered by patient, cut at 0 and 1 as R's pROC cuts it; "
+                "empty where a class has one patient"
+            ),
+        ),
+        Column("replicates", "draws of patients, the same for every cell"),
+        Column("n_undefined", "draws in which a task had one class only; they are left out"),
+        Column("n_studies, n_patients", "of the test split"),
+        Column("method", "how the interval was made"),
+    ),
+)
+
+TUNING = Table(
+    name="tuning",
+    rows=(
+        "One row a learning rate that was tried, where a study tunes (`tune`); otherwise "
+        "there is no row."
+    ),
+    caption=(
+        "One row per learning rate that was tried: the AUROC that a short training with it "
+        "reached on patients held out from the training images, and whether it was taken. "
+        "``at_edge``: the rate that was taken is the lowest or highest that was tried, so a "
+        "better one may lie outside. All seeds of a network share one choice; no validation "
+        "or test image takes part."
+    ),
+    columns=(
+        Column(
+            "tuning",
+            ("what is tuned: its folder under `results/tuning/`; all seeds of a cell share it"),
+        ),
+        Column(
+            "dataset, architecture, pretraining, truncation, protocol",
+            "of the cells that take the rate",
+        ),
+        Column("seed", "of the trials"),
+        Column("learning_rate", "the rate that was tried"),
+        Column("cell", "the trial, its folder under `results/cells/`"),
+        Column("status", "of the trial: `finished`, `diverged` or `missing` (not trained yet)"),
+        Column(
+            "valid_auroc",
+            (
+                "best AUROC on the patients held out from the training images; the validation "
+                "split takes no part"
+            ),
+        ),
+        Column("chosen", "whether this rate was taken: highest AUROC, the lower rate where equal"),
+        Column(
+            "at_edge",
+            ("of the whole tuning: whether the rate taken is the lowest or highest that was tried"),
+        ),
+    ),
+)
+
+CALIBRATION = Table(
+    name="calibration",
+    rows=(
+        "One row a bin of a pretraining's reliability curve, under the primary selection. "
+        "Pretrainings are compared on the networks and seeds that all of them have; where "
+        "there are none, each with the first on what the two share."
+    ),
+    caption=(
+        "One row per comparison, pretraining and bin of the reliability curves, over the "
+        "networks that the compared pretrainings share: how many cases the bin holds, their "
+        "mean predicted probability, and the share of positives with its interval (Wilson's, "
+        "on the number of cases that remains when a patient counts as one). ``n_cases`` are "
+        "pairs of a test study and a scored task, of these cells, under the primary "
+        "selection; ``ece`` and ``brier`` are of all of them."
+    ),
+    columns=(
+        Column("dataset", "where"),
+        Column("comparison", "the pretrainings that stand together"),
+        Column("pretraining, selection", "whose probabilities"),
+        Column(
+            "n_networks",
+            (
+                "networks that they share: architectures and cuts, and recipes where a "
+                "network has several"
+            ),
+        ),
+        Column("n_cells", "finished cells of this pretraining that are pooled"),
+        Column("n_cells_left_out", "its finished cells of other networks or seeds"),
+        Column("n_studies, n_patients", "of the test split"),
+        Column(
+            "n_cases",
+            ("pairs of a study and a scored task with a known label, over all of these cells"),
+        ),
+        Column(
+            "ece, brier",
+            ("expected calibration error over the bins, and mean squared error, of all cases"),
+        ),
+        Column("bin, n", "the bin, from the lowest probability up, and its cases"),
+        Column("predicted", "mean probability of the bin"),
+        Column("observed, low, high", "share of positives, and its interval over patients"),
+    ),
+)
+
+CAMS = Table(
+    name="cams",
+    rows=(
+        "Where a study asks for class activation maps (`cams`): one row a cell and task whose "
+        "regions are known, or one row without a task where none is."
+    ),
+    caption=(
+        "One row per cell and task: how often the class activation map's highest point lies "
+        "in the true region (pointing game) and how far the map's region, by Otsu's "
+        "threshold, overlaps it (IoU), over all positive test films with a known region. "
+        "Intervals are by patient. ``_random`` is what random maps of the same size reach; "
+        "``map_px`` is the map's size."
+    ),
+    columns=(
+        Column(
+            "cell, dataset, architecture, pretraining, truncation, protocol, seed, status",
+            "as above",
+        ),
+        Column("task", "the label that the map is of"),
+        Column("n, n_patients", "test films with a marked region, and their patients"),
+        Column(
+            "pointing, pointing_low, pointing_high",
+            (
+                "share of films whose map is highest inside the region (pointing game), and "
+                "its interval"
+            ),
+        ),
+        Column("pointing_random", "the same for random maps"),
+        Column(
+            "iou, iou_low, iou_high",
+            (
+                "mean intersection over union of the map's bright part and the region, and "
+                "its interval"
+            ),
+        ),
+        Column("blank", "share of films whose map is nowhere positive: it points nowhere"),
+        Column("iou_random", "as `iou`, for random maps"),
+        Column("map_px", "size of the last feature map, `height x width`"),
+        Column("method", "how the map was made"),
+        Column("step", "optimiser step of the checkpoint"),
+        Column("region", "how the map's bright part is found"),
+    ),
+)
+
+
+MEASURED = (
+    analysis(
+        "cells",
+        "reporting.tables.gather:cells",
+        CELLS,
+        title="Gathering the cells of {wildcards.study}",
+        reads=("gather",),
+        holds=("evaluation.selections", "evaluation.primary", "evaluation.confidence"),
+        threads=8,
+        memory_mb=4000,
+        minutes=60,
+    ),
+    analysis(
+        "sources",
+        "reporting.tables.sources:sources",
+        SOURCES,
+        title="Gathering what the cells of {wildcards.study} start from",
+        reads=("gather",),
+        threads=8,
+        memory_mb=4000,
+        minutes=60,
+    ),
+    analysis(
+        "bootstrap",
+        "reporting.tables.resampling:bootstrap",
+        BOOTSTRAP,
+        title="Drawing the patients of {wildcards.study} again",
+        reads=("gather",),
+        holds=("evaluation.primary", "evaluation.bootstrap", "evaluation.confidence"),
+        threads=8,
+        memory_mb=4000,
+        minutes=60,
+    ),
+    analysis(
+        "tuning",
+        "reporting.tables.tuning:tuning",
+        TUNING,
+        title="Gathering the learning rates that {wildcards.study} tried",
+        reads=("gather",),
+        holds=("tunings",),
+    ),
+    analysis(
+        "calibration",
+        "reporting.tables.calibration:calibration_of_study",
+        CALIBRATION,
+        title="Comparing the probabilities of {wildcards.study} with what happened",
+        reads=("cells",),
+        holds=("evaluation.primary", "evaluation.confidence"),
+        memory_mb=4000,
+        minutes=60,
+    ),
+    analysis(
+        "pointing",
+        "reporting.tables.pointing:pointing",
+        CAMS,
+        title="Gathering where the maps of {wildcards.study} point",
+        reads=("gather", "cams"),
+        holds=("mapped", "evaluation.confidence"),
+        asked_by="cams",
+    ),
+)
+"""What is gathered from cells and ensembles, a stage each."""
