@@ -92,7 +92,8 @@ def measurements(results: Path = RESULTS) -> list[Measured]:
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in folders(results / "cells"):
         words = name.split("-")
-        if len(words) == 7:  # without the pretraining, the seed and the hash
+        # Without the pretraining, the seed, the fold and the hash.
+        if len(words) in (7, 8):
             groups[(words[0], words[1], words[3], words[4])].append(name)
     found = []
     for names in groups.values():

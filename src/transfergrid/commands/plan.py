@@ -32,7 +32,7 @@ MOST_LINES = 20
 """Cells that are named one by one in a list; the rest are counted."""
 MOST_VALUES = 3
 """Values of an axis that are named to describe cells."""
-_TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed")
+_TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed", "fold")
 """The axes, those that cells are told apart by first."""
 _SHOWN_ALWAYS = (Status.DONE, Status.STALE, Status.MISSING, Status.FAILED)
 

@@ -19,8 +19,9 @@ from transfergrid.planning.fingerprint import (
     stage_fingerprint,
     tuning_hash,
 )
-from transfergrid.planning.grid import Point, expand
+from transfergrid.planning.grid import ALL, Point, expand, folds_of
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
+from transfergrid.planning.leaks import Learned, first_leak
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.study import Study
@@ -60,8 +61,9 @@ class Cell:
     """One fine-tuning job.
 
     Attributes:
-        point: Its place on the six axes.
-        name: ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``.
+        point: Its place on the axes.
+        name: ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``, with
+            ``-fold<f>`` before the hash where there are folds.
         spec: Canonical JSON of everything that is hashed; what train and evaluate read.
         dataset_id: Folder of its cache.
         weights_id: Folder of its prepared weights, or None.
@@ -102,6 +104,7 @@ class CellBuilder:
         self.warnings: dict[str, None] = {}
         self._recipes = dict(study.recipes)
         self._open: list[Point] = []
+        self._learned: dict[str, tuple[Learned, ...]] = {}
         self._texts: dict[tuple[object, ...], str] = {}
 
     def targets(self) -> list[Cell]:
@@ -169,9 +172,10 @@ class CellBuilder:
             self._recipes[name] = trial_recipe
             trial = replace(point, protocol=name, seed=recipe.tune.seed)
             trials[rate] = self.cell(trial).name
-        axes = (point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}")
+        axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
+        axes += [point.protocol] if point.fold == ALL else [point.protocol, f"fold{point.fold}"]
         digest = tuning_hash({repr(rate): cell for rate, cell in trials.items()})
-        return CellTuning("-".join([*axes, point.protocol, digest]), trials)
+        return CellTuning("-".join([*axes, digest]), trials)
 
     def _weights(self, name: str, architecture: Architecture) -> Weights:
         key = (name, architecture.name)
@@ -193,10 +197,12 @@ class CellBuilder:
         if warning:
             self.warnings[warning] = None
         weights, weights_id, source = self._initial(point, architecture)
+        learned = self._learned[source] if source else ()
+        self._check_chain(point, learned)
         recipe = self._recipes[point.protocol]
         tuning = self._tuning(point)
         stages = (dataset.declaration["kind"], bool(weights_id))
-        axes = _axes(point)
+        axes = point.axes()
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
         # part once is most of the time.
         parts = {
@@ -214,9 +220,11 @@ class CellBuilder:
         if tuning is not None:
             parts["tuning"] = canonical_json(tuning.record)
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
+        name = name_of(axes, sha256_text(spec))
+        self._learned[name] = (*learned, (point.dataset, point.fold))
         return Cell(
             point=point,
-            name=name_of(axes, sha256_text(spec)),
+            name=name,
             spec=spec,
             dataset_id=dataset.id,
             weights_id=weights_id,
@@ -269,6 +277,56 @@ class CellBuilder:
         record, weights_id, source = self._initial(replace(point, pretraining=of), architecture)
         return {**record, "keep": "statistics"}, weights_id, source
 
+    def _check_chain(self, point: Point, learned: tuple[Learned, ...]) -> None:
+        """Refuse initial weights that have seen images which the cell is tested on."""
+        target = self.datasets[point.dataset]
+        found = first_leak(
+            ((self.datasets[name], fold) for name, fold in learned), target, point.fold
+        )
+        if found is None:
+            return
+        source, fold = found
+        here = _in_words(point.dataset, point.fold)
+        told = f"was trained for {_in_words(source.name, fold)}, which"
+        why = (
+            f"{told} holds test images of it"
+            if source.name == target.name
+            else f"{told} shares a label table with it and is not split alike, so that test images "
+            "may have been learned"
+        )
+        raise UserError(
+            f"{self.study.source}: pretraining '{point.pretraining}' for {here} starts from a "
+            f"network that {why}; give the source cell the same fold (fold: same), or leave the "
+            "pair out with exclude."
+        )
+
+    def _source_fold(self, point: Point, settings: Mapping[str, Any]) -> str:
+        """Return the fold of a source cell: on the same data set that of the cell it is for."""
+        dataset, named = settings["dataset"], settings["fold"]
+        if dataset == point.dataset and named is None:
+            return point.fold
+        folds = folds_of(self.study.config, dataset)
+        where = f"{self.study.source}: pretraining '{point.pretraining}'"
+        if folds == [ALL]:
+            if named not in (None, "same"):
+                raise UserError(
+                    f"{where} names fold {named}, and its data set '{dataset}' is not cut into "
+                    "folds; remove the key."
+                )
+            return ALL
+        if named is None:
+            raise UserError(
+                f"{where} is trained on data set '{dataset}', which is cut into folds; say which "
+                f"one: fold: same, or a number from 0 to {len(folds) - 1}."
+            )
+        fold = point.fold if named == "same" else str(named)
+        if fold not in folds:
+            told = f"fold {fold}" if fold != ALL else f"fold same, and '{point.dataset}' has none"
+            raise UserError(
+                f"{where} names {told}; data set '{dataset}' has folds 0 to {len(folds) - 1}."
+            )
+        return fold
+
     def _source_point(self, point: Point, settings: Mapping[str, Any]) -> Point:
         used_by = f"pretraining '{point.pretraining}'"
         for section, key in (
@@ -284,7 +342,12 @@ class CellBuilder:
             truncation=0,
             protocol=settings["protocol"],
             seed=point.seed if settings["seed"] == "same" else settings["seed"],
+            fold=self._source_fold(point, settings),
         )
+
+
+def _in_words(dataset: str, fold: str) -> str:
+    return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
 
 
 def trial_protocol(recipe: Recipe) -> str:
@@ -298,15 +361,4 @@ def _code(kind: str, has_weights: bool) -> dict[str, str]:
         "prepare": prepare_fingerprint(kind),
         "weights": stage_fingerprint("weights") if has_weights else "",
         "train": stage_fingerprint("train"),
-    }
-
-
-def _axes(point: Point) -> dict[str, Any]:
-    return {
-        "dataset": point.dataset,
-        "architecture": point.architecture,
-        "pretraining": point.pretraining,
-        "truncation": point.truncation,
-        "protocol": point.protocol,
-        "seed": point.seed,
     }

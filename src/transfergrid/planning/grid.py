@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,8 +17,10 @@ AXES = {
     "truncation": "truncations",
     "protocol": "protocols",
     "seed": "seeds",
+    "fold": "folds",
 }
-
+ALL = "all"
+"""The fold of a cell whose data set is not cut into folds."""
 
 MOST_POINTS = 200_000
 """Of one study: at ten minutes each, four years of a GPU."""
@@ -26,7 +28,11 @@ MOST_POINTS = 200_000
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of the six axes."""
+    """One combination of the axes.
+
+    Attributes:
+        fold: Number of the fold that is tested on, as text, or `ALL`.
+    """
 
     dataset: str
     architecture: str
@@ -34,6 +40,14 @@ class Point:
     truncation: int
     protocol: str
     seed: int
+    fold: str = ALL
+
+    def axes(self) -> dict[str, Any]:
+        """Return the values by axis; a fold only where there is one."""
+        values = dict(vars(self))
+        if self.fold == ALL:
+            del values["fold"]
+        return values
 
     def matches(self, pattern: Mapping[str, Any]) -> bool:
         """Tell whether the point agrees with every axis that the pattern names."""
@@ -87,7 +101,7 @@ def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
     _check_count(config, source)
     points: dict[Point, None] = {}
     for number, block in enumerate(config["grid"]):
-        kept = dict.fromkeys(_product(block))
+        kept = dict.fromkeys(_product(config, block, f"{source}: grid[{number}]"))
         for pattern in block["exclude"]:
             matched = [point for point in kept if point.matches(pattern)]
             if not matched:
@@ -98,7 +112,9 @@ def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
             for point in matched:
                 del kept[point]
         for pattern in block["include"]:
-            kept |= dict.fromkeys(_product(block, pattern))
+            kept |= dict.fromkeys(
+                _product(config, block, f"{source}: grid[{number}].include", pattern)
+            )
         points |= kept
     return list(points)
 
@@ -108,7 +124,7 @@ def _check_count(config: Mapping[str, Any], source: str) -> None:
     count = 0
     for block in config["grid"]:
         for fixed in ({}, *block["include"]):
-            count += math.prod(len(block[many]) for one, many in AXES.items() if one not in fixed)
+            count += _count(config, block, fixed)
     if count > MOST_POINTS:
         raise UserError(
             f"{source}: the grid asks for {count} cells, and a study has at most {MOST_POINTS}; "
@@ -116,10 +132,51 @@ def _check_count(config: Mapping[str, Any], source: str) -> None:
         )
 
 
-def _product(block: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> list[Point]:
+def _count(config: Mapping[str, Any], block: Mapping[str, Any], fixed: Mapping[str, Any]) -> int:
+    """Return how many points a block has, or a little more: folds that it names count as all."""
+    datasets = [fixed["dataset"]] if "dataset" in fixed else block["datasets"]
+    folds = sum(1 if "fold" in fixed else len(folds_of(config, name)) for name in datasets)
+    rest = (many for one, many in AXES.items() if one not in (*fixed, "dataset", "fold"))
+    return int(math.prod(len(block[many]) for many in rest)) * folds
+
+
+def folds_of(config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the folds of a study's data set; `ALL` alone where it is not cut into folds."""
+    folds = config["datasets"].get(dataset, {}).get("folds")
+    return [str(number) for number in range(folds["k"])] if folds else [ALL]
+
+
+def _product(
+    config: Mapping[str, Any],
+    block: Mapping[str, Any],
+    where: str,
+    fixed: Mapping[str, Any] | None = None,
+) -> list[Point]:
     fixed = fixed or {}
-    axes = [[fixed[axis]] if axis in fixed else block[plural] for axis, plural in AXES.items()]
-    return [Point(*values) for values in itertools.product(*axes)]
+    axes = {
+        axis: [fixed[axis]] if axis in fixed else block[plural]
+        for axis, plural in AXES.items()
+        if axis != "fold"
+    }
+    asked = [fixed["fold"]] if "fold" in fixed else block["folds"]
+    there = {name: folds_of(config, name) for name in axes["dataset"]}
+    unknown = set(asked or ()) - {fold for folds in there.values() for fold in folds}
+    if unknown:
+        told = listed(f"{name} has {_told(folds)}" for name, folds in there.items())
+        raise UserError(
+            f"{where} names fold {min(unknown)}, which none of its data sets has: {told}."
+        )
+    points = []
+    for values in itertools.product(*axes.values()):
+        folds = there[values[0]]
+        if (asked is not None and folds != [ALL]) or "fold" in fixed:
+            folds = [fold for fold in folds if fold in asked]
+        points += [Point(*(*values, fold)) for fold in folds]
+    return points
+
+
+def _told(folds: Sequence[str]) -> str:
+    return "no folds" if folds == [ALL] else f"folds 0 to {len(folds) - 1}"
 
 
 def _slice(whole: list[Point], only: Mapping[str, list[Any]], source: str) -> list[Point]:

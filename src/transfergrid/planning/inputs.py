@@ -25,7 +25,7 @@ from transfergrid.runtime.regular import check_regular
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
-UNSAID = {"white": None, "black": 0, "duplicates": "refuse"}
+UNSAID = {"white": None, "black": 0, "duplicates": "refuse", "folds": None, "split": None}
 """Settings of a data set that are no part of it while they have these values."""
 CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)

@@ -34,6 +34,20 @@ def check_recipe(where: str, recipe: Recipe) -> None:
         raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
 
 
+def check_replaced(source: str, study: Mapping[str, Any]) -> None:
+    """Raise UserError where a study, as it was read, has a key that another one has replaced."""
+    datasets = study.get("datasets")
+    for name, settings in datasets.items() if isinstance(datasets, Mapping) else ():
+        split = settings.get("split") if isinstance(settings, Mapping) else None
+        if isinstance(split, Mapping) and "folds" in split:
+            k, fold = split["folds"], split.get("fold", 0)
+            raise UserError(
+                f"{source}: data set '{name}' has split: {{folds, fold}}, which is gone; write "
+                f"folds: {{ k: {k} }} in its place, which plans every fold, and folds: [{fold}] in "
+                "the grid's block to have that one alone."
+            )
+
+
 def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
     """Raise UserError where a data set's settings contradict each other."""
     low, high = settings.get("smooth_range", (0, 1))
@@ -44,7 +58,9 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
         raise UserError(f"{where}: black {black} is not below white {white}; correct one of them.")
     if settings["kind"] == "csv":
         _check_labels(where, settings)
-        _check_split(where, settings["split"])
+        _check_split(where, settings)
+    if settings.get("folds") is not None:
+        _check_folds(where, settings, settings["folds"])
 
 
 def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
@@ -72,12 +88,16 @@ def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _check_split(where: str, split: Mapping[str, Any]) -> None:
-    if "folds" in split and split["fold"] >= split["folds"]:
+def _check_split(where: str, settings: Mapping[str, Any]) -> None:
+    split, folds = settings.get("split"), settings.get("folds")
+    if (split is None) == (folds is None):
+        told = "has both split and folds" if split is not None else "has neither split nor folds"
         raise UserError(
-            f"{where}: split.fold {split['fold']} does not exist; allowed are 0 to "
-            f"{split['folds'] - 1}."
+            f"{where} {told}; give one of them, such as "
+            "split: { random: { valid: 0.1, test: 0.2 } }, or folds: { k: 5 }."
         )
+    if split is None:
+        return
     if "random" in split and sum(split["random"].values()) >= 1:
         raise UserError(
             f"{where}: split.random gives valid and test {sum(split['random'].values()):g} of the "
@@ -90,6 +110,43 @@ def _check_split(where: str, split: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{where}: split names the value '{min(twice)}' for two parts; keep it in one."
             )
+
+
+def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, Any]) -> None:
+    kind = settings["kind"]
+    published = [key for key in ("column", "file") if folds[key] is not None]
+    if len(published) == 2:
+        raise UserError(f"{where}: folds.column and folds.file exclude each other; keep one.")
+    if published and folds["by"] is not None:
+        raise UserError(
+            f"{where}: folds.by says how folds are drawn, and folds.{published[0]} gives them; "
+            "remove one of the two."
+        )
+    for key in ("column", "group_column"):
+        if folds[key] is not None and kind in ("chexpert", "medmnist", "phantom"):
+            raise UserError(
+                f"{where}: folds.{key} names a column of a table of kind csv, and kind {kind} has "
+                "none to name; remove it."
+            )
+    if folds["by"] == "group" and folds["group_column"] is None and ":" not in kind:
+        raise UserError(
+            f"{where}: folds.by is group and no groups are given; name their column as "
+            "folds.group_column (kind csv), or take another by."
+        )
+    if folds["file"] is not None and not settings.get("root"):
+        raise UserError(
+            f"{where}: folds.file is a table in root, and the data set has no root; draw the folds."
+        )
+    if folds["valid"] == "next" and folds["k"] == 2 and folds["file"] is None:
+        raise UserError(
+            f"{where}: with folds.k 2 and valid next, no part is left to train on; give k 3 or "
+            "more, or valid as a share."
+        )
+    if kind == "chexpert" and (settings["validation_share"] or settings["test_split"] != "test"):
+        raise UserError(
+            f"{where}: folds pool the official splits, so test_split and validation_share have no "
+            "meaning; remove them."
+        )
 
 
 def check_key_rule(where: str, rule: Mapping[str, Any]) -> None:

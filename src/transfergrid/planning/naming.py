@@ -11,14 +11,16 @@ from transfergrid.runtime.hashing import canonical_json, sha256_text
 def cell_name(spec: Mapping[str, Any]) -> str:
     """Return the name of the cell that a specification describes, hash included.
 
-    The form is ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``.
+    The form is ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``, with
+    ``-fold<f>`` before the hash where the data set is cut into folds.
     """
     return name_of(spec["cell"], sha256_text(canonical_json(spec)))
 
 
 def name_of(axes: Mapping[str, Any], digest: str) -> str:
     """Return a cell's name from its place on the axes and its specification's SHA-256."""
+    fold = f"-fold{axes['fold']}" if "fold" in axes else ""
     return (
         f"{axes['dataset']}-{axes['architecture']}-{axes['pretraining']}-drop{axes['truncation']}-"
-        f"{axes['protocol']}-seed{axes['seed']}-{digest[:8]}"
+        f"{axes['protocol']}-seed{axes['seed']}{fold}-{digest[:8]}"
     )

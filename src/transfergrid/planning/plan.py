@@ -18,7 +18,7 @@ from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
-from transfergrid.planning.grid import Point, slice_of, whole_grid
+from transfergrid.planning.grid import slice_of, whole_grid
 from transfergrid.planning.inputs import PLACES, Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.paths import PROJECT
@@ -31,10 +31,10 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.]*"
-CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+-[0-9a-f]{{8}}"
+CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+(?:-fold\d+)?-[0-9a-f]{{8}}"
 DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
-TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-[0-9a-f]{{8}}"
+TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}(?:-fold\d+)?-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STAGES = ("ensemble", "tables", "statistics", "figures", "report")
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
@@ -133,7 +133,7 @@ class PlannedStudy:
                 "imagenet_top1": cell.imagenet_top1,
                 "dataset_id": cell.dataset_id,
                 "source_cell": cell.source_cell,
-                **{axis: getattr(cell.point, axis) for axis in cell.point.__match_args__},
+                **cell.point.axes(),
             }
             for cell, role in roles
         ]
@@ -145,7 +145,7 @@ class PlannedStudy:
         for cell in self.scored:
             if cell.tuning and cell.tuning.id not in found:
                 found[cell.tuning.id] = {
-                    **{axis: getattr(cell.point, axis) for axis in Point.__match_args__},
+                    **cell.point.axes(),
                     **cell.tuning.record,
                     "seed": seeds[next(iter(cell.tuning.trials.values()))],  # that of the trials
                 }

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.meaning import check_dataset_settings, check_key_rule, check_recipe
+from transfergrid.planning.meaning import (
+    check_dataset_settings,
+    check_key_rule,
+    check_recipe,
+    check_replaced,
+)
 from transfergrid.planning.reading import parse_yaml, read_yaml
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import validate
@@ -49,7 +54,8 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
         UserError: A fault of the file, the schema or the meaning, in one sentence.
     """
     raw = merge(read_yaml(path), overrides or {})
-    config = validate(raw, str(path))
+    check_replaced(str(path), raw)
+    config = _folds_as_text(validate(raw, str(path)))
     recipes = {
         name: Recipe.from_dict(merge(config["recipe"], protocol))
         for name, protocol in config["protocols"].items()
@@ -73,6 +79,21 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def _folds_as_text(config: dict[str, Any]) -> dict[str, Any]:
+    """Write the folds that blocks and patterns name as text, as they stand in points and tables."""
+    for block in config["grid"]:
+        if block["folds"] is not None:
+            block["folds"] = [str(fold) for fold in block["folds"]]
+    asked = [config["cams"], config["claims"], *config["questions"]]
+    patterns = [pattern for block in config["grid"] for pattern in block["exclude"]]
+    patterns += [pattern for block in config["grid"] for pattern in block["include"]]
+    patterns += [entry.get("where", {}) for entry in asked if isinstance(entry, dict)]
+    for pattern in patterns:
+        if "fold" in pattern:
+            pattern["fold"] = str(pattern["fold"])
+    return config
 
 
 def typed(value: Any) -> Any:

@@ -17,6 +17,7 @@ NONE: dict[str, list[Any]] = {
     "truncations": [],
     "protocols": [],
     "seeds": [],
+    "folds": [],
 }
 
 
@@ -28,6 +29,7 @@ def block(**changes: Any) -> dict[str, Any]:
         "truncations": [0, 1],
         "protocols": ["p"],
         "seeds": [0, 1, 2],
+        "folds": None,
         "exclude": [],
         "include": [],
     }
@@ -35,7 +37,8 @@ def block(**changes: Any) -> dict[str, Any]:
 
 
 def study(*blocks: dict[str, Any], **only: list[Any]) -> dict[str, Any]:
-    return {"grid": list(blocks), "only": {**NONE, **only}}
+    datasets = {"e": {"folds": {"k": 3}}, "f": {"folds": {"k": 2}}}
+    return {"datasets": datasets, "grid": list(blocks), "only": {**NONE, **only}}
 
 
 words = st.lists(st.sampled_from("abcd"), min_size=1, unique=True)

@@ -37,7 +37,6 @@ STUDY: dict[str, Any] = {
     "evaluation": {"bootstrap": {}},
     "grid": [{"datasets": ["films"], "architectures": ["resnet18"], "pretrainings": ["random"]}],
 }
-UNSPLIT = {key: value for key, value in STUDY["datasets"]["own"].items() if key != "split"}
 FREE = {
     "$defs/loose_list/items",
     "$defs/contrast/properties/baseline",
@@ -113,12 +112,13 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
         (("pretrainings", "source", "seed"), "1e3", "write 1000 ("),
         (("pretrainings", "source", "seed"), {"a": 1}, "is a mapping, which is none of"),
         (("datasets", "own", "split"), {"random": {"valid": 0.1}}, "lacks the setting 'test'"),
-        (("datasets", "own", "split"), {"folds": 1, "fold": 0}, "split.folds' is 1; allowed is"),
+        (("datasets", "own", "folds"), {"k": 1}, "folds.k' is 1; allowed is at least 2"),
+        (("datasets", "own", "folds"), 5, "not a mapping or null, such as folds: { k: 5 }"),
+        (("datasets", "own", "folds"), {"seed": 1}, "lacks the setting 'k'"),
         (("datasets", "own", "split"), "random", "A split column, a random split by patient"),
         (("datasets", "own", "split"), "patient", "such as split: { random: { valid: 0.1, test"),
         (("datasets", "own", "split"), {"random": 0.2}, "not a mapping, such as split: { random"),
         (("datasets", "own", "split"), {"test": 0.1}, "such as split: { random"),
-        (("datasets", "own"), UNSPLIT, "lacks the setting 'split'; add it, such as split:"),
         (("grid",), {}, "is a mapping, not a list, such as grid: [{ datasets"),
         (("datasets", "films", "tasks"), ["a", "a"], "lists 'a' twice"),
         (("title",), True, "quote the word"),

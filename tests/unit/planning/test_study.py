@@ -30,6 +30,7 @@ CSV: dict[str, Any] = {
     "label_columns": ["edema"],
     "split": {"random": {"valid": 0.1, "test": 0.2}},
 }
+UNSPLIT = {key: value for key, value in CSV.items() if key != "split"}
 
 
 def write(folder: Path, study: dict[str, Any], name: str = "study.yaml") -> Path:
@@ -102,7 +103,46 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ({"title": datetime.date(2026, 1, 1)}, ["'title'", "date", "quote it"]),
         ({"name": "two\n"}, ["'name'", "two"]),
         ({"datasets": {"a": {"kind": "medmnist", "root": ""}}}, ["datasets.a.root"]),
-        ({"datasets": {"a": CSV | {"split": {"folds": 5, "fold": 9}}}}, ["'a'", "0 to 4"]),
+        (
+            {"datasets": {"a": CSV | {"split": {"folds": 4, "fold": 2, "valid": 0.1}}}},
+            "'a' has split: {folds, fold}, which is gone; write folds: { k: 4 } in its place, "
+            "which plans every fold, and folds: [2] in the grid's block",
+        ),
+        ({"datasets": {"a": CSV | {"folds": {"k": 5}}}}, "'a' has both split and folds; give one"),
+        (
+            {"datasets": {"a": UNSPLIT}},
+            "'a' has neither split nor folds; give one of them, such as",
+        ),
+        ({"datasets": {"a": UNSPLIT | {"folds": {"k": 2}}}}, "no part is left to train on"),
+        (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "column": "f", "file": "g.csv"}}}},
+            "folds.column and folds.file exclude each other",
+        ),
+        (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "column": "f", "by": "patient"}}}},
+            "folds.by says how folds are drawn, and folds.column gives them; remove one",
+        ),
+        (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "by": "group"}}}},
+            "folds.by is group and no groups are given; name their column as folds.group_column",
+        ),
+        (
+            {"datasets": {"a": {"kind": "phantom", "folds": {"k": 3, "group_column": "g"}}}},
+            "kind phantom has none to name; remove it",
+        ),
+        (
+            {"datasets": {"a": {"kind": "phantom", "folds": {"k": 3, "file": "f.csv"}}}},
+            "the data set has no root; draw the folds",
+        ),
+        (
+            {
+                "datasets": {
+                    "a": {"kind": "chexpert", "root": "x", "folds": {"k": 3}}
+                    | {"test_split": "valid", "validation_share": 0.1}
+                }
+            },
+            "folds pool the official splits, so test_split and validation_share have no meaning",
+        ),
         (
             {"datasets": {"a": CSV | {"split": {"random": {"valid": 0.6, "test": 0.6}}}}},
             ["'a'", "1.2 of the patients"],
@@ -152,7 +192,7 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_is_one_sentence_that_names_it(
-    tmp_path: Path, change: dict[str, Any], words: list[str]
+    tmp_path: Path, change: dict[str, Any], words: str | list[str]
 ) -> None:
     with pytest.raises(UserError) as caught:
         load_study(write(tmp_path, changed(**change)))
@@ -160,7 +200,7 @@ def test_a_fault_is_one_sentence_that_names_it(
     assert "\n" not in message
     assert message.endswith(".")
     assert "study.yaml" in message
-    for word in words:
+    for word in [words] if isinstance(words, str) else words:
         assert word in message
 
 

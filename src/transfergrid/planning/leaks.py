@@ -1,0 +1,105 @@
+"""Whether the network that a cell starts from has learned from images that the cell is tested on.
+
+That is so where some training of its chain used the same data set under another fold, or another
+data set with a label table of the same content that is split in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from transfergrid.planning.inputs import Dataset
+from transfergrid.runtime.hashing import canonical_json
+
+Learned = tuple[str, str]
+"""Name of a data set, and the fold that was not learned from."""
+
+_FORM = {
+    "id",
+    "table",
+    "tables",
+    "image_px",
+    "resize",
+    "channels",
+    "aggregate",
+    "white",
+    "black",
+    "duplicates",
+    "view_column",
+}
+"""Settings that do not decide which images are tested on."""
+_LABELS = {
+    "label_columns",
+    "label_values",
+    "label_separator",
+    "no_label",
+    "task_kind",
+    "task_names",
+    "tasks",
+    "score_tasks",
+    "uncertain",
+    "smooth_range",
+    "blank",
+}
+"""The same, unless folds are dealt out by labels."""
+_OFFICIAL = {"chexpert": ("kind", "test_split"), "medmnist": ("kind",), "phantom": ("kind",)}
+"""By kind, the settings that choose among its official splits; without folds, nothing else does."""
+
+
+def leaks(target: Dataset, fold: str, source: Dataset, source_fold: str) -> bool:
+    """Tell whether a training on one data set has seen test images of another, or may have.
+
+    Args:
+        target: The data set that is tested on.
+        fold: Its fold, or "all".
+        source: The data set of a training that came before.
+        source_fold: That training's fold, or "all".
+    """
+    if source.name == target.name:
+        return source_fold != fold
+    if not _origins(target) & _origins(source):
+        return False
+    return source_fold != fold or _division(target) != _division(source)
+
+
+def first_leak(
+    datasets: Iterable[tuple[Dataset, str]], target: Dataset, fold: str
+) -> tuple[Dataset, str] | None:
+    """Return the first training of a chain that has seen test images of a target, if any has."""
+    found = (pair for pair in datasets if leaks(target, fold, *pair))
+    return next(found, None)
+
+
+def _origins(dataset: Dataset) -> set[str]:
+    """Return what two data sets have in common if they hold the same images."""
+    declaration = dataset.declaration
+    if declaration["kind"] == "phantom":
+        return {f"phantom {declaration['set']} {declaration['seed']}"}
+    tables = declaration["tables"]
+    if not tables:
+        return {canonical_json([declaration["kind"], declaration.get("options", {})])}
+    return set(tables.values() if isinstance(tables, dict) else tables)
+
+
+def _division(dataset: Dataset) -> dict[str, Any]:
+    """Return the settings that decide which images are tested on."""
+    settings = dataset.declaration
+    kind, folds = settings["kind"], settings.get("folds")
+    if not folds and kind in _OFFICIAL:
+        return {key: settings[key] for key in _OFFICIAL[kind]}
+    left_out = _FORM if folds and _by_labels(settings) else _FORM | _LABELS
+    return {key: value for key, value in settings.items() if key not in left_out}
+
+
+def _by_labels(settings: Any) -> bool:
+    """Tell whether labels may decide a data set's folds."""
+    folds = settings["folds"]
+    if folds["column"] or folds["file"] or folds["by"] in ("patient", "group"):
+        return False
+    return folds["by"] == "stratified" or not (
+        settings["kind"] == "chexpert"
+        or (settings["kind"] == "phantom" and settings["set"] == "chest")
+        or folds["group_column"]
+        or settings.get("patient_column")
+    )
