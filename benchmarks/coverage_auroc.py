@@ -16,12 +16,14 @@ from common import as_share, parse, row, table
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from transfergrid.metrics.auroc_interval import score_interval
 from transfergrid.metrics.influence import (
     influence_values,
     rarest_class,
     sum_by_patient,
 )
-from transfergrid.metrics.intervals import intervals, score_interval
+from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.planning.metrics import built_in
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.components import Difference, difference
 from transfergrid.statistics.replicates import percentile_interval, two_level
@@ -167,10 +169,12 @@ def of_set(films: Films, area: float, repeats: int) -> float:
     """Return how often the interval of the mean holds the truth."""
     rng = np.random.default_rng(seeded("set", area, films.labels.shape, films.step))
     shift = float(special.ndtri(area)) * np.sqrt(2)
-    truth, tasks = films.truth(shift), range(films.labels.shape[1])
+    truth, tasks = films.truth(shift), tuple(map(str, range(films.labels.shape[1])))
+    scorer = Scorer.of(built_in("auroc"))
     hits = 0
     for _ in range(repeats):
-        _, mean = intervals(films.scores(shift, rng), films.labels, films.patient, tasks)
+        scores = films.scores(shift, rng)
+        _, mean = scorer.intervals(Cases(scores, films.labels, films.patient, tasks, tasks))
         hits += mean.low <= truth <= mean.high
     return hits / repeats
 

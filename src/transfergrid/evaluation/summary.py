@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transfergrid.metrics.intervals import intervals
+from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.planning.metrics import built_in
 from transfergrid.runtime.errors import UserError, listed
 
 
@@ -45,8 +46,14 @@ def summarise(
     study_id, patient_id = np.asarray(study_id), np.asarray(patient_id)
     if len(set(study_id.tolist())) != len(study_id):
         raise UserError("A study stands twice in an ensemble; each must have one row.")
-    columns = [list(tasks).index(task) for task in score_tasks]
-    parts, macro = intervals(probabilities, labels, patient_id, columns, alpha)
+    cases = Cases(
+        np.asarray(probabilities),
+        np.asarray(labels),
+        patient_id,
+        tuple(tasks),
+        tuple(score_tasks),
+    )
+    parts, macro = Scorer.of(built_in("auroc")).intervals(cases, None, alpha)
     row: dict[str, float | int | str] = {
         "n_studies": len(study_id),
         "n_patients": len(set(patient_id.tolist())),

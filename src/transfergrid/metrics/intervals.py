@@ -1,16 +1,21 @@
-"""Confidence intervals for the AUROC of each task and for their mean."""
+"""Confidence intervals for the value of any metric on each task and for their mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from transfergrid.metrics.influence import count_distinct, influence_values, sum_by_patient
-from transfergrid.runtime.errors import UserError
+from transfergrid.metrics.influence import (
+    count_distinct,
+    degrees_of_freedom,
+    rarest_class,
+    sum_by_patient,
+)
 
 FEW = 30
 """With fewer patients of a class, how wide an interval is rests in good part on a model."""
@@ -18,26 +23,22 @@ FEW = 30
 SCARCE = 5
 """With fewer patients of a class, it rests on the model almost alone."""
 
-_WEIGHT, _RATIO = 2.0, 1.5
-"""The model counts as two misranked patients would, and takes their spread one and a half times as
-large as the mean of exponential scores: what holds for skewed scores too, by simulation."""
-
 
 @dataclass(frozen=True)
 class Interval:
-    """An AUROC and how sure it is.
+    """A metric's value and how sure it is.
 
     Attributes:
-        estimate: AUROC in [0, 1]; NaN where the known labels hold a single class.
-        se: DeLong's standard error, clustered by patient; 0 where classes are told apart wholly,
-            NaN where a class has one patient.
-        low: Lower bound in [0, 1] or NaN.
-        high: Upper bound in [0, 1] or NaN.
-        n: Studies with a known label (in any of the tasks, for a mean over tasks).
-        n_pos: Positive studies (the fewest of the tasks, for a mean over tasks).
-        n_neg: Negative studies (the fewest of the tasks, for a mean over tasks).
-        n_patients: Patients of the n studies.
-        flags: Of "single_class", "no_score", "few_positives", "few_negatives",
+        estimate: The value; NaN where it is undefined, such as an AUROC of a single class.
+        se: Standard error, clustered by patient; 0 where nothing varies, such as an AUROC of
+            classes that are told apart wholly, NaN where a class has one patient.
+        low: Lower bound, within the metric's range, or NaN.
+        high: Upper bound, as `low`.
+        n: Cases with a known label (in any of the tasks, for a mean over tasks).
+        n_pos: Positive cases (the fewest of the tasks or classes, for all of them together).
+        n_neg: Negative cases (the fewest of the tasks or classes, for all of them together).
+        n_patients: Patients of the n cases.
+        flags: Of "single_class", "no_score", "no_threshold", "few_positives", "few_negatives",
             "scarce_positives", "scarce_negatives", "no_variance".
     """
 
@@ -53,168 +54,147 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One task's interval and its contributions by patient (G,), 0 where they are not known."""
+class Measured:
+    """One task's value and what an interval is made from.
 
-    interval: Interval
-    sums: NDArray[np.float64]
+    Attributes:
+        estimate: The value, or NaN.
+        scores: (S,) scores; (S, T) for a metric of whole cases.
+        labels: Shaped like the scores; a whole case is known or unknown.
+        patient: (S,) number of each case's patient, from 0.
+        by_class: (2, G) contributions of positive and of negative cases by patient, NaN where they
+            are not known; for whole cases all of them, and zeros.
+        patients: Patients who have a positive and who have a negative case.
+        range: Least and greatest value.
+        threshold: The operating point, or NaN.
+        settings: The metric's settings.
+    """
+
+    estimate: float
+    scores: NDArray
+    labels: NDArray
+    patient: NDArray[np.int64]
+    by_class: NDArray[np.float64]
+    patients: tuple[int, int]
+    range: tuple[float, float]
+    threshold: float = float("nan")
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        estimate: float,
+        values: ArrayLike,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        patient: NDArray[np.int64],
+        bounds: tuple[float, float],
+        threshold: float = float("nan"),
+        settings: Mapping[str, Any] | None = None,
+    ) -> Measured:
+        """Sum contributions (S,) of cases by class and patient."""
+        values, labels = np.asarray(values), np.asarray(labels)
+        groups = int(patient.max(initial=-1)) + 1
+        whole = labels.ndim == 2
+        units = [~np.isnan(labels).any(axis=1)] if whole else [labels == 1, labels == 0]
+        sums = [sum_by_patient(np.where(u, values, 0.0)[None], patient, groups)[0] for u in units]
+        if whole:
+            sums.append(np.zeros(groups))
+        classes = [(labels == label).reshape(len(labels), -1) for label in (1, 0)]
+        members = [min(count_distinct(patient[c]) for c in side.T) for side in classes]
+        return cls(
+            estimate,
+            np.asarray(scores),
+            labels,
+            patient,
+            np.stack(sums),
+            (members[0], members[1]),
+            bounds,
+            threshold,
+            settings or {},
+        )
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """(G,) contributions by patient."""
+        return self.by_class[0] + self.by_class[1]
+
+    @property
+    def known_sums(self) -> NDArray[np.float64]:
+        """(G,) contributions by patient, 0 where they are not known."""
+        sides = np.nan_to_num(self.by_class)
+        total: NDArray[np.float64] = sides[0] + sides[1]
+        return total
 
 
-def delong_interval(estimate: float, se: float, alpha: float = 0.05) -> tuple[float, float]:
-    """Return estimate +- z se, cut at 0 and 1, as R's pROC does.
+Bounds = Callable[[Measured, float], tuple[float, float]]
+"""From what was measured, and alpha, to a lower and an upper bound."""
 
-    DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44:837-845).
+
+def task_interval(found: Measured, alpha: float = 0.05, bounds: Bounds | None = None) -> Interval:
+    """Return the interval of one task, or of a metric of whole cases.
 
     Args:
-        estimate: AUROC in [0, 1].
-        se: Its standard error, >= 0.
+        found: The value and what goes with it.
         alpha: 1 minus the coverage, in (0, 1).
-
-    Returns:
-        Lower and upper bound; NaN where one of the numbers is.
+        bounds: Bounds of the metric's own; None for `general_bounds`.
     """
-    low, high = np.clip(estimate + _normal_quantile(alpha) * se * np.array([-1, 1]), 0, 1)
-    return float(low), float(high)
-
-
-def score_interval(
-    estimate: float, variances: Sequence[float], patients: Sequence[int], alpha: float = 0.05
-) -> tuple[float, float]:
-    """Return the bounds theta that solve (estimate - theta)^2 = z^2 V(theta).
-
-    V(theta) = h(theta) sum over both classes of r / n, for n patients of the class. h is the
-    variance of a placement under exponential scores, averaged over the classes, as in method 5 of
-    Newcombe (2006, Statistics in Medicine 25:559-573); with r = 1 this is that method up to 1 / n.
-    Here r = (q m + 3) / (q + 2), where m is the class's measured variance over that of the model
-    at `estimate`, and q = (n - 1) theta (1 - theta) is how much of a spread its patients can show:
-    near an AUROC of 1 hardly any is misranked. So few patients are judged by the model, with a
-    margin for skewed scores, and many by DeLong's variance.
-
-    Args:
-        estimate: AUROC in [0, 1].
-        variances: Variance from the patients of each class, positive and negative, >= 0; 0 too
-            where a class has one patient.
-        patients: Patients of each class, >= 1.
-        alpha: 1 minus the coverage, in (0, 1).
-
-    Returns:
-        Lower and upper bound; defined and of some width also at an AUROC of 0 or 1.
-    """
-    model = _placement_variance(estimate)
-    sides = [
-        (n, variance * n / model if model > 0 else 0.0)
-        for variance, n in zip(variances, patients, strict=True)
-    ]
-    z2 = _normal_quantile(alpha) ** 2
-
-    def outside(theta: float) -> bool:
-        # Plain numbers: arrays of two would take most of the time of a table of cells.
-        total = 0.0
-        for n, measured in sides:
-            weight = (n - 1) * theta * (1 - theta)
-            total += (weight * measured + _WEIGHT * _RATIO) / (weight + _WEIGHT) / n
-        return (estimate - theta) ** 2 > z2 * _placement_variance(theta) * total
-
-    return _last_inside(outside, 0.0, estimate), _last_inside(outside, 1.0, estimate)
-
-
-def _placement_variance(theta: float) -> float:
-    """Return the variance of a placement under exponential scores, the mean of both classes."""
-    return theta * (1 - theta) * ((1 - theta) / (2 - theta) + theta / (1 + theta)) / 2
-
-
-def _last_inside(outside: Callable[[float], bool], end: float, estimate: float) -> float:
-    """Return the bound between an end of the scale and the estimate, by bisection."""
-    for _ in range(60):
-        middle = (end + estimate) / 2
-        end, estimate = (middle, estimate) if outside(middle) else (end, middle)
-    return estimate
-
-
-def intervals(
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    patient_id: ArrayLike,
-    score_tasks: Sequence[int],
-    alpha: float = 0.05,
-) -> tuple[list[Interval], Interval]:
-    """Return the interval of every task and of the macro AUROC.
-
-    A task's interval is `score_interval` with each class's variance clustered by patient. A task
-    that lacks a class is all NaN and flagged "single_class". The macro AUROC's arms are made of
-    those of its tasks by the correlations of their patients' contributions (Zou and Donner 2008,
-    Statistics in Medicine 27:1693-1702), so they know which tasks share patients.
-
-    Args:
-        probabilities: (N, T) scores, one row per study.
-        labels: (N, T) values 0, 1 or NaN.
-        patient_id: (N,) identifiers.
-        score_tasks: Columns of the macro AUROC, at least one.
-        alpha: 1 minus the coverage, in (0, 1).
-
-    Returns:
-        T intervals in the order of the columns, and that of the macro AUROC.
-
-    Raises:
-        UserError: No task is named, shapes differ, or a label is neither 0, 1 nor NaN.
-    """
-    scores, labels = np.asarray(probabilities), np.asarray(labels)
-    if len(score_tasks) == 0:
-        raise UserError("The macro AUROC needs at least one task: name one in score_tasks.")
-    patient = np.unique(np.asarray(patient_id), return_inverse=True)[1]
-    tasks = [_task(scores[:, t], labels[:, t], patient, alpha) for t in range(scores.shape[1])]
-    known = ~np.isnan(labels[:, list(score_tasks)]).all(axis=1)
-    macro = _macro([tasks[t] for t in score_tasks], known, patient)
-    return [task.interval for task in tasks], macro
-
-
-def _task(scores: NDArray, labels: NDArray, patient: NDArray, alpha: float) -> _Task:
-    area, values = influence_values(scores[None], labels, patient)
-    estimate, groups = float(area[0]), int(patient.max(initial=-1)) + 1
-    units = [labels == 1, labels == 0]
-    clusters = [count_distinct(patient[u]) for u in units]
-    n_pos, n_neg = (int(np.count_nonzero(u)) for u in units)
-    n_patients = count_distinct(patient[units[0] | units[1]])
-    counts = (n_pos + n_neg, n_pos, n_neg, n_patients)
+    labels = found.labels.reshape(len(found.labels), -1)
+    n_pos, n_neg = (int((labels == label).sum(axis=0).min()) for label in (1, 0))
+    known = ~np.isnan(labels).any(axis=1)
+    counts = (int(known.sum()), n_pos, n_neg, count_distinct(found.patient[known]))
     flags = [
         f"{word}_{side}"
-        for side, count in zip(("positives", "negatives"), clusters, strict=True)
+        for side, count in zip(("positives", "negatives"), found.patients, strict=True)
         for word, least in (("few", FEW), ("scarce", SCARCE))
         if count < least
     ]
-    if np.isnan(estimate):
+    if np.isnan(found.estimate):
         nan = float("nan")
-        flags = ["single_class"] if 0 in clusters else ["no_score"]
-        return _Task(Interval(nan, nan, nan, nan, *counts, tuple(flags)), np.zeros(groups))
-    by_class = [sum_by_patient(np.where(u, values, 0.0), patient, groups)[0] for u in units]
-    sums = by_class[0] + by_class[1]
-    se = float(np.sqrt((sums**2).sum()))
+        flags = [_why_undefined(found)]
+        return Interval(nan, nan, nan, nan, *counts, tuple(flags))
+    se = float(np.sqrt((found.sums**2).sum()))
     if se == 0:
         flags.append("no_variance")
-    by_class = [np.nan_to_num(side) for side in by_class]
-    sums = by_class[0] + by_class[1]
-    variances = [float((side**2).sum()) for side in by_class]
-    # Patients with units of both classes make the whole another than the sum of the parts.
-    shared = float((sums**2).sum()) / (sum(variances) or 1.0)
-    low, high = score_interval(estimate, [v * shared for v in variances], clusters, alpha)
-    return _Task(Interval(estimate, se, low, high, *counts, tuple(flags)), sums)
+    low, high = (bounds or general_bounds)(found, alpha)
+    return Interval(found.estimate, se, low, high, *counts, tuple(flags))
 
 
-def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray) -> Interval:
-    parts = [task.interval for task in tasks]
-    counts = (
-        int(known.sum()),
-        min(part.n_pos for part in parts),
-        min(part.n_neg for part in parts),
-        count_distinct(patient[known]),
-    )
+def _why_undefined(found: Measured) -> str:
+    if 0 in found.patients:
+        return "single_class"
+    unknown = np.isnan(found.labels.reshape(len(found.labels), -1)).any(axis=1)
+    return "no_score" if np.isnan(found.scores[~unknown]).any() else "no_threshold"
+
+
+def macro_interval(
+    tasks: Sequence[tuple[Measured, Interval]],
+    n: int,
+    n_patients: int,
+    bounds: tuple[float, float],
+) -> Interval:
+    """Return the interval of the mean over tasks.
+
+    Its arms are made of those of its tasks by the correlations of their patients' contributions
+    (Zou and Donner 2008, Statistics in Medicine 27:1693-1702), so they know which tasks share
+    patients.
+
+    Args:
+        tasks: What was measured for each task, with its interval.
+        n: Cases with a known label in any of them.
+        n_patients: Patients of those cases.
+        bounds: Least and greatest value of the metric.
+    """
+    parts = [interval for _, interval in tasks]
+    least = (min(part.n_pos for part in parts), min(part.n_neg for part in parts))
+    counts = (n, *least, n_patients)
     flags = tuple(dict.fromkeys(flag for part in parts for flag in part.flags))
     estimates = np.array([part.estimate for part in parts])
     estimate = float(np.mean(estimates))
     if np.isnan(estimate):
         nan = float("nan")
         return Interval(nan, nan, nan, nan, *counts, flags)
-    sums = np.stack([task.sums for task in tasks])
+    sums = np.stack([found.known_sums for found, _ in tasks])
     covariance = sums @ sums.T
     spread = np.sqrt(np.diag(covariance))
     scale = np.where(spread > 0, spread, np.inf)
@@ -229,10 +209,66 @@ def _macro(tasks: Sequence[_Task], known: NDArray, patient: NDArray) -> Interval
     ]
     silent = any(np.isnan(part.se) for part in parts)
     se = float("nan") if silent else float(np.sqrt(covariance.sum())) / len(parts)
-    low, high = max(0.0, estimate - arms[0]), min(1.0, estimate + arms[1])
+    low, high = max(bounds[0], estimate - arms[0]), min(bounds[1], estimate + arms[1])
     return Interval(estimate, se, low, high, *counts, flags)
 
 
-def _normal_quantile(alpha: float) -> float:
-    """Return z with alpha / 2 of the normal above it; scipy.stats takes a second to import."""
-    return -float(special.ndtri(alpha / 2))
+def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
+    """Return bounds for any metric from its range, estimate and contributions.
+
+    A value with two bounds is treated as a share of the way between them: Wilson's interval on the
+    effective number of cases, that of independent ones which would have the clustered variance
+    (Dean and Pagano 2015, Statistics in Medicine 34:2041-2058). A value that is bounded on one side
+    gets an interval on the logarithm of its distance from that side, and one without bounds a plain
+    one. All use Student's t with Welch's degrees of freedom over the rarer class and the others.
+
+    Args:
+        found: The value and what goes with it.
+        alpha: 1 minus the coverage, in (0, 1).
+
+    Returns:
+        Lower and upper bound; NaN where fewer than two patients say nothing of the spread.
+    """
+    labels = found.labels.reshape(len(found.labels), -1)
+    known = ~np.isnan(labels).any(axis=1)
+    sums = found.known_sums
+    patients = count_distinct(found.patient[known])
+    if patients < 2:
+        return float("nan"), float("nan")
+    variance = float((sums**2).sum())
+    df = degrees_of_freedom(sums, rarest_class(labels, found.patient, len(sums)))
+    t = -float(special.stdtrit(patients - 1 if np.isnan(df) else df, alpha / 2))
+    low, high = found.range
+    if np.isfinite(low) and np.isfinite(high):
+        fewest = min(count for count in (*found.patients, patients) if count)
+        share = wilson(
+            (found.estimate - low) / (high - low), variance / (high - low) ** 2, fewest, t
+        )
+        return low + (high - low) * share[0], low + (high - low) * share[1]
+    arm = t * float(np.sqrt(variance))
+    if np.isinf(low) and np.isinf(high):
+        return found.estimate - arm, found.estimate + arm
+    end, sign = (low, 1.0) if np.isfinite(low) else (high, -1.0)
+    distance = sign * (found.estimate - end)
+    ratio = float(np.exp(arm / distance)) if distance > 0 else 1.0
+    near, far = end + sign * distance / ratio, end + sign * distance * ratio
+    return min(near, far), max(near, far)
+
+
+def wilson(share: float, variance: float, patients: int, t: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share whose variance is known from clustered values.
+
+    Args:
+        share: In [0, 1].
+        variance: Its variance, >= 0.
+        patients: What stands for the effective number of values where nothing varies.
+        t: Quantile of the distribution of the standardised error.
+    """
+    # Residuals that cancel leave rounding errors behind, which are no spread.
+    effective = share * (1 - share) / variance if variance > 1e-24 else float(patients)
+    t2 = t**2
+    centre = (share + t2 / (2 * effective)) / (1 + t2 / effective)
+    arm = float(np.sqrt(t2 * (share * (1 - share) / effective + t2 / (4 * effective**2))))
+    arm /= 1 + t2 / effective
+    # At a share of 0 or 1 the bound is that share, up to the last bit.
+    return max(0.0, min(share, centre - arm)), min(1.0, max(share, centre + arm))

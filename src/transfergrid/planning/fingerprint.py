@@ -182,6 +182,21 @@ def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, s
     return {stage: modules[stage] for stage in modules if current[stage] == code[stage]}
 
 
+def modules_fingerprint(modules: Iterable[str]) -> str:
+    """Return the fingerprint of some of the package's modules and of what they import.
+
+    Args:
+        modules: Full names, such as ``transfergrid.metrics.auroc``.
+    """
+    return _modules_fingerprint(tuple(sorted(modules)))
+
+
+@cache
+def _modules_fingerprint(modules: tuple[str, ...]) -> str:
+    parts = [f"{name}\n{_digest(name)}\n" for name in closure(modules)]
+    return sha256_text("".join(parts))[:16]
+
+
 def plugin_fingerprint(reference: str) -> str:
     """Return the fingerprint of the module of a ``module:function``, 16 hexadecimal digits.
 

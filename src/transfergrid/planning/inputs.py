@@ -27,6 +27,8 @@ PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
 UNSAID = {"white": None, "black": 0, "duplicates": "refuse", "folds": None, "split": None}
 """Settings of a data set that are no part of it while they have these values."""
+APART = ("metric",)
+"""Settings of a data set that its reader does not need: a cell has them, its cache does not."""
 CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
 CHEXPERT_TABLES = (
@@ -108,7 +110,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     declaration = {
         key: value
         for key, value in settings.items()
-        if key not in PLACES["datasets"] and (key, value) not in UNSAID.items()
+        if key not in (*PLACES["datasets"], *APART) and (key, value) not in UNSAID.items()
     }
     kind = settings["kind"]
     root = (

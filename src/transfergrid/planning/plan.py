@@ -21,6 +21,7 @@ from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
 from transfergrid.planning.grid import slice_of, whole_grid
 from transfergrid.planning.inputs import PLACES, Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
+from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.speeds import benchmarked
@@ -68,6 +69,7 @@ class PlannedStudy:
         trials: Cells that try a learning rate; they are trained and not scored.
         datasets: Resolved data sets by name.
         weights: Seedless weights by id.
+        metrics: The metrics that it names.
         warnings: Sentences for the user.
         unasked: Questions that a slice leaves out.
     """
@@ -78,6 +80,7 @@ class PlannedStudy:
     trials: tuple[Cell, ...]
     datasets: Mapping[str, Dataset]
     weights: Mapping[str, Weights]
+    metrics: StudyMetrics
     warnings: tuple[str, ...]
     unasked: tuple[str, ...]
 
@@ -164,6 +167,7 @@ class PlannedStudy:
             "cells": self._cells,
             "tunings": self._tunings_content(),
             "evaluation": {**evaluation, "primary": evaluation["selections"][0]},
+            **self.metrics.content(),
         }
 
     def _statistics_content(self) -> dict[str, Any]:
@@ -253,6 +257,7 @@ def plan_study(study: Study) -> PlannedStudy:
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
+        metrics=study_metrics(study.config, str(study.source)),
         warnings=(*builder.warnings, *lost, *undecidable(study, targets)),
         unasked=tuple(name for name in asked if name not in kept),
     )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unit.metrics.scored import intervals
 
 from transfergrid.evaluation.summary import summarise
-from transfergrid.metrics.intervals import intervals
 from transfergrid.runtime.errors import UserError
 
 

@@ -7,14 +7,11 @@ import recomputed
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 from unit.evaluation.proc import golden
+from unit.metrics.scored import intervals
 
+from transfergrid.metrics.auroc_interval import delong_interval, score_interval
 from transfergrid.metrics.influence import delong_covariance, macro_influence
-from transfergrid.metrics.intervals import (
-    Interval,
-    delong_interval,
-    intervals,
-    score_interval,
-)
+from transfergrid.metrics.intervals import Interval
 from transfergrid.runtime.errors import UserError
 
 PROC = golden.cases()
@@ -202,7 +199,7 @@ def test_macro_with_perfect_and_single_class_tasks() -> None:
     parts, macro = intervals(both, truth, np.arange(100), [0, 1])
     assert np.isnan(macro.estimate) and macro.flags == ("single_class",)
     assert macro.n_pos == 0 and parts[0].estimate > 0.5
-    with pytest.raises(UserError, match="at least one task"):
+    with pytest.raises(UserError, match="names no task"):
         intervals(both, truth, np.arange(100), [])
 
 

@@ -13,8 +13,8 @@ from scipy import stats
 from unit.evaluation.proc import golden
 from unit.evaluation.proc.rscript import rscript
 
+from transfergrid.metrics.auroc_interval import delong_interval
 from transfergrid.metrics.influence import Influence, delong_covariance
-from transfergrid.metrics.intervals import delong_interval
 from transfergrid.statistics.contrasts import Names, contrast_of_influences
 from transfergrid.statistics.power import difference_power
 

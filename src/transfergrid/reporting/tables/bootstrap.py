@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.auroc import macro_auroc
+from transfergrid.metrics.auroc_interval import delong_interval
 from transfergrid.metrics.influence import macro_influence
-from transfergrid.metrics.intervals import delong_interval
 
 BOOTSTRAP = (
     "cell",

@@ -1,0 +1,261 @@
+"""The metrics of a study: names resolved to declarations, which stamps and specifications hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transfergrid.catalog.metrics import METRICS, Metric
+from transfergrid.planning.fingerprint import modules_fingerprint, plugin_fingerprint
+from transfergrid.planning.tasks import possible_kinds
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+Declaration = dict[str, Any]
+"""`Metric` as a mapping, settings resolved, with ``code``, the fingerprint of its functions."""
+
+_FUNCTIONS = ("function", "estimate", "interval", "operating_point")
+_OURS = "transfergrid."
+
+
+@dataclass(frozen=True)
+class StudyMetrics:
+    """The metrics of a study.
+
+    Attributes:
+        declarations: All that it uses, by name.
+        primary: Name of each data set's primary metric, by data set.
+        extra: Names of those that are computed beside, in the study's order.
+    """
+
+    declarations: Mapping[str, Declaration]
+    primary: Mapping[str, str]
+    extra: tuple[str, ...]
+
+    def content(self) -> dict[str, Any]:
+        """Return what stamps hold: ``metrics``, ``primary_metric`` by data set, ``extra_metrics``.
+
+        The extra ones of a data set are those of ``extra_metrics`` that its kind of task has.
+        """
+        return {
+            "metrics": dict(self.declarations),
+            "primary_metric": dict(self.primary),
+            "extra_metrics": list(self.extra),
+        }
+
+
+def study_metrics(config: Mapping[str, Any], source: str) -> StudyMetrics:
+    """Resolve the metrics that a study names.
+
+    Args:
+        config: The validated study.
+        source: How an error names it.
+
+    Raises:
+        UserError: A name is unknown, a setting out of range, or a metric is not defined for the
+            kind of task that it is asked of.
+    """
+    _check_own(config, source)
+    primary = {name: primary_metric(config, name, source)["name"] for name in config["datasets"]}
+    extra = list(dict.fromkeys(config["evaluation"]["metrics"]))
+    for name in extra:
+        _check_extra(find_metric(config, name, f"{source}: evaluation.metrics"), config, source)
+    asked = [q["metric"] for q in config["questions"] if q.get("metric")]
+    names = dict.fromkeys([*primary.values(), *extra, *asked])
+    found = {name: find_metric(config, name, source) for name in names}
+    return StudyMetrics(found, primary, tuple(extra))
+
+
+def primary_metric(config: Mapping[str, Any], dataset: str, source: str) -> Declaration:
+    """Return the metric that checkpoints of a data set's cells are ranked by.
+
+    Raises:
+        UserError: It is unknown, or not defined for the data set's kind of task.
+    """
+    settings = config["datasets"][dataset]
+    kinds = possible_kinds(settings)
+    where = f"{source}: data set '{dataset}'"
+    named = settings.get("metric")
+    if named is None:
+        defaults = {kind.metric for kind in kinds}
+        if len(defaults) > 1:
+            raise UserError(
+                f"{where} may hold {listed([kind.name for kind in kinds])}, whose metrics differ; "
+                "name its task_kind."
+            )
+        named = defaults.pop()
+    found = find_metric(config, named, where)
+    missing = [kind.name for kind in kinds if kind.name not in found["task_kinds"]]
+    if missing and len(kinds) > 1:
+        raise UserError(
+            f"{where}: metric '{named}' is for {listed(found['task_kinds'])}, and what kind of "
+            f"task the data set holds is known only when it is read; write its task_kind."
+        )
+    if missing:
+        raise UserError(
+            f"{where} is {missing[0]}, which has no metric '{named}'; choose one of "
+            f"{listed(names_for(config, missing[0]))}."
+        )
+    return found
+
+
+def built_in(name: str) -> Declaration:
+    """Return the declaration of a built-in metric, settings at their defaults.
+
+    Raises:
+        UserError: There is none of that name.
+    """
+    metric = _built_in(name)
+    if metric is None:
+        raise UserError(f"there is no metric '{name}'{suggest(name, [m.name for m in METRICS])}.")
+    return declare(metric)
+
+
+def find_metric(config: Mapping[str, Any], name: str, where: str) -> Declaration:
+    """Return the declaration of a metric that a study names.
+
+    Raises:
+        UserError: There is none of that name, or a setting of it is out of range.
+    """
+    own = config["metrics"].get(name)
+    if own is None:
+        built_in = _built_in(name)
+        if built_in is None:
+            known = [metric.name for metric in METRICS] + list(config["metrics"])
+            raise UserError(f"{where}: there is no metric '{name}'{suggest(name, known)}.")
+        return declare(built_in)
+    if "of" in own:
+        return _variant(name, own, where)
+    return _plugin(name, own)
+
+
+def names_for(config: Mapping[str, Any], task_kind: str) -> list[str]:
+    """Return the names of the metrics that a kind of task has."""
+    found = [find_metric(config, name, "metrics") for name in config["metrics"]]
+    found = [declare(metric) for metric in METRICS] + found
+    return [metric["name"] for metric in found if task_kind in metric["task_kinds"]]
+
+
+def declare(
+    metric: Metric, name: str = "", title: str = "", settings: Mapping[str, float] | None = None
+) -> Declaration:
+    """Return a built-in metric as a mapping, under another name or with other settings if given."""
+    functions = {key: getattr(metric, key) for key in _FUNCTIONS}
+    resolved = {one.name: one.default for one in metric.settings} | dict(settings or {})
+    return {
+        "name": name or metric.name,
+        "title": title or metric.title.format(**resolved),
+        "task_kinds": list(metric.task_kinds),
+        **functions,
+        "higher_is_better": metric.higher_is_better,
+        "range": _plain_range(metric.range),
+        "per": metric.per,
+        "settings": resolved,
+        "note": metric.note.format(**resolved),
+        "source": metric.source,
+        "code": code_of(filter(None, functions.values())),
+    }
+
+
+def trained_by(metric: Declaration) -> Declaration:
+    """Return what a cell's specification holds of its metric: what ranks its checkpoints.
+
+    Titles, notes and intervals are no part of a training.
+    """
+    used = "estimate" if metric["estimate"] else "function"
+    functions = dict.fromkeys(("estimate", "function")) | {used: metric[used]}
+    kept = ("name", "per", "higher_is_better", "settings", "operating_point")
+    return {key: metric[key] for key in kept} | functions
+
+
+def trained_code(metric: Declaration) -> str:
+    """Return the fingerprint of the code behind `trained_by`."""
+    named = trained_by(metric)
+    return code_of(
+        [named[key] for key in ("estimate", "function", "operating_point") if named[key]]
+    )
+
+
+def code_of(references: Iterable[str]) -> str:
+    """Return the fingerprint of functions named ``module:function``, a study's own too."""
+    named = list(references)
+    parts = [modules_fingerprint({r.split(":")[0] for r in named if r.startswith(_OURS)})]
+    parts += [plugin_fingerprint(r) for r in named if not r.startswith(_OURS)]
+    return "-".join(parts)
+
+
+def _built_in(name: str) -> Metric | None:
+    return next((metric for metric in METRICS if metric.name == name), None)
+
+
+def _check_own(config: Mapping[str, Any], source: str) -> None:
+    """Refuse a study's own metric that cannot be, whether or not anything uses it."""
+    for name in config["metrics"]:
+        if _built_in(name):
+            raise UserError(
+                f"{source}: metrics.{name} has the name of a built-in metric; call it otherwise."
+            )
+        find_metric(config, name, f"{source}: metrics.{name}")
+
+
+def _check_extra(metric: Declaration, config: Mapping[str, Any], source: str) -> None:
+    kinds = {k.name for settings in config["datasets"].values() for k in possible_kinds(settings)}
+    if not kinds & set(metric["task_kinds"]):
+        raise UserError(
+            f"{source}: evaluation.metrics names '{metric['name']}', which is for "
+            f"{listed(metric['task_kinds'])}, and every data set is {listed(sorted(kinds))}; "
+            "leave it out."
+        )
+
+
+def _variant(name: str, own: Mapping[str, Any], where: str) -> Declaration:
+    """Return a built-in metric with a study's settings."""
+    metric = _built_in(own["of"])
+    if metric is None:
+        names = [metric.name for metric in METRICS]
+        raise UserError(
+            f"{where}: '{name}' is of '{own['of']}', which is no built-in metric"
+            f"{suggest(own['of'], names)}."
+        )
+    settings = {key: value for key, value in own.items() if key not in ("of", "title")}
+    known = {one.name: one for one in metric.settings}
+    for key, value in settings.items():
+        if key not in known:
+            raise UserError(
+                f"{where}: metric '{metric.name}' has no setting '{key}'; it has "
+                f"{listed(known) if known else 'none'}."
+            )
+        one = known[key]
+        if not one.above < value < one.below:
+            raise UserError(
+                f"{where}: {key} of '{name}' is {value:g}; it must lie between {one.above:g} and "
+                f"{one.below:g}, both excluded."
+            )
+    return declare(metric, name, own.get("title", ""), settings)
+
+
+def _plugin(name: str, own: Mapping[str, Any]) -> Declaration:
+    """Return a metric whose function is the study's own."""
+    functions = [own[key] for key in ("function", "operating_point") if own[key]]
+    low, high = own["range"]
+    return {
+        "name": name,
+        "title": own["title"] or name,
+        "task_kinds": list(own["task_kinds"]),
+        "function": own["function"],
+        "estimate": None,
+        "interval": None,
+        "operating_point": own["operating_point"],
+        "higher_is_better": own["higher_is_better"],
+        "range": [low, high],
+        "per": own["per"],
+        "settings": {},
+        "note": "",
+        "source": "",
+        "code": code_of(functions),
+    }
+
+
+def _plain_range(bounds: tuple[float, float]) -> list[float | None]:
+    return [bound if math.isfinite(bound) else None for bound in bounds]

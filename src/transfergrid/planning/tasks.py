@@ -1,0 +1,36 @@
+"""Which kinds of task a data set may hold, as far as planning knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from transfergrid.catalog.tasks import TASK_KINDS, TaskKind
+from transfergrid.runtime.errors import UserError, listed
+
+
+def task_kind(name: str) -> TaskKind:
+    """Return a kind of task by name.
+
+    Raises:
+        UserError: There is none of that name.
+    """
+    for kind in TASK_KINDS:
+        if kind.name == name:
+            return kind
+    raise UserError(f"task_kind is '{name}'; allowed are {listed([k.name for k in TASK_KINDS])}.")
+
+
+def possible_kinds(settings: Mapping[str, Any]) -> tuple[TaskKind, ...]:
+    """Return the kinds of task that a data set may hold: one, or several until it is read.
+
+    Args:
+        settings: The data set's settings in the study.
+    """
+    if settings.get("task_kind"):
+        return (task_kind(settings["task_kind"]),)
+    if settings["kind"] == "chexpert":
+        return (task_kind("multilabel"),)
+    if settings["kind"] == "phantom":
+        return (task_kind("multiclass" if settings["set"] == "shapes" else "multilabel"),)
+    return TASK_KINDS

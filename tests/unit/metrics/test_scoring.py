@@ -1,0 +1,116 @@
+"""Any metric on any cases, and a metric of a user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from unit.metrics.scored import cases
+
+from transfergrid.metrics.auroc import auroc, macro_auroc
+from transfergrid.metrics.influence import macro_influence, sum_by_patient
+from transfergrid.metrics.scoring import WHOLE, Scorer
+from transfergrid.planning.metrics import built_in
+from transfergrid.runtime.errors import UserError
+
+AUROC = Scorer.of(built_in("auroc"))
+
+
+def films(seed: int = 0, n: int = 120, tasks: int = 3) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    patient = np.sort(rng.integers(0, n // 2, n))
+    labels = (rng.normal(size=(n, tasks)) > 0.5).astype(np.float64)
+    labels[rng.random(labels.shape) < 0.1] = np.nan
+    scores = np.round(1 / (1 + np.exp(-rng.normal(size=(n, tasks)) - np.nan_to_num(labels))), 2)
+    return scores, labels, np.array([f"p{number:03}" for number in patient])
+
+
+def share(scores: Any, labels: Any, patient: Any, threshold: float = 0.5) -> Any:
+    """Accuracy of a threshold: what a user might write."""
+    right = (np.asarray(scores) >= threshold) == (labels == 1)
+    known = ~np.isnan(labels)
+    means = right[:, known].mean(axis=1)
+    return means, np.where(known, right - means[:, None], 0.0) / known.sum()
+
+
+def broken(scores: Any, labels: Any, patient: Any) -> Any:
+    means, values = share(scores, labels, patient)
+    return means, np.full_like(values, np.nan)
+
+
+def own(function: str, **changes: Any) -> Scorer:
+    plain = {"title": "Share", "interval": None, "estimate": None, "operating_point": None}
+    plain |= {"function": f"{__name__}:{function}", "higher_is_better": True, "range": [0, 1]}
+    return Scorer.of({"name": "mine", "per": "task", "settings": {}, **plain, **changes})
+
+
+def test_auroc_is_what_it_was_to_the_bit() -> None:
+    scores, labels, patient = films()
+    found = cases(scores, labels, patient, [2, 0])
+    old = macro_influence(scores, labels, patient, [2, 0])
+    new = AUROC.influence(found)
+    assert new.estimate == old.estimate and (new.patients == old.patients).all()
+    assert new.values.tobytes() == old.values.tobytes()
+    assert new.groups is not None and old.groups is not None
+    assert (new.groups == old.groups).all()
+    whole, tasks = AUROC.estimator.overall(scores[None], labels, [2, 0])
+    assert whole[0] == macro_auroc(scores, labels, [2, 0])
+    assert [auroc(scores[:, t], labels[:, t])[0] for t in range(3)] == tasks[0].tolist()
+    assert AUROC.points(found) is None
+
+
+def test_rows_are_the_whole_and_every_task() -> None:
+    scores, labels, patient = films()
+    rows = AUROC.rows(cases(scores, labels, patient, [0, 1]))
+    assert [row.task for row in rows] == [WHOLE, "0", "1", "2"]
+    assert rows[0].value == pytest.approx((rows[1].value + rows[2].value) / 2, rel=1e-14)
+    assert [row.n for row in rows[1:]] == (~np.isnan(labels)).sum(axis=0).tolist()
+    assert [row.n_pos for row in rows[1:]] == (labels == 1).sum(axis=0).tolist()
+    assert all(row.low < row.value < row.high and np.isnan(row.threshold) for row in rows)
+
+
+def test_parts_hold_what_the_mean_is_made_of() -> None:
+    scores, labels, patient = films()
+    found = cases(scores, labels, patient, [1, 2])
+    parts, influence = AUROC.parts(found), AUROC.influence(found)
+    assert parts.tasks == ("1", "2") and parts.contributions.shape == (2, len(patient))
+    assert parts.estimates.mean() == pytest.approx(influence.estimate, rel=1e-14)
+    number = np.unique(patient, return_inverse=True)[1]
+    sums = sum_by_patient(parts.contributions, number, len(influence.values)).mean(axis=0)
+    np.testing.assert_allclose(sums, influence.values, rtol=1e-12, atol=1e-16)
+
+
+def test_a_metric_of_a_users_own_has_its_interval() -> None:
+    scores, labels, patient = films(tasks=1)
+    (whole, row) = own("share").rows(cases(scores, labels, patient, [0]))
+    known = ~np.isnan(labels[:, 0])
+    assert row.value == ((scores >= 0.5) == (labels == 1))[known].mean()
+    assert 0 < row.low < row.value < row.high < 1
+    assert (row.low, row.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
+
+
+def test_nan_contributions_are_refused() -> None:
+    scores, labels, patient = films()
+    with pytest.raises(UserError, match=r"'mine' \(.*:broken\) gives .* contributions that are N"):
+        own("broken").influence(cases(scores, labels, patient, [0]))
+    # One patient of a class says nothing of its spread, and the AUROC says so by NaN.
+    few = AUROC.influence(cases([[0.1], [0.9], [0.2]], [[0], [1], [0]], ["a", "b", "c"], [0]))
+    assert few.estimate == 1 and np.isnan(few.values).any()
+
+
+def test_a_diverged_cell_is_nan() -> None:
+    scores, labels, patient = films()
+    for scorer in (AUROC, own("share")):
+        found = cases(np.full_like(scores, np.nan), labels, patient, [0])
+        rows = scorer.rows(found)
+        assert np.isnan([row.value for row in rows]).all() and "no_score" in rows[0].flags
+        assert np.isnan(scorer.influence(found).estimate)
+
+
+def test_tasks_that_are_not_there_are_named() -> None:
+    found = cases(*films(), [0])
+    for tasks, told in (((), "names no task"), (("0", "z"), "names z")):
+        wrong = type(found)(**(vars(found) | {"score_tasks": tasks}))
+        with pytest.raises(UserError, match=told):
+            AUROC.influence(wrong)
