@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -144,6 +144,19 @@ def folds_of(config: Mapping[str, Any], dataset: str) -> list[str]:
     """Return the folds of a study's data set; `ALL` alone where it is not cut into folds."""
     folds = config["datasets"].get(dataset, {}).get("folds")
     return [str(number) for number in range(folds["k"])] if folds else [ALL]
+
+
+def folds_beside(points: Iterable[Point]) -> dict[Point, list[str]]:
+    """Return for every point with a fold the folds of all points that differ in nothing else."""
+    runs: dict[Point, list[Point]] = {}
+    for point in points:
+        if point.fold != ALL:
+            runs.setdefault(replace(point, fold=ALL), []).append(point)
+    found: dict[Point, list[str]] = {}
+    for members in runs.values():
+        folds = sorted((point.fold for point in members), key=int)
+        found |= dict.fromkeys(members, folds)
+    return found
 
 
 def _product(

@@ -18,7 +18,7 @@ from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
-from transfergrid.planning.grid import slice_of, whole_grid
+from transfergrid.planning.grid import folds_beside, slice_of, whole_grid
 from transfergrid.planning.inputs import PLACES, Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
@@ -128,6 +128,7 @@ class PlannedStudy:
         """The cells as stamps hold them."""
         roles = [(cell, "target") for cell in self.targets]
         roles += [(cell, "source") for cell in self.sources]
+        folds = folds_beside(cell.point for cell in self.scored)
         return [
             {
                 "cell": cell.name,
@@ -137,6 +138,8 @@ class PlannedStudy:
                 "dataset_id": cell.dataset_id,
                 "source_cell": cell.source_cell,
                 **cell.point.axes(),
+                # What a snapshot lacks of them is no part of the grid that it sees.
+                **({"folds": folds[cell.point]} if cell.point in folds else {}),
             }
             for cell, role in roles
         ]

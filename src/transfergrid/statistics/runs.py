@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transfergrid.planning.grid import ALL
 from transfergrid.runtime.errors import listed
-
-ALL = "all"
-"""What the column ``fold`` holds for a pooled row, and where there are no folds."""
 
 Entry = Mapping[str, Any]
 """A cell or a run as the study's stamp holds it, with its name under ``cell``."""

@@ -9,7 +9,7 @@ import pytest
 from unit.planning.made_up_plan import STUDY, grid, names, planned
 from unit.planning.test_grid import block, study
 
-from transfergrid.planning.grid import Point, expand, slice_of
+from transfergrid.planning.grid import Point, expand, folds_beside, slice_of
 from transfergrid.planning.plan import CELL, TUNING_ID, Plan
 from transfergrid.runtime.errors import UserError
 
@@ -203,3 +203,14 @@ def test_points_are_equal_with_and_without_a_named_fold() -> None:
     assert "fold" not in point.axes()
     assert Point("d", "a", "p", 0, "f", 1, "2").axes()["fold"] == "2"
     assert point.matches({"fold": "all"})
+
+
+def test_a_cell_knows_the_folds_beside_it(tmp_path: Path) -> None:
+    blocks = block(datasets=["e", "d"], architectures=["a"], exclude=[{"fold": "1", "seed": 0}])
+    points = expand(study(blocks), "s")
+    found = folds_beside(points)
+    assert set(found) == {point for point in points if point.dataset == "e"}
+    assert {tuple(folds) for point, folds in found.items() if point.seed == 0} == {("0", "2")}
+    assert {tuple(folds) for point, folds in found.items() if point.seed} == {("0", "1", "2")}
+    cells = planned(tmp_path, FOLDED).stamps["tables"][1]["cells"]
+    assert {tuple(cell.get("folds", ())) for cell in cells if "fold" in cell} == {("0", "1", "2")}

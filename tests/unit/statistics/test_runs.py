@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transfergrid.statistics.runs import ALL, incomplete, run_name, runs_of
+from transfergrid.planning.grid import ALL
+from transfergrid.statistics.runs import incomplete, run_name, runs_of
 
 
 def cell(name: str, seed: int = 0, fold: str | None = None, **more: Any) -> dict[str, Any]:
