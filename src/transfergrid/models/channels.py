@@ -1,4 +1,4 @@
-"""Fit a first convolution of one channel into a network of three, or the reverse."""
+"""Fit a one-channel first convolution into a three-channel network, or the reverse."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def fit_channels(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Give a convolution's weight the number of input channels that the network has.
 
-    A grey image is shown to a network as equal channels, so a weight of one channel goes to each of
-    C as its C-th part, and C channels are added to make one: the convolution's output on a grey
-    image stays what it was, as long as all channels are normalised alike.
+    A network sees a grey image as equal channels, so a one-channel weight goes to each of C
+    channels divided by C, and C channels are added up to make one: the convolution's output for a
+    grey image does not change, as long as all channels are normalised alike.
 
     Args:
         state: Tensors by the network's names.
@@ -26,10 +26,10 @@ def fit_channels(
         told: What to call the source in an error.
 
     Returns:
-        The tensors, and what was done, as plain JSON values.
+        The tensors, and a record of what was done as plain JSON values.
 
     Raises:
-        UserError: There is no such tensor, or it differs in more than one channel against several.
+        UserError: There is no such tensor, or the difference is not one channel against several.
     """
     if name not in state or name not in network:
         where = told if name not in state else "the network"

@@ -19,11 +19,11 @@ LARGEST_PX = 1024
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs for one image.
+    """What one image costs a network.
 
     Attributes:
         params: Number of parameters, classifier included.
-        macs: Multiply-accumulates of one forward pass: convolutions and matrix products.
+        macs: Multiply-accumulates in one forward pass: convolutions and matrix products.
         map_height: Height of the last feature map, before pooling; None if the network has no
             ``forward_features`` that returns a map.
         map_width: Its width.
@@ -36,12 +36,13 @@ class Cost:
 
 
 def cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px: int) -> Cost:
-    """Count parameters, multiply-accumulates and the last map at `px` × `px` input.
+    """Count parameters and multiply-accumulates and measure the last map for `px` × `px` input.
 
-    Forward only: PyTorch's backward count ignores groups and inflates depthwise networks.
+    Forward only: PyTorch's count for the backward pass ignores groups and is far too high for
+    depthwise networks.
 
     Raises:
-        UserError: An unknown network, a truncation that is too deep, or too small an input.
+        UserError: An unknown network, too deep a truncation, or too small an input.
     """
     return _cost(architecture.get("timm"), architecture.get("factory"), outputs, truncation, px)
 
@@ -58,7 +59,7 @@ def _cost(timm: str | None, factory: str | None, outputs: int, truncation: int, 
     except RuntimeError as error:
         raise UserError(
             f"{factory or timm} with {truncation} blocks removed cannot take images of {px} px "
-            f"({error}); use larger ones."
+            f"({error}); use larger images."
         ) from None
     height, width = _last_map(model, px)
     params = sum(parameter.numel() for parameter in model.parameters())
@@ -78,13 +79,15 @@ def smallest_px(architecture: Mapping[str, Any], truncation: int) -> int:
     """Return the smallest square input whose last feature map is at least 2 × 2.
 
     Raises:
-        UserError: As `cost`, or no size up to `LARGEST_PX` does.
+        UserError: As in `cost`, or no size up to `LARGEST_PX` is large enough.
     """
     with torch.device("meta"):
         model = build(architecture, 1, truncation, seed=0).eval()
     low, high = 1, LARGEST_PX
     if not _large_enough(model, high):
-        raise UserError(f"{architecture.get('timm')} has no last map of 2 × 2 at {high} px.")
+        raise UserError(
+            f"the last map of {architecture.get('timm')} is smaller than 2 × 2 even at {high} px."
+        )
     while low < high:  # a larger input never gives a smaller map
         middle = (low + high) // 2
         low, high = (low, middle) if _large_enough(model, middle) else (middle + 1, high)

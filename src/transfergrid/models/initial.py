@@ -1,4 +1,4 @@
-"""The network of a cell as training starts from it."""
+"""A cell's network at the start of its training."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import load_verified, read_verified
 
 
-class SourceDiverged(UserError):  # noqa: N818 - named after what it tells
-    """The cell to start from diverged and has no checkpoint; this cell inherits that."""
+class SourceDiverged(UserError):  # noqa: N818 - named after what happened
+    """The cell to start from diverged and has no checkpoint; so this cell counts as diverged."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,24 @@ def initial_model(
 ) -> tuple[nn.Module, Preprocessing, dict[str, Any]]:
     """Build a cell's network with its initial weights and a new head.
 
-    The cell's seed draws the whole network and the head; weights of another source, or weights
-    drawn with their statistics, then take the place of everything but the head. What the truncation
-    removes is checked all the same.
+    The whole network and its head are drawn from the cell's seed; then everything but the head is
+    replaced by weights from another source, or by weights drawn with their statistics. The tensors
+    that the truncation removes are checked all the same.
 
     Args:
         spec: The cell's specification; ``architecture``, ``weights``, ``seed`` and the truncation
             in ``cell`` are read.
-        results: Root of all outputs; ``weights/<id>`` or ``cells/<source cell>`` is read from it.
+        results: Root of all outputs, under which ``weights/<id>`` or ``cells/<source cell>`` is
+            read.
         outputs: Number of logits.
 
     Returns:
-        The network in training mode on the CPU, the input that it expects, and the proof of what
-        was loaded as plain JSON values.
+        The network in training mode on the CPU, the input that it expects, and proof of what was
+        loaded as plain JSON values.
 
     Raises:
         SourceDiverged: The source cell has no checkpoint.
-        UserError: The initial weights are missing, altered, or do not fit.
+        UserError: The initial weights are missing, were altered, or do not fit.
     """
     architecture, weights = spec["architecture"], spec["weights"]
     truncation, seed = int(spec["cell"]["truncation"]), int(spec["seed"])
@@ -98,7 +99,7 @@ def _load(
 ) -> dict[str, Any]:
     """Fill everything but the head from `state`; return what was matched and a probe.
 
-    With a seed in `draw`, only the tensors' statistics are taken.
+    With a seed in `draw`, only the tensors' statistics are used.
     """
     whole, _ = shapes(architecture)
     own, head = model.state_dict(), head_keys(model)
@@ -152,7 +153,7 @@ def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
     source = Trained.of(cell_directory(name, results))
     best = source.best()
     if best is None:
-        raise SourceDiverged(f"cell {name} has no checkpoint to start from; it diverged.")
+        raise SourceDiverged(f"cell {name} diverged and has no checkpoint to start from.")
     preprocessing = Preprocessing.from_dict(source.json("proof.json")["preprocessing"])
     state = source.tensors(best)
     sha256 = source.files[f"checkpoints/{best}"]

@@ -1,4 +1,4 @@
-"""Compare a state dict with a network's, and say in a sentence what does not fit."""
+"""Compare a state dict with a network's, and say in one sentence what does not fit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 from transfergrid.runtime.errors import UserError, listed
 
 SHOWN = 3
-# Auxiliary classifiers that timm leaves out of a network and its release keeps in the file.
+# Auxiliary classifiers that timm leaves out of the network but keeps in the released file.
 AUXILIARY = ("AuxLogits.",)
-# Batch norm's counters of batches, which files older than torch 0.4.1 lack and no forward reads.
+# Batch norm's batch counters, which files older than torch 0.4.1 lack and no forward pass reads.
 COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which tensors of a source a network takes.
+    """Which tensors of a source go into a network.
 
     Attributes:
-        matched: Names that both have, with equal shapes, the classifier included if it is there.
+        matched: Names that both have, with equal shapes, including the classifier if it is there.
         missing: Classifier tensors that the source lacks.
-        unexpected: Tensors of the source that the network has no place for and need not have.
+        unexpected: Tensors of the source for which the network has no place and needs none.
     """
 
     matched: list[str]
@@ -41,8 +41,8 @@ def match(
 ) -> Match:
     """Compare names and shapes; only the classifier may be missing or differ in its outputs.
 
-    A tensor that the network has no place for is an error too: weights of a ResNet-34 would else
-    fill a ResNet-18 without a complaint.
+    A tensor for which the network has no place is an error too: otherwise the weights of a
+    ResNet-34 would fill a ResNet-18 without complaint.
 
     Args:
         state: Tensors by name, from the source.
@@ -50,8 +50,8 @@ def match(
         classifier: Names of the network's classifier.
         source: What to call the source in an error.
         target: What to call the network in an error.
-        needed: Names that the source must have (a truncated network's); None is the whole
-            network. The classifier never has to be there.
+        needed: Names that the source must have (a truncated network's); None means those of the
+            whole network. The classifier need not be there.
 
     Raises:
         UserError: A tensor has another shape, is missing, or has no place.
@@ -74,16 +74,16 @@ def match(
     if missing:
         raise UserError(
             f"{source} lacks {len(missing)} of the {len(must)} tensors of {target} "
-            f"({listed(missing, SHOWN)}) and holds {len(extra)} that it has no place for "
+            f"({listed(missing, SHOWN)}) and holds {len(extra)} for which it has no place "
             f"({listed(extra, SHOWN) or 'none'}); {_prefix_advice(state, must, missing[0])}give "
             "weights of this architecture or a key_rule that renames them."
         )
     homeless = [name for name in extra if not name.startswith(AUXILIARY)]
     if homeless:
         raise UserError(
-            f"{source} holds {len(homeless)} tensors that {target} has no place for "
+            f"{source} holds {len(homeless)} tensors for which {target} has no place "
             f"({listed(homeless, SHOWN)}); give weights of this architecture, or leave them out "
-            "with key_rule.drop if they are known to be of no use."
+            "with key_rule.drop if you know that they are not needed."
         )
     return Match(
         matched=[name for name in network if name in state],
@@ -95,7 +95,7 @@ def match(
 def _channel_advice(
     state: Mapping[str, Tensor], network: Mapping[str, Tensor], wrong: list[str]
 ) -> str:
-    """Name the key for a first convolution of one channel, where that is all that differs."""
+    """Name the key for a one-channel first convolution, if nothing else differs."""
     have, want = state[wrong[0]].shape, network[wrong[0]].shape
     one_side = len(have) == len(want) == 4 and sorted((have[1], want[1])) == [1, 3]
     if len(wrong) > 1 or not one_side:
@@ -104,7 +104,7 @@ def _channel_advice(
 
 
 def _prefix_advice(state: Mapping[str, Tensor], must: list[str], missing: str) -> str:
-    """Name the prefix that all names of the source have and the network's have not."""
+    """Name the prefix that all names in the source have and the network's names lack."""
     for name in state:
         prefix = name.removesuffix(missing)
         if prefix != name and all(f"{prefix}{wanted}" in state for wanted in must):

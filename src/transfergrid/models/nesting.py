@@ -1,4 +1,4 @@
-"""Find the tensors inside what a checkpoint holds."""
+"""Find the tensors inside a checkpoint's content."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def find_tensors(
         path: The file, for messages.
         content: What it holds.
         nested: Where its tensors are: a key, or keys joined by dots.
-        left_out: Tells of a name whether it may be something else than a tensor.
+        left_out: Tells whether a name may stand for something other than a tensor.
 
     Raises:
-        UserError: There is nothing under `nested`, or more than tensors.
+        UserError: There is nothing under `nested`, or not only tensors.
     """
     found = _under(content, nested) if nested else content
     if nested and not isinstance(found, dict):
@@ -36,19 +36,19 @@ def find_tensors(
         )
     if not isinstance(found, dict) or not found:
         raise UserError(f"weight file {path} holds {type(found).__name__}, not tensors by name.")
-    # The file may have hidden a dict's own methods behind attributes.
+    # The file may have hidden the dict's own methods behind attributes.
     items = {str(key): value for key, value in dict.items(found)}
     strange = [name for name in items if not name.isprintable()]
     if strange:
         raise UserError(
-            f"weight file {path} names a tensor with control codes ('{printable(strange[0])}'); "
-            "save it again with plain names."
+            f"weight file {path} has a tensor whose name holds control codes "
+            f"('{printable(strange[0])}'); save it again with plain names."
         )
     tensors = {name: value for name, value in items.items() if isinstance(value, Tensor)}
     others = [name for name in items if name not in tensors and not left_out(name)]
     if any(isinstance(items[name], NumpyArray) for name in others):
         raise UserError(
-            f"weight file {path} holds arrays of numpy ({listed(map(printable, others), _SHOWN)}); "
+            f"weight file {path} holds numpy arrays ({listed(map(printable, others), _SHOWN)}); "
             "save them as tensors with the program that wrote them: torch.from_numpy(array)."
         )
     if others:
@@ -63,7 +63,7 @@ def find_tensors(
 
 
 def _under(content: Any, path: str) -> Any:
-    """Follow keys joined by dots; a key may have dots of its own."""
+    """Follow keys joined by dots; a key may itself contain dots."""
     if not isinstance(content, dict):
         return None
     if path in content:
@@ -85,7 +85,7 @@ def _advice(content: Any) -> str:
 
 
 def _places(content: Any, prefix: str, depth: int, seen: set[int]) -> Iterator[tuple[str, int]]:
-    """Yield where a checkpoint holds mappings of tensors alone, and how many."""
+    """Yield where a checkpoint holds mappings of tensors only, and how many tensors."""
     if not isinstance(content, dict) or depth > _DEEPEST or id(content) in seen:
         return
     seen.add(id(content))

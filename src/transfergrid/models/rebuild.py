@@ -1,4 +1,4 @@
-"""Prepare initial weights that are missing, once, whoever asks first."""
+"""Prepare missing initial weights once, for whichever job asks first."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from transfergrid.planning.unchanged import hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
 
 FILES = ("init.safetensors", "proof.json", "receipt.json")
-"""What lies in a folder of prepared weights."""
+"""The files in a folder of prepared weights."""
 
 
 def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
     """Prepare the weights that a location note describes.
 
     Raises:
-        UserError: File or code edited since planning, or weights that do not fit; nothing is
-            written then.
+        UserError: The file or code was edited since planning, or the weights do not fit; then
+            nothing is written.
     """
     if note["declaration"].get("code"):
         hold_plugin(note["declaration"]["kind"])
     hold_stage("weights")
     check_weights(note)
-    # After that, for it to be what was compared.
+    # Imported only now, so that it is the code that was compared.
     from transfergrid.models.pretraining import write_weights
 
     path = Path(note["path"]) if note["path"] else None
@@ -36,7 +36,7 @@ def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
 
 
 def ensure_weights(weights_id: str, results: Path) -> None:
-    """Prepare weights of which a file is missing; several jobs that miss them at once do it once.
+    """Prepare weights if a file of theirs is missing; of several jobs that need them, one does it.
 
     Raises:
         UserError: No stamp says where they come from.

@@ -1,4 +1,4 @@
-"""Weights drawn anew with the statistics of others: pretraining without its features."""
+"""Weights redrawn with the statistics of others: pretraining without its features."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _IDENTITY = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0
 
 
 def redrawn(model: nn.Module, state: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Draw every tensor from a normal distribution with its own mean and variance.
+    """Draw every tensor from a normal distribution with the tensor's own mean and variance.
 
-    Layers of normalisation become the identity: their gains and running statistics belong to the
-    features that are gone. After "Mean Var" of Raghu, Zhang, Kleinberg and Bengio (2019,
-    Transfusion), which does not say what becomes of batch norm. Each tensor has a generator of its
-    own, so a truncated network starts from the same values as the whole one.
+    Normalisation layers become the identity: their gains and running statistics belong to the
+    features that are gone. After "Mean Var" in Raghu, Zhang, Kleinberg and Bengio (2019,
+    Transfusion), who do not say what happens to batch norm. Each tensor has its own generator, so
+    a truncated network starts from the same values as the whole one.
 
     Args:
-        model: The network that the tensors are for; tells which layers normalise.
-        state: Tensors of the model by name.
+        model: The network that the tensors are for; it tells which layers normalise.
+        state: The model's tensors by name.
         seed: The cell's seed.
     """
     norms = {

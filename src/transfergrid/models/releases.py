@@ -40,7 +40,7 @@ class Source:
         state: Tensors by the network's names (not yet checked against it).
         preprocessing: The input that they expect.
         record: ``source``, ``file``, ``sha256`` and what else is known, as plain JSON values.
-        padding: ``same`` or ``symmetric`` where the weights are known to need it, else None.
+        padding: ``same`` or ``symmetric`` if the weights are known to need it, else None.
     """
 
     state: dict[str, Tensor]
@@ -113,12 +113,12 @@ def _from_file(
 
 
 def _check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any]) -> None:
-    """Refuse three normalisations for weights that know one channel."""
+    """Refuse three different normalisations for one-channel weights."""
     values = (preprocessing.mean, preprocessing.std)
     if fitted["from_channels"] == 1 and any(len(set(value)) > 1 for value in values):
         raise UserError(
-            f"weights of one channel know one mean and std, but mean is {list(values[0])} and std "
-            f"{list(values[1])}; write each of theirs three times."
+            f"one-channel weights have one mean and std, but mean is {list(values[0])} and std "
+            f"{list(values[1])}; write the one value three times in each."
         )
 
 
@@ -170,7 +170,7 @@ def _from_timm(
 ) -> Source:
     if not architecture.get("timm"):
         raise UserError(
-            f"{label_of(architecture)} is no timm network; give it weights of kind 'file'."
+            f"{label_of(architecture)} is not a timm network; give it weights of kind 'file'."
         )
     name = str(architecture["timm"])
     tag = declaration.get("tag")
@@ -180,7 +180,7 @@ def _from_timm(
     path = _hub_file(name, config)
     state = read_tensors(path)
     network, classifier = shapes({**architecture, "timm": name})
-    # Releases on the hub have timm's own names. A few keep their authors': timm converts those.
+    # Releases on the hub use timm's own names. A few keep their authors' names; timm converts them.
     body = {key for key in network if key not in classifier and not key.endswith(COUNTER)}
     as_released = body <= set(state) and all(
         key in network or key.startswith(AUXILIARY) for key in state
@@ -207,7 +207,7 @@ def _hub_file(name: str, config: Mapping[str, Any]) -> Path:
     repository = config.get("hf_hub_id")
     if not repository:
         raise UserError(
-            f"{name} is not on the hub that timm loads from; download its file yourself and use "
+            f"{name} is not on the hub from which timm loads; download its file yourself and use "
             "kind 'file'."
         )
     repository, _, revision = str(repository).partition("@")
@@ -216,7 +216,7 @@ def _hub_file(name: str, config: Mapping[str, Any]) -> Path:
     for filename in wanted:
         try:
             return Path(hf_hub_download(repository, filename, revision=revision or None))
-        except EntryNotFoundError as error:  # also raised for a file that no cache has
+        except EntryNotFoundError as error:  # also raised for a file that is in no cache
             reason = reason or error
         except Exception as error:  # proxies, certificates and servers fail in many ways
             reason = error
@@ -230,8 +230,8 @@ def _hub_file(name: str, config: Mapping[str, Any]) -> Path:
 
 
 def _converted_by_timm(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # Some families of timm load without a complaint about missing tensors. Two starts from
-    # different seeds show them: what the file did not fill differs.
+    # Some of timm's families load without complaining about missing tensors. Two starts from
+    # different seeds reveal them: what the file did not fill differs.
     first, second = (_loaded_by_timm(name, state, seed) for seed in (0, 1))
     missing = [key for key in first if not torch.equal(first[key], second[key])]
     if missing:
@@ -248,7 +248,7 @@ def _loaded_by_timm(name: str, state: Mapping[str, Tensor], seed: int) -> dict[s
             model = timm.create_model(
                 name, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)}
             )
-    except Exception as error:  # each family of timm has a conversion of its own
+    except Exception as error:  # each of timm's families has its own conversion
         told = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"timm could not load the released file of {name} ({told}).") from None
     return dict(model.state_dict())
@@ -264,8 +264,8 @@ def _from_function(
     state, values = found if isinstance(found, tuple) else (found, None)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(
-            f"{reference} returned {type(state).__name__}; return tensors by name, or a pair of "
-            "them and a mapping with mean and std."
+            f"{reference} returned {type(state).__name__}; return tensors by name, or a pair: "
+            "these and a mapping with mean and std."
         )
     if values is not None:
         preprocessing = Preprocessing.from_dict({**values, "source": reference})

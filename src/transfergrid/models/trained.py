@@ -1,4 +1,4 @@
-"""A trained cell's files, compared with training's receipt as they are read."""
+"""A trained cell's files, compared with the training's receipt as they are read."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Trained:
 
     @classmethod
     def of(cls, folder: Path) -> Trained:
-        """Read a cell's receipt; a record that was lost is brought back from its copy.
+        """Read a cell's receipt; a lost record is restored from its copy.
 
         Raises:
-            UserError: There is none, it is damaged, or a file that it names is gone.
+            UserError: There is no receipt, it is damaged, or a file that it names is gone.
         """
         try:
             receipt = read_sealed(folder / TRAINED, _mend(folder))
@@ -71,7 +71,7 @@ class Trained:
         return list(self._index()["checkpoints"])
 
     def best(self) -> str | None:
-        """Return the file of the checkpoint with the best validation score; None without one."""
+        """Return the checkpoint file with the best validation score; None if there is none."""
         return self._index().get("best") or None
 
     def tensors(self, file: str) -> dict[str, Tensor]:

@@ -1,25 +1,25 @@
 """Cut the last k blocks off a network, and name the blocks of a network.
 
-A network is a row of blocks, stem first; the classifier stands apart. Dropping k blocks keeps the
+A network is a row of blocks, stem first; the classifier is separate. Dropping k blocks keeps the
 features that the whole network computes at that depth, bit for bit. The blocks are
 
 ===================== ======= ====================================================================
 network               blocks  what a block is
 ===================== ======= ====================================================================
-DenseNet              4       a dense block; the transition before it belongs to it, and so does
-                              the final batch norm to the last one
+DenseNet              4       a dense block with the transition before it; the final batch norm
+                              belongs to the last one
 ResNet                4       layer1 to layer4
 Inception v3, v4      4       the layers between two changes of resolution
 EfficientNet, MNASNet 7       a stage; the head convolution belongs to the last one
 MobileNet v2, v3      6 or 7  a stage; the head convolution belongs to the last one (in v3 it
-                              stands behind the pooling)
+                              comes after the pooling)
 LCNet                 6       as MobileNet v3
 ===================== ======= ====================================================================
 
-The stem (block 0) and the first block are always kept. Two consequences are meant: a cut DenseNet
-ends on the raw concatenation, without the batch norm and ReLU that the next transition would have
-applied, and a cut EfficientNet or MobileNet loses its head convolution with its first block. With
-these the sizes are those of resources/truncation.csv.
+The stem (block 0) and the first block are always kept. Two consequences are intended: a cut
+DenseNet ends on the raw concatenation, without the batch norm and ReLU that the next transition
+would have applied, and a cut EfficientNet or MobileNet loses its head convolution together with the
+first block removed. The sizes are then those in resources/truncation.csv.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from transfergrid.runtime.errors import UserError
 
 
 def _staged(model: nn.Module) -> tuple[list[str], list[int]]:
-    """Layers and block ends of the EfficientNet builder's networks."""
+    """Layers and block ends of networks made by the EfficientNet builder."""
     stages = [f"blocks.{i}" for i, _ in enumerate(model.blocks)]  # type: ignore[arg-type]
     head = [name for name in ("conv_head", "bn2", "norm_head") if hasattr(model, name)]
     ends = [1, *range(2, 1 + len(stages)), 1 + len(stages) + len(head)]
@@ -46,7 +46,7 @@ def _staged(model: nn.Module) -> tuple[list[str], list[int]]:
 
 
 def _layers(model: nn.Module) -> tuple[list[str], list[int]] | None:
-    """Names of the layers in forward order and the index of each block's last; None if unknown."""
+    """Name the layers in forward order and give the index of each block's last; None if unknown."""
     if isinstance(model, ResNet):
         layers = ["layer1", "layer2", "layer3", "layer4"]
         return ["conv1", "bn1", "maxpool", *layers], [2, 3, 4, 5, 6]
@@ -72,8 +72,8 @@ def max_truncation(model: nn.Module) -> int:
 def truncate(model: nn.Module, drop: int) -> nn.Module:
     """Remove the last `drop` blocks and the classifier of a whole network, in place.
 
-    With `drop` = 0 nothing is removed. Afterwards ``reset_classifier`` has to be called: the
-    network has no classifier and ``num_features`` is the width of the last kept map.
+    With `drop` = 0 nothing is removed. Call ``reset_classifier`` afterwards: the network has no
+    classifier, and ``num_features`` is the width of the last map that is kept.
 
     Args:
         model: A whole timm network; load its weights before, not after.
@@ -95,7 +95,7 @@ def truncate(model: nn.Module, drop: int) -> nn.Module:
             )
         raise UserError(f"truncation {drop} is too deep for {name}; choose 0 to {largest}.")
     if drop == 0:
-        return model  # timm's pruning would take the head convolution even if no stage goes
+        return model  # timm's pruning would remove the head convolution even if no stage goes
     keep = largest + 1 - drop
     if isinstance(model, EfficientNet | MobileNetV3):
         model.prune_intermediate_layers([keep], extra_blocks=True)
@@ -107,8 +107,8 @@ def truncate(model: nn.Module, drop: int) -> nn.Module:
 def blocks_of(model: nn.Module) -> list[list[nn.Module]]:
     """Return the blocks of a whole or truncated network, stem first, without the classifier.
 
-    Every parameter outside the classifier is in exactly one block. A network of the user's own
-    (or another timm class) may have a method ``blocks_of()`` that returns the same.
+    Every parameter outside the classifier is in exactly one block. A user's own network (or another
+    timm class) may have a method ``blocks_of()`` that returns the same.
 
     Raises:
         UserError: The blocks of this class of network are not known.

@@ -1,4 +1,4 @@
-"""Read tensors from a weight file without running any code of it, and rename them."""
+"""Read tensors from a weight file without running any of its code, and rename them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.limit import time_limit
 
 NAME_S = 1.0
-"""Seconds that a regular expression may take on a name; the usual takes a millionth of one."""
+"""Seconds that a regular expression may take on one name; normally it takes a microsecond."""
 LONGEST_NAME = 1000
 
 
@@ -36,13 +36,13 @@ def read_tensors(
         path: The file.
         nested: Where a .pth file keeps its tensors: a key such as ``state_dict``, or several
             joined by dots.
-        left_out: Tells of a name beside the tensors that it is no fault if it is none.
+        left_out: Tells whether a name may stand for something other than a tensor.
 
     Returns:
         Tensors by name, in the file's order (safetensors: no meaningful order).
 
     Raises:
-        UserError: The file is missing, broken or something else, would run code, or holds more
+        UserError: The file is missing, broken or of another kind, would run code, or holds more
             than tensors.
     """
     check_head(path)
@@ -53,25 +53,25 @@ def read_tensors(
 def _safetensors(path: Path) -> Any:
     try:
         return load_file(path, device="cpu")
-    except Exception as error:  # whatever the parser meets, the file is not usable
+    except Exception as error:  # whatever the parser found, the file is unusable
         raise UserError(
-            f"weight file {path} is no whole safetensors file ({printable(error, 200)}); get it "
-            "again."
+            f"weight file {path} is not a complete safetensors file ({printable(error, 200)}); get "
+            "it again."
         ) from None
 
 
 @dataclass(frozen=True)
 class KeyRule:
-    """How the names in a file become those of the network; applied in the order given here.
+    """How the names in a file become the network's; applied in the order given here.
 
     Attributes:
         nested: Key of the file that holds the tensors, or keys joined by dots, or None.
-        drop: Regular expressions; a name in which one is found is left out.
-        strip_prefix: Taken off every name that starts with it.
+        drop: Regular expressions; a name that matches one anywhere is left out.
+        strip_prefix: Removed from every name that starts with it.
         rename: Pairs of a regular expression and its replacement, each applied to every name.
-        by_order: Instead of by name, give the network's names in order of position; the network
-            takes all tensors, or all but those of its classifier.
-        first_convolution: The network's name of a weight whose number of input channels is fitted
+        by_order: Match tensors by position instead of by name; the file must hold all of the
+            network's tensors, or all but its classifier's.
+        first_convolution: The network's name for a weight whose number of input channels is fitted
             to the network's, see `transfergrid.models.channels`; None fits none.
     """
 
@@ -84,7 +84,7 @@ class KeyRule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> KeyRule:
-        """Build from the plain mapping of a declaration; None is no rule at all.
+        """Build from a declaration's plain mapping; None means no rule at all.
 
         Raises:
             UserError: An unknown key or a broken regular expression.
@@ -103,12 +103,12 @@ class KeyRule:
                 re.compile(pattern)
             except re.error as error:
                 raise UserError(
-                    f"key_rule has '{pattern}', which is no regular expression ({error})."
+                    f"key_rule has '{pattern}', which is not a regular expression ({error})."
                 ) from None
         return cls(**plain)
 
     def drops(self, name: str) -> bool:
-        """Tell whether a name of the file is left out."""
+        """Tell whether a name in the file is left out."""
         with _limited(name):
             return any(re.search(pattern, name) for pattern in self.drop)
 
@@ -123,12 +123,12 @@ class KeyRule:
 
         Args:
             state: Tensors by the file's names.
-            names: The network's names in order; read by `by_order` alone.
-            classifier: Those of them that are its classifier's.
+            names: The network's names in order; only `by_order` reads them.
+            classifier: Those that belong to its classifier.
             ordered: Whether the file kept the order of its tensors.
 
         Raises:
-            UserError: Two names become one, or `by_order` meets another number of tensors.
+            UserError: Two names become one, or the number of tensors is wrong for `by_order`.
         """
         dropped = [key for key in state if self.drops(key)]
         kept = [key for key in state if key not in set(dropped)]
@@ -141,7 +141,7 @@ class KeyRule:
         )
         if twice:
             raise UserError(
-                f"key_rule gives two tensors one name ({listed(twice, 3)}); correct it."
+                f"key_rule gives two tensors the same name ({listed(twice, 3)}); correct it."
             )
         return {name: state[key] for name, key in zip(new, kept, strict=True)}, dropped
 
@@ -161,7 +161,7 @@ def _limited(name: str) -> AbstractContextManager[None]:
     return time_limit(
         NAME_S,
         f"key_rule's regular expressions take more than {NAME_S:g} s on the name '{name[:200]}'; "
-        "write simpler ones, without a repetition inside a repetition.",
+        "write simpler ones, without one repetition inside another.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a weight file is by its first bytes and its size, without torch."""
+"""What a weight file is, judged by its first bytes and its size, without torch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LONGEST_HEADER = 100_000_000  # the format's own limit
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell by its name whether a file is a .safetensors file."""
+    """Tell from its name whether a file is a .safetensors file."""
     return path.suffix.lower() == SAFETENSORS
 
 
 def check_head(path: Path) -> None:
-    """Check what can be told of a weight file without reading its tensors.
+    """Check what can be known of a weight file without reading its tensors.
 
     Raises:
         UserError: The file is missing, has another ending, is something else (a Git LFS pointer, a
-            web page, an archive), lies under a wrong ending, or is cut short.
+            web page, an archive), has the wrong ending for its content, or is cut short.
     """
     if not path.is_file():
         raise UserError(f"weight file {path} does not exist; put it there or correct the path.")
@@ -46,9 +46,9 @@ def check_head(path: Path) -> None:
 
 
 def holds_zeros_only(path: Path) -> bool:
-    """Tell whether every byte of a file's tensors is zero; reads no further than the first other.
+    """Tell whether every byte of a file's tensors is zero; stops reading at the first other byte.
 
-    Pickled files of the form before torch 1.6 are not looked into.
+    Pickled files in the format before torch 1.6 are not examined.
     """
     if is_safetensors(path):
         with open(path, "rb") as file:
@@ -69,7 +69,7 @@ def _storages(archive: zipfile.ZipFile) -> Iterator[bytes]:
 
 
 def _header(head: bytes) -> int | None:
-    """Return the length of a safetensors header, or None where there is none."""
+    """Return the length of a safetensors header, or None if there is none."""
     length = int.from_bytes(head[:8], "little")
     return length if 2 <= length <= _LONGEST_HEADER and head[8:9] == b"{" else None
 
@@ -77,10 +77,10 @@ def _header(head: bytes) -> int | None:
 def _misnamed(path: Path, head: bytes) -> str | None:
     pickled = head.startswith((b"PK\x03\x04", b"\x80")) and _header(head) is None
     if pickled and is_safetensors(path):
-        return "a checkpoint of torch; let its name end in .pth"
+        return "a torch checkpoint; let its name end in .pth"
     if not pickled and not is_safetensors(path):
         if _header(head) is None:
-            return "no checkpoint of torch; get it again"
+            return "not a torch checkpoint; get it again"
         return "a safetensors file; let its name end in .safetensors"
     return None
 
@@ -93,7 +93,7 @@ def _cut(path: Path, head: bytes) -> str | None:
             names = archive.namelist()
         if not any(name.endswith(("/data.pkl", "/constants.pkl")) for name in names):
             shown = listed(map(printable, names), 3)
-            return f"a zip archive that torch did not write ({shown}); unpack it"
+            return f"a zip archive not written by torch ({shown}); unpack it"
         return None
     return _cut_safetensors(path, head) if is_safetensors(path) else None
 
@@ -101,7 +101,7 @@ def _cut(path: Path, head: bytes) -> str | None:
 def _cut_safetensors(path: Path, head: bytes) -> str | None:
     length, size = _header(head), path.stat().st_size
     if length is None:
-        return "no safetensors file; get it again"
+        return "not a safetensors file; get it again"
     with open(path, "rb") as file:
         file.seek(8)
         text = file.read(length)

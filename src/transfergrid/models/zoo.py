@@ -1,4 +1,4 @@
-"""Build any network of a study from its pinned name and a seed."""
+"""Build any of a study's networks from its pinned name and a seed."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def load_function(reference: str) -> Callable[..., Any]:
 
 @contextmanager
 def drawing_from(seed: int) -> Iterator[None]:
-    """Let the block draw from the global CPU generator as if seeded, and put it back after."""
-    # timm and torch.nn draw initial weights from the global generator. It is lent to them for the
-    # length of the construction and put back, so that a build disturbs nobody's random numbers.
-    # default_generator.manual_seed, not torch.manual_seed: that one reseeds every GPU as well.
+    """Let the block draw from a seeded global CPU generator, and restore that afterwards."""
+    # timm and torch.nn draw initial weights from the global generator. It is lent to them during
+    # construction and then restored, so that a build disturbs nobody's random numbers.
+    # default_generator.manual_seed, because torch.manual_seed would reseed every GPU as well.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -69,9 +69,9 @@ def _timm_network(name: str) -> nn.Module:
 def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: int) -> nn.Module:
     """Build a network with random weights, cut it, and give it a new head.
 
-    The whole network is drawn first and cut afterwards, so a truncated network has the weights of
-    the whole one of the same seed, and weights do not depend on the number of outputs. Dropout and
-    stochastic depth are at timm's default, which is none for every network of
+    The whole network is drawn first and cut afterwards, so a truncated network has the same weights
+    as the whole one with the same seed, and weights do not depend on the number of outputs. Dropout
+    and stochastic depth are timm's defaults, which is none for every network in
     resources/architectures.csv.
 
     Args:
@@ -85,8 +85,7 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
         A module in training mode from float32 (B, 3, H, W) to float32 logits (B, outputs).
 
     Raises:
-        UserError: An unknown name, a truncation that is too deep, or a factory that breaks the
-            contract.
+        UserError: An unknown name, too deep a truncation, or a factory that breaks the contract.
     """
     factory = architecture.get("factory")
     with drawing_from(seed):
@@ -95,7 +94,7 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
             _check_factory(model, factory, outputs)
         else:
             model = truncate(_timm_network(architecture["timm"]), truncation)
-            # Pruning clears the pooling with the head; a whole network keeps the pooling it has.
+            # Pruning removes the pooling with the head; a whole network keeps its own pooling.
             model.reset_classifier(outputs, "avg" if truncation else None)  # type: ignore[operator]
     _draw_head(model, seed)
     return model
@@ -107,13 +106,13 @@ def _check_factory(model: object, factory: str, outputs: int) -> None:
     head = head_of(model)
     if head.out_features != outputs:
         raise UserError(
-            f"{factory} returned a classifier with {head.out_features} outputs; {outputs} were "
-            "asked for."
+            f"{factory} returned a classifier with {head.out_features} outputs; it was asked for "
+            f"{outputs}."
         )
 
 
 def _draw_head(model: nn.Module, seed: int) -> None:
-    # timm starts the head of each family differently, some with values that slow small networks
+    # timm initialises each family's head differently, some with values that slow small networks
     # badly; one rule and one generator make heads of equal width equal across architectures.
     head = head_of(model)
     generator = torch.Generator().manual_seed(seeded(seed, "head"))
@@ -153,7 +152,7 @@ def shapes(
     """Return a network's state dict without memory (meta device) and its classifier's names.
 
     Raises:
-        UserError: As `build`.
+        UserError: As in `build`.
     """
     with torch.device("meta"):
         model = build(architecture, outputs, truncation, seed=0)

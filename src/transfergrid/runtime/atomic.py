@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all: write aside, fsync, rename.
 
-What is written aside is locked (`flock`) by its writer. A writer that is killed leaves it without
-the lock: the next writer of the same path takes it away, and so does ``transfergrid prune``.
+A writer locks (`flock`) what it writes aside. If it is killed, the file stays behind without a
+lock: the next writer of the same path removes it, and so does ``transfergrid prune``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
 
 _NAME = 200
-"""Characters of a path's name that stand in the name of what is written aside."""
+"""How many characters of a path's name are kept in the name of the file written aside."""
 _OLD = ".old"
 _ASIDE = re.compile(r"\.tmp-[0-9a-f]{16}-(.*)", re.DOTALL)
 
 
 @contextmanager
 def space_for(path: Path) -> Iterator[None]:
-    """Turn an exception of the block that the disk or missing rights caused into one sentence.
+    """Turn an exception caused by the disk or by missing rights into one sentence.
 
     Raises:
         UserError: `path` cannot be written.
@@ -37,7 +37,7 @@ def space_for(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         named = getattr(error, "filename", None)
-        # A name that the caller knows, not the one written aside.
+        # Name the path that the caller knows, not the one written aside.
         told = failure(error, path if named is None or ".tmp-" in str(named) else None)
         if told is None:
             raise
@@ -45,20 +45,20 @@ def space_for(path: Path) -> Iterator[None]:
 
 
 def aside_of(path: Path) -> Path:
-    """Return a new name beside `path` for what is written, or removed, aside."""
-    # The end of the name is kept for writers that add or check a suffix; a name has 255 bytes.
+    """Return a new name beside `path`, for writing or moving something aside."""
+    # The end is kept for writers that add or check a suffix; names are limited to 255 bytes.
     return path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name[-_NAME:]}")
 
 
 def abandoned(path: Path) -> bool | None:
-    """Tell whether what was written aside has lost its writer.
+    """Tell whether the writer of a file or folder set aside is gone.
 
     Args:
         path: A file or folder.
 
     Returns:
-        None where that cannot be told: where it is gone, where it is not of this module's making,
-        and on a file system without locks.
+        None if that cannot be told: the path is gone, this module did not make it, or the file
+        system has no locks.
     """
     if not _ASIDE.fullmatch(path.name):
         return None
@@ -78,9 +78,9 @@ def abandoned(path: Path) -> bool | None:
 
 
 def lock_aside(path: Path) -> int:
-    """Lock a file or folder that is aside, or soon will be; closing the descriptor releases it."""
+    """Lock a file or folder set aside, or about to be; closing the descriptor releases it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    with suppress(OSError):  # a file system without locks: prune goes by age there
+    with suppress(OSError):  # without locks, prune goes by age
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
@@ -101,7 +101,7 @@ def _sweep(path: Path) -> None:
 
 
 def remove_aside(path: Path) -> None:
-    """Remove a file or folder that was written aside, as far as that can be done."""
+    """Remove a file or folder that was written aside, as far as possible."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -131,11 +131,11 @@ def _make_locked(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
             if temporary.exists():
                 return temporary, descriptor
             os.close(descriptor)
-        # Another process looked at it before it was locked, and took it away.
+        # Another process found it before it was locked, and removed it.
 
 
 def _make_file(path: Path) -> None:
-    # Not tempfile: its files are private, and results are shared as the user's umask says.
+    # Not tempfile: its files are private, whereas results follow the user's umask.
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
@@ -163,7 +163,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary name ends like `path`, for writers that add or check a suffix.
 
     Raises:
-        UserError: The disk is full, or refuses to be written.
+        UserError: The disk is full or cannot be written.
     """
     path = Path(path)
     with space_for(path), _aside(path, _make_file) as temporary:
@@ -178,10 +178,10 @@ def replacing_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it is synced and replaces `path`.
 
     An older folder at `path` is moved aside before the rename, put back if the rename fails, and
-    removed after it. A kill between the two renames leaves no folder at `path`, never half a one.
+    removed after it. A kill between the two renames leaves no folder at `path`, never half of one.
 
     Raises:
-        UserError: The disk is full, or refuses to be written.
+        UserError: The disk is full or cannot be written.
     """
     path = Path(path)
     with space_for(path), _aside(path, Path.mkdir) as temporary:
@@ -192,12 +192,12 @@ def replacing_directory(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_directory(path: str | Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that goes with the block.
+    """Yield an empty folder beside `path` that is removed after the block.
 
-    What a process killed in the block leaves, the next writer of `path` removes.
+    If the process is killed in the block, the next writer of `path` removes the folder.
 
     Raises:
-        UserError: The disk is full, or refuses to be written.
+        UserError: The disk is full or cannot be written.
     """
     path = Path(path)
     with space_for(path), _aside(path, Path.mkdir) as folder:

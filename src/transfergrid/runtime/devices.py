@@ -16,7 +16,7 @@ def choose_device(gpus: int, available: bool, setting: str = "auto") -> str:
         setting: ``auto`` falls back to the CPU, ``cuda`` does not.
 
     Raises:
-        UserError: A GPU is asked for and none is seen.
+        UserError: A GPU is required and none is visible.
     """
     if gpus == 0 or setting == "cpu":
         return "cpu"
@@ -31,10 +31,10 @@ def choose_device(gpus: int, available: bool, setting: str = "auto") -> str:
 
 
 def granted_gpus(asked: int, environment: Mapping[str, str]) -> int:
-    """Return how many GPUs a job has, where Snakemake may not know of them.
+    """Return how many GPUs a job has, even if Snakemake does not know of them.
 
-    A cluster whose ``sbatch`` refuses ``--gpus`` is asked with ``gres``, and Snakemake then says
-    ``gpu=0``. Slurm counts what it allocated, and a study for the CPU leaves it alone.
+    Clusters whose ``sbatch`` refuses ``--gpus`` need ``gres``, and Snakemake then reports
+    ``gpu=0``. Slurm knows what it allocated; a study for the CPU ignores it.
 
     Args:
         asked: Snakemake's ``resources.gpu``.
@@ -48,13 +48,13 @@ def granted_gpus(asked: int, environment: Mapping[str, str]) -> int:
 def gpu_limit_warning(granted: int | None, seen: int, wanted: bool = True) -> str | None:
     """Return a sentence for a run whose ``--resources gpu=`` does not fit its jobs, or None.
 
-    It is about jobs of this machine that want a GPU; a cluster's scheduler divides its own. Leases
-    keep such jobs off each other's GPUs, but those that wait occupy cores.
+    It concerns jobs on this machine that want a GPU; a cluster's scheduler divides its own. Leases
+    keep such jobs off each other's GPUs, but jobs that wait occupy cores.
 
     Args:
-        granted: What ``--resources gpu=`` said; None where it was not given.
+        granted: The value of ``--resources gpu=``; None if it was not given.
         seen: Number of GPUs that this process may use.
-        wanted: Whether any study wants one: not where ``device`` is ``cpu``.
+        wanted: Whether any study wants a GPU; false if ``device`` is ``cpu`` everywhere.
     """
     if seen == 0:
         return None
@@ -67,13 +67,13 @@ def gpu_limit_warning(granted: int | None, seen: int, wanted: bool = True) -> st
         )
     if granted is None:
         return (
-            f"nothing limits the jobs that want a GPU, and {seen} "
-            f"{'is' if seen == 1 else 'are'} seen: those beyond will wait and occupy cores; "
+            f"nothing limits the number of jobs that want a GPU, and only {seen} "
+            f"{'is' if seen == 1 else 'are'} visible: the other jobs will wait and occupy cores; "
             f"give snakemake --resources gpu={seen}."
         )
     if granted > seen:
         return (
-            f"--resources gpu={granted} is more than the {seen} seen: jobs beyond will wait and "
-            f"occupy cores; give gpu={seen}."
+            f"--resources gpu={granted} is more than the {seen} visible: the other jobs will wait "
+            f"and occupy cores; give gpu={seen}."
         )
     return None

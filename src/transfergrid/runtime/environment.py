@@ -37,10 +37,10 @@ def environment_record(behind: Iterable[Path] = ()) -> dict[str, object]:
     No host name, user name or path is recorded: results are meant to be published.
 
     Args:
-        behind: The files and folders that results depend on. ``uncommitted_changes`` speaks of
-            these alone; by default of the whole repository.
+        behind: The files and folders that results depend on. ``uncommitted_changes`` is about
+            these only; by default about the whole repository.
     """
-    # Installed into a virtual environment inside somebody's repository, that commit is not ours.
+    # Installed in a virtual environment inside another repository, the commit found is not ours.
     ours = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     status = _git("status", "--porcelain", "--", *map(str, behind)) if ours else None
     return {

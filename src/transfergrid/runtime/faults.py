@@ -1,4 +1,4 @@
-"""Faults of the disk and of rights, whoever raises them, as one sentence with its mend."""
+"""Disk and permission errors, whoever raises them, as one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _WORDS = {
 }
 _NUMBER = re.compile(r"(?:os error |errno )(\d+)", re.IGNORECASE)
 _CUT_SHORT = re.compile(r"requested and \d+ written|PytorchStreamWriter|unexpected pos|file write")
-"""What NumPy and PyTorch say of a write that the system cut short; neither keeps the reason."""
+"""What NumPy and PyTorch say when the system cut a write short; neither keeps the reason."""
 
 
 def failure(error: BaseException, path: Path | None = None) -> str | None:
-    """Return a sentence for an error of the system that a user can mend, or None for any other.
+    """Return a sentence for a system error that a user can fix, or None for any other error.
 
-    pyarrow, safetensors, NumPy and PyTorch raise errors of their own for a write that failed, with
-    or without the system's number.
+    pyarrow, safetensors, NumPy and PyTorch raise their own errors for a failed write, with or
+    without the system's error number.
 
     Args:
         error: What was raised.
-        path: What was being written, as far as known; by default the file that the error names.
+        path: What was being written, if known; by default the file that the error names.
     """
     if isinstance(error, UserError):
         return None
@@ -65,7 +65,7 @@ def failure(error: BaseException, path: Path | None = None) -> str | None:
 
 
 def _number(error: BaseException, folder: Path) -> int | None:
-    """Return the system's number of an error, also where a library has wrapped it."""
+    """Return an error's system error number, even if a library has wrapped it."""
     number = getattr(error, "errno", None)
     if isinstance(number, int):
         return number

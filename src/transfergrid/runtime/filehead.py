@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is not what its name says."""
+"""What a file's first bytes say that it is, if it is not what its name says."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MAGIC = {
 
 
 def read_head(path: Path) -> bytes:
-    """Return the first `HEAD` bytes of a file; OSError where it cannot be read."""
+    """Return the first `HEAD` bytes of a file; OSError if it cannot be read."""
     with open(path, "rb") as file:
         return file.read(HEAD)
 
 
 def mistaken(head: bytes) -> str | None:
-    """Say what a file is that no reader of data or weights takes, and the mend.
+    """Say what a file is if no reader of data or weights accepts it, and how to fix it.
 
     Args:
         head: Its first `HEAD` bytes, or all of it.
 
     Returns:
-        The end of a sentence that begins with "it is", or None where nothing is known against it.
+        The end of a sentence that begins with "it is", or None if the file may be fine.
     """
     if not head:
         return "empty; get it again"

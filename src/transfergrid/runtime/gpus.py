@@ -1,4 +1,4 @@
-"""The GPUs of this machine as nvidia-smi lists them, and which of them this process may use."""
+"""The GPUs that nvidia-smi lists on this machine, and which of them this process may use."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _ORDINAL = re.compile(r"\s*([+-]?[0-9]+)")
 
 @dataclass(frozen=True)
 class Gpu:
-    """What one job can have: a whole GPU, or an instance of one in MIG mode.
+    """What one job can have: a whole GPU, or an instance of a GPU in MIG mode.
 
     Attributes:
-        uuid: ``GPU-<uuid>`` or ``MIG-<uuid>``; the same in every container and allocation, which
-            ordinals are not.
+        uuid: ``GPU-<uuid>`` or ``MIG-<uuid>``; unlike ordinals, the same in every container and
+            allocation.
         name: Name of the product, or of the instance's profile.
     """
 
@@ -43,11 +43,11 @@ class Board:
     """One GPU of the machine.
 
     Attributes:
-        ordinal: Its number in the order of PCI addresses, which is nvidia-smi's.
+        ordinal: Its number in the order of PCI addresses, which nvidia-smi uses.
         gpu: Its UUID and name.
         driver: Version of the driver.
-        memory_mib: Its memory in MiB; None where nvidia-smi does not know it.
-        instances: Its MIG instances; None where it is not in MIG mode.
+        memory_mib: Its memory in MiB; None if nvidia-smi does not know it.
+        instances: Its MIG instances; None if it is not in MIG mode.
     """
 
     ordinal: int
@@ -58,15 +58,15 @@ class Board:
 
     @property
     def usable(self) -> tuple[Gpu, ...]:
-        """What jobs can have of it: itself, or its instances in MIG mode."""
+        """What jobs can have: the GPU itself or, in MIG mode, its instances."""
         return (self.gpu,) if self.instances is None else self.instances
 
 
 def list_boards() -> tuple[Board, ...]:
-    """Ask nvidia-smi for the machine's GPUs, which takes 0.1 to 1 s; none without its driver.
+    """Ask nvidia-smi for the machine's GPUs (0.1 to 1 s); none without NVIDIA's driver.
 
     Raises:
-        UserError: The driver is there, and nvidia-smi is missing or fails.
+        UserError: The driver is there, but nvidia-smi is missing or fails.
     """
     program = shutil.which("nvidia-smi")
     if program is None:
@@ -90,7 +90,7 @@ def list_boards() -> tuple[Board, ...]:
 
 
 def _named(board: Board, instances: Iterable[Gpu]) -> tuple[Gpu, ...]:
-    """Return MIG instances by the names that PyTorch has for them, which begin with the board's."""
+    """Return MIG instances under PyTorch's names for them, which begin with the board's."""
     return tuple(replace(part, name=f"{board.gpu.name} {part.name}") for part in instances)
 
 
@@ -104,18 +104,18 @@ def _ask(program: str, *arguments: str) -> str:
         failed, told = True, f"no answer in {_TIMEOUT_S:.0f} s"
     except OSError as error:
         failed, told = True, str(error.strerror)
-    # Without the driver it says so and fails; with it, and every GPU hidden, it may fail as well.
+    # It fails without the driver; it may also fail with the driver if every GPU is hidden.
     if failed and any(path.exists() for path in _DRIVER) and "no devices" not in told.lower():
         reason = " ".join(told.split())[:200].rstrip(".")
         raise UserError(
-            f"nvidia-smi cannot list the GPUs ({reason}), so none can be leased; mend the driver "
+            f"nvidia-smi cannot list the GPUs ({reason}), so none can be leased; repair the driver "
             "(after an update: restart the machine), or run with --resources gpu=0."
         )
     return "" if failed else done.stdout
 
 
 def parse_boards(text: str) -> tuple[Board, ...]:
-    """Read the answer to ``--query-gpu`` with `FIELDS`; lines of another form are warnings.
+    """Read the answer to ``--query-gpu`` with `FIELDS`; lines in another form are warnings.
 
     A GPU in MIG mode gets an empty tuple of instances.
     """
@@ -138,7 +138,7 @@ def parse_boards(text: str) -> tuple[Board, ...]:
 
 
 def parse_instances(text: str) -> Mapping[str, tuple[Gpu, ...]]:
-    """Read ``nvidia-smi -L``: MIG instances by the UUID of their GPU."""
+    """Read ``nvidia-smi -L``: MIG instances by their GPU's UUID."""
     found: dict[str, tuple[Gpu, ...]] = {}
     board = ""
     for line in text.splitlines():
@@ -156,7 +156,7 @@ def count_visible(needed: bool) -> int:
         needed: Whether a driver that does not answer is an error; otherwise it counts as no GPU.
 
     Raises:
-        UserError: As `list_boards` does, where GPUs are needed.
+        UserError: As `list_boards`, if GPUs are needed.
     """
     try:
         return len(visible(list_boards(), os.environ.get(VISIBLE)))
@@ -169,14 +169,14 @@ def count_visible(needed: bool) -> int:
 def visible(boards: Sequence[Board], setting: str | None) -> tuple[Gpu, ...]:
     """Return what ``CUDA_VISIBLE_DEVICES`` leaves of the machine's GPUs, in its order.
 
-    As CUDA does: the first entry decides whether they are ordinals, GPUs or instances; of a UUID
-    the beginning will do where it fits one device; an entry that names no device ends the list,
-    and one device named twice empties it. Ordinals are nvidia-smi's. A GPU in MIG mode stands for
-    all its instances, where CUDA would show the first.
+    As in CUDA, the first entry decides whether the list holds ordinals, GPUs or instances; the
+    beginning of a UUID is enough if only one device has it; an entry that names no device ends the
+    list, and a device named twice empties it. Ordinals are nvidia-smi's. A GPU in MIG mode stands
+    for all its instances, whereas CUDA would show only the first.
 
     Args:
         boards: The machine's GPUs.
-        setting: The variable's value; None where it is not set.
+        setting: The variable's value; None if it is not set.
     """
     if setting is None:
         return tuple(gpu for board in boards for gpu in board.usable)

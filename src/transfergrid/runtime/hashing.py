@@ -26,7 +26,7 @@ def sha256_text(text: str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """Serialise to JSON in one form only: sorted keys, no spaces, ASCII, no NaN (ValueError).
+    """Serialise to JSON in a single form: sorted keys, no spaces, ASCII, no NaN (ValueError).
 
     Equal numbers are written alike: ``epochs: 1`` and ``epochs: 1.0`` are one value.
     """
@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
 
 
 def as_recorded(folder: Path, files: Mapping[str, str]) -> bool:
-    """Tell whether files of a folder have the SHA-256 that a receipt gives by name.
+    """Tell whether a folder's files have the SHA-256 that a receipt gives for each name.
 
     Raises:
         OSError: One cannot be read.

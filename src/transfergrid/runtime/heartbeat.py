@@ -1,4 +1,4 @@
-"""A sign of life in the log of work that cannot count how far it is."""
+"""A sign of life in the log of work that cannot tell how far it is."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def heartbeat(
 ) -> Iterator[None]:
     """Write ``<label>: 20 s so far`` whenever the block has been silent for `every` seconds.
 
-    Silence is that of the log, a regular file, which libraries and child processes write to as
-    well; on a stream of another kind every beat is written. Work that ends before the first beat
+    Silence means that the log, a regular file, did not grow; libraries and child processes write
+    to it too. On any other stream every beat is written. Work that ends before the first beat
     prints nothing.
 
     Args:
         label: What is being done.
         every: Seconds between beats.
         stream: Where to; standard error by default.
-        tell: Takes every beat instead of the stream.
+        tell: Receives every beat instead of the stream.
     """
     stream = stream or sys.stderr
     done = threading.Event()
@@ -61,7 +61,7 @@ def _beat(
 
 
 def _length(stream: TextIO) -> int | None:
-    """Return a log's length in bytes, or None where the stream is no regular file."""
+    """Return a log's length in bytes, or None if the stream is not a regular file."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Imports from text that was read once, whatever lies on disk by the time of the import.
+"""Imports from text that was read once, whatever is on disk by the time of the import.
 
-A job may wait for hours between the moment when its code is compared with what was planned and the
-moment when it imports it. Python would read the file again then, or take a compiled copy that it
-trusts by size and time. Code that is held is compiled from the very text that was compared, so what
-runs is what was compared, however late it is imported and whatever was edited meanwhile.
+A job may wait for hours between comparing its code with the plan and importing it. Python would
+then read the file again, or take a compiled copy that it trusts by size and time. Held code is
+compiled from the very text that was compared, so what runs is what was compared, however late it is
+imported and whatever was edited in the meantime.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class HeldCode:
     Attributes:
         file: Where its text was read.
         code: What importing the module executes.
-        inside: The folders of its submodules, where it is a package.
+        inside: The folders of its submodules, if it is a package.
     """
 
     file: str
@@ -58,21 +58,21 @@ class _Held(MetaPathFinder, Loader):
 
 
 def hold(modules: Mapping[str, HeldCode]) -> None:
-    """Have imports of these modules execute this code, for the life of the process.
+    """Make imports of these modules execute this code, for the life of the process.
 
     Args:
-        modules: Code by the module's name. One that was imported before must be of the same code.
+        modules: Code by the module's name. A module already imported must have the same code.
 
     Raises:
-        UserError: A module was imported from other code.
+        UserError: A module was imported from different code.
     """
     finder = _finder()
     for name, new in modules.items():
         code = _loaded(sys.modules[name], finder) if name in sys.modules else None
         if code is not None and code != new.code:
             raise UserError(
-                f"{name} was imported from other code than now stands in {new.file} (an edit as "
-                "the program began, or a compiled copy whose size and time are the file's): delete "
+                f"{name} was imported from code other than what is now in {new.file} (an edit as "
+                "the program began, or a compiled copy with the file's size and time): delete "
                 "the folder __pycache__ beside it and run again."
             )
         finder.modules[name] = new
@@ -80,14 +80,14 @@ def hold(modules: Mapping[str, HeldCode]) -> None:
 
 @contextmanager
 def for_workers() -> Iterator[tuple[Callable[[str], None], tuple[str]]]:
-    """Yield initializer and arguments that have a pool's processes import the code held here."""
+    """Yield an initializer and arguments that make a pool's processes import the code held here."""
     modules = {
         name: (held.file, held.code, held.inside) for name, held in _finder().modules.items()
     }
     packed = marshal.dumps(modules)
-    # Not in the arguments: they go through a pipe, and a parent whose child dies before it has read
-    # more than a pipe holds would wait for ever. Nor in a file, which a kill would leave behind:
-    # Python's resource tracker outlives its process and takes such memory away.
+    # Not in the arguments: they go through a pipe, and if a child died before reading more than a
+    # pipe holds, its parent would wait forever. Nor in a file, which a kill would leave behind;
+    # Python's resource tracker outlives its process and frees such memory.
     memory = SharedMemory(create=True, size=len(packed))
     try:
         cast(memoryview, memory.buf)[: len(packed)] = packed
@@ -117,12 +117,12 @@ def _finder() -> _Held:
 
 
 def _loaded(module: ModuleType, finder: _Held) -> CodeType | None:
-    """Return the code that a module was imported from, as far as that can still be told."""
+    """Return the code that a module was imported from, if that can still be known."""
     spec = module.__spec__
     if spec is None:
         return None
     if spec.loader is finder:
         return finder.modules[spec.name].code
-    # Reads the compiled copy if Python trusts it, as the import did.
+    # Like the import, this reads the compiled copy if Python trusts it.
     loader = spec.loader
     return loader.get_code(spec.name) if isinstance(loader, InspectLoader) else None

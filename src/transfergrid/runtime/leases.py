@@ -1,8 +1,8 @@
-"""GPU leases: one lock file a device, node-wide, that the kernel frees when its holder dies.
+"""GPU leases: one lock file per device and node, which the kernel frees when its holder dies.
 
-Several users and several runs of Snakemake share a machine. Every GPU has one lock file, named by
-its UUID, in a folder that all of them use; a job holds an exclusive `flock` on it for as long as it
-lives. What stands in the file is for people to read, and decides nothing.
+Several users and several runs of Snakemake share a machine. Every GPU has one lock file, named
+after its UUID, in a folder that all of them use; a job holds an exclusive `flock` on it for as long
+as it lives. The file's content is for people to read and decides nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.gpus import VISIBLE, Gpu, list_boards, visible
 
 FOLDER = "/tmp/transfergrid-gpus"
-"""Not below TMPDIR, which differs between users."""
+"""Not under TMPDIR, which differs between users."""
 FOLDER_VARIABLE = "TRANSFERGRID_GPU_LOCKS"
 
 _POLL_S = 1.0
 _TELL_S = 60.0
-# O_NOFOLLOW and O_NONBLOCK: the folder is open to all, so a name in it may be a link or a pipe.
+# O_NOFOLLOW and O_NONBLOCK: everyone can write to the folder, so a name may be a link or a pipe.
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _NOTE_BYTES = 1000
 _ATTEMPTS = 100
@@ -62,20 +62,20 @@ def take_gpu(
 
     Args:
         gpus: GPUs that Snakemake granted the job; 0 asks for none. A job never takes more than one.
-        say: Gets a sentence at once and about every minute while all GPUs are leased.
+        say: Receives a sentence at once and about every minute while all GPUs are leased.
         label: What the job does, for those who wait.
         check: Called about every second while waiting; what it raises ends the waiting.
 
     Returns:
-        The lease; None where `gpus` is 0, where no GPU is seen, and inside a SLURM allocation of
-        one GPU, because SLURM decides there.
+        The lease; None if `gpus` is 0, if no GPU is visible, and inside a Slurm allocation of one
+        GPU, because Slurm decides there.
 
     Raises:
         UserError: The GPUs cannot be listed, or the lock files cannot be used.
     """
     setting = os.environ.get(VISIBLE)
     in_slurm = "SLURM_JOB_ID" in os.environ
-    # An allocation of several GPUs with local jobs in it: SLURM does not divide it among them.
+    # In an allocation of several GPUs, Slurm does not divide them among local jobs.
     if gpus == 0 or (in_slurm and "," not in (setting or "")):
         return None
     boards = list_boards()
@@ -83,7 +83,7 @@ def take_gpu(
     if in_slurm and len(candidates) < 2:
         return None
     if not candidates:
-        if boards:  # CUDA might read the setting in another way; without a lease it has no GPU.
+        if boards:  # CUDA might read the setting differently; without a lease it gets no GPU.
             os.environ[VISIBLE] = ""
         return None
     lease = _wait_for_one(candidates, open_folder(), say, label, check)
@@ -92,10 +92,10 @@ def take_gpu(
 
 
 def open_folder() -> Path:
-    """Return the folder of the lock files, made for all users if it is missing.
+    """Return the folder of the lock files, created for all users if it is missing.
 
     Raises:
-        UserError: It cannot be made, or is no folder.
+        UserError: It cannot be created, or is not a folder.
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
     try:
@@ -106,14 +106,14 @@ def open_folder() -> Path:
         raise _refused(folder, error) from None
     if not usable:
         raise UserError(
-            f"{folder} is to hold the locks of GPUs and is no folder; remove it, or name another "
+            f"{folder} should hold the GPU locks but is not a folder; remove it, or name another "
             f"with {FOLDER_VARIABLE}, the same for all users."
         )
     return folder
 
 
 def holders(gpus: Sequence[Gpu], folder: Path) -> dict[str, str]:
-    """Return by UUID who holds a lease, as far as that is known; free GPUs are left out.
+    """Return who holds each lease, by UUID, as far as known; free GPUs are left out.
 
     Raises:
         UserError: A lock file cannot be read.
@@ -128,7 +128,7 @@ def holders(gpus: Sequence[Gpu], folder: Path) -> dict[str, str]:
         except OSError as error:
             raise _refused(path, error) from None
         try:
-            # Shared: two that look at once do not take each other for holders.
+            # Shared, so that two processes looking at once do not take each other for holders.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             held[gpu.uuid] = _holder(path)
@@ -157,7 +157,7 @@ def _wait_for_one(
         if time.monotonic() - last >= _TELL_S:
             last = time.monotonic()
             say(_waiting(candidates, folder))
-        # Jitter, so that many who wait do not ask all at once.
+        # Jitter, so that many waiting jobs do not all ask at once.
         time.sleep(_POLL_S * (0.5 + secrets.randbelow(1000) / 1000))
 
 
@@ -181,8 +181,8 @@ def _try_lock(path: Path) -> int | None:
             raise _refused(path, error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A cleaner of /tmp may have removed the file between the two calls: a lock on a file
-            # without a name keeps nobody out.
+            # Something that cleans /tmp may have removed the file between the two calls; a lock on
+            # a file without a name keeps nobody out.
             if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                 return descriptor
         except BlockingIOError:
@@ -198,10 +198,10 @@ def _try_lock(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
-    """Open a lock file, making it if it is missing; another user's may be only readable."""
+    """Open a lock file, creating it if it is missing; another user's may be read-only."""
     while True:
-        # Never O_CREAT on a file that is there: with fs.protected_regular the kernel refuses it
-        # for another user's file in a sticky folder.
+        # Never O_CREAT on an existing file: with fs.protected_regular the kernel refuses it for
+        # another user's file in a sticky folder.
         for mode in (os.O_RDWR, os.O_RDONLY):
             try:
                 return _plain(os.open(path, mode | _FLAGS), path)
@@ -215,20 +215,20 @@ def _open(path: Path) -> int:
 
 
 def _plain(descriptor: int, path: Path) -> int:
-    # A second name would let somebody have a file of ours overwritten.
+    # A second name (a hard link) could make us overwrite some other file of ours.
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)
         raise UserError(
-            f"the GPU lock {path} is no plain file with one name; have its owner remove it, or "
-            f"name another folder with {FOLDER_VARIABLE}, the same for all users."
+            f"the GPU lock {path} is not a plain file with a single name; have its owner remove "
+            f"it, or name another folder with {FOLDER_VARIABLE}, the same for all users."
         )
     return descriptor
 
 
 @contextlib.contextmanager
 def _no_umask() -> Iterator[None]:
-    # Not chmod afterwards: a process killed in between would shut other users out for good.
+    # No chmod afterwards: a process killed in between would shut other users out for good.
     before = os.umask(0)
     try:
         yield
@@ -239,13 +239,13 @@ def _no_umask() -> Iterator[None]:
 def _refused(path: Path, error: OSError) -> UserError:
     return UserError(
         f"the GPU lock {path} cannot be used ({error.strerror}); its folder must be open to all "
-        f"users (mode 1777) on a local file system: mend it, or name another with "
+        f"users (mode 1777) on a local file system: correct it, or name another with "
         f"{FOLDER_VARIABLE}, the same for all users."
     )
 
 
 def _sign(descriptor: int, label: str) -> None:
-    """Say who holds the lock, and make the file look fresh; another user's may forbid both."""
+    """Write who holds the lock and make the file look fresh; another user's may forbid both."""
     note = {"pid": os.getpid(), "user": _user(), "job": label[:200], "since": int(time.time())}
     with contextlib.suppress(OSError):
         os.utime(descriptor)
@@ -261,7 +261,7 @@ def _user() -> str:
 
 
 def _holder(path: Path) -> str:
-    """Return who signed a lock file, in words; anybody can write there, so anything may stand."""
+    """Return in words who signed a lock file; anybody can write to it, so it may hold anything."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
         try:
@@ -277,16 +277,16 @@ def _holder(path: Path) -> str:
 
 
 def _keep_from_cleaners(folder: Path) -> None:
-    """Hold a shared lock on the folder for life: systemd-tmpfiles leaves such folders alone."""
+    """Hold a shared lock on the folder until the end: systemd-tmpfiles spares locked folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _leave_behind_in_forks(descriptor: int) -> None:
-    """Close the lock in children of a fork: one that outlives this process would keep the GPU.
+    """Close the lock in forked children: one that outlived this process would keep the GPU.
 
-    A child cannot use the parent's GPU, and a program that a child starts never inherits the lock.
+    A child cannot use its parent's GPU, and a program that a child starts never inherits the lock.
     """
     ours = os.fstat(descriptor)
 

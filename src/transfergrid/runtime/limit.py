@@ -1,4 +1,4 @@
-"""A limit of time on work whose length depends on what a user wrote."""
+"""A time limit on work whose length depends on what a user wrote."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from transfergrid.runtime.errors import UserError
 
 @contextmanager
 def time_limit(seconds: float, told: str) -> Iterator[None]:
-    """End the block after a while; Python's regular expressions look for signals as they search.
+    """End the block after a while; Python's regular expressions check for signals as they search.
 
-    The limit holds in the main thread, where programs work; elsewhere there is none.
+    The limit works in the main thread, where programs run; in other threads there is none.
 
     Args:
         seconds: How long the block may take.
-        told: The sentence for when it takes longer.
+        told: What to say if it takes longer.
 
     Raises:
         UserError: It took longer.

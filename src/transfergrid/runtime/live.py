@@ -1,4 +1,4 @@
-"""A job's running account of itself, which ``transfergrid watch`` reads."""
+"""A job's running report on itself, which ``transfergrid watch`` reads."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any
 from transfergrid.runtime.errors import Stopped
 
 FILE = Path("logs") / "progress.jsonl"
-"""Under a cell's folder: one JSON object a line, each with "time" (Unix seconds) and "event"."""
+"""In a cell's folder: one JSON object per line, each with "time" (Unix seconds) and "event"."""
 
 
 class Live:
-    """The file, begun anew by each job; messages and steps go to stderr as well.
+    """The file, which each job starts afresh; messages and steps go to stderr as well.
 
-    What cannot be written is left out: no result depends on it.
+    Whatever cannot be written is left out: no result depends on it.
     """
 
     def __init__(self, folder: Path, stage: str) -> None:
-        """Begin the account of a stage (``train``, ``evaluate``) in a cell's folder."""
+        """Begin the report on a stage (``train``, ``evaluate``) in a cell's folder."""
         self.path = folder / FILE
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
@@ -51,7 +51,7 @@ class Live:
 
     @contextmanager
     def account(self) -> Iterator[dict[str, str]]:
-        """Add the end of the job, however the block is left; the block may set "status"."""
+        """Add how the job ended, however the block is left; the block may set "status"."""
         end = {"status": "failed"}
         try:
             yield end

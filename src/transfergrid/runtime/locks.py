@@ -19,7 +19,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except PermissionError:
-        # Another user's lock file on a shared machine: a lock needs no right to write.
+        # Another user's lock file on a shared machine: locking needs no write permission.
         if not path.exists():
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -27,17 +27,17 @@ def _open(path: Path) -> int:
 
 @contextmanager
 def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
-    """Hold an exclusive `flock` on `path` for the length of the block.
+    """Hold an exclusive `flock` on `path` for the duration of the block.
 
     Args:
-        path: The lock file; made if missing and left in place (removing it would let two holders
-            lock two files of one name).
+        path: The lock file; created if missing and left in place (if it were removed, two holders
+            could lock two files of the same name).
         message: With a message, a lock held by another process raises `UserError(message)` at
             once; without one, the call waits.
 
     Raises:
         UserError: The lock is held elsewhere and `message` was given, or the file system of `path`
-            knows no locks.
+            has no locks.
     """
     path = Path(path)
     descriptor = _open(path)
@@ -51,7 +51,7 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
                 raise
             raise UserError(
                 f"the file system of {path.parent} has no file locks (flock); "
-                "move the results to one that has, or have it mounted with them"
+                "move the results to one that does, or have it mounted with them"
             ) from None
         try:
             yield
@@ -63,11 +63,11 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
 
 
 def make_once(made: Path | Callable[[], bool], lock: Path, make: Callable[[], None]) -> None:
-    """Call `make` unless `made` exists; processes that find it missing at once call it once.
+    """Call `make` unless `made` exists; of several processes that miss it at once, one calls it.
 
     Args:
-        made: The file that tells whether it is there, or a function that does.
-        lock: The lock file that they wait at.
+        made: A file that exists once it is made, or a function that tells.
+        lock: The lock file for which they wait.
         make: Makes it.
     """
     is_made = made.is_file if isinstance(made, Path) else made

@@ -1,4 +1,4 @@
-"""How a rule's program ends: with one sentence where the user can mend it."""
+"""How a rule's program ends: with one sentence if the user can fix the error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from transfergrid.runtime.errors import Stopped, UserError
 from transfergrid.runtime.faults import failure
 
 STOPPED = 75
-"""Exit status of a job that was asked to stop and can go on later (EX_TEMPFAIL of sysexits.h)."""
+"""Exit status of a job that was asked to stop and can be resumed (EX_TEMPFAIL in sysexits.h)."""
 
 
 def collect_rarely() -> None:
     """Keep Python from looking for garbage among objects that live as long as the program.
 
-    Libraries and large plans are hundreds of thousands. Python would walk them after every 700 new
-    objects, and once more at the end: with torch and timm, as long as half of their import takes.
+    Libraries and large plans are hundreds of thousands of objects. Python would walk them after
+    every 700 new ones, and again at the end: with torch and timm that takes half as long as
+    importing them.
     """
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
@@ -28,8 +29,8 @@ def collect_rarely() -> None:
 def run_program(main: Callable[[], None]) -> None:
     """Run a command-line program.
 
-    A `UserError` becomes one line on stderr and exit status 1, and so does what a disk or missing
-    rights refuse; `Stopped` becomes exit status 75.
+    A `UserError` becomes one line on stderr and exit status 1, as do disk and permission errors;
+    `Stopped` becomes exit status 75.
     """
     collect_rarely()
     try:
@@ -49,10 +50,10 @@ def run_program(main: Callable[[], None]) -> None:
 
 
 def stop_on_signals() -> Callable[[], bool]:
-    """Have SIGTERM (preemption, time limit, scancel) and Ctrl-C ask for an end, not force it.
+    """Make SIGTERM (preemption, time limit, scancel) and Ctrl-C ask for an end, not force it.
 
     Returns:
-        A function that tells whether one of them has come. A second Ctrl-C interrupts as usual.
+        A function that tells whether one of them has arrived. A second Ctrl-C interrupts as usual.
     """
     came: list[int] = []
 

@@ -20,9 +20,9 @@ def progress(
 ) -> Iterator[T]:
     """Yield `items`, writing ``label 120/2000 (6%), 24/s, 78 s left`` about every `every` seconds.
 
-    A terminal's line is rewritten in place; a log file gets one line a report. Work that ends
-    before the first report prints nothing. A loop that is left early ends the line with the count
-    of items it finished. `size` is what an item counts for.
+    On a terminal the line is rewritten in place; a log file gets one line per report. Work that
+    ends before the first report prints nothing. If the loop is left early, the line ends with the
+    number of items finished. `size` is what an item counts for.
     """
     stream = stream or sys.stderr
     rewrite = stream.isatty()

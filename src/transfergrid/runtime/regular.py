@@ -1,4 +1,4 @@
-"""Regular files alone: a named pipe would be waited for without end, a device has no end at all."""
+"""Regular files only: a named pipe would be waited for forever, and a device may have no end."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def check_regular(path: str | Path) -> os.stat_result:
     status = os.stat(path)
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise UserError(f"{path} is {_KINDS.get(kind, 'no file')}; put a regular file there.")
+        raise UserError(f"{path} is {_KINDS.get(kind, 'not a file')}; put a regular file there.")
     return status

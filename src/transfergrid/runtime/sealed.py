@@ -1,4 +1,4 @@
-"""Files that hold the SHA-256 of their own content: a flipped bit is seen on reading."""
+"""Files that hold the SHA-256 of their own content, so that reading reveals a flipped bit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_bytes, sha256_text
 
 SEAL = "seal"
-"""Key of the SHA-256 over the canonical JSON of everything else."""
+"""Key of the SHA-256 of everything else, as canonical JSON."""
 DIGITS = 64
-"""Of the SHA-256 that a sealed file of bytes begins with."""
+"""Length of the SHA-256 that a sealed file of bytes begins with."""
 
 
-class Unsealed(UserError):  # noqa: N818 - told as a sentence, not as a fault
-    """A file has no SHA-256 of its own: a version of TransferGrid that kept none wrote it."""
+class Unsealed(UserError):  # noqa: N818 - shown as a sentence, not as a fault
+    """A file has no SHA-256 of its own: it is from a version of TransferGrid that kept none."""
 
 
 def write_sealed(path: str | Path, value: Mapping[str, Any]) -> None:
@@ -33,7 +33,7 @@ def read_sealed(
 
     Args:
         path: The file.
-        mend: What the user can do where it is broken.
+        mend: What the user can do if it is broken.
 
     Raises:
         OSError: It cannot be read.
@@ -55,13 +55,13 @@ def read_sealed(
 
 
 def unseal(data: bytes) -> bytes | None:
-    """Return what follows the SHA-256 that bytes begin with; None where it is of something else."""
+    """Return what follows the SHA-256 that bytes begin with; None if it does not match."""
     digest, content = data[:DIGITS], data[DIGITS:]
     return content if sha256_bytes(content).encode("ascii") == digest else None
 
 
 def _renamed(value: Mapping[str, Any]) -> bool:
-    """Tell whether a value is the seal of all others: a bit of its key has flipped."""
+    """Tell whether some value is the seal of all the others, so that a bit of its key flipped."""
     return any(
         isinstance(found, str) and found == _seal({k: v for k, v in value.items() if k != key})
         for key, found in value.items()

@@ -1,4 +1,4 @@
-"""Reading bytes that are compared with the SHA-256 of what was written, beside the work on them."""
+"""Compare bytes with the SHA-256 of what was written, while they are already being used."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def broken(path: Path, found: str | None, expected: object, mend: str) -> UserEr
 
     Args:
         path: The file.
-        found: Its SHA-256; None where it is missing.
-        expected: The SHA-256 by the receipt; None where the receipt does not name the file.
+        found: Its SHA-256; None if it is missing.
+        expected: The SHA-256 in the receipt; None if the receipt does not name the file.
         mend: What the user can do, as the end of a sentence.
     """
     told = f"its SHA-256 is {found[:12]}" if found else "it is missing"
@@ -39,9 +39,9 @@ def read_verified(path: Path, expected: str | None, parse: Callable[[bytes], T],
 
     Args:
         path: The file.
-        expected: Its SHA-256 by the receipt of the stage that wrote it; None matches nothing.
-        parse: Makes a value of the bytes. What it raises over bytes that are not those that were
-            written is not told; the comparison is.
+        expected: Its SHA-256 in the receipt of the stage that wrote it; None matches nothing.
+        parse: Turns the bytes into a value. If it fails on bytes other than those that were
+            written, the difference is reported and not the failure.
         mend: What the user can do, as the end of a sentence.
 
     Raises:
@@ -70,28 +70,28 @@ def read_verified(path: Path, expected: str | None, parse: Callable[[bytes], T],
 
 
 class Verification:
-    """Files that are hashed in a thread of their own while others work with what they hold.
+    """Files that are hashed in a separate thread while others use their content.
 
-    For files that are mapped and not read whole: their pages are those of the file system's cache,
-    which are hashed here.
+    For files that are mapped rather than read whole: both use the same pages of the file system's
+    cache.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, str | None], mend: str) -> None:
-        """Start to hash.
+        """Start hashing.
 
         Args:
-            folder: Where the files lie.
-            files: SHA-256 by name, as their receipt has it; None matches nothing.
+            folder: Where the files are.
+            files: SHA-256 by name, as in their receipt; None matches nothing.
             mend: What the user can do, as the end of a sentence.
         """
         self._folder, self._files, self._mend = folder, dict(files), mend
         self._error: Exception | None = None
-        # No reason to keep a process alive that ends for another reason.
+        # A daemon, so as not to keep alive a process that ends for another reason.
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def poll(self) -> None:
-        """Raise what was found so far.
+        """Raise what has been found so far.
 
         Raises:
             UserError: A file is missing, or is not the one that was written.
@@ -100,7 +100,7 @@ class Verification:
             raise self._error
 
     def wait(self) -> None:
-        """Wait until all is hashed; raise what was found.
+        """Wait until everything is hashed; raise what was found.
 
         Raises:
             UserError: A file is missing, or is not the one that was written.
@@ -115,20 +115,20 @@ class Verification:
                 found = _hash(path) if path.is_file() else None
                 if found is None or found != expected:
                     raise broken(path, found, expected, self._mend)
-        except Exception as error:  # told by whoever polls or waits
+        except Exception as error:  # raised again by poll and wait
             self._error = error
 
 
 def load_verified(path: Path, expected: str | None, load: Callable[[Path], T], mend: str) -> T:
-    """Have a file loaded by its path, hash it meanwhile, and compare.
+    """Load a file by its path, hash it meanwhile, and compare.
 
     For large files whose loader maps them: reading them whole first would copy every byte twice.
 
     Args:
         path: The file.
-        expected: Its SHA-256 by the receipt of the stage that wrote it; None matches nothing.
-        load: Makes a value of the file. What it raises over a file that is not the one that was
-            written is not told; the comparison is.
+        expected: Its SHA-256 in the receipt of the stage that wrote it; None matches nothing.
+        load: Turns the file into a value. If it fails on a file other than the one that was
+            written, the difference is reported and not the failure.
         mend: What the user can do, as the end of a sentence.
 
     Raises:

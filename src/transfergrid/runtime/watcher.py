@@ -1,4 +1,4 @@
-"""Who is told how a long job goes, and may stop it."""
+"""Who hears how a long job is going, and may stop it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Watcher:
-    """A job's way to tell how far it is, and to be told to stop.
+    """How a job reports its progress and learns that it should stop.
 
     Attributes:
-        report: Takes events: ``{"event": "note", "message"}``, and about every five seconds
+        report: Receives events: ``{"event": "note", "message"}``, and about every five seconds
             ``{"event": "step", "step", "steps", "loss", "images_per_second", "seconds_left"}``
             (loss None right after a validation; no loss while scoring, where a step is an image).
-        stop: Tells whether the job is to save its state and end; asked at every step.
+        stop: Tells whether the job should save its state and end; asked at every step.
     """
 
     report: Callable[[Mapping[str, Any]], None] = _ignore

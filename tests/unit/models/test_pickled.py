@@ -97,7 +97,7 @@ def test_tensors_in_a_dict_of_another_kind_are_found(tmp_path: Path) -> None:
 
 def test_arrays_in_the_place_of_tensors_are_named(tmp_path: Path) -> None:
     torch.save({"model": {"w": np.ones(3), "b": np.ones(2)}, "n": 1}, tmp_path / "w.pth")
-    with pytest.raises(UserError, match=r"holds arrays of numpy \(w, b\); save them as tensors"):
+    with pytest.raises(UserError, match=r"holds numpy arrays \(w, b\); save them as tensors"):
         read_tensors(tmp_path / "w.pth", "model")
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_is_cut_short_is_named_as_that(
 
 def test_other_pickles_and_programs_are_told_in_our_words(tmp_path: Path) -> None:
     (tmp_path / "four.pth").write_bytes(pickle.dumps({"a": 1}, protocol=4))
-    assert "no checkpoint of plain data" in refused(tmp_path / "four.pth")
+    assert "not a checkpoint of plain data" in refused(tmp_path / "four.pth")
     (tmp_path / "junk.pth").write_bytes(b"\x80\x02" + bytes(range(256)))
     assert "get it again" in refused(tmp_path / "junk.pth")
     with pytest.warns(FutureWarning, match="deprecated"):

@@ -84,7 +84,7 @@ def test_a_deeper_network_of_the_family_does_not_pass(tmp_path: Path) -> None:
         deep = build({"timm": "resnet34.tv_in1k"}, 2, 0, seed=0).state_dict()
         flat = build({"timm": "resnet18.tv_in1k"}, 2, 0, seed=0).state_dict()
     assert all(deep[name].shape == flat[name].shape for name in flat)
-    with pytest.raises(UserError, match=r"tensors that resnet18 has no place for \(layer1\.2\."):
+    with pytest.raises(UserError, match=r"tensors for which resnet18 has no place \(layer1\.2\."):
         match(deep, flat, ["fc.weight", "fc.bias"], "the file", "resnet18")
 
 
@@ -129,7 +129,7 @@ def test_foreign_names_are_mapped_by_the_declared_rule(weights: Path, tmp_path: 
     assert torch.equal(state["conv_stem.weight"], trained()["conv_stem.weight"])
     assert record["dropped"] == ["queue"]
     del rule["rename"]
-    with pytest.raises(UserError, match=r"holds 1 that it has no place for \(stem\.weight\)"):
+    with pytest.raises(UserError, match=r"holds 1 for which it has no place \(stem\.weight\)"):
         fetch({**FILE, "key_rule": rule}, LCNET, tmp_path / "moco.pth")
 
 
@@ -170,7 +170,7 @@ def test_a_first_convolution_of_one_channel_gives_the_same_on_grey_images(
     }
     proof = write_weights({**GREY, **STEM}, LCNET, path, tmp_path / "out")
     assert proof["first_convolution"] == record["first_convolution"]
-    with pytest.raises(UserError, match=r"know one mean and std, but mean is \[0\.4, 0\.5, 0\.6\]"):
+    with pytest.raises(UserError, match=r"have one mean and std, but mean is \[0\.4, 0\.5, 0\.6\]"):
         fetch({**FILE, **STEM}, LCNET, path)
 
 
@@ -206,7 +206,7 @@ def test_weights_of_one_value_are_no_trained_network(weights: Path, value: float
             if value == 0 or tensor.ndim > 1:
                 state[name] = torch.full_like(tensor, value)
 
-    with pytest.raises(UserError, match="holds one value, again and again, in every weight"):
+    with pytest.raises(UserError, match="every weight in .* repeats a single value"):
         fetch(FILE, LCNET, changed(weights, fill))
 
 
@@ -274,7 +274,7 @@ def test_what_the_hub_does_not_have_is_told_with_the_way_out(hub: Path) -> None:
         fetch({"kind": "timm", "tag": None}, LCNET)
     with pytest.raises(UserError, match=r"timm knows no weights 'lcnet_050\.nobody'"):
         fetch({"kind": "timm", "tag": "nobody"}, LCNET)
-    with pytest.raises(UserError, match="is no timm network"):
+    with pytest.raises(UserError, match="is not a timm network"):
         fetch({"kind": "timm"}, {"timm": None, "factory": "a:b"})
     with pytest.raises(UserError, match="has no weight file; allowed are timm, file, wheel"):
         fetch({"kind": "random"}, LCNET)

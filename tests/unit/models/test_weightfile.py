@@ -152,9 +152,9 @@ def test_by_order_takes_the_networks_names_with_or_without_the_classifier() -> N
 def test_bad_rules_are_refused() -> None:
     with pytest.raises(UserError, match="key_rule has no 'prefix'"):
         KeyRule.from_dict({"prefix": "module."})
-    with pytest.raises(UserError, match=r"'\(', which is no regular expression"):
+    with pytest.raises(UserError, match=r"'\(', which is not a regular expression"):
         KeyRule.from_dict({"drop": ["("]})
-    with pytest.raises(UserError, match="two tensors one name"):
+    with pytest.raises(UserError, match="two tensors the same name"):
         KeyRule(rename=((r"[ab]", "c"),)).apply({"a": torch.ones(1), "b": torch.ones(1)}, [], [])
     assert KeyRule.from_dict(None) == KeyRule()
 

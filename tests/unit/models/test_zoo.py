@@ -115,7 +115,10 @@ def test_a_factory_gets_outputs_and_truncation_and_the_common_head(own: types.Mo
     [
         (lambda outputs, truncation: 3, "returned int"),
         (lambda outputs, truncation: nn.Linear(2, outputs), "no linear classifier"),
-        (lambda outputs, truncation: Small(outputs + 1, truncation), "with 5 outputs; 4 were"),
+        (
+            lambda outputs, truncation: Small(outputs + 1, truncation),
+            "5 outputs; it was asked for 4",
+        ),
     ],
 )
 def test_a_factory_that_breaks_the_contract_is_told_so(

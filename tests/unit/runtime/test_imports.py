@@ -37,7 +37,7 @@ def test_a_module_that_lies_nowhere_is_imported_from_what_is_held() -> None:
     assert module.WHERE == ("/nowhere.py", "held_here")
     assert importlib.util.find_spec("held_here") is not None
     hold({"held_here": held("A = 1\nWHERE = __file__, __name__", "/nowhere.py")})  # the same again
-    with pytest.raises(UserError, match=r"held_here was imported from other code .*__pycache__"):
+    with pytest.raises(UserError, match=r"held_here was imported from code other .*__pycache__"):
         hold({"held_here": held("A = 2", "/nowhere.py")})
 
 
@@ -61,7 +61,7 @@ def test_a_module_imported_before_must_be_of_the_same_code(
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("held_here")
     hold({"held_here": held("A = 1\n", str(file))})
-    with pytest.raises(UserError, match="held_here was imported from other code"):
+    with pytest.raises(UserError, match="held_here was imported from code other"):
         hold({"held_here": held("A = 2\n", str(file))})
 
 

@@ -334,11 +334,11 @@ def test_a_trap_in_the_folder_is_refused_in_one_sentence(take, locks, make):
 
 def test_a_folder_that_is_none_is_refused(take, locks, tmp_path, monkeypatch):
     locks.touch()
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         take()
     locks.unlink()
     locks.symlink_to(tmp_path)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         take()
     monkeypatch.setenv("TRANSFERGRID_GPU_LOCKS", str(tmp_path / "missing" / "locks"))
     with pytest.raises(UserError, match="cannot be used"):
