@@ -23,8 +23,9 @@ from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.models.initial import initial_model
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.records import read_kept, read_spec, read_train, restore
+from transfergrid.reporting.figures.files import read_drawn
 from transfergrid.reporting.records import read_record, read_tuning
-from transfergrid.reporting.tables.stage_files import read_figures, read_made_table
+from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.errors import UserError
 from transfergrid.training.choice import choose_rate
 from transfergrid.training.loop import train
@@ -125,7 +126,7 @@ READERS: dict[str, tuple[str, Read]] = {
         lambda r, s: [read_ensemble(p) for p in r.glob("small/ensemble/*/best/test.parquet")],
     ),
     "a table": ("small/tables/cells.csv", lambda r, s: read_made_table(r / "small", "cells")),
-    "a figure": ("small/figures/auroc.svg", lambda r, s: read_figures(r / "small", ("figures",))),
+    "a figure": ("small/figures/score.svg", lambda r, s: read_drawn(r / "small")),
     "maps": (
         "small/cams/*.npz",
         lambda r, s: [read_maps(path) for path in r.glob("small/cams/*.npz")],

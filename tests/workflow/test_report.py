@@ -26,7 +26,7 @@ EVERYTHING: dict[str, Any] = {
 }
 ITEMS = {
     "1. Tables": {f"tables/{name}.csv" for name in (*TABLES, "cams")},
-    "2. Figures": {f"figures/{name}.svg" for name in (*FIGURES, "cams")},
+    "2. Figures": {f"figures/{name}.svg" for name in FIGURES},
     "3. Page": {"report.html"},
 }
 

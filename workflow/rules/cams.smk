@@ -38,13 +38,6 @@ rule panels:
             subcategory="{study}",
             labels={"table": "cams"},
         ),
-        figure=report(
-            "results/{study}/figures/cams.svg",
-            caption="../report/cams.rst",
-            category="2. Figures",
-            subcategory="{study}",
-            labels={"figure": "cams"},
-        ),
         receipt="results/{study}/receipts/panels.json",
     log:
         "results/{study}/logs/panels.log",
@@ -54,6 +47,6 @@ rule panels:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     message:
-        "Drawing the class activation maps of {wildcards.study}"
+        "Gathering where the maps of {wildcards.study} point"
     shell:
         'python "$TRANSFERGRID"/draw_cams.py --stamp {input.stamp:q} > {log:q} 2>&1'

@@ -3,6 +3,7 @@
 
 rule figures:
     input:
+        lambda wildcards: cam_results(planned(wildcards.study)),
         cells="results/{study}/tables/cells.csv",
         calibration="results/{study}/tables/calibration.csv",
         contrasts="results/{study}/tables/contrasts.csv",

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transfergrid.planning.plan import FIGURES
 from transfergrid.planning.unchanged import read_stamp
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
+
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>\n'
+"""Stands for a figure that has nothing to show, which the rule's outputs name all the same."""
 
 
 def main() -> None:
@@ -18,15 +22,19 @@ def main() -> None:
     arguments = parser.parse_args()
     study = read_stamp(arguments.stamp, "figures")
     from transfergrid.reporting.figures.data import read_figure_data
-    from transfergrid.reporting.figures.drawings import draw_all
-    from transfergrid.reporting.tables.stage_files import seal_stage
+    from transfergrid.reporting.figures.drawing import draw_all, lacking
+    from transfergrid.reporting.figures.files import write_drawn
 
     results = arguments.stamp.parents[1]
+    folder = results / study["name"]
     with heartbeat("drawing figures"):
-        drawings = draw_all(read_figure_data(study, results))
-    for name, svg in drawings.items():
-        write_text(results / study["name"] / "figures" / f"{name}.svg", svg)
-    seal_stage(results / study["name"], "figures")
+        data = read_figure_data(study, results)
+        for name, reason in lacking(data).items():
+            print(f"figure '{name}' is not drawn: {reason}")
+        drawings = draw_all(data)
+    write_drawn(folder, drawings)
+    for name in set(FIGURES) - {drawing.shown.name for drawing in drawings}:
+        write_text(folder / "figures" / f"{name}.svg", BLANK)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The figures of a study."""
+"""The figures of a study, in the order of the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+_ROOM = "transfergrid.reporting.figures"
 
 
 @dataclass(frozen=True)
@@ -11,11 +13,12 @@ class Figure:
 
     Attributes:
         name: File name without ``.svg``, and anchor on the page.
-        title: Heading on the page.
+        title: Heading on the page; ``{metric}`` stands for the name of the study's metric.
         reads: Names of the tables that it is drawn from.
         module: Module that has ``lack``, ``draw`` and ``caption``, each a function of the figures'
             data; ``lack`` says why there is nothing to show, or returns an empty string.
         caption: What a reader must know whatever the study, for Snakemake's report.
+        opens: Names of the stages whose files it opens itself, beside the tables.
     """
 
     name: str
@@ -23,3 +26,125 @@ class Figure:
     reads: tuple[str, ...]
     module: str
     caption: str
+    opens: tuple[str, ...] = ()
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "score",
+        "{metric} of every network",
+        ("cells",),
+        f"{_ROOM}.score",
+        "The score on the test split by architecture, truncation and pretraining. Large markers "
+        "are means over seeds, small dots single seeds. Lines are the mean over seeds of each "
+        "cell's interval, which holds what the sampling of patients does, not the variance "
+        "between seeds. Overlap of two lines is no test: the paired contrasts are. n of studies "
+        "and patients stands in the table of cells.",
+    ),
+    Figure(
+        "tasks",
+        "{metric} of every task",
+        ("cells", "scores"),
+        f"{_ROOM}.tasks",
+        "The score of every task on the test split, mean over seeds: a row per network, a panel "
+        "per pretraining, one scale of colour. −1, −2 are blocks removed. Intervals and numbers "
+        "of positives stand in the table of scores.",
+    ),
+    Figure(
+        "seeds",
+        "What the seed does",
+        ("cells",),
+        f"{_ROOM}.seeds",
+        "Scores of single seeds around the mean of their network. Grey bars are the mean over "
+        "seeds of each cell's interval, clustered by patient: how far one score would move with "
+        "other patients. SD is the standard deviation between seeds. Networks with one finished "
+        "seed are left out.",
+    ),
+    Figure(
+        "boosts",
+        "Paired differences",
+        ("contrasts",),
+        f"{_ROOM}.boosts",
+        "Paired differences of scores, the first arm minus the second, on the same test patients "
+        "and with the same seeds, grouped by question. Lines are intervals that hold the sampling "
+        "of patients and, with several seeds, the seed; they are not adjusted for the number of "
+        "contrasts. A filled square's interval excludes zero. Dotted lines mark the margin, where "
+        "one was set in advance. n, seeds, p-values and method stand in the table of contrasts.",
+    ),
+    Figure(
+        "truncation",
+        "What truncation costs",
+        ("cells", "contrasts"),
+        f"{_ROOM}.truncation",
+        "Scores of networks against the blocks that were removed, mean over seeds, with the "
+        "parameters that are left; one panel per network. Vertical lines are the mean over seeds "
+        "of each cell's interval, clustered by patient. The bands are the margin of equivalence "
+        "around the whole network, where a question fixed one in advance. n of studies and "
+        "patients stands in the table of cells.",
+    ),
+    Figure(
+        "correlation",
+        "{metric} against ImageNet accuracy and size",
+        ("cells", "correlations"),
+        f"{_ROOM}.correlation",
+        "Scores of whole networks, mean over seeds, against the ImageNet top-1 accuracy of the "
+        "architecture's released weights and against the number of parameters; one panel per "
+        "pretraining, one lettered point per architecture with its interval. Above each panel "
+        "Spearman's correlation over architectures with its interval and n.",
+    ),
+    Figure(
+        "boost_size",
+        "Boost against size",
+        ("cells", "contrasts", "correlations"),
+        f"{_ROOM}.boost_size",
+        "What pretraining adds to the score of whole networks, mean over seeds, against the number "
+        "of parameters: one panel per comparison of two pretrainings, one lettered point per "
+        "architecture with the interval of the paired difference. A filled point's interval "
+        "excludes zero. Above each panel Spearman's correlation over architectures with its "
+        "interval and n, where the study asked for it. n of studies, p-values and method stand in "
+        "the tables of contrasts and correlations.",
+    ),
+    Figure(
+        "published",
+        "Published against ours",
+        ("cells", "findings"),
+        f"{_ROOM}.published",
+        "This study's AUROCs against those of the paper's own figure, which were read off the "
+        "picture (digitised), one panel an arm; with Spearman's correlation and the mean "
+        "difference.",
+    ),
+    Figure(
+        "calibration",
+        "Calibration",
+        ("cells", "calibration"),
+        f"{_ROOM}.calibration",
+        "Share of positives against mean predicted probability, a panel per comparison of "
+        "pretrainings on the networks that all of them have: pairs of a test study and a scored "
+        "task, pooled, in ten bins of about equal count. Vertical lines are Wilson intervals on "
+        "the number of cases that remains when a patient counts as one. ECE is the mean distance "
+        "from the dotted line, weighted by the bins' counts; Brier is the mean squared error of "
+        "the probability.",
+    ),
+    Figure(
+        "learning",
+        "Learning curves",
+        ("cells",),
+        f"{_ROOM}.learning",
+        "Mean validation score during training against training examples seen, one line per cell, "
+        "one panel per architecture. Colours are pretrainings, dashes are truncations. "
+        "Checkpoints are chosen on these scores alone; no interval is drawn, and the test split "
+        "takes no part.",
+    ),
+    Figure(
+        "cams",
+        "What the networks look at",
+        ("cams",),
+        f"{_ROOM}.cams",
+        "Class activation maps of each network's best checkpoint, whole and truncated, on the same "
+        "test films: the first positive ones in the order of their ids, chosen by label and name. "
+        "The map's size before it is enlarged stands above it. Outline: the true region, where "
+        "the data set knows it; cross: the map's highest point; p: the checkpoint's probability.",
+        opens=("cams",),
+    ),
+)
+"""Every built-in figure; a study may name its own under ``figures``."""

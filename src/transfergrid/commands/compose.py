@@ -12,12 +12,13 @@ from typing import Any
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.reporting.figures.data import read_figure_data
-from transfergrid.reporting.figures.drawings import draw_all
-from transfergrid.reporting.figures.map_panels import write_panels
+from transfergrid.reporting.figures.drawing import draw_all
+from transfergrid.reporting.figures.files import write_drawn
 from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.reporting.page.page import read_report, render
 from transfergrid.reporting.tables.files import write_table
 from transfergrid.reporting.tables.gather import write_tables
+from transfergrid.reporting.tables.pointing import write_cams
 from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
@@ -73,11 +74,10 @@ def compose(
     made = view / study.name
     _tables(content, frozen, view, made / "tables", workers)
     with heartbeat("drawing figures and writing the page"):
-        for name, svg in draw_all(read_figure_data(content, view)).items():
-            write_text(made / "figures" / f"{name}.svg", svg)
-        seal_stage(made, "figures")
+        mapped = {**content, "cams": maps}
         if maps:
-            write_panels({**content, "cams": maps}, made)
+            write_cams(mapped, made)
+        write_drawn(made, draw_all(read_figure_data(mapped, view)))
         write_text(made / "report.html", render(read_report(content, view, snapshot)))
     seal_stage(made, "report")
     for name in ("tables", "figures", "receipts", "report.html"):

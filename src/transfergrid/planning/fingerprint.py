@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
 from transfergrid.planning.rules import command_parts, programs
 from transfergrid.planning.syntax import canonical_syntax
@@ -29,6 +30,8 @@ from transfergrid.runtime.imports import HeldCode
 PACKAGE = "transfergrid"
 SOURCE = Path(__file__).resolve().parents[1]
 
+_FIGURES = tuple(figure.module.removeprefix(f"{PACKAGE}.") for figure in FIGURES)
+
 STAGES: dict[str, tuple[str, ...]] = {
     "weights": ("models.pretraining",),
     "tune": ("training.choice",),
@@ -37,10 +40,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     "ensemble": ("evaluation.ensemble",),
     "tables": ("reporting.tables.gather",),
     "statistics": ("statistics.answers", "reporting.tables.stage_files"),
-    "figures": ("reporting.figures.drawings",),
+    "figures": ("reporting.figures.drawing", *_FIGURES),
     "report": ("reporting.page.page",),
     "cams": ("evaluation.cam",),
-    "panels": ("reporting.figures.map_panels",),
+    "panels": ("reporting.tables.pointing",),
 }
 READERS = {
     "chexpert": "data.chexpert",

@@ -49,7 +49,7 @@ _GATHERING = {
     "tables": tuple(f"tables/{name}.csv" for name in GATHERED),
     "statistics": tuple(f"tables/{name}.csv" for name in ANSWERS),
     "figures": tuple(f"figures/{name}.svg" for name in FIGURES),
-    "panels": ("tables/cams.csv", "figures/cams.svg"),
+    "panels": ("tables/cams.csv",),
     "report": ("report.html",),
 }
 STAGE_FILES = {stage: (*files, receipt_of(stage)) for stage, files in _GATHERING.items()}

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog import figures as catalog
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.decidable import undecidable
@@ -44,18 +45,7 @@ GATHERED = ("cells", "sources", "bootstrap", "tuning", "calibration")
 ANSWERS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
 """Tables of the statistics."""
 TABLES = GATHERED + ANSWERS
-FIGURES = (
-    "auroc",
-    "tasks",
-    "seeds",
-    "boosts",
-    "truncation",
-    "correlation",
-    "boost_size",
-    "published",
-    "calibration",
-    "learning",
-)
+FIGURES = tuple(figure.name for figure in catalog.FIGURES)
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ class PlannedStudy:
             "ensemble": dict,
             "tables": self._tables_content,
             "statistics": self._statistics_content,
-            "figures": self._statistics_content,
+            "figures": self._figures_content,
             "report": self._report_content,
         }
         if self.study.config["cams"] is not None:
@@ -196,6 +186,12 @@ class PlannedStudy:
     def _panels_content(self) -> dict[str, Any]:
         return {
             **self._tables_content(),
+            "cams": [cell.name for cell in self.cam_cells],
+        }
+
+    def _figures_content(self) -> dict[str, Any]:
+        return {
+            **self._statistics_content(),
             "cams": [cell.name for cell in self.cam_cells],
         }
 

@@ -17,6 +17,7 @@ from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import FIGURES
 from transfergrid.planning.records import SCORED
+from transfergrid.reporting.figures.files import read_drawn
 from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.reporting.tables.files import TABLES, read_table
 from transfergrid.runtime.errors import UserError
@@ -70,7 +71,8 @@ def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
         "report.html",
         "tables",
     ]
-    assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES)
+    drawn = {path.stem for path in (folder / "figures").iterdir()}
+    assert drawn == {each.shown.name for each in read_drawn(folder)} <= set(FIGURES)
     assert {path.stem for path in (folder / "tables").iterdir()} == set(TABLES)
     return read_table(folder / "tables" / "cells.csv")
 

@@ -34,7 +34,7 @@ STAY = (
     "cells/a/scores/test.npz",
     "tuning/a/tuning.json",
     "small/ensemble/a/best/valid.parquet",
-    "small/figures/auroc.svg",
+    "small/figures/score.svg",
     "small/receipts/train.json",
     "small/report.html",
     "stamps/small.tables.0123abcd",

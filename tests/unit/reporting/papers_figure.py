@@ -21,7 +21,7 @@ def against_the_papers_figure(data: FigureData) -> FigureData:
     for arm, pretraining in (("imagenet", "shapes"), ("random", "random")):
         for number, name in enumerate(names[arm]):
             row = {"architecture": name, "pretraining": pretraining, "truncation": 0}
-            scores = {"auroc": 0.7 + 0.01 * number, "auroc_low": 0.6, "auroc_high": 0.9}
+            scores = {"score": 0.7 + 0.01 * number, "score_low": 0.6, "score_high": 0.9}
             cells.append({**first, **row, **scores, "cell": f"{arm}{number}"})
         same = {"question": NAME, "kind": "published", "subject": arm, "n_families": 3}
         numbers = {"value": 0.8, "low": -0.1, "high": 0.98, "n": len(names[arm])}

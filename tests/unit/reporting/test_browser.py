@@ -18,8 +18,11 @@ from unit.reporting.test_cams import record
 
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import PROJECT
-from transfergrid.reporting.figures.map_panels import write_panels
+from transfergrid.reporting.figures.data import read_figure_data
+from transfergrid.reporting.figures.drawing import draw_all
+from transfergrid.reporting.figures.files import write_drawn
 from transfergrid.reporting.page.page import anchor, read_report, render
+from transfergrid.reporting.tables.pointing import write_cams
 
 CHROMIUM = next(
     (
@@ -70,7 +73,10 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     for number, cell in enumerate(mapped):
         place = folder / "results" / "demo" / "cams" / f"{cell}.npz"
         write_record(place, record(4 - number % 2, seed=number))
-    write_panels({**study, "cams": mapped}, folder / "results" / "demo")
+    with_maps = {**study, "cams": mapped}
+    write_cams(with_maps, folder / "results" / "demo")
+    drawn = draw_all(read_figure_data(with_maps, folder / "results"))
+    write_drawn(folder / "results" / "demo", drawn)
     asked = {**study, "resolved": {**study["resolved"], "cams": {"films": 2}}}
     page = render(read_report(asked, folder / "results"))
     for part in ("What the networks look at", "Rates at the edge", "Where its activation maps"):

@@ -15,16 +15,11 @@ from unit.reporting import fabricate
 
 from transfergrid.evaluation.cam_record import CamRecord, empty_record, read_record, write_record
 from transfergrid.planning.paths import PROJECT
-from transfergrid.reporting.figures import captions, style
+from transfergrid.reporting.figures import cams, style
+from transfergrid.reporting.figures.cams import MAX_ROWS, networks_of, shown_networks
 from transfergrid.reporting.figures.data import FigureData, read_figure_data
-from transfergrid.reporting.figures.map_panels import (
-    MAX_ROWS,
-    cam_panels,
-    cams_table,
-    networks_of,
-    shown_networks,
-)
 from transfergrid.reporting.page.inline_svg import inline_svg
+from transfergrid.reporting.tables.pointing import cams_table
 from transfergrid.runtime.errors import UserError
 
 PX = 40
@@ -78,6 +73,14 @@ def records(study: dict[str, Any]) -> dict[str, CamRecord]:
     return {**made, last: empty_record("diverged")}
 
 
+@pytest.fixture(scope="module")
+def data(
+    study: dict[str, Any], records: dict[str, CamRecord], drawn_tree: fabricate.Tree
+) -> FigureData:
+    plain = read_figure_data(drawn_tree.study, drawn_tree.results)
+    return replace(plain, cams=cams_table(study, records), maps=records)
+
+
 def test_every_column_is_explained(study: dict[str, Any], records: dict[str, CamRecord]) -> None:
     page = (PROJECT / "docs" / "columns.md").read_text(encoding="utf-8")
     section = page.split("\n## cams.csv\n")[1].split("\n## ")[0]
@@ -107,10 +110,8 @@ def test_the_table_has_the_means_of_the_marks(
     assert np.isnan(gone["pointing"])
 
 
-def test_whole_and_cut_networks_share_a_block_and_the_first_seed(
-    study: dict[str, Any], records: dict[str, CamRecord]
-) -> None:
-    networks = networks_of(study, records)
+def test_whole_and_cut_networks_share_a_block_and_the_first_seed(data: FigureData) -> None:
+    networks = networks_of(data)
     names = [network.name for network in networks]
     # Of four architectures two were truncated.
     assert len(names) == 4
@@ -122,19 +123,17 @@ def test_whole_and_cut_networks_share_a_block_and_the_first_seed(
     assert len(shown_networks([replace(many[0], records={0: record(2, films=99)})])) == 1
 
 
-def test_panels_hold_films_maps_and_sizes(
-    study: dict[str, Any], records: dict[str, CamRecord]
-) -> None:
+def test_panels_hold_films_maps_and_sizes(data: FigureData) -> None:
     with style.styled():
-        svg = style.svg_text(cam_panels(study, records), "cams")
+        svg = style.svg_text(cams.draw(data), "cams")
     with style.styled():
-        assert svg == style.svg_text(cam_panels(study, records), "cams")
+        assert svg == style.svg_text(cams.draw(data), "cams")
     for words in ("whole", "2 × 2 pixels", "4 × 4 pixels", "one block removed", "cardiomegaly"):
         assert words in svg
     pictures = re.findall(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)\"", svg)
     assert len(pictures) == 4 * 2 * 3  # networks, films, columns
     film = np.asarray(Image.open(BytesIO(base64.b64decode(pictures[0]))).convert("L"))
-    source = next(iter(networks_of(study, records)[0].records.values()))
+    source = next(iter(networks_of(data)[0].records.values()))
     assert film.shape == (PX, PX)
     # matplotlib flips an image whose origin is above.
     assert any(
@@ -151,22 +150,21 @@ def test_a_picture_from_elsewhere_is_refused() -> None:
             inline_svg(svg.format(source), "x", "x")
 
 
-def test_no_maps_are_said_in_a_sentence(study: dict[str, Any]) -> None:
-    nothing = {study["cams"][0]: empty_record("diverged")}
-    with style.styled():
-        assert "No cell" in style.svg_text(cam_panels(study, nothing), "cams")
+def test_without_maps_there_is_no_such_figure(study: dict[str, Any], data: FigureData) -> None:
+    assert not cams.lack(data)
+    for nothing in ({}, {study["cams"][0]: empty_record("diverged")}):
+        assert "No cell" in cams.lack(replace(data, maps=nothing))
 
 
 def test_the_caption_states_n_intervals_method_and_who_is_left_out(
-    study: dict[str, Any], records: dict[str, CamRecord], drawn_tree: fabricate.Tree
+    study: dict[str, Any], data: FigureData
 ) -> None:
-    data: FigureData = read_figure_data(drawn_tree.study, drawn_tree.results)
-    text = captions.cams(replace(data, cams=cams_table(study, records)))
+    text = cams.caption(data)
     for words in ("15 films", "15 patients", "95 %", "Otsu", "random maps", "first positive"):
         assert words in text
     assert f"Without maps: {study['cams'][-1]} (diverged)" in text
     blank = cams_table(study, {study["cams"][0]: empty_record("diverged")})
-    assert captions.cams(replace(data, cams=blank))
+    assert cams.caption(replace(data, cams=blank))
 
 
 def test_a_record_that_lacks_an_array_is_refused(tmp_path: Path) -> None:

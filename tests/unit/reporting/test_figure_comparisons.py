@@ -11,23 +11,18 @@ from unit.reporting import fabricate
 from unit.reporting.made_up_scores import SCORE_TASKS
 from unit.reporting.papers_figure import against_the_papers_figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import calibration, published, style
 from transfergrid.reporting.figures.data import (
     FigureData,
     read_figure_data,
 )
-from transfergrid.reporting.figures.drawings import DRAWINGS, Drawing
-from transfergrid.reporting.figures.published_plot import published_lack, published_of
+from transfergrid.reporting.figures.published import published_of
 from transfergrid.reporting.tables.calibration import comparisons
 
 
 @pytest.fixture(scope="module")
 def data(drawn_tree: fabricate.Tree) -> FigureData:
     return read_figure_data(drawn_tree.study, drawn_tree.results)
-
-
-def drawing(name: str) -> Drawing:
-    return next(each for each in DRAWINGS if each.name == name)
 
 
 def test_reliability_pools_scored_tasks_of_the_cells_that_all_share(
@@ -58,7 +53,7 @@ def test_reliability_pools_scored_tasks_of_the_cells_that_all_share(
         assert rows["brier"].iloc[0] == pytest.approx(np.mean((p[known] - y[known]) ** 2))
         assert rows["predicted"].is_monotonic_increasing
     with style.styled():
-        (ax,) = drawing("calibration").draw(data).axes
+        (ax,) = calibration.draw(data).axes
     told = ax.get_title(loc="left").split("\n")
     assert [line.partition(":")[0] for line in told] == [
         "On 6 networks; ECE, Brier",
@@ -100,9 +95,8 @@ def test_calibration_compares_networks_that_pretrainings_share(
 
 def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> None:
     shown = against_the_papers_figure(data)
-    one = drawing("published")
     with style.styled():
-        figure = one.draw(shown)
+        figure = published.draw(shown)
     axes = [ax for ax in figure.axes if ax.get_visible()]
     titles = [ax.get_title(loc="left") for ax in axes]
     assert [title.split()[0] for title in titles] == ["shapes", "random"]
@@ -111,7 +105,7 @@ def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> N
     assert sorted(x) == [0.8585, 0.8593, 0.8609, 0.8618]
     assert y[list(x).index(0.8618)] == pytest.approx(0.7)  # resnet18, the first
     assert all("digitised" in ax.get_xlabel() for ax in axes)
-    caption = one.caption(shown)
+    caption = published.caption(shown)
     assert "digitised" in caption and "shapes stands for imagenet" in caption
     assert "first author's site" in caption
 
@@ -119,6 +113,6 @@ def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> N
 def test_without_three_shared_networks_there_is_no_such_figure(data: FigureData) -> None:
     shown = against_the_papers_figure(data)
     few = replace(shown, cells=shown.cells.iloc[:2], findings=shown.findings.iloc[:0])
-    assert published_of(few) == [] and published_lack(few)
+    assert published_of(few) == [] and published.lack(few)
     assert published_of(data) == []
-    assert published_of(shown) and not published_lack(shown)
+    assert published_of(shown) and not published.lack(shown)

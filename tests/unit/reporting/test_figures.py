@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
@@ -15,21 +16,18 @@ from matplotlib.figure import Figure
 from unit.reporting import fabricate
 from unit.reporting.papers_figure import against_the_papers_figure
 
-from transfergrid.planning.plan import FIGURES
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style
-from transfergrid.reporting.figures.boost_plot import boosts_of
-from transfergrid.reporting.figures.data import (
-    FigureData,
-    by_skill,
-    limits,
-    read_figure_data,
-    seed_means,
-)
-from transfergrid.reporting.figures.drawings import DRAWINGS, Drawing, draw_all
-from transfergrid.reporting.figures.scatter import correlation_of, key_text, letters_of, rho_text
+from transfergrid.reporting.figures.boost_size import boosts_of
+from transfergrid.reporting.figures.data import FigureData, read_figure_data
+from transfergrid.reporting.figures.drawing import Module, draw_all, draw_one, lacking, module_of
+from transfergrid.reporting.figures.files import read_drawn, restore_drawn, write_drawn
+from transfergrid.reporting.figures.points import correlation_of, key_text, letters_of, rho_text
 from transfergrid.reporting.figures.seeds import seed_spread
+from transfergrid.reporting.figures.summaries import by_skill, limits, seed_means
 from transfergrid.reporting.page.page import figures, read_report
 from transfergrid.reporting.words import count
+from transfergrid.runtime.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -42,49 +40,78 @@ def words_in(svg: str) -> str:
     return "\n".join("".join(text.itertext()) for text in texts)
 
 
-def test_the_workflow_asks_for_exactly_these_figures() -> None:
-    assert tuple(drawing.name for drawing in DRAWINGS) == FIGURES
+def drawing(name: str) -> Module:
+    return module_of(next(figure for figure in FIGURES if figure.name == name))
+
+
+def svgs(data: FigureData) -> dict[str, str]:
+    return {drawn.shown.name: drawn.svg for drawn in draw_all(data)}
 
 
 def test_drawing_twice_gives_the_same_bytes_and_leaves_the_settings_alone(
     data: FigureData, drawn_tree: fabricate.Tree
 ) -> None:
     before = dict(matplotlib.rcParams)
-    for name, text in draw_all(data).items():
-        path = drawn_tree.results / "demo" / "figures" / f"{name}.svg"
-        assert text == path.read_text(encoding="utf-8")
-        assert "<dc:date>" not in text
+    drawn = draw_all(data)
+    assert tuple(drawn) == read_drawn(drawn_tree.results / "demo")
+    assert draw_one(data, "seeds") in drawn
+    assert not any("<dc:date>" in one.svg for one in drawn)
     assert dict(matplotlib.rcParams) == before
 
 
+def test_a_figure_that_does_not_exist_or_has_nothing_to_show_is_named(data: FigureData) -> None:
+    with pytest.raises(UserError, match="no figure 'auroc'; there are score, tasks"):
+        draw_one(data, "auroc")
+    with pytest.raises(UserError, match="'published' has nothing to show: The study shares"):
+        draw_one(data, "published")
+
+
+def test_figures_of_an_earlier_drawing_go_and_a_lost_one_comes_back(
+    data: FigureData, tmp_path: Path
+) -> None:
+    first, second = (draw_one(data, name) for name in ("seeds", "boosts"))
+    write_drawn(tmp_path, [first, second])
+    assert read_drawn(tmp_path) == (first, second)
+    first.shown.file(tmp_path).unlink()
+    with pytest.raises(UserError, match="seeds.svg is not the file that was written"):
+        read_drawn(tmp_path)
+    with pytest.raises(UserError, match="now drawn differently"):
+        restore_drawn(tmp_path, replace(first, svg=second.svg))
+    restore_drawn(tmp_path, first)
+    assert read_drawn(tmp_path) == (first, second)
+    write_drawn(tmp_path, [second])
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["boosts.svg"]
+    assert read_drawn(tmp_path / "elsewhere") == ()
+
+
 def test_every_figure_is_small_and_holds_its_words_as_text(data: FigureData) -> None:
-    texts = draw_all(data)
+    texts = svgs(data)
     assert max(len(text) for text in texts.values()) < 80_000
-    for name in ("auroc", "boosts", "truncation", "learning"):
+    for name in ("score", "boosts", "truncation", "learning"):
         assert "resnet18" in words_in(texts[name])
     words = words_in(texts["correlation"])
     assert "tf_efficientnet_lite0" in words
     assert "ρ +0.40 (−0.80 to +1.00)\nn 4" in words
     assert "+0.105 (+0.081 to +0.129)" in words_in(texts["boosts"])
-    assert "1 of 2 seeds" in words_in(texts["auroc"])
+    assert "1 of 2 seeds" in words_in(texts["score"])
 
 
 def test_dots_stand_where_the_table_says(data: FigureData) -> None:
     with style.styled():
-        figure = DRAWINGS[0].draw(data)
+        figure = drawing("score").draw(data)
     ax = figure.axes[0]
     means = [float(line.get_xdata()[0]) for line in ax.lines if line.get_markersize() == 7.5]
-    expected = seed_means(data.cells)["auroc"].dropna()
+    expected = seed_means(data.cells)["score"].dropna()
     assert sorted(means) == pytest.approx(sorted(expected))
     seeds = np.concatenate([dots.get_offsets()[:, 0] for dots in ax.collections])
-    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["auroc"]
+    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["score"]
     repeated = several.transform("size") > 1
-    assert set(seeds) == set(data.finished.loc[repeated, "auroc"])
+    assert set(seeds) == set(data.finished.loc[repeated, "score"])
 
 
 def test_contrasts_stand_where_the_table_says(data: FigureData) -> None:
     with style.styled():
-        ax = next(d for d in DRAWINGS if d.name == "boosts").draw(data).axes[0]
+        ax = drawing("boosts").draw(data).axes[0]
     squares = [line for line in ax.lines if line.get_marker() == "s"]
     assert [line.get_xdata()[0] for line in squares] == list(data.contrasts["estimate"])
     clear = (data.contrasts["low"] > 0) | (data.contrasts["high"] < 0)
@@ -99,47 +126,45 @@ def test_names_with_dollars_and_angle_brackets_stay_as_they_are(data: FigureData
         data,
         cells=data.cells.assign(architecture=data.cells["architecture"].replace(rename)),
     )
-    for name in ("auroc", "truncation", "learning"):
-        text = next(d for d in DRAWINGS if d.name == name)
+    for name in ("score", "truncation", "learning"):
         with style.styled():
-            svg = style.svg_text(text.draw(changed), name)
+            svg = style.svg_text(drawing(name).draw(changed), name)
         assert "<b>$x^2$ & y" in words_in(svg)
 
 
 def test_a_panel_for_each_dataset_and_protocol(data: FigureData) -> None:
     other = data.cells.assign(dataset="chest", cell=data.cells["cell"] + "x")
     both = replace(data, cells=pd.concat([data.cells, other], ignore_index=True))
-    texts = draw_all(both)
-    for name in ("auroc", "truncation", "correlation"):
+    texts = svgs(both)
+    for name in ("score", "truncation", "correlation"):
         assert "phantom" in words_in(texts[name])
         assert "chest" in words_in(texts[name])
 
 
-def test_nothing_to_draw_is_said_in_a_sentence_and_left_out_of_the_page(
+def test_a_figure_with_nothing_to_show_is_not_drawn_and_left_out_of_the_page(
     data: FigureData, drawn_tree: fabricate.Tree
 ) -> None:
     none = replace(
         data,
-        cells=data.cells.assign(auroc=np.nan, auroc_low=np.nan, auroc_high=np.nan),
+        cells=data.cells.assign(score=np.nan, score_low=np.nan, score_high=np.nan),
         contrasts=data.contrasts.iloc[:0],
         correlations=data.correlations.iloc[:0],
         reliability=data.reliability.iloc[:0],
         histories={},
     )
-    texts = draw_all(none)
-    assert "No contrast" in words_in(texts["boosts"])
-    assert "truncated" in words_in(texts["truncation"])
-    assert "at least three" in words_in(texts["correlation"])
-    assert "No learning curve" in words_in(texts["learning"])
-    assert all(drawing.lack(none) in words_in(texts[drawing.name]) for drawing in DRAWINGS)
+    reasons = lacking(none)
+    assert list(reasons) == [figure.name for figure in FIGURES]
+    assert "No contrast" in reasons["boosts"] and "truncated" in reasons["truncation"]
+    assert draw_all(none) == []
     report = read_report(drawn_tree.study, drawn_tree.results)
-    assert figures(report, none) == []
+    shown = [figure.name for figure in figures(report)]
+    assert shown == [drawn.shown.name for drawn in draw_all(data)]
+    assert set(shown) == {figure.name for figure in FIGURES} - {"published", "cams"}
 
 
 def test_a_figure_needs_something_to_compare(data: FigureData) -> None:
-    tasks = [name for name in data.cells if f"n_pos_{str(name)[6:]}" in data.cells]
-    one_task = data.cells.assign(**{str(name): np.nan for name in tasks[1:]})
-    assert drawing("tasks").lack(replace(data, cells=one_task))
+    one_task = data.scores[data.scores["task"] == data.scores["task"].iloc[0]]
+    assert drawing("tasks").lack(replace(data, scores=one_task))
     whole = replace(data, cells=data.cells[data.cells["truncation"] == 0])
     assert drawing("truncation").lack(whole)
     two = data.cells[data.cells["architecture"].isin(["resnet18", "lcnet_050"])]
@@ -147,15 +172,15 @@ def test_a_figure_needs_something_to_compare(data: FigureData) -> None:
     few = replace(data, cells=two, contrasts=table)
     assert drawing("correlation").lack(few) and drawing("boost_size").lack(few)
     assert drawing("seeds").lack(replace(data, cells=data.cells[data.cells["seed"] == 0]))
-    # The made-up networks are none of a paper's.
-    assert [each.name for each in DRAWINGS if each.lack(data)] == ["published"]
+    # The made-up networks are none of a paper's, and no maps were asked for.
+    assert list(lacking(data)) == ["published", "cams"]
 
 
-@pytest.mark.parametrize("name", [drawing.name for drawing in DRAWINGS])
+@pytest.mark.parametrize("name", [figure.name for figure in FIGURES if figure.name != "cams"])
 def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> None:
     if name == "published":
         data = against_the_papers_figure(data)
-    caption = next(d for d in DRAWINGS if d.name == name).caption(data)
+    caption = drawing(name).caption(data)
     assert re.search(r"\d+ (seeds|cells|studies)", caption)
     assert "interval" in caption
     if name != "learning":
@@ -223,15 +248,16 @@ def test_seed_means_average_finished_seeds_and_count_all() -> None:
             "truncation": 0,
             "seed": [0, 1, 0],
             "params": [10, 10, 20],
-            "auroc": [0.7, np.nan, 0.9],
-            "auroc_low": [0.6, np.nan, 0.8],
-            "auroc_high": [0.8, np.nan, 1.0],
+            "metric": "auroc",
+            "score": [0.7, np.nan, 0.9],
+            "score_low": [0.6, np.nan, 0.8],
+            "score_high": [0.8, np.nan, 1.0],
         }
     )
     means = seed_means(cells).set_index("architecture")
-    assert means.loc["m", ["auroc", "n_cells", "n_finished"]].tolist() == [0.7, 2, 1]
+    assert means.loc["m", ["score", "n_cells", "n_finished"]].tolist() == [0.7, 2, 1]
     assert by_skill(seed_means(cells)) == ["n", "m"]
-    assert limits(pd.Series([np.nan])) == (0.4, 1.0)
+    assert limits(pd.Series([np.nan])) == (0.0, 1.0)
 
 
 @given(st.sets(st.text(min_size=1, max_size=12), max_size=8), st.randoms())
@@ -256,7 +282,7 @@ def test_rho_belongs_to_its_panel() -> None:
     table = pd.DataFrame(
         {
             "x": ["params", "params", "imagenet_top1"],
-            "y": ["auroc", "boost", "auroc"],
+            "y": ["score", "boost", "score"],
             "dataset": "d",
             "pretraining": "random",
             "truncation": [0, 0, 1],
@@ -294,10 +320,6 @@ def test_a_layout_a_trillionth_of_a_point_away_gives_the_same_bytes() -> None:
     assert 'id="x-clip0"' in texts[0]
 
 
-def drawing(name: str) -> Drawing:
-    return next(each for each in DRAWINGS if each.name == name)
-
-
 def test_the_grid_of_tasks_has_every_mean_in_its_place(data: FigureData) -> None:
     with style.styled():
         axes = drawing("tasks").draw(data).axes
@@ -312,14 +334,15 @@ def test_the_grid_of_tasks_has_every_mean_in_its_place(data: FigureData) -> None
             x, y = (int(v) for v in text.get_position())
             name, _, cut = rows[y].partition(" −")
             same = mine[(mine["architecture"] == name) & (mine["truncation"] == int(cut or 0))]
-            mean = same[f"auroc_{columns[x]}"].mean()
+            own = data.scores[data.scores["cell"].isin(same["cell"])]
+            mean = own.loc[own["task"] == columns[x], "value"].mean()
             assert float(text.get_text()) == pytest.approx(mean, abs=0.0051)
     assert axes[0].get_yticklabels()[0].get_text() == "tf_efficientnet_lite0"
 
 
 def test_seeds_stand_around_their_mean(data: FigureData) -> None:
     spread = seed_spread(data.cells)
-    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["auroc"]
+    several = data.finished.groupby(["architecture", "pretraining", "truncation"])["score"]
     assert sorted(spread["sd"]) == pytest.approx(sorted(several.std().dropna()))
     with style.styled():
         ax = drawing("seeds").draw(data).axes[0]
@@ -337,7 +360,7 @@ def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> No
     ]
     bands = [patch.get_bbox() for ax in axes for patch in ax.patches]
     middles = [(band.y0 + band.y1) / 2 for band in bands]
-    assert sorted(middles) == pytest.approx(sorted(whole["auroc"]))
+    assert sorted(middles) == pytest.approx(sorted(whole["score"]))
     assert [band.height for band in bands] == pytest.approx([0.04] * 4)
     caption = drawing("truncation").caption
     assert "±0.02" in caption(data)

@@ -12,9 +12,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from unit.reporting.wide import wide
 
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.drawings import DRAWINGS
+from transfergrid.reporting.figures.drawing import lacking, module_of
 from transfergrid.reporting.figures.names import shortened
 
 STUDIES = {
@@ -59,10 +60,10 @@ def faults(figure: Figure) -> list[str]:
 def test_no_label_stands_on_another(name: str) -> None:
     data: FigureData = STUDIES[name]
     told = {}
-    for drawing in DRAWINGS:
-        if not drawing.lack(data):
+    for figure in FIGURES:
+        if figure.name not in lacking(data):
             with style.styled():
-                told[drawing.name] = faults(drawing.draw(data))
+                told[figure.name] = faults(module_of(figure).draw(data))
     assert {figure: found[:4] for figure, found in told.items() if found} == {}
 
 

@@ -30,9 +30,11 @@ def wide(
     names = ["random", "imagenet", "films", "statistics"][:pretrainings]
     names = [name if name == "random" or not long else name + LONG for name in names]
     rows = list(_cells([f"net{i:02d}{tail}" for i in range(networks)], names, cuts, protocols, rng))
-    for row in rows:
-        for task in tasks:
-            row |= {f"auroc_{task}": float(rng.uniform(0.5, 0.99)), f"n_pos_{task}": 40}
+    scores = [
+        {"cell": row["cell"], "metric": "auroc", "task": task, "value": rng.uniform(0.5, 0.99)}
+        for row in rows
+        for task in tasks
+    ]
     cells = pd.DataFrame(rows)
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
     history = [{"valid_auroc": score, "examples": seen} for score, seen in curves]
@@ -43,6 +45,7 @@ def wide(
         histories={cell: history for cell in cells["cell"]},
         imagenet_top1={name: 60 + 20 * rng.random() for name in cells["architecture"].unique()},
         reliability=_reliability(names),
+        scores=pd.DataFrame(scores),
     )
 
 
@@ -56,7 +59,7 @@ def _cells(
                 for protocol in range(protocols):
                     base = float(rng.uniform(0.7, 0.9))
                     for seed in range(2):
-                        auroc = base + 0.01 * rng.normal()
+                        score = base + 0.01 * rng.normal()
                         yield {
                             "cell": f"{network}-{pretraining}-{cut}-{protocol}-{seed}",
                             "dataset": "films",
@@ -66,9 +69,10 @@ def _cells(
                             "truncation": cut,
                             "seed": seed,
                             "params": params * 0.6**cut,
-                            "auroc": auroc,
-                            "auroc_low": auroc - 0.03,
-                            "auroc_high": auroc + 0.03,
+                            "metric": "auroc",
+                            "score": score,
+                            "score_low": score - 0.03,
+                            "score_high": score + 0.03,
                             "n_studies": 240,
                             "n_patients": 160,
                         }
@@ -101,7 +105,7 @@ def _correlations(names: list[str]) -> pd.DataFrame:
         [
             {**same, "x": x, "y": y, "pretraining": name, "rho": -0.43, "low": -0.81, "high": 0.12}
             for x in ("imagenet_top1", "params")
-            for y in ("auroc", "boost")
+            for y in ("score", "boost")
             for name in names
         ]
     )

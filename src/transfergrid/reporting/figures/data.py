@@ -1,4 +1,4 @@
-"""What the figures are drawn from, and the summaries that several of them share."""
+"""What the figures are drawn from."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from transfergrid.catalog.figures import FIGURES
+from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.reporting.figures.style import Mark, marks_of
+from transfergrid.reporting.figures.summaries import pretrainings_of
+from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
-from transfergrid.statistics.places import place_words
-
-DRAWN = ("cells", "calibration", "contrasts", "correlations", "findings")
-"""Tables that figures are drawn from."""
-GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
-FEWEST = 3
-"""Networks of a rank correlation or a cloud, at least: two are a line, whichever they are."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +33,9 @@ class FigureData:
         cams: Rows of cams.csv; empty where the study asks for no maps.
         findings: Rows of findings.csv.
         asked: The study's claims, with the points of the published figure that they are about.
+        scores: Rows of scores.csv of those cells, under the primary selection.
+        metrics: What each metric is called, by name.
+        maps: Class activation maps by cell; empty where the study asks for none.
     """
 
     cells: pd.DataFrame
@@ -49,48 +48,37 @@ class FigureData:
     cams: pd.DataFrame = field(default_factory=pd.DataFrame)
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
     asked: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        study: Mapping[str, Any],
-        tables: Mapping[str, pd.DataFrame],
-        histories: Mapping[str, Sequence[Mapping[str, Any]]],
-    ) -> FigureData:
-        """Take what the figures need out of a study's JSON and its tables."""
-        cells, evaluation = tables["cells"], study["evaluation"]
-        return cls(
-            cells=cells[cells["selection"] == evaluation["primary"]],
-            contrasts=tables["contrasts"],
-            correlations=tables["correlations"],
-            histories=histories,
-            imagenet_top1={
-                entry["architecture"]: entry["imagenet_top1"]
-                for entry in study["cells"]
-                if entry.get("imagenet_top1") is not None
-            },
-            confidence=float(evaluation["confidence"]),
-            reliability=tables["calibration"],
-            cams=tables.get("cams", pd.DataFrame()),
-            findings=tables["findings"],
-            asked=study["claims"],
-        )
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    metrics: Mapping[str, MetricWords] = field(default_factory=lambda: metric_words({}))
+    maps: Mapping[str, CamRecord] = field(default_factory=dict)
 
     @property
     def finished(self) -> pd.DataFrame:
-        """Cells with an AUROC."""
-        return self.cells[self.cells["auroc"].notna()]
+        """Cells with a score."""
+        return self.cells[self.cells["score"].notna()]
 
     @property
     def pretrainings(self) -> list[str]:
         """Pretrainings in the study's order, the random baseline first."""
-        names = list(dict.fromkeys(self.cells["pretraining"]))
-        return sorted(names, key=lambda name: name != "random")
+        return pretrainings_of(self.cells)
 
     @property
     def marks(self) -> dict[str, Mark]:
         """The mark of every pretraining."""
         return marks_of(self.pretrainings)
+
+    def named(self, metric: str) -> MetricWords:
+        """Return what a metric is called."""
+        return self.metrics.get(metric, MetricWords(metric))
+
+    def metric(self, rows: pd.DataFrame) -> MetricWords:
+        """Return what rows with a column ``metric`` are scores of; "score" if of several metrics.
+
+        A mixture has no better side and no range of its own.
+        """
+        names = [str(name) for name in rows["metric"].dropna().unique()]
+        several = MetricWords("Score", averaged=False)
+        return self.named(names[0]) if len(names) == 1 else several
 
 
 def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
@@ -103,73 +91,46 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     Raises:
         UserError: A table is missing or broken.
     """
-    tables = {name: read_made_table(results / study["name"], name) for name in DRAWN}
-    histories = {entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]}
-    return FigureData.of(study, tables, histories)
+    folder = results / study["name"]
+    mapped = study.get("cams") or ()
+    read = dict.fromkeys(name for figure in FIGURES for name in figure.reads)
+    tables = {
+        name: read_made_table(folder, name)
+        for name in read
+        if name != "scores" and (name != "cams" or mapped)
+    }
+    evaluation = study["evaluation"]
+    cells = tables["cells"]
+    cells = _as_scores(cells[cells["selection"] == evaluation["primary"]])
+    return FigureData(
+        cells=cells,
+        scores=_by_task(cells),
+        contrasts=tables["contrasts"],
+        correlations=tables["correlations"].replace({"y": {"auroc": "score"}}),
+        histories={entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]},
+        imagenet_top1={
+            entry["architecture"]: entry["imagenet_top1"]
+            for entry in study["cells"]
+            if entry.get("imagenet_top1") is not None
+        },
+        confidence=float(evaluation["confidence"]),
+        reliability=tables["calibration"],
+        cams=tables.get("cams", pd.DataFrame()),
+        findings=tables["findings"],
+        asked=study["claims"],
+        metrics=metric_words(study),
+        maps={cell: read_record(folder / "cams" / f"{cell}.npz") for cell in mapped},
+    )
 
 
-def seed_means(cells: pd.DataFrame) -> pd.DataFrame:
-    """Average cells over seeds: one row per dataset, protocol and network.
-
-    The interval's ends are averaged too. All seeds are scored on the same patients, so that is the
-    interval of the mean if the seeds' errors from sampling patients were perfectly correlated: a
-    little too wide, and without the variance between seeds, which single dots show.
-
-    Returns:
-        The columns of `GROUP` with auroc, auroc_low, auroc_high, params, n_cells (all) and
-        n_finished.
-    """
-    grouped = cells.groupby(GROUP, sort=False)
-    table = grouped[["auroc", "auroc_low", "auroc_high", "params"]].mean()
-    table["n_cells"] = grouped["cell"].size()
-    table["n_finished"] = grouped["auroc"].count()
-    return table.reset_index()
+def _as_scores(cells: pd.DataFrame) -> pd.DataFrame:
+    names = {f"auroc{end}": f"score{end}" for end in ("", "_low", "_high")}
+    return cells.rename(columns=names).assign(metric="auroc")
 
 
-Setting = tuple[str, str]
-"""A data set and a protocol, which is empty where each network has a single one."""
-
-
-def settings_of(cells: pd.DataFrame) -> list[Setting]:
-    """Return the settings that panels are for, in the study's order.
-
-    Protocols share a panel where each network has a single one, however they differ by network.
-    """
-    same = cells.groupby(["dataset", "pretraining", "architecture", "truncation"])
-    if not (same["protocol"].nunique() > 1).any():
-        return [(str(dataset), "") for dataset in cells["dataset"].unique()]
-    pairs = cells[["dataset", "protocol"]].drop_duplicates()
-    return [(str(d), str(p)) for d, p in pairs.itertuples(index=False)]
-
-
-def at_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
-    """Return the rows of one setting."""
-    here = table[table["dataset"] == setting[0]]
-    return here[here["protocol"] == setting[1]] if setting[1] else here
-
-
-def setting_title(setting: Setting, settings: Sequence[Setting]) -> str:
-    """Name what a panel's setting differs in from the others'; one setting: ``""``."""
-    differs = [len({each[i] for each in settings}) > 1 for i in (0, 1)]
-    return ", ".join(name for name, told in zip(setting, differs, strict=True) if told)
-
-
-def by_skill(means: pd.DataFrame) -> list[str]:
-    """Return architectures by their best whole network's AUROC, highest first, unknown last."""
-    best = means.groupby("architecture", sort=False)["auroc"].max()
-    return [str(name) for name in best.sort_values(ascending=False, na_position="last").index]
-
-
-def limits(*values: pd.Series, share: float = 0.06) -> tuple[float, float]:
-    """Return axis limits a little beyond all finite values; (0.4, 1) if there are none."""
-    numbers = np.concatenate([np.asarray(v, dtype=float) for v in values])
-    numbers = numbers[np.isfinite(numbers)]
-    if not len(numbers):
-        return 0.4, 1.0
-    pad = share * max(float(np.ptp(numbers)), 0.01)
-    return float(numbers.min()) - pad, float(numbers.max()) + pad
-
-
-def truncation_name(truncation: int) -> str:
-    """Say in words how much of a network was removed."""
-    return place_words("truncation", truncation)
+def _by_task(cells: pd.DataFrame) -> pd.DataFrame:
+    tasks = [name.removeprefix("n_pos_") for name in map(str, cells) if name[:6] == "n_pos_"]
+    parts = [
+        cells[["cell", "metric"]].assign(task=task, value=cells[f"auroc_{task}"]) for task in tasks
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

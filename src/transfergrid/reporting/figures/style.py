@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -153,26 +154,36 @@ def _settled(svg: str, name: str) -> str:
     return svg
 
 
-def panels(figure: Figure, count: int, columns: int = 2, sharey: bool = False) -> list[Axes]:
+def panels(
+    figure: Figure, ylabels: Sequence[str], columns: int = 2, share: bool = False
+) -> list[Axes]:
     """Return panels in rows; the last one fills what is left of its row.
 
     Args:
         figure: An empty figure.
-        count: How many panels.
+        ylabels: What each panel's y axis shows; written once in a row of equal ones.
         columns: Panels in a row, at most.
-        sharey: Whether all have the first one's y axis; only the first of a row is labelled then.
+        share: Whether panels of one label have one y axis; only the first of a row has numbers
+            then.
     """
-    columns = min(columns, count)
-    grid = figure.add_gridspec(-(-count // columns), columns)
+    columns = min(columns, len(ylabels))
+    grid = figure.add_gridspec(-(-len(ylabels) // columns), columns)
     axes: list[Axes] = []
-    for number in range(count):
+    for number, label in enumerate(ylabels):
         row, column = divmod(number, columns)
-        last = columns if number == count - 1 else column + 1
-        shared = axes[0] if axes and sharey else None
-        axes.append(figure.add_subplot(grid[row, column:last], sharey=shared))
-        if sharey and column:
+        last = columns if number == len(ylabels) - 1 else column + 1
+        same = axes[ylabels.index(label)] if share and label in ylabels[:number] else None
+        axes.append(figure.add_subplot(grid[row, column:last], sharey=same))
+        if column == 0 or ylabels[number - 1] != label:
+            axes[-1].set_ylabel(label)
+        elif share:
             axes[-1].tick_params(labelleft=False)
     return axes
+
+
+def wrapped(text: str, characters: int) -> str:
+    """Break an axis's label into lines that a panel has room for."""
+    return "\n".join(textwrap.wrap(text, characters)) or text
 
 
 def _columns(names: Collection[str]) -> int:
@@ -235,10 +246,3 @@ def parameter_axis(ax: Axes, values: Iterable[float], pad: float = 0.2) -> None:
             ticks.append(value)
     ax.set_xticks(ticks, [scaled(tick) for tick in ticks])
     ax.set_xticks([], minor=True)
-
-
-def sentence_only(sentence: str) -> Figure:
-    """Return a low figure that says why there is nothing to draw (inside `styled`)."""
-    figure = new_figure(0.7)
-    figure.text(0.02, 0.5, sentence, color=MUTED, va="center", wrap=True)
-    return figure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.figures.data import FEWEST
+from transfergrid.reporting.figures.summaries import FEWEST
 from transfergrid.reporting.page.answer import Answer, bar_of, scale_of
 from transfergrid.reporting.page.contrast_answers import contrast_answer
 from transfergrid.reporting.page.correlation_answers import correlation_answer, quantity

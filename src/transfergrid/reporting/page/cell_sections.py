@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from transfergrid.reporting.figures.data import truncation_name
+from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.page.history import curve_of, sparkline
 from transfergrid.reporting.page.map_tiles import MapTile
 from transfergrid.reporting.records import CellRecord

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from transfergrid.evaluation.cam_record import CamRecord, read_record
-from transfergrid.reporting.figures.map_panels import OUTLINE, film_note, heated
+from transfergrid.reporting.figures.films import OUTLINE, film_note, heated
 
 QUALITY = 80
 """Of the JPEG; a tile takes some five kilobytes."""

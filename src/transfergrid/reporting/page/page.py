@@ -20,9 +20,9 @@ from transfergrid import __version__
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.reporting import words
-from transfergrid.reporting.figures import captions, style
-from transfergrid.reporting.figures.data import FigureData, truncation_name
-from transfergrid.reporting.figures.drawings import CAMS_TITLE, DRAWINGS
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.files import Drawn, read_drawn
+from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.page import answers, claims, costs, methods, notes
 from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
@@ -32,7 +32,7 @@ from transfergrid.reporting.page.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
 from transfergrid.reporting.tables.files import TABLES, csv_text
-from transfergrid.reporting.tables.stage_files import read_figures, read_made_table
+from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
 
 FILTERS = ("auroc", "auroc_interval", "signed", "count", "scaled", "hours", "percent")
@@ -49,7 +49,7 @@ class ReportInput:
         cards: Per dataset name its card.json, where known.
         contents: Per dataset name how many cells were trained on each content of it.
         records: Per cell what lies in its folder, where known.
-        figures: SVG text by the figure's name.
+        figures: Those that were drawn, with their captions, in order.
         environment: The record of what made the page.
         version: Version of TransferGrid.
         snapshot: What is known of the cells that have no result, if the page is a snapshot.
@@ -60,7 +60,7 @@ class ReportInput:
     tables: Mapping[str, pd.DataFrame]
     cards: Mapping[str, Mapping[str, Any]]
     records: Mapping[str, CellRecord]
-    figures: Mapping[str, str]
+    figures: Sequence[Drawn]
     environment: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     snapshot: notes.Snapshot | None = None
@@ -77,11 +77,6 @@ class ReportInput:
         """Rows of the cells' table under the primary selection."""
         cells = self.tables["cells"]
         return cells[cells["selection"] == self.primary]
-
-    def figure_data(self) -> FigureData:
-        """Return what the figures and their captions are made from."""
-        histories = {name: record.history for name, record in self.records.items()}
-        return FigureData.of(self.study, self.tables, histories)
 
 
 def read_report(
@@ -111,7 +106,7 @@ def read_report(
         cards=read_cards(study, results),
         contents=read_contents(study, results),
         records={name: read_record(name, results) for name in names},
-        figures=read_figures(folder, ("figures", *["panels"] * maps)),
+        figures=read_drawn(folder),
         environment=environment_record(_behind(study)),
         version=__version__,
         snapshot=snapshot,
@@ -162,8 +157,8 @@ def anchor(cell: str) -> str:
 
 def context(report: ReportInput) -> dict[str, Any]:
     """Return what the template shows, ready but for escaping."""
-    study, data, tables = report.study, report.figure_data(), report.tables
-    cells = report.primary_cells
+    study, tables = report.study, report.tables
+    cells, confidence = report.primary_cells, float(study["evaluation"]["confidence"])
     judged = claims.claims(tables["claims"])
     spent = costs.costs(study["cells"], report.records)
     return {
@@ -172,7 +167,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "kind": "snapshot" if report.snapshot else "report",
         "part": " of a slice" if study.get("slice") else "",
         "primary": report.primary,
-        "level": words.level(data.confidence),
+        "level": words.level(confidence),
         "summary": [*notes.summary(cells, report.cards), *costs.totals(spent)],
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
@@ -181,12 +176,12 @@ def context(report: ReportInput) -> dict[str, Any]:
             study["questions"],
             tables["contrasts"],
             tables["correlations"],
-            data.confidence,
+            confidence,
             tables["findings"],
         ),
         "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
-        "board": leaderboard(cells, report.records, style.marks_of(data.pretrainings)),
-        "figures": figures(report, data),
+        "board": leaderboard(cells, report.records, style.marks_of(pretrainings_of(cells))),
+        "figures": figures(report),
         "sections": grouped(
             sections(
                 tables["cells"], report.primary, report.records, tables.get("cams"), report.maps
@@ -248,18 +243,17 @@ class ShownFigure:
     svg: Markup
 
 
-def figures(report: ReportInput, data: FigureData) -> list[ShownFigure]:
-    """Return the figures that have something to show, in the usual order."""
-    shown = []
-    for drawing in DRAWINGS:
-        if drawing.name in report.figures and not drawing.lack(data):
-            caption = drawing.caption(data)
-            svg = inline_svg(report.figures[drawing.name], drawing.name, drawing.title)
-            shown.append(ShownFigure(drawing.name, drawing.title, caption, svg))
-    if "cams" in report.tables and "cams" in report.figures:
-        svg = inline_svg(report.figures["cams"], "cams", CAMS_TITLE)
-        shown.append(ShownFigure("cams", CAMS_TITLE, captions.cams(data), svg))
-    return shown
+def figures(report: ReportInput) -> list[ShownFigure]:
+    """Return the figures that were drawn, in order."""
+    return [
+        ShownFigure(
+            drawn.shown.name,
+            drawn.shown.title,
+            drawn.shown.caption,
+            inline_svg(drawn.svg, drawn.shown.name, drawn.shown.title),
+        )
+        for drawn in report.figures
+    ]
 
 
 def downloads(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:

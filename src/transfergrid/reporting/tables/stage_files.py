@@ -67,21 +67,5 @@ def read_made_table(folder: Path, name: str) -> pd.DataFrame:
     return parse_table(io.BytesIO(read_made(folder, file)), folder / file)
 
 
-def read_figures(folder: Path, stages: tuple[str, ...]) -> dict[str, str]:
-    """Return the figures that stages drew, as SVG text by name; none where a stage has not run.
-
-    Raises:
-        UserError: One is missing, or is not what was drawn.
-    """
-    names = [
-        name
-        for stage in stages
-        if (folder / receipt_of(stage)).is_file()
-        for name in stage_receipt(folder, stage)
-        if name.endswith(".svg")
-    ]
-    return {Path(name).stem: read_made(folder, name).decode("utf-8") for name in sorted(names)}
-
-
 def _mend(path: Path) -> str:
     return f"remove {path} and run snakemake again, which makes it again"

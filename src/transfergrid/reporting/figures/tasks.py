@@ -1,4 +1,4 @@
-"""AUROC of every network and task as a grid of numbers on colour, a panel per pretraining."""
+"""The score of every network and task as a grid of numbers on colour, a panel per pretraining."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import style
-from transfergrid.reporting.figures.data import (
-    FigureData,
+from transfergrid.reporting.figures.data import FigureData
+from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
+from transfergrid.reporting.figures.summaries import (
     at_setting,
     by_skill,
     seed_means,
     setting_title,
     settings_of,
 )
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.metric_words import MetricWords
+from transfergrid.reporting.words import listing
 
 # Even in lightness, and told apart with every kind of colour vision.
 COLOURS = "cividis"
@@ -34,24 +37,30 @@ TASKS = 14  # tasks side by side; of more, their numbers would touch
 ROWS = 30  # characters of a network's name
 
 
-def tasks_of(cells: pd.DataFrame) -> list[str]:
-    """Return the tasks that a table of cells has columns for."""
-    return [name.removeprefix("n_pos_") for name in cells.columns if name.startswith("n_pos_")]
+def task_scores(data: FigureData) -> pd.DataFrame:
+    """Return the score of every finished cell and task in its data set's metric, with its place.
+
+    Returns:
+        The rows of scores.csv with a value, with the columns of cells.csv.
+    """
+    scores = data.scores
+    if scores.empty:
+        return scores
+    scores = scores[scores["task"].notna() & scores["value"].notna()]
+    named = ["cell", "metric", "task", "value"]
+    return data.finished.merge(scores[named], on=["cell", "metric"], how="inner")
 
 
-def task_means(cells: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """Return the mean AUROC over seeds: a row per architecture and truncation, a column per task.
-
-    Tasks that none of the cells has an AUROC for are left out.
+def task_means(scores: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Return the mean score over seeds: a row per architecture and truncation, a column per task.
 
     Args:
-        cells: Rows of cells.csv.
+        scores: Rows of `task_scores`.
         order: Architectures, the first row's first.
     """
-    tasks = [task for task in tasks_of(cells) if cells[f"auroc_{task}"].notna().any()]
-    grouped = cells.groupby(["architecture", "truncation"], sort=False)
-    table = grouped[[f"auroc_{task}" for task in tasks]].mean()
-    table.columns = pd.Index(tasks)
+    tasks = list(dict.fromkeys(scores["task"]))
+    means = scores.groupby(["architecture", "truncation", "task"], sort=False)["value"].mean()
+    table = means.unstack("task")[tasks]
     return table.loc[sorted(table.index, key=lambda key: (order.index(key[0]), key[1]))]
 
 
@@ -61,39 +70,56 @@ class Grid:
 
     title: str
     table: pd.DataFrame
+    metric: MetricWords
 
 
 def _grids(data: FigureData) -> list[Grid]:
     settings = settings_of(data.cells)
+    scores = task_scores(data)
     found = []
     for setting in settings:
         here = at_setting(data.finished, setting)
+        metric = data.metric(here)
         # One order for all pretrainings, so that rows can be compared.
-        order = by_skill(seed_means(here))
+        order = by_skill(seed_means(here), metric.higher_is_better)
         where = setting_title(setting, settings)
-        for pretraining in data.pretrainings:
-            part = here[here["pretraining"] == pretraining]
+        for pretraining in data.pretrainings if len(scores) else ():
+            part = at_setting(scores, setting)
+            part = part[part["pretraining"] == pretraining]
             table = task_means(part, order) if len(part) else pd.DataFrame()
             for first in range(0, table.shape[1], TASKS):
                 title = " · ".join(filter(None, (pretraining, where)))
-                found.append(Grid(title, table.iloc[:, first : first + TASKS]))
+                found.append(Grid(title, table.iloc[:, first : first + TASKS], metric))
     return found
 
 
-def tasks_lack(data: FigureData) -> str:
+def lack(data: FigureData) -> str:
     """Say why there is no grid to draw, or nothing where there is one."""
     most = max((grid.table.shape[1] for grid in _grids(data)), default=0)
-    return "" if most > 1 else "No network of this study has an AUROC for more than one task."
+    return "" if most > 1 else "No network of this study has a score for more than one task."
 
 
-def task_heatmap(data: FigureData) -> Figure:
-    """Draw the per-task AUROC of all networks, pretrainings one under the other.
+def caption(data: FigureData) -> str:
+    """State n, what the colours are, and where intervals stand."""
+    cuts = "−1, −2: blocks removed. " if data.cells["truncation"].nunique() > 1 else ""
+    metrics = list(dict.fromkeys(grid.metric for grid in _grids(data)))
+    named = listing([f"{metric.title}{metric.direction}" for metric in metrics])
+    scale = "on one scale" if len(metrics) == 1 else "on one scale for each"
+    bright = "Brighter is better" if any(m.direction for m in metrics) else "Brighter is higher"
+    return (
+        f"{named} of every task, mean over {seeds_of(data)}; {tested_on(data)}. {cuts}{bright}, "
+        f"{scale}. The {interval_of(data)} of every number, and the count of positives, "
+        "stand in scores.csv. No test is made."
+    )
+
+
+def draw(data: FigureData) -> Figure:
+    """Draw the score of all networks and tasks, pretrainings one under the other.
 
     The tasks' names stand above the first panel of those that share them.
     """
     grids = _grids(data)
-    values = np.concatenate([grid.table.to_numpy().ravel() for grid in grids])
-    scale = Normalize(float(np.nanmin(values)), max(float(np.nanmax(values)), 1e-9))
+    scales = {grid.metric: _scale(grids, grid.metric) for grid in grids}
     labels = shortened([_label(key) for grid in grids for key in grid.table.index], ROWS)
     heads = [
         HEAD * max(len(str(task)) for task in grid.table) + 0.1
@@ -116,20 +142,25 @@ def task_heatmap(data: FigureData) -> Figure:
         wide = min(room, 0.55 * grid.table.shape[1])
         tall = ROW * len(grid.table)
         box = (left / style.WIDTH, (top - height) / high, wide / style.WIDTH, tall / high)
-        _panel(figure.add_axes(box), grid.table, scale, labels, names=head > 0.05)
+        _panel(figure.add_axes(box), grid, scales[grid.metric], labels, names=head > 0.05)
         top -= height
     return figure
+
+
+def _scale(grids: list[Grid], metric: MetricWords) -> Normalize:
+    values = np.concatenate([g.table.to_numpy().ravel() for g in grids if g.metric == metric])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return Normalize(low, high if high > low else low + 1e-9)
 
 
 def _label(key: tuple[str, int]) -> str:
     return key[0] if key[1] == 0 else f"{key[0]} −{key[1]}"
 
 
-def _panel(
-    ax: Axes, table: pd.DataFrame, scale: Normalize, labels: Mapping[str, str], names: bool
-) -> None:
-    colours: Colormap = matplotlib.colormaps[COLOURS]
-    values = table.to_numpy(dtype=float)
+def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], names: bool) -> None:
+    higher = grid.metric.higher_is_better
+    colours: Colormap = matplotlib.colormaps[COLOURS if higher else f"{COLOURS}_r"]
+    values = grid.table.to_numpy(dtype=float)
     rows, columns = values.shape
     ax.pcolormesh(
         np.arange(columns + 1),
@@ -141,10 +172,10 @@ def _panel(
         linewidth=1,
     )
     for (row, column), value in np.ndenumerate(values):
-        text, ink = "–", style.MUTED
+        ink = style.MUTED
         if np.isfinite(value):
-            text = f"{value:.2f}".removeprefix("0")
-            ink = DARK if scale(value) > 0.5 else LIGHT
+            ink = DARK if (scale(value) > 0.5) == higher else LIGHT
+        text = _number(value)
         ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
     ax.set_xlim(0, columns)
     ax.set_ylim(rows, 0)
@@ -152,8 +183,16 @@ def _panel(
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
-    rows_named = [labels[_label(key)] for key in table.index]
+    rows_named = [labels[_label(key)] for key in grid.table.index]
     ax.set_yticks(np.arange(rows) + 0.5, rows_named, fontsize=8)
-    tasks = [str(name).replace("_", " ") for name in table.columns] if names else []
+    tasks = [str(name).replace("_", " ") for name in grid.table.columns] if names else []
     at = np.arange(len(tasks)) + 0.5
     ax.set_xticks(at, tasks, rotation=45, ha="left", fontsize=8, rotation_mode="anchor")
+
+
+def _number(value: float) -> str:
+    """Print a score in the four characters that a cell of the grid has room for."""
+    if not np.isfinite(value):
+        return "–"
+    text = f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
+    return text.replace("-0.", "−.").replace("-", "−").removeprefix("0")

@@ -10,16 +10,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import style
-from transfergrid.reporting.figures.data import FigureData, limits, seed_means, setting_title
+from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
-from transfergrid.reporting.figures.scatter import (
+from transfergrid.reporting.figures.phrases import (
+    interval_of,
+    range_of,
+    scored_by,
+    seeds_of,
+    tested_on,
+)
+from transfergrid.reporting.figures.points import (
     key_text,
     letters_of,
     networks,
     panel_grid,
     rho_text,
+    scale_y,
 )
-from transfergrid.reporting.words import signed
+from transfergrid.reporting.figures.summaries import limits, seed_means, setting_title
+from transfergrid.reporting.words import level, signed
 from transfergrid.statistics.published import NAME, Panel, panels
 
 Shown = tuple[Panel, Mapping[Any, Any], float]
@@ -34,18 +43,41 @@ def published_of(data: FigureData) -> list[Shown]:
     own = data.findings[data.findings["question"] == NAME]
     rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
     means = own.loc[own["quantity"] == "mean_difference", "value"]
-    found = list(panels(data.cells, primary, data.asked))
+    cells = data.cells.rename(columns={"score": "auroc"})
+    found = list(panels(cells, primary, data.asked))
     return [(panel, rho, float(mean)) for panel, rho, mean in zip(found, rhos, means, strict=True)]
 
 
-def published_lack(data: FigureData) -> str:
+def lack(data: FigureData) -> str:
     """Say why there is no panel to draw, or nothing where there is one."""
     if published_of(data):
         return ""
     return "The study shares fewer than three finished networks with a published figure."
 
 
-def published_panels(data: FigureData) -> Figure:
+def caption(data: FigureData) -> str:
+    """State n and interval, and where the published scores were read."""
+    shown = published_of(data)
+    panel = shown[0][0]
+    families = pd.Series([rho["n_families"] for _, rho, _ in shown])
+    grade = "published as a picture only: read off (digitised), with an error of about .0001"
+    stand = [
+        f"{each.place['pretraining']} stands for {each.arm}"
+        for each, _, _ in shown
+        if each.place["pretraining"] != each.arm
+    ]
+    text = (
+        f"{scored_by(data)} of whole networks, {tested_on(data)}, mean over {seeds_of(data)}, "
+        f"against those of the paper's own figure, {grade}. Source: {panel.source}. Vertical "
+        f"lines: mean over seeds of each cell's {interval_of(data)}. Dashed: equal differences. "
+        f"Above a panel Spearman's ρ with its {level(data.confidence)} interval, over networks of "
+        f"{range_of(families, 'family', 'families')}, and the mean of ours minus theirs; "
+        "findings.csv has each network's difference. No test is made."
+    )
+    return f"{text} {'; '.join(dict.fromkeys(stand))}." if stand else text
+
+
+def draw(data: FigureData) -> Figure:
     """Draw whole networks' AUROC against the digitised one, arms and settings apart."""
     shown = published_of(data)
     frames = [_points(panel) for panel, _, _ in shown]
@@ -53,7 +85,8 @@ def published_panels(data: FigureData) -> Figure:
     letters = letters_of(every)
     places = [panel.place for panel, _, _ in shown]
     settings = [(str(place["dataset"]), str(place.get("protocol", ""))) for place in places]
-    figure, axes = panel_grid(len(shown), key_text(letters), "Macro AUROC, ours")
+    labels = [f"{data.metric(frame).score}, ours" for frame in frames]
+    figure, axes = panel_grid(labels, key_text(letters))
     spots: list[Spot] = []
     for ax, frame, setting, (panel, rho, mean) in zip(axes, frames, settings, shown, strict=True):
         pretraining = panel.place["pretraining"]
@@ -69,13 +102,13 @@ def published_panels(data: FigureData) -> Figure:
         ax.set_xlim(limits(frame["theirs"], share=0.15))
         ax.locator_params(axis="x", nbins=4)
         ax.set_xlabel("theirs, digitised")
-    axes[0].set_ylim(limits(every["auroc"], every["auroc_low"], every["auroc_high"]))
+    scale_y(axes, frames, labels)
     place_letters(figure, spots)
     return figure
 
 
 def _points(panel: Panel) -> pd.DataFrame:
-    means = seed_means(panel.cells)
+    means = seed_means(panel.cells.rename(columns={"auroc": "score"}))
     return means.assign(theirs=means["architecture"].map(dict(panel.theirs)))
 
 

@@ -9,23 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import style
-from transfergrid.reporting.figures.data import (
-    FEWEST,
-    FigureData,
-    limits,
-    seed_means,
-    setting_title,
-)
+from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
-from transfergrid.reporting.figures.scatter import (
+from transfergrid.reporting.figures.phrases import lower_is_better, methods_of, range_of
+from transfergrid.reporting.figures.points import (
     correlation_of,
     key_text,
     letters_of,
     panel_grid,
     rho_text,
 )
+from transfergrid.reporting.figures.summaries import FEWEST, limits, seed_means, setting_title
+from transfergrid.reporting.words import level
 
-PLACE = ["dataset", "protocol", "a", "b"]
+PLACE = ["metric", "dataset", "protocol", "a", "b"]
 
 
 def boosts_of(data: FigureData) -> pd.DataFrame:
@@ -52,22 +49,24 @@ def drawn_boosts(data: FigureData) -> pd.DataFrame:
     return table[table.groupby(PLACE)["architecture"].transform("nunique") >= FEWEST]
 
 
-def boost_lack(data: FigureData) -> str:
+def lack(data: FigureData) -> str:
     """Say why there is no panel to draw, or nothing where there is one."""
     few = "A boost against size needs at least three architectures."
     return few if drawn_boosts(data).empty else ""
 
 
-def boost_panels(data: FigureData) -> Figure:
+def draw(data: FigureData) -> Figure:
     """Draw each network's boost against its parameters, a panel a comparison and setting."""
     table = drawn_boosts(data)
     groups = [(tuple(map(str, key)), part) for key, part in table.groupby(PLACE, sort=False)]
-    settings = list(dict.fromkeys((key[0], key[1]) for key, _ in groups))
+    settings = list(dict.fromkeys((key[1], key[2]) for key, _ in groups))
     letters = letters_of(table)
-    figure, axes = panel_grid(len(groups), key_text(letters), "Difference in macro AUROC")
+    metrics = [data.metric(part) for _, part in groups]
+    labels = [f"Difference in {metric.mean}{metric.direction}" for metric in metrics]
+    figure, axes = panel_grid(labels, key_text(letters))
     spots: list[Spot] = []
     for ax, (key, part) in zip(axes, groups, strict=True):
-        dataset, protocol, a, b = key
+        _, dataset, protocol, a, b = key
         spots += _panel(ax, part, data.marks[a], letters)
         short = shortened((a, b), 15)
         where = setting_title((dataset, protocol), settings)
@@ -79,14 +78,33 @@ def boost_panels(data: FigureData) -> Figure:
         style.parameter_axis(ax, table["params"], pad=0.12)
         ax.set_xlabel("Parameters")
     none = pd.Series([0.0])
-    axes[0].set_ylim(limits(none, table["estimate"], table["low"], table["high"]))
+    for label in dict.fromkeys(labels):
+        alike = [n for n, each in enumerate(labels) if each == label]
+        rows = pd.concat([groups[n][1] for n in alike])
+        axes[alike[0]].set_ylim(limits(none, rows["estimate"], rows["low"], rows["high"]))
     place_letters(figure, spots)
     return figure
 
 
+def caption(data: FigureData) -> str:
+    """State n, interval and test of the points, and what stands above the panels."""
+    table = drawn_boosts(data)
+    sizes = table.groupby(PLACE)["architecture"].nunique()
+    return (
+        f"Paired differences of whole networks between two pretrainings, "
+        f"{range_of(table['n_seeds'], 'seed')}, {range_of(table['n_studies'], 'study', 'studies')} "
+        f"of {range_of(table['n_patients'], 'patient')}, against parameters; "
+        f"{range_of(sizes, 'architecture')} a panel. Vertical lines: {level(data.confidence)} "
+        f"intervals. Interval and test: {methods_of(table)}; a filled point's interval, not "
+        "adjusted for the number of points, excludes zero. Above a panel Spearman's ρ over "
+        "architectures, where the study asked for it; its test stands in correlations.csv."
+        f"{lower_is_better(data, table)}"
+    )
+
+
 def _rho(data: FigureData, key: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the correlation of a panel, if the study asked for it."""
-    dataset, protocol, a, _ = key
+    _, dataset, protocol, a, _ = key
     table = data.correlations
     found = correlation_of(table, "params", a, (dataset, protocol), "boost")
     return found or correlation_of(table, "params", a, (dataset, ""), "boost")

@@ -9,18 +9,56 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
-from transfergrid.reporting.words import plural
+from transfergrid.reporting.figures.phrases import range_of, seeds_of, tested_on
+from transfergrid.reporting.words import count, level, plural
 
 PANEL = 2.6  # inches of a panel's height, without the lines of its title
 LINE = 0.15  # inches of such a line
 
 
-def calibration_lack(data: FigureData) -> str:
+def lack(data: FigureData) -> str:
     """Say why there is no curve to draw, or nothing where there is one."""
     return "No ensemble of this study has probabilities yet." if data.reliability.empty else ""
 
 
-def calibration_panels(data: FigureData) -> Figure:
+def caption(data: FigureData) -> str:
+    """State n, intervals and both numbers of every curve."""
+    table = data.reliability
+    text = (
+        "Share of positives against mean predicted probability of the ensembles; "
+        f"{tested_on(data)}; {seeds_of(data)}. n: pairs of a test study and a scored task with a "
+        "known label, of finished cells that all compared pretrainings have, pooled and cut into "
+        f"bins of about equal count; vertical lines: Wilson {level(data.confidence)} interval of "
+        "the share, on the number of cases that remains when a patient counts as one. ECE: mean "
+        "distance from the dotted line, weighted by the bins' counts (it includes sampling noise). "
+        "Brier: mean squared error of the probability. No test is made."
+    )
+    several = table["dataset"].nunique() > 1
+    told = []
+    for (dataset, comparison), part in table.groupby(["dataset", "comparison"], sort=False):
+        arms = [_arm(str(name), bins) for name, bins in part.groupby("pretraining", sort=False)]
+        networks = plural(part["n_networks"].iloc[0], "network")
+        where = f" on {dataset}" if several else ""
+        told.append(f"{comparison}{where} ({networks}): {'; '.join(arms)}")
+    text += f" Compared: {'. '.join(told)}."
+    left = table.drop_duplicates(["dataset", "comparison", "pretraining"])["n_cells_left_out"]
+    if left.any():
+        text += " Cells left out are of networks or seeds that another pretraining lacks."
+    return text
+
+
+def _arm(name: str, bins: pd.DataFrame) -> str:
+    row = bins.iloc[0]
+    left = f" ({count(row['n_cells_left_out'])} left out)" if row["n_cells_left_out"] else ""
+    return (
+        f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}{left}, "
+        f"{plural(row['n_studies'], 'study', 'studies')} and "
+        f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
+        f"{range_of(bins['n'], 'case')}"
+    )
+
+
+def draw(data: FigureData) -> Figure:
     """Draw the reliability curves of pretrainings that are compared on the same networks."""
     table = data.reliability
     several = table["dataset"].nunique() > 1
@@ -31,7 +69,7 @@ def calibration_panels(data: FigureData) -> Figure:
     rows_of_panels = -(-len(groups) // 2)
     height = rows_of_panels * (PANEL + deepest * LINE) + style.legend_height(marks) + 0.25
     figure = style.new_figure(height)
-    axes = style.panels(figure, len(groups))
+    axes = style.panels(figure, ["Share of positives"] * len(groups))
     for ax, part in zip(axes, groups, strict=True):
         lines = [_head(part, several)]
         for name, rows in part.groupby("pretraining", sort=False):
@@ -40,8 +78,6 @@ def calibration_panels(data: FigureData) -> Figure:
             lines.append(f"{short}: {row['ece']:.3f}, {row['brier']:.3f}")
         ax.set_title("\n".join(lines), fontsize=8.5, fontweight="normal")
         _frame(ax, square=len(groups) > 1)
-    for ax in axes[::2]:
-        ax.set_ylabel("Share of positives")
     figure.supxlabel("Mean predicted probability", fontsize=10)
     style.legend(figure, axes[0], marks, lines=True)
     return figure

@@ -1,0 +1,90 @@
+"""Learning curves: the validation score against examples seen in training, a line a cell."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures.data import FigureData
+from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.phrases import seeds_of
+from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.metric_words import MetricWords
+from transfergrid.reporting.page.history import curve_of
+from transfergrid.reporting.words import listing, plural, scaled
+
+PANEL = 1.75  # inches of a panel's height
+TITLE, LABEL = 26, 18  # characters of a panel's title, and of a line of its y axis
+LINES = ("-", "--", ":", "-.")
+DASHES = ("solid", "dashed", "dotted", "dash-dotted")
+
+
+def lack(data: FigureData) -> str:
+    """Say why there is no curve to draw, or nothing where there is one."""
+    known = any(len(curve_of(data.histories.get(cell, ()))) > 1 for cell in data.cells["cell"])
+    return "" if known else "No learning curve of this study has been recorded."
+
+
+def caption(data: FigureData) -> str:
+    """State how many lines there are, and that they decide nothing."""
+    drawn = sum(bool(data.histories.get(cell)) for cell in data.cells["cell"])
+    metrics = dict.fromkeys(metric for _, metric, _ in _parts(data))
+    named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
+    text = (
+        f"Mean validation {named} during training of {plural(drawn, 'cell')}, one line each "
+        f"({seeds_of(data)}), without interval or test. Checkpoints are chosen on these scores "
+        "alone; the test split takes no part."
+    )
+    cuts = sorted(int(k) for k in data.cells["truncation"].unique())
+    if len(cuts) > 1:
+        names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
+        text += f" Lines: {', '.join(names)}."
+    return text
+
+
+def draw(data: FigureData) -> Figure:
+    """Draw validation scores against training examples: a panel an architecture, a line a cell."""
+    parts = _parts(data)
+    marks = data.marks
+    truncations = sorted(int(t) for t in data.cells["truncation"].unique())
+    lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
+    names = shortened([name for name, _, _ in parts], TITLE)
+    figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.55 + style.legend_height(marks))
+    labels = [style.wrapped(f"{metric.title}{metric.direction}", LABEL) for _, metric, _ in parts]
+    axes = style.panels(figure, labels, share=True)
+    seen = 0.0
+    for ax, (name, _, part) in zip(axes, parts, strict=True):
+        for row in part.to_dict("records"):
+            mark, dash = marks[row["pretraining"]], lines[int(row["truncation"])]
+            seen = max(seen, _curve(ax, data, row["cell"], mark, dash))
+        ax.set_title(names[name], fontsize=9)
+    for ax in axes:
+        ax.set_xlim(0, 1.05 * seen or 1)
+        ax.xaxis.set_major_locator(style.few_ticks())
+        ax.xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
+    figure.supxlabel("Training examples", fontsize=10)
+    style.legend(figure, axes[0], marks, lines=True)
+    return figure
+
+
+def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:
+    """Return the panels: cells of one architecture whose curves are of one metric."""
+    there = [bool(curve_of(data.histories.get(cell, ()))) for cell in data.cells["cell"]]
+    return [
+        (str(name), data.metric(part), data.cells.loc[part.index])
+        for _, rows in data.cells[there].groupby("metric", sort=False)
+        for name, part in rows.groupby("architecture", sort=False)
+    ]
+
+
+def _curve(ax: Axes, data: FigureData, cell: str, mark: style.Mark, dash: str) -> float:
+    """Draw a cell's curve and return the examples at its end."""
+    points = curve_of(data.histories.get(cell, ()))
+    if not points:
+        return 0.0
+    x, y = zip(*points, strict=True)
+    ax.plot(x, y, color=mark.colour, linestyle=dash, linewidth=1.3, alpha=0.85)
+    ax.plot(x[-1:], y[-1:], color=mark.colour, marker=mark.marker, markersize=4)
+    return max(x)

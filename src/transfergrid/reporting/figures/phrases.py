@@ -1,0 +1,66 @@
+"""Phrases that captions share: how many, on whom, with which interval."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from transfergrid.reporting.figures.data import FigureData
+from transfergrid.reporting.metric_words import MetricWords
+from transfergrid.reporting.words import count, level, listing, plural
+
+
+def range_of(values: pd.Series, word: str, many: str | None = None) -> str:
+    """Print ``3 to 5 seeds``, or ``one seed`` where all values are the same."""
+    low, high = int(values.min()), int(values.max())
+    if low == high:
+        return plural(low, word, many)
+    return f"{count(low)} to {count(high)} {many or word + 's'}"
+
+
+def tested_on(data: FigureData) -> str:
+    """Say on how many studies and patients the networks were scored."""
+    done = data.finished
+    if done.empty:
+        return "No cell has been scored yet"
+    sizes = []
+    for dataset, rows in done.groupby("dataset", sort=False):
+        n = f"{range_of(rows['n_studies'], 'study', 'studies')} of "
+        sizes.append(f"{n}{range_of(rows['n_patients'], 'patient')} in {dataset}'s test split")
+    return listing(sizes)
+
+
+def seeds_of(data: FigureData) -> str:
+    """Say how many seeds the study has."""
+    return plural(int(data.cells["seed"].nunique()), "seed")
+
+
+def interval_of(data: FigureData) -> str:
+    """Name the interval of one cell's score."""
+    return f"{level(data.confidence)} interval from sampling patients (cluster-robust)"
+
+
+def methods_of(table: pd.DataFrame) -> str:
+    """List the methods that rows name, each once."""
+    return "; ".join(str(method) for method in table["method"].dropna().unique())
+
+
+def scored_by(data: FigureData) -> str:
+    """Name the score of whole cells at the start of a caption, data sets apart if they differ."""
+    named: dict[MetricWords, list[str]] = {}
+    for dataset, rows in data.cells.groupby("dataset", sort=False):
+        named.setdefault(data.metric(rows), []).append(str(dataset))
+    if len(named) == 1:
+        (metric,) = named
+        return f"{metric.score}{metric.direction}"
+    told = [
+        f"{metric.mean} on {listing(datasets)}{metric.direction}"
+        for metric, datasets in named.items()
+    ]
+    return f"Scores ({'; '.join(told)})"
+
+
+def lower_is_better(data: FigureData, rows: pd.DataFrame) -> str:
+    """Name the metrics of rows of which less is better, in a sentence; empty without any."""
+    metrics = [data.named(str(name)) for name in rows["metric"].dropna().unique()]
+    lower = [metric.inline for metric in metrics if not metric.higher_is_better]
+    return f" Of {listing(lower)}, lower is better." if lower else ""

@@ -1,0 +1,80 @@
+"""What a metric is called in figures, captions and sentences, and which way is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transfergrid.catalog.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class MetricWords:
+    """A metric, as far as a reader meets it.
+
+    Attributes:
+        title: Its name, such as "AUROC".
+        averaged: Whether it is computed for each task and averaged over the scored ones.
+        higher_is_better: Whether a higher value is better.
+        low: Least value; infinite where it has no bound.
+        high: Greatest value; infinite where it has no bound.
+    """
+
+    title: str
+    averaged: bool = True
+    higher_is_better: bool = True
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def inline(self) -> str:
+        """Its name within a sentence: "AUROC", "log loss"."""
+        capital = len(self.title) > 1 and self.title[0].isupper() and self.title[1].islower()
+        return self.title[0].lower() + self.title[1:] if capital else self.title
+
+    @property
+    def mean(self) -> str:
+        """The score of a whole cell within a sentence: "macro AUROC", "macro log loss"."""
+        return f"macro {self.inline}" if self.averaged else self.inline
+
+    @property
+    def score(self) -> str:
+        """The score of a whole cell at the start of a sentence or an axis."""
+        return f"Macro {self.inline}" if self.averaged else self.title
+
+    @property
+    def direction(self) -> str:
+        """`` (lower is better)`` where it is; empty where higher is, as readers expect."""
+        return "" if self.higher_is_better else " (lower is better)"
+
+
+def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
+    """Return by name the metrics that a study uses, and the built-in ones.
+
+    Args:
+        study: The stamp's content; ``metrics`` holds the declarations that the study uses.
+    """
+    built_in = {
+        metric.name: _words(metric.title, metric.per, metric.higher_is_better, metric.range)
+        for metric in METRICS
+    }
+    own = {
+        str(name): _words(
+            str(entry["title"]), entry["per"], entry["higher_is_better"], entry["range"]
+        )
+        for name, entry in study.get("metrics", {}).items()
+    }
+    return {**built_in, **own}
+
+
+def _words(title: str, per: str, higher: bool, bounds: Iterable[float | None]) -> MetricWords:
+    low, high = (float(end) if end is not None else None for end in bounds)
+    return MetricWords(
+        title,
+        per == "task",
+        bool(higher),
+        -math.inf if low is None else low,
+        math.inf if high is None else high,
+    )
