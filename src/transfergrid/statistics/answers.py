@@ -90,7 +90,7 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
         findings=_table((finding.row() for finding in findings), FINDING_COLUMNS),
         claims=_table(map(asdict, claims), CLAIM_COLUMNS),
         sensitivity=_table(map(asdict, others), _names(Sensitivity)),
-        skipped=skipped,
+        skipped=reader.lacking() + skipped,
     )
 
 

@@ -181,7 +181,8 @@ def contrast_of_influences(
         )
     estimates_a, values_a = _arm([a for a, _ in usable], seeds)
     estimates_b, values_b = _arm([b for _, b in usable], seeds)
-    groups = runs[0].groups
+    # A run without a result does not know which folds the others leave out.
+    groups = next(run for run in runs if not math.isnan(run.estimate)).groups
     result = difference(estimates_a, estimates_b, values_a, values_b, groups)
     row = _contrast(result, names, alpha, margin, effect)
     row = replace(row, n_cells=len(usable), n_seeds=len(seeds), seeds=tuple(seeds))

@@ -11,7 +11,7 @@ folds that are made by patient hardly differ in size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Pooled:
         tasks: K names of scored tasks; one empty name for a metric of whole cases.
         estimates: (K,) the mean over the folds in which the task has a value; NaN without any.
         folds: F names.
+        by_fold: (F, K) each fold's own estimates.
         used: (F, K) whether a fold is in a task's mean.
         n_studies: Studies with a known label in a task that their fold is used for.
     """
@@ -40,6 +41,7 @@ class Pooled:
     tasks: tuple[str, ...]
     estimates: NDArray[np.float64]
     folds: tuple[str, ...]
+    by_fold: NDArray[np.float64]
     used: Mask
     n_studies: int
 
@@ -51,6 +53,15 @@ class Pooled:
             for task, column in zip(self.tasks, self.used.T, strict=True)
             if column.any() and not column.all()
         }
+
+    def without_result(self) -> Pooled:
+        """Return the same run with NaN for every value, for a run one of whose folds has none."""
+        gone = replace(
+            self.influence,
+            estimate=float("nan"),
+            values=np.full_like(self.influence.values, np.nan),
+        )
+        return replace(self, influence=gone, estimates=np.full_like(self.estimates, np.nan))
 
 
 def pool(folds: Mapping[str, Parts]) -> Pooled:
@@ -79,6 +90,7 @@ def pool(folds: Mapping[str, Parts]) -> Pooled:
         tasks=parts[0].tasks,
         estimates=means,
         folds=tuple(folds),
+        by_fold=estimates,
         used=used,
         n_studies=sum(int(rows.sum()) for rows in known),
     )

@@ -12,22 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
-from transfergrid.metrics.influence import Influence, macro_influence
+from transfergrid.metrics.influence import Influence
+from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept
+from transfergrid.runtime.errors import listed
+from transfergrid.statistics.pooled import Pooled, pool
 from transfergrid.statistics.replicates import patient_replicates
-
-Entry = Mapping[str, Any]
-"""A run as the study's stamp holds it, with its name under ``cell``."""
+from transfergrid.statistics.runs import Entry, Run, incomplete, runs_of
 
 
 class Reader:
-    """Reads ensembles, cards and specs of a study's cells.
+    """Reads ensembles, cards and specs of a study's runs.
 
     Attributes:
         study: The study as its stamp holds it.
         results: The folder of all results.
         primary: The selection that every answer is given under.
+        runs: The runs that have all of their folds, by name.
         entries: By run, what the study says of it: its place in the grid and the like.
         targets: The entries of the grid, in its order.
     """
@@ -37,55 +39,116 @@ class Reader:
         self.study = study
         self.results = results
         self.primary: str = study["evaluation"]["primary"]
-        self.influence = cache(self._influence)
+        # The only place that reads the study's cells: what stands here is what is compared.
+        every = runs_of(study["cells"])
+        self.runs: Mapping[str, Run] = {name: run for name, run in every.items() if not run.missing}
+        self.entries: Mapping[str, Entry] = {name: run.entry for name, run in self.runs.items()}
+        self.targets = [entry for entry in self.entries.values() if entry["role"] == "target"]
+        self._incomplete = incomplete(
+            run for run in every.values() if run.entry["role"] == "target"
+        )
+        self._diverged: dict[str, tuple[str, ...]] = {}
+        self._pooled = cache(self._pool)
         self.card = cache(self._card)
         self.spec = cache(self._spec)
+        self._scorer = cache(self._load)
         self._replicates = cache(self._replicates_of_dataset)
-        # The only place that reads the study's cells: what stands here is what is compared.
-        self.entries: Mapping[str, Entry] = {cell["cell"]: cell for cell in study["cells"]}
-        self.targets = [entry for entry in self.entries.values() if entry["role"] == "target"]
 
-    def ensemble(self, cell: str, selection: str | None = None) -> Ensemble:
-        """Read the test ensemble of a cell under a selection, by default the primary one."""
+    def metric(self, run: str) -> Mapping[str, Any]:
+        """Return the declaration of the primary metric of a run's data set."""
+        name = self.study["primary_metric"][self.entries[run]["dataset"]]
+        declaration: Mapping[str, Any] = self.study["metrics"][name]
+        return declaration
+
+    def ensembles(self, run: str, selection: str | None = None) -> dict[str, Ensemble]:
+        """Read the test ensembles of a run, by fold, under a selection (by default the primary)."""
+        return {fold: self._ensemble(cell, selection) for fold, cell in self._cells(run).items()}
+
+    def score_tasks(self, run: str, ensemble: Ensemble) -> list[int]:
+        """Return the columns of the mean over tasks."""
+        return [ensemble.tasks.index(task) for task in self.card(run)["score_tasks"]]
+
+    def influence(
+        self, run: str, selection: str | None = None, metric: str | None = None
+    ) -> tuple[Influence, int]:
+        """Return a run's value with its patients' contributions, and the number of studies.
+
+        Args:
+            run: Its name.
+            selection: A rule that chose checkpoints; None for the primary one.
+            metric: A metric of the study's; None for the primary one of the data set.
+        """
+        found = self.pooled(run, selection, metric)
+        return found.influence, found.n_studies
+
+    def pooled(self, run: str, selection: str | None = None, metric: str | None = None) -> Pooled:
+        """Return a run over its folds; see `influence`. All NaN if a fold has diverged."""
+        return self._pooled(run, selection or self.primary, metric or self.metric(run)["name"])
+
+    def replicates(self, run: str, metric: str | None = None) -> NDArray[np.float64]:
+        """Return (B,) replicates of a run's value; draws are those of every other run."""
+        return self._replicates(self.entries[run]["dataset"], metric)[run]
+
+    def lacking(self) -> list[str]:
+        """Return a sentence for each run without a result, of those read so far, that has folds."""
+        diverged = [
+            f"{run} has no result: fold{'s' if len(folds) > 1 else ''} {listed(folds)} diverged."
+            for run, folds in self._diverged.items()
+            if self.runs[run].crossed
+        ]
+        return self._incomplete + diverged
+
+    def _cells(self, run: str) -> Mapping[str, str]:
+        return self.runs[run].cells
+
+    def _ensemble(self, cell: str, selection: str | None, split: str = "test") -> Ensemble:
         name = selection or self.primary
         folder = ensemble_directory(self.study["name"], cell, name, self.results)
-        return read_ensemble(folder / "test.parquet")
+        return read_ensemble(folder / f"{split}.parquet")
 
-    def score_tasks(self, cell: str, ensemble: Ensemble) -> list[int]:
-        """Return the columns of the macro AUROC."""
-        return [ensemble.tasks.index(task) for task in self.card(cell)["score_tasks"]]
+    def _load(self, metric: str) -> Scorer:
+        return Scorer.of(self.study["metrics"][metric])
 
-    def _influence(self, cell: str, selection: str | None = None) -> tuple[Influence, int]:
-        """Return the macro AUROC with its patients' contributions, and the number of studies."""
-        ensemble = self.ensemble(cell, selection)
-        tasks = self.score_tasks(cell, ensemble)
-        scored = int((~np.isnan(ensemble.labels[:, tasks])).any(axis=1).sum())
-        influence = macro_influence(
-            ensemble.probabilities, ensemble.labels, ensemble.patient_id, tasks
-        )
-        return influence, scored
+    def _cases(self, run: str, cell: str, selection: str, split: str = "test") -> Cases:
+        one = self._ensemble(cell, selection, split)
+        tasks = tuple(self.card(run)["score_tasks"])
+        return Cases(one.probabilities, one.labels, one.patient_id, one.tasks, tasks)
 
-    def replicates(self, cell: str) -> NDArray[np.float64]:
-        """Return (B,) replicates of a cell's macro AUROC; draws are those of every other cell."""
-        return self._replicates(self.entries[cell]["dataset"])[cell]
+    def _pool(self, run: str, selection: str, metric: str) -> Pooled:
+        scorer, parts, diverged = self._scorer(metric), {}, []
+        for fold, cell in self._cells(run).items():
+            cases, points = self._cases(run, cell, selection), None
+            if scorer.estimator.operating_point is not None:
+                points = scorer.points(self._cases(run, cell, selection, "valid"))
+            parts[fold] = scorer.parts(cases, points)
+            if np.isnan(cases.probabilities).all():
+                diverged.append(fold)
+        found = pool(parts)
+        if not diverged:
+            return found
+        self._diverged[run] = tuple(diverged)
+        return found.without_result()
 
-    def _replicates_of_dataset(self, dataset: str) -> dict[str, NDArray[np.float64]]:
+    def _replicates_of_dataset(
+        self, dataset: str, metric: str | None
+    ) -> dict[str, NDArray[np.float64]]:
         settings = self.study["evaluation"]["bootstrap"]
-        cells = [entry["cell"] for entry in self.targets if entry["dataset"] == dataset]
-        runs = [self.influence(cell)[0] for cell in cells]
-        drawn = patient_replicates(runs, settings["replicates"], settings["seed"])
-        return dict(zip(cells, drawn, strict=True))
+        names = [entry["cell"] for entry in self.targets if entry["dataset"] == dataset]
+        found = [self.influence(name, metric=metric)[0] for name in names]
+        drawn = patient_replicates(found, settings["replicates"], settings["seed"])
+        return dict(zip(names, drawn, strict=True))
 
-    def _card(self, cell: str) -> Mapping[str, Any]:
-        """Return the data card that the cell was trained under."""
-        card: Mapping[str, Any] = self._kept(cell, "card.json")
+    def _card(self, run: str) -> Mapping[str, Any]:
+        """Return the data card that a run was trained under; folds differ in their counts alone."""
+        card: Mapping[str, Any] = self._kept(run, "card.json")
         return card
 
-    def _spec(self, cell: str) -> Mapping[str, Any]:
-        """Return the cell's specification."""
-        spec: Mapping[str, Any] = self._kept(cell, "spec.json")
+    def _spec(self, run: str) -> Mapping[str, Any]:
+        """Return a run's specification, that of its first fold."""
+        spec: Mapping[str, Any] = self._kept(run, "spec.json")
         return spec
 
-    def _kept(self, cell: str, name: str) -> Mapping[str, Any]:
+    def _kept(self, run: str, name: str) -> Mapping[str, Any]:
+        cell = next(iter(self._cells(run).values()))
         value: Mapping[str, Any] = json.loads(read_kept(cell_directory(cell, self.results), name))
         return value

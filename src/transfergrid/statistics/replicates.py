@@ -32,8 +32,10 @@ def patient_replicates(
         (runs, B) float64.
     """
     values = np.stack([run.values for run in runs])
-    if runs[0].groups is not None:
-        values = values[:, runs[0].groups >= 0]
+    # A run without a result may not know who contributes.
+    known = next((run for run in runs if not np.isnan(run.estimate)), runs[0])
+    if known.groups is not None:
+        values = values[:, known.groups >= 0]
     estimates = np.array([run.estimate for run in runs])
     patients = values.shape[1]
     rng = np.random.default_rng(seeded("patients", seed))

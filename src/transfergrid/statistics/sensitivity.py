@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.influence import delong_covariance
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.comparisons import Compared, runs
@@ -136,19 +138,22 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
 
 
 def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
-    """Yield a row for each scored task: DeLong's covariance, every study a patient."""
+    """Yield a row for each scored task: DeLong's covariance, every study a patient.
+
+    Scores are ranked within a fold; folds are averaged, those that lack a class left out.
+    """
     row, (arms,) = one.row, one.pairs
-    cells = [arm[seed]["cell"] for arm in arms for seed in row.seeds]
-    ensembles = [reader.ensemble(cell) for cell in cells]
-    first, seeds = ensembles[0], len(row.seeds)
+    names = [arm[seed]["cell"] for arm in arms for seed in row.seeds]
+    runs = [list(reader.ensembles(name).values()) for name in names]
+    first, seeds = runs[0][0], len(row.seeds)
     weights = np.repeat([1 / seeds, -1 / seeds], seeds)
-    for task in reader.score_tasks(cells[0], first):
-        scores = np.stack([ensemble.probabilities[:, task] for ensemble in ensembles])
-        areas, covariance = delong_covariance(scores, first.labels[:, task])
-        estimate, variance = float(weights @ areas), float(weights @ covariance @ weights)
+    for task in reader.score_tasks(names[0], first):
+        found = [_delong_of_fold(fold, task, weights) for fold in zip(*runs, strict=True)]
+        known = [pair for pair in found if not math.isnan(pair[1])]
+        variance = sum(pair[1] for pair in known) / (len(known) or 1) ** 2
         if not variance > 0:
             continue
-        se = math.sqrt(variance)
+        estimate, se = sum(pair[0] for pair in known) / len(known), math.sqrt(variance)
         arm = float(stats.norm.isf(alpha / 2)) * se
         yield Sensitivity(
             subject=row.contrast,
@@ -164,6 +169,15 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
             p=float(2 * stats.norm.sf(abs(estimate) / se)),
             method="DeLong, studies as independent, conditional on these seeds",
         )
+
+
+def _delong_of_fold(
+    runs: Sequence[Ensemble], task: int, weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return a weighted sum of AUROCs on the same studies, and its variance."""
+    scores = np.stack([ensemble.probabilities[:, task] for ensemble in runs])
+    areas, covariance = delong_covariance(scores, runs[0].labels[:, task])
+    return float(weights @ areas), float(weights @ covariance @ weights)
 
 
 def _networks(one: Related, alpha: float) -> Sensitivity:

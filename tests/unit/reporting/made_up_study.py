@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.hashing import short_hash
 
@@ -155,6 +156,8 @@ def study_json(
         "description": "Four small networks, from random weights and from weights trained on "
         "drawn shapes, fine-tuned on drawn chest films in CheXpert's layout.",
         "evaluation": EVALUATION,
+        "metrics": {"auroc": built_in("auroc")},
+        "primary_metric": {"phantom": "auroc", "shapes": "auroc"},
         "questions": QUESTIONS,
         "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
+from transfergrid.planning.metrics import built_in
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
@@ -102,6 +103,8 @@ def study(cells: Sequence[dict[str, Any]], questions: Sequence[dict[str, Any]]) 
             "confidence": 0.95,
             "bootstrap": {"replicates": 200, "seed": 0},
         },
+        "metrics": {"auroc": built_in("auroc")},
+        "primary_metric": dict.fromkeys({cell["dataset"] for cell in cells}, "auroc"),
         "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
         "questions": list(questions),
     }

@@ -213,6 +213,13 @@ def test_a_metric_of_whole_cases() -> None:
     assert (found.influence.groups == -1).sum() == 2
 
 
+def test_a_run_without_a_result_keeps_its_patients() -> None:
+    found = pooled(cut(3)).without_result()
+    assert np.isnan(found.influence.estimate) and np.isnan(found.influence.values).all()
+    assert np.isnan(found.estimates).all()
+    assert np.array_equal(found.influence.patients, pooled(cut(3)).influence.patients)
+
+
 @pytest.mark.parametrize("k", [2, 5])
 def test_a_difference_of_pooled_runs_is_the_mean_of_the_folds_differences(k: int) -> None:
     arms = [
