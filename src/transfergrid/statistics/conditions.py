@@ -11,6 +11,8 @@ from transfergrid.statistics.reader import Reader
 
 RELEASED = "one released weight file"
 UNKNOWN_PATIENTS = "patients unknown: every study counted as a patient"
+FOLDED = "one division into {} folds"
+"""Folds share training patients, so what another division would give is not known from one."""
 
 Arm = Mapping[int, Mapping[str, Any]]
 """One cell without its seed: seed -> cell."""
@@ -41,6 +43,9 @@ def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
         reader.card(cell["cell"])["patients"] == "unknown" for arm in arms for cell in arm.values()
     ):
         found.append(UNKNOWN_PATIENTS)
+    runs = [reader.runs[cell["cell"]] for arm in arms for cell in arm.values()]
+    if counts := {len(run.cells) for run in runs if run.crossed}:
+        found.append(FOLDED.format(listed(sorted(counts))))
     return tuple(found)
 
 

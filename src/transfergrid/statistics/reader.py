@@ -15,7 +15,7 @@ from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.planning.records import read_kept
+from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import listed
 from transfergrid.statistics.pooled import Pooled, pool
 from transfergrid.statistics.replicates import patient_replicates
@@ -85,6 +85,21 @@ class Reader:
         """Return a run over its folds; see `influence`. All NaN if a fold has diverged."""
         return self._pooled(run, selection or self.primary, metric or self.metric(run)["name"])
 
+    def tested_over_trained(self, run: str) -> float:
+        """Return patients tested over patients trained on, the mean over a run's folds.
+
+        Of the training patients, those count that the recipe left: where it took a share of the
+        images, that share.
+        """
+        ratios = []
+        for cell in self._cells(run).values():
+            splits = self._kept(cell, "card.json")["splits"]
+            trained = read_train(cell_directory(cell, self.results)) or {}
+            whole = splits["train"]["images"]
+            share = trained.get("train_images", whole) / whole
+            ratios.append(splits["test"]["patients"] / splits["train"]["patients"] / share)
+        return float(np.mean(ratios))
+
     def replicates(self, run: str, metric: str | None = None) -> NDArray[np.float64]:
         """Return (B,) replicates of a run's value; draws are those of every other run."""
         return self._replicates(self.entries[run]["dataset"], metric)[run]
@@ -140,15 +155,17 @@ class Reader:
 
     def _card(self, run: str) -> Mapping[str, Any]:
         """Return the data card that a run was trained under; folds differ in their counts alone."""
-        card: Mapping[str, Any] = self._kept(run, "card.json")
+        card: Mapping[str, Any] = self._kept(self._first(run), "card.json")
         return card
 
     def _spec(self, run: str) -> Mapping[str, Any]:
         """Return a run's specification, that of its first fold."""
-        spec: Mapping[str, Any] = self._kept(run, "spec.json")
+        spec: Mapping[str, Any] = self._kept(self._first(run), "spec.json")
         return spec
 
-    def _kept(self, run: str, name: str) -> Mapping[str, Any]:
-        cell = next(iter(self._cells(run).values()))
+    def _first(self, run: str) -> str:
+        return next(iter(self._cells(run).values()))
+
+    def _kept(self, cell: str, name: str) -> Mapping[str, Any]:
         value: Mapping[str, Any] = json.loads(read_kept(cell_directory(cell, self.results), name))
         return value

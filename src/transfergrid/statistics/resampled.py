@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,27 @@ def corrected_resampled_t(differences: ArrayLike, ratio: float, alpha: float = 0
     spread = se > 1e-12  # below that it is rounding of equal numbers
     p = float(2 * stats.t.sf(abs(estimate) / se, count - 1)) if spread else math.nan
     return Resampled(estimate, se, count - 1, estimate - arm, estimate + arm, p)
+
+
+def differences_by_fold(one: Compared, reader: Reader) -> NDArray[np.float64]:
+    """Return a contrast's difference in each fold, averaged over networks, seeds and tasks.
+
+    Args:
+        one: A contrast of runs that have folds.
+        reader: Reads them.
+
+    Returns:
+        (J,) differences; a task that a fold has no value in is no part of that fold's, and a fold
+        without any task is left out.
+    """
+    signed = []
+    for pair in one.pairs:
+        for sign, arm in zip((1.0, -1.0), pair, strict=True):
+            runs = [reader.pooled(arm[seed]["cell"]) for seed in one.row.seeds]
+            signed.append(sign * np.mean([run.by_fold for run in runs], axis=0))
+    used = reader.pooled(one.pairs[0][0][one.row.seeds[0]]["cell"]).used
+    apart = np.sum(signed, axis=0) / len(one.pairs)
+    folds = used.any(axis=1)
+    return np.array(
+        [float(np.mean(row[own])) for row, own in zip(apart[folds], used[folds], strict=True)]
+    )

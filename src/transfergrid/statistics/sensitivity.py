@@ -21,6 +21,7 @@ from transfergrid.statistics.places import key, words
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 from transfergrid.statistics.replicates import percentile_interval, percentile_p, two_level
+from transfergrid.statistics.resampled import corrected_resampled_t, differences_by_fold
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
 
@@ -82,6 +83,7 @@ def sensitivity(
     for one in compared:
         rows.append(_two_level(one, reader, alpha))
         rows += _selections(one, reader, alpha)
+        rows += _folds(one, reader, alpha)
         if len(one.pairs) == 1:
             rows += _delong(one, reader, alpha)
     return rows + [_networks(one, alpha) for one in related if one.row.n >= 4]
@@ -135,6 +137,34 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
                 p=other.p_difference,
                 method=other.method,
             )
+
+
+def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    """Yield Nadeau and Bengio's test over folds, where there are any."""
+    row = one.row
+    names = [arm[seed]["cell"] for pair in one.pairs for arm in pair for seed in row.seeds]
+    if not reader.runs[names[0]].crossed:
+        return
+    by_fold = differences_by_fold(one, reader)
+    # The arm that trains on fewer patients has the larger ratio, and the wider interval.
+    ratio = max(reader.tested_over_trained(name) for name in names)
+    found = corrected_resampled_t(by_fold, ratio, alpha)
+    units = "patients" if reader.card(names[0])["patients"] == "known" else "studies"
+    yield Sensitivity(
+        subject=row.contrast,
+        question=row.question,
+        dataset=row.dataset,
+        analysis="Nadeau-Bengio",
+        task="",
+        n=row.n_seeds,
+        estimate=found.estimate,
+        se=found.se,
+        low=found.low,
+        high=found.high,
+        p=found.p,
+        method=f"corrected resampled t over {len(by_fold)} folds, seeds averaged, "
+        f"test/train {ratio:.3g} by {units}",
+    )
 
 
 def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import recomputed
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 from unit.statistics.crossed_study import ARMS, NETWORKS, PATIENTS, SEEDS, TASKS, alone, build
 
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
-from transfergrid.statistics.answers import answer
+from transfergrid.statistics.answers import Answers, answer
 
 K = 5
 
@@ -27,8 +28,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def table(made: tuple[Path, dict[str, Any]]) -> pd.DataFrame:
-    return contrasts(*made)
+def answers(made: tuple[Path, dict[str, Any]]) -> Answers:
+    return answer(made[1], pd.DataFrame(), made[0])
+
+
+@pytest.fixture(scope="module")
+def table(answers: Answers) -> pd.DataFrame:
+    return answers.contrasts.set_index("contrast")
 
 
 @cache
@@ -69,6 +75,7 @@ def test_a_pooled_contrast_is_the_mean_of_the_folds_and_its_error_a_jackknifes(
         estimate = pooled_difference(results, network)
         assert row["estimate"] == pytest.approx(estimate, abs=1e-12)
         assert (row["n_seeds"], row["n_patients"]) == (len(SEEDS), PATIENTS)
+        assert "one division into 5 folds" in row["conditional_on"]
     # A class has some six patients a fold, and they are corrected for one by one.
     small = table.loc["small: imagenet - random"]
     assert small["se_patient"] == pytest.approx(jackknife(results, "small"), rel=0.07)
@@ -148,6 +155,29 @@ def test_its_interval_is_narrower_than_any_folds(
         assert (widths < (single["high"] - single["low"])[widths.index]).all()
         estimates.append(single["estimate"])
     np.testing.assert_allclose(table["estimate"], np.mean(estimates, axis=0), atol=1e-12)
+
+
+def test_nadeau_and_bengios_row(made: tuple[Path, dict[str, Any]], answers: Answers) -> None:
+    rows = answers.sensitivity[answers.sensitivity["analysis"] == "Nadeau-Bengio"]
+    assert list(rows["subject"]) == list(answers.contrasts["contrast"])
+    row = rows.set_index("subject").loc["small: imagenet - random"]
+    by_fold = np.zeros(K)
+    for sign, arm in ((1, "imagenet"), (-1, "random")):
+        for seed in SEEDS:
+            by_fold += [sign * area(f) / len(SEEDS) for f in frames(made[0], "small", arm, seed)]
+    # Thirty patients are tested and ninety trained on: the others choose checkpoints.
+    se = np.sqrt((1 / K + 30 / 90) * np.var(by_fold, ddof=1))
+    assert row["estimate"] == pytest.approx(by_fold.mean(), abs=1e-12)
+    assert row["se"] == pytest.approx(se, rel=1e-9)
+    t = stats.t(K - 1)
+    assert row["p"] == pytest.approx(2 * t.sf(abs(by_fold.mean()) / se), rel=1e-9)
+    assert row["high"] == pytest.approx(by_fold.mean() + t.ppf(0.975) * se, rel=1e-9)
+    assert row["n"] == len(SEEDS) and "no claim" in row["note"]
+    assert row["method"] == (
+        "corrected resampled t over 5 folds, seeds averaged, test/train 0.333 by patients"
+    )
+    # Folds are no sample and no blocks: no other test over them is offered.
+    assert not answers.sensitivity["method"].str.contains("fold").sum() > len(rows)
 
 
 def test_a_fold_without_a_class_is_left_out_of_both_arms(tmp_path: Path) -> None:
