@@ -15,12 +15,15 @@ from PIL import Image
 from small_study import SMALL
 from tests.workflow.conftest import Workspace
 
+from transfergrid.catalog.stages import STAGES
 from transfergrid.planning.paths import PROJECT
 
 Job = tuple[str, str]
 Jobs = frozenset[Job]
-ANALYSIS = ("tables", "statistics", "figures", "report")
-RULES = {"report": "page"}
+WHOLE = [stage for stage in STAGES if stage.per == "study" and not stage.asked_by]
+ANALYSIS = tuple(stage.name for stage in WHOLE)
+"""The stages of the whole study."""
+RULES = {stage.name: stage.rule_name for stage in WHOLE}
 
 OURS: dict[str, Any] = {
     "datasets": {
@@ -132,6 +135,20 @@ def ensembled(cells: Iterable[str], selections: Iterable[str] = ("best", "last")
 
 def analysed(*stages: str) -> Jobs:
     return frozenset((RULES.get(stage, stage), "small") for stage in stages or ANALYSIS)
+
+
+def after(*stages: str) -> set[str]:
+    """Return stages of the whole study, and all that read them, directly or not."""
+    found = set(stages)
+    for stage in WHOLE:  # each stands after those that it reads
+        if found & set(stage.reads):
+            found.add(stage.name)
+    return found
+
+
+def follow(*stages: str) -> Jobs:
+    """Return the jobs of stages and of all that read them."""
+    return analysed(*after(*stages))
 
 
 def stamped(*names: str) -> Jobs:

@@ -40,7 +40,7 @@ def told(plan: Plan) -> tuple[dict[str, int], str]:
 
 def test_every_file_is_in_the_list_and_missed_by_plan(copied: Workspace) -> None:
     plan = planned()
-    makers = {name: made.rule for made in made_files(plan) for name in made.files}
+    makers = {name: made.rule for made in made_files(plan, RESULTS) for name in made.files}
     assert files() == set(makers)
     assert told(plan)[0] == {}
     for name, rule in makers.items():
@@ -62,7 +62,7 @@ def one_of_each_kind(plan: Plan) -> dict[str, str]:
     A training that is asked to write train.json again writes its other records as well.
     """
     kinds: dict[str, tuple[str, str]] = {}
-    for made in made_files(plan):
+    for made in made_files(plan, RESULTS):
         for name in made.files:
             kind = re.sub(r"[^/]+-[0-9a-f]{8}", "*", name)
             if made.rule == "restore":

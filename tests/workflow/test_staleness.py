@@ -27,10 +27,12 @@ from tests.workflow.places import (
     SOURCE,
     Jobs,
     Place,
+    after,
     analysed,
     copy_project,
     draw_images,
     ensembled,
+    follow,
     grid,
     like,
     new_cells,
@@ -120,6 +122,7 @@ def analysis(**changes: Any) -> dict[str, Any]:
 
 
 TRAIN, REPORT = "workflow/rules/train.smk", "workflow/report/"
+CATALOG, FIGURES = "src/transfergrid/catalog/", "src/transfergrid/reporting/figures/"
 SCORED = frozenset(("evaluate", cell) for cell in CELLS)
 ROWS = {
     "nothing": Row(lambda p: None),
@@ -147,19 +150,36 @@ ROWS = {
         lambda p: shutil.rmtree(p.cell(min(OWN))),
         union(trained(OWN), ensembled(OWN), analysed()),
     ),
-    "bootstrap replicates": Row(lambda p: p.study(analysis(bootstrap={"replicates": 101})), REDONE),
+    "bootstrap replicates": Row(
+        lambda p: p.study(analysis(bootstrap={"replicates": 101})),
+        union(stamped("bootstrap", "statistics", "report"), follow("bootstrap", "statistics")),
+    ),
     "the ensemble's k": Row(
         lambda p: p.study(analysis(selections=["best", "top2"])),
-        union(REDONE, ensembled(CELLS, ["top2"])),
+        union(stamped("cells", "statistics", "report"), analysed(), ensembled(CELLS, ["top2"])),
     ),
     "a question": Row(
         lambda p: p.study({"questions": SMALL["questions"][:2]}),
-        union(stamped(*ANALYSIS[1:]), analysed(*ANALYSIS[1:])),
+        union(stamped("statistics", "report"), follow("statistics")),
     ),
     "the title": Row(
         lambda p: p.study({"title": "T"}), union(stamped("report"), analysed("report"))
     ),
-    "a caption": Row(lambda p: p.code(REPORT + "auroc.rst", "\n", "\nMore.\n")),
+    "a table's caption": Row(
+        lambda p: p.code(CATALOG + "measured.py", "caption=(", 'caption=("A "')
+    ),
+    "a figure's caption": Row(
+        lambda p: p.code(FIGURES + "score.py", "    return (\n", '    return "A " + (\n'),
+        union(stamped("figures"), follow("figures")),
+    ),
+    "a figure's colour": Row(
+        lambda p: p.code(FIGURES + "score.py", "markersize=7.5", "markersize=8"),
+        union(stamped("figures"), follow("figures")),
+    ),
+    "a table of its own": Row(
+        lambda p: p.code("src/transfergrid/reporting/tables/bootstrap.py", "ddof=1", "ddof=0"),
+        union(stamped("bootstrap"), follow("bootstrap")),
+    ),
     "the page's style": Row(
         lambda p: p.code(REPORT + "page.css", "{", "{ "),
         union(stamped("report"), analysed("report")),
@@ -203,10 +223,6 @@ ROWS = {
     "the scorer": Row(
         lambda p: p.code("src/transfergrid/evaluation/predict.py", "2**32", "2**31"),
         union(SCORED, ensembled(CELLS), analysed(), stamped("code.evaluate")),
-    ),
-    "a figure": Row(
-        lambda p: p.code("src/transfergrid/reporting/curves.py", "def ", "X = 1\n\n\ndef "),
-        union(stamped("figures", "report"), analysed("figures", "report")),
     ),
     "checkpoints freed": Row(free_checkpoints),
     "checkpoints freed and the scorer": Row(
@@ -269,13 +285,14 @@ def test_a_change_that_is_taken_back_finds_its_cells_again(base: Workspace, tmp_
     assert place.jobs() == frozenset()
 
 
-@pytest.mark.parametrize("rule", ["train", "tables"])
+@pytest.mark.parametrize("rule", ["train", "statistics"])
 def test_a_rule_can_be_forced(base: Workspace, tmp_path: Path, rule: str) -> None:
     shutil.copytree(base.folder, tmp_path / "run", symlinks=True)
     place = Place(Workspace(tmp_path / "run"))
     counts = place.workspace.snakemake("-n", "--forcerun", rule).jobs - Counter({"stamp": 1})
-    downstream = {"tables": 1, "statistics": 1, "figures": 1, "page": 1}
+    downstream = dict.fromkeys([RULES[stage] for stage in after(rule)], 1)
     if rule == "train":
+        downstream = dict.fromkeys(RULES.values(), 1)
         # Two cells have a source, and their specifications wait for it.
         downstream |= {"train": 6, "evaluate": 6, "ensemble": 10, "spec": 2}
     assert counts == downstream

@@ -5,10 +5,15 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from string import Template
 
+from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.stages import STAGE
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning import outputs, plan as planning
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
+from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
@@ -97,6 +102,7 @@ wildcard_constraints:
     stamp=planning.STAMP,
     study=planning.STUDY,
     selection=r"last|best|top\d+(_per_task)?",
+    figure=r"[A-Za-z0-9_]+",
 
 
 localrules:
@@ -133,29 +139,49 @@ def is_drawn(dataset_id):
 
 
 def leaves():
-    """Return what a run asks for: every file of a finished one, the list that `plan` has too."""
-    return [f"results/{name}" for name in FILES.wanted]
+    """Return what a run asks for: every file of a finished one, the list that `plan` has too.
+
+    Which figures there are, a receipt says. Snakemake's report shows what is asked for, so then they
+    all are; a run asks for those that were lost alone.
+    """
+    drawn = []
+    if any(word.partition("=")[0] == "--report" for word in sys.argv):
+        for study in PLAN.studies.values():
+            drawn += outputs.drawn_figures(study, RESULTS)
+    return [f"results/{name}" for name in dict.fromkeys([*FILES.wanted, *drawn])]
 
 
-def ensembles(study):
-    """Return the test ensembles of a study's targets, all selections."""
-    return collect(
-        "results/{study}/ensemble/{cell}/{selection}/test.parquet",
-        study=study.name,
-        cell=[cell.name for cell in study.targets],
-        selection=study.selections,
-    )
+def stage_inputs(stage):
+    """Return an input function for what a stage of the wildcards' study waits for."""
+
+    def inputs(wildcards):
+        found = outputs.inputs_of(planned(wildcards.study), STAGE[stage])
+        return [f"results/{name}" for name in found]
+
+    return inputs
 
 
-def cam_records(study):
-    """Return the class activation maps of a study's cells, none unless it asks for them."""
-    return [f"results/{study.name}/cams/{cell.name}.npz" for cell in study.cam_cells]
+def growing(amount):
+    """Return a resource that grows with every attempt."""
+    return lambda wildcards, attempt: amount * attempt
 
 
-def cam_results(study):
-    """Return what is made of all class activation maps of a study."""
-    files = outputs.stage_files(study.name, "panels") if study.cam_cells else ()
-    return [f"results/{name}" for name in files]
+def caption(kind, name, text):
+    """Return a file with one thing's caption for Snakemake's report, filled into its template.
+
+    Snakemake tells a template the rule's parameters, but not which of the rule's files it is for.
+    """
+    template = (ROOT / "workflow" / "report" / f"{kind}.rst").read_text(encoding="utf-8")
+    file = SCRATCH.absolute() / "captions" / f"{name}.{kind}.rst"
+    filled = Template(template).substitute(name=name, caption=text)
+    if not file.exists() or file.read_text(encoding="utf-8") != filled:
+        write_text(file, filled)
+    return str(file)
+
+
+def figure_caption(name):
+    """Return a figure's caption for Snakemake's report."""
+    return next((figure.caption for figure in FIGURES if figure.name == name), "")
 
 
 def spec_sources(wildcards):
@@ -189,11 +215,3 @@ def unless_forced(files):
     cells that start from it would be left out.
     """
     return files if "train" in workflow.dag_settings.forcerun else ancient(files)
-
-
-def table_sources(wildcards):
-    """Return what the tables are made of; the program gets the stamp, not these paths."""
-    study = planned(wildcards.study)
-    receipts = [f"results/cells/{cell.name}/receipts/evaluate.json" for cell in study.scored]
-    # Learning rates were chosen before the cells that took them were trained.
-    return ensembles(study) + receipts

@@ -1,49 +1,61 @@
-"""Tables to figures, and all of it to one page."""
+"""Tables to figures, and all of it to one page.
+
+Which figures a study has, its receipt says: one with nothing to show is not drawn. Rule figure brings
+back a figure that was lost, and puts all of them into Snakemake's report.
+"""
+
+
+localrules:
+    figure,
 
 
 rule figures:
     input:
-        lambda wildcards: cam_results(planned(wildcards.study)),
-        cells="results/{study}/tables/cells.csv",
-        calibration="results/{study}/tables/calibration.csv",
-        contrasts="results/{study}/tables/contrasts.csv",
-        correlations="results/{study}/tables/correlations.csv",
-        findings="results/{study}/tables/findings.csv",
+        stage_inputs("figures"),
         stamp=stage_stamp("figures"),
     output:
-        [
-            report(
-                f"results/{{study}}/figures/{figure}.svg",
-                caption=f"../report/{figure}.rst",
-                category="2. Figures",
-                subcategory="{study}",
-                labels={"figure": figure},
-            )
-            for figure in planning.FIGURES
-        ],
-        receipt="results/{study}/receipts/figures.json",
+        f"results/{STAGE['figures'].mark}",
     log:
         "results/{study}/logs/figures.log",
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(STAGE["figures"].memory_mb),
+        runtime=growing(STAGE["figures"].minutes),
     message:
         "Drawing the figures of {wildcards.study}"
     shell:
         'python "$TRANSFERGRID"/draw_figures.py --stamp {input.stamp:q} > {log:q} 2>&1'
 
 
+rule figure:
+    input:
+        ancient(f"results/{STAGE['figures'].mark}"),
+        stamp=lambda wildcards: ancient(stage_stamp("figures")(wildcards)),
+    output:
+        report(
+            f"results/{STAGE['figure'].mark}",
+            caption="../report/figure.rst",
+            category="2. Figures",
+            subcategory="{study}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "results/{study}/logs/figure.{figure}.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    params:
+        caption=lambda wildcards: figure_caption(wildcards.figure),
+    message:
+        "Drawing {wildcards.figure} of {wildcards.study} again, which was lost"
+    shell:
+        'python "$TRANSFERGRID"/draw_figures.py --stamp {input.stamp:q} --figure {wildcards.figure:q}'
+        " > {log:q} 2>&1"
+
+
 rule page:
     input:
-        # With the receipt, which the page compares them with.
-        [f"results/{{study}}/{name}" for name in outputs.STAGE_FILES["figures"]],
-        lambda wildcards: cam_results(planned(wildcards.study)),
-        sources="results/{study}/tables/sources.csv",
-        bootstrap="results/{study}/tables/bootstrap.csv",
-        tuning="results/{study}/tables/tuning.csv",
-        calibration="results/{study}/tables/calibration.csv",
+        stage_inputs("report"),
         stamp=stage_stamp("report"),
     output:
         page=report(
@@ -53,14 +65,14 @@ rule page:
             subcategory="{study}",
             labels={"page": "report"},
         ),
-        receipt="results/{study}/receipts/report.json",
+        receipt=f"results/{STAGE['report'].mark}",
     log:
         "results/{study}/logs/page.log",
     conda:
         "../../envs/transfergrid.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=growing(STAGE["report"].memory_mb),
+        runtime=growing(STAGE["report"].minutes),
     message:
         "Writing the report of {wildcards.study}"
     shell:

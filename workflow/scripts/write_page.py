@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transfergrid.planning.unchanged import check_templates, read_stamp
+from transfergrid.planning.gathered import read_study
+from transfergrid.planning.unchanged import check_templates
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     parser.add_argument("--output", type=Path, required=True, help="the page")
     arguments = parser.parse_args()
-    study = read_stamp(arguments.stamp, "report")
+    study = read_study(arguments.stamp)
     from transfergrid.reporting.page.page import read_report, render
     from transfergrid.reporting.tables.stage_files import seal_stage
 
@@ -25,7 +26,7 @@ def main() -> None:
         page = render(read_report(study, arguments.stamp.parents[1]))
     check_templates(study["templates"])
     write_text(arguments.output, page)
-    seal_stage(arguments.output.parent, "report")
+    seal_stage(arguments.output.parent, "report", [arguments.output.name])
 
 
 if __name__ == "__main__":

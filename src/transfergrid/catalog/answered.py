@@ -266,7 +266,7 @@ SENSITIVITY = Table(
 
 STATISTICS = analysis(
     "statistics",
-    "statistics.answers:statistics",
+    "reporting.tables.answered:statistics",
     CONTRASTS,
     CORRELATIONS,
     FINDINGS,
@@ -274,7 +274,15 @@ STATISTICS = analysis(
     SENSITIVITY,
     title="Answering the questions of {wildcards.study}",
     reads=("cells",),
-    holds=("evaluation", "questions", "claims"),
+    holds=(
+        "evaluation.primary",
+        "evaluation.selections",
+        "evaluation.confidence",
+        "evaluation.bootstrap",
+        "questions",
+        "claims",
+        "asked_metrics",
+    ),
     memory_mb=4000,
     minutes=60,
 )

@@ -99,6 +99,11 @@ class Stage:
     title: str = ""
 
     @property
+    def of_study(self) -> bool:
+        """Whether what it makes lies in a study's folder, and follows the study's settings."""
+        return self.mark.startswith("{study}/")
+
+    @property
     def rule_name(self) -> str:
         """The rule of Snakemake that runs it."""
         return self.rule or self.name

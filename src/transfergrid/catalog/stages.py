@@ -7,10 +7,24 @@ have no code that a result depends on.
 
 from __future__ import annotations
 
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.records import Stage, receipt_of
 from transfergrid.catalog.tables import ANALYSES
 
 CELL = "cells/{cell}"
+
+
+def _read_by_figures() -> tuple[str, ...]:
+    """Return the stages that figures are drawn from."""
+    maker = {table.name: stage.name for stage in ANALYSES for table in stage.tables}
+    made = [maker[table] for figure in FIGURES for table in figure.reads if table in maker]
+    opened = [stage for figure in FIGURES for stage in figure.opens]
+    return tuple(dict.fromkeys([*made, *opened]))
+
+
+def _modules_of_figures() -> tuple[str, ...]:
+    return tuple(figure.module.removeprefix("transfergrid.") for figure in FIGURES)
+
 
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", "dataset", "cache/{dataset_id}/receipt.json", code=("data.cache",)),
@@ -54,7 +68,7 @@ STAGES: tuple[Stage, ...] = (
         "{study}/cams/{cell}.npz",
         reads=("train",),
         code=("evaluation.cam",),
-        holds=("films", "regions"),
+        holds=("films", "tasks", "regions"),
         asked_by="cams",
     ),
     Stage(
@@ -70,9 +84,9 @@ STAGES: tuple[Stage, ...] = (
         "figures",
         "study",
         receipt_of("figures"),
-        reads=("cells", "calibration", "statistics", "pointing", "cams"),
-        code=("reporting.figures.files",),
-        holds=("evaluation.primary", "evaluation.confidence", "claims", "mapped"),
+        reads=_read_by_figures(),
+        code=("reporting.figures.drawing", *_modules_of_figures()),
+        holds=("evaluation.primary", "evaluation.confidence", "claims", "cams", "primary_metrics"),
     ),
     Stage("figure", "figure", "{study}/figures/{figure}.svg", reads=("figures",)),
     Stage(
@@ -85,6 +99,7 @@ STAGES: tuple[Stage, ...] = (
         holds=(
             "tunings",
             "evaluation",
+            "all_metrics",
             "questions",
             "claims",
             "title",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,15 @@ from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
 from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.reporting.page.page import read_report, render
-from transfergrid.reporting.tables.files import write_table
-from transfergrid.reporting.tables.gather import write_tables
-from transfergrid.reporting.tables.pointing import write_cams
+from transfergrid.reporting.tables.analysis import analyse
 from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.heartbeat import heartbeat
-from transfergrid.statistics.answers import answer
 
 VIEW = ".view"
 """Folder of the view inside a snapshot that is being made."""
-SHOWN = 5
-"""Comparisons without their cells that are told one by one."""
 
 
 def compose(
@@ -69,35 +64,24 @@ def compose(
     freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)
     maps = freeze_maps(study, targets, results, view)
-    # As the run's programs read it from a stamp, so that a whole snapshot is the run's report.
-    content = json.loads(canonical_json(study.stamps["report"][1]))
     made = view / study.name
-    _tables(content, frozen, view, made / "tables", workers)
+    for stage in study.stages:
+        if stage.run and (maps or stage.asked_by != "cams"):
+            analyse(stage.name, _content(study, stage.name, maps), view, workers)
     with heartbeat("drawing figures and writing the page"):
-        mapped = {**content, "cams": maps}
-        if maps:
-            write_cams(mapped, made)
-        write_drawn(made, draw_all(read_figure_data(mapped, view)))
-        write_text(made / "report.html", render(read_report(content, view, snapshot)))
-    seal_stage(made, "report")
+        data = read_figure_data(_content(study, "figures", maps), view)
+        write_drawn(made, draw_all(data))
+        page = render(read_report(_content(study, "report", maps), view, snapshot))
+    write_text(made / "report.html", page)
+    seal_stage(made, "report", ["report.html"])
     for name in ("tables", "figures", "receipts", "report.html"):
         (made / name).rename(folder / name)
     shutil.rmtree(view)
     return len(targets)
 
 
-def _tables(
-    content: dict[str, Any], frozen: set[str], view: Path, folder: Path, workers: int
-) -> None:
-    cells = write_tables(content, view, folder, workers)
-    # A question is asked of the cells that are there.
-    there = [entry for entry in content["cells"] if entry["cell"] in frozen]
-    answers = answer({**content, "cells": there}, cells, view)
-    skipped = answers.skipped
-    for sentence in skipped[:SHOWN]:
-        print(sentence, file=sys.stderr)
-    if len(skipped) > SHOWN:
-        print(f"and {len(skipped) - SHOWN} more comparisons lack cells", file=sys.stderr)
-    for name, table in answers.tables.items():
-        write_table(table, folder / f"{name}.csv")
-    seal_stage(folder.parent, "statistics")
+def _content(study: PlannedStudy, stage: str, maps: Sequence[str]) -> dict[str, Any]:
+    """Return what the run's program of a stage would be told, but for the cells without maps."""
+    # By way of JSON, as there, so that a whole snapshot is the run's report.
+    content: dict[str, Any] = json.loads(canonical_json(study.content(stage)))
+    return {**content, "cams": list(maps)} if "cams" in content else content

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.outputs import SCORES
+from transfergrid.planning.outputs import SCORES, map_of
 from transfergrid.planning.paths import (
     RESULTS,
     cache_directory,
@@ -171,7 +171,7 @@ def _is_mapped(study: PlannedStudy, cell: Cell, results: Path, memory: Memory) -
 
 def map_file(study: str, cell: str, results: Path) -> Path:
     """Return the file of a cell's class activation maps in a study."""
-    return results / study / "cams" / f"{cell}.npz"
+    return results / map_of(study, cell)
 
 
 def _is_scored(

@@ -10,17 +10,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.estimate import Hours, disk_bytes, hours_left
 from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.pace import Measured, measurements
 from transfergrid.commands.reasons import Reasons, read_json_or_none
-from transfergrid.commands.stages import AFTER, StageState, evaluation_reason, stage_states
+from transfergrid.commands.stages import StageState, evaluation_reason, stage_states
 from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.commands.text import aligned, cells, hours, size
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.fingerprint import RULES_OF
 from transfergrid.planning.outputs import told_lost, wanted_files
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
 from transfergrid.planning.plan import Plan, PlannedStudy
@@ -87,7 +87,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
     }
     for stages in seen.stages.values():
         for stage in stages:
-            rule = RULES_OF.get(stage.stage, stage.stage)
+            rule = STAGE[stage.stage].rule_name
             counts[rule] = counts.get(rule, 0) + stage.jobs
     return {rule: count for rule, count in counts.items() if count}
 
@@ -202,15 +202,16 @@ def _cell_lines(seen: Survey, some: Sequence[Cell]) -> list[str]:
 
 def _stage_lines(stages: Sequence[StageState]) -> list[str]:
     rows = []
-    for stage in stages:
-        if not stage.jobs:
-            continue
-        before = AFTER.get(stage.stage)
-        earlier = next((s.reasons for s in stages if s.stage == before), ())
+    due = {stage.stage: stage for stage in stages if stage.jobs}
+    for name, stage in due.items():
+        before = [due[read] for read in STAGE[name].reads if read in due]
+        earlier = {reason for one in before for reason in one.reasons}
         new = [reason for reason in stage.reasons if reason not in earlier]
-        scores = "trainings" if stage.stage == "cams" else "scores"
-        follows = f"follows the {before}" if before else f"follows the {scores}"
-        rows.append([stage.stage, "; ".join(new) if new else follows])
+        if not new and not before:
+            new = [
+                "follows the trainings" if "train" in STAGE[name].reads else "follows the scores"
+            ]
+        rows.append([name, "; ".join(new) or f"follows {listed([one.stage for one in before])}"])
     if not rows:
         return _heading("  tables, figures and report are up to date")
     return _heading("  later stages to redo, and why") + aligned(rows, "    ")

@@ -123,7 +123,7 @@ def _other_studies(plan: Plan, results: Path) -> dict[str, set[str]]:
     """Return the cells that studies beside the given ones had when they last ran."""
     found: dict[str, set[str]] = {}
     for name, path in stamps_in(results / "stamps"):
-        if name.stage != "tables" or name.owner in plan.studies:
+        if name.stage != "gather" or name.owner in plan.studies:
             continue
         content = read_json_or_none(path)
         if isinstance(content, dict):

@@ -7,24 +7,16 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfergrid.commands.jobs import map_file
+from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
-from transfergrid.planning.outputs import ensemble_of, stage_files
-from transfergrid.planning.paths import RESULTS, cell_directory, ensemble_directory
-from transfergrid.planning.plan import STAGES, Plan, PlannedStudy
+from transfergrid.planning.outputs import ensemble_of, files_of, inputs_of, of_study
+from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import SCORED
 from transfergrid.planning.stamps import replaced_by
-
-AFTER = {
-    "tables": "ensemble",
-    "statistics": "tables",
-    "figures": "statistics",
-    "panels": "cams",
-    "report": "figures",
-}
-"""The stage that each one follows."""
 
 
 @dataclass(frozen=True)
@@ -58,37 +50,26 @@ def stage_states(
         memory: What Snakemake remembers.
         maps: Cells whose class activation maps are made.
     """
-    memory = memory or Memory()
+    disk = _Disk(study, results, memory or Memory())
+    scored = any(cells[cell.name].scores for cell in study.scored)
     states: dict[str, StageState] = {}
-    for stage in _stages(study):
-        name, content = study.stamps[stage]
-        stamp = results / "stamps" / name
-        reasons = [] if stamp.exists() else _stamp_reasons(stamp, content)
-        if stage == "ensemble":
-            jobs = _ensemble_jobs(study, cells, stamp, results, memory)
-        elif stage == "cams":
+    for stage in study.stages:
+        reasons = disk.stamp_reasons(stage)
+        follows = any(states[name].jobs for name in stage.reads if name in states)
+        if stage.per == "ensemble":
+            jobs = disk.ensemble_jobs(cells)
+        elif stage.per == "cell":
             jobs = len(maps)
+        elif stage.per == "figure":
+            jobs, reasons = disk.lost_figures(), ["lost"]
         else:
-            before = states[AFTER[stage]].jobs or (
-                stage == "tables" and any(cells[cell.name].scores for cell in study.scored)
-            )
-            before = before or (stage == "report" and "panels" in states and states["panels"].jobs)
-            missing = _missing(study, stage, results, memory)
-            if missing and not reasons:
-                reasons = missing
-            jobs = int(bool(before or reasons or _updated(study, stage, stamp, results, memory)))
-        if jobs and not reasons:
-            follows = stage in AFTER and states[AFTER[stage]].jobs
-            first = stage in ("ensemble", "cams")
-            reasons = [] if follows or first else ["what it is made of changed"]
-        states[stage] = StageState(stage, jobs, tuple(reasons))
+            reasons = reasons or disk.missing(stage)
+            due = reasons or follows or ("evaluate" in stage.reads and scored)
+            jobs = int(bool(due or disk.updated(stage)))
+        if jobs and not reasons and not follows and stage.per == "study":
+            reasons = ["what it is made of changed"]
+        states[stage.name] = StageState(stage.name, jobs, tuple(reasons))
     return list(states.values())
-
-
-def _stages(study: PlannedStudy) -> tuple[str, ...]:
-    """Return the stages of a study, each after those that it follows."""
-    maps = ("cams", "panels") if study.cam_cells else ()
-    return (*STAGES[:-1], *maps, STAGES[-1])
 
 
 def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
@@ -104,85 +85,71 @@ def earlier_stamps(stamp: Path) -> list[Path]:
     return sorted(replaced_by(stamp), key=lambda path: path.stat().st_mtime_ns)
 
 
-def _stamp_reasons(stamp: Path, content: Mapping[str, object]) -> list[str]:
-    earlier = earlier_stamps(stamp)
-    old = read_json_or_none(earlier[-1]) if earlier else None
-    if not isinstance(old, dict):
-        return ["not made yet"]
-    return stage_phrases(old, content)
+@dataclass(frozen=True)
+class _Disk:
+    """How the later stages of a study stand on disk."""
 
+    study: PlannedStudy
+    results: Path
+    memory: Memory
 
-def _ensemble_jobs(
-    study: PlannedStudy,
-    cells: Mapping[str, CellState],
-    stamp: Path,
-    results: Path,
-    memory: Memory,
-) -> int:
-    if not stamp.exists():
-        return len(study.targets) * len(study.selections)
-    stamp_time = stamp.stat().st_mtime_ns
-    count = 0
-    for cell in study.targets:
-        receipt = cell_directory(cell.name, results) / SCORED
-        newest = max(stamp_time, receipt.stat().st_mtime_ns) if receipt.exists() else stamp_time
-        for selection in study.selections:
-            made = ensemble_of(study.name, cell.name, selection)
-            outputs = [results / name for name in made.files]
-            count += bool(
-                cells[cell.name].scores
-                or _incomplete(outputs, memory)
-                or (_oldest(outputs) < newest and _newer([receipt, stamp], outputs, memory))
-            )
-    return count
+    def stamp(self, stage: Stage) -> Path:
+        """Return the stamp of a stage that has one."""
+        return self.results / "stamps" / self.study.stamps[stage.name][0]
 
+    def stamp_reasons(self, stage: Stage) -> list[str]:
+        """Say what differs from the stage's stamp on disk; nothing where it is as planned."""
+        if not stage.code or self.stamp(stage).exists():
+            return []
+        earlier = earlier_stamps(self.stamp(stage))
+        old = read_json_or_none(earlier[-1]) if earlier else None
+        if not isinstance(old, dict):
+            return ["not made yet"]
+        return stage_phrases(old, self.study.stamps[stage.name][1])
 
-def _outputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
-    return [results / name for name in stage_files(study.name, stage)]
+    def ensemble_jobs(self, cells: Mapping[str, CellState]) -> int:
+        """Count the ensembles that would be made."""
+        study, stamp = self.study, self.stamp(STAGE["ensemble"])
+        if not stamp.exists():
+            return len(study.targets) * len(study.selections)
+        stamp_time = stamp.stat().st_mtime_ns
+        count = 0
+        for cell in study.targets:
+            receipt = cell_directory(cell.name, self.results) / SCORED
+            newest = max(stamp_time, receipt.stat().st_mtime_ns) if receipt.exists() else stamp_time
+            for selection in study.selections:
+                made = ensemble_of(study.name, cell.name, selection)
+                outputs = [self.results / name for name in made.files]
+                count += bool(
+                    cells[cell.name].scores
+                    or self._gone(outputs)
+                    or (_oldest(outputs) < newest and self._newer([receipt, stamp], outputs))
+                )
+        return count
 
+    def lost_figures(self) -> int:
+        """Count the figures that were drawn and are gone."""
+        made = (one for one in of_study(self.study, self.results) if one.rule == "figure")
+        return len(self._gone([self.results / name for one in made for name in one.files]))
 
-def _inputs(study: PlannedStudy, stage: str, results: Path) -> list[Path]:
-    made = {name: _outputs(study, name, results) for name in AFTER}
-    table = {path.stem: path for path in made["tables"] + made["statistics"]}
-    if stage == "tables":
-        scored = [cell_directory(cell.name, results) / SCORED for cell in study.scored]
-        return scored + [
-            ensemble_directory(study.name, cell.name, selection, results) / "test.parquet"
-            for cell in study.targets
-            for selection in study.selections
-        ]
-    maps = [map_file(study.name, cell.name, results) for cell in study.cam_cells]
-    return {
-        "statistics": [table["cells"]],
-        "panels": maps,
-        "figures": [
-            table[n] for n in ("cells", "calibration", "contrasts", "correlations", "findings")
-        ],
-        "report": [
-            *made["figures"],
-            *(table[name] for name in ("sources", "bootstrap", "tuning", "calibration")),
-            *(made["panels"] if maps else []),
-        ],
-    }[stage]
+    def missing(self, stage: Stage) -> list[str]:
+        """Say what of a stage's files is missing, or was being written when its job was killed."""
+        gone = self._gone(self._outputs(stage))
+        return [f"{gone[0].relative_to(self.results)} is missing"] if gone else []
 
+    def updated(self, stage: Stage) -> bool:
+        """Tell whether something that a stage reads is newer than what it made."""
+        inputs = [self.results / name for name in inputs_of(self.study, stage)]
+        return self._newer([self.stamp(stage), *inputs], self._outputs(stage))
 
-def _missing(study: PlannedStudy, stage: str, results: Path, memory: Memory) -> list[str]:
-    outputs = _outputs(study, stage, results)
-    gone = [p for p in outputs if not p.exists() or memory.incomplete(str(p))]
-    return [f"{gone[0].relative_to(results)} is missing"] if gone else []
+    def _outputs(self, stage: Stage) -> list[Path]:
+        return [self.results / name for name in files_of(self.study.name, stage)]
 
+    def _gone(self, paths: Sequence[Path]) -> list[Path]:
+        return [p for p in paths if not p.exists() or self.memory.incomplete(str(p))]
 
-def _updated(study: PlannedStudy, stage: str, stamp: Path, results: Path, memory: Memory) -> bool:
-    outputs = _outputs(study, stage, results)
-    return _newer([stamp, *_inputs(study, stage, results)], outputs, memory)
-
-
-def _newer(inputs: Sequence[Path], outputs: Sequence[Path], memory: Memory) -> bool:
-    return bool(memory.updated(map(str, inputs), map(str, outputs)))
-
-
-def _incomplete(outputs: Sequence[Path], memory: Memory) -> bool:
-    return any(not path.exists() or memory.incomplete(str(path)) for path in outputs)
+    def _newer(self, inputs: Sequence[Path], outputs: Sequence[Path]) -> bool:
+        return bool(self.memory.updated(map(str, inputs), map(str, outputs)))
 
 
 def _oldest(outputs: Sequence[Path]) -> int:

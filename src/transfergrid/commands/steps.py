@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfergrid.catalog.stages import STAGES
 from transfergrid.commands.live import error_line, last_lines
+from transfergrid.planning.outputs import mark_of
 from transfergrid.planning.paths import cache_directory, tuning_file, weights_directory
 from transfergrid.planning.plan import Plan
 
@@ -15,14 +17,6 @@ FRESH = 30.0
 """Seconds after its log's last line in which a step is taken to be at work."""
 SHORT = 10.0
 """The same for steps that there are many of, each of which takes a second or two."""
-
-LAST_FILES = {
-    "tables": "tables/calibration.csv",
-    "statistics": "tables/correlations.csv",
-    "figures": "figures/learning.svg",
-    "page": "report.html",
-}
-"""What a step of a study writes last; Snakemake removes it before the step begins."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +55,11 @@ def _single(plan: Plan, results: Path) -> Iterator[tuple[str, Path, Path | None]
         made = tuning_file(owner, results)
         yield f"learning rate of {owner}", results / "tuning" / "logs" / f"{owner}.log", made
     for study in plan.studies:
+        # Snakemake removes a stage's mark before the stage begins.
+        marks = {stage.rule_name: mark_of(study, stage) for stage in STAGES if stage.of_study}
         for log in sorted((results / study / "logs").glob("*.log")):
-            last = LAST_FILES.get(log.stem)
-            yield f"{study} {log.stem}", log, results / study / last if last else None
+            last = marks.get(log.stem)
+            yield f"{study} {log.stem}", log, results / last if last else None
 
 
 def _step(name: str, log: Path, made: Path | None, now: float) -> Step | None:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
-from statistics import NormalDist
 from typing import Any
 
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import chosen_claims, selected
+from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.study import Study
-
-
-def networks_needed(margin: float, alpha: float = 0.05) -> int:
-    """Return the fewest networks whose interval of a rank correlation can lie within a margin.
-
-    It is that of a rho of 0 over independent networks, by Fisher's z with variance 1.06 / (n - 3);
-    related ones and noise take more.
-
-    Args:
-        margin: Largest |rho| that counts as no relation, in (0, 1).
-        alpha: 1 minus the coverage, in (0, 1).
-    """
-    width = NormalDist().inv_cdf(1 - alpha / 2) / math.atanh(margin)
-    return math.floor(3 + 1.06 * width * width) + 1
 
 
 def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:

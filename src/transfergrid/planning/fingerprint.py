@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
-from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
 from transfergrid.planning.rules import command_parts, programs
 from transfergrid.planning.syntax import canonical_syntax
@@ -30,29 +30,12 @@ from transfergrid.runtime.imports import HeldCode
 PACKAGE = "transfergrid"
 SOURCE = Path(__file__).resolve().parents[1]
 
-_FIGURES = tuple(figure.module.removeprefix(f"{PACKAGE}.") for figure in FIGURES)
-
-STAGES: dict[str, tuple[str, ...]] = {
-    "weights": ("models.pretraining",),
-    "tune": ("training.choice",),
-    "train": ("training.loop",),
-    "evaluate": ("evaluation.predict", "evaluation.ahead"),
-    "ensemble": ("evaluation.ensemble",),
-    "tables": ("reporting.tables.gather",),
-    "statistics": ("statistics.answers", "reporting.tables.stage_files"),
-    "figures": ("reporting.figures.drawing", *_FIGURES),
-    "report": ("reporting.page.page",),
-    "cams": ("evaluation.cam",),
-    "panels": ("reporting.tables.pointing",),
-}
 READERS = {
     "chexpert": "data.chexpert",
     "medmnist": "data.medmnist",
     "csv": "data.table",
     "phantom": "data.phantom",
 }
-RULES_OF = {"report": "page"}
-"""The rule of a stage, where it has another name."""
 _PREFIX = f"{PACKAGE}."
 _SCRIPT = "workflow/scripts:"
 """Stands before the name of a module that lies beside a program, whose package has no name."""
@@ -89,12 +72,12 @@ class PluginSource:
 
 def stage_fingerprint(stage: str) -> str:
     """Return the fingerprint of a stage's code, 16 hexadecimal digits."""
-    return _fingerprint(stage, RULES_OF.get(stage, stage), _named(STAGES[stage]))
+    return _fingerprint(stage, STAGE[stage].written, _named(STAGE[stage].code))
 
 
 def stage_code(stage: str) -> dict[str, HeldCode]:
     """Return by module the code that a stage's fingerprint stands for."""
-    return _held_code(RULES_OF.get(stage, stage), _named(STAGES[stage]))
+    return _held_code(STAGE[stage].written, _named(STAGE[stage].code))
 
 
 def prepare_code(kind: str) -> dict[str, HeldCode]:
@@ -131,7 +114,7 @@ def prepare_fingerprint(kind: str) -> str:
 
 
 def _prepare_roots(kind: str) -> tuple[str, ...]:
-    return _named(("data.cache", *([READERS[kind]] if kind in READERS else [])))
+    return _named((*STAGE["prepare"].code, *([READERS[kind]] if kind in READERS else [])))
 
 
 def _named(modules: Iterable[str]) -> tuple[str, ...]:
@@ -149,7 +132,7 @@ def cell_modules(kind: str) -> dict[str, dict[str, str]]:
         module, the package's name left out, by file of workflow/scripts, and by `COMMAND`.
     """
     roots = {"prepare": _prepare_roots(kind)}
-    roots |= {stage: _named(STAGES[stage]) for stage in ("weights", "train")}
+    roots |= {stage: _named(STAGE[stage].code) for stage in ("weights", "train")}
     return {
         stage: {
             name.removeprefix(f"{PACKAGE}."): digest[:8] for name, digest in _parts(stage, modules)
@@ -164,8 +147,7 @@ def code_files(project: Path = PROJECT) -> list[Path]:
     The modules of every stage, the workflow and what it looks up: no command that only tells of
     results, no documentation, no test.
     """
-    roots = {module for modules in STAGES.values() for module in modules}
-    roots |= {"data.cache", *READERS.values()}
+    roots = {module for stage in STAGES for module in stage.code} | set(READERS.values())
     modules = [path for name in closure(_named(roots)) if (path := _file(name))]
     return [*modules, project / "Snakefile", project / "workflow", project / "resources"]
 

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.fingerprint import RULES_OF
-from transfergrid.planning.plan import ANSWERS, FIGURES, GATHERED, Plan, PlannedStudy
+from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
-from transfergrid.runtime.errors import listed
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.sealed import read_sealed
 
 SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
 """What scoring a cell leaves."""
-ENSEMBLE = ("test.parquet", "valid.parquet")
+TEST, VALID = "test.parquet", "valid.parquet"
+"""An ensemble's files."""
 
 EXPENDABLE = (
     r"cache/.*",
@@ -40,22 +43,6 @@ had ended, receipts of training and checkpoints; and what is no result: locks, l
 """
 
 
-def receipt_of(stage: str) -> str:
-    """Return where a stage that gathers a study leaves the SHA-256 of what it made there."""
-    return f"receipts/{stage}.json"
-
-
-_GATHERING = {
-    "tables": tuple(f"tables/{name}.csv" for name in GATHERED),
-    "statistics": tuple(f"tables/{name}.csv" for name in ANSWERS),
-    "figures": tuple(f"figures/{name}.svg" for name in FIGURES),
-    "panels": ("tables/cams.csv",),
-    "report": ("report.html",),
-}
-STAGE_FILES = {stage: (*files, receipt_of(stage)) for stage, files in _GATHERING.items()}
-"""What the stages that gather a study make in the study's folder, each its receipt last."""
-
-
 @dataclass(frozen=True)
 class Made:
     """The files of one job.
@@ -63,65 +50,133 @@ class Made:
     Attributes:
         rule: The rule that makes them.
         about: The cell, study or tuning.
-        files: All of them. Snakemake is asked for the first one always, and for another one only
-            where it was lost: to ask for all would take twice as long.
+        mark: The file that Snakemake is asked for always, or None.
+        others: Files that it is asked for only where they were lost: to ask for all would take
+            twice as long.
         after: Where given, the job runs only to bring back what was lost after this file was made.
     """
 
     rule: str
     about: str
-    files: tuple[str, ...]
+    mark: str | None
+    others: tuple[str, ...] = ()
     after: str | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*([self.mark] if self.mark else []), *self.others)
 
-def made_files(plan: Plan) -> Iterator[Made]:
-    """Yield what every job of a finished run has made."""
+
+def made_files(plan: Plan, results: Path) -> Iterator[Made]:
+    """Yield what every job of a finished run has made.
+
+    Args:
+        plan: The plan.
+        results: The folder of results, where it stands which figures a study has.
+    """
     for stamp in plan.stamps:
-        yield Made("stamp", stamp, (f"stamps/{stamp}",))
+        yield Made("stamp", stamp, f"stamps/{stamp}")
     for cell in plan.cells.values():
         yield from of_cell(cell)
     for tuning_id in plan.tunings:
-        yield Made("tune", tuning_id, (f"tuning/{tuning_id}/tuning.json",))
+        yield Made("tune", tuning_id, f"tuning/{tuning_id}/tuning.json")
     for study in plan.studies.values():
-        yield from of_study(study)
+        yield from of_study(study, results)
 
 
 def of_cell(cell: Cell) -> Iterator[Made]:
     """Yield what the jobs of one cell make, whatever the study."""
     folder = f"cells/{cell.name}"
-    yield Made("spec", cell.name, (f"{folder}/{SPEC}",))
-    yield Made("train", cell.name, (f"{folder}/{RECORD}",))
+    yield Made("spec", cell.name, f"{folder}/{SPEC}")
+    yield Made("train", cell.name, f"{folder}/{RECORD}")
     for name in KEPT:
-        yield Made("restore", cell.name, (f"{folder}/{name}",), after=f"{folder}/{RECORD}")
+        yield Made("restore", cell.name, None, (f"{folder}/{name}",), after=f"{folder}/{RECORD}")
     if not cell.trial:
-        yield Made("evaluate", cell.name, tuple(f"{folder}/{name}" for name in SCORES))
+        scores = (f"{folder}/{name}" for name in SCORES if name != SCORED)
+        yield Made("evaluate", cell.name, f"{folder}/{SCORED}", tuple(scores))
 
 
-def of_study(study: PlannedStudy) -> Iterator[Made]:
+def of_study(study: PlannedStudy, results: Path) -> Iterator[Made]:
     """Yield what the jobs of one study make."""
-    for cell in study.targets:
-        for selection in study.selections:
-            yield ensemble_of(study.name, cell.name, selection)
-    for cell in study.cam_cells:
-        yield Made("cams", study.name, (f"{study.name}/cams/{cell.name}.npz",))
-    for stage in gathering(study):
-        yield Made(RULES_OF.get(stage, stage), study.name, stage_files(study.name, stage))
+    for stage in study.stages:
+        if stage.per == "ensemble":
+            for cell in study.targets:
+                for selection in study.selections:
+                    yield ensemble_of(study.name, cell.name, selection)
+        elif stage.per == "cell":
+            for cell in study.cam_cells:
+                yield Made(stage.rule_name, study.name, map_of(study.name, cell.name))
+        elif stage.per == "figure":
+            drawn = mark_of(study.name, STAGE["figures"])
+            for name in drawn_figures(study, results):
+                yield Made(stage.rule_name, study.name, None, (name,), after=drawn)
+        else:
+            mark = mark_of(study.name, stage)
+            others = tuple(name for name in files_of(study.name, stage) if name != mark)
+            yield Made(stage.rule_name, study.name, mark, others)
 
 
-def gathering(study: PlannedStudy) -> tuple[str, ...]:
-    """Return the stages that gather a study, each after those that it follows."""
-    return tuple(stage for stage in STAGE_FILES if stage != "panels" or study.cam_cells)
+def drawn_figures(study: PlannedStudy, results: Path) -> list[str]:
+    """Return the figures that a study has, as the receipt of the stage that drew them says.
+
+    None where that stage is planned anew: what it will draw then nobody knows yet.
+    """
+    stamp, _ = study.stamps["figures"]
+    if not (results / "stamps" / stamp).exists():
+        return []
+    try:
+        names = sorted(read_sealed(results / mark_of(study.name, STAGE["figures"]))["files"])
+    except (OSError, UserError, KeyError):
+        return []
+    return [f"{study.name}/{name}" for name in names]
 
 
-def stage_files(study: str, stage: str) -> tuple[str, ...]:
-    """Return what a stage that gathers a study makes."""
-    return tuple(f"{study}/{name}" for name in STAGE_FILES[stage])
+def _named(pattern: str, study: str) -> str:
+    return pattern.replace("{study}", study)
+
+
+def mark_of(study: str, stage: Stage) -> str:
+    """Return the file that tells that a study's stage has ended."""
+    return _named(stage.mark, study)
+
+
+def files_of(study: str, stage: Stage) -> list[str]:
+    """Return all that a stage of a whole study makes and declares."""
+    return [_named(file, study) for file in stage.files]
+
+
+def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
+    """Return what a stage that works on a whole study waits for, its stamp aside."""
+    found: list[str] = []
+    for read in map(STAGE.__getitem__, stage.reads):
+        if not study.has(read):
+            continue
+        if read.per == "ensemble":
+            found += [
+                f"{study.name}/ensemble/{cell.name}/{selection}/{TEST}"
+                for cell in study.targets
+                for selection in study.selections
+            ]
+        elif read.of_study and read.per == "cell":
+            found += [map_of(study.name, cell.name) for cell in study.cam_cells]
+        elif read.per == "cell":
+            # Learning rates were chosen before the cells that took them were trained.
+            found += [read.mark.replace("{cell}", cell.name) for cell in study.scored]
+        else:
+            found.append(mark_of(study.name, read))
+    return found
+
+
+def map_of(study: str, cell: str) -> str:
+    """Return the file of a cell's class activation maps in a study."""
+    return _named(STAGE["cams"].mark, study).replace("{cell}", cell)
 
 
 def ensemble_of(study: str, cell: str, selection: str) -> Made:
     """Return what makes and holds a cell's ensemble under one selection rule."""
     folder = f"{study}/ensemble/{cell}/{selection}"
-    return Made("ensemble", study, tuple(f"{folder}/{name}" for name in ENSEMBLE))
+    return Made("ensemble", study, f"{folder}/{TEST}", (f"{folder}/{VALID}",))
 
 
 @dataclass(frozen=True)
@@ -143,19 +198,17 @@ def wanted_files(plan: Plan, results: Path) -> Files:
     lost: list[tuple[str, Made]] = []
     # A path of text: this is asked of tens of thousands of files whenever the workflow is parsed.
     root, exists = f"{results}/", os.path.exists
-    for made in made_files(plan):
-        first = made.files[0]
-        if made.after is None:
-            found.append(first)
-            others = made.files[1:]
-            mark = _TRAINED_BY.get(made.rule)
-            if mark and not exists(root + first) and exists(f"{root}cells/{made.about}/{mark}"):
-                lost.append((first, made))
-        else:
-            others = made.files
+    for made in made_files(plan, results):
+        mark = made.mark
+        if mark is not None:
+            found.append(mark)
+            before = _before(made)
+            if before and not exists(root + mark) and exists(root + before):
+                lost.append((mark, made))
         # A job that has made nothing yet makes all: one look is enough.
-        if others and exists(root + (made.after or first)):
-            lost += [(name, made) for name in others if not exists(root + name)]
+        done = made.after or mark
+        if made.others and done and exists(root + done):
+            lost += [(name, made) for name in made.others if not exists(root + name)]
     asked = dict.fromkeys([*found, *(name for name, _ in lost)])
     return Files(tuple(asked), tuple(lost))
 
@@ -163,10 +216,17 @@ def wanted_files(plan: Plan, results: Path) -> Files:
 _TRAINED_BY = {"spec": RECORD, "train": FINISHED}
 """A file in a cell's folder that tells that the rule had run."""
 
+
+def _before(made: Made) -> str | None:
+    name = _TRAINED_BY.get(made.rule)
+    return name and f"cells/{made.about}/{name}"
+
+
 MENDS = {
     "restore": "brought back from the copy that training left",
     "evaluate": "scored again",
     "ensemble": "made again from the scores",
+    "figure": "drawn again",
 }
 """What becomes of a lost file, by rule; those of later stages are simply made again."""
 

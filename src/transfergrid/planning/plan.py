@@ -8,24 +8,23 @@ writing one removes its siblings, so a change that is taken back is seen as well
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from transfergrid.catalog import figures as catalog
+from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
-from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.contents import content_of
 from transfergrid.planning.decidable import undecidable
-from transfergrid.planning.fingerprint import stage_fingerprint, template_hashes
-from transfergrid.planning.grid import folds_beside, slice_of, whole_grid
-from transfergrid.planning.inputs import PLACES, Dataset, Weights
+from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.grid import folds_beside, whole_grid
+from transfergrid.planning.inputs import Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
-from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import check_questions, fit_to_slice
-from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
@@ -38,14 +37,7 @@ DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
 TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}(?:-fold\d+)?-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
-STAGES = ("ensemble", "tables", "statistics", "figures", "report")
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
-GATHERED = ("cells", "sources", "bootstrap", "tuning", "calibration")
-"""Tables that are gathered from cells and ensembles."""
-ANSWERS = ("contrasts", "correlations", "findings", "claims", "sensitivity")
-"""Tables of the statistics."""
-TABLES = GATHERED + ANSWERS
-FIGURES = tuple(figure.name for figure in catalog.FIGURES)
 
 
 @dataclass(frozen=True)
@@ -94,28 +86,36 @@ class PlannedStudy:
         """Selection rules, the primary one first."""
         return list(self.study.config["evaluation"]["selections"])
 
+    def has(self, stage: Stage) -> bool:
+        """Tell whether the study has a stage, which it may have to ask for."""
+        return stage.asked_by != "cams" or bool(self.cam_cells)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages whose work is the study's own, each after those of them that it reads."""
+        return [stage for stage in STAGES if stage.of_study and self.has(stage)]
+
     @cached_property
     def stamps(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """By stage: the stamp's file name and its content."""
-        stages: Mapping[str, Callable[[], dict[str, Any]]] = {
-            "ensemble": dict,
-            "tables": self._tables_content,
-            "statistics": self._statistics_content,
-            "figures": self._figures_content,
-            "report": self._report_content,
-        }
-        if self.study.config["cams"] is not None:
-            stages = {**stages, "cams": self._cams_content, "panels": self._panels_content}
         return {
-            stage: _stamp(
-                self.name, stage, {"code": stage_fingerprint(stage), **content()}, self._cells_text
+            stage.name: _stamp(
+                self.name,
+                stage.name,
+                {"code": stage_fingerprint(stage.name), **content_of(self, stage)},
+                self._entries_text,
             )
-            for stage, content in stages.items()
+            for stage in self.stages
+            if stage.code
         }
 
+    def content(self, stage: str) -> dict[str, Any]:
+        """Return what the program of a stage knows of the study: its stamp and the cells."""
+        return {**content_of(self, STAGE[stage]), "cells": self.entries}
+
     @cached_property
-    def _cells(self) -> list[dict[str, Any]]:
-        """The cells as stamps hold them."""
+    def entries(self) -> list[dict[str, Any]]:
+        """The cells as later stages are told of them."""
         roles = [(cell, "target") for cell in self.targets]
         roles += [(cell, "source") for cell in self.sources]
         folds = folds_beside(cell.point for cell in self.scored)
@@ -134,39 +134,15 @@ class PlannedStudy:
             for cell, role in roles
         ]
 
-    def _tunings_content(self) -> list[dict[str, Any]]:
-        """List what is tuned, each once: the seeds of a cell share it."""
-        seeds = {cell.name: cell.point.seed for cell in self.trials}
-        found: dict[str, dict[str, Any]] = {}
-        for cell in self.scored:
-            if cell.tuning and cell.tuning.id not in found:
-                found[cell.tuning.id] = {
-                    **cell.point.axes(),
-                    **cell.tuning.record,
-                    "seed": seeds[next(iter(cell.tuning.trials.values()))],  # that of the trials
-                }
-        return list(found.values())
+    @cached_property
+    def _entries_text(self) -> str:
+        # With thousands of cells it is nearly all of what is hashed.
+        return canonical_json(self.entries)
 
     @cached_property
-    def _cells_text(self) -> str:
-        # Four stamps hold it, and with thousands of cells it is nearly all of what is hashed.
-        return canonical_json(self._cells)
-
-    def _tables_content(self) -> dict[str, Any]:
-        config = self.study.config
-        evaluation = dict(config["evaluation"])
-        return {
-            "name": self.name,
-            "cells": self._cells,
-            "tunings": self._tunings_content(),
-            "evaluation": {**evaluation, "primary": evaluation["selections"][0]},
-            **self.metrics.content(),
-        }
-
-    def _statistics_content(self) -> dict[str, Any]:
-        config = self.study.config
-        claims = chosen_claims(config["claims"], str(self.study.source))
-        return {**self._tables_content(), "questions": config["questions"], "claims": claims}
+    def digest(self) -> str:
+        """16 hexadecimal digits that stand for `entries`: `gathered.digest_of` of them."""
+        return sha256_text(self._entries_text)[:16]
 
     @cached_property
     def cam_cells(self) -> tuple[Cell, ...]:
@@ -175,54 +151,6 @@ class PlannedStudy:
         if cams is None:
             return ()
         return tuple(cell for cell in self.targets if cell.point.matches(cams["where"]))
-
-    def _cams_content(self) -> dict[str, Any]:
-        # Which cells get maps is no part of how they are made: one more redoes none.
-        cams = self.study.config["cams"]
-        content = {"name": self.name, "films": cams["films"], "tasks": cams["tasks"]}
-        known = {data.id: data.regions.id for data in self.datasets.values() if data.regions}
-        return {**content, "regions": known}
-
-    def _panels_content(self) -> dict[str, Any]:
-        return {
-            **self._tables_content(),
-            "cams": [cell.name for cell in self.cam_cells],
-        }
-
-    def _figures_content(self) -> dict[str, Any]:
-        return {
-            **self._statistics_content(),
-            "cams": [cell.name for cell in self.cam_cells],
-        }
-
-    def _slice_content(self) -> dict[str, Any] | None:
-        found = slice_of(self.study.config, str(self.study.source))
-        return {**asdict(found), "questions": list(self.unasked)} if found else None
-
-    def _source(self) -> str | None:
-        """Return the study's file if the project holds it; no other place is told."""
-        path = self.study.source.resolve()
-        return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else None
-
-    def _report_content(self) -> dict[str, Any]:
-        config = {key: value for key, value in self.study.config.items() if key != "device"}
-        # Where data lie on this machine is nobody's business in a published page.
-        for section, places in PLACES.items():
-            config[section] = {
-                name: {key: value for key, value in entry.items() if key not in places}
-                for name, entry in config[section].items()
-            }
-        return {
-            **self._statistics_content(),
-            "title": config["title"],
-            "description": config["description"],
-            "recipes": {name: recipe.to_dict() for name, recipe in self.study.recipes.items()},
-            "resolved": config,
-            "slice": self._slice_content(),
-            "source": self._source(),
-            "benchmark": [row.cells() for row in benchmarked()],
-            "templates": template_hashes(),
-        }
 
 
 def _stamp(

@@ -1,5 +1,7 @@
 """What the workflow's rules say, read from their files: commands, parameters, programs.
 
+A rule without a name, which a loop makes several of, goes by the name of its file.
+
 A stage's command is part of its code: Snakemake notices an edit of it only while its own records
 last, and the answer to "what is stale?" must not depend on them. How many threads and how much of a
 machine a rule asks for is not: a run may set both from the command line, and they are recorded.
@@ -96,16 +98,28 @@ def _rules(folder: Path) -> dict[str, dict[str, str]]:
             lines = file.readlines()
         tokens = list(tokenize.generate_tokens(iter([*lines, ""]).__next__))
         for at, token in enumerate(tokens):
+            if token.string != "rule" or token.line[: token.start[1]].strip():
+                continue
             following = [after.string for after in tokens[at + 1 : at + 3]]
-            if token.start[1] == 0 and token.string == "rule" and following[1:] == [":"]:
-                found.setdefault(following[0], _split(tokens[at + 3 :], lines))
+            if following[1:] == [":"]:
+                found.setdefault(following[0], _split(tokens[at + 3 :], lines, token.start[1]))
+            elif following[:1] == [":"]:
+                found.setdefault(path.stem, _split(tokens[at + 2 :], lines, token.start[1]))
     return found
 
 
-def _split(tokens: Sequence[tokenize.TokenInfo], lines: Sequence[str]) -> dict[str, str]:
-    """Return the text of each directive of a rule whose body begins with the first token."""
+def _split(
+    tokens: Sequence[tokenize.TokenInfo], lines: Sequence[str], indent: int
+) -> dict[str, str]:
+    """Return the text of each directive of a rule whose body begins with the first token.
+
+    Args:
+        tokens: The body, and whatever follows it.
+        lines: The file's lines.
+        indent: The column that the word ``rule`` stands in.
+    """
     body = [token for token in tokens if token.type not in _LAYOUT]
-    ends = (at for at, token in enumerate(body) if token.start[1] == 0)
+    ends = (at for at, token in enumerate(body) if token.start[1] <= indent)
     body = body[: next(ends, len(body))]
     column = body[0].start[1] if body else 0
     starts = [

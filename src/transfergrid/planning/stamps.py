@@ -44,6 +44,18 @@ def stamp_name(name: str) -> StampName | None:
     return StampName(*found.groups()) if found else None
 
 
+def stage_of(stamp: Path) -> str:
+    """Return the stage that a stamp is of.
+
+    Raises:
+        UserError: It is no stamp.
+    """
+    name = stamp_name(stamp.name)
+    if name is None:
+        raise UserError(f"{stamp} is no stamp; name one of results/stamps.")
+    return name.stage
+
+
 def stamps_in(folder: Path) -> Iterator[tuple[StampName, Path]]:
     """Yield every stamp of a folder in the order of names; none where there is no folder."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

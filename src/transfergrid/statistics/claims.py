@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from transfergrid.planning.claims import Claim, selected
-from transfergrid.planning.decidable import networks_needed
+from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.contrasts import ONE_SEED

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from transfergrid.planning.decidable import networks_needed
+from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics import kinship
 from transfergrid.statistics.multiplicity import holm

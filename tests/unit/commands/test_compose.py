@@ -12,14 +12,17 @@ import pytest
 from unit.reporting import fabricate
 from unit.reporting.test_cams import record
 
+from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGE, STAGES
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.commands.compose import compose
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.plan import FIGURES
 from transfergrid.planning.records import SCORED
 from transfergrid.reporting.figures.files import read_drawn
 from transfergrid.reporting.page.notes import Failed, Snapshot
-from transfergrid.reporting.tables.files import TABLES, read_table
+from transfergrid.reporting.tables.files import read_table
 from transfergrid.runtime.errors import UserError
 
 
@@ -38,12 +41,17 @@ def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
         trials=[SimpleNamespace(name="trial-x")],
         selections=study["evaluation"]["selections"],
         cam_cells=[cell for cell in cells if cell.name in mapped],
+        stages=[stage for stage in STAGES if stage.of_study and (mapped or not stage.asked_by)],
+        content=lambda stage: {**study, "cams": list(mapped), **told(STAGE[stage])},
         stamps={
             "ensemble": ("demo.ensemble.00000000", {}),
             "cams": ("demo.cams.00000000", {}),
-            "report": ("", study),
         },
     )
+
+
+def told(stage: Stage) -> dict[str, Any]:
+    return {"run": stage.run, "columns": {table.name: table.header for table in stage.tables}}
 
 
 def targets(tree: fabricate.Tree, **axes: Any) -> list[str]:
@@ -72,8 +80,11 @@ def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
         "tables",
     ]
     drawn = {path.stem for path in (folder / "figures").iterdir()}
-    assert drawn == {each.shown.name for each in read_drawn(folder)} <= set(FIGURES)
-    assert {path.stem for path in (folder / "tables").iterdir()} == set(TABLES)
+    assert drawn == {each.shown.name for each in read_drawn(folder)}
+    assert drawn <= {figure.name for figure in FIGURES}
+    assert {path.stem for path in (folder / "tables").iterdir()} == {
+        table.name for stage in ANALYSES if not stage.asked_by for table in stage.tables
+    }
     return read_table(folder / "tables" / "cells.csv")
 
 

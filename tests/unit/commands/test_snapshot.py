@@ -115,8 +115,8 @@ def test_a_new_snapshot_takes_the_place_of_the_old_one_or_nothing_happens(
 
 
 def test_a_snapshot_is_made_by_the_code_that_planned_it(study: Any, tmp_path: Path) -> None:
-    study.stamps = {"tables": ("small.tables.00000000", {"code": "0" * 16})}
-    with pytest.raises(UserError, match="the code of stage 'tables' was edited"):
+    study.stamps = {"cells": ("small.cells.00000000", {"code": "0" * 16})}
+    with pytest.raises(UserError, match="the code of stage 'cells' was edited"):
         take_snapshot(study, LIVE, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -52,22 +52,22 @@ def test_a_failed_step_is_shown_until_it_is_made(demo: Plan, tmp_path: Path) -> 
 
 def test_the_steps_of_a_study(demo: Plan, tmp_path: Path) -> None:
     study = tmp_path / "demo"
-    write(study / "logs" / "tables.log", "cells 20/20 in 6 s\nbootstrap 3/20\n", 2)
-    write(study / "tables" / "cells.csv", "", 1)  # the first of three files
+    write(study / "logs" / "bootstrap.log", "bootstrap 3/20\n", 2)
+    write(study / "tables" / "bootstrap.csv", "", 1)  # and no receipt yet
     write(study / "logs" / "page.log", "", 2)
-    write(study / "report.html", "", 1)
+    write(study / "receipts" / "report.json", "", 1)
     write(study / "logs" / "ensemble" / "a.best.log", "", 3)
     write(study / "logs" / "ensemble" / "b.best.log", "", 2)
     assert read_steps(demo, tmp_path, NOW) == [
-        Step("demo tables", "bootstrap 3/20", False),
+        Step("demo bootstrap", "bootstrap 3/20", False),
         Step("demo ensemble", "b.best", False),
     ]
     write(study / "logs" / "ensemble" / "b.best.log", "ValueError: no scores\n", 1)
     assert Step("demo ensemble", "ValueError: no scores", True) in read_steps(demo, tmp_path, NOW)
     os.utime(study / "logs" / "ensemble" / "b.best.log", (NOW - SHORT, NOW - SHORT))
     assert [step.name for step in read_steps(demo, tmp_path, NOW)] == [
-        "demo tables",
+        "demo bootstrap",
         "demo ensemble",
     ]
     os.utime(study / "logs" / "ensemble" / "a.best.log", (NOW - SHORT, NOW - SHORT))
-    assert [step.name for step in read_steps(demo, tmp_path, NOW)] == ["demo tables"]
+    assert [step.name for step in read_steps(demo, tmp_path, NOW)] == ["demo bootstrap"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from transfergrid.planning.decidable import networks_needed
+from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
 

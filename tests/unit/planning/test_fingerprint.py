@@ -4,14 +4,17 @@ import ast
 import shutil
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grimp
 import pytest
 
+from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGES
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning import fingerprint
 from transfergrid.planning.fingerprint import (
-    STAGES,
     closure,
     code_files,
     plugin_fingerprint,
@@ -82,15 +85,27 @@ def test_the_text_is_pinned_for_every_python_version() -> None:
     assert syntax('def f(x=1):\n    "Doc."\n    return x + f"{x}"') == golden
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_closures_agree_with_an_import_graph_library(stage: str) -> None:
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_closures_agree_with_an_import_graph_library(stage: Stage) -> None:
     graph = grimp.build_graph("transfergrid", exclude_type_checking_imports=True)
-    roots = [f"transfergrid.{module}" for module in STAGES[stage]]
+    roots = [f"transfergrid.{module}" for module in stage.code]
     expected = set(roots)
     for root in roots:
         expected |= graph.find_upstream_modules(root)
     packages = {m for m in expected if (PROJECT / "src" / m.replace(".", "/")).is_dir()}
     assert set(closure(roots)) == expected - packages
+
+
+@pytest.mark.parametrize("stage", ANALYSES, ids=lambda stage: stage.name)
+def test_an_analysis_depends_on_no_other_and_on_no_list_of_them(stage: Stage) -> None:
+    # A new table or figure would redo it; which columns it makes, its stamp says.
+    found = set(closure(f"transfergrid.{module}" for module in stage.code))
+    assert not {name for name in found if name.startswith("transfergrid.reporting.figures")}
+    lists = ("stages", "tables", "measured", "answered", "figures")
+    if "transfergrid.evaluation.summary" not in found:
+        assert not found & {f"transfergrid.catalog.{name}" for name in lists}
+    others = {other.code[0] for other in ANALYSES if other is not stage}
+    assert not found & {f"transfergrid.{module}" for module in others}
 
 
 def test_packages_hold_docstrings_only() -> None:
@@ -177,7 +192,8 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(fingerprint, "SCRIPTS", copied)
     # A library of one small module, for they are taken many times.
     small = ("runtime.errors",)
-    monkeypatch.setattr(fingerprint, "STAGES", dict.fromkeys(STAGES, small))
+    made = {stage.name: replace(stage, code=small) for stage in STAGES if stage.code}
+    monkeypatch.setattr(fingerprint, "STAGE", made)
     monkeypatch.setattr(fingerprint, "_prepare_roots", lambda kind: fingerprint._named(small))
     forget()
     yield copied
@@ -191,7 +207,7 @@ def forget() -> None:
 
 def all_fingerprints() -> dict[str, str]:
     forget()
-    found = {stage: fingerprint.stage_fingerprint(stage) for stage in STAGES}
+    found = {name: fingerprint.stage_fingerprint(name) for name in fingerprint.STAGE}
     return found | {"prepare": fingerprint.prepare_fingerprint("csv")}
 
 
@@ -202,12 +218,11 @@ PROGRAMS = {
     "train.py": {"train"},
     "evaluate.py": {"evaluate"},
     "ensemble.py": {"ensemble"},
-    "make_tables.py": {"tables"},
-    "answer.py": {"statistics"},
+    "gather.py": {"gather"},
+    "analyse.py": {stage.name for stage in ANALYSES},
     "draw_figures.py": {"figures"},
     "write_page.py": {"report"},
     "cams.py": {"cams"},
-    "draw_cams.py": {"panels"},
     "device_job.py": {"train", "evaluate", "cams"},
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }

@@ -37,7 +37,8 @@ STAY = (
     "small/figures/score.svg",
     "small/receipts/train.json",
     "small/report.html",
-    "stamps/small.tables.0123abcd",
+    "stamps/small.cells.0123abcd",
+    "small/gathered.json",
 )
 
 
@@ -48,7 +49,7 @@ def test_what_may_go_is_pinned() -> None:
 
 def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
     def told(rule: str, name: str) -> str:
-        (line,) = told_lost(Files((), ((name, Made(rule, "a", (name,))),)).lost, tmp_path)
+        (line,) = told_lost(Files((), ((name, Made(rule, "a", name)),)).lost, tmp_path)
         return line
 
     copy = "lost and brought back from the copy that training left: cells/a/card.json"

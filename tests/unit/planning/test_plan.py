@@ -8,6 +8,9 @@ import pytest
 import yaml
 from unit.planning.made_up_plan import STUDY, grid, planned
 
+from transfergrid.catalog.stages import STAGES
+from transfergrid.planning.gathered import digest_of
+from transfergrid.planning.outputs import inputs_of
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.study import merge
 from transfergrid.runtime.errors import UserError
@@ -31,14 +34,41 @@ def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
         now = stamps(changes)
         return {stage for stage in base if now[stage] != base[stage]}
 
-    later = {"statistics", "figures", "report"}
+    # What a stage reads makes it stale as well; its stamp holds what it reads of the study itself.
     assert moved({"title": "Other"}) == {"report"}
-    assert moved({"evaluation": {"bootstrap": {"replicates": 500}}}) == {"tables"} | later
+    resampled = {"bootstrap", "statistics", "report"}
+    assert moved({"evaluation": {"bootstrap": {"replicates": 500}}}) == resampled
     question = {"name": "q", "kind": "contrast", "axis": "truncation", "baseline": 0}
-    assert moved({"questions": [question]}) == later
-    assert moved(grid(seeds=[0])) == {"tables"} | later
+    assert moved({"questions": [question]}) == {"statistics", "report"}
+    all_of_them = set(base) - {"ensemble"}
+    assert moved(grid(seeds=[0])) == all_of_them
     assert moved({"device": "cpu"}) == set()
-    assert moved({"datasets": {"films": {"patients": 999}}}) == {"tables"} | later
+    assert moved({"datasets": {"films": {"patients": 999}}}) == all_of_them
+    interval = {"cells", "bootstrap", "calibration", "statistics", "figures", "report"}
+    assert moved({"evaluation": {"confidence": 0.9}}) == interval
+
+
+def test_a_stage_reads_only_what_stands_before_it(tmp_path: Path) -> None:
+    study = planned(tmp_path, {"cams": {}})
+    names = [stage.name for stage in STAGES]
+    # A specification waits for the trainings of other cells: that is no circle of jobs.
+    chained = {("spec", "train"), ("spec", "tune"), ("tune", "train")}
+    for stage in STAGES:
+        for read in stage.reads:
+            if (stage.name, read) not in chained:
+                assert names.index(read) < names.index(stage.name)
+    for stage in study.stages:
+        if stage.per == "study":
+            assert inputs_of(study, stage)
+
+
+def test_the_cells_stand_in_one_stamp_and_by_their_digest_in_the_others(tmp_path: Path) -> None:
+    study = planned(tmp_path)
+    holders = [stage for stage, (_, content) in study.stamps.items() if "cells" in content]
+    assert holders == ["gather"]
+    digest = digest_of(json.loads(json.dumps(study.stamps["gather"][1]["cells"])))
+    told = {stage: content.get("gathered") for stage, (_, content) in study.stamps.items()}
+    assert {stage for stage, found in told.items() if found != digest} == {"ensemble", "gather"}
 
 
 def test_a_run_joins_studies_and_shares_cells(tmp_path: Path) -> None:
@@ -129,7 +159,7 @@ def test_claims_stand_in_the_stamp_with_their_rules(tmp_path: Path) -> None:
     assert content["claims"]["claims"][0]["bound"] == ".65" and name != before
     assert content["claims"]["where"] == {"seed": 0}
     assert empty["claims"] == {"claims": [], "points": [], "where": {}, "stands_for": {}}
-    assert study.stamps["tables"] == plain.stamps["tables"]
+    assert study.stamps["cells"] == plain.stamps["cells"]
     for wrong in ("chextransfre", ["nothing"], {"about": "chextransfer", "wher": {}}, 3):
         with pytest.raises(UserError, match="claim"):
             planned(tmp_path, {"claims": wrong})

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning import fingerprint
 from transfergrid.planning.paths import PROJECT, RULES, SCRIPTS
 from transfergrid.planning.rules import (
@@ -87,10 +88,10 @@ def test_the_commands_of_cells_are_pinned() -> None:
     )
 
 
-@pytest.mark.parametrize("stage", fingerprint.STAGES)
+@pytest.mark.parametrize("stage", [stage.name for stage in STAGES if stage.code])
 def test_an_edited_command_is_edited_code(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint.stage_fingerprint(stage)
-    rule = fingerprint.RULES_OF.get(stage, stage)
+    rule = STAGE[stage].written
     real = fingerprint.command_parts
     monkeypatch.setattr(
         fingerprint, "command_parts", lambda name: real(name) + ["more"] * (name == rule)
@@ -154,7 +155,8 @@ def test_programs_are_read_from_commands(tmp_path: Path) -> None:
     found = {rule: programs(rule) for rule in rules if rule != "spec"}
     assert {name for names in found.values() for name in names} <= run
     assert found["train"] == ["train.py"]
-    assert found["statistics"] == ["answer.py"]
+    assert found["figures"] == found["figure"] == ["draw_figures.py"]
+    assert programs("analyses") == ["analyse.py"]
     with pytest.raises(UserError, match="command of rule spec runs no program"):
         programs("spec")
 

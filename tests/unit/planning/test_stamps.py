@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.planning.made_up_plan import planned
 
+from transfergrid.catalog.stages import STAGES
 from transfergrid.planning.notes import note_path
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import DATASET_ID, STAGES, STUDY, Plan
+from transfergrid.planning.plan import DATASET_ID, STUDY, Plan
 from transfergrid.planning.stamps import (
     LOCATION,
     StampName,
@@ -32,7 +33,7 @@ HASHES = st.sampled_from(["0123abcd", "89abcdef", "00000000"])
 STUDIES = st.sampled_from(["one", "report", "location", "x", "one_x"])
 IDS = st.builds(lambda words, digest: f"{'.'.join(words)}-{digest}", WORDS, HASHES)
 NAMES = st.one_of(
-    st.builds(StampName, STUDIES, st.sampled_from(STAGES), HASHES),
+    st.builds(StampName, STUDIES, st.sampled_from([stage.name for stage in STAGES]), HASHES),
     st.builds(StampName, IDS, st.just(LOCATION), HASHES),
 )
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning import fingerprint
-from transfergrid.planning.fingerprint import STAGES, closure
+from transfergrid.planning.fingerprint import closure
 from transfergrid.planning.paths import PROJECT, SCRIPTS
 from transfergrid.planning.rules import programs
 from transfergrid.planning.unchanged import hold_stage
@@ -64,19 +65,19 @@ if __name__ == "__main__":
     assert set(names) - here, "everything had been imported before"
     assert all(module.__file__.startswith(str(fingerprint.SOURCE)) for module in modules)
     if many == "many":
-        from transfergrid.reporting.tables import gather as tables
-        print(*tables._map(tables.task_columns, ["a", "b"], 2))
+        from transfergrid.reporting.tables.gather import map_many, task_columns
+        print(*map_many(task_columns, ["a", "b"], 2))
     print(len(names))
 """
 
 
-@pytest.mark.parametrize(("stage", "more"), [("train", "one"), ("tables", "many")])
+@pytest.mark.parametrize(("stage", "more"), [("train", "one"), ("cells", "many")])
 def test_what_is_edited_after_the_comparison_is_not_imported(
     project: Path, stage: str, more: str
 ) -> None:
     # With "many", the processes that make tables start when everything has been edited, too.
     said = python(project, EDITED_LATER, stage, more).splitlines()
-    roots = [f"transfergrid.{root}" for root in STAGES[stage]]
+    roots = [f"transfergrid.{root}" for root in STAGE[stage].code]
     assert int(said[-1]) == len(closure(roots))
     if more == "many":
         assert said[0].startswith("('auroc_a', ")
@@ -110,15 +111,15 @@ def test_code_of_another_time_stops_a_job() -> None:
         hold_stage("statistics", "0" * 16)
 
 
+CODED = [stage.name for stage in STAGES if stage.code]
 # What is imported before anything can be compared, or by the comparison itself.
-FIRST = ("transfergrid.planning.", "transfergrid.runtime.")
+FIRST = ("transfergrid.planning.", "transfergrid.runtime.", "transfergrid.catalog.")
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "prepare"])
+@pytest.mark.parametrize("stage", CODED)
 def test_programs_import_their_stages_code_after_the_comparison(stage: str) -> None:
-    roots = [f"transfergrid.{root}" for root in STAGES.get(stage, ("data.cache", "data.table"))]
-    code = set(closure(roots))
-    (program,) = programs(fingerprint.RULES_OF.get(stage, stage))
+    code = code_of(stage)
+    (program,) = programs(STAGE[stage].written)
     first: set[str] = set()
     for name in fingerprint.closure([f"workflow/scripts:{program[:-3]}"]):
         path = SCRIPTS / f"{name.partition(':')[2]}.py"
@@ -126,19 +127,22 @@ def test_programs_import_their_stages_code_after_the_comparison(stage: str) -> N
     assert {name for name in first if not name.startswith(FIRST)} == set()
 
 
+def code_of(stage: str) -> set[str]:
+    more = ["data.table"] if stage == "prepare" else []
+    return set(closure(f"transfergrid.{root}" for root in (*STAGE[stage].code, *more)))
+
+
 # Only hand on what a note says; they read it in rooms that no stage of a cell may know.
 HANDING_ON = {"transfergrid.data.rebuild", "transfergrid.models.rebuild"}
+# Calls the function that the stamp names, whose module is the stage's code, and seals its tables.
+HANDING_ON |= {"transfergrid.reporting.tables.analysis"}
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "prepare"])
+@pytest.mark.parametrize("stage", CODED)
 def test_all_that_a_program_makes_results_with_is_its_stages_code(stage: str) -> None:
     # evaluation.ahead signs the scores that training makes with evaluation's own fingerprint.
-    stages = ["train", "evaluate"] if stage == "train" else [stage]
-    roots = [root for name in stages for root in STAGES.get(name, ("data.cache", "data.table"))]
-    code = set(closure(f"transfergrid.{root}" for root in roots))
-    scripts = [
-        f"workflow/scripts:{p[:-3]}" for p in programs(fingerprint.RULES_OF.get(stage, stage))
-    ]
+    code = code_of(stage) | (code_of("evaluate") if stage == "train" else set())
+    scripts = [f"workflow/scripts:{p[:-3]}" for p in programs(STAGE[stage].written)]
     used = {name for script in closure(scripts) for name in imports_of(script.partition(":")[2])}
     assert {name for name in used - code - HANDING_ON if not name.startswith(FIRST)} == set()
 
@@ -173,9 +177,10 @@ def imported_first(path: Path) -> set[str]:
 def test_every_program_compares_before_it_waits() -> None:
     # The first of these calls in each program's text is a comparison.
     waits = "exclusive|bring_back_cache|take_device|heartbeat"
-    calls = rf"(hold_stage|read_stamp|hold_tuning|{waits})\("
+    calls = rf"(hold_stage|read_stamp|read_study|hold_tuning|{waits})\("
     for path in SCRIPTS.glob("*.py"):
         body = path.read_text().partition("def main() -> None:")[2]
         found = re.findall(calls, body)
         if "--stamp" in body or path.stem in ("train", "tune"):
-            assert found[0] in ("hold_stage", "read_stamp", "hold_tuning"), path.name
+            holds = ("hold_stage", "read_stamp", "read_study", "hold_tuning")
+            assert found[0] in holds, path.name

@@ -267,7 +267,6 @@ def fabricate(
     for name, table in tables_of(study, architectures).items():
         table.to_csv(folder / f"{name}.csv", index=False)
     cells = read_table(folder / "cells.csv")
-    seal_stage(folder.parent, "statistics")
     write_table(calibration_table(study, cells, results), folder / "calibration.csv")
-    seal_stage(folder.parent, "tables")
+    seal_stage(folder.parent, "cells", sorted(f"tables/{path.name}" for path in folder.iterdir()))
     return Tree(results, study)

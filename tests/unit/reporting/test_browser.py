@@ -22,7 +22,9 @@ from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
 from transfergrid.reporting.page.page import anchor, read_report, render
-from transfergrid.reporting.tables.pointing import write_cams
+from transfergrid.reporting.tables.files import write_table
+from transfergrid.reporting.tables.pointing import pointing
+from transfergrid.reporting.tables.stage_files import seal_stage
 
 CHROMIUM = next(
     (
@@ -74,9 +76,11 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
         place = folder / "results" / "demo" / "cams" / f"{cell}.npz"
         write_record(place, record(4 - number % 2, seed=number))
     with_maps = {**study, "cams": mapped}
-    write_cams(with_maps, folder / "results" / "demo")
+    demo = folder / "results" / "demo"
+    write_table(pointing(with_maps, folder / "results", 1)["cams"], demo / "tables" / "cams.csv")
+    seal_stage(demo, "pointing", ["tables/cams.csv"])
     drawn = draw_all(read_figure_data(with_maps, folder / "results"))
-    write_drawn(folder / "results" / "demo", drawn)
+    write_drawn(demo, drawn)
     asked = {**study, "resolved": {**study["resolved"], "cams": {"films": 2}}}
     page = render(read_report(asked, folder / "results"))
     for part in ("What the networks look at", "Rates at the edge", "Where its activation maps"):

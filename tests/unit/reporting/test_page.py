@@ -378,7 +378,7 @@ def test_the_script_is_short() -> None:
 
 def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: object) -> None:
     study = {**drawn_tree.study, "name": "absent"}
-    with pytest.raises(UserError, match=r"tables\.json is missing; run snakemake"):
+    with pytest.raises(UserError, match=r"no stage has made .*cells\.csv; run snakemake"):
         read_report(study, drawn_tree.results)
 
 

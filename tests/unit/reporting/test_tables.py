@@ -17,10 +17,18 @@ from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
-from transfergrid.reporting.tables import cells as cell_rows
 from transfergrid.reporting.tables import gather as tables
+from transfergrid.reporting.tables import pool
 from transfergrid.reporting.tables.bootstrap import bootstrap_rows
 from transfergrid.reporting.tables.files import read_table, write_table
+from transfergrid.reporting.tables.resampling import bootstrap_table
+from transfergrid.reporting.tables.sources import (
+    SOURCES,
+    accuracy,
+    chance,
+    source_row,
+    sources_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +151,9 @@ def test_csv_gives_back_every_number_and_every_name(tmp_path: Path) -> None:
 def test_several_processes_give_the_same_table(
     tree: fabricate.Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = tables.bootstrap_table(tree.study, tree.results)
-    monkeypatch.setattr(tables, "MANY", 1)
-    pd.testing.assert_frame_equal(tables.bootstrap_table(tree.study, tree.results, 2), alone)
+    alone = bootstrap_table(tree.study, tree.results)
+    monkeypatch.setattr(pool, "MANY", 1)
+    pd.testing.assert_frame_equal(bootstrap_table(tree.study, tree.results, 2), alone)
 
 
 def test_a_bootstrap_row_does_not_depend_on_its_company(
@@ -195,7 +203,7 @@ def test_patients_without_a_label_are_not_drawn(tree: fabricate.Tree, tmp_path: 
 
 
 def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.DataFrame) -> None:
-    table = tables.bootstrap_table(tree.study, tree.results).set_index("cell")
+    table = bootstrap_table(tree.study, tree.results).set_index("cell")
     primary = cells[cells["selection"] == "top3"].set_index("cell")
     shared = table.index.intersection(primary.index[primary["auroc"].notna()])
     assert len(shared) == 22
@@ -217,7 +225,7 @@ def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.D
 def test_bootstrap_bounds_are_percentiles_of_replicates_drawn_from_the_seed(
     tree: fabricate.Tree,
 ) -> None:
-    table = tables.bootstrap_table(tree.study, tree.results)
+    table = bootstrap_table(tree.study, tree.results)
     row = table[table["low"].notna()].iloc[0]
     path = tree.results / "demo" / "ensemble" / row["cell"] / "top3" / "test.parquet"
     units = pd.read_parquet(path)
@@ -239,14 +247,14 @@ def test_bootstrap_depends_on_the_studys_seed_alone(tree: fabricate.Tree) -> Non
         **tree.study,
         "evaluation": {**evaluation, "bootstrap": {"replicates": 200, "seed": 1}},
     }
-    first = tables.bootstrap_table(tree.study, tree.results)
-    pd.testing.assert_frame_equal(tables.bootstrap_table(tree.study, tree.results), first)
-    assert not tables.bootstrap_table(other, tree.results)["low"].equals(first["low"])
+    first = bootstrap_table(tree.study, tree.results)
+    pd.testing.assert_frame_equal(bootstrap_table(tree.study, tree.results), first)
+    assert not bootstrap_table(other, tree.results)["low"].equals(first["low"])
 
 
 def test_sources_say_whether_they_beat_chance(tree: fabricate.Tree, tmp_path: Path) -> None:
-    table = tables.sources_table(tree.study, tree.results)
-    assert list(table.columns) == list(tables.SOURCES)
+    table = sources_table(tree.study, tree.results)
+    assert list(table.columns) == list(SOURCES)
     assert set(table["status"]) == {"finished"}
     assert len(table) == 4
     scores = np.load(tree.results / "cells" / table["cell"][0] / "scores" / "valid.npz")
@@ -264,7 +272,7 @@ def test_sources_say_whether_they_beat_chance(tree: fabricate.Tree, tmp_path: Pa
 
 def test_a_source_without_scores_is_missing(tree: fabricate.Tree, tmp_path: Path) -> None:
     entry = next(entry for entry in tree.study["cells"] if entry["role"] == "source")
-    assert cell_rows.source_row(entry, tmp_path)["status"] == "missing"
+    assert source_row(entry, tmp_path)["status"] == "missing"
 
 
 def test_accuracy_over_classes_is_the_share_of_right_classes() -> None:
@@ -274,14 +282,14 @@ def test_accuracy_over_classes_is_the_share_of_right_classes() -> None:
     prob = rng.random((60, 3))
     labels[7] = np.nan
     known = np.arange(60) != 7
-    found = cell_rows.accuracy(prob, labels, "multiclass")
+    found = accuracy(prob, labels, "multiclass")
     assert found == accuracy_score(truth[known], prob[known].argmax(axis=1))
-    assert cell_rows.chance(labels, "multiclass") == np.bincount(truth[known]).max() / 59
-    assert np.isnan(cell_rows.accuracy(prob[7:8], labels[7:8], "multiclass"))
+    assert chance(labels, "multiclass") == np.bincount(truth[known]).max() / 59
+    assert np.isnan(accuracy(prob[7:8], labels[7:8], "multiclass"))
 
 
 def test_a_source_alone_makes_no_target_row(tree: fabricate.Tree) -> None:
     sources = [entry for entry in tree.study["cells"] if entry["role"] == "source"]
     study = {**tree.study, "cells": sources}
     assert len(tables.cells_table(study, tree.results)) == 0
-    assert len(tables.bootstrap_table(study, tree.results)) == 0
+    assert len(bootstrap_table(study, tree.results)) == 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from transfergrid.planning.outputs import receipt_of
+from transfergrid.reporting.tables.stage_files import receipt_path
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_text
@@ -62,7 +62,7 @@ def write_drawn(folder: Path, drawings: Sequence[Drawn]) -> None:
         for file, drawing in zip(files, drawings, strict=True)
     }
     listed = [asdict(drawing.shown) for drawing in drawings]
-    write_sealed(folder / receipt_of(STAGE), {"files": hashes, "figures": listed})
+    write_sealed(receipt_path(folder, STAGE), {"files": hashes, "figures": listed})
 
 
 def read_drawn(folder: Path) -> tuple[Drawn, ...]:
@@ -71,7 +71,7 @@ def read_drawn(folder: Path) -> tuple[Drawn, ...]:
     Raises:
         UserError: One is missing, or is not what was drawn.
     """
-    path = folder / receipt_of(STAGE)
+    path = receipt_path(folder, STAGE)
     mend = f"remove {path} and run snakemake again, which draws the figures again"
     try:
         receipt = read_sealed(path, mend)
@@ -93,7 +93,7 @@ def restore_drawn(folder: Path, drawing: Drawn) -> None:
     Raises:
         UserError: The receipt lists another drawing.
     """
-    path = folder / receipt_of(STAGE)
+    path = receipt_path(folder, STAGE)
     mend = f"remove {path} and run snakemake again, which draws the figures again"
     file = drawing.shown.file(folder)
     expected = read_sealed(path, mend)["files"].get(str(file.relative_to(folder)))

@@ -17,6 +17,7 @@ import yaml
 from markupsafe import Markup
 
 from transfergrid import __version__
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import PROJECT, TEMPLATES
 from transfergrid.reporting import words
@@ -31,7 +32,7 @@ from transfergrid.reporting.page.leaderboard import AXES, leaderboard
 from transfergrid.reporting.page.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
-from transfergrid.reporting.tables.files import TABLES, csv_text
+from transfergrid.reporting.tables.files import csv_text
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
 
@@ -99,10 +100,12 @@ def read_report(
     names = [entry["cell"] for entry in study["cells"]]
     # Maps of a study that has stopped asking for them may still lie there.
     asked = study["resolved"].get("cams") is not None
-    maps = asked and (folder / "tables" / "cams.csv").is_file()
+    mapped = asked and (folder / "tables" / "cams.csv").is_file()
+    made = [stage for stage in ANALYSES if mapped or stage.asked_by != "cams"]
+    tables = [table.name for stage in made for table in stage.tables]
     return ReportInput(
         study=study,
-        tables={name: read_made_table(folder, name) for name in (*TABLES, *["cams"] * maps)},
+        tables={name: read_made_table(folder, name) for name in tables},
         cards=read_cards(study, results),
         contents=read_contents(study, results),
         records={name: read_record(name, results) for name in names},

@@ -15,6 +15,7 @@ from transfergrid.evaluation.calibration import calibration
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.records import read_cards
+from transfergrid.reporting.tables.stage_files import read_made_table
 
 COLUMNS = (
     "dataset",
@@ -93,6 +94,14 @@ def _keys(cells: pd.DataFrame) -> pd.Series:
     columns = (cells["architecture"], cells["truncation"], recipe, cells["seed"])
     keys = [((str(a), int(t), str(p)), int(s)) for a, t, p, s in zip(*columns, strict=True)]
     return pd.Series(keys, index=cells.index, dtype=object)
+
+
+def calibration_of_study(
+    study: Mapping[str, Any], results: Path, workers: int
+) -> Mapping[str, pd.DataFrame]:
+    """Return the table of reliability; see `calibration_table`."""
+    cells = read_made_table(results / study["name"], "cells")
+    return {"calibration": calibration_table(study, cells, results)}
 
 
 def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> pd.DataFrame:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from transfergrid.evaluation.combine import study_index, study_labels
-from transfergrid.evaluation.ensemble import choose_checkpoints, read_ensemble, study_probabilities
-from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.summary import summarise
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept, read_train
@@ -100,65 +95,3 @@ def _scores(task: CellTask, path: Path) -> dict[str, Any]:
         task.alpha,
     )
     return {**summary, "n_checkpoints": table.n_checkpoints, "n_images": table.n_images}
-
-
-def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
-    """Return a source cell's row of sources.csv: whether it learned its own task.
-
-    The checkpoint is the best by validation score. Accuracy is the share of studies whose class
-    of largest probability is right; for several labels, the mean over tasks of the share on the
-    right side of one half. Chance is the same for the commonest class.
-
-    Args:
-        entry: The cell in the study's JSON.
-        results: Root of all outputs.
-    """
-    axes = ("cell", "dataset", "architecture", "pretraining", "protocol", "seed")
-    row: dict[str, Any] = {axis: entry[axis] for axis in axes}
-    folder = cell_directory(entry["cell"], results)
-    trained = read_train(folder)
-    if trained is None or not (folder / "scores" / "valid.npz").exists():
-        return {**row, "status": MISSING}
-    row["status"] = trained["status"]
-    scores = read_cell_scores(folder, "valid")
-    index, studies = study_index(scores.study_id)
-    labels = study_labels(scores.labels, index)
-    row |= {"chance_accuracy": chance(labels, scores.task_kind), "n_valid": len(studies)}
-    best = choose_checkpoints("best", scores)
-    if best.shape[1] == 0:
-        return row
-    checkpoint = int(best[0, 0])
-    row["valid_auroc"] = float(scores.valid_score[checkpoint])
-    prob = study_probabilities(replace(scores, logits=scores.logits[[checkpoint]]))[0]
-    row["valid_accuracy"] = accuracy(prob, labels, scores.task_kind)
-    return row
-
-
-def accuracy(prob: NDArray[np.float64], labels: NDArray[np.float32], task_kind: str) -> float:
-    """Return the accuracy of probabilities (S, T) against labels (S, T); NaN labels are left out.
-
-    Returns:
-        A share in [0, 1], or NaN without a known label.
-    """
-    if task_kind == "multiclass":
-        known = ~np.isnan(labels).any(axis=1)
-        right = prob[known].argmax(axis=1) == labels[known].argmax(axis=1)
-        return float(right.mean()) if known.any() else float("nan")
-    known = ~np.isnan(labels)
-    right = ((prob > 0.5) == (labels == 1)) & known
-    return _mean_share(right.sum(axis=0), known.sum(axis=0))
-
-
-def chance(labels: NDArray[np.float32], task_kind: str) -> float:
-    """Return the accuracy of always answering the commonest class, in [0, 1] or NaN."""
-    if task_kind == "multiclass":
-        known = labels[~np.isnan(labels).any(axis=1)]
-        return float(known.mean(axis=0, dtype=np.float64).max()) if len(known) else float("nan")
-    known = (~np.isnan(labels)).sum(axis=0)
-    positive = np.nansum(labels, axis=0)
-    return _mean_share(np.maximum(positive, known - positive), known)
-
-
-def _mean_share(part: NDArray, whole: NDArray) -> float:
-    shares = part[whole > 0] / whole[whole > 0]
-    return float(shares.mean()) if len(shares) else float("nan")

@@ -10,19 +10,6 @@ import pandas as pd
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 
-TABLES = (
-    "cells",
-    "contrasts",
-    "correlations",
-    "findings",
-    "claims",
-    "sensitivity",
-    "sources",
-    "bootstrap",
-    "tuning",
-    "calibration",
-)
-
 
 def csv_text(table: pd.DataFrame) -> str:
     """Return a table as CSV; floats have as many digits as they need, NaN is an empty field."""

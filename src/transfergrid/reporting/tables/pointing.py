@@ -1,4 +1,4 @@
-"""cams.csv: how well class activation maps point at the true regions."""
+"""cams.csv: how well the class activation maps of a study point at what they should."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from numpy.typing import NDArray
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.metrics.clustered import clustered_mean, clustered_share
-from transfergrid.reporting.tables.files import write_table
-from transfergrid.reporting.tables.stage_files import seal_stage
 
 AXES = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
 
 
-def write_cams(study: Mapping[str, Any], folder: Path) -> None:
-    """Write a study's tables/cams.csv from the records in its cams/.
+def pointing(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
+    """Return the table of a study's maps; see `cams_table`."""
+    records = read_records(study, results / study["name"] / "cams")
+    return {"cams": cams_table(study, records)}
 
-    Args:
-        study: The stamp's content; `cams` names the cells that have a record.
-        folder: Folder of the study.
-    """
-    records = {cell: read_record(folder / "cams" / f"{cell}.npz") for cell in study["cams"]}
-    write_table(cams_table(study, records), folder / "tables" / "cams.csv")
-    seal_stage(folder, "panels")
+
+def read_records(study: Mapping[str, Any], folder: Path) -> dict[str, CamRecord]:
+    """Read the records of a study's cells that have maps, in the study's order."""
+    return {cell: read_record(folder / f"{cell}.npz") for cell in study["cams"]}
 
 
 def cams_table(study: Mapping[str, Any], records: Mapping[str, CamRecord]) -> pd.DataFrame:

@@ -1,31 +1,45 @@
-"""What the stages that gather a study make, compared with their receipts as it is read."""
+"""What the stages of a study make, compared with their receipts as it is read."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
-from transfergrid.planning.outputs import STAGE_FILES, receipt_of
 from transfergrid.reporting.tables.files import parse_table
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.runtime.verified import read_verified
 
+RECEIPTS = "receipts"
+"""Folder of receipts in a study's folder, one a stage."""
 
-def seal_stage(folder: Path, stage: str) -> None:
-    """Write the receipt of what a stage has just made.
+
+def receipt_path(folder: Path, stage: str) -> Path:
+    """Return where a stage leaves its receipt in the study's folder."""
+    return folder / RECEIPTS / f"{stage}.json"
+
+
+def seal_stage(folder: Path, stage: str, names: Iterable[str]) -> None:
+    """Write the receipt of what a stage has just made, the only one that tells of these files.
 
     Args:
         folder: The study's folder.
-        stage: tables, statistics, figures, panels or report.
+        stage: The stage.
+        names: What it made, named in the folder.
     """
-    receipt = receipt_of(stage)
-    there = [name for name in STAGE_FILES[stage] if (folder / name).is_file() and name != receipt]
-    write_sealed(folder / receipt, {"files": {name: sha256_file(folder / name) for name in there}})
+    made = {name: sha256_file(folder / name) for name in names}
+    receipt = receipt_path(folder, stage)
+    for other in _receipts(folder):
+        # Of a stage that made the same file once, under another version or another name.
+        with suppress(OSError, UserError):
+            if other != receipt and made.keys() & _files_of(other).keys():
+                other.unlink()
+    write_sealed(receipt, {"files": made})
 
 
 def stage_receipt(folder: Path, stage: str) -> Mapping[str, str]:
@@ -34,12 +48,11 @@ def stage_receipt(folder: Path, stage: str) -> Mapping[str, str]:
     Raises:
         UserError: The stage has not run, or its receipt is damaged.
     """
-    path = folder / receipt_of(stage)
+    path = receipt_path(folder, stage)
     try:
-        files: Mapping[str, str] = read_sealed(path, _mend(path))["files"]
+        return _files_of(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run snakemake, which makes the {stage}.") from None
-    return files
 
 
 def read_made(folder: Path, name: str) -> bytes:
@@ -52,9 +65,12 @@ def read_made(folder: Path, name: str) -> bytes:
     Raises:
         UserError: It is missing, or is not what the stage wrote.
     """
-    stage = next(stage for stage, files in STAGE_FILES.items() if name in files)
     path = folder / name
-    return read_verified(path, stage_receipt(folder, stage).get(name), bytes, _mend(path))
+    for receipt in _receipts(folder):
+        expected = _files_of(receipt).get(name)
+        if expected is not None:
+            return read_verified(path, expected, bytes, _mend(path))
+    raise UserError(f"no stage has made {path}; run snakemake, which makes it.")
 
 
 def read_made_table(folder: Path, name: str) -> pd.DataFrame:
@@ -65,6 +81,15 @@ def read_made_table(folder: Path, name: str) -> pd.DataFrame:
     """
     file = f"tables/{name}.csv"
     return parse_table(io.BytesIO(read_made(folder, file)), folder / file)
+
+
+def _receipts(folder: Path) -> list[Path]:
+    return sorted((folder / RECEIPTS).glob("*.json"))
+
+
+def _files_of(receipt: Path) -> Mapping[str, str]:
+    files: Mapping[str, str] = read_sealed(receipt, _mend(receipt))["files"]
+    return files
 
 
 def _mend(path: Path) -> str:

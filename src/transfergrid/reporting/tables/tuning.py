@@ -29,6 +29,11 @@ COLUMNS = (
 )
 
 
+def tuning(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
+    """Return the table of rates that were tried; see `tuning_table`."""
+    return {"tuning": tuning_table(study, results)}
+
+
 def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
     """Return tuning.csv: a row a trial, rates rising; no row where a study tunes nothing.
 
@@ -43,7 +48,7 @@ def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
     Raises:
         UserError: A record of a trial is broken.
     """
-    rows = [row for tuning in study["tunings"] for row in _rows(tuning, results)]
+    rows = [row for tuned in study["tunings"] for row in _rows(tuned, results)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -1,4 +1,4 @@
-"""Gather a study's ensembles in tables: cells, sources, bootstrap, trials, calibration."""
+"""Make the tables of one stage of a study: the stage that its stamp is of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Read the ensembles, write the tables."""
+    """Call the stage's function, write what it returns and seal it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     parser.add_argument("--threads", type=int, default=1, help="cells read at the same time")
@@ -17,14 +17,18 @@ def main() -> None:
     # One thread of arithmetic in each process: numpy would start as many as there are cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Each process that reads cells imports this file, and needs none of these.
-    from transfergrid.planning.unchanged import hold_networks, read_stamp
+    from transfergrid.planning.gathered import read_study
+    from transfergrid.planning.stamps import stage_of
+    from transfergrid.planning.unchanged import hold_networks
+    from transfergrid.runtime.heartbeat import heartbeat
 
-    study = read_stamp(arguments.stamp, "tables")
-    results = arguments.stamp.parents[1]
+    stage, results = stage_of(arguments.stamp), arguments.stamp.parents[1]
+    study = read_study(arguments.stamp)
     hold_networks(study, results)
-    from transfergrid.reporting.tables.gather import write_tables
+    from transfergrid.reporting.tables.analysis import analyse
 
-    write_tables(study, results, results / study["name"] / "tables", arguments.threads)
+    with heartbeat(f"making the {stage}"):
+        analyse(stage, study, results, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""What a study's stamps hold: for each stage no more than it needs, so that no more redoes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from transfergrid.catalog.records import Stage
+from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.fingerprint import template_hashes
+from transfergrid.planning.grid import slice_of
+from transfergrid.planning.inputs import PLACES
+from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.speeds import benchmarked
+
+if TYPE_CHECKING:
+    from transfergrid.planning.plan import PlannedStudy
+
+Content = dict[str, Any]
+
+
+def content_of(study: PlannedStudy, stage: Stage) -> Content:
+    """Return what the stamp of a study's stage holds beside the code.
+
+    The cells themselves are in the stamp of ``gather`` alone, which hands them on; the others hold
+    their digest, so that a stage and the cells that it reads are those of one plan.
+    """
+    if stage.per == "ensemble":
+        return {}
+    held: Content = {"name": study.name}
+    for key in stage.holds:
+        part, _, setting = key.partition(".")
+        value = PARTS[part](study)
+        if part in METRICS:
+            held |= value
+        elif setting:
+            held.setdefault(part, {})[setting] = value[setting]
+        else:
+            held[part] = value
+    if stage.per == "study" and "cells" not in held:
+        held["gathered"] = study.digest
+    if stage.run:
+        held["run"] = stage.run
+        held["columns"] = {table.name: list(table.header) for table in stage.tables}
+    return held
+
+
+def _evaluation(study: PlannedStudy) -> Content:
+    evaluation = dict(study.study.config["evaluation"])
+    return {**evaluation, "primary": evaluation["selections"][0]}
+
+
+def _tunings(study: PlannedStudy) -> list[Content]:
+    """List what is tuned, each once: the seeds of a cell share it."""
+    seeds = {cell.name: cell.point.seed for cell in study.trials}
+    found: dict[str, Content] = {}
+    for cell in study.scored:
+        if cell.tuning and cell.tuning.id not in found:
+            found[cell.tuning.id] = {
+                **cell.point.axes(),
+                **cell.tuning.record,
+                "seed": seeds[next(iter(cell.tuning.trials.values()))],  # that of the trials
+            }
+    return list(found.values())
+
+
+def _claims(study: PlannedStudy) -> Content:
+    return dict(chosen_claims(study.study.config["claims"], str(study.study.source)))
+
+
+def _regions(study: PlannedStudy) -> Content:
+    return {data.id: data.regions.id for data in study.datasets.values() if data.regions}
+
+
+def _resolved(study: PlannedStudy) -> Content:
+    config = {key: value for key, value in study.study.config.items() if key != "device"}
+    # Where data lie on this machine is nobody's business in a published page.
+    for section, places in PLACES.items():
+        config[section] = {
+            name: {key: value for key, value in entry.items() if key not in places}
+            for name, entry in config[section].items()
+        }
+    return config
+
+
+def _slice(study: PlannedStudy) -> Content | None:
+    found = slice_of(study.study.config, str(study.study.source))
+    return {**asdict(found), "questions": list(study.unasked)} if found else None
+
+
+def _source(study: PlannedStudy) -> str | None:
+    """Return the study's file if the project holds it; no other place is told."""
+    path = study.study.source.resolve()
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else None
+
+
+def _metrics(study: PlannedStudy, names: Iterable[str]) -> Content:
+    """Return the declarations of some metrics, and each data set's primary one."""
+    content = study.metrics.content()
+    chosen = {*content["primary_metric"].values(), *names}
+    kept = {name: one for name, one in content["metrics"].items() if name in chosen}
+    return {"metrics": kept, "primary_metric": content["primary_metric"]}
+
+
+def _asked_metrics(study: PlannedStudy) -> Content:
+    asked = [question.get("metric") for question in study.study.config["questions"]]
+    return _metrics(study, filter(None, asked))
+
+
+METRICS: Mapping[str, Callable[[PlannedStudy], Content]] = {
+    "all_metrics": lambda study: study.metrics.content(),
+    "asked_metrics": _asked_metrics,
+    "primary_metrics": lambda study: _metrics(study, ()),
+}
+"""Parts that hold ``metrics`` and ``primary_metric``: one more metric redoes what has it alone."""
+
+PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
+    **METRICS,
+    "cells": lambda study: study.entries,
+    "tunings": _tunings,
+    "evaluation": _evaluation,
+    "questions": lambda study: study.study.config["questions"],
+    "claims": _claims,
+    # Which cells get maps is no part of how they are made: one more redoes none.
+    "films": lambda study: study.study.config["cams"]["films"],
+    "tasks": lambda study: study.study.config["cams"]["tasks"],
+    "regions": _regions,
+    "cams": lambda study: [cell.name for cell in study.cam_cells],
+    "title": lambda study: study.study.config["title"],
+    "description": lambda study: study.study.config["description"],
+    "recipes": lambda study: {k: recipe.to_dict() for k, recipe in study.study.recipes.items()},
+    "resolved": _resolved,
+    "slice": _slice,
+    "source": _source,
+    "benchmark": lambda study: [row.cells() for row in benchmarked()],
+    "templates": lambda study: template_hashes(),
+}
+"""What a stamp can hold of a study, by the keys that a stage names in `Stage.holds`."""

@@ -1,0 +1,37 @@
+"""The tables of a study's answers, of the cells that are there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import SCORED
+from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.statistics.answers import answer
+
+SHOWN = 5
+"""Comparisons without their cells that are told one by one."""
+
+
+def statistics(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
+    """Answer the study's questions and judge its claims.
+
+    A question is asked of the cells that are there, which of a finished run are all.
+    """
+    there = [
+        entry
+        for entry in study["cells"]
+        if (cell_directory(entry["cell"], results) / SCORED).exists()
+    ]
+    cells = read_made_table(results / study["name"], "cells")
+    answers = answer({**study, "cells": there}, cells, results)
+    for sentence in answers.skipped[:SHOWN]:
+        print(sentence, file=sys.stderr)
+    if len(answers.skipped) > SHOWN:
+        print(f"and {len(answers.skipped) - SHOWN} more comparisons lack cells", file=sys.stderr)
+    return answers.tables
