@@ -74,12 +74,12 @@ def test_a_fold_stands_in_names_specs_and_stamps_where_there_is_one(tmp_path: Pa
         assert re.fullmatch(CELL, cell.name)
         assert f"-seed{cell.point.seed}-fold{cell.point.fold}-" in cell.name
         assert json.loads(cell.spec)["cell"]["fold"] == cell.point.fold
-    entries = folded.stamps["tables"][1]["cells"]
+    entries = folded.entries
     assert {e["fold"] for e in entries if e["role"] == "target"} == {"0", "1", "2"}
     assert not any("fold" in e for e in entries if e["role"] == "source")
     for cell in plain.cells:
         assert "fold" not in json.loads(cell.spec)["cell"]
-        assert not any("fold" in entry for entry in plain.stamps["tables"][1]["cells"])
+        assert not any("fold" in entry for entry in plain.entries)
 
 
 def test_a_seed_of_folds_renames_the_cells_of_its_data_set_alone(tmp_path: Path) -> None:
@@ -212,5 +212,5 @@ def test_a_cell_knows_the_folds_beside_it(tmp_path: Path) -> None:
     assert set(found) == {point for point in points if point.dataset == "e"}
     assert {tuple(folds) for point, folds in found.items() if point.seed == 0} == {("0", "2")}
     assert {tuple(folds) for point, folds in found.items() if point.seed} == {("0", "1", "2")}
-    cells = planned(tmp_path, FOLDED).stamps["tables"][1]["cells"]
+    cells = planned(tmp_path, FOLDED).entries
     assert {tuple(cell.get("folds", ())) for cell in cells if "fold" in cell} == {("0", "1", "2")}
