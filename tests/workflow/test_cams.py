@@ -25,7 +25,7 @@ def mapped(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Wor
     shutil.copytree(finished.folder, workspace.folder, symlinks=True)
     workspace.write({"cams": {"where": {"pretraining": "random"}}})
     jobs = workspace.snakemake("-n").jobs
-    assert dict(jobs) == {"cams": 2, "panels": 1, "page": 1, "stamp": 3}
+    assert dict(jobs) == {"cams": 2, "panels": 1, "figures": 1, "page": 1, "stamp": 4}
     outcome = workspace.snakemake()
     assert outcome.status == 0, outcome.text[-6000:]
     return workspace
