@@ -59,9 +59,9 @@ def faults(figure: Figure) -> list[str]:
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_label_stands_on_another(name: str) -> None:
     data: FigureData = STUDIES[name]
-    told = {}
+    told, without = {}, lacking(data)
     for figure in FIGURES:
-        if figure.name not in lacking(data):
+        if figure.name not in without:
             with style.styled():
                 told[figure.name] = faults(module_of(figure).draw(data))
     assert {figure: found[:4] for figure, found in told.items() if found} == {}

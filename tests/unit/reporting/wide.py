@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.reporting.figures.data import FigureData
 
 COLUMNS = ("contrast", "question", "axis", "a", "b", "margin", "estimate", "low", "high")
@@ -30,10 +31,13 @@ def wide(
     names = ["random", "imagenet", "films", "statistics"][:pretrainings]
     names = [name if name == "random" or not long else name + LONG for name in names]
     rows = list(_cells([f"net{i:02d}{tail}" for i in range(networks)], names, cuts, protocols, rng))
+    sizes = {"n": 240, "n_pos": 40, "low": 0.4, "high": 0.9}
     scores = [
-        {"cell": row["cell"], "metric": "auroc", "task": task, "value": rng.uniform(0.5, 0.99)}
+        {"cell": row["cell"], "metric": metric, "task": task, "value": rng.uniform(0.5, 0.99)}
+        | sizes
         for row in rows
         for task in tasks
+        for metric in ("auroc", "average_precision")
     ]
     cells = pd.DataFrame(rows)
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
@@ -46,6 +50,7 @@ def wide(
         imagenet_top1={name: 60 + 20 * rng.random() for name in cells["architecture"].unique()},
         reliability=_reliability(names),
         scores=pd.DataFrame(scores),
+        ensembles=dict.fromkeys(cells["cell"], _ensemble(tasks, rng)),
     )
 
 
@@ -109,6 +114,13 @@ def _correlations(names: list[str]) -> pd.DataFrame:
             for name in names
         ]
     )
+
+
+def _ensemble(tasks: tuple[str, ...], rng: np.random.Generator) -> Ensemble:
+    shape = 240, len(tasks)
+    ids = np.array([f"study{number}" for number in range(shape[0])])
+    labels = (np.arange(shape[0]) < 40).astype(np.float32)[:, None].repeat(len(tasks), 1)
+    return Ensemble(ids, ids, tasks, rng.random(shape), labels, 3, shape[0])
 
 
 def _reliability(names: list[str]) -> pd.DataFrame:

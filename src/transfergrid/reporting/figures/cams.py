@@ -20,6 +20,8 @@ from transfergrid.reporting.figures.summaries import setting_title, truncation_n
 from transfergrid.reporting.tables.cam_summary import pointing_summary
 from transfergrid.reporting.words import level, listing
 
+WHOLE = "all"
+"""Stands for no fold."""
 MAX_ROWS = 30  # of films in the figure; the table holds every network
 TEXT, HEADER = 0.2, 0.58  # inches under a row of films, and above a network's rows
 
@@ -43,26 +45,29 @@ class Network:
 
 
 def networks_of(data: FigureData) -> list[Network]:
-    """Return the networks of the figure: of each the lowest seed that has maps at all depths.
+    """Return the networks of the figure: of each the first seed and fold with maps at all depths.
 
     Networks that were truncated come first, by the study's order; where there are any, the others
     are left to the table.
     """
-    entries = data.cells[data.cells["cell"].isin(list(data.maps))].to_dict("records")
+    trained = data.trained
+    entries = trained[trained["cell"].isin(list(data.maps))].to_dict("records")
     settings = list(dict.fromkeys((e["dataset"], e["protocol"]) for e in entries))
-    groups: dict[tuple[str, ...], dict[int, dict[int, CamRecord]]] = {}
+    groups: dict[tuple[str, ...], dict[tuple[int, str], dict[int, CamRecord]]] = {}
     for entry in entries:
         record = data.maps[entry["cell"]]
         if record.status == "finished" and len(record.film_image):
             key = tuple(entry[a] for a in ("dataset", "protocol", "architecture", "pretraining"))
-            groups.setdefault(key, {}).setdefault(entry["seed"], {})[entry["truncation"]] = record
+            turn = (entry["seed"], str(entry.get("fold", WHOLE)))
+            groups.setdefault(key, {}).setdefault(turn, {})[entry["truncation"]] = record
     found = []
     for (dataset, protocol, architecture, pretraining), seeds in groups.items():
         depths = max(len(by) for by in seeds.values())
-        first = min(seed for seed, by in seeds.items() if len(by) == depths)
+        first = min(turn for turn, by in seeds.items() if len(by) == depths)
         where = setting_title((dataset, protocol), settings)
-        name = " · ".join(filter(None, (architecture, pretraining, where, f"seed {first}")))
-        found.append(Network(name, dict(sorted(seeds[first].items()))))
+        fold = "" if first[1] == WHOLE else f"fold {first[1]}"
+        told = (architecture, pretraining, where, f"seed {first[0]}", fold)
+        found.append(Network(" · ".join(filter(None, told)), dict(sorted(seeds[first].items()))))
     cut = [network for network in found if len(network.records) > 1]
     return cut or found
 
@@ -85,9 +90,10 @@ def caption(data: FigureData) -> str:
     text = (
         "Class activation maps of the best checkpoint by validation score, on the first positive "
         "test films in the order of their ids: chosen by label and name, the same for every "
-        "network. Of each network the lowest seed. Colour: the map, rectified and enlarged from "
-        "the size that stands above it; cross: its highest point, before "
-        "it is rectified; blank: no pixel is above zero; p: the checkpoint's probability."
+        f"network. Of each network the lowest seed{'' if data.folds.empty else ' and fold'}. "
+        "Colour: the map, rectified and enlarged from the size that stands above it; cross: its "
+        "highest point, before it is rectified; blank: no pixel is above zero; p: the checkpoint's "
+        "probability."
     )
     methods = {"CAM": "one product of feature map and weights", "Grad-CAM": "gradients"}
     used = [words for name, words in methods.items() if (done["method"] == name).any()]

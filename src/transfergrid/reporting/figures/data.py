@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,32 @@ import pandas as pd
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.evaluation.cam_record import CamRecord, read_record
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.figures.style import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
+
+RUN = ["dataset", "protocol", "architecture", "pretraining", "truncation", "seed"]
+"""What the folds of a cell share."""
+
+
+class StoredEnsembles(Mapping[str, Ensemble]):
+    """The test ensembles of a study's cells; each is read whenever it is asked for."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+
+    def __getitem__(self, cell: str) -> Ensemble:
+        return read_ensemble(self.files[cell])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
 
 
 @dataclass(frozen=True)
@@ -36,6 +57,9 @@ class FigureData:
         scores: Rows of scores.csv of those cells, under the primary selection.
         metrics: What each metric is called, by name.
         maps: Class activation maps by cell; empty where the study asks for none.
+        ensembles: Probabilities and labels on the test split by cell, under the primary selection;
+            a file is read when its cell is asked for.
+        folds: Rows of cells.csv that are single folds, of which `cells` has the pooled rows.
     """
 
     cells: pd.DataFrame
@@ -51,11 +75,28 @@ class FigureData:
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: Mapping[str, MetricWords] = field(default_factory=lambda: metric_words({}))
     maps: Mapping[str, CamRecord] = field(default_factory=dict)
+    ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
+    folds: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
         """Cells with a score."""
         return self.cells[self.cells["score"].notna()]
+
+    @property
+    def trained(self) -> pd.DataFrame:
+        """Rows of what was trained: cells, and of those that pool folds the folds."""
+        if self.folds.empty:
+            return self.cells
+        whole = ~self.cells["dataset"].isin(self.folds["dataset"])
+        return pd.concat([self.cells[whole], self.folds], ignore_index=True)
+
+    def parts(self, cell: str) -> list[str]:
+        """Return the cells of single folds that a row of `cells` pools, or itself."""
+        if self.folds.empty:
+            return [cell]
+        place = self.cells.loc[self.cells["cell"] == cell, RUN]
+        return list(place.merge(self.folds, on=RUN)["cell"]) or [cell]
 
     @property
     def pretrainings(self) -> list[str]:
@@ -99,9 +140,9 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         for name in read
         if name != "scores" and (name != "cams" or mapped)
     }
-    evaluation = study["evaluation"]
+    evaluation, primary = study["evaluation"], study["evaluation"]["primary"]
     cells = tables["cells"]
-    cells = _as_scores(cells[cells["selection"] == evaluation["primary"]])
+    cells = _as_scores(cells[cells["selection"] == primary])
     return FigureData(
         cells=cells,
         scores=_by_task(cells),
@@ -119,6 +160,12 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         findings=tables["findings"],
         asked=study["claims"],
         metrics=metric_words(study),
+        ensembles=StoredEnsembles(
+            {
+                cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
+                for cell in cells["cell"]
+            }
+        ),
         maps={cell: read_record(folder / "cams" / f"{cell}.npz") for cell in mapped},
     )
 

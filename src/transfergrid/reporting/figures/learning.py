@@ -23,13 +23,13 @@ DASHES = ("solid", "dashed", "dotted", "dash-dotted")
 
 def lack(data: FigureData) -> str:
     """Say why there is no curve to draw, or nothing where there is one."""
-    known = any(len(curve_of(data.histories.get(cell, ()))) > 1 for cell in data.cells["cell"])
+    known = any(len(curve_of(data.histories.get(cell, ()))) > 1 for cell in data.trained["cell"])
     return "" if known else "No learning curve of this study has been recorded."
 
 
 def caption(data: FigureData) -> str:
     """State how many lines there are, and that they decide nothing."""
-    drawn = sum(bool(data.histories.get(cell)) for cell in data.cells["cell"])
+    drawn = sum(bool(data.histories.get(cell)) for cell in data.trained["cell"])
     metrics = dict.fromkeys(metric for _, metric, _ in _parts(data))
     named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
     text = (
@@ -37,7 +37,7 @@ def caption(data: FigureData) -> str:
         f"({seeds_of(data)}), without interval or test. Checkpoints are chosen on these scores "
         "alone; the test split takes no part."
     )
-    cuts = sorted(int(k) for k in data.cells["truncation"].unique())
+    cuts = sorted(int(k) for k in data.trained["truncation"].unique())
     if len(cuts) > 1:
         names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
         text += f" Lines: {', '.join(names)}."
@@ -48,7 +48,7 @@ def draw(data: FigureData) -> Figure:
     """Draw validation scores against training examples: a panel an architecture, a line a cell."""
     parts = _parts(data)
     marks = data.marks
-    truncations = sorted(int(t) for t in data.cells["truncation"].unique())
+    truncations = sorted(int(t) for t in data.trained["truncation"].unique())
     lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
     names = shortened([name for name, _, _ in parts], TITLE)
     figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.55 + style.legend_height(marks))
@@ -71,10 +71,10 @@ def draw(data: FigureData) -> Figure:
 
 def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:
     """Return the panels: cells of one architecture whose curves are of one metric."""
-    there = [bool(curve_of(data.histories.get(cell, ()))) for cell in data.cells["cell"]]
+    there = [bool(curve_of(data.histories.get(cell, ()))) for cell in data.trained["cell"]]
     return [
-        (str(name), data.metric(part), data.cells.loc[part.index])
-        for _, rows in data.cells[there].groupby("metric", sort=False)
+        (str(name), data.metric(part), data.trained.loc[part.index])
+        for _, rows in data.trained[there].groupby("metric", sort=False)
         for name, part in rows.groupby("architecture", sort=False)
     ]
 

@@ -66,7 +66,7 @@ def comparisons(cells: pd.DataFrame) -> list[Comparison]:
     Args:
         cells: Finished cells of one data set.
     """
-    keys = _keys(cells)
+    keys = network_keys(cells)
     having = {
         str(name): frozenset(keys[cells["pretraining"] == name])
         for name in sorted(cells["pretraining"].unique(), key=lambda name: name != "random")
@@ -88,7 +88,8 @@ def comparisons(cells: pd.DataFrame) -> list[Comparison]:
     ]
 
 
-def _keys(cells: pd.DataFrame) -> pd.Series:
+def network_keys(cells: pd.DataFrame) -> pd.Series:
+    """Return what each cell stands for in a comparison: its network and its seed."""
     same = cells.groupby(["pretraining", "architecture", "truncation"])["protocol"].nunique()
     recipe = cells["protocol"] if (same > 1).any() else [""] * len(cells)
     columns = (cells["architecture"], cells["truncation"], recipe, cells["seed"])
@@ -132,7 +133,7 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
     rows: list[dict[str, Any]] = []
     for dataset, here in done.groupby("dataset", sort=False):
         tasks = cards[str(dataset)]["score_tasks"] if str(dataset) in cards else None
-        keys = _keys(here)
+        keys = network_keys(here)
         for compared in comparisons(here):
             for name in compared.pretrainings:
                 own = here[here["pretraining"] == name]
