@@ -1,7 +1,7 @@
-"""Whether a new cache may stand where earlier cells were trained on an older one of its id.
+"""Whether a new cache may replace an older one with the same id, on which cells were trained.
 
-A data set's id covers its label tables and its reader, not its images. So the record of what every
-image was read from is kept beside the cells, and a cache of other content is refused.
+A data set's id covers its label tables and its reader, not its images. So a record of what every
+image was read from is kept beside the cells, and a cache with other content is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def admit(dataset_id: str, origin: Origin, results: Path) -> None:
     """Keep the record of a cache that is about to be published, or refuse the cache.
 
     Raises:
-        UserError: Cells were trained on another content of this data set.
+        UserError: Cells were trained on other content of this data set.
     """
     others = cells_of_other_content(dataset_id, origin.content_sha256, results)
     path = origin_file(dataset_id, results)
@@ -39,7 +39,7 @@ def admit(dataset_id: str, origin: Origin, results: Path) -> None:
 
 
 def cells_of_other_content(dataset_id: str, content_sha256: str, results: Path) -> list[str]:
-    """Return the cells that were trained, or begun, on another content of a data set."""
+    """Return the cells whose training ended, or began, on other content of a data set."""
     contents = cell_contents(dataset_id, results)
     return sorted(cell for cell, content in contents.items() if content != content_sha256)
 
@@ -58,12 +58,12 @@ def cell_contents(dataset_id: str, results: Path) -> dict[str, str]:
             if spec["dataset"]["id"] == dataset_id:
                 found[path.name] = str(card["content_sha256"])
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # not begun, or removed at this moment
+            continue  # not begun, or just being removed
     return found
 
 
 def write_origin(origin: Origin, path: Path) -> None:
-    """Write the record as Parquet: a row an image, the rest in the file's metadata."""
+    """Write the record as Parquet: one row per image, the rest in the file's metadata."""
     rest = {"base": origin.base, "content": origin.content, "decoders": origin.decoders}
     table = pa.table(
         {
@@ -84,7 +84,7 @@ def write_origin(origin: Origin, path: Path) -> None:
 
 
 def read_origin(path: Path) -> Origin | None:
-    """Return a record, or None where there is none that can be read whole."""
+    """Return a record, or None if there is none that can be read completely."""
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         rest = json.loads(table.schema.metadata[b"origin"])
@@ -104,7 +104,7 @@ def read_origin(path: Path) -> Origin | None:
 
 
 def _seal(origin: Origin) -> str:
-    """Return the SHA-256 of a record: Parquet's own checksums leave out what its footer says."""
+    """Return the SHA-256 of a record: Parquet's own checksums do not cover its footer."""
     rows = [list(origin.names), [digest.hex() for digest in origin.digests]]
     rows += [np.asarray(values).tolist() for values in (origin.sizes, origin.times)]
     rest = [origin.base, dict(origin.content), dict(origin.decoders)]
@@ -116,11 +116,11 @@ class Difference:
     """How two records of one data set differ.
 
     Attributes:
-        changed: Names of images that both have, with other bytes.
+        changed: Names of images that both have, with different bytes.
         added: Names that only the newer one has.
         removed: Names that only the older one has.
         relabelled: Splits whose ids or labels differ.
-        libraries: ``<name> <old> then, <new> now`` of each library with another version.
+        libraries: ``<name> <old> then, <new> now`` for each library whose version differs.
     """
 
     changed: Sequence[str]
@@ -141,7 +141,7 @@ class Difference:
 
 
 def difference(old: Origin, new: Origin) -> Difference:
-    """Compare what two caches of one data set were made from."""
+    """Compare what two caches of the same data set were made from."""
     before = dict(zip(old.names, old.digests, strict=True))
     now = dict(zip(new.names, new.digests, strict=True))
     return Difference(
@@ -168,12 +168,12 @@ def _refusal(
     name = dataset_id.rpartition("-")[0]
     who = f"{len(cells)} cell(s) were trained on other pixels of data set '{name}'"
     rename = (
-        f"give the changed data another name than '{name}' in the study, or remove the cells of "
-        f"the old ({listed(cells, 2)}) to train them again"
+        f"give the changed data a name other than '{name}' in the study, or remove the old data's "
+        f"cells ({listed(cells, 2)}) to train them again"
     )
     if old is None or old.content_sha256 == new.content_sha256:
         return (
-            f"{who} than its images give now, and which of them changed is not known, as the "
+            f"{who} than its images give now, and which images changed is not known, because the "
             f"record {path} is not theirs; restore the images, or {rename}: nothing was written."
         )
     found = difference(old, new)
@@ -184,22 +184,22 @@ def _refusal(
         )
     if found.relabelled:
         return (
-            f"{who}: its images are the same and its ids or labels in {listed(found.relabelled)} "
-            f"are others; restore the tables, or {rename}: nothing was written."
+            f"{who}: its images are the same, but its ids or labels in {listed(found.relabelled)} "
+            f"differ; restore the tables, or {rename}: nothing was written."
         )
-    versions = listed(found.libraries) or "the same libraries, on another kind of machine perhaps"
+    versions = listed(found.libraries) or "the same libraries, perhaps on another kind of machine"
     return (
-        f"{who} than the same files give now, because they are decoded otherwise ({versions}); "
-        f"install the versions of then, or {rename}: nothing was written."
+        f"{who} than the same files give now, because they are decoded differently ({versions}); "
+        f"install the earlier versions, or {rename}: nothing was written."
     )
 
 
 def suspects(origin: Origin, sizes: Sequence[int], times: Sequence[int]) -> tuple[list[int], ...]:
-    """Return the rows of files that are gone or of another size, and of those of another time.
+    """Return the rows of files that are gone or differ in size, and of those that differ in time.
 
     Args:
         origin: The record.
-        sizes: Bytes of each file now; -1 where it is gone.
+        sizes: Bytes of each file now; -1 if it is gone.
         times: When each was last changed, in nanoseconds.
     """
     resized = np.asarray(sizes, np.int64) != origin.sizes

@@ -1,4 +1,4 @@
-"""Where CheXpert's tables and films lie: one folder, or the four batches of the full download."""
+"""Where CheXpert's tables and films are: one folder, or the four batches of the full download."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transfergrid.runtime.errors import UserError, listed
 
 TABLES_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
 FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", TABLES_BATCH)
-"""Folders that may hold train.csv; of the full download, the first batch."""
+"""Folders that may hold train.csv; in the full download, the first batch."""
 TEST_TABLES = ("test.csv", "test_labels.csv", "test/test.csv", "test/test_labels.csv")
 
 _BATCH = re.compile(r"CheXpert-v1\.0 batch \d+ \(train \d+\)")
@@ -26,19 +26,19 @@ def find_base(root: Path) -> Path:
     found = [root / folder for folder in FOLDERS if (root / folder / "train.csv").is_file()]
     if len(found) > 1:
         raise UserError(
-            f"{root} contains both {' and '.join(folder.name for folder in found)}; name one as "
-            "the root."
+            f"{root} contains both {' and '.join(folder.name for folder in found)}; name one of "
+            "them as the root."
         )
     if not found:
         raise UserError(
-            f"{root} has no train.csv, nor has {', '.join(FOLDERS[:-1])} or '{FOLDERS[-1]}' in it; "
-            "name the folder that CheXpert was unpacked into as the root."
+            f"{root} has no train.csv, nor does {', '.join(FOLDERS[:-1])} or '{FOLDERS[-1]}' in "
+            "it; as the root, name the folder into which CheXpert was unpacked."
         )
     return found[0]
 
 
 def homes(base: Path) -> tuple[Path, ...]:
-    """Return the folders of tables and of films by split: `base` and what holds the batches."""
+    """Return the folders of tables and of films by split: `base`, and that of the batches."""
     return (base, base.parent) if base.name == TABLES_BATCH else (base,)
 
 
@@ -47,7 +47,7 @@ def test_table(base: Path) -> Path:
     found = [home / name for home in homes(base) for name in TEST_TABLES]
     found = [table for table in found if table.is_file()]
     if len(found) > 1:
-        raise UserError(f"test labels lie in {listed(found)}; keep one of them.")
+        raise UserError(f"there are test labels in {listed(found)}; keep one of them.")
     if not found:
         raise UserError(
             f"{base} has neither test.csv nor test_labels.csv; add the published test set, or "
@@ -59,7 +59,7 @@ def test_table(base: Path) -> Path:
 def place_films(base: Path, names: Sequence[str]) -> tuple[Path, list[str]]:
     """Find films in the batches of the full download.
 
-    A batch of training films holds the patients' folders themselves, which the tables call
+    A batch of training films directly holds the patients' folders, which the tables call
     ``train/patient00001``.
 
     Args:
@@ -67,7 +67,7 @@ def place_films(base: Path, names: Sequence[str]) -> tuple[Path, list[str]]:
         names: Paths as the tables name them: ``train/patient00001/study1/view1_frontal.jpg``.
 
     Returns:
-        A folder, and the paths of the films relative to it. Films of patients that lie nowhere stay
+        A folder, and the paths of the films relative to it. Films of patients without a folder stay
         where the tables have them.
     """
     *_, top = homes(base)

@@ -1,4 +1,4 @@
-"""One image file from its bytes to 8 bits a channel, and what was seen of it on the way."""
+"""One image file, from its bytes to 8 bits per channel, and what was seen of it on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONSTANT, PAGES, TRANSPARENT, TURNED, COLOURED = (
     "turned",
     "coloured",
 )
-"""Traits of images that a reader of the results may want to know of."""
+"""Traits of images that a reader of the results may want to know about."""
 
 Draft = Callable[[int, int], tuple[int, int]]
 
@@ -59,7 +59,7 @@ class Look:
     """What was seen of an image.
 
     Attributes:
-        low: The least number in it; of 8 bits, after it was resized.
+        low: The least number in it; for 8-bit images, after resizing.
         high: The greatest.
         black: The number that became 0.
         white: The number that became 255.
@@ -78,10 +78,10 @@ class Picture:
     """A decoded file.
 
     Attributes:
-        image: Of mode L or RGB.
-        width: Of the part of it, from the upper left, that is the image; in its pixels, and not
-            always whole, because a JPEG decoded at a part of its size ends in a part of a pixel.
-        height: The same, downwards.
+        image: In mode L or RGB.
+        width: Width, in its pixels, of the part from the upper left that is the image; not always
+            a whole number, because a JPEG decoded at a fraction of its size may end within a pixel.
+        height: The same for its height.
         traits: Which of PAGES, TRANSPARENT and TURNED it has.
         look: The numbers that it had, if they were scaled.
     """
@@ -94,16 +94,16 @@ class Picture:
 
 
 def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
-    """Decode an image file to 8 bits a channel; see `transfergrid.data.images.read_image`.
+    """Decode an image file to 8 bits per channel; see `transfergrid.data.images.read_image`.
 
     Args:
         data: The whole file.
-        levels: What the data set says of black and white.
+        levels: What the data set says about black and white.
         draft: From width and height to the size that suffices; a JPEG may then be decoded at a
-            half, a quarter or an eighth. None decodes whole images.
+            half, a quarter or an eighth of its size. None decodes images in full.
 
     Raises:
-        UnfitError: The file is not known to be read rightly.
+        UnfitError: The file is not known to be read correctly.
         Exception: Of nearly any class, from decoders of broken files.
     """
     samples, data = samples_of(data)
@@ -142,28 +142,28 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
 
 
 def _look(values: Values, samples: Samples, levels: Levels) -> Look:
-    """Say between which numbers an image lies and which of them are black and white.
+    """Say which numbers an image lies between and which numbers are black and white.
 
     Raises:
-        UnfitError: That is not known, or the image has numbers outside of them.
+        UnfitError: That is not known, or the image has numbers outside that range.
     """
     black, white = levels.black, samples.white if levels.white is None else levels.white
     if white is None:
         raise UnfitError(
-            f"has {samples}, so which number is white is not known",
+            f"has {samples}, so it is not known which number is white",
             f"give it to the data set (such as `white: 4095`) or {CONVERT}",
         )
     if samples.range and not samples.range[0] <= black < white <= samples.range[1]:
         least, most = samples.range
         raise UnfitError(
             f"has {samples}, from {least} to {most}, and black {black} and white {white}",
-            "correct `black` and `white` of the data set, which hold for all of its files",
+            "correct the data set's `black` and `white`, which apply to all of its files",
         )
     low, high = values.min(), values.max()
     if not (black <= low and high <= white):  # nor is NaN
         raise UnfitError(
-            f"has numbers from {low:g} to {high:g}, outside black {black} and white {white}",
-            "correct `black` and `white` of the data set",
+            f"has numbers from {low:g} to {high:g}, beyond black {black} and white {white}",
+            "correct the data set's `black` and `white`",
         )
     return Look(float(low), float(high), black, white)
 
@@ -171,20 +171,20 @@ def _look(values: Values, samples: Samples, levels: Levels) -> Look:
 def _check_inks(image: Image.Image) -> None:
     if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
         raise UnfitError(
-            "is a CMYK JPEG without Adobe's mark, so whether 0 is full ink is not known"
+            "is a CMYK JPEG without Adobe's mark, so it is not known whether 0 is full ink"
         )
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the orientation by EXIF or XMP, 1 (as it lies) to 8."""
+    """Return the orientation according to EXIF or XMP, 1 (as stored) to 8."""
     if not _EXIF.isdisjoint(image.info):
-        with suppress(Exception):  # broken notes are no reason to refuse an image
+        with suppress(Exception):  # broken metadata is no reason to refuse an image
             return int(image.getexif().get(_ORIENTATION, 1))
     return 1
 
 
 def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Return an image of mode L or RGB, and whether some of it was transparent."""
+    """Return an image in mode L or RGB, and whether some of it was transparent."""
     if image.mode == "L" and not image.has_transparency_data:
         return image, False
     if image.has_transparency_data:

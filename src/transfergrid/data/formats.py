@@ -1,4 +1,4 @@
-"""What a file is that is not read, told by how it begins."""
+"""What a file that is not read is, judged by how it begins."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _OURS = {
 
 
 class UnfitError(ValueError):
-    """A file that would not be read rightly: what it is, and what to do about it."""
+    """A file that would not be read correctly: what it is, and what to do about it."""
 
     def __init__(self, what: str, mend: str = CONVERT) -> None:
         super().__init__(f"{what}; {mend}")
 
 
 def unread(data: bytes, samples: object = None) -> UnfitError:
-    """Say what a file is that no decoder took; `samples` are its numbers in words, if known."""
+    """Say what a file is that no decoder accepted; `samples` names its numbers, if known."""
     told = mistaken(data[:HEAD])
     if told:
         what, _, mend = told.partition("; ")
@@ -65,14 +65,14 @@ def unread(data: bytes, samples: object = None) -> UnfitError:
             if odd:
                 return UnfitError(f"cannot be read (it is a JPEG of {odd})")
             of = f" of {samples}," if samples else ""
-            told = f"cannot be read ({name}{of} of a form that is not read, or broken)"
+            told = f"cannot be read ({name}{of} in a form that is not read, or broken)"
             return UnfitError(told, f"restore it or {CONVERT}")
     read = ", ".join(FORMATS)
-    return UnfitError(f"cannot be read (it is none of {read})", f"restore it or {CONVERT}")
+    return UnfitError(f"cannot be read (it is not one of {read})", f"restore it or {CONVERT}")
 
 
 def _jpeg_kind(data: bytes) -> str:
-    """Return what is special of a JPEG's frame; nothing if its header is usual or cut off."""
+    """Return what is special about a JPEG's frame; empty if its header is ordinary or cut off."""
     place = 2
     while place + 5 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]

@@ -1,4 +1,4 @@
-"""Image files as uint8 arrays, and the one resize that every cache is made with."""
+"""Image files as uint8 arrays, and the resizing with which every cache is made."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ RULES = ("crop", "pad", "stretch")
 CHANNELS = ("grey", "rgb")
 
 _DRAFT_GAP = 2
-"""A draft's smallest size, in sizes wanted; see `read_image`."""
+"""A draft's smallest size, as a multiple of the size wanted; see `read_image`."""
 _GREY_SPREAD = 16
-"""Levels by which channels of a grey image may differ: JPEG's colours are rounded."""
+"""Grey levels by which a grey image's channels may differ: JPEG rounds its colours."""
 _AS_FILES_SAY = Levels()
 
 
@@ -40,7 +40,7 @@ class ImageFiles:
         root: The folder.
         names: Path of each image, relative to `root` and inside it, see `inside`.
         px: Side of the square that `read` resizes to; None leaves images as they are.
-        rule: The rule that it resizes by, see `resize`.
+        rule: The rule by which it resizes, see `resize`.
         levels: Black and white of the files.
     """
 
@@ -52,7 +52,7 @@ class ImageFiles:
 
     @classmethod
     def declared(cls, root: Path, names: Sequence[str], options: Mapping[str, Any]) -> ImageFiles:
-        """Make it by a data set's settings image_px, resize, black and white."""
+        """Make it from a data set's settings image_px, resize, black and white."""
         levels = Levels(int(options.get("black", 0)), options.get("white"))
         rule = choice(options, "resize", RULES)
         return cls(root, names, options.get("image_px"), rule, levels)
@@ -66,11 +66,11 @@ class ImageFiles:
         return len(self.names)
 
     def path(self, index: int) -> str:
-        """Return where an image lies; text, because a `Path` takes longer to make than to open."""
+        """Return where an image is; as text, because making a `Path` takes longer than opening."""
         return os.path.join(self.root, self.names[index])
 
     def read(self, index: int) -> Pixels:
-        """Decode an image, see `read_image`; grey stays grey and colour colour."""
+        """Decode an image, see `read_image`; grey stays grey and colour stays colour."""
         return self.decoded(index).pixels
 
     def decoded(self, index: int) -> Decoded:
@@ -78,11 +78,11 @@ class ImageFiles:
         return read_image(self.path(index), self.px, self.rule, self.levels)
 
     def missing(self, index: int) -> str:
-        """Say why an image cannot be there, without opening it; nothing if it is a file."""
+        """Say why an image is missing, without opening it; empty if it is a file."""
         return missing(self.path(index))
 
     def fetch(self, index: int) -> None:
-        """Have the system read an image's file into its memory meanwhile; faults show in `read`."""
+        """Let the system read an image's file into memory meanwhile; errors appear in `read`."""
         if hasattr(os, "posix_fadvise"):  # not on macOS
             with suppress(OSError), open(self.path(index), "rb", buffering=0) as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
@@ -94,11 +94,11 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image as it was read, and what is to be remembered of it.
+    """An image as it was read, and what is remembered of it.
 
     Attributes:
         pixels: (H, W) or (H, W, 3) uint8.
-        sha256: 32 bytes: the SHA-256 of its file, or of its pixels where it has no file of its own.
+        sha256: 32 bytes: the SHA-256 of its file, or of its pixels if it has no file of its own.
         look: What was seen of it.
     """
 
@@ -110,28 +110,28 @@ class Decoded:
 def read_image(
     path: str | Path, px: int | None = None, rule: str = "crop", levels: Levels = _AS_FILES_SAY
 ) -> Decoded:
-    """Decode an image file to 8 bits a channel and, if wanted, resize it.
+    """Decode an image file to 8 bits per channel and, if wanted, resize it.
 
     Deeper numbers are scaled from black to white, ``round(255 x (v - black) / (white - black))``,
-    never stretched by their own range, so equal values stay equal between files. What is black and
-    white comes from the file (its bits a sample, and which end is white) or from `levels`.
+    and never stretched to their own range, so equal values stay equal across files. What is black
+    and white comes from the file (its bits per sample, and which end is white) or from `levels`.
     Transparency is laid over black; a palette is resolved; an image is turned as its orientation
-    (EXIF, XMP or TIFF) says; of several pages the first is taken.
+    (EXIF, XMP or TIFF) says; of several pages the first is used.
 
     Args:
         path: A JPEG, PNG, BMP, TIFF or GIF file.
         px: Side of the square to resize to; a larger JPEG is then decoded at a half, a quarter or
             an eighth of its size, but at no less than twice the size needed, which changes a
-            resized grey level by about two at most. None returns the image in its own size.
-        rule: The rule to resize by, see `resize`.
+            resized grey level by about two at most. None returns the image at its own size.
+        rule: The rule for resizing, see `resize`.
         levels: Black and white of the data set.
 
     Returns:
         The image: (H, W) for grey files, (H, W, 3) RGB for all others; H = W = px if resized.
 
     Raises:
-        UserError: The file is missing, truncated, broken, no regular file, of a form that is not
-            known to be read rightly, or holds numbers without a known white.
+        UserError: The file is missing, truncated, broken, not a regular file, in a form that is not
+            known to be read correctly, or holds numbers without a known white.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RuntimeError("PIL's LOAD_TRUNCATED_IMAGES is on; truncated files would go unnoticed.")
@@ -148,7 +148,7 @@ def read_image(
         pixels = np.asarray(image)
     except UnfitError as unfit:
         raise UserError(f"image {path} {unfit}.") from None
-    except Exception as error:  # decoders of broken files raise nearly every class there is
+    except Exception as error:  # given broken files, decoders raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None
     look = _look(pixels, picture.look, picture.traits)
@@ -156,11 +156,11 @@ def read_image(
 
 
 def decoded(source: ImageSource, index: int) -> Decoded:
-    """Decode an image of any source and look at it.
+    """Decode an image from any source and look at it.
 
     Raises:
         OSError: It is missing or broken.
-        ValueError: The same, or the source gave no image.
+        ValueError: The same, or the source did not give an image.
     """
     if isinstance(source, ImageFiles):
         return source.decoded(index)
@@ -174,9 +174,9 @@ def decoded(source: ImageSource, index: int) -> Decoded:
 def inside(name: str) -> str:
     """Return the one normal form of an image's path, in which no file has two names.
 
-    The path is taken as text, as if there were no links: ``./img//a.png`` and ``img/x/../a.png``
-    are ``img/a.png``. Links under the root are followed wherever they lead, because whoever set
-    them chose to; a path of a table cannot lead out.
+    The path is treated as text, as if there were no links: ``./img//a.png`` and ``img/x/../a.png``
+    are ``img/a.png``. Links under the root are followed wherever they lead, because somebody chose
+    to set them; a path in a table cannot lead out.
 
     Raises:
         UserError: It is absolute, or leads out of the data set's root.
@@ -188,14 +188,14 @@ def inside(name: str) -> str:
         )
     if normal.split("/")[0] == "..":
         raise UserError(
-            f"image '{name}' is not in the data set's root; move it there, or name a folder above "
-            "both as the root."
+            f"image '{name}' is not in the data set's root; move it there, or as the root name a "
+            "folder above both."
         )
     return normal
 
 
 def _look(pixels: Pixels, look: Look | None = None, traits: frozenset[str] = frozenset()) -> Look:
-    """Add to what a decoder saw what the pixels show: whether they are constant or coloured."""
+    """Add what the pixels show to what the decoder saw: whether they are constant or coloured."""
     if pixels.ndim == 2:
         low, high = int(pixels.min()), int(pixels.max())
         flat, coloured = low == high, False
@@ -213,7 +213,7 @@ def _look(pixels: Pixels, look: Look | None = None, traits: frozenset[str] = fro
 
 
 def missing(path: str | Path) -> str:
-    """Say in a sentence why an image cannot be there; nothing if the path is a regular file."""
+    """Say in a sentence why an image is missing; empty if the path is a regular file."""
     try:
         check_regular(path)
     except UserError as error:
@@ -227,10 +227,10 @@ def missing(path: str | Path) -> str:
 
 
 def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
-    """Bring an image to a square of exactly `px` by Pillow's antialiased bilinear filter.
+    """Bring an image to a square of exactly `px` with Pillow's antialiased bilinear filter.
 
     Bilinear, because unlike bicubic it never overshoots the range of the image it averages. An
-    image of that size is returned as it is, but for its channels.
+    image of that size is returned as it is, except for its channels.
 
     Args:
         image: (H, W) grey or (H, W, 3) RGB uint8.
@@ -243,7 +243,7 @@ def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
         (px, px) uint8 if grey, (px, px, 3) if rgb.
 
     Raises:
-        ValueError: The array is no such image, or channels is unknown.
+        ValueError: The array is not such an image, or channels is unknown.
     """
     _check_image(image)
     if image.shape == (px, px) and channels == "grey" and rule in RULES:
@@ -258,13 +258,13 @@ def resize(image: Pixels, px: int, rule: str, channels: str) -> Pixels:
 def _check_image(image: Pixels) -> None:
     colour = image.ndim == 3 and image.shape[2] == 3
     if image.dtype != np.uint8 or not (image.ndim == 2 or colour) or 0 in image.shape:
-        raise ValueError(f"an array of {image.dtype} {image.shape} is no (H, W) or RGB image.")
+        raise ValueError(f"an array of {image.dtype} {image.shape} is not an (H, W) or RGB image.")
 
 
 def _fit(picture: Image.Image, width: float, height: float, px: int, rule: str) -> Image.Image:
     """Resize the part of `picture` from (0, 0) to (width, height), in its pixels."""
     if rule not in RULES:
-        raise ValueError(f"resize '{rule}' is none of {', '.join(RULES)}")
+        raise ValueError(f"resize '{rule}' is not one of {', '.join(RULES)}")
     size, box = (px, px), (0.0, 0.0, width, height)
     if rule == "crop":
         side = min(width, height)

@@ -1,4 +1,4 @@
-"""Labels from columns of a table: numbers, words with a meaning, classes, several in a cell."""
+"""Labels from a table's columns: numbers, words with a meaning, classes, several in a cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transfergrid.runtime.errors import UserError, listed, printable, suggest
 Labels = npt.NDArray[np.float32]
 
 DIVIDERS = ("|", ";", ",")
-"""What usually stands between several labels in one cell."""
+"""What usually separates several labels in one cell."""
 
 _SHOWN = 5
 
@@ -30,18 +30,18 @@ def numbers(
 ) -> Labels:
     """Return a column of labels, (N,) float32 with NaN for unknown.
 
-    ``true`` and ``false`` are 1 and 0, in capitals or not.
+    ``true`` and ``false`` are 1 and 0, in upper or lower case.
 
     Args:
         table: The table.
         name: The column.
         allowed: Tells elementwise which of the numbers are labels.
         words: The allowed labels, for the message.
-        values: What cells mean, by their text; "" is a blank cell, None is unknown. Without this
-            mapping the reader has no key that says so.
+        values: What cells mean, by their text; "" is a blank cell, None is unknown. Not given if
+            the reader has no key for it.
 
     Raises:
-        UserError: A cell that is no allowed label; rows are counted from 1 below the header.
+        UserError: A cell that is not an allowed label; rows are counted from 1 below the header.
     """
     written = table.column(name)
     cells = written
@@ -67,8 +67,8 @@ def numbers(
 def columns(
     table: Table, names: Sequence[str], values: Mapping[str, float | None] | None
 ) -> pd.DataFrame:
-    """Return one task a column of labels, float32; UserError as `numbers`."""
-    words = "0, 1 or blank (unknown), or between in train"
+    """Return one task per column of labels, float32; UserError as in `numbers`."""
+    words = "0, 1 or blank (unknown), or in train also a number between 0 and 1"
     tasks = identifiers(names, "label column")
     return pd.DataFrame(
         {
@@ -79,10 +79,10 @@ def columns(
 
 
 def classes(table: Table, names: Sequence[str]) -> pd.DataFrame:
-    """Return one task a class that a column holds, one-hot float32.
+    """Return one task per class in a column, one-hot float32.
 
     Raises:
-        UserError: Several columns, a blank cell, one class only, or several labels in a cell.
+        UserError: Several columns, a blank cell, a single class, or several labels in a cell.
     """
     if len(names) != 1:
         raise UserError(
@@ -97,32 +97,32 @@ def classes(table: Table, names: Sequence[str]) -> pd.DataFrame:
         row = int(np.flatnonzero((cells == cell).to_numpy())[0]) + 1
         raise UserError(
             f"{table.path} has '{printable(cell)}' in column '{name}' of row {row}, which is "
-            f'several labels and no class of its own; write label_separator: "{divider}" and '
-            "task_kind: multilabel to make each label a task."
+            f'several labels and not a class; write label_separator: "{divider}" and task_kind: '
+            "multilabel to make each label a task."
         )
     codes, found = pd.factorize(cells, sort=True)
     tasks = identifiers(list(found), f"class in column '{name}'")
     if len(tasks) < 2:
-        raise UserError(f"{table.path} has one class only in column '{name}'; give two.")
+        raise UserError(f"{table.path} has only one class in column '{name}'; give at least two.")
     return pd.DataFrame(np.eye(len(tasks), dtype=np.float32)[codes], columns=list(tasks))
 
 
 def divided(
     table: Table, names: Sequence[str], separator: str, no_label: str | None
 ) -> pd.DataFrame:
-    """Return one task a label that stands in the cells of a column, float32.
+    """Return one task per label found in a column's cells, float32.
 
-    An image has the labels of its cell and none of the others; a blank cell is unknown.
+    An image has the labels in its cell and none of the others; a blank cell is unknown.
 
     Args:
         table: The table.
-        names: The column, alone.
-        separator: What stands between labels.
-        no_label: The text of an image without a label; it makes no task.
+        names: The one column.
+        separator: What separates labels.
+        no_label: The text for an image without a label; it makes no task.
 
     Raises:
-        UserError: Several columns, `no_label` beside a label or nowhere, or a label in which
-            another divider joins labels.
+        UserError: Several columns, `no_label` beside a label or in no cell, or a label in which
+            another separator joins labels.
     """
     if len(names) != 1:
         raise UserError(
@@ -135,9 +135,9 @@ def divided(
     found = sorted(set(alike) - {no_label})
     several = _several(pd.Series(found, dtype=str))
     if several or not found:
-        told = f"the label '{printable(several[0])}', which is several," if several else "no label"
+        told = f"the label '{printable(several[0])}', really several," if several else "no label"
         raise UserError(
-            f"{table.path} has {told} in column '{names[0]}' divided by '{separator}'; correct "
+            f"{table.path} has {told} in column '{names[0]}' split at '{separator}'; correct "
             "label_separator or the cells."
         )
     tasks = identifiers(found, f"label in column '{names[0]}'")
@@ -150,7 +150,7 @@ def divided(
 
 
 def _parts(table: Table, name: str, separator: str, no_label: str | None) -> list[list[str]]:
-    """Return the labels of each cell; none of a blank one."""
+    """Return the labels in each cell; none for a blank one."""
     cells = table.column(name)
     parts = [
         [part.strip() for part in str(cell).split(separator) if part.strip()] if filled else []
@@ -160,19 +160,19 @@ def _parts(table: Table, name: str, separator: str, no_label: str | None) -> lis
         if no_label in labels and set(labels) != {no_label}:
             raise UserError(
                 f"{table.path} has '{printable(cells.iloc[row])}' in column '{name}' of row "
-                f"{row + 1}, where no_label '{no_label}' stands beside a label; mend the cell."
+                f"{row + 1}, where no_label '{no_label}' is beside a label; correct the cell."
             )
     found = {label for labels in parts for label in labels}
     if no_label is not None and no_label not in found:
         raise UserError(
-            f"no_label '{no_label}'{suggest(no_label, found)} stands in no cell of column '{name}' "
+            f"no_label '{no_label}'{suggest(no_label, found)} is in no cell of column '{name}' "
             f"of {table.path}; correct or remove it."
         )
     return parts
 
 
 def _given(written: pd.Series, values: Mapping[str, float | None]) -> dict[int, float]:
-    """Return the labels of the rows whose cells `values` speaks of."""
+    """Return the labels of the rows whose cells `values` explains."""
     meaning = {_key(text): np.nan if value is None else value for text, value in values.items()}
     keys = (
         "" if blank else _key(cell) for cell, blank in zip(written, written.isna(), strict=True)
@@ -181,7 +181,7 @@ def _given(written: pd.Series, values: Mapping[str, float | None]) -> dict[int, 
 
 
 def _key(cell: Any) -> str:
-    """Write a cell so that numbers of one value are one key."""
+    """Write a cell so that equal numbers become the same key."""
     text = str(cell).strip()
     try:
         return repr(float(text))
@@ -204,10 +204,10 @@ def _advice(strange: Sequence[str]) -> str:
 
 
 def _several(cells: pd.Series) -> tuple[str, str] | None:
-    """Find a cell that joins labels, and what divides them.
+    """Find a cell that joins labels, and what separates them.
 
-    A comma or semicolon may belong to a class's name: the parts must all be classes themselves. A
-    bar hardly does: it is enough that one part stands in another cell too.
+    A comma or semicolon may belong to a class's name, so all parts must be classes themselves. A
+    bar rarely does, so it is enough if one part occurs in another cell too.
     """
     found = list(dict.fromkeys(cells))
     whole = set(found)

@@ -1,4 +1,4 @@
-"""MedMNIST files: one .npz with images and labels of three splits."""
+"""MedMNIST files: one .npz with the images and labels of three splits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _CHUNK = 1 << 22
 class NpzImages:
     """Images of the three splits in one .npz, an `ImageSource`; rows run train, valid, test.
 
-    A stored member is mapped where it lies in the file. A compressed one is unpacked at its first
-    use into an unnamed temporary file that vanishes with the process, so memory stays bounded.
+    A stored member is mapped directly from the file. A compressed one is unpacked at its first use
+    into an unnamed temporary file that vanishes with the process, so memory stays bounded.
     """
 
     def __init__(self, path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -62,19 +62,19 @@ class NpzImages:
 def read(options: Mapping[str, Any], root: Path) -> Manifest:
     """Read a MedMNIST .npz, 28 to 224 px, grey or colour.
 
-    Labels (N,) or (N, 1) of two classes make one multilabel task, "positive"; of more, numbered
-    from 0 or from 1, a multiclass one, "class_0", "class_1", ...; names of classes as text make a
-    multiclass one too; labels (N, C) make C multilabel tasks, "label_0", ..., or, with
-    ``task_kind`` multiclass, are C classes one-hot.
+    Labels (N,) or (N, 1) with two classes make one multilabel task, "positive"; with more classes,
+    numbered from 0 or from 1, they are multiclass, "class_0", "class_1", ...; so are class names as
+    text. Labels (N, C) make C multilabel tasks, "label_0", ..., or, with ``task_kind`` multiclass,
+    are C one-hot classes.
 
     Args:
         options: The declaration; ``task_names`` replaces the names above, ``task_kind`` decides
-            what the labels may leave open.
+            what the labels leave open.
         root: The .npz file.
 
     Raises:
-        UserError: No such file, a missing or pickled array, volumes, an unfit number of names, a
-            label outside the classes, or labels that may mean two things.
+        UserError: No such file, a missing or pickled array, volumes, a wrong number of names, a
+            label outside the classes, or ambiguous labels.
     """
     if not root.is_file():
         raise UserError(f"file {root} does not exist; correct the data set's root.")
@@ -82,7 +82,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     labels = {split: _labels(root, split, shapes[split][0]) for split in SPLITS}
     if len({(array.shape[1], array.dtype.kind == "U") for array in labels.values()}) > 1:
         raise UserError(
-            f"{root} has labels of different width or kind in its splits; mend the file."
+            f"{root} has labels of different width or kind in its splits; correct the file."
         )
     whole = np.concatenate([labels[split] for split in SPLITS])
     image_id = [_image_id(split, row) for split in SPLITS for row in range(shapes[split][0])]
@@ -113,8 +113,8 @@ def _open(path: Path, key: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
     except (OSError, zipfile.BadZipFile) as error:
         told = mistaken(read_head(path))
         if told:
-            raise UserError(f"{path} is no .npz file: it is {told}.") from None
-        raise UserError(f"{path} is no .npz file ({error}); restore it.") from None
+            raise UserError(f"{path} is not an .npz file: it is {told}.") from None
+        raise UserError(f"{path} is not an .npz file ({error}); restore it.") from None
     try:
         return archive, archive.getinfo(f"{key}.npy")
     except KeyError:
@@ -167,7 +167,7 @@ def _map_member(path: Path, key: str) -> npt.NDArray[np.uint8]:
                 raw.seek(start + 4 + int(name) + int(extra))
                 _header(raw, path, key)
                 return np.memmap(path, dtype, mode="r", offset=raw.tell(), shape=shape)
-        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its map
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - must live as long as its map
         while block := file.read(_CHUNK):
             unpacked.write(block)
         unpacked.flush()
@@ -193,6 +193,6 @@ def _labels(path: Path, split: str, images: int) -> npt.NDArray[Any]:
         return array.astype(str)
     if array.dtype.kind not in "iub":
         raise UserError(
-            f"array '{key}' of {path} is {array.dtype}; labels are whole numbers or classes' names."
+            f"array '{key}' of {path} is {array.dtype}; labels are whole numbers or class names."
         )
     return array.astype(np.int64)

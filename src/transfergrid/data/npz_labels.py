@@ -14,7 +14,7 @@ from transfergrid.runtime.errors import UserError, listed
 
 Array = npt.NDArray[Any]
 Truth = tuple[npt.NDArray[np.float32], tuple[str, ...], str]
-"""Labels as one column a task, the tasks' identifiers, and the task kind."""
+"""Labels as one column per task, the tasks' identifiers, and the task kind."""
 
 
 def interpret(
@@ -24,21 +24,20 @@ def interpret(
     names: Sequence[str] | None,
     task_kind: str | None,
 ) -> Truth:
-    """Turn labels as stored into one column a task.
+    """Turn labels as stored into one column per task.
 
     Args:
         path: The file, for messages.
-        labels: (N, 1) or (N, C) whole numbers or text, of all splits.
+        labels: (N, 1) or (N, C) whole numbers or text, for all splits.
         image_id: (N,) ids of the images, for messages.
         names: Names of the tasks or classes, or None to number them.
-        task_kind: "multilabel", "multiclass", or None to go by the labels.
+        task_kind: "multilabel", "multiclass", or None to tell from the labels.
 
     Returns:
         (N, tasks) float32 of 0 and 1, the tasks' identifiers, and the task kind.
 
     Raises:
-        UserError: A label outside the classes, an unfit number of names, or labels that may mean
-            two things.
+        UserError: A label outside the classes, a wrong number of names, or ambiguous labels.
     """
     if task_kind not in (None, *TASK_KINDS):
         raise UserError(f"task_kind is '{task_kind}'; allowed are {listed(TASK_KINDS)}.")
@@ -54,7 +53,7 @@ def _of_text(
 ) -> Truth:
     if labels.shape[1] > 1 or task_kind == "multilabel":
         raise UserError(
-            f"{path} has labels of text, which are classes, one an image; store 0 and 1 for "
+            f"{path} has text labels, which are classes, one per image; store 0 and 1 for "
             "several labels."
         )
     found, codes = np.unique(labels[:, 0], return_inverse=True)
@@ -64,7 +63,7 @@ def _of_text(
             "numbers."
         )
     if len(found) < 2:
-        raise UserError(f"{path} has one class only, '{found[0]}'; give two.")
+        raise UserError(f"{path} has only one class, '{found[0]}'; give at least two.")
     tasks = identifiers(list(found), f"class of {path}")
     return np.eye(len(found), dtype=np.float32)[codes], tasks, "multiclass"
 
@@ -81,7 +80,7 @@ def _of_columns(
     one_hot = bool((labels.sum(axis=1) == 1).all())
     if one_hot and task_kind is None:
         raise UserError(
-            f"{path} has {width} columns of labels with one 1 an image, which may be classes or "
+            f"{path} has {width} columns of labels with one 1 per image, which may be classes or "
             "tasks; write task_kind: multiclass for one choice of many, or multilabel to score "
             "each column by itself."
         )
@@ -89,7 +88,7 @@ def _of_columns(
         row = int(np.flatnonzero(labels.sum(axis=1) != 1)[0])
         raise UserError(
             f"{path} gives image {image_id[row]} {int(labels[row].sum())} of {width} classes; with "
-            "task_kind multiclass give each image one."
+            "task_kind multiclass give each image exactly one."
         )
     kind = task_kind or "multilabel"
     word = "class" if kind == "multiclass" else "label"
@@ -110,7 +109,7 @@ def _of_numbers(
     count = len(names) if names else last - start + 1
     if start and count <= 2 and task_kind != "multiclass":
         raise UserError(
-            f"{path} has the labels 1 and 2, of which none is positive; store 0 and 1, or write "
+            f"{path} has the labels 1 and 2, neither of which is positive; store 0 and 1, or write "
             "task_kind: multiclass."
         )
     kind = task_kind or ("multilabel" if count <= 2 else "multiclass")
@@ -127,7 +126,7 @@ def _named(path: Path, made: Sequence[str], names: Sequence[str] | None) -> tupl
     if names and len(names) != len(made):
         raise UserError(
             f"task_names has {len(names)} name(s) for {path}, whose labels make {len(made)} "
-            "task(s); give as many."
+            "task(s); give one name per task."
         )
     return identifiers(names or made, "task name")
 

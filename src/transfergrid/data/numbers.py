@@ -1,4 +1,4 @@
-"""The numbers of an image file before they are 8-bit greys, and how they become such."""
+"""An image file's numbers before they are 8-bit greys, and how they become 8-bit greys."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def numbers(image: Image.Image, samples: Samples, data: bytes) -> tuple[Values, 
     Args:
         image: The loaded image.
         samples: What its numbers mean.
-        data: The file, from which 16-bit colours, that Pillow cuts to 8 bits, are decoded again.
+        data: The file, from which 16-bit colours, which Pillow cuts to 8 bits, are decoded again.
 
     Returns:
-        (H, W) or (H, W, 3) of any type of number, and (H, W) uint8 or None where all is opaque.
+        (H, W) or (H, W, 3) of any number type, and (H, W) uint8 or None if everything is opaque.
     """
     if samples.plain:
         return _bytes(image, samples)
@@ -50,13 +50,13 @@ def numbers(image: Image.Image, samples: Samples, data: bytes) -> tuple[Values, 
 
 
 def scaled(values: Values, black: int, white: int, negative: bool) -> Pixels:
-    """Map numbers from black..white to 0..255 linearly, to the nearest (halves up).
+    """Map numbers linearly from black..white to 0..255, rounding to the nearest (halves up).
 
     Args:
         values: Numbers from black to white.
         black: The number for 0.
         white: The number for 255.
-        negative: Whether the ends change places.
+        negative: Whether to swap the ends.
     """
     span = white - black
     if span < _TABLE and values.dtype.kind in "ui":
@@ -71,22 +71,22 @@ def scaled(values: Values, black: int, white: int, negative: bool) -> Pixels:
 def _bytes(image: Image.Image, samples: Samples) -> tuple[Values, Pixels | None]:
     if samples.bits != 8 or samples.palette or image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise UnfitError(
-            "has no plain 8-bit greys or colours, so `white` and `black` say nothing of it",
-            "take them out of the data set's settings, or convert it to an 8-bit grey or RGB PNG",
+            "has no plain 8-bit greys or colours, so `white` and `black` do not apply to it",
+            "remove them from the data set's settings, or convert it to an 8-bit grey or RGB PNG",
         )
     stored = np.asarray(image.convert("RGBA") if image.has_transparency_data else image)
     alpha = stored[..., 3] if image.has_transparency_data else None
     if stored.ndim == 3:
         stored = stored[..., 0] if image.mode in ("L", "LA") else stored[..., :3]
-    # Pillow has turned these over already.
+    # Pillow has already inverted these.
     return (255 - stored if samples.negative else stored), alpha
 
 
 def _words(image: Image.Image, samples: Samples, data: bytes) -> Values:
-    """Return 12- or 16-bit numbers: (H, W), or (H, W, 2 to 4) of a kind that Pillow cuts."""
+    """Return 12- or 16-bit numbers: (H, W), or (H, W, 2 to 4) of a kind that Pillow cuts down."""
     if image.mode.startswith("I"):
         return np.asarray(image)
-    if samples.colours == 1:  # a PNG of greys and transparency: one byte in each of four channels
+    if samples.colours == 1:  # a PNG with greys and transparency: one byte in each of 4 channels
         four = _decoded(data, lambda raw: "RGBA").astype(np.uint16)
         return four[..., 0::2] << 8 | four[..., 1::2]
     high = np.asarray(image).astype(np.uint16)
@@ -94,7 +94,7 @@ def _words(image: Image.Image, samples: Samples, data: bytes) -> Values:
 
 
 def _decoded(data: bytes, raw_mode: Callable[[str], str]) -> Pixels:
-    """Decode a file with its bytes taken for another of Pillow's raw modes."""
+    """Decode a file with its bytes read as another of Pillow's raw modes."""
 
     def changed(args: Any) -> Any:
         return raw_mode(args) if isinstance(args, str) else (raw_mode(args[0]), *args[1:])

@@ -26,9 +26,9 @@ class Origin:
     """What a cache was made from; row i of each array belongs to image i of `names`.
 
     Attributes:
-        base: The images' folder, relative to the data set's root; None where they have no files of
-            their own that stay (drawn images, archives, readers of the user's own).
-        names: Name of each image, a path relative to `base` where that is given.
+        base: The images' folder, relative to the data set's root; None if they have no lasting
+            files of their own (drawn images, archives, a user's own reader).
+        names: Name of each image, a path relative to `base` if that is given.
         digests: SHA-256 of each image, 32 bytes: of its file, or of its pixels without one.
         sizes: (N,) int64, bytes of each file; 0 without one.
         times: (N,) int64, when each file was last changed, in nanoseconds; 0 without one.
@@ -46,7 +46,7 @@ class Origin:
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 over ids, labels and pixels of every split."""
+        """SHA-256 over the ids, labels and pixels of every split."""
         return sha256_text(canonical_json(self.content))
 
 
@@ -62,9 +62,9 @@ def origin_of(
     Args:
         source: The images.
         digests: SHA-256 of each by its place in the manifest.
-        root: The data set's root; None where its images do not stay.
+        root: The data set's root; None if its images do not last.
         content: See `Origin`.
-        workers: Threads that ask for the files' sizes and times.
+        workers: Threads that look up the files' sizes and times.
     """
     places = sorted(digests)
     files = source if isinstance(source, ImageFiles) and root is not None else None

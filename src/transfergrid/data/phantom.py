@@ -1,8 +1,8 @@
 """Data sets drawn on the spot, so that everything runs anywhere: chest films and textures.
 
-They prove the machinery and never a medical claim. ``chest`` is a set of chest films with the
-layout, the tables and the label faults of CheXpert, read back by CheXpert's own reader; ``shapes``
-is an out-of-domain source to pretrain on.
+They prove the machinery and never a medical claim. ``chest`` is a set of chest films with
+CheXpert's layout, tables and label errors, read back by CheXpert's own reader; ``shapes`` is an
+out-of-domain source to pretrain on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transfergrid.runtime.errors import UserError
 
 SETS = ("chest", "shapes")
 PATIENTS = {"train": 1000, "valid": 150, "test": 300}
-"""Patients (of shapes: images) of each split, unless the declaration says otherwise."""
+"""Patients (for shapes: images) in each split, unless the declaration says otherwise."""
 
 NOTE = "The images are drawn: results on them show that the machinery works and nothing else."
 
@@ -51,7 +51,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         root: An empty folder; chest films are written into it, shapes are drawn when read.
 
     Returns:
-        Chest films: a manifest of patients, studies and views. Shapes: one image a patient, eight
+        Chest films: a manifest of patients, studies and views. Shapes: one image per patient, eight
         classes.
 
     Raises:
@@ -63,14 +63,14 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     px = _count(options, "image_px", 64)
     if which == "shapes":
         return shapes(patients, seed, px)
-    # Films larger than the least size are drawn so, for enlarging them would add nothing.
+    # Films above the least size are drawn at that size, because enlarging them would add nothing.
     base = write_chexpert(root, patients, seed, max(_LEAST_NATIVE_PX, px))
     manifest = chexpert.read({key: options[key] for key in _FOR_CHEXPERT if key in options}, base)
     return Manifest(**(vars(manifest) | {"notes": (NOTE, *manifest.notes)}))
 
 
 def shapes(images: Mapping[str, int], seed: int, px: int) -> Manifest:
-    """Return the manifest of the textures: balanced classes, each image its own patient."""
+    """Return the textures' manifest: balanced classes, each image its own patient."""
     keys = tuple((seed, split, number) for split in SPLITS for number in range(images[split]))
     names = [shape_name(split, number) for _, split, number in keys]
     table = pd.DataFrame({column: names for column in IDS})
@@ -94,5 +94,5 @@ def shapes(images: Mapping[str, int], seed: int, px: int) -> Manifest:
 def _count(options: Mapping[str, Any], key: str, default: int, least: int = 1) -> int:
     value = options.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{key} is '{value}'; give a whole number from {least} up.")
+        raise UserError(f"{key} is '{value}'; give a whole number, at least {least}.")
     return value

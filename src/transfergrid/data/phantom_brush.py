@@ -1,8 +1,8 @@
-"""Soft shapes on a film: the strokes that the phantoms are drawn with.
+"""Soft shapes on a film: the strokes with which the phantoms are drawn.
 
 Films are float32 arrays (height, width) and are drawn one at a time: at this size a film's arrays
-stay in the processor's cache, which makes a batch of films slower, not faster. Lengths share one
-unit, chosen by the caller.
+fit in the processor's cache, so drawing a batch of films at once would be slower, not faster.
+Lengths share one unit, chosen by the caller.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-"""Always float32, which numpy's type hints lose where a Python float comes in."""
+"""Always float32, although numpy's type hints lose that when a Python float is involved."""
 
 Number = float | Array
 
@@ -46,7 +46,7 @@ def turned(x: Array, y: Array, angle: float) -> tuple[Array, Array]:
 
 
 def length(x: Array, y: Array) -> Array:
-    """Length of a vector; several times as fast as `np.hypot`, whose care is not needed here."""
+    """Length of a vector; much faster than `np.hypot`, whose precautions are not needed here."""
     return np.sqrt(x * x + y * y)
 
 

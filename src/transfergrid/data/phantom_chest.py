@@ -1,4 +1,4 @@
-"""The anatomy of the phantom's chest films, as summed densities of what lies in the beam.
+"""The anatomy of the phantom's chest films, as summed densities of what is in the beam.
 
 Coordinates are chest units: on a frontal film x runs from the patient's right (-) to left (+), on
 a lateral film from sternum (-) to spine (+); y runs down; half of the film's shorter side is about
@@ -26,7 +26,7 @@ from transfergrid.data.phantom_cohort import Body
 
 @dataclass(frozen=True)
 class Parts:
-    """What signs need to know of a drawn chest; arrays are (height, width) float32.
+    """What signs need to know about a drawn chest; arrays are (height, width) float32.
 
     Attributes:
         density: The whole film before signs are laid over it.
@@ -34,11 +34,11 @@ class Parts:
         y: Vertical chest coordinate.
         depth: Signed depth inside the rib cage.
         above: Height above the diaphragm, positive in the chest.
-        lung: Share (0 to 1) of aerated lung in the beam, less where the heart is before it.
+        lung: Share (0 to 1) of aerated lung in the beam, less where the heart is in front of it.
         heart: Heart shadow, 0 to 1.
         great: Shadow of the great vessels, 0 to 1 (0 on a lateral film).
         vessels: Density of the vessels in the lungs.
-        cloud: A smooth random field, about -1 to 1, fixed for a patient.
+        cloud: A smooth random field, about -1 to 1, fixed for each patient.
     """
 
     density: Array
@@ -146,10 +146,10 @@ def _stomach(b: Body, x: Array, y: Array, above: Array) -> Array:
 
 
 def _ribs(b: Body, x: Array, y: Array, t: Array) -> Array:
-    """Posterior ribs falling outwards and anterior ribs falling inwards.
+    """Posterior ribs sloping down outwards and anterior ribs sloping down inwards.
 
-    `t` runs from 0 at the midline to 1 at the inner chest wall. A rib's course is where a phase
-    that grows with height by one a rib is whole.
+    `t` runs from 0 at the midline to 1 at the inner chest wall. A phase grows by one per rib with
+    height; a rib runs where the phase is a whole number.
     """
     t = np.minimum(t, 1.05)
     phase = (y - b.rib_phase + 0.13 * t - b.rib_slope * t * t) / b.rib_spacing
@@ -199,7 +199,7 @@ def _fan(u: Array, v: Array, cloud: Array, phase: Array | float, reach: float) -
     trunk = ridge(np.sin(3.5 * angle + 3.0 * radius), 0.55 - 0.3 * radius)
     twig = ridge(np.sin(7.0 * angle - 5.0 * radius), 0.55)
     near, share = ridge(radius, reach), np.square(radius / reach)
-    # All branches meet in the origin; without fading there they would make a star.
+    # All branches meet at the origin; if they did not fade there, they would form a star.
     trunk = trunk * ramp(radius - 0.06, 0.10) * near
     return 0.36 * trunk + 0.13 * twig * np.minimum(near * (0.25 + 1.8 * share), 1)
 

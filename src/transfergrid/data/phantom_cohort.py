@@ -1,7 +1,7 @@
 """The phantom's patients: bodies, signs that stay with them, studies and films.
 
 Everything about a film is drawn from generators keyed by (seed, split, patient, study, view), so a
-film is the same whatever else is drawn, and in whatever order.
+film is the same whatever else is drawn and in whatever order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Body:
-    """A patient's build, in chest units (see `phantom_chest`) unless said otherwise.
+    """A patient's build, in chest units (see `phantom_chest`) unless stated otherwise.
 
     `dome_*` are the heights of the diaphragm, `heart` is the half width of its shadow, `bone`,
     `vessels` and `breast` are densities, angles are in radians. `fracture` is (height, half of the
@@ -81,10 +81,10 @@ class Sign:
 
 @dataclass(frozen=True)
 class Film:
-    """All that is needed to draw one film.
+    """Everything needed to draw one film.
 
-    `signs` holds what is there, by name; `words` key the random texture of the patient and the
-    noise of the film.
+    `signs` holds what is there, by name; `words` are the key of the patient's random texture and
+    of the film's noise.
     """
 
     split: str
@@ -122,7 +122,7 @@ DRAWN = (
 """Signs that are drawn. Pneumonia is a consolidation with a cause, so it comes with one."""
 
 TEXTBOOK: tuple[str | None, ...] = (*DRAWN[:5], None, *DRAWN[5:])
-"""The only sign of the first patients of every split; None is a healthy one."""
+"""The only sign of each split's first patients; None is a healthy patient."""
 
 HOSPITAL_SHARES = (0.5, 0.3, 0.2)
 ONE_STUDY, TWO_STUDIES = 0.73, 0.20
@@ -137,9 +137,9 @@ def generator(*words: object) -> Generator:
 def patient_films(seed: int, split: str, patient: int) -> list[Film]:
     """Draw the films of one patient, counted from 0, in the order of studies and views.
 
-    The first patients of a split are the cases of `TEXTBOOK`, so that even a split of ten patients
-    has both classes of the common signs. Train patients have one to three studies; valid and
-    test patients have one, as in CheXpert.
+    The first patients of a split are the cases in `TEXTBOOK`, so that even a split of ten patients
+    has both classes of the common signs. Training patients have one to three studies; validation
+    and test patients have one, as in CheXpert.
     """
     words = (seed, split, patient)
     draw = generator(*words)
@@ -303,7 +303,7 @@ def _changed(draw: Generator, present: set[str]) -> set[str]:
 
 
 def _views(draw: Generator, ap: bool) -> list[bool]:
-    """Draw a study's films: True for a lateral one. The first is frontal but for a few studies."""
+    """Draw a study's films: True for a lateral one. In all but a few, the first is frontal."""
     chances = draw.random(3)
     views = [bool(chances[0] < 0.02)]
     if chances[1] < (0.04 if ap else 0.32):
@@ -314,10 +314,10 @@ def _views(draw: Generator, ap: bool) -> list[bool]:
 
 
 def truth(film: Film) -> dict[str, float]:
-    """Return what is true of a film's study: 1 or 0 for each of the drawn signs and parents.
+    """Return the truth about a film's study: 1 or 0 for each of the drawn signs and their parents.
 
-    A parent holds where a child does (Lung Opacity, Enlarged Cardiomediastinum); No Finding holds
-    where nothing but support devices is there.
+    A parent (Lung Opacity, Enlarged Cardiomediastinum) holds if one of its children does; No
+    Finding holds if there is nothing but support devices.
     """
     shown = set(film.signs)
     if shown & {"Edema", "Consolidation", "Pneumonia", "Atelectasis", "Lung Lesion"}:

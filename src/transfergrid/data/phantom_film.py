@@ -1,4 +1,4 @@
-"""Phantom films: a patient, drawn and exposed as one of three hospitals would, and its masks."""
+"""Phantom films: a patient drawn and exposed as one of three hospitals would, and the masks."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def draw_film(film: Film, native_px: int = 128) -> npt.NDArray[np.uint8]:
 def sign_masks(film: Film, native_px: int = 128) -> dict[str, npt.NDArray[np.bool_]]:
     """Return where each of a film's signs was drawn: (height, width) bool by sign name.
 
-    A sign that this view hides has a mask without a true pixel. The mask of an organ that has
-    changed its shape is the organ; a pneumonia's is its consolidation's.
+    A sign that this view hides has a mask without a true pixel. If a sign changes the shape of an
+    organ, its mask is the organ; a pneumonia's mask is its consolidation's.
     """
     parts = _anatomy(film, native_px)
     masks = {

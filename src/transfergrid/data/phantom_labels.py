@@ -1,7 +1,7 @@
-"""Labels of the phantom's films as CheXpert publishes them: read from reports, with their faults.
+"""Labels of the phantom's films as CheXpert publishes them: read from reports, errors included.
 
 Training labels are what a labeller would have found in a report: mentions missed, hedged (-1) or
-invented, absences mostly not mentioned (blank). Labels of valid and test are the truth.
+invented, absences mostly not mentioned (blank). Validation and test labels are the truth.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Report:
     """Chances that a report mentions a sign in a certain way.
 
     Attributes:
-        hedged: Chance of -1 where the sign is there.
-        missed: Chance of a blank or 0 where it is there.
-        invented: Chance of 1 where it is not.
-        suspected: Chance of -1 where it is not.
-        denied: Chance of an explicit 0 where it is not.
+        hedged: Chance of -1 if the sign is there.
+        missed: Chance of a blank or 0 if it is there.
+        invented: Chance of 1 if it is not.
+        suspected: Chance of -1 if it is not.
+        denied: Chance of an explicit 0 if it is not.
     """
 
     hedged: float
@@ -53,8 +53,8 @@ REPORTS = {
 def labels(seed: int, film: Film) -> dict[str, float]:
     """Return a film's labels by published name; NaN stands for blank.
 
-    Views of a study have the same labels, for they share a report. No Finding of a training film is
-    1 where the report mentions nothing but support devices and blank elsewhere.
+    The views of a study have the same labels, because they share a report. For a training film, No
+    Finding is 1 if the report mentions nothing but support devices, and blank otherwise.
     """
     true = truth(film)
     if film.split != "train":

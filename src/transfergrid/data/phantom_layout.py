@@ -1,4 +1,4 @@
-"""The phantom's chest films on disk, laid out and tabulated as CheXpert is published."""
+"""The phantom's chest films on disk, with the layout and tables of the published CheXpert."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _FIRST_VALID, _FIRST_TEST = 64541, 64741
 
 
 def write_chexpert(root: Path, patients: Mapping[str, int], seed: int, native_px: int) -> Path:
-    """Draw a set of films and write it as CheXpert-v1.0-small is laid out.
+    """Draw a set of films and write it in the layout of CheXpert-v1.0-small.
 
     Args:
-        root: Folder that gets the folder CheXpert-v1.0-small.
+        root: Folder in which the folder CheXpert-v1.0-small is made.
         patients: Number of patients by split: train, valid, test.
         seed: Seed of everything.
         native_px: Shorter side of the films.
@@ -56,16 +56,16 @@ def write_chexpert(root: Path, patients: Mapping[str, int], seed: int, native_px
 
 
 def first_numbers(patients: Mapping[str, int]) -> dict[str, int]:
-    """Return the number of each split's first patient: as published where the sets are that small.
+    """Return the number of each split's first patient: the published one if the sets fit it.
 
-    Numbers of the splits never overlap.
+    The splits' numbers never overlap.
     """
     valid = max(_FIRST_VALID, 1 + patients["train"])
     return {"train": 1, "valid": valid, "test": max(_FIRST_TEST, valid + patients["valid"])}
 
 
 def film_name(film: Film, first: int) -> str:
-    """Return a film's path below the set's folder."""
+    """Return a film's path under the set's folder."""
     view = "lateral" if film.lateral else "frontal"
     return (
         f"{film.split}/patient{first + film.patient:05d}/study{film.study + 1}/"

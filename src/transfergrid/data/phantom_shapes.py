@@ -1,8 +1,8 @@
-"""A source set that is no medicine at all: full-field textures in eight classes, to pretrain on.
+"""A source set with nothing medical in it: full-field textures in eight classes, to pretrain on.
 
-Classes tell patterns apart and nothing else: frequency, phase, contrast, polarity, sharpness, tilt,
-lighting and noise are drawn at random for every image, and none of the classes turns into another
-when an image is flipped.
+Classes differ in their pattern and in nothing else: frequency, phase, contrast, polarity,
+sharpness, tilt, lighting and noise are drawn at random for every image, and no class turns into
+another when an image is flipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DrawnShapes:
 
     Attributes:
         px: Side of the images.
-        keys: Seed, split and number of each image; they determine it wholly.
+        keys: Seed, split and number of each image; they determine it completely.
     """
 
     px: int

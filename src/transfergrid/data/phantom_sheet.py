@@ -1,4 +1,4 @@
-"""A contact sheet of the phantom's films, to judge them by eye."""
+"""A contact sheet of the phantom's films, for judging them by eye."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def contact_sheet(seed: int = 0, px: int = 128) -> Image.Image:
         px: Side of a tile.
 
     Returns:
-        A palette image of few greys, since noise would make a large file of all of them.
+        A palette image with few greys, since noise in all of them would make a large file.
     """
     tiles = _normal_tiles(seed, px)
     for patient, name in enumerate(TEXTBOOK):

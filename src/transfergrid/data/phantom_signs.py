@@ -1,4 +1,4 @@
-"""The phantom's signs: how each deforms a chest or what it lays over it, and where.
+"""The phantom's signs: how each deforms a chest, or what it lays over it and where.
 
 A sign acts twice: `deformed` changes the body before it is drawn (a wide heart, a raised
 diaphragm), and its entry in `OVERLAYS` changes the drawn film. Each overlay returns the change in
@@ -97,7 +97,7 @@ def _consolidation(sign: Sign, parts: Parts, lateral: bool) -> tuple[Array, Arra
     inside = ellipse(u, v, 1.15 * size, 0.9 * size) + 0.10 * parts.cloud
     patch = ramp(inside, 0.13)
     if not lateral and sign.side < 0 and at_y < 0 and sign.variant == 0:
-        # A right upper lobe ends sharply at the horizontal fissure.
+        # The right upper lobe ends sharply at the horizontal fissure.
         patch = patch * ramp(-parts.y - 0.03 * parts.x, 0.02)
     hilum_x = 0.03 if lateral else (sign.side or 1) * 0.13
     angle = np.arctan2(parts.y + 0.02, parts.x - hilum_x) + 0.3 * parts.cloud
@@ -136,7 +136,7 @@ def _effusion(sign: Sign, parts: Parts, lateral: bool) -> tuple[Array, Array]:
     surface = 0.80 - rise * (level + (1 - level) * t * t * t) + 0.02 * parts.cloud
     fluid = ramp(parts.y - surface, 0.05) * ramp(parts.above + 0.03, 0.04) * ramp(parts.depth, 0.03)
     fluid = fluid * _sides(sign, parts, lateral)
-    # Fluid is as dense as the belly: it fills up what the air left dark.
+    # Fluid is as dense as the belly: it fills what air had left dark.
     missing = np.clip(0.92 - parts.density, 0, None)
     opacity = 0.65 if lateral else 0.85
     return opacity * fluid * missing, fluid * ramp(parts.lung - 0.3, 0.2)
@@ -226,7 +226,7 @@ def _devices(sign: Sign, parts: Parts, lateral: bool) -> tuple[Array, Array]:
 
 
 def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Round a polyline's corners by cutting them twice (Chaikin); its ends stay."""
+    """Round a polyline's corners by cutting them twice (Chaikin); its ends stay put."""
     for _ in range(2 if len(points) > 2 else 0):
         cut = [points[0]]
         for (ax, ay), (bx, by) in pairwise(points):

@@ -1,4 +1,4 @@
-"""Find the files of images that one table names and several folders hold."""
+"""Find the files of images that are named in one table and spread over several folders."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]
 
     Args:
         root: Folder that holds the others.
-        folders: Where the images lie, relative to `root`; none is `root` itself. One is taken at
-            its word; of several, each is listed and no file opened.
+        folders: Where the images are, relative to `root`; none means `root` itself. A single folder
+            is taken at its word; several are listed, and no file is opened.
         names: The images' paths, relative to their folder.
 
     Raises:
-        UserError: A folder is missing, or an image lies in none of several, or in two.
+        UserError: A folder is missing, or an image is in none of several folders or in two.
     """
     missing = [folder for folder in folders if not (root / folder).is_dir()]
     if missing:
         raise UserError(
-            f"image_folders names {listed(missing, 3)}, which is no folder in {root}; correct it."
+            f"image_folders names {listed(missing, 3)}, but {root} has no such folder; correct it."
         )
     if len(folders) < 2:
         return [f"{folder}/{name}" for name in names for folder in folders] or list(names)
@@ -40,13 +40,13 @@ def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]
         parent, file = PurePosixPath(name).parent, PurePosixPath(name).name
         found = [folder for folder in folders if file in entries(root / folder / parent)]
         if len(found) > 1:
-            raise UserError(f"image {name} lies in {listed(found)} of {root}; keep one of them.")
+            raise UserError(f"image {name} is in {listed(found)} of {root}; keep one of them.")
         placed.extend(f"{folder}/{name}" for folder in found)
         if not found:
             lost.append(name)
     if lost:
         raise UserError(
-            f"{len(lost)} image(s) lie in none of {listed(folders)} of {root}: {listed(lost, 3)}; "
+            f"{len(lost)} image(s) are in none of {listed(folders)} of {root}: {listed(lost, 3)}; "
             "put them there or add their folder to image_folders."
         )
     return placed

@@ -1,4 +1,4 @@
-"""Make a cache from the note that a location stamp holds, once, whoever asks first."""
+"""Make a cache from the note in a location stamp, once, for whichever job asks first."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
     """Build the cache that a location note describes.
 
     Raises:
-        UserError: Label tables edited since planning, bad images, or images other than those that
-            earlier cells were trained on; nothing is written then.
+        UserError: Label tables were edited since planning, or images are bad, or differ from those
+            on which earlier cells were trained; then nothing is written.
     """
     hold_prepare(note["declaration"]["kind"])
     check_dataset(note)
-    # After that, for it to be what was compared; most jobs find their cache and import no decoders.
+    # Imported only now, so that it is the code that was compared, and because most jobs find their
+    # cache and need no decoders.
     from transfergrid.data.admission import admit
     from transfergrid.data.cache import build_cache
 
@@ -38,10 +39,10 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
 
 
 def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
-    """Build a cache of which a file is missing; several jobs that miss it at once build it once.
+    """Build a cache if a file of it is missing; of several jobs that need it at once, one does it.
 
     Raises:
-        UserError: No stamp says where the data lie.
+        UserError: No stamp says where the data are.
     """
     directory = cache_directory(dataset_id, results)
     make_once(
@@ -52,7 +53,7 @@ def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
 
 
 def is_whole(cache: Path) -> bool:
-    """Tell whether every file of a cache is there, whatever it holds."""
+    """Tell whether every file of a cache is there, whatever its content."""
     try:
         files = read_json(cache / "receipt.json")["files"]
     except (OSError, ValueError, KeyError, TypeError):

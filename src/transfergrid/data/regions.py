@@ -28,20 +28,20 @@ _PARENTS = {
     "Lung Opacity": ("Edema", "Consolidation", "Pneumonia", "Atelectasis", "Lung Lesion"),
     "Enlarged Cardiomediastinum": ("Enlarged Cardiomediastinum", "Cardiomegaly"),
 }
-"""A parent is where its children are, as `phantom_cohort.truth` has it."""
+"""A parent is where its children are, as in `phantom_cohort.truth`."""
 
 
 class Regions(Protocol):
-    """What knows the true regions of a data set's test images."""
+    """Something that knows the true regions in a data set's test images."""
 
     def find(self, image_id: str, task: str) -> Mask | None:
-        """Return (px, px) in the form of the cache's images, or None where none is known."""
+        """Return (px, px) in the form of the cache's images, or None if none is known."""
         ...
 
 
 @dataclass(frozen=True)
 class PhantomRegions:
-    """The regions of a drawn set's test films, which the program that drew them knows.
+    """The regions in a drawn set's test films, known to the program that drew them.
 
     Attributes:
         declaration: The data set's declaration, as in a cell's spec.json.
@@ -57,7 +57,7 @@ class PhantomRegions:
             task: A task's identifier.
 
         Returns:
-            (px, px); None where the view does not show the sign, or it has no place.
+            (px, px); None if the view does not show the sign, or the sign has no place.
         """
         film = self._films[image_id]
         px = int(self.declaration["image_px"])
@@ -116,10 +116,10 @@ class DrawnByReaders:
             task: A task's identifier.
 
         Returns:
-            (px, px); None where nothing was drawn.
+            (px, px); None if nothing was drawn.
 
         Raises:
-            UserError: The film's entry is no mask.
+            UserError: The film's entry is not a mask.
         """
         name = _PUBLISHED_AS.get(task, "")
         entry = self._films.get(_film_key(image_id), {}).get(name)
@@ -129,7 +129,7 @@ class DrawnByReaders:
             drawn = rle.decode(str(entry["counts"]), (entry["size"][0], entry["size"][1]))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise UserError(
-                f"{self.path}: '{name}' of {_film_key(image_id)} is no mask ({error}); download "
+                f"{self.path}: '{name}' of {_film_key(image_id)} is not a mask ({error}); download "
                 "the file again."
             ) from None
         if not drawn.any():
@@ -139,7 +139,7 @@ class DrawnByReaders:
         return mask if mask.any() else None
 
     def check(self, image_ids: Iterable[str]) -> None:
-        """Check that the file is of this split.
+        """Check that the file belongs to this split.
 
         Raises:
             UserError: It knows none of the images.
@@ -148,7 +148,7 @@ class DrawnByReaders:
         if not keys & self._films.keys():
             raise UserError(
                 f"{self.path} has none of the test films of {self.declaration['id']} (such as "
-                f"{min(keys)}); give the file of the split that is tested on."
+                f"{min(keys)}); give the file for the split that is tested on."
             )
 
     @cached_property
@@ -171,11 +171,11 @@ def _film_key(image_id: str) -> str:
 
 
 def true_regions(declaration: Mapping[str, Any], path: Path | None = None) -> Regions | None:
-    """Return what knows the regions of a data set, or None where nothing does.
+    """Return what knows a data set's regions, or None if nothing does.
 
     Args:
         declaration: The data set's declaration, as in a cell's spec.json.
-        path: The user's file of regions, for a data set that may have one.
+        path: The user's file of regions, if the data set may have one.
     """
     if declaration["kind"] == "phantom" and declaration.get("set") == "chest":
         return PhantomRegions(declaration)

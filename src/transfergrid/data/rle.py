@@ -9,10 +9,10 @@ import numpy.typing as npt
 def decode(counts: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Return the mask of a compressed run-length string.
 
-    Runs alternate between outside and inside, outside first, down the columns. From the fourth on,
-    a run is written as its difference to the one before the last. A number is six-bit characters
-    from "0" up, five bits each, lowest first; the sixth bit says that more follow, and the last
-    one's highest bit is the sign.
+    Runs alternate between outside and inside, outside first, down the columns. From the fourth run
+    on, the difference from the last run but one is written. A number is a row of six-bit characters
+    from "0" up with five bits each, lowest first; the sixth bit says that more follow, and the
+    highest bit of the last character is the sign.
 
     Args:
         counts: The string.
@@ -29,12 +29,12 @@ def decode(counts: str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     for character in counts:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
-            raise ValueError(f"the character {character!r} is no part of run lengths")
+            raise ValueError(f"the character {character!r} does not belong in run lengths")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
             continue
-        value -= (bits & 16) << shift - 4  # 2 ** shift where the number is negative
+        value -= (bits & 16) << shift - 4  # 2 ** shift if the number is negative
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value = shift = 0
     height, width = size

@@ -1,4 +1,4 @@
-"""What a data set's images have in common that its owner should know before believing a number."""
+"""What a data set's owner should know about its images before believing a number."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from transfergrid.runtime.errors import UserError, listed
 
 _SHOWN = 3
 _SMALL = 0.5
-"""Share of their range below which a set's images are told of; they may have another white."""
+"""Share of their range below which a set's images are reported; their white may be another."""
 _DIM = 1 / 16
 """The same for one image: 12 bits of 16."""
 _DIM_TRAIT = "dim"
 _DIGEST = 32
 
 _TOLD = {
-    CONSTANT: ("image has one level all over", "images have one level all over"),
+    CONSTANT: ("image has a single level throughout", "images have a single level throughout"),
     PAGES: (
         "file holds several pages or frames, of which the first is read",
         "files hold several pages or frames, of which the first is read",
@@ -34,8 +34,8 @@ _TOLD = {
         "images were turned, as their orientation says",
     ),
     COLOURED: (
-        "image has colours, of which `channels: grey` keeps the brightness alone",
-        "images have colours, of which `channels: grey` keeps the brightness alone",
+        "image has colours, of which `channels: grey` keeps only the brightness",
+        "images have colours, of which `channels: grey` keeps only the brightness",
     ),
     _DIM_TRAIT: (
         "image uses less than a sixteenth of its range",
@@ -73,17 +73,17 @@ class _Some:
 
 @dataclass
 class _Range(_Some):
-    """Between which numbers all images of one depth lie."""
+    """The range of numbers in all images of one depth."""
 
     low: float = float("inf")
     high: float = float("-inf")
 
 
 class Survey:
-    """Looks at one image after the other, and says at the end what it saw.
+    """Looks at one image after another, and says at the end what it saw.
 
     Args:
-        name: Tells an image's name by its place in the manifest.
+        name: Gives an image's name by its place in the manifest.
         grey: Whether the data set is read as grey.
     """
 
@@ -119,13 +119,13 @@ class Survey:
         }
 
     def warnings(self) -> list[str]:
-        """Return a sentence on everything that was seen of single images and of all of them."""
+        """Return a sentence on everything that was seen, in single images and in all of them."""
         found = [
             told for ends, span in self._ranges.items() if (told := self._of_range(*ends, span))
         ]
         unsaid = set() if self._grey else {COLOURED}
         if found:
-            unsaid.add(_DIM_TRAIT)  # that sentence says so of all of them
+            unsaid.add(_DIM_TRAIT)  # that sentence says it about all of them
         for trait, some in self._traits.items():
             if some.count and trait not in unsaid:
                 words = _TOLD[trait][some.count > 1]
@@ -141,8 +141,8 @@ class Survey:
         if span.high - span.low >= _SMALL * (white - black) or span.high <= span.low:
             return ""
         told = (
-            f"The numbers of {span.count} image(s) ({self._names(span)}) go from {span.low:g} to "
-            f"{span.high:g} and are read as from {black} (black) to {white} (white)"
+            f"The numbers in {span.count} image(s) ({self._names(span)}) go from {span.low:g} to "
+            f"{span.high:g} and are read as if from {black} (black) to {white} (white)"
         )
         if black == 0 <= span.low and white > 255:
             bits = max(int(span.high).bit_length(), 8)
@@ -150,7 +150,7 @@ class Survey:
         return f"{told}; if that is not their range, give the data set `white` and `black`."
 
     def duplicates(self, allowed: bool) -> list[str]:
-        """Return a sentence on images that are equal byte for byte: one a pair of splits.
+        """Return sentences on images that are equal byte for byte, one per pair of splits.
 
         Args:
             allowed: Whether they may be in two splits.

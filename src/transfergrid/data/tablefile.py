@@ -1,4 +1,4 @@
-"""Tables of text as they come: .csv, .tsv or .parquet, read without a guess and named if broken."""
+"""Tables of text as they come: .csv, .tsv or .parquet, read without guessing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transfergrid.runtime.errors import UserError, listed, printable, suggest
 from transfergrid.runtime.filehead import HEAD, mistaken, read_head
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-"""What stands between cells, by suffix, if the data set does not name its separator."""
+"""What separates cells, by suffix, if the data set does not name its separator."""
 
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -28,15 +28,15 @@ class Table:
 
     Attributes:
         path: Where it was read from, for messages.
-        frame: The rows, with a plain 0, 1, 2, ... index. Blanks around cells and names of columns
-            are gone.
+        frame: The rows, with a plain 0, 1, 2, ... index. Blanks around cells and column names have
+            been removed.
     """
 
     path: Path
     frame: pd.DataFrame
 
     def column(self, name: str) -> pd.Series:
-        """Return a column; UserError names it and the columns there are, if it is missing."""
+        """Return a column; if it is missing, UserError names it and the columns there are."""
         name = name.strip()
         if not name or name not in self.frame.columns:
             names = [printable(column) for column in self.frame.columns]
@@ -48,8 +48,8 @@ class Table:
         strange = [cell for cell in column if isinstance(cell, list | tuple | dict | np.ndarray)]
         if strange:
             raise UserError(
-                f"{self.path} has lists or records in column '{name}'; write one value a cell, or "
-                "labels as text with a label_separator."
+                f"{self.path} has lists or records in column '{name}'; write one value per cell, "
+                "or labels as text with a label_separator."
             )
         return column
 
@@ -64,7 +64,7 @@ class Table:
         return values.astype(str)
 
     def codes(self, name: str) -> pd.Series:
-        """Return `text` with whole numbers written in one way; UserError as `canonical`."""
+        """Return `text` with whole numbers written alike; UserError as in `canonical`."""
         return canonical(self.text(name), f"{self.path}, column '{name}'")
 
 
@@ -75,11 +75,11 @@ def read_table(path: Path, separator: str | None = None) -> Table:
 
     Args:
         path: The file.
-        separator: What stands between its cells; None goes by the suffix.
+        separator: What separates its cells; None chooses by the suffix.
 
     Raises:
-        UserError: The file is missing, of another suffix, encoding or separator, broken, or has a
-            row of another length than its header, or two columns of one name.
+        UserError: The file is missing, has another suffix, encoding or separator, is broken, has a
+            row whose length differs from its header's, or two columns with the same name.
     """
     if not path.is_file():
         raise UserError(f"table {path} does not exist; restore it or name another.")
@@ -92,28 +92,29 @@ def read_table(path: Path, separator: str | None = None) -> Table:
         raise UserError(f"table {path} ends in '{suffix}'; write it as .csv, .tsv or .parquet.")
     _check_names(path, list(frame.columns))
     if frame.empty:
-        raise UserError(f"table {path} has a header and no row; restore it or name another.")
+        raise UserError(f"table {path} has a header but no rows; restore it or name another.")
     return Table(path, frame)
 
 
 def canonical(values: pd.Series, where: str) -> pd.Series:
-    """Write whole numbers in one way, so that "1" and "1.0" of a column are one value.
+    """Write whole numbers alike, so that "1" and "1.0" in a column are the same value.
 
-    A number with zeros before it is a code and stays as it is.
+    A number with leading zeros is a code and stays as it is.
 
     Args:
         values: (N,) text without blanks.
-        where: Where they stand, for the message.
+        where: Where they are, for the message.
 
     Raises:
-        UserError: A number stands with and without zeros before it, so it may be two things.
+        UserError: A number occurs with and without leading zeros, so it may mean two things.
     """
     new = {value: _whole(value) for value in values.unique()}
     plain = set(new.values())
     for value, written in new.items():
         if value == written and re.fullmatch(r"0+\d+", value) and str(int(value)) in plain:
             raise UserError(
-                f"{where}: '{value}' and '{int(value)}' may be one value or two; write them alike."
+                f"{where}: '{value}' and '{int(value)}' may be the same value or not; write equal "
+                "values alike."
             )
     return values.map(new)
 
@@ -132,7 +133,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         told = mistaken(read_head(path))
         frame = pd.DataFrame() if told else pd.read_parquet(path).reset_index(drop=True)
-    except Exception as error:  # the parsers of broken tables raise many classes
+    except Exception as error:  # given broken tables, the parsers raise many classes
         raise _broken(path, error) from None
     if told:
         raise UserError(f"table {path} cannot be read: it is {told}.")
@@ -144,7 +145,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _plain(column: pd.Series) -> pd.Series:
-    """Return a column without categories, bytes and blanks around its text."""
+    """Return a column without categories, bytes, or blanks around its text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.dtype.categories.dtype)
     if not is_text(column):
@@ -160,7 +161,7 @@ def _stripped(cell: object) -> object:
 
 def _broken(path: Path, error: Exception) -> UserError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return UserError(f"table {path} cannot be read ({reason}); mend it.")
+    return UserError(f"table {path} cannot be read ({reason}); correct it.")
 
 
 def _separated(path: Path, separator: str) -> pd.DataFrame:
@@ -171,7 +172,7 @@ def _separated(path: Path, separator: str) -> pd.DataFrame:
         rows = [_row(path, row, len(header), reader.line_num) for row in reader if row]
     except csv.Error as error:
         raise UserError(
-            f"table {path} cannot be read (line {reader.line_num}: {error}); mend it."
+            f"table {path} cannot be read (line {reader.line_num}: {error}); correct it."
         ) from None
     return pd.DataFrame(rows, columns=pd.Index(header), dtype=object)
 
@@ -180,12 +181,12 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"table {path} cannot be read ({error.strerror}); mend it.") from None
+        raise UserError(f"table {path} cannot be read ({error.strerror}).") from None
     told = mistaken(content[:HEAD])
     if content.startswith(b"PK\x03\x04"):
         told = "a spreadsheet or a zip archive; save it from its program as CSV in UTF-8"
     elif content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:HEAD]:
-        told = "no UTF-8 text but UTF-16, most likely; save it as UTF-8"
+        told = "probably UTF-16 text and not UTF-8; save it as UTF-8"
     if told:
         raise UserError(f"table {path} cannot be read: it is {told}.")
     try:
@@ -193,7 +194,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"table {path} cannot be read: line {line} is no UTF-8 text (it may be Latin-1 or "
+            f"table {path} cannot be read: line {line} is not UTF-8 text (it may be Latin-1 or "
             "Windows-1252); save it as UTF-8."
         ) from None
 
@@ -203,17 +204,17 @@ def _row(path: Path, row: list[str], width: int, line: int) -> list[str | None]:
         kind = "more" if len(row) > width else "fewer"
         raise UserError(
             f"table {path} has a row with {kind} cells than its header: line {line} has "
-            f"{len(row)}, the header {width}; mend it."
+            f"{len(row)}, the header {width}; correct it."
         )
     return [cell.strip() or None for cell in row]
 
 
 def _check_separator(path: Path, header: list[str], separator: str) -> None:
-    """Notice a header in which nothing but other separators divides the names."""
+    """Notice a header in which only another separator divides the names."""
     line = separator.join(header)
     if line.lower().startswith("sep="):
         raise UserError(
-            f"table {path} begins with '{printable(line)}', a note to Excel and no header; remove "
+            f"table {path} begins with '{printable(line)}', a note to Excel, not a header; remove "
             f'that line, and write separator: "{line[4:5]}" in a data set of kind csv unless it is '
             "a comma."
         )
@@ -224,7 +225,7 @@ def _check_separator(path: Path, header: list[str], separator: str) -> None:
     if counts[other]:
         shown = "\\t" if other == "\t" else other
         raise UserError(
-            f"table {path} is read as divided by {_WORDS.get(separator, repr(separator))}, but its "
+            f"table {path} is read as split at {_WORDS.get(separator, repr(separator))}, but its "
             f'header has {_WORDS[other]}; write separator: "{shown}" in a data set of kind csv, or '
             f"save the table with {_WORDS[separator]}."
         )
@@ -236,6 +237,4 @@ def _check_names(path: Path, names: Sequence[Hashable]) -> None:
         name = printable(twice[0])
         raise UserError(f"table {path} has the column '{name}' more than once; rename one of them.")
     if not any(names):
-        raise UserError(
-            f"table {path} has no header; write the columns' names into its first line."
-        )
+        raise UserError(f"table {path} has no header; write the column names into its first line.")

@@ -214,7 +214,7 @@ def test_a_decoder_that_changed_is_told_apart(monkeypatch: pytest.MonkeyPatch) -
         return replace(image, pixels=image.pixels // 2)
 
     monkeypatch.setattr(cache_module, "decoded", otherwise)
-    with pytest.raises(UserError, match="decoded otherwise .the same libraries"):
+    with pytest.raises(UserError, match="decoded differently .the same libraries"):
         rebuild_cache(data.location, RESULTS, 2)
     monkeypatch.setattr(origin_module.PIL, "__version__", "99.0")
     with pytest.raises(UserError, match=r"decoded otherwise \(pillow [\d.]+ then, 99.0 now\)"):
@@ -231,7 +231,7 @@ def test_without_the_record_the_cells_still_count() -> None:
     path = origin_file(data.id, RESULTS)
     path.write_bytes(path.read_bytes()[:-100])
     for _ in range(2):
-        with pytest.raises(UserError, match="which of them changed is not known"):
+        with pytest.raises(UserError, match="which images changed is not known"):
             rebuild_cache(data.location, RESULTS, 2)
         path.unlink(missing_ok=True)
 

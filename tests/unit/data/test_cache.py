@@ -256,7 +256,7 @@ def edit(root, column, value, table="train.csv"):
             lambda r: (r / FOLDER / "valid.csv").write_text(
                 (r / FOLDER / "valid.csv").read_text().splitlines()[0] + "\n"
             ),
-            "valid\\.csv has a header and no row",
+            "valid\\.csv has a header but no rows",
         ),
         (
             lambda r: (r / FOLDER / "test.csv").write_text(
@@ -351,5 +351,5 @@ def test_the_white_of_a_data_set_reaches_its_pixels_and_its_card(tmp_path):
     assert (card["white"], card["black"]) == (4080, 0)
     light = open_split(folder, "train").images
     assert light.max() > 200 > 16 >= open_split(tmp_path / "cache" / "dark", "train").images.max()
-    with pytest.raises(UserError, match=r"are broken.*outside black 0 and white 1000"):
+    with pytest.raises(UserError, match=r"are broken.*beyond black 0 and white 1000"):
         built(tmp_path, {**CSV, "white": 1000}, tmp_path, "narrow")

@@ -253,7 +253,7 @@ def test_faults_of_the_tables_are_named(copy):
     with pytest.raises(UserError, match=r"patient patient00013 \(train and valid\)"):
         validate(read({}, copy))
     path.write_text(text.splitlines()[0] + "\n")
-    with pytest.raises(UserError, match="has a header and no row"):
+    with pytest.raises(UserError, match="has a header but no rows"):
         validate(read({}, copy))
     path.write_text(text)
     (copy / FOLDER / "valid.csv").unlink()

@@ -167,7 +167,7 @@ def test_an_image_of_the_size_wanted_is_left_alone(px, rule, colour):
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(ValueError, match="resize 'squash' is none of crop, pad, stretch"):
+    with pytest.raises(ValueError, match="resize 'squash' is not one of crop, pad, stretch"):
         resize(np.zeros((4, 4), np.uint8), 4, "squash", "grey")
 
 

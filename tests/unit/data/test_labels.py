@@ -61,7 +61,7 @@ def test_declared_words_mean_what_they_say(tmp_path):
 def test_one_class_is_one_however_its_number_is_written(tmp_path):
     found = labels.classes(table(tmp_path, ["1", "1.0", "2", "2.00"]), ["x"])
     assert found.to_dict("list") == {"1": [1, 1, 0, 0], "2": [0, 0, 1, 1]}
-    with pytest.raises(UserError, match=r"t\.csv, column 'x': '01' and '1' may be one"):
+    with pytest.raises(UserError, match=r"t\.csv, column 'x': '01' and '1' may be the same"):
         labels.classes(table(tmp_path, ["1", "01", "2"]), ["x"])
 
 
@@ -103,10 +103,10 @@ def test_each_label_of_a_cell_becomes_a_task(tmp_path):
         (
             ["A;B", "A", "B", "none"],
             "|",
-            "the label 'A;B', which is several, .*correct label_sep",
+            "the label 'A;B', really several, .*correct label_sep",
         ),
         (["none", ""], "|", "no label in column 'x'"),
-        (["None", "A"], "|", r"no_label 'none' \(did you mean 'None'\?\) stands in no cell of"),
+        (["None", "A"], "|", r"no_label 'none' \(did you mean 'None'\?\) is in no cell of"),
     ],
 )
 def test_faults_of_divided_cells_are_named(tmp_path, cells, separator, message):

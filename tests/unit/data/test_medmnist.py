@@ -147,7 +147,7 @@ def test_faults_of_the_file_are_named(tmp_path):
     with pytest.raises(UserError, match=r"file .*none\.npz does not exist"):
         read({}, tmp_path / "none.npz")
     (tmp_path / "bad.npz").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"is no \.npz file"):
+    with pytest.raises(UserError, match=r"is not an \.npz file"):
         read({}, tmp_path / "bad.npz")
     path, arrays = made(tmp_path)
     rewrite(path, {key: array for key, array in arrays.items() if key != "val_images"})
@@ -205,7 +205,9 @@ def test_classes_counted_from_one_keep_their_numbers(tmp_path):
 def test_the_labels_one_and_two_are_not_guessed(tmp_path):
     path, arrays = made(tmp_path)
     relabelled(path, arrays, lambda _, labels: labels + 1)
-    with pytest.raises(UserError, match="1 and 2, of which none is positive; store 0 and 1, or wr"):
+    with pytest.raises(
+        UserError, match="1 and 2, neither of which is positive; store 0 and 1, or wr"
+    ):
         read({}, path)
     manifest = validate(read({"task_kind": "multiclass"}, path))
     assert manifest.tasks == ("class_1", "class_2")
@@ -216,7 +218,9 @@ def test_one_hot_classes_are_not_taken_for_tasks(tmp_path, classes):
     path, arrays = made(tmp_path, labels="multiclass", classes=3)
     expected = read({}, path).table if classes == 3 else None
     relabelled(path, arrays, lambda _, a: np.eye(classes, dtype=np.uint8)[a[:, 0] % classes])
-    with pytest.raises(UserError, match=f"{classes} columns .* one 1 an image.*task_kind: multicl"):
+    with pytest.raises(
+        UserError, match=f"{classes} columns .* one 1 per image.*task_kind: multicl"
+    ):
         read({}, path)
     manifest = validate(read({"task_kind": "multiclass"}, path))
     assert manifest.task_kind == "multiclass" and manifest.tasks[0] == "class_0"
@@ -242,7 +246,7 @@ def test_names_of_classes_are_classes(tmp_path, code):
     assert manifest.table.equals(expected) and manifest.task_kind == "multiclass"
     with pytest.raises(UserError, match="names its classes itself"):
         read({"task_names": ["x", "y", "z"]}, path)
-    with pytest.raises(UserError, match="labels of text, which are classes"):
+    with pytest.raises(UserError, match="text labels, which are classes"):
         read({"task_kind": "multilabel"}, path)
     relabelled(path, arrays, lambda i, a: words[a] if i else a)
     with pytest.raises(UserError, match="different width or kind"):

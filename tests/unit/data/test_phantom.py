@@ -259,9 +259,9 @@ def test_large_images_are_drawn_large(tmp_path):
     ("changes", "words"),
     [
         ({"set": "chests"}, "did you mean 'chest'"),
-        ({"patients": 0}, "patients is '0'; give a whole number from 1 up"),
+        ({"patients": 0}, "patients is '0'; give a whole number, at least 1"),
         ({"test_patients": 2.5}, "test_patients is '2.5'"),
-        ({"seed": -1}, "seed is '-1'; give a whole number from 0 up"),
+        ({"seed": -1}, "seed is '-1'; give a whole number, at least 0"),
         ({"image_px": True}, "image_px is 'True'"),
     ],
 )

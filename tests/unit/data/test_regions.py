@@ -137,7 +137,9 @@ def test_a_file_of_another_split_or_form_is_refused(tmp_path: Path) -> None:
             DrawnByReaders(regions.declaration, path).check([image])
     entry = '{"size": [4, 4], "counts": "o1"}'
     path.write_text(f'{{"patient00001_study1_view1_frontal": {{"Edema": {entry}}}}}')
-    with pytest.raises(UserError, match="'Edema' of patient00001_study1_view1_frontal is no mask"):
+    with pytest.raises(
+        UserError, match="'Edema' of patient00001_study1_view1_frontal is not a mask"
+    ):
         regions.find(image, "edema")
 
 

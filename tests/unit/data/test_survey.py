@@ -89,8 +89,11 @@ COLOURS = encoded(Image.fromarray(film(105, (9, 11, 3))))
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (encoded(Image.new("L", (9, 9), 77)), "1 image has one level all over: 03.png."),
-        (encoded(Image.new("RGB", (9, 9), (7, 7, 7))), "1 image has one level all over: 03.png."),
+        (encoded(Image.new("L", (9, 9), 77)), "1 image has a single level throughout: 03.png."),
+        (
+            encoded(Image.new("RGB", (9, 9), (7, 7, 7))),
+            "1 image has a single level throughout: 03.png.",
+        ),
         (
             frames("GIF"),
             "1 file holds several pages or frames, of which the first is read: 03.png.",
@@ -108,7 +111,7 @@ COLOURS = encoded(Image.fromarray(film(105, (9, 11, 3))))
         (with_hole(3), "1 image has transparent pixels, which are laid over black: 03.png."),
         (turned(), "1 image was turned, as its orientation says: 03.png."),
         (tiff(film(1), tags={274: [8]}), "1 image was turned, as its orientation says: 03.png."),
-        (COLOURS, "1 image has colours, of which `channels: grey` keeps the brightness alone"),
+        (COLOURS, "1 image has colours, of which `channels: grey` keeps only the brightness"),
     ],
 )
 def test_what_an_image_has_is_counted_and_named(tmp_path, capsys, data, told):
@@ -140,7 +143,7 @@ def test_twelve_bits_in_sixteen_are_told_once_and_cured_by_white(tmp_path):
     root = write(tmp_path / "films", deep)
     (note,) = notes(tmp_path, root)
     assert note == (
-        "The numbers of 12 image(s) (00.png, 01.png, 02.png, ...) go from 0 to 4080 and are read "
+        "The numbers in 12 image(s) (00.png, 01.png, 02.png, ...) go from 0 to 4080 and are read "
         "as from 0 (black) to 65535 (white); if they have 12 bits, give the data set `white: 4095`."
     )
     assert open_split(tmp_path / "cache" / "films-12345678", "train").images.max() <= 16
@@ -157,7 +160,9 @@ def test_a_few_images_of_twelve_bits_among_sixteen_are_told(tmp_path):
 def test_a_narrow_set_of_eight_bits_is_told(tmp_path):
     dim = {f"{n:02d}.png": encoded(Image.fromarray(film(n, (8, 8)) // 4)) for n in range(12)}
     (note,) = notes(tmp_path, write(tmp_path / "films", dim))
-    assert "go from 0 to 63 and are read as from 0 (black) to 255 (white); if that is not" in note
+    assert (
+        "go from 0 to 63 and are read as if from 0 (black) to 255 (white); if that is not" in note
+    )
 
 
 def test_equal_files_in_two_splits_are_refused_unless_they_are_allowed(tmp_path, capsys):

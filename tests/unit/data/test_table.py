@@ -96,7 +96,7 @@ def test_a_class_column_becomes_one_hot(folder):
 def test_a_single_class_is_refused(copy):
     edited(copy, lambda frame: frame.assign(finding="same"))
     options = {**OPTIONS, "task_kind": "multiclass", "label_columns": ["finding"]}
-    with pytest.raises(UserError, match="one class only in column 'finding'"):
+    with pytest.raises(UserError, match="only one class in column 'finding'"):
         read(options, copy)
 
 
@@ -223,7 +223,9 @@ def test_a_patient_is_one_however_a_number_is_written(copy):
     edited(copy, numbered)
     assert read(OPTIONS, copy).table["patient_id"].nunique() == 18
     edited(copy, lambda frame: frame.assign(patient=["7", "007"] * (len(frame) // 2)))
-    with pytest.raises(UserError, match=r"column 'patient': '007' and '7' may be one value or two"):
+    with pytest.raises(
+        UserError, match=r"column 'patient': '007' and '7' may be the same value or not"
+    ):
         read(OPTIONS, copy)
 
 
@@ -245,7 +247,7 @@ def test_images_lie_in_one_of_several_folders(copy):
     assert manifest.table["image_id"].equals(one.table["image_id"])
     assert manifest.source.read(3).size and manifest.source.read(4).size
     shutil.copy(more / moved, copy / "images" / moved)
-    with pytest.raises(UserError, match=rf"{moved} lies in images, more images of .*keep one"):
+    with pytest.raises(UserError, match=rf"{moved} is in images, more images of .*keep one"):
         read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
     for folder in ("images", "more images"):
         (copy / folder / moved).unlink()

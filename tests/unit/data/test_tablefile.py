@@ -24,16 +24,16 @@ def written(tmp_path, content, name="t.csv"):
         ('a,b\n"1,2\n', "cannot be read"),
         ("", "it is empty"),
         (",\n1,2\n", "has no header"),
-        ("a,b\n", "a header and no row"),
+        ("a,b\n", "a header but no rows"),
         ("a,b,a\n1,2,3\n", "has the column 'a' more than once"),
         ("a,b, a \n1,2,3\n", "has the column 'a' more than once"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer.*git lf"),
         ("<!DOCTYPE html>\n<html>\n", "a web page"),
         ("a,b\nx,é\n".encode("utf-16"), "UTF-16"),
         ("a,b\nx,é\n".encode("utf-16-le"), "UTF-16"),
-        ("a,b\nx,y\nz,é\n".encode("latin-1"), "line 3 is no UTF-8 text.*Latin-1"),
+        ("a,b\nx,y\nz,é\n".encode("latin-1"), "line 3 is not UTF-8 text.*Latin-1"),
         (b"PK\x03\x04" + bytes(60), "a spreadsheet or a zip archive"),
-        ("sep=;\na;b\n1;2\n", "begins with 'sep=;', a note to Excel .*separator: \";\""),
+        ("sep=;\na;b\n1;2\n", "begins with 'sep=;', a note to Excel, not.*separator: \";\""),
         ("sep=,\na,b\n1,2\n", "begins with 'sep=,', a note to Excel"),
     ],
 )
@@ -128,5 +128,5 @@ def test_whole_numbers_are_written_in_one_way(values, expected):
 
 @pytest.mark.parametrize("values", [["1", "01"], ["1.0", "001"], ["00", "0"]])
 def test_a_code_that_may_be_a_number_is_refused(values):
-    with pytest.raises(UserError, match="here: '0.*' and '[01]' may be one value or two"):
+    with pytest.raises(UserError, match="here: '0.*' and '[01]' may be the same value or not"):
         canonical(pd.Series(values), "here")
