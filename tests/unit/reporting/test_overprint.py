@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from unit.reporting.wide import wide
+from unit.reporting.wide import as_loss, beside, wide
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style
@@ -25,6 +25,7 @@ STUDIES = {
     "three long names": wide(3, pretrainings=3, long=True, cuts=1),
     "sixteen networks": wide(16, pretrainings=4, cuts=2),
     "two recipes": wide(3, pretrainings=2, cuts=1, protocols=2),
+    "two metrics": beside(wide(3, cuts=1), as_loss(wide(3, cuts=1))),
     "many tasks": wide(2, cuts=0, tasks=tuple(f"Finding number {i}" for i in range(24))),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.reporting.figures.data import FigureData
+from transfergrid.reporting.metric_words import MetricWords
 
 COLUMNS = ("contrast", "question", "axis", "a", "b", "margin", "estimate", "low", "high")
 COLUMNS += ("architecture", "pretraining", "truncation")
@@ -136,4 +138,49 @@ def _reliability(names: list[str]) -> pd.DataFrame:
             for name in (names if part == "all" else names[:2])
             for number, at in enumerate(places)
         ]
+    )
+
+
+def as_loss(data: FigureData) -> FigureData:
+    """Return the same study scored by a loss: lower is better, and without an upper bound."""
+
+    def loss(table: pd.DataFrame, value: str, low: str, high: str) -> pd.DataFrame:
+        here = table[table["metric"] == "auroc"]
+        turned = {name: 14 * (1 - here[other]) for name, other in ((low, high), (high, low))}
+        return here.assign(**turned, **{value: 14 * (1 - here[value]), "metric": "log_loss"})
+
+    contrasts = data.contrasts.assign(metric="log_loss")
+    for name in ("estimate", "low", "high", "margin"):
+        contrasts[name] = 14 * contrasts[name]
+    histories = {
+        cell: [{**line, "valid_auroc": 14 - 10 * line["valid_auroc"]} for line in lines]
+        for cell, lines in data.histories.items()
+    }
+    return replace(
+        data,
+        cells=loss(data.cells, "score", "score_low", "score_high"),
+        scores=loss(data.scores, "value", "low", "high"),
+        contrasts=contrasts,
+        histories=histories,
+        metrics={**data.metrics, "log_loss": MetricWords("Log loss", True, False, 0.0)},
+    )
+
+
+def beside(data: FigureData, other: FigureData) -> FigureData:
+    """Return a study of two data sets, the second of which has a metric of its own."""
+
+    def both(name: str) -> pd.DataFrame:
+        second = getattr(other, name).copy()
+        for column, prefix in (("dataset", "scans"), ("cell", "scans-"), ("question", "loss_")):
+            if column in second:
+                second[column] = prefix if column == "dataset" else prefix + second[column]
+        return pd.concat([getattr(data, name), second], ignore_index=True)
+
+    tables = ("cells", "scores", "contrasts", "correlations", "reliability")
+    renamed = {f"scans-{cell}": lines for cell, lines in other.histories.items()}
+    return replace(
+        data,
+        **{name: both(name) for name in tables},
+        histories={**data.histories, **renamed},
+        metrics=other.metrics,
     )

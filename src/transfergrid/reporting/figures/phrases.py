@@ -53,7 +53,8 @@ def scored_by(data: FigureData) -> str:
         (metric,) = named
         return f"{metric.score}{metric.direction}"
     told = [
-        f"{metric.mean} on {listing(datasets)}{metric.direction}"
+        f"{metric.mean} on {listing(datasets)}"
+        + ("" if metric.higher_is_better else ", where lower is better")
         for metric, datasets in named.items()
     ]
     return f"Scores ({'; '.join(told)})"

@@ -182,8 +182,9 @@ def panels(
 
 
 def wrapped(text: str, characters: int) -> str:
-    """Break an axis's label into lines that a panel has room for."""
-    return "\n".join(textwrap.wrap(text, characters)) or text
+    """Break an axis's label into lines that a panel has room for, never within parentheses."""
+    whole = re.sub(r"\([^()]*\)", lambda found: found[0].replace(" ", "\u00a0"), text)
+    return "\n".join(textwrap.wrap(whole, characters)) or text
 
 
 def _columns(names: Collection[str]) -> int:

@@ -103,13 +103,13 @@ def caption(data: FigureData) -> str:
     """State n, what the colours are, and where intervals stand."""
     cuts = "−1, −2: blocks removed. " if data.cells["truncation"].nunique() > 1 else ""
     metrics = list(dict.fromkeys(grid.metric for grid in _grids(data)))
-    named = listing([f"{metric.title}{metric.direction}" for metric in metrics])
+    named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
     scale = "on one scale" if len(metrics) == 1 else "on one scale for each"
     bright = "Brighter is better" if any(m.direction for m in metrics) else "Brighter is higher"
     return (
-        f"{named} of every task, mean over {seeds_of(data)}; {tested_on(data)}. {cuts}{bright}, "
-        f"{scale}. The {interval_of(data)} of every number, and the count of positives, "
-        "stand in scores.csv. No test is made."
+        f"{named[0].upper()}{named[1:]} of every task, mean over {seeds_of(data)}; "
+        f"{tested_on(data)}. {cuts}{bright}, {scale}. The {interval_of(data)} of every number, and "
+        "the count of positives, stand in scores.csv. No test is made."
     )
 
 
@@ -175,7 +175,7 @@ def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], na
         ink = style.MUTED
         if np.isfinite(value):
             ink = DARK if (scale(value) > 0.5) == higher else LIGHT
-        text = _number(value)
+        text = _number(value, grid.metric.high)
         ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
     ax.set_xlim(0, columns)
     ax.set_ylim(rows, 0)
@@ -190,9 +190,14 @@ def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], na
     ax.set_xticks(at, tasks, rotation=45, ha="left", fontsize=8, rotation_mode="anchor")
 
 
-def _number(value: float) -> str:
-    """Print a score in the four characters that a cell of the grid has room for."""
+def _number(value: float, most: float) -> str:
+    """Print a score in the four characters that a cell of the grid has room for.
+
+    Where no score is above one, the zero before the point says nothing.
+    """
     if not np.isfinite(value):
         return "–"
     text = f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
-    return text.replace("-0.", "−.").replace("-", "−").removeprefix("0")
+    if most <= 1:
+        text = text.replace("-0.", "-.").removeprefix("0")
+    return text.replace("-", "−")
