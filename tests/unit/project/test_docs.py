@@ -15,7 +15,8 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
 from transfergrid.reporting.tables.bootstrap import BOOTSTRAP
 from transfergrid.reporting.tables.calibration import COLUMNS as CALIBRATION
-from transfergrid.reporting.tables.gather import AFTER_TASKS, BEFORE_TASKS, SOURCES, task_columns
+from transfergrid.reporting.tables.gather import AFTER_TASKS, BEFORE_TASKS, task_columns
+from transfergrid.reporting.tables.sources import SOURCES
 from transfergrid.statistics.answers import CONTRAST_PLACE, CORRELATION_PLACE
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.contrasts import Contrast
