@@ -16,15 +16,16 @@ from pathlib import Path
 from common import Cost, heading, median, parse, row, run, table
 from made_grid import STUDY, write_history, write_results, write_study
 
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.paths import PROJECT
 
-STAGES = {
-    "tables, two processes": ("make_tables.py", "tables", ("--threads", "2")),
-    "statistics": ("answer.py", "statistics", ()),
-    "figures": ("draw_figures.py", "figures", ()),
-    "page": ("write_page.py", "report", ("--output", f"results/{STUDY}/report.html")),
+PROGRAMS = {
+    **{stage.name: ("analyse.py", ("--threads", "2")) for stage in ANALYSES if not stage.asked_by},
+    "figures": ("draw_figures.py", ()),
+    "report": ("write_page.py", ("--output", f"results/{STUDY}/report.html")),
 }
-PAGE = "figures", "page"
+"""The program of each stage after the ensembles, and what it is told beside its stamp."""
+PAGE = "figures", "report"
 """What the goal is on."""
 
 
@@ -42,8 +43,8 @@ def write_histories(cells: Iterable[Path], validations: int = 20) -> None:
 
 
 def stage(name: str, folder: Path) -> Cost:
-    program, of, more = STAGES[name]
-    (stamp,) = (folder / "results" / "stamps").glob(f"{STUDY}.{of}.*")
+    program, more = PROGRAMS[name]
+    (stamp,) = (folder / "results" / "stamps").glob(f"{STUDY}.{name}.*")
     command = [sys.executable, PROJECT / "workflow" / "scripts" / program]
     return run([*command, "--stamp", stamp.relative_to(folder), *more], folder)
 
@@ -58,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
         write_results(folder, write_study(folder, cells))
         write_histories((folder / "results" / "cells").iterdir())
         costs = {}
-        for what in STAGES:
+        for what in PROGRAMS:
             runs = arguments.runs if what in PAGE else 1
             costs[what] = median([stage(what, folder) for _ in range(runs)])
             row(what, costs[what].wall, costs[what].cpu, costs[what].memory)

@@ -15,22 +15,13 @@ from pathlib import Path
 from common import Cost, heading, median, parse, row, run, table
 from made_grid import SELECTIONS, mirror, write_bare, write_receipts, write_results, write_study
 
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.paths import PROJECT
 
 PARSE = """
 from pathlib import Path
 from transfergrid.planning.plan import plan_run
 plan_run([Path("study.yaml")], {}).write_scratch(Path(".snakemake/transfergrid"))
-"""
-TABLE = """
-import sys
-from pathlib import Path
-from transfergrid.planning.unchanged import read_stamp
-from transfergrid.reporting.tables import gather as tables
-from transfergrid.reporting.tables.files import write_table
-stamp, = Path("results/stamps").glob("grid.tables.*")
-study = read_stamp(stamp, "tables")
-write_table(getattr(tables, sys.argv[1])(study, Path("results"), 2), Path(sys.argv[2]))
 """
 
 
@@ -98,9 +89,12 @@ def ensembles(folder: Path, runs: int) -> None:
 def tables(folder: Path) -> None:
     heading("Tables")
     table(COLUMNS)
-    for function in ("cells_table", "bootstrap_table"):
-        command = [sys.executable, "-c", TABLE, function, "made.csv"]
-        show(f"{function}, two processes", run(command, folder))
+    program = PROJECT / "workflow" / "scripts" / "analyse.py"
+    for stage in ANALYSES:
+        if stage.threads > 1:  # they read every cell, in several processes
+            (stamp,) = (folder / "results" / "stamps").glob(f"grid.{stage.name}.*")
+            words = ["--stamp", stamp.relative_to(folder), "--threads", "2"]
+            show(f"{stage.name}, two processes", run([sys.executable, program, *words], folder))
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +20,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from transfergrid.catalog.stages import STAGES
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.outputs import STAGE_FILES
-from transfergrid.planning.plan import FIGURES, GATHERED, TABLES, Plan, plan_run
+from transfergrid.planning.gathered import GATHERED, write_gathered
+from transfergrid.planning.outputs import files_of, inputs_of, mark_of
+from transfergrid.planning.plan import Plan, PlannedStudy, plan_run
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import canonical_json, sha256_file
 from transfergrid.runtime.sealed import read_sealed, write_sealed
@@ -109,8 +113,10 @@ def write_results(folder: Path, plan: Plan) -> None:
     write_receipts(folder, plan)
     for number, cell in enumerate(plan.cells.values()):
         _write_cell(results, cell, drawn[cell.point.dataset][number % VARIANTS])
-    for path in _leaves_of_study():
-        _put(results / STUDY / path, "made up\n")
+    (planned,) = plan.studies.values()
+    for path in _files_of_study(planned):
+        _put(results / path, "made up\n")
+    write_gathered(planned.entries, results / STUDY)
     set_times(folder)
 
 
@@ -120,8 +126,11 @@ def write_receipts(folder: Path, plan: Plan) -> None:
         _put(folder / "results" / "cache" / dataset / "receipt.json", "{}\n")
 
 
-def _leaves_of_study() -> list[str]:
-    return [name for stage, made in STAGE_FILES.items() if stage != "panels" for name in made]
+def _files_of_study(study: PlannedStudy) -> list[str]:
+    """Return what the stages of a whole study make, but what holds its cells."""
+    whole = [stage for stage in study.stages if stage.per == "study"]
+    made = [name for stage in whole for name in files_of(study.name, stage)]
+    return [name for name in made if not name.endswith(GATHERED)]
 
 
 def _write_cell(results: Path, cell: Cell, made: Made) -> None:
@@ -231,29 +240,19 @@ def _link(source: Path, target: Path) -> None:
     os.link(source, target)
 
 
-ORDER = (
-    ("stamps/*", "cache/*/receipt.json"),
-    ("cells/*/spec.json",),
-    ("cells/*/train.json", "cells/*/receipts/train.json"),
-    ("cells/*/scores/*.npz", "cells/*/receipts/evaluate.json"),
-    (f"{STUDY}/ensemble/*/*/*.parquet",),
-    tuple(f"{STUDY}/tables/{table}.csv" for table in GATHERED),
-    (f"{STUDY}/tables/*.csv",),
-    (f"{STUDY}/figures/*.svg",),
-    (f"{STUDY}/report.html",),
-)
-
-
 def set_times(folder: Path) -> None:
     """Give every file the time of its stage: as if stages had run an hour apart, last one now.
 
-    A file that two patterns match belongs to the earlier stage.
+    A file that two stages' patterns match belongs to the earlier one.
     """
     results = folder / "results"
-    latest = (results / STUDY / "report.html").stat().st_mtime
-    for age, patterns in enumerate(reversed(ORDER)):
+    # What only brings back a file that was lost has a pattern of files of others.
+    made = [stage for stage in STAGES if stage.code or stage.name == "spec"]
+    patterns = [re.sub(r"{\w+}", "*", " ".join(stage.files)).split() for stage in made]
+    latest = time.time()
+    for age, globs in enumerate(reversed([["stamps/*"], *patterns])):
         when = latest - 3600 * age
-        for pattern in patterns:
+        for pattern in globs:
             for path in results.glob(pattern):
                 os.utime(path, (when, when))
 
@@ -316,28 +315,13 @@ rule ensemble:
     shell: "touch {output}"
 
 
-rule tables:
-    input: LISTS["ensembles"], LISTS["scored"], LISTS["tables"]
-    output: LISTS["gathered"]
-    shell: "touch {output}"
+for stage in LISTS["stages"]:
 
-
-rule statistics:
-    input: "results/grid/tables/cells.csv", LISTS["statistics"]
-    output: LISTS["answers"]
-    shell: "touch {output}"
-
-
-rule figures:
-    input: LISTS["answers"], LISTS["figures"]
-    output: LISTS["drawn"]
-    shell: "touch {output}"
-
-
-rule page:
-    input: LISTS["drawn"], LISTS["report"]
-    output: "results/grid/report.html"
-    shell: "touch {output}"
+    rule:
+        name: stage["rule"]
+        input: stage["inputs"]
+        output: stage["outputs"]
+        shell: "touch {output}"
 '''
 
 
@@ -356,19 +340,21 @@ def write_bare(folder: Path, plan: Plan) -> None:
     for cell in plan.cells:
         leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/train.json"]
     leaves += scored + ensembles
-    ours = [path for path in _leaves_of_study() if path.endswith((".csv", ".html"))]
-    leaves += [f"results/{STUDY}/{path}" for path in ours]
+    whole = [stage for stage in planned.stages if stage.per == "study"]
+    leaves += [f"results/{mark_of(STUDY, stage)}" for stage in whole]
     lists = {
-        **stamps,
         "evaluate": f"results/stamps/{plan.evaluate_stamp[0]}",
+        "ensemble": stamps["ensemble"],
         "sources": {name: _sources(cell) for name, cell in plan.cells.items()},
-        "ensembles": ensembles,
-        "scored": scored,
-        "gathered": [f"results/{STUDY}/tables/{table}.csv" for table in GATHERED],
-        "answers": [
-            f"results/{STUDY}/tables/{table}.csv" for table in TABLES if table not in GATHERED
+        "stages": [
+            {
+                "rule": stage.rule_name,
+                "inputs": [stamps[stage.name]]
+                + [f"results/{name}" for name in inputs_of(planned, stage)],
+                "outputs": [f"results/{name}" for name in files_of(STUDY, stage)],
+            }
+            for stage in whole
         ],
-        "drawn": [f"results/{STUDY}/figures/{figure}.svg" for figure in FIGURES],
         "leaves": leaves,
     }
     write_json(folder / "lists.json", lists)

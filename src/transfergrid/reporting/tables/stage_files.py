@@ -66,11 +66,16 @@ def read_made(folder: Path, name: str) -> bytes:
         UserError: It is missing, or is not what the stage wrote.
     """
     path = folder / name
+    broken: UserError | None = None
     for receipt in _receipts(folder):
-        expected = _files_of(receipt).get(name)
+        try:
+            expected = _files_of(receipt).get(name)
+        except UserError as error:
+            broken = error  # of another stage, unless none tells of the file
+            continue
         if expected is not None:
             return read_verified(path, expected, bytes, _mend(path))
-    raise UserError(f"no stage has made {path}; run snakemake, which makes it.")
+    raise broken or UserError(f"no stage has made {path}; run snakemake, which makes it.")
 
 
 def read_made_table(folder: Path, name: str) -> pd.DataFrame:
