@@ -241,7 +241,7 @@ def cut_coverage(
         bounds += low <= harmless <= high
         if chosen:
             truth = true[chosen - 1]
-            found = dict(summaries([one], "non_inferior", 0.01, 0.05))["auroc_change", ""]
+            found = dict(summaries([one], "non_inferior", 0.01, 0.05))["score_change", ""]
             own = stats.t.isf(0.025, one.df[chosen - 1]) * one.se[chosen - 1]
             held.append((abs(found[0] - truth) <= own, found[1] <= truth <= found[2]))
     rates = np.mean(held, axis=0) if held else (math.nan, math.nan)

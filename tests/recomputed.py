@@ -167,7 +167,7 @@ def verdicts(rows: Sequence[dict[str, float]], alpha: float = 0.05) -> list[str]
             apart = row["low"] * row["high"] > 0
             found.append("different within margin" if apart else "equivalent")
         elif p_difference < alpha:
-            found.append("higher" if row["estimate"] > 0 else "lower")
+            found.append("better" if row["estimate"] > 0 else "worse")
         else:
             found.append("undecided")
     return found

@@ -45,6 +45,6 @@ SMALL: dict[str, Any] = {
     "questions": [
         {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
         {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0},
-        {"name": "size", "kind": "correlation", "x": "params", "y": "auroc"},
+        {"name": "size", "kind": "correlation", "x": "params", "y": "score"},
     ],
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from transfergrid.catalog.questions import answering
 from transfergrid.catalog.records import Column, Table, analysis
 
 CONTRASTS = Table(
@@ -57,9 +60,9 @@ CONTRASTS = Table(
         Column(
             "verdict",
             (
-                "`higher`, `lower`, `equivalent`, `different within margin` (equivalent by "
-                "its p-value, but the interval excludes 0: different, but by less than the "
-                "margin) or `undecided`, at the adjusted level"
+                "`better` (`a` than `b`), `worse`, `equivalent`, `different within margin` "
+                "(equivalent by its p-value, but the interval excludes 0: different, but by less "
+                "than the margin) or `undecided`, at the adjusted level"
             ),
         ),
         Column(
@@ -199,6 +202,17 @@ FINDINGS = Table(
         Column("n", "networks behind it"),
         Column("method, note", "how, and what it takes as given or why there is none"),
         Column("n_families", "families of these networks; 0 where they play no part"),
+        Column(
+            "networks",
+            (
+                "what the value is of where it may be of one network: its name, `mean`, or "
+                "`alone` for a mean over a single one"
+            ),
+        ),
+        Column(
+            "dataset, architecture, pretraining, truncation, protocol",
+            "what the networks share; empty where they differ",
+        ),
     ),
 )
 
@@ -264,7 +278,7 @@ SENSITIVITY = Table(
 )
 
 
-STATISTICS = analysis(
+_STATISTICS = analysis(
     "statistics",
     "reporting.tables.answered:statistics",
     CONTRASTS,
@@ -285,5 +299,9 @@ STATISTICS = analysis(
     ),
     memory_mb=4000,
     minutes=60,
+)
+STATISTICS = replace(
+    _STATISTICS,
+    code=(*_STATISTICS.code, *(name.removeprefix("transfergrid.") for name in answering())),
 )
 """One stage for all of them, which share what they read."""

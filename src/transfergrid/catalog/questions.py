@@ -1,8 +1,52 @@
-"""The kinds of question that a study may ask."""
+"""The kinds of question that a study may ask: what each takes, and the code that answers it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+Question = Mapping[str, Any]
+"""A question of a study, defaults filled in."""
+
+
+class Point(Protocol):
+    """A point of the grid; its axes are its attributes."""
+
+    def matches(self, pattern: Mapping[str, Any]) -> bool:
+        """Tell whether the point agrees with every axis that a pattern names."""
+        ...
+
+
+class Planned(Protocol):
+    """A cell of the grid as planning knows it."""
+
+    @property
+    def point(self) -> Any:
+        """Its point of the grid."""
+        ...
+
+    @property
+    def imagenet_top1(self) -> float | None:
+        """Published accuracy of its network on ImageNet, per cent; None where unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question is checked against.
+
+    Attributes:
+        start: How every sentence about it begins: the study's file and the question's name.
+        points: The whole grid.
+        questions: Every question of the study.
+    """
+
+    start: str
+    points: Collection[Point]
+    questions: Sequence[Question]
 
 
 @dataclass(frozen=True)
@@ -11,18 +55,339 @@ class QuestionKind:
 
     Attributes:
         name: Value of ``kind`` in a study.
-        schema: Name of its part of the study's schema.
-        check: ``module:function`` that refuses one that the grid cannot answer (plain Python).
-        lack: ``module:function`` that says what a slice lacks for it (plain Python).
-        answer: ``module:function`` from the question to its rows (statistics).
-        tell: ``module:function`` that puts it and its rows into words (reporting).
+        answer: ``module:function`` from a question and a `statistics.basis.Basis` to its
+            `statistics.basis.Answered`.
+        tell: Module that puts it into words: ``text`` of a question, ``told`` of its rows.
+        keys: JSON Schema of its keys, beside name, kind, metric and where.
+        required: Those that a study must give.
+        scores: Whether it reads scores itself, so that it takes a ``metric``.
+        where: Whether it takes a ``where``.
+        check: Refuses a question that no cell of the grid can answer.
+        lack: Says what the cells of a slice lack for it, if they match its ``where``.
+        builds_on: Name of the question that it builds on, or None.
+        networks: The most networks that one answer is over, where it takes a number of them to
+            show within a ``margin`` that there is no relation; None for other kinds.
         table: The table that its rows go to.
+        otherwise: ``module:function`` that answers a row in other ways, for sensitivity.csv.
+        unasked: Name under which it is answered without being asked; no study's question then.
     """
 
     name: str
-    schema: str
-    check: str
-    lack: str
     answer: str
     tell: str
-    table: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    scores: bool = True
+    where: bool = True
+    check: Callable[[Question, Asked], None] = lambda question, asked: None
+    lack: Callable[[Question, Collection[Any]], str] = lambda question, found: ""
+    builds_on: Callable[[Question, Sequence[Question]], str | None] = lambda question, others: None
+    networks: Callable[[Question, Collection[Any]], int] | None = None
+    table: str = "findings"
+    otherwise: str = ""
+    unasked: str = ""
+
+
+def kind_of(question: Question) -> QuestionKind:
+    """Return the declaration of a question's kind; any that is not built in is a plug-in's."""
+    return _BY_NAME.get(str(question["kind"]), PLUGIN)
+
+
+def schema_of(kind: QuestionKind) -> dict[str, Any]:
+    """Return the JSON Schema of a kind's questions, which refers to the study's ``$defs``."""
+    keys: dict[str, Any] = {
+        "name": {"$ref": "#/$defs/word", "description": "Name of the question."},
+        "kind": {"type": "string", "description": kind.name},
+        **kind.keys,
+    }
+    if kind.scores:
+        keys["metric"] = {
+            "description": "Metric that is compared; null takes each data set's own.",
+            "anyOf": [{"$ref": "#/$defs/word"}, {"type": "null"}],
+            "default": None,
+        }
+    if kind.where:
+        cells = {"$ref": "#/$defs/pattern_or_empty", "description": "Cells that take part."}
+        keys["where"] = {**cells, "default": {}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "kind", *kind.required],
+        "properties": keys,
+    }
+
+
+def _margin(text: str, default: float | None) -> dict[str, Any]:
+    kinds = ["number", "null"] if default is None else "number"
+    bounds = {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    return {"description": text, "type": kinds, **bounds, "default": default}
+
+
+# --- contrast
+
+
+def _check_baseline(question: Question, asked: Asked) -> None:
+    axis, baseline = question["axis"], question["baseline"]
+    found = [point for point in asked.points if point.matches(question["where"])]
+    values = list(dict.fromkeys(getattr(point, axis) for point in found))
+    if baseline not in values:
+        raise UserError(
+            f"{asked.start} has the baseline {baseline!r}, which is no {axis} of its "
+            f"cells{suggest(baseline, values)}; they have {listed(values)}."
+        )
+
+
+def _lack_of_contrast(question: Question, found: Collection[Any]) -> str:
+    axis, baseline = question["axis"], question["baseline"]
+    values = {getattr(point, axis) for point in found}
+    if baseline not in values:
+        return f"no cell with its baseline, {axis} {baseline}"
+    return "" if len(values) > 1 else f"no {axis} of it but the baseline {baseline}"
+
+
+_CONTRAST = QuestionKind(
+    name="contrast",
+    answer="transfergrid.statistics.comparisons:compare",
+    tell="transfergrid.reporting.page.contrast_answers",
+    keys={
+        "axis": {
+            "description": (
+                "Axis along which cells that agree in all others are compared, seed by seed."
+            ),
+            "enum": ["pretraining", "truncation", "protocol", "architecture"],
+            "default": "pretraining",
+        },
+        "baseline": {
+            "description": "The value that every other value of the axis is compared with.",
+            "type": ["string", "integer"],
+            "default": "random",
+        },
+        "margin": _margin(
+            "Equivalence margin on the metric, such as 0.01; null asks only for a difference.", None
+        ),
+        "effect": _margin(
+            "True difference at which the power is stated where there is no margin.", 0.01
+        ),
+    },
+    required=("axis", "baseline"),
+    check=_check_baseline,
+    lack=_lack_of_contrast,
+    table="contrasts",
+    otherwise="transfergrid.statistics.sensitivity:contrast_otherwise",
+)
+
+# --- correlation
+
+
+def boost_of(questions: Sequence[Question], metric: str | None) -> str | None:
+    """Return the contrast whose differences are the boost: the first of a metric's."""
+    return next(
+        (
+            str(question["name"])
+            for question in questions
+            if question["kind"] == _CONTRAST.name
+            and question["axis"] == "pretraining"
+            and question["metric"] == metric
+        ),
+        None,
+    )
+
+
+def _boost(question: Question, questions: Sequence[Question]) -> str | None:
+    return boost_of(questions, question["metric"]) if question["y"] == "boost" else None
+
+
+def _check_correlation(question: Question, asked: Asked) -> None:
+    if question["y"] == "boost" and _boost(question, asked.questions) is None:
+        raise UserError(
+            f"{asked.start} needs the boost, but no question is a contrast along pretraining; "
+            "add one."
+        )
+
+
+def _networks(question: Question, cells: Collection[Planned]) -> int:
+    """Return the most networks that one correlation of a question is over."""
+    groups: dict[tuple[Any, ...], set[str]] = {}
+    for cell in cells:
+        point = cell.point
+        known = question["x"] != "imagenet_top1" or cell.imagenet_top1 is not None
+        if known and point.matches(question["where"]):
+            key = (point.dataset, point.pretraining, point.truncation)
+            groups.setdefault(key, set()).add(point.architecture)
+    return max(map(len, groups.values()), default=0)
+
+
+_CORRELATION = QuestionKind(
+    name="correlation",
+    answer="transfergrid.statistics.relations:relate",
+    tell="transfergrid.reporting.page.correlation_answers",
+    keys={
+        "x": {
+            "enum": ["imagenet_top1", "params", "macs"],
+            "description": "Property of the network.",
+            "default": "params",
+        },
+        "y": {
+            "description": (
+                "score, the mean over seeds, or boost, the mean difference to the baseline of the "
+                "first contrast along pretraining."
+            ),
+            "enum": ["score", "boost"],
+            "x-once": {"auroc": "score, which is the metric's value"},
+            "default": "score",
+        },
+        "margin": _margin(
+            "Largest |rho| that counts as no relation, which is shown if the interval lies within "
+            "it; null asks only for a relation.",
+            None,
+        ),
+    },
+    required=("x", "y"),
+    check=_check_correlation,
+    builds_on=_boost,
+    networks=_networks,
+    table="correlations",
+    otherwise="transfergrid.statistics.sensitivity:correlation_otherwise",
+)
+
+# --- family
+
+_FAMILY = QuestionKind(
+    name="family",
+    answer="transfergrid.statistics.family:families",
+    tell="transfergrid.reporting.page.family_answers",
+    keys={
+        "groups": {
+            "description": (
+                "Two named lists of families whose means are compared; null compares none."
+            ),
+            "type": ["object", "null"],
+            "minProperties": 2,
+            "maxProperties": 2,
+            "additionalProperties": {"$ref": "#/$defs/names"},
+            "default": None,
+        },
+    },
+)
+
+# --- efficiency and seed_noise, which build on a contrast
+
+
+def _contrast(question: Question, questions: Sequence[Question]) -> str | None:
+    return None if question["contrast"] is None else str(question["contrast"])
+
+
+def _fits(question: Question, asked: Asked, fit: Sequence[str], needed: str) -> None:
+    if question["contrast"] is not None and question["contrast"] not in fit:
+        there = f"the study has {listed(fit)}" if fit else "the study has none, so add one"
+        raise UserError(
+            f"{asked.start} builds on the contrast '{question['contrast']}'"
+            f"{suggest(question['contrast'], fit)}; it must name {needed}; {there}."
+        )
+
+
+def _contrasts(questions: Sequence[Question]) -> list[Question]:
+    return [question for question in questions if question["kind"] == _CONTRAST.name]
+
+
+def _check_cuts(question: Question, asked: Asked) -> None:
+    fit = [
+        str(other["name"])
+        for other in _contrasts(asked.questions)
+        if (other["axis"], other["baseline"]) == ("truncation", 0)
+    ]
+    _fits(question, asked, fit, "a contrast along truncation with the baseline 0")
+
+
+def _check_seed_noise(question: Question, asked: Asked) -> None:
+    fit = [str(other["name"]) for other in _contrasts(asked.questions)]
+    _fits(question, asked, fit, "a contrast")
+    if question["contrast"] is not None and question["metric"] is not None:
+        raise UserError(
+            f"{asked.start} names a contrast and a metric; the contrast has its own, so leave the "
+            "metric out."
+        )
+
+
+_EFFICIENCY = QuestionKind(
+    name="efficiency",
+    answer="transfergrid.statistics.efficiency:efficiency",
+    tell="transfergrid.reporting.page.efficiency_answers",
+    keys={
+        "contrast": {
+            "$ref": "#/$defs/word",
+            "description": "The contrast along truncation to judge cuts by.",
+        },
+        "margin": _margin("Largest loss, in the contrast's metric, that counts as none.", 0.01),
+    },
+    required=("contrast",),
+    scores=False,
+    where=False,
+    check=_check_cuts,
+    builds_on=_contrast,
+)
+_SEED_NOISE = QuestionKind(
+    name="seed_noise",
+    answer="transfergrid.statistics.seed_noise:seed_noise",
+    tell="transfergrid.reporting.page.seed_noise_answers",
+    keys={
+        "contrast": {
+            "description": "A contrast whose differences are taken; null takes the metric itself.",
+            "anyOf": [{"$ref": "#/$defs/word"}, {"type": "null"}],
+            "default": None,
+        },
+    },
+    check=_check_seed_noise,
+    builds_on=_contrast,
+)
+
+# --- what no study asks, and what a study brings with it
+
+PUBLISHED = QuestionKind(
+    name="published",
+    answer="transfergrid.statistics.published:published",
+    tell="transfergrid.reporting.page.published_answers",
+    unasked="published against ours",
+)
+PLUGIN = QuestionKind(
+    name="module:function of your own",
+    answer="transfergrid.statistics.plugin:answered",
+    tell="transfergrid.reporting.page.plugin_answers",
+    keys={
+        "text": {
+            "description": "The question in words, as the page asks it; null takes its name.",
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": 200,
+            "default": None,
+        },
+        "options": {
+            "description": "Settings of your own; a number that is whole arrives as an integer.",
+            "type": "object",
+            "default": {},
+        },
+    },
+)
+"""The kind of every question whose code comes with the study."""
+QUESTION_KINDS: tuple[QuestionKind, ...] = (
+    _CONTRAST,
+    _CORRELATION,
+    _FAMILY,
+    _EFFICIENCY,
+    _SEED_NOISE,
+    PUBLISHED,
+)
+"""Every built-in kind, in the order in which they are answered: one may build on those before."""
+_BY_NAME = {kind.name: kind for kind in QUESTION_KINDS}
+
+
+def answering() -> tuple[str, ...]:
+    """Return the modules that answer questions, which `QuestionKind` names as text."""
+    kinds = (*QUESTION_KINDS, PLUGIN)
+    named = [name for kind in kinds for name in (kind.answer, kind.otherwise) if name]
+    return tuple(dict.fromkeys(name.partition(":")[0] for name in named))
+
+
+def telling() -> tuple[str, ...]:
+    """Return the modules that put questions and their answers into words."""
+    return tuple(kind.tell for kind in (*QUESTION_KINDS, PLUGIN))

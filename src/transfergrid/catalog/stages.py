@@ -7,7 +7,10 @@ have no code that a result depends on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.questions import telling
 from transfergrid.catalog.records import Stage, receipt_of
 from transfergrid.catalog.tables import ANALYSES
 
@@ -22,8 +25,8 @@ def _read_by_figures() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*made, *opened]))
 
 
-def _modules_of_figures() -> tuple[str, ...]:
-    return tuple(figure.module.removeprefix("transfergrid.") for figure in FIGURES)
+def _named(modules: Iterable[str]) -> tuple[str, ...]:
+    return tuple(module.removeprefix("transfergrid.") for module in modules)
 
 
 STAGES: tuple[Stage, ...] = (
@@ -85,7 +88,7 @@ STAGES: tuple[Stage, ...] = (
         "study",
         receipt_of("figures"),
         reads=_read_by_figures(),
-        code=("reporting.figures.drawing", *_modules_of_figures()),
+        code=("reporting.figures.drawing", *_named(figure.module for figure in FIGURES)),
         holds=("evaluation.primary", "evaluation.confidence", "claims", "cams", "primary_metrics"),
     ),
     Stage("figure", "figure", "{study}/figures/{figure}.svg", reads=("figures",)),
@@ -95,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
         receipt_of("report"),
         reads=("gather", *(stage.name for stage in ANALYSES), "figures", "cams"),
         writes=("{study}/report.html",),
-        code=("reporting.page.page",),
+        code=("reporting.page.page", *_named(telling())),
         holds=(
             "tunings",
             "evaluation",

@@ -12,6 +12,7 @@ from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
 from transfergrid.planning.inputs import PLACES
 from transfergrid.planning.paths import PROJECT
+from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "cells": lambda study: study.entries,
     "tunings": _tunings,
     "evaluation": _evaluation,
-    "questions": lambda study: study.study.config["questions"],
+    "questions": lambda study: stamped(study.study.config["questions"]),
     "claims": _claims,
     # Which cells get maps is no part of how they are made: one more redoes none.
     "films": lambda study: study.study.config["cams"]["films"],

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from transfergrid.catalog.questions import Question, kind_of
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import chosen_claims, selected
+from transfergrid.planning.grid import AXES
 from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.study import Study
+
+Count = Callable[[Question, Collection[Any]], int]
+"""How many networks the largest answer of a question is over."""
 
 
 def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
@@ -23,15 +28,19 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
     """
     alpha = 1 - study.config["evaluation"]["confidence"]
     found = []
-    asked = [q for q in study.config["questions"] if q["kind"] == "correlation"]
-    for question in asked:
-        networks = _networks(targets, question["where"], question)
-        if question["margin"] is not None and networks < networks_needed(question["margin"], alpha):
+    asked = [
+        (question, count)
+        for question in study.config["questions"]
+        if (count := kind_of(question).networks)
+    ]
+    for question, count in asked:
+        margin, networks = question["margin"], count(question, targets)
+        if margin is not None and networks < networks_needed(margin, alpha):
             found.append(
                 f"{study.source}: question '{question['name']}' cannot show with {networks} "
-                f"networks that there is no relation within ±{question['margin']:g}; that takes "
-                f"{networks_needed(question['margin'], alpha)} at least, and more where networks "
-                "are of one family."
+                f"networks that there is no relation within ±{margin:g}; that takes "
+                f"{networks_needed(margin, alpha)} at least, and more where networks are of one "
+                "family."
             )
     lost: dict[tuple[int, str], list[str]] = {}
     for claim, networks in _judged(study, targets, asked):
@@ -48,46 +57,29 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
 
 
 def _judged(
-    study: Study, targets: Collection[Cell], asked: Collection[Mapping[str, Any]]
+    study: Study, targets: Collection[Cell], asked: Collection[tuple[Question, Count]]
 ) -> Iterator[tuple[Mapping[str, str], int]]:
-    """Yield each claim of no rank correlation that a question answers, with its networks."""
+    """Yield each claim of no relation that a question answers, with its networks."""
     claims = chosen_claims(study.config["claims"], str(study.source))
     for claim in claims["claims"]:
         wanted = selected(claim) if claim["rule"] == "none" else {}
-        if wanted.get("kind") != "correlation":
-            continue
-        place = {k: v for k, v in wanted.items() if k not in ("kind", "x", "y", "pretraining")}
+        place = {axis: value for axis, value in wanted.items() if axis in AXES}
         there = [
             cell
             for cell in targets
-            if _standing(cell, claims["stands_for"]) == wanted.get("pretraining")
-            and all(str(getattr(cell.point, axis)) == value for axis, value in place.items())
+            if all(_value(cell, axis, claims["stands_for"]) == v for axis, v in place.items())
             and cell.point.matches(claims["where"])
         ]
+        own = {key: value for key, value in wanted.items() if key not in AXES}
         counts = [
-            _networks(there, question["where"], question)
-            for question in asked
-            if (question["x"], question["y"]) == (wanted["x"], wanted["y"])
+            count(question, there)
+            for question, count in asked
+            if own and all(question.get(key) == value for key, value in own.items())
         ]
         if any(counts):
             yield claim, max(counts)
 
 
-def _standing(cell: Cell, stands_for: Mapping[str, str]) -> str:
-    return stands_for.get(cell.point.pretraining, cell.point.pretraining)
-
-
-def _networks(
-    cells: Collection[Cell], where: Mapping[str, Any], question: Mapping[str, Any]
-) -> int:
-    """Return the most networks that one correlation of a question is over."""
-    groups: dict[tuple[Any, ...], set[str]] = {}
-    for cell in cells:
-        if not cell.point.matches(where):
-            continue
-        if question["x"] == "imagenet_top1" and cell.imagenet_top1 is None:
-            continue
-        point = cell.point
-        key = (point.dataset, point.pretraining, point.truncation)
-        groups.setdefault(key, set()).add(point.architecture)
-    return max(map(len, groups.values()), default=0)
+def _value(cell: Cell, axis: str, stands_for: Mapping[str, str]) -> str:
+    value = str(getattr(cell.point, axis))
+    return stands_for.get(value, value) if axis == "pretraining" else value

@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, Asked, Question, kind_of
 from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.grid import Point
 from transfergrid.planning.study import Study
-from transfergrid.runtime.errors import UserError, listed, suggest
-
-Question = Mapping[str, Any]
+from transfergrid.runtime.errors import UserError
 
 
 def check_questions(study: Study, points: Collection[Point]) -> None:
@@ -30,20 +30,17 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     """
     questions = study.config["questions"]
     names = [question["name"] for question in questions]
-    twice = {name for name in names if names.count(name) > 1}
+    taken = [kind.unasked for kind in QUESTION_KINDS if kind.unasked]
+    twice = {name for name in names if [*names, *taken].count(name) > 1}
     if twice:
         raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
     for question in questions:
-        where = f"{study.source}: question '{question['name']}'"
-        if "where" in question:
-            _check_where(where, question, points)
-        if question["kind"] in ("efficiency", "seed_noise") and question["contrast"] is not None:
-            _check_contrast(where, question, questions)
-        if _needs_boost(question) and _boost(questions) is None:
+        start = f"{study.source}: question '{question['name']}'"
+        if "where" in question and not _matching(points, question["where"]):
             raise UserError(
-                f"{where} needs the boost, but no question is a contrast along pretraining; add "
-                "one."
+                f"{start} has where {question['where']}, which no cell of the grid matches."
             )
+        kind_of(question).check(question, Asked(start, points, questions))
     claims = chosen_claims(study.config["claims"], str(study.source))
     cams = study.config["cams"] or {"where": {}}
     for key, pattern in (("claims", claims["where"]), ("cams", cams["where"])):
@@ -54,52 +51,22 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
             )
 
 
+def stamped(questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Return questions as stamps hold them: those of the user's own with their code's fingerprint.
+
+    Raises:
+        UserError: The module or the function of one does not exist.
+    """
+    return [
+        {**question, "code": plugin_fingerprint(question["kind"])}
+        if kind_of(question) is PLUGIN
+        else dict(question)
+        for question in questions
+    ]
+
+
 def _matching(points: Collection[Point], pattern: Mapping[str, Any]) -> list[Point]:
     return [point for point in points if point.matches(pattern)]
-
-
-def _check_where(where: str, question: Question, points: Collection[Point]) -> None:
-    found = _matching(points, question["where"])
-    if not found:
-        raise UserError(
-            f"{where} has where {question['where']}, which no cell of the grid matches."
-        )
-    if question["kind"] == "contrast":
-        values = list(dict.fromkeys(getattr(point, question["axis"]) for point in found))
-        if question["baseline"] not in values:
-            hint = suggest(question["baseline"], values)
-            raise UserError(
-                f"{where} has the baseline {question['baseline']!r}, which is no "
-                f"{question['axis']} of its cells{hint}; they have {listed(values)}."
-            )
-
-
-def _check_contrast(where: str, question: Question, questions: Sequence[Question]) -> None:
-    """Check that the contrast a question builds on is there, and along the axis it needs."""
-    cuts = question["kind"] == "efficiency"
-    fit = [
-        other["name"]
-        for other in questions
-        if other["kind"] == "contrast"
-        and (not cuts or (other["axis"], other["baseline"]) == ("truncation", 0))
-    ]
-    if question["contrast"] not in fit:
-        needed = "a contrast along truncation with the baseline 0" if cuts else "a contrast"
-        there = f"the study has {listed(fit)}" if fit else "the study has none, so add one"
-        raise UserError(
-            f"{where} builds on the contrast '{question['contrast']}'"
-            f"{suggest(question['contrast'], fit)}; it must name {needed}; {there}."
-        )
-
-
-def _needs_boost(question: Question) -> bool:
-    return question["kind"] == "correlation" and bool(question["y"] == "boost")
-
-
-def _boost(questions: Sequence[Question]) -> str | None:
-    """Return the contrast whose differences are the boost, which is the study's first."""
-    found = (q for q in questions if q["kind"] == "contrast" and q["axis"] == "pretraining")
-    return next((str(question["name"]) for question in found), None)
 
 
 def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[str]]:
@@ -119,10 +86,9 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
     for question in questions:
         if lack := _lack(question, points):
             why[question["name"]] = lack
-    # Contrasts first: others build on them, wherever they stand in the list.
-    boost = _boost(questions)
+    # What builds on another may stand before it in the list.
     for question in questions:
-        base = boost if _needs_boost(question) else question.get("contrast")
+        base = kind_of(question).builds_on(question, questions)
         if base in why:
             why.setdefault(question["name"], f"no '{base}', which it builds on")
     lost = [
@@ -153,12 +119,4 @@ def _lack(question: Question, points: Collection[Point]) -> str:
     if "where" not in question:
         return ""
     found = _matching(points, question["where"])
-    if not found:
-        return "no cell of it"
-    if question["kind"] != "contrast":
-        return ""
-    axis, baseline = question["axis"], question["baseline"]
-    values = {getattr(point, axis) for point in found}
-    if baseline not in values:
-        return f"no cell with its baseline, {axis} {baseline}"
-    return "" if len(values) > 1 else f"no {axis} of it but the baseline {baseline}"
+    return kind_of(question).lack(question, found) if found else "no cell of it"

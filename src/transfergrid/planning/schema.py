@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, schema_of
 from transfergrid.planning.paths import SCHEMAS
 from transfergrid.planning.reading import SafeYaml
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -25,9 +26,21 @@ _SHOWN = 60
 
 @cache
 def study_schema() -> dict[str, Any]:
-    """Return the schema of a study as a plain mapping."""
+    """Return the schema of a study as a plain mapping, with a part for each kind of question."""
     text = (SCHEMAS / "study.schema.yaml").read_text(encoding="utf-8")
     schema: dict[str, Any] = yaml.load(text, Loader=SafeYaml)
+    parts = schema["$defs"]
+    asked = [kind for kind in QUESTION_KINDS if not kind.unasked]
+    forms = [({"const": kind.name}, kind) for kind in asked]
+    forms.append(({"$ref": "#/$defs/plugin"}, PLUGIN))
+    question = parts["question"]
+    names = [kind.name for kind in asked]
+    kinds = question["properties"]["kind"]
+    kinds["anyOf"][0]["enum"] = names
+    kinds["description"] = f"{', '.join(names)}, or module:function of your own."
+    question["allOf"] = [
+        {"if": {"properties": {"kind": form}}, "then": schema_of(kind)} for form, kind in forms
+    ]
     return schema
 
 
@@ -131,6 +144,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{where} lacks the setting '{missing[0]}'; add it{example}"
         case "enum" | "const":
             options = rule if error.validator == "enum" else [rule]
+            if isinstance(value, str) and value in schema.get("x-once", {}):
+                return f"{where} is {_shown(value)}; write {schema['x-once'][value]}"
             hint = suggest(value, options) if isinstance(value, str) else _boolean_hint(value)
             return f"{where} is {_shown(value)}{hint}; allowed are {listed(options)}"
         case "type" if value is None:
@@ -173,7 +188,8 @@ def _of_branches(error: ValidationError, where: str) -> str:
     described = schema.get("description") or " or ".join(
         str(form.get("description") or _resolved(form).get("x-words", "")) for form in forms
     )
-    hint = _boolean_hint(value) or _number_hint(value)
+    names = [name for form in forms for name in _resolved(form).get("enum", ())]
+    hint = _boolean_hint(value) or _number_hint(value) or suggest(value, names)
     return (
         f"{where} is {_shown(value)}, which is none of the allowed forms{hint}: "
         f"{described.rstrip('.')}{_example(schema)}"

@@ -112,6 +112,20 @@ def hold_networks(study: Mapping[str, Any], results: Path) -> None:
             hold_network(read_spec(path))
 
 
+def hold_questions(study: Mapping[str, Any]) -> None:
+    """Hold the code of a study's own kinds of question.
+
+    Args:
+        study: The stamp's content, which has questions where the stage answers any.
+
+    Raises:
+        UserError: The code is not what the stamp names.
+    """
+    for question in study.get("questions", ()):
+        if "code" in question:
+            hold_plugin(question["kind"], question["code"])
+
+
 def read_stamp(path: Path, stage: str) -> dict[str, Any]:
     """Read the stamp that a stage's job was given, and hold the code that it names.
 

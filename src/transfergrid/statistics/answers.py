@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from transfergrid.statistics.claims import CLAIM_COLUMNS, gather, judge
-from transfergrid.statistics.comparisons import Basis, Compared, compare
-from transfergrid.statistics.contrasts import CONTRAST_COLUMNS, adjust
-from transfergrid.statistics.correlation import Correlation, decide
-from transfergrid.statistics.efficiency import efficiency
-from transfergrid.statistics.family import families
-from transfergrid.statistics.findings import FINDING_COLUMNS, Finding, seed_noise
-from transfergrid.statistics.published import published
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, QuestionKind, kind_of
+from transfergrid.runtime.named import load
+from transfergrid.statistics.basis import Basis, Question, Row
+from transfergrid.statistics.claims import judge
 from transfergrid.statistics.reader import Reader
-from transfergrid.statistics.relations import Related, relate
-from transfergrid.statistics.sensitivity import Sensitivity, sensitivity
-
-CONTRAST_PLACE = (
-    "axis",
-    "architecture",
-    "pretraining",
-    "truncation",
-    "protocol",
-    "n_cells_asked",
-)
-"""Columns of contrasts.csv that say where in the grid a row stands; its data set has its own."""
-CORRELATION_PLACE = ("dataset", "pretraining", "truncation", "protocol")
-"""The same of correlations.csv."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +21,12 @@ class Answers:
     """What a study's questions come to, under its primary selection.
 
     Attributes:
-        contrasts: Rows of tables/contrasts.csv.
-        correlations: Rows of tables/correlations.csv.
-        findings: Rows of tables/findings.csv.
-        claims: Rows of tables/claims.csv.
-        sensitivity: Rows of tables/sensitivity.csv.
+        tables: The tables by name; one without rows has no columns.
         skipped: A sentence for whatever was left out.
     """
 
-    contrasts: pd.DataFrame
-    correlations: pd.DataFrame
-    findings: pd.DataFrame
-    claims: pd.DataFrame
-    sensitivity: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
     skipped: list[str]
-
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables by name, correlations last: it tells that all are there."""
-        names = ("contrasts", "findings", "claims", "sensitivity", "correlations")
-        return {name: getattr(self, name) for name in names}
 
 
 def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answers:
@@ -71,69 +39,35 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
     """
     alpha = 1 - study["evaluation"]["confidence"]
     reader = Reader(study, results)
-    compared, skipped = _compared(study, reader, alpha)
-    basis = Basis(study, cells, compared, reader, alpha)
-    related = _related(basis)
-    findings = list(_findings(basis))
-    evidence = gather(compared, related, findings)
-    claims = judge(study["claims"], evidence, reader, alpha)
-    others = sensitivity(compared, related, reader, alpha)
-    return Answers(
-        contrasts=_table(
-            ({**one.row.row(), **one.columns()} for one in compared),
-            (*CONTRAST_COLUMNS, *CONTRAST_PLACE),
-        ),
-        correlations=_table(
-            ({**asdict(one.row), **one.columns()} for one in related),
-            (*_names(Correlation), *CORRELATION_PLACE),
-        ),
-        findings=_table((finding.row() for finding in findings), FINDING_COLUMNS),
-        claims=_table(map(asdict, claims), CLAIM_COLUMNS),
-        sensitivity=_table(map(asdict, others), _names(Sensitivity)),
-        skipped=reader.lacking() + skipped,
-    )
-
-
-def _names(record: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
-
-
-def _table(rows: Any, columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(columns))
-
-
-def _of_kind(study: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
-    return (question for question in study["questions"] if question["kind"] == kind)
-
-
-def _compared(
-    study: Mapping[str, Any], reader: Reader, alpha: float
-) -> tuple[list[Compared], list[str]]:
-    compared: list[Compared] = []
+    basis = Basis(study, cells, reader, alpha)
+    found: list[tuple[QuestionKind, Row]] = []
     skipped: list[str] = []
-    for question in _of_kind(study, "contrast"):
-        rows, left_out = compare(question, reader, alpha)
-        compared += rows
-        skipped += left_out
-    adjusted = adjust([one.row for one in compared], alpha)
-    rows = [replace(one, row=row) for one, row in zip(compared, adjusted, strict=True)]
-    return rows, skipped
+    for kind, question in asked(study):
+        answered = load(kind.answer)(question, basis)
+        found += [(kind, row) for row in answered.rows]
+        skipped += answered.left_out
+        basis = replace(basis, answered={**basis.answered, question["name"]: answered.rows})
+    claims = judge(study["claims"], [row.evidence() for _, row in found], reader, alpha)
+    others = [
+        other
+        for kind, row in found
+        if kind.otherwise
+        for other in load(kind.otherwise)(row, reader, alpha)
+    ]
+    rows: dict[str, list[Mapping[str, Any]]] = {kind.table: [] for kind in QUESTION_KINDS}
+    for kind, row in found:
+        rows[kind.table].append(row.columns())
+    rows["claims"] = [asdict(claim) for claim in claims]
+    rows["sensitivity"] = [asdict(other) for other in others]
+    tables = {name: pd.DataFrame(own) for name, own in rows.items()}
+    return Answers(tables, reader.lacking() + skipped)
 
 
-def _related(basis: Basis) -> list[Related]:
-    related: list[Related] = []
-    for question in _of_kind(basis.study, "correlation"):
-        related += relate(question, basis)
-    decided = decide([one.row for one in related], basis.alpha)
-    return [replace(one, row=row) for one, row in zip(related, decided, strict=True)]
-
-
-def _findings(basis: Basis) -> Iterator[Finding]:
-    for kind, answered in (
-        ("family", families),
-        ("efficiency", efficiency),
-        ("seed_noise", seed_noise),
-    ):
-        for question in _of_kind(basis.study, kind):
-            yield from answered(question, basis)
-    yield from published(basis.study, basis)
+def asked(study: Mapping[str, Any]) -> Iterator[tuple[QuestionKind, Question]]:
+    """Yield what is to be answered, in an order in which nothing comes before what it builds on."""
+    for kind in (*QUESTION_KINDS, PLUGIN):
+        if kind.unasked:
+            yield kind, {"name": kind.unasked, "kind": kind.name}
+        for question in study["questions"]:
+            if kind_of(question) == kind:
+                yield kind, question

@@ -14,13 +14,9 @@ from typing import Any
 from transfergrid.planning.claims import Claim, selected
 from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.statistics.comparisons import Compared
-from transfergrid.statistics.contrasts import ONE_SEED
+from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
-from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.places import words
 from transfergrid.statistics.reader import Reader
-from transfergrid.statistics.relations import Related
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 STRONGER, UNDECIDED, NOT_TESTED = "stronger", "undecided", "not tested"
@@ -30,36 +26,6 @@ PUBLISHED = ("published", "published, secondary source")
 NO_EVIDENCE = "drawn images, no evidence"
 DRAWN = " (drawn data, no evidence)"
 """What ends every verdict on drawn images, so that none can be printed without it."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One number of the study that a claim may be about.
-
-    Attributes:
-        keys: What `select` is matched with.
-        label: Its question and row, for the reader.
-        value: The estimate.
-        low: Lower bound.
-        high: Upper bound.
-        condition: What the interval takes as given, where a reader must know it.
-        raw: Value and bounds as they were measured, where `value` is freed of noise.
-        networks: Networks that a rank correlation is over; 0 for anything else.
-    """
-
-    keys: Mapping[str, Any]
-    label: str
-    value: float
-    low: float
-    high: float
-    condition: str = ""
-    raw: tuple[float, float, float] | None = None
-    networks: int = 0
-
-    @property
-    def measured(self) -> tuple[float, float, float]:
-        """Value and bounds, noise included."""
-        return self.raw or (self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -321,34 +287,3 @@ def _row(claim: Claim, one: Evidence | None, verdict: str, data: str, evidence: 
 def _drawn(reader: Reader) -> set[str]:
     first = {entry["dataset"]: name for name, entry in reader.entries.items()}
     return {name for name, cell in first.items() if reader.card(cell).get("synthetic")}
-
-
-def gather(
-    compared: Sequence[Compared], related: Sequence[Related], findings: Sequence[Finding]
-) -> list[Evidence]:
-    """Return everything a claim may be judged by, as keys, value and interval."""
-    found = []
-    for one in compared:
-        axis = one.question["axis"]
-        keys = {"kind": "contrast", "axis": axis, "a": one.value, "b": one.question["baseline"]}
-        keys |= {**one.place, axis: one.value}
-        if axis != "architecture":
-            keys["networks"] = one.place.get("architecture", "mean")
-        row = one.row
-        condition = ONE_SEED if row.n_seeds == 1 else ""
-        label = f"{row.question}: {row.contrast}"
-        found.append(Evidence(keys, label, row.estimate, row.low, row.high, condition))
-    for other in related:
-        keys = {"kind": "correlation", "x": other.question["x"], "y": other.question["y"]}
-        keys |= {**other.question["where"], **other.place}  # a recipe that all share is in where
-        line = other.row
-        label = f"{line.question}: {line.x} and {line.y}"
-        label += f", {words(other.place)}, {line.n} networks"
-        label += f" in {line.n_families} famil{'y' if line.n_families == 1 else 'ies'}"
-        raw = (line.rho, line.low, line.high)
-        found.append(Evidence(keys, label, *line.judged, raw=raw, networks=line.n))
-    for finding in findings:
-        keys = {"kind": finding.kind, "quantity": finding.quantity, **finding.place}
-        label = f"{finding.question}: {finding.quantity}, {finding.subject}"
-        found.append(Evidence(keys, label, finding.value, finding.low, finding.high))
-    return found

@@ -7,12 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.runtime.progress import progress
+from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
 from transfergrid.statistics.conditions import Arm, conditions
-from transfergrid.statistics.contrasts import Contrast, Names, Runs, contrast_of_influences
+from transfergrid.statistics.contrasts import (
+    ONE_SEED,
+    Contrast,
+    Names,
+    Runs,
+    adjust,
+    contrast_of_influences,
+)
 from transfergrid.statistics.places import AXES, Place, key, value_words, varying_axes, words
 from transfergrid.statistics.reader import Reader
 
@@ -49,9 +56,22 @@ class Compared:
         return f"{key(self.place)}: {mark}{self.value} - {mark}{baseline}"
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of contrasts.csv that say where in the grid the row stands."""
+        """Return the row of contrasts.csv."""
         place = {axis: self.place.get(axis, "") for axis in AXES if axis != "dataset"}
-        return {"axis": self.question["axis"], **place, "n_cells_asked": self.asked}
+        where = {"axis": self.question["axis"], **place, "n_cells_asked": self.asked}
+        return {**self.row.row(), **where}
+
+    def evidence(self) -> Evidence:
+        """Return what a claim may be judged by."""
+        axis = self.question["axis"]
+        keys = {"kind": "contrast", "axis": axis, "a": self.value, "b": self.question["baseline"]}
+        keys |= {**self.place, axis: self.value}
+        if axis != "architecture":
+            keys["networks"] = self.place.get("architecture", "mean")
+        row = self.row
+        condition = ONE_SEED if row.n_seeds == 1 else ""
+        label = f"{row.question}: {row.contrast}"
+        return Evidence(keys, label, row.estimate, row.low, row.high, condition)
 
     def arms(self, reader: Reader) -> tuple[Replicates, Replicates]:
         """Return (S, B) patient replicates of each arm, averaged over pairs within a seed."""
@@ -63,38 +83,14 @@ class Compared:
         return arm([a for a, _ in self.pairs]), arm([b for _, b in self.pairs])
 
 
-@dataclass(frozen=True)
-class Basis:
-    """What the questions are answered from that come after the contrasts.
-
-    Attributes:
-        study: The study as its stamp holds it.
-        cells: Rows of tables/cells.csv.
-        compared: The study's contrasts.
-        reader: Reads their cells.
-        alpha: 1 minus the coverage of the intervals.
-    """
-
-    study: Mapping[str, Any]
-    cells: pd.DataFrame
-    compared: Sequence[Compared]
-    reader: Reader
-    alpha: float
-
-
-def compare(
-    question: Mapping[str, Any], reader: Reader, alpha: float
-) -> tuple[list[Compared], list[str]]:
+def compare(question: Question, basis: Basis) -> Answered:
     """Compare along one axis, pair by pair; then average each value over its pairs.
 
     Args:
         question: A contrast question.
-        reader: Reads the study's cells.
-        alpha: 1 minus the coverage of the intervals.
-
-    Returns:
-        The contrasts, not adjusted yet, and a sentence for whatever was left out.
+        basis: What it is answered from.
     """
+    reader, alpha = basis.reader, basis.alpha
     axis, baseline = question["axis"], question["baseline"]
     varying = varying_axes(reader.targets)
     rest = [name for name in AXES if name != axis]
@@ -126,28 +122,37 @@ def compare(
     for (value, common), pairs in groups.items():
         if len(pairs) > 1:
             place = dict(zip([n for n in rest if n != "architecture"], common, strict=True))
-            head = f"mean of {len(pairs)} networks"
-            name = ", ".join(filter(None, (head, words(place, varying))))
-            row, left_out = _one(pairs, question, name, value, reader, alpha)
-            if row:
-                rows += [
-                    Compared(mean, question, place, value, _used(pairs, mean, reader), len(pairs))
-                    for mean in _mean(row, head, len(pairs))
-                ]
+            told = words(place, varying)
+            row, left_out = _one(pairs, question, _mean(len(pairs), told), value, reader, alpha)
+            if row and 1 < row.n_cells < len(pairs):
+                name = _mean(f"{row.n_cells} of {len(pairs)}", told)
+                row = replace(row, contrast=_named(name, _arms(question, value)))
+            if row and row.n_cells > 1:
+                used = _used(pairs, row, reader)  # a mean of one would be that network's own row
+                rows.append(Compared(row, question, place, value, used, len(pairs)))
             skipped += left_out
-    return rows, skipped
+    adjusted = adjust([one.row for one in rows], alpha)
+    found = [replace(one, row=row) for one, row in zip(rows, adjusted, strict=True)]
+    return Answered(found, skipped)
 
 
 def _matching(targets: Sequence[Cell], where: Place) -> list[Cell]:
     return [cell for cell in targets if all(cell[axis] == value for axis, value in where.items())]
 
 
-def _mean(row: Contrast, head: str, pairs: int) -> list[Contrast]:
-    """Return the mean's row under its true name; the mean of one is the network's own row."""
-    if row.n_cells == pairs:
-        return [row]
-    name = f"mean of {row.n_cells} of {pairs} networks{row.contrast.removeprefix(head)}"
-    return [replace(row, contrast=name)] if row.n_cells > 1 else []
+def _mean(networks: object, place: str) -> str:
+    return ", ".join(filter(None, (f"mean of {networks} networks", place)))
+
+
+def _arms(question: Question, value: Any) -> list[str]:
+    """Return both arms in words."""
+    return [value_words(question["axis"], arm) for arm in (value, question["baseline"])]
+
+
+def _named(place: str, arms: Sequence[str]) -> str:
+    """Return the name of a contrast."""
+    difference = " - ".join(arms)
+    return f"{place}: {difference}" if place else difference
 
 
 def _used(pairs: Sequence[Pair], row: Contrast, reader: Reader) -> tuple[Pair, ...]:
@@ -171,10 +176,9 @@ def _one(
     alpha: float,
 ) -> tuple[Contrast | None, list[str]]:
     cells = [cell for pair in pairs for arm in pair for cell in arm.values()]
-    arms = [value_words(question["axis"], arm) for arm in (value, question["baseline"])]
-    difference = " - ".join(arms)
+    arms = _arms(question, value)
     names = Names(
-        contrast=f"{place}: {difference}" if place else difference,
+        contrast=_named(place, arms),
         question=question["name"],
         dataset=cells[0]["dataset"],
         a=arms[0],

@@ -79,7 +79,7 @@ class Contrast:
         p_equivalence_adjusted: The same by Holm's method; NaN before `adjust`.
         method: Variance and test.
         margin: Largest difference that counts as equivalent; NaN if none was stated.
-        verdict: "higher" (a above b), "lower", "equivalent", "different within margin" or
+        verdict: "better" (a than b), "worse", "equivalent", "different within margin" or
             "undecided".
         verdict_rests_on: Name of the p-value, before its adjustment, that the verdict rests on;
             an undecided row names that of the question's own test, which is equivalence where
@@ -194,8 +194,8 @@ def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]
     """Adjust p-values by Holm's method within each question and give the final verdicts.
 
     "equivalent" needs a stated margin and an adjusted p of equivalence below alpha; where the
-    interval excludes 0 all the same, it is "different within margin". Otherwise "higher" or
-    "lower" needs an adjusted p of no difference below alpha. Each kind of p is adjusted over the
+    interval excludes 0 all the same, it is "different within margin". Otherwise "better" or
+    "worse" needs an adjusted p of no difference below alpha. Each kind of p is adjusted over the
     rows of the question that have one.
 
     Args:
@@ -228,7 +228,7 @@ def _judged(row: Contrast, alpha: float) -> Contrast:
         apart = row.low > 0 or row.high < 0
         verdict = "different within margin" if apart else "equivalent"
     elif row.p_difference_adjusted < alpha:
-        verdict, rests_on = ("higher" if row.estimate > 0 else "lower"), "p_difference"
+        verdict, rests_on = ("better" if row.estimate > 0 else "worse"), "p_difference"
     return replace(row, verdict=verdict, verdict_rests_on=rests_on)
 
 

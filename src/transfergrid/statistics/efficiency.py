@@ -13,21 +13,23 @@ from scipy import stats
 
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
-from transfergrid.statistics.comparisons import Basis, Compared
-from transfergrid.statistics.findings import NAN, Finding
+from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.comparisons import Compared
+from transfergrid.statistics.findings import ALONE, MEAN, NAN, Finding
 from transfergrid.statistics.places import varying_axes, words
 from transfergrid.statistics.reader import Reader
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
+NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
 RULES = {
-    "non_inferior": "largest cut before the first one not shown to lose less than {margin:g}",
-    "no_loss_found": "largest cut before the first one whose interval lies below 0",
+    NON_INFERIOR: "largest cut before the first one not shown to lose less than {margin:g}",
+    NO_LOSS_FOUND: "largest cut before the first one whose interval lies below 0",
 }
 """Rules and how they are told, the answer first."""
 NOTES = {
-    "non_inferior": "these networks as given; interval from the cuts that are shown to lose less "
+    NON_INFERIOR: "these networks as given; interval from the cuts that are shown to lose less "
     "than the margin to those that are not shown to lose more",
-    "no_loss_found": "measures the size of the test set: more patients or seeds find more losses; "
+    NO_LOSS_FOUND: "measures the size of the test set: more patients or seeds find more losses; "
     "what cuts may be made is answered by non_inferior",
 }
 CHANGE = "; interval of the change holds at all cuts at once, so also at the one chosen"
@@ -68,7 +70,7 @@ class Cuts:
             alpha: Level of the one-sided tests of `non_inferior`; for `no_loss_found` 1 minus the
                 coverage of the two-sided intervals.
         """
-        if rule == "no_loss_found":
+        if rule == NO_LOSS_FOUND:
             return _run(self.estimates + self._arm(alpha / 2) >= 0)
         return _run(self.estimates - self._arm(alpha) > -margin)
 
@@ -78,7 +80,7 @@ class Cuts:
         The upper one goes down from the largest cut while that is shown to lose more; either
         sequence is of fixed order, so each bound errs with probability alpha / 2 at most.
         """
-        low = self.chosen("non_inferior", margin, alpha / 2)
+        low = self.chosen(NON_INFERIOR, margin, alpha / 2)
         worse = self.estimates + self._arm(alpha / 2) < -margin
         return low, len(worse) - _run(worse[::-1])
 
@@ -91,13 +93,18 @@ class Cuts:
         return np.asarray(self.se * stats.t.isf(level, self.df))
 
 
+def quantity(name: str, rule: str) -> str:
+    """Return how findings.csv calls what is estimated at the cut that a rule chooses."""
+    return f"{name}_{rule}"
+
+
 def _run(fine: NDArray[np.bool_]) -> int:
     """Return how many are true before the first that is not."""
     return int(np.logical_and.accumulate(fine).sum())
 
 
-def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
-    """Yield the ratio of each network's largest harmless cut, and the mean over networks.
+def efficiency(question: Question, basis: Basis) -> Answered:
+    """Find the ratio of each network's largest harmless cut, and the mean over networks.
 
     The answer is the cut shown to lose less than the margin. That no loss was found says less.
 
@@ -108,38 +115,41 @@ def efficiency(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         question: An efficiency question.
         basis: What it is answered from.
     """
-    varying = varying_axes(basis.reader.targets)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
-    for one in basis.compared:
-        if one.question["name"] == question["contrast"] and "architecture" in one.place:
+    for one in basis.answered[question["contrast"]]:
+        if "architecture" in one.place:
             key = tuple(v for k, v in one.place.items() if k != "architecture")
             groups.setdefault(key, []).append(one)
-    for members in groups.values():
-        place = {k: v for k, v in members[0].place.items() if k != "architecture"}
-        networks = list(dict.fromkeys(one.place["architecture"] for one in members))
-        cuts = [
-            _cuts([m for m in members if m.place["architecture"] == name], basis)
-            for name in networks
-        ]
-        # A claim about the mean network is not judged by one.
-        together = "mean" if len(cuts) > 1 else "alone"
-        for rule, rule_words in RULES.items():
-            margin = question["margin"]
-            method = rule_words.format(margin=margin)
-            for quantity, values in summaries(cuts, rule, margin, basis.alpha):
-                name, n = quantity
-                subject = ", ".join(filter(None, (n or "mean", words(place, varying))))
-                yield Finding(
-                    question["name"],
-                    question["kind"],
-                    subject,
-                    f"{name}_{rule}",
-                    *values,
-                    1 if n else len(cuts),
-                    method,
-                    NOTES[rule] + (CHANGE if name == "auroc_change" else ""),
-                    place={**place, "networks": n or together},
-                )
+    return Answered([row for members in groups.values() for row in _rows(question, members, basis)])
+
+
+def _rows(question: Question, members: Sequence[Compared], basis: Basis) -> Iterator[Finding]:
+    """Yield the rows of networks that agree in all other axes."""
+    varying = varying_axes(basis.reader.targets)
+    place = {k: v for k, v in members[0].place.items() if k != "architecture"}
+    networks = list(dict.fromkeys(one.place["architecture"] for one in members))
+    cuts = [
+        _cuts([m for m in members if m.place["architecture"] == name], basis) for name in networks
+    ]
+    # A claim about the mean network is not judged by one.
+    together = MEAN if len(cuts) > 1 else ALONE
+    for rule, rule_words in RULES.items():
+        margin = question["margin"]
+        method = rule_words.format(margin=margin)
+        for (name, n), values in summaries(cuts, rule, margin, basis.alpha):
+            subject = ", ".join(filter(None, (n or "mean", words(place, varying))))
+            yield Finding(
+                question["name"],
+                question["kind"],
+                subject,
+                quantity(name, rule),
+                *values,
+                1 if n else len(cuts),
+                method,
+                NOTES[rule] + (CHANGE if name == "score_change" else ""),
+                place=place,
+                networks=n or together,
+            )
 
 
 def summaries(
@@ -155,7 +165,7 @@ def summaries(
         alpha: 1 minus the coverage, in (0, 1).
     """
     chosen = [cut.chosen(rule, margin, alpha) for cut in cuts]
-    open_ended = rule == "no_loss_found"
+    open_ended = rule == NO_LOSS_FOUND
     own = [None if open_ended else cut.between(margin, alpha) for cut in cuts]
     # The mean's bounds hold if all networks' do.
     joint = [None if open_ended else cut.between(margin, alpha / len(cuts)) for cut in cuts]
@@ -168,7 +178,7 @@ def summaries(
         each = [_spanned(*parts) for parts in zip(ratios, chosen, joint, strict=True)]
         value, low, high = (float(part) for part in np.mean(each, axis=0))
         yield (name, ""), (value, low, high)
-    yield ("auroc_change", ""), _change(cuts, chosen, alpha)
+    yield ("score_change", ""), _change(cuts, chosen, alpha)
 
 
 def _spanned(values: ArrayLike, index: int, ends: tuple[int, int] | None) -> Interval:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics import kinship
 from transfergrid.statistics.anova import Interval, OneWay, one_way
-from transfergrid.statistics.comparisons import Basis
+from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import ALL, NAN, Finding, rows
 from transfergrid.statistics.noise import noise_of
 from transfergrid.statistics.places import groups_of_networks, key, varying_axes, words
@@ -24,8 +24,8 @@ _LEAST_SIDE = 2
 """Families that a side of a comparison must have for an interval."""
 
 
-def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
-    """Yield how much of the spread between networks their family and their size explain.
+def families(question: Question, basis: Basis) -> Answered:
+    """Find how much of the spread between networks their family and their size explain.
 
     Each network is one value, its mean AUROC over seeds. Descriptive: no verdict.
 
@@ -34,6 +34,7 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         basis: What it is answered from.
     """
     varying = varying_axes(basis.reader.targets)
+    told: list[Finding] = []
     for place, group in groups_of_networks(basis.cells, basis.study, question["where"]):
         points = []
         for architecture, own in group.groupby("architecture", sort=False):
@@ -53,7 +54,8 @@ def families(question: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
         if len(set(names)) in (0, 1, len(names)):
             note = "needs two families, one of them with two networks"
         counts = len(points), len(set(names))
-        yield from rows(question, place, words(place, varying) or ALL, found, counts, note)
+        told += rows(question, place, words(place, varying) or ALL, found, counts, note)
+    return Answered(told)
 
 
 def _shares(

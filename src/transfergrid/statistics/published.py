@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transfergrid.catalog.questions import PUBLISHED
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
-from transfergrid.statistics.comparisons import Basis
+from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.correlation import spearman
 from transfergrid.statistics.findings import ALL, Finding, rows
 from transfergrid.statistics.noise import noise_of
 from transfergrid.statistics.places import Place, groups_of_networks, key, varying_axes, words
 from transfergrid.statistics.relations import Point, auroc_point, study_family
 
-NAME = "published against ours"
+NAME = PUBLISHED.unasked
 """Stands for a question in findings.csv; no question of a study can have this name."""
 LEAST_NETWORKS = 3
 
@@ -68,15 +69,16 @@ def panels(cells: pd.DataFrame, primary: str, asked: Mapping[str, Any]) -> Itera
             yield Panel(place, arm, theirs, own, points[0]["source"])
 
 
-def published(study: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
-    """Yield rank correlation and differences between digitised AUROCs and the study's.
+def published(question: Question, basis: Basis) -> Answered:
+    """Find rank correlation and differences between digitised AUROCs and the study's.
 
     Args:
-        study: The study as its stamp holds it; its claims say which figure it is set beside, which
-            cells count and which pretraining stands for another.
-        basis: What it is answered from.
+        question: Stands for one that no study asks.
+        basis: What it is answered from; the study's claims say which figure it is set beside,
+            which cells count and which pretraining stands for another.
     """
-    for panel in panels(basis.cells, basis.reader.primary, study["claims"]):
+    told: list[Finding] = []
+    for panel in panels(basis.cells, basis.reader.primary, basis.study["claims"]):
         points: dict[str, Point] = {}
         for architecture, own in panel.cells.groupby("architecture", sort=False):
             name = str(architecture)
@@ -84,13 +86,19 @@ def published(study: Mapping[str, Any], basis: Basis) -> Iterator[Finding]:
             point = auroc_point(panel.theirs[name], family, own, basis.reader)
             if point is not None:
                 points[name] = point
-        yield from _compared(panel, points, varying_axes(basis.reader.targets), basis.alpha)
+        varying = varying_axes(basis.reader.targets)
+        told += _compared(question, panel, points, varying, basis.alpha)
+    return Answered(told)
 
 
 def _compared(
-    panel: Panel, points: Mapping[str, Point], varying: Collection[str], alpha: float
+    question: Question,
+    panel: Panel,
+    points: Mapping[str, Point],
+    varying: Collection[str],
+    alpha: float,
 ) -> Iterator[Finding]:
-    question, place = {"name": NAME, "kind": "published"}, panel.place
+    place = panel.place
     found = list(points.values())
     x, y = np.array([point.x for point in found]), np.array([point.y for point in found])
     draws = np.array([point.draws for point in found])
@@ -98,10 +106,10 @@ def _compared(
     row = spearman(
         x,
         y,
-        NAME,
+        question["name"],
         "digitised",
-        "auroc",
-        np.random.default_rng(seeded(NAME, key(place))),
+        "score",
+        np.random.default_rng(seeded(question["name"], key(place))),
         alpha,
         families=families,
         replicates=draws,

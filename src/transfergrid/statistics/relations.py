@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transfergrid.catalog.questions import boost_of
 from transfergrid.runtime.hashing import seeded
-from transfergrid.statistics.comparisons import Basis, Compared, runs
-from transfergrid.statistics.correlation import Correlation, spearman
+from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
+from transfergrid.statistics.comparisons import Compared, runs
+from transfergrid.statistics.correlation import Correlation, decide, spearman
 from transfergrid.statistics.noise import SeedSpread, noise_of, seed_spread
-from transfergrid.statistics.places import AXES, Place, groups_of_networks, key
+from transfergrid.statistics.places import AXES, Place, groups_of_networks, key, words
 from transfergrid.statistics.reader import Reader
 
 
@@ -39,8 +41,20 @@ class Related:
     families: tuple[str, ...]
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of correlations.csv that say what its networks share."""
-        return {axis: self.place.get(axis, "") for axis in AXES if axis != "architecture"}
+        """Return the row of correlations.csv."""
+        place = {axis: self.place.get(axis, "") for axis in AXES if axis != "architecture"}
+        return {**asdict(self.row), **place}
+
+    def evidence(self) -> Evidence:
+        """Return what a claim may be judged by."""
+        row, question = self.row, self.question
+        keys = {"kind": "correlation", "x": question["x"], "y": question["y"]}
+        keys |= {**question["where"], **self.place}  # a recipe that all share is in where
+        label = f"{row.question}: {row.x} and {row.y}"
+        label += f", {words(self.place)}, {row.n} networks"
+        label += f" in {row.n_families} famil{'y' if row.n_families == 1 else 'ies'}"
+        raw = (row.rho, row.low, row.high)
+        return Evidence(keys, label, *row.judged, raw=raw, networks=row.n)
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ class Point:
     spreads: tuple[SeedSpread, ...]
 
 
-def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
+def relate(question: Question, basis: Basis) -> Answered:
     """Correlate over architectures, once for each combination of the other axes.
 
     Args:
@@ -74,12 +88,12 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
     numbers = pd.to_numeric(basis.cells["architecture"].map(top1))
     cells = basis.cells.assign(imagenet_top1=numbers)
     y = question["y"]
-    boosts = boosts_of(study, basis.compared) if y == "boost" else {}
+    boosts = _boosts(question, basis) if y == "boost" else {}
     found = []
     for place, group in groups_of_networks(cells, study, question["where"]):
         points = []
         for architecture, rows in group.groupby("architecture", sort=False):
-            x = float(rows[question["x"]].astype("float64").mean())
+            x = float(rows[str(question["x"])].astype("float64").mean())
             family = study_family(reader, str(architecture))
             if y == "boost":
                 boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
@@ -91,7 +105,8 @@ def relate(question: Mapping[str, Any], basis: Basis) -> list[Related]:
         if y == "boost" and not points:
             continue  # the baseline itself has no boost
         found.append(_related(question, place, points, basis.alpha))
-    return found
+    decided = decide([one.row for one in found], basis.alpha)
+    return Answered([replace(one, row=row) for one, row in zip(found, decided, strict=True)])
 
 
 def _related(
@@ -123,17 +138,13 @@ def study_family(reader: Reader, architecture: str) -> str:
     return families.get(architecture) or architecture
 
 
-def boosts_of(
-    study: Mapping[str, Any], compared: Sequence[Compared]
-) -> dict[tuple[Any, ...], Compared]:
+def _boosts(question: Question, basis: Basis) -> dict[tuple[Any, ...], Compared]:
     """Return each network's boost, its contrast along pretraining, by the axes of its arm a."""
-    question = next(
-        q for q in study["questions"] if q["kind"] == "contrast" and q["axis"] == "pretraining"
-    )
+    name = boost_of(basis.study["questions"], question["metric"])
     return {
         tuple({**one.place, "pretraining": one.value}[axis] for axis in AXES): one
-        for one in compared
-        if one.question["name"] == question["name"] and "architecture" in one.place
+        for one in basis.answered[str(name)]
+        if "architecture" in one.place
     }
 
 

@@ -64,29 +64,34 @@ class Sensitivity:
     note: str = NOTE
 
 
-def sensitivity(
-    compared: Sequence[Compared], related: Sequence[Related], reader: Reader, alpha: float
-) -> list[Sensitivity]:
-    """Answer every contrast and correlation of a study in other ways.
+def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    """Yield a contrast in other ways.
 
-    Contrasts: a two-level bootstrap of patients and seeds, every other selection of checkpoints,
-    and, for one pair of networks, DeLong's test for each task. Correlations: a bootstrap of
-    families of networks and of patients.
+    A two-level bootstrap of patients and seeds, every other selection of checkpoints, Nadeau and
+    Bengio's test over folds, and, for one pair of networks, DeLong's test for each task.
 
     Args:
-        compared: The contrasts.
-        related: The correlations.
-        reader: Reads their cells.
+        one: The contrast.
+        reader: Reads its cells.
         alpha: 1 minus the coverage of the intervals.
     """
-    rows: list[Sensitivity] = []
-    for one in compared:
-        rows.append(_two_level(one, reader, alpha))
-        rows += _selections(one, reader, alpha)
-        rows += _folds(one, reader, alpha)
-        if len(one.pairs) == 1:
-            rows += _delong(one, reader, alpha)
-    return rows + [_networks(one, alpha) for one in related if one.row.n >= 4]
+    yield _two_level(one, reader, alpha)
+    yield from _selections(one, reader, alpha)
+    yield from _folds(one, reader, alpha)
+    if len(one.pairs) == 1:
+        yield from _delong(one, reader, alpha)
+
+
+def correlation_otherwise(one: Related, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    """Yield a correlation by a bootstrap of families of networks and of patients.
+
+    Args:
+        one: The correlation.
+        reader: Reads its cells.
+        alpha: 1 minus the coverage of the intervals.
+    """
+    if one.row.n >= 4:
+        yield _networks(one, alpha)
 
 
 def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
@@ -213,7 +218,9 @@ def _delong_of_fold(
 def _networks(one: Related, alpha: float) -> Sensitivity:
     row = one.row
     replicates = one.replicates.shape[1]
-    rng = np.random.default_rng(seeded("networks", row.question, f"{row.y} ({key(one.place)})"))
+    # The text that the draws are seeded with has always held the metric, where y is its value.
+    y = {"score": "auroc"}.get(row.y, row.y)
+    rng = np.random.default_rng(seeded("networks", row.question, f"{y} ({key(one.place)})"))
     families = numbered(one.families)
     if not families.any():
         families = np.arange(row.n)  # one family speaks of its own members

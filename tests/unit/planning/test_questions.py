@@ -13,7 +13,7 @@ QUESTIONS: list[dict[str, Any]] = [
     {"name": "of_cut", "kind": "efficiency", "contrast": "cut"},
     {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0},
     {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
-    {"name": "size", "kind": "correlation", "x": "params", "y": "auroc"},
+    {"name": "size", "kind": "correlation", "x": "params", "y": "score"},
     {"name": "size_boost", "kind": "correlation", "x": "params", "y": "boost"},
     {"name": "noise", "kind": "seed_noise", "contrast": "boost"},
     {"name": "cut_noise", "kind": "seed_noise", "where": {"truncation": 1}},

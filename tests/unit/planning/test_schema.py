@@ -39,7 +39,7 @@ STUDY: dict[str, Any] = {
 }
 FREE = {
     "$defs/loose_list/items",
-    "$defs/contrast/properties/baseline",
+    "$defs/question/allOf/0/then/properties/baseline",
     "$defs/values/items",
 }
 """Compared as text with what the grid or a table has."""

@@ -17,23 +17,15 @@ from transfergrid.reporting.tables.bootstrap import BOOTSTRAP
 from transfergrid.reporting.tables.calibration import COLUMNS as CALIBRATION
 from transfergrid.reporting.tables.gather import AFTER_TASKS, BEFORE_TASKS, task_columns
 from transfergrid.reporting.tables.sources import SOURCES
-from transfergrid.statistics.answers import CONTRAST_PLACE, CORRELATION_PLACE
 from transfergrid.statistics.claims import CLAIM_COLUMNS
-from transfergrid.statistics.contrasts import Contrast
-from transfergrid.statistics.correlation import Correlation
-from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
-CONTRASTS = [name for name in Contrast.__dataclass_fields__ if name != "seeds"]
 COLUMNS = {
     "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
     "sources": list(SOURCES),
     "bootstrap": list(BOOTSTRAP),
-    "contrasts": [*CONTRASTS, *CONTRAST_PLACE],
-    "correlations": [*Correlation.__dataclass_fields__, *CORRELATION_PLACE],
     "calibration": list(CALIBRATION),
-    "findings": [name for name in Finding.__dataclass_fields__ if name != "place"],
     "claims": list(CLAIM_COLUMNS),
     "sensitivity": list(Sensitivity.__dataclass_fields__),
 }

@@ -101,8 +101,8 @@ EVALUATION = {
 WHOLE = {"truncation": 0}
 BOOST = {"name": "pretraining_boost", "kind": "contrast", "axis": "pretraining"}
 CUT = {"name": "truncation_cost", "kind": "contrast", "axis": "truncation"}
-TOP1 = {"name": "imagenet_and_auroc", "kind": "correlation", "x": "imagenet_top1", "y": "auroc"}
-SIZE = {"name": "size_and_auroc", "kind": "correlation", "x": "params", "y": "auroc"}
+TOP1 = {"name": "imagenet_and_auroc", "kind": "correlation", "x": "imagenet_top1", "y": "score"}
+SIZE = {"name": "size_and_auroc", "kind": "correlation", "x": "params", "y": "score"}
 QUESTIONS = [
     {**BOOST, "baseline": "random", "margin": None, "effect": 0.01, "where": WHOLE},
     {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "where": {}},

@@ -103,7 +103,7 @@ def numbers_of(estimate: float, cells: int, number: int) -> dict[str, Any]:
         "p_equivalence_adjusted": np.nan,
         "method": "patients and seeds, t, Satterthwaite df",
         "margin": np.nan,
-        "verdict": "higher" if low > 0 else "lower" if high < 0 else "undecided",
+        "verdict": "better" if low > 0 else "worse" if high < 0 else "undecided",
         "verdict_rests_on": "p_difference",
         "power": 0.31,
         "seeds_needed": 7.0 if number % 2 else np.nan,
@@ -119,7 +119,7 @@ def correlations_of() -> pd.DataFrame:
                 {
                     "question": "imagenet_and_auroc" if x == "imagenet_top1" else "size_and_auroc",
                     "x": x,
-                    "y": "auroc",
+                    "y": "score",
                     "dataset": "phantom",
                     "pretraining": pretraining,
                     "truncation": 0,

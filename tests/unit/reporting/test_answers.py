@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from transfergrid.reporting.page.answers import question_text, questions
+from transfergrid.reporting.page.answer import Manner
+from transfergrid.reporting.page.answers import Question, question_text, questions
 from transfergrid.reporting.page.contrast_answers import contrast_answer
 from transfergrid.reporting.page.correlation_answers import correlation_answer
 
-NO_FINDINGS = pd.DataFrame(columns=["question"])
 CONTRAST: dict[str, Any] = {
     "contrast": "resnet18: imagenet - random",
     "question": "boost",
@@ -37,14 +37,14 @@ CONTRAST: dict[str, Any] = {
     "p_equivalence_adjusted": math.nan,
     "method": "paired t",
     "margin": math.nan,
-    "verdict": "higher",
+    "verdict": "better",
     "verdict_rests_on": "p_difference",
     "conditional_on": "one released weight file",
 }
 CORRELATION: dict[str, Any] = {
     "question": "size",
     "x": "params",
-    "y": "auroc",
+    "y": "score",
     "dataset": "chest",
     "pretraining": "random",
     "truncation": 0,
@@ -56,6 +56,21 @@ CORRELATION: dict[str, Any] = {
     "p": 0.82,
     "method": "Fisher z",
 }
+
+
+ASKED: dict[str, Any] = {"axis": "pretraining", "baseline": "random", "effect": None}
+ASKED |= {"name": "boost", "kind": "contrast"}
+SIZE_ASKED = {"name": "size", "kind": "correlation", "x": "params", "y": "score", "where": {}}
+MANNER = Manner(0.95)
+
+
+def shown(*declared: dict[str, Any], **tables: Any) -> list[Question]:
+    """Return what the page shows of questions, given the rows of some tables."""
+    empty = {"contrasts": [CONTRAST], "correlations": [CORRELATION]}
+    empty |= {"findings": [{"question": "", "networks": ""}]}
+    frames = {name: pd.DataFrame(rows).iloc[:0] for name, rows in empty.items()}
+    frames |= {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    return questions(declared, frames, MANNER)
 
 
 def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
@@ -88,7 +103,7 @@ NEITHER = "Neither a difference nor equivalence within ±0.02 between ImageNet w
     ("verdict", "margin", "estimate", "sentence"),
     [
         (
-            "lower",
+            "worse",
             math.nan,
             -0.034,
             "ImageNet weights lower AUROC by 0.034 (0.012 to 0.056)",
@@ -189,10 +204,7 @@ def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first:
 )
 def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
     row = {**CORRELATION, "low": low, "rho": rho, "high": high}
-    declared = [{"name": "size", "kind": "correlation", "x": "params", "y": "auroc", "where": {}}]
-    found = questions(
-        declared, pd.DataFrame([CONTRAST]).iloc[:0], pd.DataFrame([row]), 0.95, NO_FINDINGS
-    )
+    found = shown(SIZE_ASKED, correlations=[row])
     assert found[0].answers[0].finding.startswith(finding)
     assert "n = 16 networks" in found[0].answers[0].support
 
@@ -240,39 +252,47 @@ def test_power_says_what_it_is_for() -> None:
     assert "power 41 % to show equivalence" in contrast_answer(row, "", 0.95, 0.01).support
 
 
-def test_quantities_stand_under_their_question() -> None:
-    declared = [{"name": "noise", "kind": "seed_noise", "where": {}}]
-    table = pd.DataFrame(
-        [
-            {"question": "noise", "quantity": "b", "value": math.nan, "subject": "mean of 2"},
-            {"question": "noise", "quantity": "seed_sd", "value": 0.004, "subject": "a"},
-            {
-                "question": "noise",
-                "quantity": "params_ratio_non_inferior",
-                "value": 3,
-                "subject": "mean of 2",
-            },
-            {"question": "other", "quantity": "share", "value": 0.4, "subject": "c"},
-        ]
-    )
-    first, second = questions(
-        declared,
-        pd.DataFrame([CONTRAST]).iloc[:0],
-        pd.DataFrame([CORRELATION]).iloc[:0],
-        0.95,
-        table,
-    )
-    assert first.text == "How far do seeds spread, against networks?"
-    assert [(row.subject, row.quantity, row.value) for row in first.findings] == [
-        (
-            "mean of 2",
-            "parameters, whole / cut, largest cut shown to lose less than the margin",
-            "3",
-        ),
-        ("a", "SD between seeds", "0.004"),
-        ("mean of 2", "b", "–"),
+def test_quantities_stand_under_their_question_means_first_and_blanks_last() -> None:
+    row = {"question": "cuts", "kind": "efficiency", "networks": "mean", "subject": "m"}
+    rows = [
+        {**row, "quantity": "blocks_no_loss_found", "value": math.nan},
+        {**row, "quantity": "macs_ratio_non_inferior", "value": 2, "networks": "a"},
+        {**row, "quantity": "params_ratio_non_inferior", "value": 3},
+        {**row, "question": "other", "quantity": "seed_sd", "value": 0.004},
     ]
-    assert second.name == "other"
+    noise = {"name": "other", "kind": "seed_noise", "where": {}}
+    first, second = shown({"name": "cuts", "kind": "efficiency"}, noise, findings=rows)
+    assert first.text == "How far can networks be cut and lose less than the margin?"
+    assert [(one.quantity, one.value) for one in first.findings] == [
+        ("parameters, whole / cut, largest cut shown to lose less than the margin", "3"),
+        ("multiply-accumulates, whole / cut, largest cut shown to lose less than the margin", "2"),
+        (
+            "blocks removed, largest cut before a loss is found, which depends on the test set's "
+            "size",
+            "–",
+        ),
+    ]
+    assert second.text == "How far do seeds spread, against networks?"
+    assert [(one.quantity, one.value) for one in second.findings] == [("SD between seeds", "0.004")]
+
+
+def test_what_no_study_asks_is_shown_where_it_has_rows() -> None:
+    row = {"question": "published against ours", "kind": "published", "networks": ""}
+    row |= {"subject": "s", "quantity": "mean_difference", "value": 0.1}
+    assert shown() == []
+    (question,) = shown(findings=[row])
+    assert question.text.startswith("How do the AUROCs of the paper's own figure")
+    assert question.findings[0].quantity == "mean of ours minus the figure's"
+
+
+def test_a_question_of_the_user_s_own_is_told_in_the_user_s_words() -> None:
+    own = {"name": "rank_of_nets", "kind": "my_lab:rank", "text": "Which net is best?"}
+    row = {"question": "rank_of_nets", "networks": "", "subject": "films", "value": 1.5}
+    (question,) = shown(own, findings=[{**row, "quantity": "best_by"}])
+    assert question.text == "Which net is best?"
+    assert (question.findings[0].quantity, question.findings[0].value) == ("best by", "1.5")
+    (question,) = shown({**own, "text": None})
+    assert question.text == "Rank of nets?"
 
 
 def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
@@ -283,14 +303,8 @@ def test_what_rows_share_is_said_once_and_the_widest_comes_first() -> None:
         "n_cells": 2,
         "n_cells_asked": 3,
     }
-    declared = [
-        {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"},
-        {"name": "other", "kind": "contrast", "axis": "truncation", "baseline": 0},
-    ]
-    table = pd.DataFrame([CONTRAST, mean])
-    first, second = questions(
-        declared, table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS
-    )
+    other = {**ASKED, "name": "other", "axis": "truncation", "baseline": 0}
+    first, second = shown(ASKED, other, contrasts=[CONTRAST, mean])
     assert [answer.subject for answer in first.answers] == [
         "Mean of 2 of 3 networks",
         "resnet18",
@@ -310,26 +324,24 @@ def test_decided_rows_come_first_among_those_over_as_many_networks() -> None:
         for name, cells, verdict in (
             ("a", 1, "undecided"),
             ("b", 1, math.nan),
-            ("c", 1, "higher"),
+            ("c", 1, "better"),
             (math.nan, 2, "undecided"),
             ("d", 1, "equivalent"),
         )
     ]
-    declared = [{"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}]
-    none = pd.DataFrame([CORRELATION]).iloc[:0]
-    (question,) = questions(declared, pd.DataFrame(rows), none, 0.95, NO_FINDINGS)
+    (question,) = shown(ASKED, contrasts=rows)
     assert [answer.subject[0] for answer in question.answers] == list("Mcdab")
 
 
 def test_questions_in_words() -> None:
     contrast = {"kind": "contrast", "axis": "pretraining", "baseline": "random"}
-    assert question_text(contrast) == (
+    assert question_text(contrast, MANNER) == (
         "What do other initial weights change, compared with random weights?"
     )
     cut = {"kind": "contrast", "axis": "truncation", "baseline": 0, "where": {"dataset": "chest"}}
-    assert question_text(cut).endswith("compared with the whole network (on chest only)?")
+    assert question_text(cut, MANNER).endswith("compared with the whole network (on chest only)?")
     size = {"kind": "correlation", "x": "params", "y": "boost", "where": {"truncation": 0}}
-    assert question_text(size) == (
+    assert question_text(size, MANNER) == (
         "Does the number of parameters go with the boost (whole networks)?"
     )
 
@@ -337,8 +349,7 @@ def test_questions_in_words() -> None:
 def test_one_wild_interval_is_cut_and_leaves_the_others_their_width() -> None:
     wild = {**CONTRAST, "architecture": "wild"}
     wild |= {"low": -5.0, "high": 5.0, "conditional_on": "conditional on this seed; one file"}
-    table = pd.DataFrame([CONTRAST, CONTRAST, CONTRAST, wild])
-    (question,) = questions([], table, pd.DataFrame([CORRELATION]).iloc[:0], 0.95, NO_FINDINGS)
+    (question,) = shown(ASKED, contrasts=[CONTRAST, CONTRAST, CONTRAST, wild])
     bars = [answer.bar for answer in question.answers]
     assert bars[0] is not None and bars[0].high - bars[0].low > 10
     assert bars[3] is not None and (bars[3].low, bars[3].high, bars[3].cut) == (0, 100, True)
@@ -353,15 +364,14 @@ def test_only_what_varies_among_the_rows_of_a_question_is_named() -> None:
             for cut in (0, 2)
         ]
     )
-    none = pd.DataFrame([CORRELATION]).iloc[:0]
-    (question,) = questions([], rows, none, 0.95, NO_FINDINGS)
+    (question,) = shown(ASKED, contrasts=rows)
     # The recipe follows from the network, data and weights are the same.
     assert [answer.subject for answer in question.answers] == [
         f"{name}, {cut}"
         for name in ("resnet18", "lcnet")
         for cut in ("whole network", "two blocks removed")
     ]
-    (question,) = questions([], rows[rows["truncation"] == 0], none, 0.95, NO_FINDINGS)
+    (question,) = shown(ASKED, contrasts=rows[rows["truncation"] == 0])
     assert [answer.subject for answer in question.answers] == ["resnet18", "lcnet"]
     words = " ".join(answer.sentence + answer.subject for answer in question.answers)
     assert "drop" not in words
@@ -374,8 +384,7 @@ def test_too_few_networks_for_a_correlation_are_named_and_not_rowed() -> None:
             for name, n, rho in (("random", 16, 0.1), ("films", 2, 1.0), ("none", 1, math.nan))
         ]
     )
-    none = pd.DataFrame([CONTRAST]).iloc[:0]
-    (question,) = questions([], none, rows, 0.95, NO_FINDINGS)
+    (question,) = shown(SIZE_ASKED, correlations=rows)
     assert [answer.subject for answer in question.answers] == ["random weights"]
     assert question.left == (
         "No rank correlation of fewer than 3 different networks: films weights (2 networks) and "

@@ -83,11 +83,17 @@ def write_spec(folder: Path, spec: dict[str, Any]) -> None:
 
 def questions() -> list[dict[str, Any]]:
     """Ask for the boost, and what it and the AUROC have to do with size."""
-    boost = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
-    size = {"kind": "correlation", "x": "params", "margin": None, "where": {}}
+    boost = {
+        "name": "boost",
+        "kind": "contrast",
+        "axis": "pretraining",
+        "baseline": "random",
+        "metric": None,
+    }
+    size = {"kind": "correlation", "x": "params", "metric": None, "margin": None, "where": {}}
     return [
         {**boost, "margin": None, "effect": 0.01, "where": {}},
-        {**size, "name": "size", "y": "auroc"},
+        {**size, "name": "size", "y": "score"},
         {**size, "name": "gain", "y": "boost"},
     ]
 

@@ -21,6 +21,7 @@ from unit.statistics.made_up_ensembles import (
     write_cell,
 )
 
+from transfergrid.catalog.answered import STATISTICS
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.statistics.answers import answer
@@ -41,7 +42,7 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
     study = build(tmp_path)
     cells = areas(study, tmp_path)
     answers = answer(study, cells, tmp_path)
-    contrasts, skipped = answers.contrasts, answers.skipped
+    contrasts, skipped = answers.tables["contrasts"], answers.skipped
     assert skipped == []
     means = cells.groupby(["architecture", "pretraining"])["auroc"].mean().unstack()
     boosts = means["imagenet"] - means["random"]
@@ -65,10 +66,10 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
 
 def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: Path) -> None:
     study = build(tmp_path)
-    correlations = answer(study, areas(study, tmp_path), tmp_path).correlations
+    correlations = answer(study, areas(study, tmp_path), tmp_path).tables["correlations"]
     size = correlations[correlations["question"] == "size"]
     assert list(size["pretraining"]) == ["random", "imagenet"]
-    assert (size[["y", "dataset", "truncation"]] == ["auroc", "films", 0]).all(axis=None)
+    assert (size[["y", "dataset", "truncation"]] == ["score", "films", 0]).all(axis=None)
     assert set(size["n"]) == {3}
     assert size["rho"].iloc[0] == pytest.approx(1.0)
     gain = correlations[correlations["question"] == "gain"]
@@ -78,14 +79,14 @@ def test_correlations_are_over_architectures_one_for_each_pretraining(tmp_path: 
 
 def test_unknown_patients_are_in_every_row(tmp_path: Path) -> None:
     study = build(tmp_path, patients="unknown")
-    contrasts = answer(study, areas(study, tmp_path), tmp_path).contrasts
+    contrasts = answer(study, areas(study, tmp_path), tmp_path).tables["contrasts"]
     assert contrasts["conditional_on"].str.contains(UNKNOWN_PATIENTS).all()
 
 
 def test_a_missing_seed_is_told_and_the_pair_uses_common_seeds(tmp_path: Path) -> None:
     study = build(tmp_path, missing=True)
     answers = answer(study, areas(study, tmp_path), tmp_path)
-    contrasts, skipped = answers.contrasts, answers.skipped
+    contrasts, skipped = answers.tables["contrasts"], answers.skipped
     large = contrasts[contrasts["contrast"].str.startswith("large")].iloc[0]
     assert large["n_seeds"] == 1
     assert "conditional on this seed" in large["conditional_on"]
@@ -105,7 +106,7 @@ def test_a_mean_is_named_after_the_networks_that_are_in_it(tmp_path: Path) -> No
             or (cell["pretraining"], cell["seed"]) in {("random", 0), ("imagenet", 1)}
         ]
         there = cells[cells["cell"].isin([cell["cell"] for cell in left])]
-        return answer({**study, "cells": left}, there, tmp_path).contrasts
+        return answer({**study, "cells": left}, there, tmp_path).tables["contrasts"]
 
     two = answered("large")
     assert list(two["n_cells"]) == [1, 1, 2]
@@ -121,7 +122,7 @@ def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
     study = build(tmp_path)
     study["questions"] = [{**study["questions"][0], "baseline": "nothing"}]
     answers = answer(study, areas(study, tmp_path), tmp_path)
-    contrasts, skipped = answers.contrasts, answers.skipped
+    contrasts, skipped = answers.tables["contrasts"], answers.skipped
     assert contrasts.empty
     assert len(skipped) == 6
     assert "has pretraining random but no baseline nothing" in skipped[0]
@@ -132,12 +133,12 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
     for cell in study["cells"]:
         if cell["architecture"] == "large":
             cell["protocol"] = "brief"
-    one_each = answer(study, areas(study, tmp_path), tmp_path).correlations
+    one_each = answer(study, areas(study, tmp_path), tmp_path).tables["correlations"]
     size = one_each[one_each["question"] == "size"]
     assert list(size["n"]) == [3, 3]  # the large network's recipe is its only one
     cells = areas(study, tmp_path)
     again = cells[cells["architecture"] == "large"].assign(protocol="p")
-    several = answer(study, pd.concat([cells, again]), tmp_path).correlations
+    several = answer(study, pd.concat([cells, again]), tmp_path).tables["correlations"]
     size = several[several["question"] == "size"]
     assert sorted(size["n"]) == [1, 1, 3, 3]
     assert set(size["protocol"]) == {"p", "brief"}
@@ -146,24 +147,22 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
 def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
     study = build(tmp_path)
     study["questions"] += [
-        {"name": "kin", "kind": "family", "groups": None, "where": {}},
-        {"name": "noise", "kind": "seed_noise", "contrast": "boost", "where": {}},
+        {"name": "kin", "kind": "family", "groups": None, "metric": None, "where": {}},
+        {"name": "noise", "kind": "seed_noise", "contrast": "boost", "metric": None, "where": {}},
     ]
     study["claims"] = chosen_claims(["cxt.boost.significant", "cxt.trunc.ratio"], "s.yaml")
-    found = answer(study, areas(study, tmp_path), tmp_path)
-    assert list(found.tables) == ["contrasts", "findings", "claims", "sensitivity", "correlations"]
-    assert ",".join(found.claims) == (
-        "claim,study,statement,published,measured,low,high,rule,verdict,data,evidence,"
-        "provenance,source,detail"
-    )
-    (mean,) = found.contrasts[found.contrasts["n_cells"] == 3].to_dict("records")
+    found = answer(study, areas(study, tmp_path), tmp_path).tables
+    assert {name: tuple(table) for name, table in found.items()} == {
+        table.name: table.header for table in STATISTICS.tables
+    }
+    (mean,) = found["contrasts"][found["contrasts"]["n_cells"] == 3].to_dict("records")
     expected = "reproduced" if mean["low"] > 0 else "undecided"
-    assert list(found.claims["verdict"]) == [expected, "not tested"]
-    assert found.claims["measured"][0] == mean["estimate"]
-    assert found.claims["evidence"][0] == f"boost: {mean['contrast']}"
-    kinds = found.findings.groupby("kind")["quantity"].apply(list)
+    assert list(found["claims"]["verdict"]) == [expected, "not tested"]
+    assert found["claims"]["measured"][0] == mean["estimate"]
+    assert found["claims"]["evidence"][0] == f"boost: {mean['contrast']}"
+    kinds = found["findings"].groupby("kind")["quantity"].apply(list)
     assert kinds["family"][:3] == ["between_family_sd", "within_family_sd", "family_share"]
-    noise = found.findings[found.findings["kind"] == "seed_noise"].set_index("quantity")
+    noise = found["findings"][found["findings"]["kind"] == "seed_noise"].set_index("quantity")
     assert set(noise["subject"]) == {"imagenet - random"}
     # Paired by seed: the differences of scikit-learn's areas.
     table = areas(study, tmp_path).pivot_table(
@@ -184,7 +183,10 @@ def test_other_ways_to_the_same_contrasts(tmp_path: Path) -> None:
         noisy = replace(best, probabilities=best.probabilities + 0.1 * rng.normal(size=(120, 2)))
         write_ensemble(folder / "last" / "test.parquet", noisy)
     answers = answer(study, areas(study, tmp_path), tmp_path)
-    found, contrasts = answers.sensitivity, answers.contrasts.set_index("contrast")
+    found, contrasts = (
+        answers.tables["sensitivity"],
+        answers.tables["contrasts"].set_index("contrast"),
+    )
     assert found["note"].str.contains("no claim").all()
     drawn = found[(found["analysis"] == "two-level bootstrap") & (found["question"] == "boost")]
     assert list(drawn["subject"]) == list(contrasts.index)
@@ -231,25 +233,25 @@ def test_percentiles_over_seeds_need_eight(tmp_path: Path, seeds: int) -> None:
                 write_cell(tmp_path, Ensemble(ids, ids, (SCORED,), scores, labels, 1, 80), **place)
             )
     answers = answer(study(cells, questions()[:1]), pd.DataFrame(cells), tmp_path)
-    (row,) = answers.sensitivity[answers.sensitivity["analysis"] == "two-level bootstrap"].to_dict(
-        "records"
-    )
+    (row,) = answers.tables["sensitivity"][
+        answers.tables["sensitivity"]["analysis"] == "two-level bootstrap"
+    ].to_dict("records")
     if seeds == 7:
         assert np.isnan([row["low"], row["high"], row["p"]]).all()
     else:
-        contrast = answers.contrasts.iloc[0]
+        contrast = answers.tables["contrasts"].iloc[0]
         assert row["low"] == pytest.approx(contrast["low"], abs=0.05)
         assert row["p"] == pytest.approx(2 / 201)  # of 200 draws none lies beyond 0
 
 
 def test_power_stands_beside_each_verdict(tmp_path: Path) -> None:
     study = build(tmp_path)
-    contrasts = answer(study, areas(study, tmp_path), tmp_path).contrasts
+    contrasts = answer(study, areas(study, tmp_path), tmp_path).tables["contrasts"]
     assert contrasts["power"].between(0, 1).all()
     # 120 studies cannot show a difference of .01, whatever the seeds.
     assert (contrasts["seeds_needed"] > 100).all()
     study["questions"][0]["effect"] = 0.5
-    sure = answer(study, areas(study, tmp_path), tmp_path).contrasts
+    sure = answer(study, areas(study, tmp_path), tmp_path).tables["contrasts"]
     assert (sure["power"] > contrasts["power"]).all()
     assert sure["seeds_needed"].between(2, 20).all()
 
@@ -287,7 +289,7 @@ def test_contrasts_are_those_of_the_textbook(tmp_path: Path) -> None:
         return [frames[name] for name in names]
 
     pairs = [(arm(name, "imagenet"), arm(name, "random")) for name in ("small", "large")]
-    contrasts = answer(study, pd.DataFrame(study["cells"]), tmp_path).contrasts
+    contrasts = answer(study, pd.DataFrame(study["cells"]), tmp_path).tables["contrasts"]
     for question, margin in (("boost", None), ("same", 0.25)):
         expected = [
             recomputed.contrast(some, TASKS, margin) for some in (pairs[:1], pairs[1:], pairs)

@@ -16,12 +16,12 @@ from transfergrid.statistics.claims import (
     RULE_NAMES,
     Evidence,
     Judged,
-    gather,
     judge,
     prediction_interval,
     verdict,
 )
 from transfergrid.statistics.correlation import fisher_interval
+from transfergrid.statistics.relations import Related
 
 YES, NO, MAYBE = "reproduced", "not reproduced", "undecided"
 NEVER = "cannot be decided with 16 networks (46 needed)"
@@ -144,14 +144,19 @@ def test_a_published_interval_is_used_and_small_studies_keep_their_own_error() -
     )
 
 
+def related(row: Any, question: dict[str, Any], place: dict[str, Any]) -> Related:
+    nothing = np.empty(0)
+    return Related(row, question, place, nothing, nothing, ())
+
+
 def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it() -> None:
     row = SimpleNamespace(
         question="q", x="params", y="auroc (...)", n=16, n_families=6, rho=0.5, low=0.1, high=0.8,
         judged=(0.9, 0.3, 1.0),
     )  # fmt: skip
-    asked = {"x": "params", "y": "auroc", "where": {}}
+    asked = {"x": "params", "y": "score", "where": {}}
     place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
-    (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
+    one = related(row, asked, place).evidence()
     assert (one.value, one.low, one.high, one.networks) == (0.9, 0.3, 1.0, 16)
     place = "imagenet weights, whole network, on films"
     assert one.label == f"q: params and auroc (...), {place}, 16 networks in 6 families"
@@ -209,7 +214,7 @@ def test_a_correlations_recipe_is_told_by_its_question() -> None:
     )  # fmt: skip
     asked = {"x": "params", "y": "boost", "where": {"protocol": "paper", "truncation": 0}}
     place = {"dataset": "films", "pretraining": "imagenet", "truncation": 0}
-    (one,) = gather([], [SimpleNamespace(row=row, question=asked, place=place)], [])  # type: ignore
+    one = related(row, asked, place).evidence()
     name = "cxt.boost.small_gain_more"
     assert [row.verdict for row in judged(name, one, protocol="paper")] == [MAYBE]
     assert [row.verdict for row in judged(name, one, protocol="tuned")] == ["not tested"]

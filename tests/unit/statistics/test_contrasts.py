@@ -77,9 +77,9 @@ def test_estimate_is_the_difference_of_seed_means() -> None:
     assert (found.n_cells, found.n_seeds, found.n_studies, found.n_patients) == (1, 3, 160, 80)
     assert found.low < found.estimate < found.high
     assert ",".join(found.row()) == COLUMNS
-    assert adjust([found])[0].verdict == "higher" and found.conditional_on == ""
+    assert adjust([found])[0].verdict == "better" and found.conditional_on == ""
     swapped, _ = paired_contrast(b, a, labels, patient, [0, 1], NAMES)
-    assert swapped is not None and adjust([swapped])[0].verdict == "lower"
+    assert swapped is not None and adjust([swapped])[0].verdict == "worse"
     assert swapped.estimate == -found.estimate and swapped.p_difference == found.p_difference
 
 
@@ -193,11 +193,11 @@ def test_no_variance_gives_no_verdict() -> None:
         (0.0, 0.02, "equivalent", "p_equivalence"),
         (0.005, 0.02, "different within margin", "p_equivalence"),
         (-0.005, 0.02, "different within margin", "p_equivalence"),
-        (0.05, 0.02, "higher", "p_difference"),
-        (-0.05, 0.02, "lower", "p_difference"),
+        (0.05, 0.02, "better", "p_difference"),
+        (-0.05, 0.02, "worse", "p_difference"),
         (0.0, 0.001, "undecided", "p_equivalence"),
         (0.0, None, "undecided", "p_difference"),
-        (0.05, None, "higher", "p_difference"),
+        (0.05, None, "better", "p_difference"),
     ],
 )
 def test_verdicts(gap: float, margin: float | None, verdict: str, rests_on: str) -> None:
@@ -248,9 +248,9 @@ def test_p_values_are_adjusted_within_each_question() -> None:
     ]
     np.testing.assert_allclose([row.p_difference_adjusted for row in found], expected)
     assert [row.verdict for row in found] == [
-        "higher",
-        "higher",
-        "higher",
+        "better",
+        "better",
+        "better",
         "undecided",
         "undecided",
         "undecided",
@@ -266,7 +266,7 @@ def test_equivalence_and_difference_are_adjusted_apart() -> None:
     # 3 x 0.02 is not below 0.05.
     assert [row.verdict for row in found] == ["undecided", "undecided", "equivalent"]
     alone = adjust([rows[1]])
-    assert alone[0].verdict == "higher"
+    assert alone[0].verdict == "better"
 
 
 def test_an_interval_stays_within_what_a_difference_can_be() -> None:

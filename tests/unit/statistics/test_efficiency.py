@@ -13,7 +13,8 @@ from scipy import stats
 
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.statistics import efficiency as module
-from transfergrid.statistics.comparisons import Basis, Compared
+from transfergrid.statistics.basis import Basis
+from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _errors, efficiency, summaries
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
@@ -112,7 +113,7 @@ def test_a_mean_has_the_bounds_that_hold_for_all_its_networks() -> None:
 
 def test_the_change_at_a_chosen_cut_has_room_for_the_luck_of_the_choice() -> None:
     one = cut([-0.003, -0.002, 0.001], arm=0.02, spread=0.01)
-    value, low, high = dict(summaries([one], "no_loss_found", 0.01, 0.05))["auroc_change", ""]
+    value, low, high = dict(summaries([one], "no_loss_found", 0.01, 0.05))["score_change", ""]
     assert value == 0.001
     # Three independent errors, of which the largest may be the chosen one's.
     best = stats.norm.ppf(0.975 ** (1 / 3)) * 0.01
@@ -128,14 +129,14 @@ def test_hardly_any_degrees_of_freedom_give_no_change_beyond_one() -> None:
     errors = _errors(one, None, 0.05)  # type: ignore[arg-type]
     assert np.abs(errors).max() == 2
     wild = replace(cut([-0.003, 0.001], arm=0.02), errors=np.stack([errors, errors]))
-    _, low, high = dict(summaries([wild], "no_loss_found", 0.01, 0.05))["auroc_change", ""]
+    _, low, high = dict(summaries([wild], "no_loss_found", 0.01, 0.05))["score_change", ""]
     assert (low, high) == (-1, 1)
 
 
 def test_nothing_cut_changes_nothing_and_claims_nothing() -> None:
     found = dict(summaries([cut([-0.05])], "no_loss_found", 0.01, 0.05))
     assert found["params_ratio", ""][0] == 1
-    assert all(map(math.isnan, found["auroc_change", ""]))
+    assert all(map(math.isnan, found["score_change", ""]))
 
 
 def test_the_interval_of_a_chosen_cuts_change_holds_where_its_own_does_not() -> None:
@@ -149,7 +150,7 @@ def test_the_interval_of_a_chosen_cuts_change_holds_where_its_own_does_not() -> 
         one = Cuts("n", np.arange(1, 4), estimates, np.full(3, se), np.full(3, 1e9), costs, spread)
         low, high = one.between(0.01, 0.05)
         harmless += low <= 3 <= high
-        found = dict(summaries([one], "non_inferior", 0.01, 0.05))["auroc_change", ""]
+        found = dict(summaries([one], "non_inferior", 0.01, 0.05))["score_change", ""]
         if not math.isnan(found[0]):
             accepted += 1
             hits += found[1] <= -0.0075 <= found[2]
@@ -172,7 +173,7 @@ def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float)
     cells = pd.DataFrame({**costs, **place, "truncation": [0, 1], "selection": "best"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Compared, "arms", lambda self, reader: (arms, arms))
-        found = _cuts([one], Basis({}, cells, [one], reader, 0.05))
+        found = _cuts([one], Basis({}, cells, reader, 0.05))
     assert stats.t.isf(0.025, 1.2) * 0.1 > 0.7  # cut at -1
     assert (found.se[0], found.df[0]) == pytest.approx((se, 1.2), nan_ok=True)
     assert found.chosen("no_loss_found", 0.01, 0.05) == (0 if math.isnan(se) else 1)
@@ -186,9 +187,10 @@ def test_one_network_is_no_mean_of_networks(networks: tuple[str, ...], called: s
         Compared(row, {"name": "q"}, {"architecture": name, "dataset": "films"}, 1, ())
         for name in networks
     ]
-    basis: Any = SimpleNamespace(compared=rows, alpha=0.05, reader=SimpleNamespace(targets=[]))
+    reader = SimpleNamespace(targets=[])
+    basis: Any = SimpleNamespace(answered={"q": rows}, alpha=0.05, reader=reader)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_cuts", lambda members, basis: cut([0.0]))
-        found = [one for one in efficiency(asked, basis) if one.subject.startswith("mean")]
-    assert {one.place["networks"] for one in found} == {called}
+        found = [one for one in efficiency(asked, basis).rows if one.subject.startswith("mean")]
+    assert {one.networks for one in found} == {called}
     assert {one.n for one in found} == {len(networks)}

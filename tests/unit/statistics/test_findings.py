@@ -14,9 +14,10 @@ from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.anova import one_way
-from transfergrid.statistics.comparisons import Basis
+from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.family import families, family_difference
-from transfergrid.statistics.findings import Finding, seed_noise
+from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.seed_noise import seed_noise
 
 FAMILIES = {"a": ("hand", 4), "b": ("hand", 3), "c": ("searched", 3), "d": ("searched", 2)}
 QUESTION = {"name": "q", "kind": "family", "where": {}, "groups": None}
@@ -55,11 +56,11 @@ def basis_of(study: dict[str, Any], cells: pd.DataFrame) -> Basis:
     runs = {cell: Influence(auroc, patients, np.zeros(50)) for cell, auroc in aurocs.items()}
     draws = {cell: np.full(20, auroc) for cell, auroc in aurocs.items()}
     reader = reader_of(study["cells"], runs, draws)
-    return Basis(study, cells, [], reader, 0.05)
+    return Basis(study, cells, reader, 0.05)
 
 
 def by_quantity(found: Any) -> dict[str, Finding]:
-    return {one.quantity: one for one in found}
+    return {one.quantity: one for one in found.rows}
 
 
 def test_family_and_size_shares() -> None:

@@ -12,9 +12,9 @@ from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
 from transfergrid.planning.claims import chosen_claims
-from transfergrid.statistics.comparisons import Basis
+from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.published import published
+from transfergrid.statistics.published import NAME, published
 
 NETWORKS = {"resnet18": "ResNet", "resnet34": "ResNet", "densenet121": "DenseNet",
             "inception_v4": "Inception", "lcnet_050": "LCNet"}  # fmt: skip
@@ -41,7 +41,8 @@ def found(arms: dict[str, list[str]], **settings: Any) -> list[Finding]:
     claims = chosen_claims({"about": "chextransfer", **settings}, "s.yaml")
     study = {"cells": entries, "claims": claims, "evaluation": {"primary": "best"}}
     found.table = table  # type: ignore[attr-defined]
-    return list(published(study, Basis(study, table, [], reader, 0.05)))
+    question = {"name": NAME, "kind": "published"}
+    return list(published(question, Basis(study, table, reader, 0.05)).rows)
 
 
 def test_one_arm_is_compared_network_by_network() -> None:

@@ -10,11 +10,15 @@ import pytest
 from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
-from transfergrid.statistics.comparisons import Basis, Compared
+from transfergrid.statistics.basis import Basis
+from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.relations import relate
 
 NETWORKS = ("n0", "n1", "n2", "n3", "n4")
 PLACE = {"dataset": "films", "truncation": 0, "protocol": "p"}
+
+
+ASKED = {"name": "q", "x": "params", "metric": None}
 
 
 def name(network: str, pretraining: str, seed: int) -> str:
@@ -35,6 +39,7 @@ def made() -> Basis:
                 row = {**place, "cell": cell, "selection": "best", "params": 10.0**size}
                 cells.append({**row, "auroc": draws[cell].mean()})
     question = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
+    question |= {"metric": None}
     compared = [
         Compared(
             SimpleNamespace(estimate=0.01 * number, seeds=(0,)),  # type: ignore[arg-type]
@@ -56,14 +61,14 @@ def made() -> Basis:
         for cell, drawn in draws.items()
     }
     reader = reader_of(entries, runs, draws)
-    return Basis(study, pd.DataFrame(cells), compared, reader, 0.05)
+    return Basis(study, pd.DataFrame(cells), reader, 0.05, {"boost": compared})
 
 
 def test_a_networks_draws_are_the_mean_over_its_seeds() -> None:
     basis = made()
     reader = basis.reader
-    question = {"name": "q", "x": "params", "y": "auroc", "margin": None, "where": {}}
-    found = {one.place["pretraining"]: one for one in relate(question, basis)}
+    question = {**ASKED, "y": "score", "margin": None, "where": {}}
+    found = {one.place["pretraining"]: one for one in relate(question, basis).rows}
     random = found["random"]
     assert random.replicates.shape == (5, 300)
     two = [reader.replicates(name("n1", "random", seed)) for seed in (0, 1)]
@@ -76,8 +81,8 @@ def test_a_networks_draws_are_the_mean_over_its_seeds() -> None:
 def test_a_boosts_draws_are_differences_of_the_same_draws() -> None:
     basis = made()
     reader = basis.reader
-    question = {"name": "q", "x": "params", "y": "boost", "margin": 0.3, "where": {}}
-    (found,) = relate(question, basis)
+    question = {**ASKED, "y": "boost", "margin": 0.3, "where": {}}
+    (found,) = relate(question, basis).rows
     assert found.place["pretraining"] == "imagenet" and found.row.rho == pytest.approx(1)
     expected = reader.replicates("n2-imagenet-0") - reader.replicates("n2-random-0")
     np.testing.assert_allclose(found.replicates[2], expected)

@@ -22,7 +22,7 @@ def test_delongs_test_of_two_networks_is_that_of_proc(tmp_path: Path) -> None:
             place = {"architecture": "net", "pretraining": pretraining, "seed": 0}
             cells.append(write_cell(tmp_path, one, dataset=case, **place))
     boost = questions()[0]
-    found = answer(study(cells, [boost]), pd.DataFrame(cells), tmp_path).sensitivity
+    found = answer(study(cells, [boost]), pd.DataFrame(cells), tmp_path).tables["sensitivity"]
     delong = found[found["analysis"] == "DeLong"].set_index("dataset")
     assert list(delong.index) == list(cases)
     for case, (_, _, expected) in cases.items():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergrid.reporting.page.findings import Finding
 from transfergrid.reporting.words import known
 
 Bounds = tuple[float, float, float]
@@ -60,6 +61,32 @@ class Answer:
     def sentence(self) -> str:
         """The whole answer in plain words."""
         return f"{self.finding} {self.number}{self.rest}"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the page tells of numbers.
+
+    Attributes:
+        confidence: Coverage of the intervals, in (0, 1).
+    """
+
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """A question's rows in words.
+
+    Attributes:
+        answers: Those that are sentences, those over most networks first.
+        findings: Those that are quantities.
+        left: Names what has too few networks for an answer, or is empty.
+    """
+
+    answers: tuple[Answer, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    left: str = ""
 
 
 def bounds_of(low: Any, middle: Any, high: Any) -> Bounds | None:

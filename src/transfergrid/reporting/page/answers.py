@@ -8,32 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.figures.summaries import FEWEST
-from transfergrid.reporting.page.answer import Answer, bar_of, scale_of
-from transfergrid.reporting.page.contrast_answers import contrast_answer
-from transfergrid.reporting.page.correlation_answers import correlation_answer, quantity
-from transfergrid.reporting.page.findings import Finding, findings
-from transfergrid.reporting.place_labels import arm, label, varying
-from transfergrid.reporting.words import known, listing, plural
+from transfergrid.catalog.questions import QUESTION_KINDS, kind_of
+from transfergrid.reporting.page.answer import Answer, Manner, Told, bar_of, scale_of
+from transfergrid.reporting.page.findings import Finding
+from transfergrid.reporting.words import known
+from transfergrid.runtime.named import load
 from transfergrid.statistics.places import place_words
-from transfergrid.statistics.published import NAME as PUBLISHED
-
-FINDINGS = {
-    "family": "How much of the spread between networks do their family and their size explain",
-    "efficiency": "How far can networks be cut and lose less than the margin",
-    "seed_noise": "How far do seeds spread, against networks",
-}
-"""Kinds of question that findings.csv answers."""
-UNASKED = {
-    PUBLISHED: "How do the AUROCs of the paper's own figure, read off it, compare with ours?"
-}
-"""What stands in findings.csv beside the study's own questions."""
-TITLES = {
-    "pretraining": "What do other initial weights change",
-    "truncation": "What does removing blocks change",
-    "protocol": "What do other recipes change",
-    "architecture": "What do other networks change",
-}
 
 
 @dataclass(frozen=True)
@@ -63,76 +43,31 @@ class Question:
 
 
 def questions(
-    declared: Sequence[Mapping[str, Any]],
-    contrasts: pd.DataFrame,
-    correlations: pd.DataFrame,
-    confidence: float,
-    quantities: pd.DataFrame,
+    declared: Sequence[Mapping[str, Any]], tables: Mapping[str, pd.DataFrame], manner: Manner
 ) -> list[Question]:
-    """Return every question of the study in its order, answered or not.
+    """Return every question of the study in its order, answered or not; then what none asks.
 
     Args:
         declared: The study's questions.
-        contrasts: contrasts.csv.
-        correlations: correlations.csv.
-        confidence: Coverage of the intervals, in (0, 1).
-        quantities: findings.csv.
+        tables: The tables by name.
+        manner: How numbers are told.
     """
-    texts = {str(entry["name"]): question_text(entry) for entry in declared}
-    effects = {str(entry["name"]): entry.get("effect") for entry in declared}
-    found: dict[str, list[Answer]] = {name: [] for name in texts}
-    left: dict[str, str] = {}
-    # The page folds all but the first rows: what is decided must not be among those.
-    undecided = ~contrasts["verdict"].isin(DECIDED)
-    ordered = contrasts.assign(undecided=undecided).sort_values(
-        ["n_cells", "undecided"], ascending=[False, True], kind="stable"
-    )
-    for name, part in ordered.groupby("question", sort=False):
-        axes = varying(part)
-        found.setdefault(str(name), []).extend(
-            contrast_answer(row, label(row, axes), confidence, effects.get(str(name)))
-            for row in part.to_dict("records")
-        )
-    for name, part in correlations.groupby("question", sort=False):
-        axes = varying(part)
-        few = (part["n"] < FEWEST) | part["rho"].isna()
-        found.setdefault(str(name), []).extend(
-            correlation_answer(row, label(row, axes), confidence)
-            for row in part[~few].to_dict("records")
-        )
-        left[str(name)] = _left(part[few], axes)
-    told = findings(quantities)
-    for name in told:
-        found.setdefault(name, [])
-    return [
-        _question(
-            name,
-            texts.get(name, UNASKED.get(name, name)),
-            answers,
-            tuple(told.get(name, ())),
-            left.get(name, ""),
-        )
-        for name, answers in found.items()
-    ]
+    found = []
+    unasked = [kind for kind in QUESTION_KINDS if kind.unasked]
+    others = [{"name": kind.unasked, "kind": kind.name} for kind in unasked]
+    for question in (*declared, *others):
+        kind = kind_of(question)
+        rows = tables[kind.table]
+        rows = rows[rows["question"] == question["name"]]
+        if kind.unasked and rows.empty:
+            continue
+        told = load(f"{kind.tell}:told")(question, rows, manner)
+        found.append(_question(question["name"], question_text(question, manner), told))
+    return found
 
 
-DECIDED = ("higher", "lower", "equivalent", "different within margin")
-
-
-def _left(rows: pd.DataFrame, axes: list[str]) -> str:
-    """Say which networks are too few, or too equal, for a rank correlation."""
-    if rows.empty:
-        return ""
-    told = [
-        f"{label(row, axes) or 'all'} ({plural(row['n'], 'network')})"
-        for row in rows.to_dict("records")
-    ]
-    return f"No rank correlation of fewer than {FEWEST} different networks: {listing(told)}."
-
-
-def _question(
-    name: str, text: str, answers: list[Answer], told: tuple[Finding, ...], left: str
-) -> Question:
+def _question(name: str, text: str, told: Told) -> Question:
+    answers = told.answers
     first = answers[0].support if len(answers) > 1 else ()
     common = tuple(part for part in first if all(part in answer.support for answer in answers))
     scale = scale_of(answers)
@@ -144,22 +79,14 @@ def _question(
         )
         for answer in answers
     )
-    return Question(name, text, rows, common, told, left)
+    return Question(name, text, rows, common, told.findings, told.left)
 
 
-def question_text(entry: Mapping[str, Any]) -> str:
+def question_text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question of the study into words."""
-    if entry.get("text"):
-        return str(entry["text"])
-    where = ", ".join(_only(axis, value) for axis, value in (entry.get("where") or {}).items())
-    tail = f" ({where})?" if where else "?"
-    if entry["kind"] in FINDINGS:
-        return f"{FINDINGS[entry['kind']]}{tail}"
-    if entry["kind"] == "contrast":
-        axis = entry["axis"]
-        start = TITLES.get(axis, f"What does {axis} change")
-        return f"{start}, compared with {arm(axis, entry['baseline'])}{tail}"
-    return f"Does the {quantity(entry['x'])} go with the {quantity(entry['y'])}{tail}"
+    text = load(f"{kind_of(question).tell}:text")(question, manner)
+    where = ", ".join(_only(axis, value) for axis, value in (question.get("where") or {}).items())
+    return f"{text} ({where})?" if where else f"{text}?"
 
 
 def _only(axis: str, value: Any) -> str:

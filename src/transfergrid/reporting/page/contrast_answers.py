@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from transfergrid.reporting.page.answer import Answer, bounds_of, is_clear
-from transfergrid.reporting.place_labels import arm
+import pandas as pd
+
+from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
+from transfergrid.reporting.place_labels import arm, label, varying
 from transfergrid.reporting.words import (
     difference,
     known,
@@ -21,6 +23,38 @@ from transfergrid.reporting.words import (
 P_VALUES = {"p_difference": "test of a difference", "p_equivalence": "test of equivalence"}
 """The tests of contrasts.csv."""
 Row = Mapping[Any, Any]
+
+
+DECIDED = ("better", "worse", "equivalent", "different within margin")
+"""Verdicts that settle a contrast."""
+TITLES = {
+    "pretraining": "What do other initial weights change",
+    "truncation": "What does removing blocks change",
+    "protocol": "What do other recipes change",
+    "architecture": "What do other networks change",
+}
+
+
+def text(question: Mapping[str, Any], manner: Manner) -> str:
+    """Put a question into words, up to what it is limited to."""
+    axis = question["axis"]
+    return f"{TITLES[axis]}, compared with {arm(axis, question['baseline'])}"
+
+
+def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
+    """Put its rows of contrasts.csv into words."""
+    # The page folds all but the first rows: what is decided must not be among those.
+    undecided = ~rows["verdict"].isin(DECIDED)
+    ordered = rows.assign(undecided=undecided).sort_values(
+        ["n_cells", "undecided"], ascending=[False, True], kind="stable"
+    )
+    axes = varying(rows)
+    return Told(
+        tuple(
+            contrast_answer(row, label(row, axes), manner.confidence, question["effect"])
+            for row in ordered.to_dict("records")
+        )
+    )
 
 
 def contrast_answer(row: Row, label: str, confidence: float, effect: float | None = None) -> Answer:
@@ -65,7 +99,7 @@ def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
     margin = f"±{float(row['margin']):g}" if known(row["margin"]) else ""
     signed = difference(row["estimate"], row["low"], row["high"])
     verdict = str(row["verdict"])
-    if verdict in ("higher", "lower", "different within margin"):
+    if verdict in ("better", "worse", "different within margin"):
         up = row["estimate"] > 0
         moved = _moved(row, up)
         against = _baseline(row) if up else f"against {_baseline(row).removeprefix('over ')}"

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transfergrid.reporting.page.answer import Answer, bounds_of, is_clear
-from transfergrid.reporting.words import count, difference, known, level, p_value
+import pandas as pd
+
+from transfergrid.reporting.figures.summaries import FEWEST
+from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
+from transfergrid.reporting.place_labels import label, varying
+from transfergrid.reporting.words import (
+    count,
+    difference,
+    known,
+    level,
+    listing,
+    p_value,
+    plural,
+)
 
 QUANTITIES = {
     "imagenet_top1": "ImageNet top-1 accuracy",
     "params": "number of parameters",
     "macs": "number of multiply-accumulates",
-    "auroc": "AUROC",
+    "score": "AUROC",
     "boost": "boost",
 }
 Row = Mapping[Any, Any]
@@ -21,6 +33,33 @@ Row = Mapping[Any, Any]
 def quantity(name: Any) -> str:
     """Return the words for a column that correlations are about."""
     return QUANTITIES.get(str(name), str(name))
+
+
+def text(question: Mapping[str, Any], manner: Manner) -> str:
+    """Put a question into words, up to what it is limited to."""
+    return f"Does the {quantity(question['x'])} go with the {quantity(question['y'])}"
+
+
+def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
+    """Put its rows of correlations.csv into words, but for those of too few networks."""
+    axes = varying(rows)
+    few = (rows["n"] < FEWEST) | rows["rho"].isna()
+    answers = tuple(
+        correlation_answer(row, label(row, axes), manner.confidence)
+        for row in rows[~few].to_dict("records")
+    )
+    return Told(answers, left=_left(rows[few], axes))
+
+
+def _left(rows: pd.DataFrame, axes: list[str]) -> str:
+    """Say which networks are too few, or too equal, for a rank correlation."""
+    if rows.empty:
+        return ""
+    told = [
+        f"{label(row, axes) or 'all'} ({plural(row['n'], 'network')})"
+        for row in rows.to_dict("records")
+    ]
+    return f"No rank correlation of fewer than {FEWEST} different networks: {listing(told)}."
 
 
 def correlation_answer(row: Row, label: str, confidence: float) -> Answer:

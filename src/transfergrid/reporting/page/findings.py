@@ -9,30 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.words import NOTHING, count, known, number, plural, range_of
-
-NAMES = {
-    "between_family_sd": "SD between families",
-    "within_family_sd": "SD within families",
-    "family_share": "share of variance between families",
-    "family_share_disattenuated": "share between families, freed of patients' and seeds' noise",
-    "size_share": "share of variance that size explains",
-    "size_share_within": "the same within families",
-    "seed_sd": "SD between seeds",
-    "network_sd": "SD between networks",
-    "noise_to_signal": "SD between seeds / SD between networks",
-    "blocks": "blocks removed",
-    "params_ratio": "parameters, whole / cut",
-    "macs_ratio": "multiply-accumulates, whole / cut",
-    "speed_ratio": "images/s, cut / whole",
-    "auroc_change": "change of AUROC",
-    "rank_correlation": "Spearman's ρ of ours and the figure's",
-    "mean_difference": "mean of ours minus the figure's",
-    "difference": "ours minus the figure's",
-}
-CUTS = {
-    "_non_inferior": "largest cut shown to lose less than the margin",
-    "_no_loss_found": "largest cut before a loss is found, which depends on the test set's size",
-}
+from transfergrid.statistics.findings import ALONE, MEAN
 
 
 @dataclass(frozen=True)
@@ -56,35 +33,31 @@ class Finding:
     note: str
 
 
-def findings(table: pd.DataFrame) -> dict[str, list[Finding]]:
-    """Return the rows of findings.csv by question: means over networks first, blanks last."""
-    found: dict[str, list[Finding]] = {}
-    for row in table.to_dict("records"):
-        found.setdefault(str(row["question"]), []).append(_finding(row))
-    return {
-        name: sorted(
-            rows, key=lambda row: (row.value == NOTHING, not row.subject.startswith("mean"))
-        )
-        for name, rows in found.items()
-    }
+def findings(table: pd.DataFrame, quantities: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return rows of findings.csv: means over networks first, blanks last.
+
+    Args:
+        table: The rows of one question.
+        quantities: What is estimated, in words.
+    """
+    rows = [(row, _finding(row, quantities)) for row in table.to_dict("records")]
+    ordered = sorted(rows, key=lambda pair: (pair[1].value == NOTHING, _of_one(pair[0])))
+    return tuple(finding for _, finding in ordered)
 
 
-def quantity_words(name: str) -> str:
-    """Put a quantity of findings.csv into words."""
-    for ending, words in CUTS.items():
-        if name.endswith(ending):
-            return f"{quantity_words(name.removesuffix(ending))}, {words}"
-    return NAMES.get(name, name.replace("_", " "))
+def _of_one(row: Mapping[Any, Any]) -> bool:
+    """Tell whether a row is about one network of several."""
+    return known(row["networks"]) and row["networks"] not in (MEAN, ALONE)
 
 
-def _finding(row: Mapping[Any, Any]) -> Finding:
+def _finding(row: Mapping[Any, Any], quantities: Mapping[str, str]) -> Finding:
     notes = [str(row[key]) for key in ("method", "note") if known(row.get(key))]
     n = row.get("n")
     families: Any = row.get("n_families")
     kin = f" in {plural(families, 'family', 'families')}" if known(families) and families else ""
     return Finding(
         subject=str(row["subject"]) if known(row["subject"]) else "",
-        quantity=quantity_words(str(row["quantity"])),
+        quantity=quantities.get(row["quantity"], str(row["quantity"]).replace("_", " ")),
         value=number(row["value"]),
         interval=range_of(row.get("low"), row.get("high")),
         n=f"{count(n)}{kin}" if isinstance(n, int | float) and known(n) else "",

@@ -25,6 +25,7 @@ from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.page import answers, claims, costs, methods, notes
+from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
 from transfergrid.reporting.page.inline_svg import inline_svg
@@ -175,13 +176,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
-        "questions": answers.questions(
-            study["questions"],
-            tables["contrasts"],
-            tables["correlations"],
-            confidence,
-            tables["findings"],
-        ),
+        "questions": answers.questions(study["questions"], tables, Manner(confidence)),
         "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
         "board": leaderboard(cells, report.records, style.marks_of(pretrainings_of(cells))),
         "figures": figures(report),

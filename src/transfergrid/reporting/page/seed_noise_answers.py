@@ -1,0 +1,27 @@
+"""How far seeds spread, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.reporting.page.answer import Manner, Told
+from transfergrid.reporting.page.findings import findings
+
+QUANTITIES = {
+    "seed_sd": "SD between seeds",
+    "network_sd": "SD between networks",
+    "noise_to_signal": "SD between seeds / SD between networks",
+}
+
+
+def text(question: Mapping[str, Any], manner: Manner) -> str:
+    """Put a question into words, up to what it is limited to."""
+    return "How far do seeds spread, against networks"
+
+
+def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
+    """Put its rows of findings.csv into words."""
+    return Told(findings=findings(rows, QUANTITIES))

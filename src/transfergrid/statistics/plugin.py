@@ -1,0 +1,119 @@
+"""A study's own kind of question: a function of its cells and their scores, to findings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.metrics.influence import Influence
+from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.named import load
+from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.places import AXES, Place
+
+_NUMBERS = {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
+_TEXTS = ("quantity", "subject", "method", "note")
+KEYS = (*_TEXTS, *_NUMBERS, *AXES)
+"""What a plug-in may say of a finding; it has to give quantity and value."""
+
+
+def answered(question: Question, basis: Basis) -> Answered:
+    """Ask a study's own code, and check what it answers.
+
+    The code is ``function(options=..., cells=..., influence=...)``. `cells` has a row of
+    tables/cells.csv for each cell that takes part, under the primary selection, with the asked
+    metric as ``score``. ``influence(cell)`` returns the `Influence` of its score. Each finding that
+    it returns is a mapping with the keys of `KEYS`.
+
+    Args:
+        question: A question whose kind is a ``module:function``.
+        basis: What it is answered from.
+
+    Raises:
+        UserError: What it returns is no list of findings.
+    """
+    influence = partial(_influence, basis, question)
+    function = load(question["kind"])
+    rows = function(
+        options=dict(question["options"]), cells=_cells(question, basis), influence=influence
+    )
+    start = f"question '{question['name']}': {question['kind']}"
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+        raise UserError(
+            f"{start} must return a list of mappings, one a finding, and returned "
+            f"{type(rows).__name__}; see docs/extending.md."
+        )
+    return Answered([_finding(question, row, start) for row in rows])
+
+
+def _influence(basis: Basis, question: Question, cell: str) -> Influence:
+    if cell not in basis.reader.entries:
+        raise UserError(
+            f"question '{question['name']}' asks for the score of '{cell}', which is no cell of "
+            "this study; take names from the column cell."
+        )
+    return basis.reader.influence(cell, metric=question["metric"])[0]
+
+
+def _cells(question: Question, basis: Basis) -> pd.DataFrame:
+    cells = basis.cells[basis.cells["selection"] == basis.reader.primary]
+    for axis, wanted in question["where"].items():
+        cells = cells[cells[axis] == wanted]
+    scores = [
+        basis.reader.influence(cell, metric=question["metric"])[0].estimate
+        for cell in cells["cell"]
+    ]
+    return cells.assign(score=scores).reset_index(drop=True)
+
+
+def _finding(question: Question, row: Mapping[str, Any], start: str) -> Finding:
+    unknown = [key for key in row if key not in KEYS]
+    lacking = [key for key in ("quantity", "value") if key not in row]
+    if unknown or lacking:
+        told = f"has '{unknown[0]}'{suggest(unknown[0], KEYS)}" if unknown else "lacks a key"
+        raise UserError(
+            f"{start} returned a finding that {told}; it must give quantity and value, and may "
+            f"give {listed(key for key in KEYS if key not in ('quantity', 'value'))}."
+        )
+    numbers = {key: _number(row, key, start) for key in _NUMBERS}
+    if numbers["low"] > numbers["high"]:
+        raise UserError(
+            f"{start} returned {row['quantity']} with an interval from {numbers['low']:g} to "
+            f"{numbers['high']:g}; the lower bound must not be above the upper one."
+        )
+    text = {key: str(row.get(key, "")) for key in _TEXTS}
+    place: Place = {axis: row[axis] for axis in AXES if axis in row}
+    return Finding(
+        question=question["name"],
+        kind=question["kind"],
+        subject=text["subject"],
+        quantity=text["quantity"],
+        value=numbers["value"],
+        low=numbers["low"],
+        high=numbers["high"],
+        n=int(numbers["n"]),
+        method=text["method"],
+        note=text["note"],
+        place=place,
+    )
+
+
+def _number(row: Mapping[str, Any], key: str, start: str) -> float:
+    value = row.get(key, _NUMBERS[key])
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise UserError(
+            f"{start} returned {value!r} as {key} of '{row['quantity']}'; it must be a number, "
+            "NaN where there is none."
+        )
+    number = float(value)
+    if key == "n" and not (number >= 0 and number.is_integer()):
+        raise UserError(
+            f"{start} returned {number:g} as n of '{row['quantity']}'; it must be a whole number."
+        )
+    return number
