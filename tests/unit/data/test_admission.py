@@ -217,7 +217,7 @@ def test_a_decoder_that_changed_is_told_apart(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UserError, match="decoded differently .the same libraries"):
         rebuild_cache(data.location, RESULTS, 2)
     monkeypatch.setattr(origin_module.PIL, "__version__", "99.0")
-    with pytest.raises(UserError, match=r"decoded otherwise \(pillow [\d.]+ then, 99.0 now\)"):
+    with pytest.raises(UserError, match=r"decoded differently \(pillow [\d.]+ then, 99.0 now\)"):
         rebuild_cache(data.location, RESULTS, 2)
     monkeypatch.setattr(cache_module, "decoded", decoded)
     rebuild_cache(data.location, RESULTS, 2)  # another version, the same pixels

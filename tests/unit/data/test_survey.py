@@ -144,7 +144,8 @@ def test_twelve_bits_in_sixteen_are_told_once_and_cured_by_white(tmp_path):
     (note,) = notes(tmp_path, root)
     assert note == (
         "The numbers in 12 image(s) (00.png, 01.png, 02.png, ...) go from 0 to 4080 and are read "
-        "as from 0 (black) to 65535 (white); if they have 12 bits, give the data set `white: 4095`."
+        "as if from 0 (black) to 65535 (white); if they have 12 bits, give the data set "
+        "`white: 4095`."
     )
     assert open_split(tmp_path / "cache" / "films-12345678", "train").images.max() <= 16
     assert notes(tmp_path, root, white=4095) == []

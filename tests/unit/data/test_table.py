@@ -251,9 +251,9 @@ def test_images_lie_in_one_of_several_folders(copy):
         read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
     for folder in ("images", "more images"):
         (copy / folder / moved).unlink()
-    with pytest.raises(UserError, match=rf"1 image\(s\) lie in none of images, more .*: {moved}"):
+    with pytest.raises(UserError, match=rf"1 image\(s\) are in none of images, more .*: {moved}"):
         read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
-    with pytest.raises(UserError, match="image_folders names pictures, which is no folder"):
+    with pytest.raises(UserError, match="image_folders names pictures, but .* has no such folder"):
         read({**OPTIONS, "image_folders": ["pictures"]}, copy)
 
 
