@@ -37,7 +37,7 @@ def write_histories(cells: Iterable[Path], validations: int = 20) -> None:
             tasks = {f"finding_{t}": auroc + 0.01 * t for t in range(14)}
             line = {"step": 100 * n, "examples": 3200 * n, "epoch": n / 4, "seconds": 3.0 * n}
             line |= {"train_loss": 0.7 / n, "valid_loss": 0.8 / n, "learning_rate": 1e-4}
-            line |= {"valid_auroc": auroc, "valid_auroc_tasks": tasks, "images_per_second": 1e3}
+            line |= {"valid_score": auroc, "valid_score_tasks": tasks, "images_per_second": 1e3}
             lines.append(json.dumps(line))
         write_history(folder, "\n".join(lines) + "\n")
 

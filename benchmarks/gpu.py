@@ -48,9 +48,9 @@ from transfergrid.planning.speeds import COLUMNS, FEEDS, SPEEDS, Speed, read_spe
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.leases import take_gpu
 from transfergrid.runtime.program import run_program
+from transfergrid.tasks.learn.multilabel import loss_sum
 from transfergrid.training.augmentation import augment
 from transfergrid.training.batches import Batch, Feed, Order
-from transfergrid.training.losses import loss_sum
 from transfergrid.training.numerics import forget, keep_float32, precision_used, settings
 from transfergrid.training.optimisation import build_optimizer
 from transfergrid.training.receipts import device_name, peak_memory_mb
@@ -125,7 +125,7 @@ def stepper(
         half = precision == "bf16"
         with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=half):
             logits = model(images)
-        (loss_sum("multilabel", logits.float(), labels) / labels.numel()).backward()
+        (loss_sum(logits.float(), labels) / labels.numel()).backward()
         optimizer.step()
 
     return step

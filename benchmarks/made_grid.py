@@ -23,8 +23,10 @@ import yaml
 from transfergrid.catalog.stages import STAGES
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.metrics.estimate import Estimator
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.gathered import GATHERED, write_gathered
+from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.planning.outputs import files_of, inputs_of, mark_of
 from transfergrid.planning.plan import Plan, PlannedStudy, plan_run
 from transfergrid.runtime.atomic import write_json
@@ -196,8 +198,9 @@ def _draw(folder: Path, tasks: int, seed: int) -> Made:
         )
         write_scores(folder / f"{split}.npz", scores[split])
     ensembles: dict[str, dict[str, Path]] = {}
+    metric = Estimator.of(trained_by(built_in("auroc")))
     for selection in SELECTIONS:
-        chosen = choose_checkpoints(selection, scores["valid"])
+        chosen = choose_checkpoints(selection, scores["valid"], metric)
         for split, table in scores.items():
             path = folder / selection / f"{split}.parquet"
             write_ensemble(path, ensemble(table, chosen))

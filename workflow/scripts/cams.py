@@ -12,7 +12,7 @@ from transfergrid.planning.inputs import region_file
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
-from transfergrid.planning.unchanged import hold_plugins, read_stamp
+from transfergrid.planning.unchanged import hold_cell, read_stamp
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
@@ -29,7 +29,7 @@ def main() -> None:
     settings = read_stamp(arguments.stamp, "cams")
     results = arguments.stamp.parents[1]
     spec = read_spec(cell_directory(arguments.cell, results) / "spec.json")
-    hold_plugins(spec)
+    hold_cell(spec)
     known = settings["regions"].get(spec["dataset"]["id"])
     regions = region_file(find_note(known, arguments.notes)) if known else None
     bring_back_cache(spec["dataset"]["id"], results, arguments.threads)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.unchanged import read_stamp
+from transfergrid.planning.records import SPEC, read_spec
+from transfergrid.planning.unchanged import hold_cell, read_stamp
 from transfergrid.runtime.program import run_program
 
 
@@ -20,12 +21,18 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="output for the test set")
     arguments = parser.parse_args()
     read_stamp(arguments.stamp, "ensemble")
-    from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+    folder = cell_directory(arguments.cell, arguments.stamp.parents[1])
+    hold_cell(read_spec(folder / SPEC))
+    from transfergrid.evaluation.ensemble import (
+        cell_metric,
+        choose_checkpoints,
+        ensemble,
+        write_ensemble,
+    )
     from transfergrid.evaluation.scores import read_cell_scores
 
-    folder = cell_directory(arguments.cell, arguments.stamp.parents[1])
     valid = read_cell_scores(folder, "valid")
-    chosen = choose_checkpoints(arguments.selection, valid)
+    chosen = choose_checkpoints(arguments.selection, valid, cell_metric(folder))
     write_ensemble(arguments.valid, ensemble(valid, chosen))
     write_ensemble(arguments.test, ensemble(read_cell_scores(folder, "test"), chosen))
 

@@ -11,7 +11,7 @@ from device_job import add_device_arguments, bring_back_cache, take_device
 
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
-from transfergrid.planning.unchanged import hold_plugins, read_stamp
+from transfergrid.planning.unchanged import hold_cell, read_stamp
 from transfergrid.runtime.live import Live
 from transfergrid.runtime.locks import exclusive
 from transfergrid.runtime.program import run_program
@@ -29,7 +29,7 @@ def main() -> None:
     results = arguments.stamp.parents[1]
     folder = cell_directory(arguments.cell, results)
     spec = read_spec(folder / "spec.json")
-    hold_plugins(spec)
+    hold_cell(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
     ):

@@ -20,7 +20,7 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
     """Return one row a network and recipe: test AUROC by seed, its spread, and validation."""
     primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
     primary["valid"] = [
-        read_json(results / "cells" / cell / "train.json")["best_valid_auroc"]
+        read_json(results / "cells" / cell / "train.json")["best_valid_score"]
         for cell in primary["cell"]
     ]
     lines = [

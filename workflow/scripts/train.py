@@ -12,7 +12,7 @@ from device_job import add_device_arguments, bring_back_cache, take_device
 from transfergrid.planning.fingerprint import code_files, current_modules
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.records import read_spec
-from transfergrid.planning.unchanged import hold_plugins, hold_stage
+from transfergrid.planning.unchanged import hold_cell, hold_stage
 from transfergrid.runtime.atomic import write_bytes
 from transfergrid.runtime.environment import environment_record
 from transfergrid.runtime.live import Live
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     spec = read_spec(arguments.spec)
     hold_stage("train", spec["code"]["train"])
-    hold_plugins(spec)
+    hold_cell(spec)
     scoring = hold_stage("evaluate")
     folder, results = arguments.spec.parent, arguments.spec.parents[2]
     with exclusive(

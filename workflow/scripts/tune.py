@@ -1,4 +1,4 @@
-"""Choose a learning rate by the validation AUROC of its trials."""
+"""Choose a learning rate by the validation score of its trials."""
 
 from __future__ import annotations
 

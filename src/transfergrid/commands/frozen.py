@@ -12,7 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from transfergrid.commands.jobs import map_file
-from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.ensemble import (
+    cell_metric,
+    choose_checkpoints,
+    ensemble,
+    write_ensemble,
+)
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.outputs import SCORES
 from transfergrid.planning.paths import cell_directory, ensemble_directory
@@ -159,4 +164,5 @@ def _changed(path: Path) -> int | None:
 def _make(wanted: Mapping[str, Path], cell: Path) -> None:
     valid, test = (read_cell_scores(cell, split) for split in ("valid", "test"))
     for selection, path in wanted.items():
-        write_ensemble(path, ensemble(test, choose_checkpoints(selection, valid)))
+        chosen = choose_checkpoints(selection, valid, cell_metric(cell))
+        write_ensemble(path, ensemble(test, chosen))

@@ -77,14 +77,14 @@ class CellLive:
         cell: Its name.
         state: One of `STATES`.
         told: Its latest job, where it left a word.
-        auroc: Mean AUROC of the latest validation, of a running cell.
+        score: Metric and validation score of the latest validation, of a running cell.
         reason: The last line of the log, of a failed cell.
     """
 
     cell: str
     state: str
     told: Told | None = None
-    auroc: float | None = None
+    score: tuple[str, float] | None = None
     reason: str = ""
 
 
@@ -183,11 +183,13 @@ def error_line(path: Path) -> str:
     return lines[-1] if named or any(line.startswith("Traceback (") for line in lines) else ""
 
 
-def last_auroc(history: Path) -> float | None:
-    """Return the mean validation AUROC of the last whole line of history.jsonl."""
+def last_score(history: Path) -> tuple[str, float] | None:
+    """Return metric and validation score of the last whole line of history.jsonl."""
     for line in reversed(last_lines(history, 4 * TAIL)):
         try:
-            return _number(json.loads(line).get("valid_auroc"))
+            found = json.loads(line)
+            score = _number(found.get("valid_score"))
+            return None if score is None else (str(found.get("metric")), score)
         except (ValueError, AttributeError):
             continue
     return None
@@ -298,7 +300,7 @@ def _cell_live(name: str, folder: Path, signature: Signature, now: float, trial:
     progress, scored, trained, *logs = signature
     told = read_told(folder / FILE) if progress else None
     if told is not None and is_alive(told, now):
-        return CellLive(name, "running", told, last_auroc(folder / "history.jsonl"))
+        return CellLive(name, "running", told, last_score(folder / "history.jsonl"))
     if trained if trial else scored:
         status = _status(folder / ("train.json" if trial else "receipts/evaluate.json"))
         return CellLive(name, "diverged" if status == "diverged" else "finished", told)

@@ -18,7 +18,13 @@ from transfergrid.planning.schema import study_schema
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
 
-CODE = {"prepare": "data code", "weights": "weights code", "train": "training code"}
+CODE = {
+    "prepare": "data code",
+    "weights": "weights code",
+    "train": "training code",
+    "task": "code of its kind of task",
+    "metric": "code of its metric",
+}
 """What the code of a cell's stages is called."""
 # Follow from other parts of a specification, or name the cell.
 _DERIVED = {"cell", "code", "dataset.id", "tuning", "weights.id", "weights.source_cell"}

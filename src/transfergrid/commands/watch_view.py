@@ -17,7 +17,7 @@ WIDEST = 100
 """Columns that a frame spreads over; text may be longer."""
 SHOWN = 5
 """Failed cells that are told one by one."""
-NUMBERS = "{step:>12}  {loss:<11}  {auroc:<11}  {speed:>11}  {left}"
+NUMBERS = "{step:>12}  {loss:<11}  {score:<11}  {speed:>11}  {left}"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _running(cell: CellLive, width: int, ascii_only: bool) -> list[Text]:
         values = {
             "step": f"{told.step}/{told.steps}",
             "loss": "" if told.loss is None else f"loss {told.loss:.4f}",
-            "auroc": "" if cell.auroc is None else f"AUROC {cell.auroc:.3f}",
+            "score": "" if cell.score is None else f"{cell.score[0]} {cell.score[1]:.3f}",
             "speed": f"{told.images_per_second:.0f} img/s" if told.images_per_second else "",
             "left": "" if told.seconds_left is None else f"{duration(told.seconds_left)} left",
         }

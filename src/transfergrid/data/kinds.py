@@ -53,4 +53,10 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             f"reader '{reader}' returned a {type(manifest).__name__}; return a "
             "transfergrid.data.manifest.Manifest."
         )
+    asked = declaration.get("task_kind")
+    if asked and manifest.task_kind != asked:
+        raise UserError(
+            f"reader '{reader}' returned a data set that is {manifest.task_kind}, and the study "
+            f"says task_kind: {asked}; correct one of them."
+        )
     return validate(manifest)

@@ -25,16 +25,17 @@ from torch.nn.functional import interpolate
 from transfergrid.data.regions import DrawnByReaders, Regions, true_regions
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.cam_record import CamRecord, empty_record
-from transfergrid.evaluation.combine import probabilities
 from transfergrid.evaluation.inference import to_device
 from transfergrid.evaluation.localisation import first_positives, overlap, points_inside, region
 from transfergrid.evaluation.selection import select
+from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build, head_of
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import seeded
+from transfergrid.tasks.score.kind import score_half
 
 BATCH_SIZE = 16
 """Images at once: their maps are enlarged to the images' size, for every task."""
@@ -184,7 +185,8 @@ def cam_cell(
     if all(score is None or np.isnan(score) for score in scores):
         return empty_record("no checkpoint has a validation score")
     steps = [c["step"] for c in index]
-    best = index[int(select("best", steps, scores, np.zeros((len(steps), 1)))[0, 0])]
+    sign = Estimator.of(spec["metric"]).sign
+    best = index[int(select("best", steps, scores, np.zeros((len(steps), 1)), sign)[0, 0])]
     where = torch.device(device)
     model = _load(spec, cell, best["file"], len(card.tasks), where)
     proof = cell.json("proof.json")
@@ -251,7 +253,7 @@ def _record(
         size, method = (int(found.maps.shape[2]), int(found.maps.shape[3])), found.method
         rectified = found.maps.clamp(min=0)
         raw, high = _enlarged(found.maps, px), _enlarged(rectified, px)
-        chances = probabilities(found.logits.cpu().numpy(), card.task_kind)
+        chances = score_half(card.task_kind).probabilities(found.logits.cpu().numpy())
         for b, i in enumerate(batch):
             for t in range(len(tasks)):
                 if (i, t) in shown:

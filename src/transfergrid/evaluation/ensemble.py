@@ -12,18 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.combine import (
-    combine_views,
-    probabilities,
-    study_index,
-    study_labels,
-)
 from transfergrid.evaluation.scores import Scores, patient_of_study
 from transfergrid.evaluation.selection import parse_selection, select
-from transfergrid.metrics.auroc import auroc
-from transfergrid.runtime.atomic import replacing
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.planning.records import SPEC
+from transfergrid.runtime.atomic import read_json, replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import Unsealed
+from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.units import study_index
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,17 @@ SEAL = "sha256"
 """Field of the same metadata: of the content, so that a flipped bit is seen on reading."""
 
 
+def cell_metric(folder: Path) -> Estimator:
+    """Return the primary metric of a cell, by its specification.
+
+    Args:
+        folder: The cell's folder.
+    """
+    return Estimator.of(read_json(folder / SPEC)["metric"])
+
+
 def study_probabilities(scores: Scores) -> NDArray[np.float64]:
-    """Return probabilities per checkpoint: views combined on the logit, then sigmoid or softmax.
+    """Return probabilities per checkpoint: views combined, then made probabilities.
 
     Args:
         scores: Scores of one split.
@@ -67,30 +73,32 @@ def study_probabilities(scores: Scores) -> NDArray[np.float64]:
         (C, S, T) float64 in [0, 1], studies in the order of their first images.
     """
     index, _ = study_index(scores.study_id)
-    return probabilities(combine_views(scores.logits, index, scores.aggregate), scores.task_kind)
+    return score_half(scores.task_kind).cases(scores.logits, index, scores.aggregate)
 
 
-def task_aurocs(scores: Scores) -> NDArray[np.float64]:
-    """Return the AUROC over studies of every checkpoint and task, for selecting checkpoints.
+def task_scores(scores: Scores, metric: Estimator) -> NDArray[np.float64]:
+    """Return the metric over studies of every checkpoint and task, for selecting checkpoints.
 
     Args:
         scores: Scores of the validation split.
+        metric: The primary metric.
 
     Returns:
-        (C, T) float64 in [0, 1]; NaN where a task is single-class.
+        (C, T) float64; NaN where it is undefined, such as an AUROC of a single class, and for a
+        metric of whole cases.
     """
-    values = study_probabilities(scores)
-    labels = study_labels(scores.labels, study_index(scores.study_id)[0])
-    areas = [auroc(values[:, :, t], labels[:, t]) for t in range(values.shape[2])]
-    return np.stack(areas, axis=1)
+    index, _ = study_index(scores.study_id)
+    labels = score_half(scores.task_kind).truth(scores.labels, index)
+    return metric.by_task(study_probabilities(scores), labels)
 
 
-def choose_checkpoints(name: str, valid: Scores) -> NDArray[np.int64]:
+def choose_checkpoints(name: str, valid: Scores, metric: Estimator) -> NDArray[np.int64]:
     """Choose the checkpoints of an ensemble from validation scores alone.
 
     Args:
         name: A selection, see `selection.select`.
         valid: Scores of the validation split.
+        metric: The primary metric, by which training scored the checkpoints.
 
     Returns:
         (T, n) int64 checkpoint numbers, a row per task.
@@ -100,11 +108,11 @@ def choose_checkpoints(name: str, valid: Scores) -> NDArray[np.int64]:
     """
     # Other rules rank all tasks by the mean score, and do not look at the tasks' own.
     by_task = (
-        task_aurocs(valid)
+        task_scores(valid, metric)
         if parse_selection(name).per_task
         else np.full((len(valid.step), len(valid.task)), np.nan)
     )
-    return select(name, valid.step, valid.valid_score, by_task)
+    return select(name, valid.step, valid.valid_score, by_task, metric.sign)
 
 
 def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
@@ -124,14 +132,9 @@ def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
         UserError: A study has two classes although a case has one.
     """
     index, studies = study_index(scores.study_id)
-    labels = study_labels(scores.labels, index)
-    if scores.task_kind == "multiclass":
-        torn = np.nansum(labels, axis=1) > 1
-        if torn.any():
-            raise UserError(
-                f"A study of a multiclass data set has one class, but these have several: "
-                f"{listed(studies[torn])}; give each image its own study or correct the labels."
-            )
+    kind = score_half(scores.task_kind)
+    labels = kind.truth(scores.labels, index)
+    kind.check_cases(labels, studies)
     values = study_probabilities(scores)
     if chosen.shape[1] == 0:
         means = np.full(labels.shape, np.nan)

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from transfergrid.tasks.learn.kind import Keep
+
 BATCH_SIZE = 64
 """Images per forward pass; fixed, because another size may round another last bit."""
 
@@ -25,11 +27,12 @@ def predict_each(
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
     check: Callable[[], None] | None = None,
+    keep: Keep | None = None,
 ) -> NDArray[np.float32]:
-    """Return the logits of several networks in one pass over the images.
+    """Return what several networks say of images, in one pass over them.
 
     Everything is computed in evaluation mode and without autocast: logits rounded to bfloat16 tie,
-    and ties move the AUROC. The networks are left in evaluation mode.
+    and ties move an AUROC. The networks are left in evaluation mode.
 
     Args:
         models: C networks on `device` with as many outputs each.
@@ -38,10 +41,12 @@ def predict_each(
         batch_size: Images per forward pass; fewer where memory runs out.
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
+        keep: What is kept of outputs and rows; None for the outputs themselves, float32.
 
     Returns:
         (C, N, T) float32; (C, 0, 0) for no images.
     """
+    keep = keep or (lambda output, rows: output.float())
     device = torch.device(device)
     for model in models:
         model.eval()
@@ -53,25 +58,37 @@ def predict_each(
             pixels = torch.from_numpy(np.array(images[start : start + batch_size]))
             if device.type == "cuda":
                 pixels = pixels.pin_memory().to(device, non_blocking=True)
-            parts.append(_logits(models, normalise, pixels))
+            parts.append(_outputs(models, normalise, pixels, start, keep))
         if not parts:
             return np.zeros((len(models), 0, 0), dtype=np.float32)
         return torch.cat(parts, dim=1).cpu().numpy()
 
 
-def _logits(
-    models: Sequence[nn.Module], normalise: Callable[[Tensor], Tensor], pixels: Tensor
+def _outputs(
+    models: Sequence[nn.Module],
+    normalise: Callable[[Tensor], Tensor],
+    pixels: Tensor,
+    first: int,
+    keep: Keep,
 ) -> Tensor:
-    """Return (C, n, T) logits; in halves where memory runs out, which may round other last bits."""
+    """Return (C, n, T) of n images from row `first` on.
+
+    Where memory runs out it is done in halves, which may round other last bits.
+    """
     try:
-        inputs = normalise(pixels)
-        return torch.stack([model(inputs).float() for model in models])
+        inputs, rows = normalise(pixels), slice(first, first + len(pixels))
+        return torch.stack([keep(model(inputs), rows) for model in models])
     except torch.OutOfMemoryError:
         if len(pixels) == 1:
             raise
     # Outside the handler, whose traceback holds on to the tensors.
     halves = pixels.split(-(-len(pixels) // 2))
-    return torch.cat([_logits(models, normalise, half) for half in halves], dim=1)
+    starts = (first, first + len(halves[0]))
+    parts = [
+        _outputs(models, normalise, half, start, keep)
+        for half, start in zip(halves, starts, strict=True)
+    ]
+    return torch.cat(parts, dim=1)
 
 
 def predict(
@@ -81,6 +98,7 @@ def predict(
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
     check: Callable[[], None] | None = None,
+    keep: Keep | None = None,
 ) -> NDArray[np.float32]:
     """Return the (N, T) float32 logits of one network; see `predict_each`."""
-    return predict_each([model], normalise, images, batch_size, device, check)[0]
+    return predict_each([model], normalise, images, batch_size, device, check, keep)[0]

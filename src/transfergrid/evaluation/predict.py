@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from transfergrid.data.store import Card, open_split, read_card, verify_pixels
+from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
@@ -24,6 +24,7 @@ from transfergrid.planning.records import SCORED
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
+from transfergrid.tasks.learn.kind import learn_half
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; as many share one pass over the images."""
@@ -61,15 +62,15 @@ def score_cell(
     cache = results / "cache" / spec["dataset"]["id"]
     card = read_card(cache)
     checkpoints = cell.checkpoints()
-    images = {split: open_split(cache, split).images for split in splits}
+    rows = {split: open_split(cache, split) for split in splits}
     pixels = verify_pixels(cache, splits)
     where, watcher = torch.device(device), watcher or Watcher()
-    logits = _logits(spec, cell, checkpoints, images, len(card.tasks), where, watcher)
+    logits = _logits(spec, cell, checkpoints, rows, card, where, watcher)
     pixels.wait()
     files, into = {}, into or cell.folder
     for split in splits:
         name = f"scores/{split}.npz"
-        write_scores(into / name, _scores(cache, card, split, logits[split], checkpoints))
+        write_scores(into / name, _scores(rows[split], card, logits[split], checkpoints))
         files[name] = sha256_file(into / name)
     # Both may decide the last bits of a score.
     made_with = {"device": where.type, "threads": torch.get_num_threads()}
@@ -81,29 +82,36 @@ def _logits(
     spec: Mapping[str, Any],
     cell: Trained,
     checkpoints: Sequence[Mapping[str, Any]],
-    images: Mapping[str, NDArray[np.uint8]],
-    outputs: int,
+    splits: Mapping[str, Split],
+    card: Card,
     device: torch.device,
     watcher: Watcher,
 ) -> dict[str, NDArray[np.float32]]:
     """Return (checkpoint, image, task) logits by split."""
+    tasks, task = len(card.tasks), learn_half(card.task_kind)
     if not checkpoints:
-        return {s: np.zeros((0, len(a), outputs), np.float32) for s, a in images.items()}
+        return {
+            name: np.zeros((0, len(split.images), tasks), np.float32)
+            for name, split in splits.items()
+        }
     proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
-    network = build(spec["architecture"], outputs, spec["cell"]["truncation"], spec["seed"])
+    truncation, seed = spec["cell"]["truncation"], spec["seed"]
+    network = build(spec["architecture"], task.outputs(tasks), truncation, seed)
+    network = task.complete(network, tasks, seed)
     names = [checkpoint["file"] for checkpoint in checkpoints]
     sizes = [(cell.folder / "checkpoints" / name).stat().st_size for name in names]
     together = max(1, WEIGHTS_BYTES // max(sizes))
     passes = -(-len(names) // together)
-    tick = _ticker(watcher, passes * sum(len(pixels) for pixels in images.values()))
-    parts: dict[str, list[NDArray[np.float32]]] = {split: [] for split in images}
+    tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()))
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in splits}
     for start in range(0, len(names), together):
         models = [_load(network, cell, name, device) for name in names[start : start + together]]
-        for split, pixels in images.items():
-            parts[split].append(predict_each(models, normalise, pixels, BATCH_SIZE, device, tick))
+        for name, split in splits.items():
+            keep, settings = task.keep(split), (BATCH_SIZE, device, tick)
+            parts[name].append(predict_each(models, normalise, split.images, *settings, keep))
         del models  # else they would be held beside the next ones
-    return {split: np.concatenate(part) for split, part in parts.items()}
+    return {name: np.concatenate(part) for name, part in parts.items()}
 
 
 def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
@@ -132,13 +140,11 @@ def _load(network: nn.Module, cell: Trained, file: str, device: torch.device) ->
 
 
 def _scores(
-    cache: Path,
+    rows: Split,
     card: Card,
-    split: str,
     logits: NDArray[np.float32],
     checkpoints: Sequence[Mapping[str, Any]],
 ) -> Scores:
-    rows = open_split(cache, split)
     return Scores(
         logits=logits,
         labels=rows.labels,

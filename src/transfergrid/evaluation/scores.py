@@ -11,12 +11,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.combine import study_index
 from transfergrid.planning.records import SCORED
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import read_verified
+from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.units import study_index
 
 _AXES = {
     "logits": ("checkpoint", "image", "task"),
@@ -43,9 +44,9 @@ class Scores:
         patient_id: (image,) str, the same for all images of a study.
         task: (task,) str, unique.
         step: (checkpoint,) int64, increasing.
-        valid_score: (checkpoint,) float64, mean validation AUROC that training recorded, in
-            [0, 1] or NaN.
-        task_kind: "multilabel" or "multiclass".
+        valid_score: (checkpoint,) float64, the validation score that training recorded, of the
+            cell's primary metric, or NaN.
+        task_kind: A name of `transfergrid.catalog.tasks`.
         aggregate: How views of a study are combined on the logit, "max" or "mean".
     """
 
@@ -83,13 +84,9 @@ def validate(scores: Scores, name: str = "scores") -> None:
         raise UserError(
             f"{name}: a logit is NaN; a diverged training is recorded with no checkpoints."
         )
-    known = scores.valid_score[~np.isnan(scores.valid_score)]
-    if np.any((known < 0) | (known > 1)):
-        raise UserError(f"{name}: valid_score must lie in [0, 1] or be NaN.")
-    if scores.task_kind not in ("multilabel", "multiclass"):
-        raise UserError(
-            f"{name}: task_kind is 'multilabel' or 'multiclass', not {scores.task_kind!r}."
-        )
+    if np.isinf(scores.valid_score).any():
+        raise UserError(f"{name}: valid_score must be a finite number or NaN.")
+    score_half(scores.task_kind)  # which refuses a kind that is not there
     if scores.aggregate not in ("max", "mean"):
         raise UserError(f"{name}: aggregate is 'max' or 'mean', not {scores.aggregate!r}.")
     patient_of_study(scores.study_id, scores.patient_id)

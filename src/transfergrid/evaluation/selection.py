@@ -20,7 +20,7 @@ class Selection:
     Attributes:
         name: "last", "best", "top<k>" or "top<k>_per_task".
         k: Most checkpoints to choose; `None` for the last one whatever its score.
-        per_task: Whether each task ranks the checkpoints by its own validation AUROC.
+        per_task: Whether each task ranks the checkpoints by its own validation score.
     """
 
     name: str
@@ -52,20 +52,22 @@ def select(
     name: str,
     step: ArrayLike,
     valid_score: ArrayLike,
-    valid_task_auroc: ArrayLike,
+    valid_task_score: ArrayLike,
+    sign: float = 1.0,
 ) -> NDArray[np.int64]:
     """Choose checkpoints by validation scores.
 
     A tie goes to the earlier checkpoint. A checkpoint whose validation score is NaN is never
     chosen by score. Where fewer than k checkpoints have a score, all of them are chosen. With
-    `_per_task`, a task that has no validation AUROC at any checkpoint (single-class there)
+    `_per_task`, a task that has no validation score at any checkpoint (single-class there)
     follows the mean score.
 
     Args:
         name: A selection that `parse_selection` knows.
         step: (C,) training step of each checkpoint.
-        valid_score: (C,) mean validation AUROC, in [0, 1] or NaN.
-        valid_task_auroc: (C, T) validation AUROC of each task, in [0, 1] or NaN.
+        valid_score: (C,) validation score over the scored tasks, or NaN.
+        valid_task_score: (C, T) validation score of each task, or NaN.
+        sign: 1 where a higher score is better, -1 where a lower one is.
 
     Returns:
         (T, n) int64, for each task the chosen checkpoints, ascending; n = 0 where C = 0.
@@ -75,8 +77,8 @@ def select(
             score that the rule needs.
     """
     rule = parse_selection(name)
-    step, overall = np.asarray(step), np.asarray(valid_score, dtype=np.float64)
-    by_task = np.asarray(valid_task_auroc, dtype=np.float64)
+    step, overall = np.asarray(step), sign * np.asarray(valid_score, dtype=np.float64)
+    by_task = sign * np.asarray(valid_task_score, dtype=np.float64)
     if by_task.ndim != 2 or overall.shape != step.shape or by_task.shape[:1] != step.shape:
         raise UserError(
             f"Selection {name!r} needs one step, one score and one row of task scores for each "

@@ -22,9 +22,11 @@ from transfergrid.planning.fingerprint import (
 from transfergrid.planning.grid import ALL, Point, expand, folds_of
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.leaks import Learned, first_leak
+from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.study import Study
+from transfergrid.planning.tasks import tasks_fingerprint
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
@@ -106,6 +108,7 @@ class CellBuilder:
         self._open: list[Point] = []
         self._learned: dict[str, tuple[Learned, ...]] = {}
         self._texts: dict[tuple[object, ...], str] = {}
+        self._metrics: dict[str, Declaration] = {}
 
     def targets(self) -> list[Cell]:
         """Return the cells of the grid; their sources are in `cells` as well.
@@ -201,7 +204,8 @@ class CellBuilder:
         self._check_chain(point, learned)
         recipe = self._recipes[point.protocol]
         tuning = self._tuning(point)
-        stages = (dataset.declaration["kind"], bool(weights_id))
+        stages = (point.dataset, bool(weights_id))
+        metric = self._metric(point.dataset)
         axes = point.axes()
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
         # part once is most of the time.
@@ -215,7 +219,8 @@ class CellBuilder:
             "weights": canonical_json(weights),
             "recipe": self._text(recipe.to_dict, "recipe", point.protocol),
             "seed": canonical_json(point.seed),
-            "code": self._text(lambda: _code(*stages), "code", *stages),
+            "metric": self._text(lambda: trained_by(metric), "metric", point.dataset),
+            "code": self._text(lambda: self._code(*stages), "code", *stages),
         }
         if tuning is not None:
             parts["tuning"] = canonical_json(tuning.record)
@@ -234,6 +239,22 @@ class CellBuilder:
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )
+
+    def _metric(self, dataset: str) -> Declaration:
+        if dataset not in self._metrics:
+            source = str(self.study.source)
+            self._metrics[dataset] = primary_metric(self.study.config, dataset, source)
+        return self._metrics[dataset]
+
+    def _code(self, dataset: str, has_weights: bool) -> dict[str, str]:
+        settings = self.study.config["datasets"][dataset]
+        return {
+            "prepare": prepare_fingerprint(settings["kind"]),
+            "weights": stage_fingerprint("weights") if has_weights else "",
+            "train": stage_fingerprint("train"),
+            "task": tasks_fingerprint(settings),
+            "metric": trained_code(self._metric(dataset)),
+        }
 
     def _text(self, part: Callable[[], Mapping[str, Any]], *key: object) -> str:
         if key not in self._texts:
@@ -354,11 +375,3 @@ def trial_protocol(recipe: Recipe) -> str:
     """Return the name of a trial's recipe: protocols that try a rate in the same way share it."""
     rate = format(Decimal(repr(recipe.learning_rate)), "f")
     return f"trial.lr{rate}.{short_hash(recipe.to_dict())}"
-
-
-def _code(kind: str, has_weights: bool) -> dict[str, str]:
-    return {
-        "prepare": prepare_fingerprint(kind),
-        "weights": stage_fingerprint("weights") if has_weights else "",
-        "train": stage_fingerprint("train"),
-    }

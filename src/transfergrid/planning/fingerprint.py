@@ -176,6 +176,15 @@ def modules_fingerprint(modules: Iterable[str]) -> str:
     return _modules_fingerprint(tuple(sorted(modules)))
 
 
+def modules_code(modules: Iterable[str]) -> dict[str, HeldCode]:
+    """Return by module the code that `modules_fingerprint` stands for."""
+    held = {}
+    for name in closure(modules):
+        file = str(_file(name))
+        held[name] = HeldCode(file, _compiled(_tree(name), file))
+    return held
+
+
 @cache
 def _modules_fingerprint(modules: tuple[str, ...]) -> str:
     parts = [f"{name}\n{_digest(name)}\n" for name in closure(modules)]

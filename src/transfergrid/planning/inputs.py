@@ -25,7 +25,14 @@ from transfergrid.runtime.regular import check_regular
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
-UNSAID = {"white": None, "black": 0, "duplicates": "refuse", "folds": None, "split": None}
+UNSAID = {
+    "white": None,
+    "black": 0,
+    "duplicates": "refuse",
+    "folds": None,
+    "split": None,
+    "task_kind": None,
+}
 """Settings of a data set that are no part of it while they have these values."""
 APART = ("metric",)
 """Settings of a data set that its reader does not need: a cell has them, its cache does not."""

@@ -12,7 +12,7 @@ from transfergrid.planning.fingerprint import modules_fingerprint, plugin_finger
 from transfergrid.planning.tasks import possible_kinds
 from transfergrid.runtime.errors import UserError, listed, suggest
 
-Declaration = dict[str, Any]
+Declaration = Mapping[str, Any]
 """`Metric` as a mapping, settings resolved, with ``code``, the fingerprint of its functions."""
 
 _FUNCTIONS = ("function", "estimate", "interval", "operating_point")
@@ -171,18 +171,25 @@ def trained_by(metric: Declaration) -> Declaration:
 
 def trained_code(metric: Declaration) -> str:
     """Return the fingerprint of the code behind `trained_by`."""
-    named = trained_by(metric)
-    return code_of(
-        [named[key] for key in ("estimate", "function", "operating_point") if named[key]]
-    )
+    return code_of(functions_of(trained_by(metric)))
+
+
+def functions_of(metric: Declaration) -> list[str]:
+    """Return the ``module:function`` of everything that a declaration names."""
+    return [metric[key] for key in _FUNCTIONS if metric.get(key)]
 
 
 def code_of(references: Iterable[str]) -> str:
     """Return the fingerprint of functions named ``module:function``, a study's own too."""
-    named = list(references)
-    parts = [modules_fingerprint({r.split(":")[0] for r in named if r.startswith(_OURS)})]
-    parts += [plugin_fingerprint(r) for r in named if not r.startswith(_OURS)]
-    return "-".join(parts)
+    ours, others = split_ours(references)
+    return "-".join([modules_fingerprint(ours), *map(plugin_fingerprint, others)])
+
+
+def split_ours(references: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the package's modules among some references, and references to other modules."""
+    named = list(dict.fromkeys(references))
+    ours = {reference.split(":")[0] for reference in named if reference.startswith(_OURS)}
+    return sorted(ours), [reference for reference in named if not reference.startswith(_OURS)]
 
 
 def _built_in(name: str) -> Metric | None:

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from transfergrid.catalog.tasks import TASK_KINDS, TaskKind
+from transfergrid.planning.fingerprint import modules_fingerprint
 from transfergrid.runtime.errors import UserError, listed
+
+LABELS = ("multilabel", "multiclass")
+"""Kinds of task whose truth is a label a task."""
 
 
 def task_kind(name: str) -> TaskKind:
@@ -33,4 +37,15 @@ def possible_kinds(settings: Mapping[str, Any]) -> tuple[TaskKind, ...]:
         return (task_kind("multilabel"),)
     if settings["kind"] == "phantom":
         return (task_kind("multiclass" if settings["set"] == "shapes" else "multilabel"),)
-    return TASK_KINDS
+    # Labels of images are of one of these; another kind has to be named.
+    return tuple(task_kind(name) for name in LABELS)
+
+
+def task_modules(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules of all kinds of task that a data set may hold, both halves of each."""
+    return tuple(m for kind in possible_kinds(settings) for m in (kind.learn, kind.score))
+
+
+def tasks_fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the code of all kinds of task that a data set may hold."""
+    return modules_fingerprint(task_modules(settings))

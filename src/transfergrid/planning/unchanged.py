@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.fingerprint import (
+    modules_code,
     plugin_source,
     prepare_code,
     stage_code,
@@ -18,9 +19,11 @@ from transfergrid.planning.fingerprint import (
     template_hashes,
     tuning_hash,
 )
+from transfergrid.planning.metrics import code_of, functions_of, split_ours
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import SPEC, read_spec
 from transfergrid.planning.stamps import read_named
+from transfergrid.planning.tasks import task_modules, tasks_fingerprint
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.imports import hold
 
@@ -87,6 +90,48 @@ def hold_plugins(spec: Mapping[str, Any]) -> None:
         hold_plugin(weights["kind"], weights["code"])
 
 
+def hold_cell(spec: Mapping[str, Any]) -> None:
+    """Hold all that a cell's specification names beside stages: plug-ins, kind of task, metric.
+
+    Args:
+        spec: The cell's specification.
+
+    Raises:
+        UserError: Some of that code is not what the cell is named after.
+    """
+    hold_plugins(spec)
+    data = spec["dataset"]
+    if tasks_fingerprint(data) != spec["code"]["task"]:
+        raise UserError(
+            "the code of this cell's kind of task was edited after the job was planned; run "
+            "snakemake again to plan with the new code."
+        )
+    hold(modules_code(task_modules(data)))
+    hold_metric(spec["metric"], spec["code"]["metric"])
+
+
+def hold_metric(metric: Mapping[str, Any], recorded: str) -> None:
+    """Hold the functions of a metric.
+
+    Args:
+        metric: Its declaration, or what a specification holds of it.
+        recorded: The fingerprint that the job was planned with.
+
+    Raises:
+        UserError: They are not what was planned with.
+    """
+    named = functions_of(metric)
+    if code_of(named) != recorded:
+        raise UserError(
+            f"the code of metric '{metric['name']}' was edited after this job was planned; run "
+            "snakemake again to plan with the new code."
+        )
+    ours, others = split_ours(named)
+    hold(modules_code(ours))
+    for reference in others:
+        hold_plugin(reference)
+
+
 def hold_network(spec: Mapping[str, Any]) -> None:
     """Hold a cell's plug-in network; UserError where it is not what the cell is named after."""
     network = spec["architecture"]
@@ -134,6 +179,8 @@ def read_stamp(path: Path, stage: str) -> dict[str, Any]:
     """
     content = read_named(path)
     hold_stage(stage, content["code"])
+    for metric in content.get("metrics", {}).values():
+        hold_metric(metric, metric["code"])
     return content
 
 

@@ -48,19 +48,45 @@ def augment(pixels: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augme
     if settings == Augmentation():
         return images
     images = images[:, None] if pixels.ndim == 3 else images.permute(0, 3, 1, 2)
-    keys = _mix(seeded(seed, "augment", epoch) + rows * _STEP)
-    bits = dict(zip(_USES, _counted(keys, len(_USES)).unbind(dim=1), strict=True))
-    draws = {use: _shift(word, 11).double() * 2.0**-53 for use, word in bits.items()}
-    if settings.flip_probability > 0:
-        flip = send(draws["flip"] < settings.flip_probability, images.device)
-        images = torch.where(flip[:, None, None, None], images.flip(-1), images)
-    if settings.crop_scale_min < 1 or _any(settings, "rotate_degrees", "translate", "scale"):
-        images = resample(images, matrices(draws, settings))
+    bits, draws = _drawn(rows, epoch, seed)
+    images = _moved(images, draws, settings)
     if _any(settings, "brightness", "contrast", "noise"):
         # The mean of whole numbers is exact, so it does not depend on the order of summing.
         mean = pixels.flatten(1).sum(dim=1) / (255.0 * pixels[0].numel())
         images = _change_values(images, mean, draws, bits["noise"], settings)
     return images[:, 0] if pixels.ndim == 3 else images.permute(0, 2, 3, 1)
+
+
+def move(maps: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augmentation) -> Tensor:
+    """Change maps in shape as `augment` changes the images of the same rows.
+
+    Args:
+        maps: (B, C, H, W) float32 on any device, such as a target that is drawn on the images.
+        rows: See `augment`, as the others.
+        epoch: Number of the epoch, from 0.
+        seed: The cell's seed.
+        settings: Sizes of the changes.
+
+    Returns:
+        (B, C, H, W) float32; 0 where the image is black outside.
+    """
+    return _moved(maps, _drawn(rows, epoch, seed)[1], settings)
+
+
+def _drawn(rows: Tensor, epoch: int, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return (B,) random bits, and numbers in [0, 1) made of them, by use."""
+    keys = _mix(seeded(seed, "augment", epoch) + rows * _STEP)
+    bits = dict(zip(_USES, _counted(keys, len(_USES)).unbind(dim=1), strict=True))
+    return bits, {use: _shift(word, 11).double() * 2.0**-53 for use, word in bits.items()}
+
+
+def _moved(images: Tensor, draws: dict[str, Tensor], settings: Augmentation) -> Tensor:
+    if settings.flip_probability > 0:
+        flip = send(draws["flip"] < settings.flip_probability, images.device)
+        images = torch.where(flip[:, None, None, None], images.flip(-1), images)
+    if settings.crop_scale_min < 1 or _any(settings, "rotate_degrees", "translate", "scale"):
+        images = resample(images, matrices(draws, settings))
+    return images
 
 
 def matrices(draws: dict[str, Tensor], settings: Augmentation) -> Tensor:

@@ -23,7 +23,7 @@ class Kept:
     Attributes:
         file: Name of its file in the folder of checkpoints.
         step: Optimiser steps done when it was taken.
-        valid_score: Mean validation AUROC in [0, 1], or None where it is undefined.
+        valid_score: The validation's value of the primary metric, or None where it is undefined.
     """
 
     file: str
@@ -31,9 +31,14 @@ class Kept:
     valid_score: float | None
 
 
-def rank(kept: Kept) -> tuple[float, int]:
-    """Return a key that sorts the best first; a tie goes to the earlier, None comes last."""
-    return (math.inf if kept.valid_score is None else -kept.valid_score), kept.step
+def rank(kept: Kept, sign: float) -> tuple[float, int]:
+    """Return a key that sorts the best first; a tie goes to the earlier, None comes last.
+
+    Args:
+        kept: A checkpoint.
+        sign: 1 where a higher score is better, -1 where a lower one is.
+    """
+    return (math.inf if kept.valid_score is None else -sign * kept.valid_score), kept.step
 
 
 class Checkpoints:
@@ -43,9 +48,10 @@ class Checkpoints:
     on disk refers to it any more.
     """
 
-    def __init__(self, folder: Path, best: int, kept: list[Kept] | None = None) -> None:
-        """Open `folder`; `kept` are the checkpoints that a resumed training already had."""
-        self.folder, self.best, self.kept = folder, best, list(kept or [])
+    def __init__(self, folder: Path, best: int, metric: str = "", sign: float = 1.0) -> None:
+        """Open `folder` to keep the `best` best by a metric; `sign` is -1 if lower is better."""
+        self.folder, self.best, self.metric, self.sign = folder, best, metric, sign
+        self.kept: list[Kept] = []
 
     def offer(self, weights: Mapping[str, Tensor], step: int, score: float, last: bool) -> None:
         """Save the weights if they are among the best so far, or the last of the training.
@@ -53,13 +59,13 @@ class Checkpoints:
         Args:
             weights: The network's state, on any device.
             step: Optimiser steps done.
-            score: Mean validation AUROC, or NaN.
+            score: The validation's value of the primary metric, or NaN.
             last: Whether training ends here.
         """
         if self.best == 0:
             return
         new = Kept(f"step-{step:08d}.safetensors", step, None if math.isnan(score) else score)
-        best = sorted([*self.kept, new], key=rank)[: self.best]
+        best = sorted([*self.kept, new], key=self._rank)[: self.best]
         if new not in best and not last:
             return
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -70,10 +76,14 @@ class Checkpoints:
     def index(self) -> dict[str, Any]:
         """Return the content of index.json; `best` and `last` are file names or None."""
         return {
-            "best": min(self.kept, key=rank).file if self.kept else None,
+            "metric": self.metric,
+            "best": min(self.kept, key=self._rank).file if self.kept else None,
             "last": max(self.kept, key=lambda kept: kept.step).file if self.kept else None,
             "checkpoints": [vars(kept) for kept in self.kept],
         }
+
+    def _rank(self, kept: Kept) -> tuple[float, int]:
+        return rank(kept, self.sign)
 
     def clear(self) -> None:
         """Forget all checkpoints."""

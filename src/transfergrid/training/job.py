@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import to_device
+from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.zoo import head_of
@@ -21,6 +22,7 @@ from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.verified import Verification
 from transfergrid.runtime.watcher import Watcher
+from transfergrid.tasks.learn.kind import LearnHalf, learn_half
 from transfergrid.training.batches import Batch, Feed, Order
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import freeze
@@ -41,6 +43,8 @@ class Job:
         device: Where to train.
         micro_batch: Images per forward and backward pass.
         card: What the data set holds.
+        task: The half of its kind of task that training needs.
+        metric: Its primary metric, which ranks checkpoints.
         valid: The validation split.
         pixels: Compares the caches' pixels with what was written, while they are trained on.
         feed: The training images and labels.
@@ -59,6 +63,8 @@ class Job:
     device: torch.device
     micro_batch: int
     card: Card
+    task: LearnHalf
+    metric: Estimator
     valid: Split
     pixels: Verification
     feed: Feed
@@ -88,6 +94,7 @@ def open_job(
     folder: Path,
     device: torch.device,
     micro_batch: int,
+    metric: Estimator,
     watcher: Watcher,
 ) -> Job:
     """Open the caches, build the network with its initial weights, and write proof.json.
@@ -103,8 +110,10 @@ def open_job(
         valid, kept = split_off(train, held), np.flatnonzero(~held)
     chosen = training_rows(len(kept), recipe.train_share, recipe.train_count, spec["seed"])
     rows = kept[chosen]
-    model, preprocessing, proof = initial_model(spec, results, len(card.tasks))
+    task, outputs = learn_half(card.task_kind), len(card.tasks)
+    model, preprocessing, proof = initial_model(spec, results, task.outputs(outputs))
     write_json(folder / "proof.json", proof)
+    model = task.complete(model, outputs, spec["seed"])
     keep_float32(head_of(model))
     freeze(model, recipe.train_layers)
     to_device(model, device)
@@ -115,14 +124,18 @@ def open_job(
         device=device,
         micro_batch=micro_batch,
         card=card,
+        task=task,
+        metric=metric,
         valid=valid,
         pixels=verify_pixels(cache, ["train"] if recipe.holdout else ["train", "valid"]),
-        feed=Feed(train.images, train.labels, rows, device),
+        feed=Feed(train.images, task.target(train), rows, device),
         order=Order(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
         model=model,
         normalise=Normalise(preprocessing, device),
         optimizer=build_optimizer(model, recipe),
-        checkpoints=Checkpoints(folder / "checkpoints", recipe.keep_checkpoints),
+        checkpoints=Checkpoints(
+            folder / "checkpoints", recipe.keep_checkpoints, metric.name, metric.sign
+        ),
         history=History(folder / "history.jsonl"),
         watcher=watcher,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.initial import SourceDiverged
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.recipe import Augmentation, Recipe
 from transfergrid.planning.records import STATE
 from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
-from transfergrid.training.augmentation import augment
+from transfergrid.training.augmentation import augment, move
 from transfergrid.training.batches import Batch, pieces
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import train_mode
 from transfergrid.training.job import Job, open_job
-from transfergrid.training.losses import known, loss_sum
 from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.position import (
@@ -90,6 +91,7 @@ def train(
     cell = cell_name(spec)
     folder = results / "cells" / cell
     recipe, watcher = recipe_of(spec, results), watcher or Watcher()
+    metric = Estimator.of(spec["metric"])
     stamp = stamp_of({**spec, "recipe": recipe.to_dict()})
     done = None if fresh else restore_records(folder, stamp)
     if done is not None:
@@ -98,12 +100,12 @@ def train(
         return done
     with settings(where, threads, recipe.deterministic):
         try:
-            outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, watcher)
+            outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, metric, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             for name in ("history.jsonl", "proof.json"):  # of an earlier attempt
                 (folder / name).unlink(missing_ok=True)
-            outcome = inherited()
+            outcome = inherited(metric)
         made_with = _circumstances(recipe, where)
     record = {"cell": cell, **outcome, **made_with, "environment": dict(environment or {})}
     record = write_records(folder, record, stamp)
@@ -129,6 +131,7 @@ def _train_in_memory(
     folder: Path,
     device: torch.device,
     stamp: str,
+    metric: Estimator,
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
@@ -142,7 +145,9 @@ def _train_in_memory(
         try:
             # The job has no name here, so that its tensors are gone before the next one is opened.
             return _run(
-                open_job(spec, recipe, results, folder, device, micro_batch, watcher), state, stamp
+                open_job(spec, recipe, results, folder, device, micro_batch, metric, watcher),
+                state,
+                stamp,
             )
         except torch.OutOfMemoryError:
             if micro_batch <= 2:
@@ -179,8 +184,8 @@ def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
         if reason is not None or _has_ended(job, position):
             return reason
     train_mode(job.model)
-    for batch, pixels, labels in job.feed.stream(job.order.batches(position.step)):
-        _take_step(job, position, batch, pixels, labels)
+    for batch, pixels, target in job.feed.stream(job.order.batches(position.step)):
+        _take_step(job, position, batch, pixels, target)
         position.due = job.validates(batch)
         if position.due or position.step % CHECK_STEPS == 0:
             finite = math.isfinite(position.mean_loss())
@@ -200,7 +205,7 @@ def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
 
 
 def _has_ended(job: Job, position: Position) -> bool:
-    """Tell whether the validation AUROC has not risen for as long as the recipe waits."""
+    """Tell whether the validation score was not bettered for as long as the recipe waits."""
     return job.recipe.patience is not None and position.stale >= job.recipe.patience
 
 
@@ -208,31 +213,40 @@ def _validate(job: Job, position: Position, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
     job.pixels.poll()
     validation = validate(
-        job.model, job.normalise, job.valid, job.card, job.device, job.watcher.check
+        job.model,
+        job.normalise,
+        job.valid,
+        job.card,
+        job.task,
+        job.metric,
+        job.device,
+        job.watcher.check,
     )
     if not validation.finite:
         return f"a validation logit was not finite at step {position.step}"
-    position.note(validation.auroc)
+    position.note(job.metric.sign * validation.score)
     _record(job, position, batch, position.mean_loss(), validation)
     position.due = False
     return None
 
 
-def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, labels: Tensor) -> None:
+def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, target: Tensor) -> None:
     """Take one optimiser step; nothing here waits for the device.
 
     The loss is the mean over the known entries of the whole batch, so each micro-batch counts by
     its own known entries, and accumulation changes nothing but batch statistics.
     """
     seed_step(job.device, job.seed, batch.step)
-    kind, rows = job.card.task_kind, torch.from_numpy(batch.rows)
-    count = known(kind, labels).sum()
+    rows = torch.from_numpy(batch.rows)
+    count = job.task.known(target).sum()
     job.optimizer.zero_grad(set_to_none=True)
     for part in pieces(len(rows), job.micro_batch):
-        images = augment(pixels[part], rows[part], batch.epoch, job.seed, job.recipe.augmentation)
+        drawn = (rows[part], batch.epoch, job.seed, job.recipe.augmentation)
+        images = augment(pixels[part], *drawn)
         with autocast(job.device, job.recipe.precision):
-            logits = job.model(job.normalise(images))
-        loss = loss_sum(kind, logits.float(), labels[part])
+            output = job.model(job.normalise(images))
+        followed = job.task.follow(target[part], partial(_move, drawn))
+        loss = job.task.loss_sum(output.float(), followed)
         (loss / count.clamp(min=1)).backward()
         position.loss_sum += loss.detach()
     position.loss_count += count
@@ -244,12 +258,16 @@ def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, label
     position.step, position.examples = batch.step + 1, batch.examples
 
 
+def _move(drawn: tuple[Tensor, int, int, Augmentation], maps: Tensor) -> Tensor:
+    return move(maps, *drawn)
+
+
 def _record(
     job: Job, position: Position, batch: Batch, loss: float, validation: Validation
 ) -> None:
     """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
     last = job.last(batch) or _has_ended(job, position)
-    job.checkpoints.offer(job.model.state_dict(), position.step, validation.auroc, last)
+    job.checkpoints.offer(job.model.state_dict(), position.step, validation.score, last)
     line = {
         "step": position.step,
         "examples": position.examples,
@@ -257,13 +275,12 @@ def _record(
         "train_loss": loss,
         "learning_rate": learning_rate(job.recipe, batch.step, job.order.steps),
         "valid_loss": validation.loss,
-        "valid_auroc": validation.auroc,
-        "valid_auroc_tasks": validation.auroc_tasks,
+        "metric": job.metric.name,
+        "valid_score": validation.score,
+        "valid_score_tasks": validation.score_tasks,
         "images_per_second": position.line_rate(),
         "seconds": position.total_seconds(),
     }
-    if validation.accuracy is not None:
-        line["valid_accuracy"] = validation.accuracy
     job.history.append(line)
     position.begin_line()
 

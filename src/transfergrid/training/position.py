@@ -42,7 +42,8 @@ class Position:
         examples: Images seen.
         loss_sum: () float64 on the device: loss since the last history line, summed.
         loss_count: () float64 on the device: known entries in that sum.
-        best: Best validation AUROC so far; minus infinity before the first.
+        best: Best validation score so far, times the metric's sign; minus infinity before the
+            first.
         stale: Validations since the best one.
         seconds: Wall time of training, validations and writing included, before `started`.
         step_seconds: Wall time of the steps alone.
@@ -95,7 +96,11 @@ class Position:
         return self.seconds + time.monotonic() - self.started
 
     def note(self, score: float) -> None:
-        """Count a validation: a new best starts the count of stale ones anew; NaN is no best."""
+        """Count a validation: a new best starts the count of stale ones anew; NaN is no best.
+
+        Args:
+            score: Its score, times the metric's sign.
+        """
         better = score > self.best
         self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
 

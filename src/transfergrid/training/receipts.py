@@ -5,11 +5,13 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from transfergrid.metrics.estimate import Estimator
 from transfergrid.planning.records import (
     FINISHED,
     RECORD,
@@ -36,7 +38,8 @@ def summary(job: Job, position: Position, status: str, reason: str | None = None
         reason: Why it diverged.
     """
     lines = job.history.lines()
-    best = min(lines, key=_rank, default={}) if status == "finished" else {}
+    best = min(lines, key=partial(_rank, job.metric.sign), default={})
+    best = best if status == "finished" else {}
     return {
         "status": status,
         "reason": reason,
@@ -48,13 +51,13 @@ def summary(job: Job, position: Position, status: str, reason: str | None = None
         "train_seconds": position.total_seconds(),
         "images_per_second": position.examples / max(position.step_seconds, 1e-9),
         "best_step": best.get("step"),
-        "best_valid_auroc": best.get("valid_auroc"),
-        "last_valid_auroc": lines[-1]["valid_auroc"] if lines else None,
-        "valid_accuracy": best.get("valid_accuracy"),
+        **_metric(job.metric),
+        "best_valid_score": best.get("valid_score"),
+        "last_valid_score": lines[-1]["valid_score"] if lines else None,
     }
 
 
-def inherited() -> dict[str, Any]:
+def inherited(metric: Estimator) -> dict[str, Any]:
     """Return what train.json tells about a cell whose source cell diverged."""
     return {
         "status": "diverged",
@@ -63,12 +66,17 @@ def inherited() -> dict[str, Any]:
         **dict.fromkeys(("epochs", "train_seconds"), 0.0),
         "micro_batch": None,
         "images_per_second": None,
-        **dict.fromkeys(("best_step", "best_valid_auroc", "last_valid_auroc", "valid_accuracy")),
+        **_metric(metric),
+        **dict.fromkeys(("best_step", "best_valid_score", "last_valid_score")),
     }
 
 
-def _rank(line: dict[str, Any]) -> tuple[float, int]:
-    return rank(Kept("", line["step"], line["valid_auroc"]))
+def _metric(metric: Estimator) -> dict[str, Any]:
+    return {"metric": metric.name, "higher_is_better": metric.higher_is_better}
+
+
+def _rank(sign: float, line: dict[str, Any]) -> tuple[float, int]:
+    return rank(Kept("", line["step"], line["valid_score"]), sign)
 
 
 def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> dict[str, Any]:

@@ -11,15 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split
-from transfergrid.evaluation.combine import (
-    combine_views,
-    probabilities,
-    study_index,
-    study_labels,
-)
 from transfergrid.evaluation.inference import BATCH_SIZE, predict
-from transfergrid.metrics.auroc import auroc, macro_auroc
-from transfergrid.training.losses import known, loss_sum
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.tasks.learn.kind import LearnHalf
+from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.units import study_index
 
 
 @dataclass(frozen=True)
@@ -28,16 +24,16 @@ class Validation:
 
     Attributes:
         loss: Mean loss over the known entries of all images; NaN without any.
-        auroc: Mean AUROC over the tasks that are scored, per study; NaN if one is undefined.
-        auroc_tasks: AUROC of every task, NaN where it has a single class.
-        accuracy: Share of studies whose most probable class is right; None for multilabel.
-        finite: Whether every logit is a finite number.
+        score: The primary metric per study, over the tasks that are scored; NaN if undefined for
+            one.
+        score_tasks: That of every task, NaN where it is undefined; empty for a metric of whole
+            cases.
+        finite: Whether every output is a finite number.
     """
 
     loss: float
-    auroc: float
-    auroc_tasks: dict[str, float]
-    accuracy: float | None
+    score: float
+    score_tasks: dict[str, float]
     finite: bool
 
 
@@ -46,6 +42,8 @@ def validate(
     normalise: Callable[[Tensor], Tensor],
     split: Split,
     card: Card,
+    task: LearnHalf,
+    metric: Estimator,
     device: torch.device,
     check: Callable[[], None] | None = None,
 ) -> Validation:
@@ -53,28 +51,22 @@ def validate(
 
     `check` is called before every batch and may raise to end the validation.
     """
-    logits = predict(model, normalise, split.images, BATCH_SIZE, device, check)
-    if not np.isfinite(logits).all():
-        return Validation(math.nan, math.nan, dict.fromkeys(card.tasks, math.nan), None, False)
-    labels = torch.from_numpy(split.labels)
-    count = int(known(card.task_kind, labels).sum())
-    total = float(loss_sum(card.task_kind, torch.from_numpy(logits), labels))
-    index, _ = study_index(split.study_id)
-    scores = probabilities(combine_views(logits[None], index, card.aggregate)[0], card.task_kind)
-    truth = study_labels(split.labels, index)
-    scored = [card.tasks.index(task) for task in card.score_tasks]
+    keep = task.keep(split)
+    stored = predict(model, normalise, split.images, BATCH_SIZE, device, check, keep)
+    per_case = metric.per == "case"
+    if not np.isfinite(stored).all():
+        nothing = {} if per_case else dict.fromkeys(card.tasks, math.nan)
+        return Validation(math.nan, math.nan, nothing, False)
+    total, known = task.stored_loss(torch.from_numpy(stored), torch.from_numpy(task.target(split)))
+    count = int(known)
+    kind, (index, _) = score_half(card.task_kind), study_index(split.study_id)
+    cases = kind.cases(stored[None], index, card.aggregate)
+    scored = [card.tasks.index(name) for name in card.score_tasks]
+    overall, tasks = metric.overall(cases, kind.truth(split.labels, index), scored)
+    by_task = dict(zip(card.tasks, map(float, tasks[0]), strict=True))
     return Validation(
-        loss=total / count if count else math.nan,
-        auroc=macro_auroc(scores, truth, scored),
-        auroc_tasks={
-            t: float(auroc(scores[:, i], truth[:, i])[0]) for i, t in enumerate(card.tasks)
-        },
-        accuracy=_accuracy(scores, truth) if card.task_kind == "multiclass" else None,
+        loss=float(total) / count if count else math.nan,
+        score=float(overall[0]),
+        score_tasks={} if per_case else by_task,
         finite=True,
     )
-
-
-def _accuracy(scores: np.ndarray, truth: np.ndarray) -> float:
-    labelled = ~np.isnan(truth).any(axis=1)
-    right = scores[labelled].argmax(axis=1) == truth[labelled].argmax(axis=1)
-    return float(right.mean()) if len(right) else math.nan

@@ -23,8 +23,8 @@ from transfergrid.commands.live import (
     Told,
     error_line,
     is_alive,
-    last_auroc,
     last_lines,
+    last_score,
     read_told,
 )
 from transfergrid.planning.paths import cell_directory
@@ -247,11 +247,11 @@ def test_lines_of_a_log_are_plain_text(tmp_path: Path) -> None:
 
 def test_the_latest_validation_is_the_last_whole_line(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    assert last_auroc(path) is None
-    path.write_text('{"valid_auroc": 0.6}\n{"valid_auroc": 0.75}\n{"valid_au')
-    assert last_auroc(path) == 0.75
-    path.write_text('{"valid_auroc": null}\n')
-    assert last_auroc(path) is None
+    assert last_score(path) is None
+    path.write_text('{"valid_score": 0.6}\n{"metric": "auroc", "valid_score": 0.75}\n{"valid_sc')
+    assert last_score(path) == ("auroc", 0.75)
+    path.write_text('{"valid_score": null}\n')
+    assert last_score(path) is None
 
 
 def test_what_has_not_changed_is_not_read_again(

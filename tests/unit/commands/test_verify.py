@@ -15,6 +15,8 @@ from transfergrid.evaluation.cam_record import empty_record, read_record, write_
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.records import read_kept
 from transfergrid.runtime.atomic import write_text
@@ -36,7 +38,9 @@ def results(tmp_path: Path) -> Path:
     score_cell(spec, tmp_path)
     valid = read_cell_scores(folder, "valid")
     path = tmp_path / "study" / "ensemble" / folder.name / "best" / "test.parquet"
-    write_ensemble(path, ensemble(valid, choose_checkpoints("best", valid)))
+    write_ensemble(
+        path, ensemble(valid, choose_checkpoints("best", valid, Estimator.of(built_in("auroc"))))
+    )
     save_state(folder / "resume.pt", "stamp", {"step": 1})
     stamp = {"code": "x"}
     write_text(tmp_path / "stamps" / f"code.evaluate.{short_hash(stamp)}", canonical_json(stamp))

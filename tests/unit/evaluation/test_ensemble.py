@@ -18,13 +18,16 @@ from transfergrid.evaluation.ensemble import (
     content_sha256,
     ensemble,
     read_ensemble,
-    task_aurocs,
+    task_scores,
     write_ensemble,
 )
 from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.runtime.errors import UserError
 
 STUDIES = 30
+AUROC = Estimator.of(trained_by(built_in("auroc")))
 
 
 def make(kind: str = "multilabel", aggregate: str = "max", checkpoints: int = 4) -> Scores:
@@ -72,7 +75,7 @@ def test_views_then_probability_then_checkpoints(kind: str, aggregate: str) -> N
 
 def test_task_scores_are_over_studies() -> None:
     scores = make()
-    found = task_aurocs(scores)
+    found = task_scores(scores, AUROC)
     assert found.shape == (4, 3)
     best = scores.logits.reshape(4, STUDIES, 2, 3).max(axis=2)
     known = np.arange(STUDIES) != 3
@@ -84,14 +87,14 @@ def test_task_scores_are_over_studies() -> None:
 def test_checkpoints_come_from_validation() -> None:
     valid = make()
     best = int(np.argmax(valid.valid_score))
-    np.testing.assert_array_equal(choose_checkpoints("best", valid), [[best]] * 3)
-    by_task = choose_checkpoints("top1_per_task", valid)[:, 0]
-    np.testing.assert_array_equal(by_task, np.argmax(task_aurocs(valid), axis=0))
+    np.testing.assert_array_equal(choose_checkpoints("best", valid, AUROC), [[best]] * 3)
+    by_task = choose_checkpoints("top1_per_task", valid, AUROC)[:, 0]
+    np.testing.assert_array_equal(by_task, np.argmax(task_scores(valid, AUROC), axis=0))
 
 
 def test_a_diverged_cell_keeps_its_studies() -> None:
     scores = make(checkpoints=0)
-    chosen = choose_checkpoints("top10", scores)
+    chosen = choose_checkpoints("top10", scores, AUROC)
     found = ensemble(scores, chosen)
     assert chosen.shape == (3, 0)
     assert np.isnan(found.probabilities).all() and found.probabilities.shape == (STUDIES, 3)
@@ -101,7 +104,7 @@ def test_a_diverged_cell_keeps_its_studies() -> None:
 @pytest.mark.parametrize("checkpoints", [0, 4])
 def test_parquet_is_the_published_contract(tmp_path: Path, checkpoints: int) -> None:
     scores = make(checkpoints=checkpoints)
-    table = ensemble(scores, choose_checkpoints("top2", scores))
+    table = ensemble(scores, choose_checkpoints("top2", scores, AUROC))
     path = tmp_path / "test.parquet"
     write_ensemble(path, table)
     schema = pq.read_schema(path)
@@ -171,8 +174,10 @@ def test_making_an_ensemble_imports_nothing_heavy(tmp_path: Path) -> None:
 import sys
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
 from transfergrid.evaluation.scores import read_scores
+from transfergrid.metrics.estimate import Estimator
 scores = read_scores({str(tmp_path / "test.npz")!r})
-table = ensemble(scores, choose_checkpoints("top2", scores))
+metric = Estimator.of({dict(trained_by(built_in("auroc")))!r})
+table = ensemble(scores, choose_checkpoints("top2", scores, metric))
 write_ensemble({str(tmp_path / "t.parquet")!r}, table)
 print(*sys.modules)
 """
@@ -182,7 +187,9 @@ print(*sys.modules)
 
 def _written(folder: Path) -> Path:
     scores = make()
-    write_ensemble(folder / "t.parquet", ensemble(scores, choose_checkpoints("last", scores)))
+    write_ensemble(
+        folder / "t.parquet", ensemble(scores, choose_checkpoints("last", scores, AUROC))
+    )
     return folder / "t.parquet"
 
 

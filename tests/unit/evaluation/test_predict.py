@@ -14,13 +14,13 @@ from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.data.store import open_split
 from transfergrid.evaluation import predict as module
-from transfergrid.evaluation.combine import combine_views, study_index, study_labels
 from transfergrid.evaluation.inference import predict, predict_each, to_device
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.metrics.auroc import macro_auroc
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.runtime.errors import UserError
+from transfergrid.tasks.score.units import combine_views, study_index, study_labels
 from transfergrid.training.loop import train
 
 GREY = Preprocessing((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))

@@ -84,7 +84,7 @@ _NAN_LOGITS = np.full((2, 4, 2), np.nan, dtype=np.float32)
         ({"image_id": np.array(["a", "b", "c", "d"], dtype=object)}, "must hold text"),
         ({"patient_id": np.array(["p1", "p9", "p1", "p2"])}, "s1"),
         ({"step": np.array([20, 10])}, "step must increase"),
-        ({"valid_score": np.array([0.5, 1.5])}, "valid_score"),
+        ({"valid_score": np.array([0.5, np.inf])}, "valid_score"),
         ({"task_kind": "binary"}, "task_kind"),
         ({"aggregate": "median"}, "aggregate"),
     ],

@@ -56,7 +56,8 @@ def test_nothing_but_validation_goes_in() -> None:
         "name",
         "step",
         "valid_score",
-        "valid_task_auroc",
+        "valid_task_score",
+        "sign",
     ]
     source = inspect.getsource(selection)
     assert "transfergrid.data" not in source and "transfergrid.evaluation" not in source
@@ -64,6 +65,14 @@ def test_nothing_but_validation_goes_in() -> None:
 
 def test_last_is_the_latest_step_in_any_order() -> None:
     np.testing.assert_array_equal(select("last", [30, 40, 10], [0.5] * 3, TASK[:3]), [[1], [1]])
+
+
+def test_of_a_loss_the_lowest_is_best() -> None:
+    np.testing.assert_array_equal(
+        select("best", STEP, [0.4, 0.2, np.nan, 0.2], TASK, -1.0), [[1]] * 2
+    )
+    falling = select("top1_per_task", STEP, [0.5] * 4, TASK, -1.0)[:, 0]
+    np.testing.assert_array_equal(falling, np.nanargmin(TASK, axis=0))
 
 
 def test_an_unscored_checkpoint_is_not_chosen_by_score() -> None:

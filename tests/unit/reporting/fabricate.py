@@ -26,6 +26,7 @@ from unit.reporting.made_up_study import (
 from unit.reporting.made_up_tables import tables_of
 
 from transfergrid.evaluation.ensemble import Ensemble, content_sha256
+from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.reporting.tables.calibration import calibration_table
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.stage_files import seal_stage
@@ -90,7 +91,7 @@ def history_of(point: dict[str, Any], diverged: bool) -> list[dict[str, Any]]:
                 "step": step * 14,
                 "examples": step * 450,
                 "loss": 0.7 * float(np.exp(-step / 6)),
-                "valid_auroc": None if diverged else float(score),
+                "valid_score": None if diverged else float(score),
             }
         )
     return lines[:3] if diverged else lines
@@ -122,13 +123,14 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
         "recipe": {**recipe, "tune": {"seed": 0} if tuning else None},
         "seed": point["seed"],
         **({"tuning": tuning} if tuning else {}),
+        "metric": dict(trained_by(built_in("auroc"))),
         "code": {"prepare": "0" * 64, "weights": "1" * 64, "train": "2" * 64},
     }
 
 
 def write_tuning(tree: Path, tuning: dict[str, Any]) -> None:
     trials = {
-        rate: {"cell": cell, "status": "finished", "valid_auroc": 0.7 + float(rate)}
+        rate: {"cell": cell, "status": "finished", "valid_score": 0.7 + float(rate)}
         for rate, cell in tuning["trials"].items()
     }
     found = {"rule": "best", "trials": trials, "learning_rate": 0.003, "at_edge": True}

@@ -24,11 +24,10 @@ from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.resampling import bootstrap_table
 from transfergrid.reporting.tables.sources import (
     SOURCES,
-    accuracy,
-    chance,
     source_row,
     sources_table,
 )
+from transfergrid.tasks.score import multiclass
 
 
 @pytest.fixture(scope="module")
@@ -282,10 +281,10 @@ def test_accuracy_over_classes_is_the_share_of_right_classes() -> None:
     prob = rng.random((60, 3))
     labels[7] = np.nan
     known = np.arange(60) != 7
-    found = accuracy(prob, labels, "multiclass")
+    found = multiclass.accuracy(prob, labels)
     assert found == accuracy_score(truth[known], prob[known].argmax(axis=1))
-    assert chance(labels, "multiclass") == np.bincount(truth[known]).max() / 59
-    assert np.isnan(accuracy(prob[7:8], labels[7:8], "multiclass"))
+    assert multiclass.chance(labels) == np.bincount(truth[known]).max() / 59
+    assert np.isnan(multiclass.accuracy(prob[7:8], labels[7:8]))
 
 
 def test_a_source_alone_makes_no_target_row(tree: fabricate.Tree) -> None:

@@ -31,7 +31,7 @@ def test_a_row_a_trial_as_tuning_json_has_it(tree: fabricate.Tree, tmp_path: Pat
         rows = table[table["tuning"] == folder.name]
         assert list(rows["learning_rate"]) == [0.0003, 0.003]
         assert list(rows["cell"]) == [trial["cell"] for trial in found["trials"].values()]
-        assert list(rows["valid_auroc"]) == [t["valid_auroc"] for t in found["trials"].values()]
+        assert list(rows["valid_auroc"]) == [t["valid_score"] for t in found["trials"].values()]
         assert list(rows.loc[rows["chosen"], "learning_rate"]) == [found["learning_rate"]]
         assert rows["at_edge"].all()
         assert set(rows["pretraining"]) == {folder.name.split("-")[2]}
@@ -41,7 +41,7 @@ def test_before_the_choice_trials_stand_alone(tree: fabricate.Tree) -> None:
     tuning = tree.study["tunings"][0]
     (tree.results / "tuning" / tuning["id"] / "tuning.json").unlink()
     low, high = tuning["trials"].values()
-    record = {"status": "diverged", "best_valid_auroc": None}
+    record = {"status": "diverged", "best_valid_score": None}
     write_sealed(tree.results / "cells" / low / "train.json", record)
     (tree.results / "cells" / high / "train.json").unlink()
     rows = tuning_table({"tunings": [tuning]}, tree.results)

@@ -63,11 +63,11 @@ def test_signed_numbers_read_back(value: float) -> None:
 
 def test_learning_curves_leave_out_what_is_no_number() -> None:
     lines = [
-        {"examples": 10, "valid_auroc": 0.5},
-        {"examples": 20, "valid_auroc": None},
-        {"examples": 30, "valid_auroc": math.nan},
+        {"examples": 10, "valid_score": 0.5},
+        {"examples": 20, "valid_score": None},
+        {"examples": 30, "valid_score": math.nan},
         {"step": 3},
-        {"examples": 40, "valid_auroc": 0.75},
+        {"examples": 40, "valid_score": 0.75},
     ]
     assert curve_of(lines) == [(10.0, 0.5), (40.0, 0.75)]
 

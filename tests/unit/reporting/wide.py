@@ -43,7 +43,7 @@ def wide(
     ]
     cells = pd.DataFrame(rows)
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
-    history = [{"valid_auroc": score, "examples": seen} for score, seen in curves]
+    history = [{"valid_score": score, "examples": seen} for score, seen in curves]
     return FigureData(
         cells=cells,
         contrasts=_contrasts(cells, names, rng),

@@ -65,7 +65,8 @@ def test_dropped_files_stay_until_pruned(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_does_not_rank_is_not_written(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, 1, [Kept("step-00000001.safetensors", 1, 0.9)])
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.kept = [Kept("step-00000001.safetensors", 1, 0.9)]
     checkpoints.offer({"w": torch.zeros(1)}, 2, 0.8, last=False)
     assert not list(tmp_path.glob("step-*"))
 
@@ -73,4 +74,13 @@ def test_a_checkpoint_that_does_not_rank_is_not_written(tmp_path: Path) -> None:
 def test_no_checkpoints_give_an_empty_index(tmp_path: Path) -> None:
     Checkpoints(tmp_path / "new", 3).prune()
     index = json.loads((tmp_path / "new" / "index.json").read_text())
-    assert index == {"best": None, "last": None, "checkpoints": []}
+    assert index == {"metric": "", "best": None, "last": None, "checkpoints": []}
+
+
+def test_of_a_loss_the_lowest_is_best(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 2, "brier", -1.0)
+    for step, score in enumerate([0.3, 0.1, math.nan, 0.2, 0.1], 1):
+        checkpoints.offer({"w": torch.zeros(1)}, step, score, last=False)
+    assert [kept.step for kept in checkpoints.kept] == [2, 5]
+    assert checkpoints.index()["best"] == "step-00000002.safetensors"
+    assert checkpoints.index()["metric"] == "brier"

@@ -68,19 +68,26 @@ def test_a_trial_neither_trains_on_whom_it_validates_nor_reads_the_validation_sp
     np.save(cache / "valid.npy", np.zeros_like(np.load(cache / "valid.npy")))
     train(spec, results, fresh=True)
     (again,) = (results / "cells" / cell_name(spec) / "history.jsonl").read_text().splitlines()
-    assert json.loads(again)["valid_auroc"] == json.loads(line)["valid_auroc"]
+    assert json.loads(again)["valid_score"] == json.loads(line)["valid_score"]
     images = np.load(cache / "train.npy")
     images[held] = 255 - images[held]
     np.save(cache / "train.npy", images)
     write_receipt(cache)
     train(spec, results, fresh=True)
     (turned,) = (results / "cells" / cell_name(spec) / "history.jsonl").read_text().splitlines()
-    assert json.loads(turned)["valid_auroc"] != json.loads(line)["valid_auroc"]
+    assert json.loads(turned)["valid_score"] != json.loads(line)["valid_score"]
     assert json.loads(turned)["train_loss"] == json.loads(line)["train_loss"]
 
 
-def trial(results: Path, name: str, auroc: float | None, status: str = "finished") -> str:
-    record = {"status": status, "best_valid_auroc": auroc}
+def trial(
+    results: Path, name: str, auroc: float | None, status: str = "finished", higher: bool = True
+) -> str:
+    record = {
+        "status": status,
+        "best_valid_score": auroc,
+        "metric": "m",
+        "higher_is_better": higher,
+    }
     write_sealed(results / "cells" / name / "train.json", record)
     return name
 
@@ -94,7 +101,7 @@ def test_the_best_rate_wins_and_the_lower_one_of_equals(tmp_path: Path) -> None:
     }
     found = choose_rate(trials, tmp_path)
     assert (found["learning_rate"], found["at_edge"]) == (0.001, False)
-    assert found["trials"]["0.1"] == {"cell": "d", "status": "diverged", "valid_auroc": None}
+    assert found["trials"]["0.1"] == {"cell": "d", "status": "diverged", "valid_score": None}
     trial(tmp_path, "a", 0.9)
     assert choose_rate(trials, tmp_path)["learning_rate"] == 0.0001
     assert choose_rate(trials, tmp_path)["at_edge"]
@@ -152,9 +159,19 @@ def test_patience_ends_a_training_that_no_longer_gains(results: Path) -> None:
     record = train(spec, results)
     folder = results / "cells" / record["cell"]
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-    scores = [line["valid_auroc"] for line in lines]
+    scores = [line["valid_score"] for line in lines]
     first = next(n for n in range(4, 41) if max(scores[: n - 3]) >= max(scores[n - 3 : n]))
     assert len(scores) == first < 40
     index = json.loads((folder / "checkpoints" / "index.json").read_text())
     assert index["last"] == f"step-{lines[-1]['step']:08d}.safetensors"
     assert record["steps"] == lines[-1]["step"]
+
+
+def test_of_a_loss_the_lowest_rate_that_is_best_wins(tmp_path: Path) -> None:
+    scores = {"0.001": 0.3, "0.01": 0.2, "0.1": 0.2, "1.0": 0.4}
+    trials = {
+        rate: trial(tmp_path, f"t{rate}", score, higher=False) for rate, score in scores.items()
+    }
+    found = choose_rate(trials, tmp_path)
+    assert (found["learning_rate"], found["metric"]) == (0.01, "m")
+    assert found["trials"]["0.1"]["valid_score"] == 0.2

@@ -12,8 +12,12 @@ from torch import Tensor, nn
 from unit.training.tiny import make_cache
 
 from transfergrid.data.store import open_split, read_card
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.planning.metrics import built_in
+from transfergrid.tasks.learn.kind import learn_half
 from transfergrid.training.validation import validate
 
+AUROC = Estimator.of(built_in("auroc"))
 CPU = torch.device("cpu")
 
 
@@ -39,12 +43,11 @@ def test_multilabel_scores_are_those_of_studies(tmp_path: Path) -> None:
     split, card = open_split(cache, "valid"), read_card(cache)
     logits = np.random.default_rng(0).normal(size=split.labels.shape).astype(np.float32)
     card = dataclasses.replace(card, score_tasks=("Half",))
-    found = validate(Fixed(logits), unchanged, split, card, CPU)
+    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
     studies = logits.reshape(-1, 2, 2).max(axis=1)
     expected = [roc_auc_score(split.labels[::2, t], studies[:, t]) for t in (0, 1)]
-    assert list(found.auroc_tasks.values()) == pytest.approx(expected)
-    assert found.auroc == pytest.approx(expected[1])
-    assert found.accuracy is None
+    assert list(found.score_tasks.values()) == pytest.approx(expected)
+    assert found.score == pytest.approx(expected[1])
     flat = 1 / (1 + np.exp(-logits.astype(float).ravel()))
     assert found.loss == pytest.approx(log_loss(split.labels.ravel(), flat), rel=1e-5)
 
@@ -55,22 +58,21 @@ def test_multiclass_scores_are_one_against_the_rest(tmp_path: Path) -> None:
     split, card = open_split(cache, "valid"), read_card(cache)
     rng = np.random.default_rng(0)
     logits = (rng.normal(size=split.labels.shape) + split.labels).astype(np.float32)
-    found = validate(Fixed(logits), unchanged, split, card, CPU)
+    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
     studies = np.exp(logits.reshape(-1, 2, 3).max(axis=1).astype(float))
     studies /= studies.sum(axis=1, keepdims=True)
     classes = split.labels[::2].argmax(axis=1)
     expected = roc_auc_score(classes, studies, multi_class="ovr", average="macro")
-    assert found.auroc == pytest.approx(expected)
-    assert found.accuracy == pytest.approx((studies.argmax(axis=1) == classes).mean())
+    assert found.score == pytest.approx(expected)
 
 
 def test_a_logit_that_is_no_number_is_told(tmp_path: Path) -> None:
     make_cache(tmp_path)
     cache = tmp_path / "cache" / "tiny-0"
-    split = open_split(cache, "valid")
+    split, card = open_split(cache, "valid"), read_card(cache)
     logits = np.zeros(split.labels.shape)
     logits[3, 1] = np.inf
-    found = validate(Fixed(logits), unchanged, split, read_card(cache), CPU)
+    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
     assert not found.finite
-    assert np.isnan(found.auroc)
+    assert np.isnan(found.score)
     json.dumps(dataclasses.asdict(found))

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 from torch import Tensor, nn
 
 from transfergrid.data.store import NAMES, RECEIPT, rows_sha256
+from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 
+AUROC = trained_by(built_in("auroc"))
 PX = 12
 SIZES = {"train": 50, "valid": 30, "test": 20}
 
@@ -158,5 +160,6 @@ def make_spec(factory: str = "network", seed: int = 0, **recipe: Any) -> dict[st
         "weights": {"kind": "random", "id": None, "source_cell": None, "sha256": None},
         "recipe": Recipe.from_dict(settings).to_dict(),
         "seed": seed,
-        "code": {"prepare": "", "weights": "", "train": ""},
+        "metric": dict(AUROC),
+        "code": {"prepare": "", "weights": "", "train": "", "task": "", "metric": ""},
     }

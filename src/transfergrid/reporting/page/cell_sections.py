@@ -169,7 +169,7 @@ def _trials(tuning: Mapping[str, Any]) -> tuple[Trial, ...]:
     return tuple(
         Trial(
             f"{float(rate):g}",
-            auroc(trial["valid_auroc"]) if trial["status"] == "finished" else str(trial["status"]),
+            auroc(trial["valid_score"]) if trial["status"] == "finished" else str(trial["status"]),
             float(rate) == taken,
         )
         for rate, trial in sorted(tuning.get("trials", {}).items(), key=lambda item: float(item[0]))

@@ -14,7 +14,7 @@ def curve_of(history: Iterable[Mapping[str, Any]]) -> list[tuple[float, float]]:
     """Return (training examples seen, mean validation AUROC) of each validation with a number."""
     points = []
     for line in history:
-        examples, score = line.get("examples"), line.get("valid_auroc")
+        examples, score = line.get("examples"), line.get("valid_score")
         if examples is not None and score is not None and math.isfinite(score):
             points.append((float(examples), float(score)))
     return points

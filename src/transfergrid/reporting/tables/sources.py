@@ -8,18 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from transfergrid.evaluation.combine import study_index, study_labels
-from transfergrid.evaluation.ensemble import choose_checkpoints, study_probabilities
+from transfergrid.evaluation.ensemble import (
+    cell_metric,
+    choose_checkpoints,
+    study_probabilities,
+)
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables.cells import MISSING
 from transfergrid.reporting.tables.pool import entries_of, map_many, processes
 from transfergrid.runtime.progress import progress
+from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.units import study_index
 
 SOURCES = (
     "cell",
@@ -79,43 +82,14 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
     row["status"] = trained["status"]
     scores = read_cell_scores(folder, "valid")
     index, studies = study_index(scores.study_id)
-    labels = study_labels(scores.labels, index)
-    row |= {"chance_accuracy": chance(labels, scores.task_kind), "n_valid": len(studies)}
-    best = choose_checkpoints("best", scores)
+    kind = score_half(scores.task_kind)
+    labels = kind.truth(scores.labels, index)
+    row |= {"chance_accuracy": kind.chance(labels), "n_valid": len(studies)}
+    best = choose_checkpoints("best", scores, cell_metric(folder))
     if best.shape[1] == 0:
         return row
     checkpoint = int(best[0, 0])
     row["valid_auroc"] = float(scores.valid_score[checkpoint])
     prob = study_probabilities(replace(scores, logits=scores.logits[[checkpoint]]))[0]
-    row["valid_accuracy"] = accuracy(prob, labels, scores.task_kind)
+    row["valid_accuracy"] = kind.accuracy(prob, labels)
     return row
-
-
-def accuracy(prob: NDArray[np.float64], labels: NDArray[np.float32], task_kind: str) -> float:
-    """Return the accuracy of probabilities (S, T) against labels (S, T); NaN labels are left out.
-
-    Returns:
-        A share in [0, 1], or NaN without a known label.
-    """
-    if task_kind == "multiclass":
-        known = ~np.isnan(labels).any(axis=1)
-        right = prob[known].argmax(axis=1) == labels[known].argmax(axis=1)
-        return float(right.mean()) if known.any() else float("nan")
-    known = ~np.isnan(labels)
-    right = ((prob > 0.5) == (labels == 1)) & known
-    return _mean_share(right.sum(axis=0), known.sum(axis=0))
-
-
-def chance(labels: NDArray[np.float32], task_kind: str) -> float:
-    """Return the accuracy of always answering the commonest class, in [0, 1] or NaN."""
-    if task_kind == "multiclass":
-        known = labels[~np.isnan(labels).any(axis=1)]
-        return float(known.mean(axis=0, dtype=np.float64).max()) if len(known) else float("nan")
-    known = (~np.isnan(labels)).sum(axis=0)
-    positive = np.nansum(labels, axis=0)
-    return _mean_share(np.maximum(positive, known - positive), known)
-
-
-def _mean_share(part: NDArray, whole: NDArray) -> float:
-    shares = part[whole > 0] / whole[whole > 0]
-    return float(shares.mean()) if len(shares) else float("nan")

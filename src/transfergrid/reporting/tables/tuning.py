@@ -60,13 +60,13 @@ def _rows(tuning: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any]]:
         # What the choice was made from, even if a trial was trained again since.
         told = found.get("trials", {}).get(rate) or {
             "status": record.get("status", "missing"),
-            "valid_auroc": record.get("best_valid_auroc"),
+            "valid_score": record.get("best_valid_score"),
         }
         yield {name: same[name] for name in COLUMNS if name in same} | {
             "learning_rate": float(rate),
             "cell": cell,
             "status": told["status"],
-            "valid_auroc": told["valid_auroc"],
+            "valid_auroc": told["valid_score"],
             "chosen": float(rate) == chosen,
             "at_edge": bool(found.get("at_edge", False)),
         }

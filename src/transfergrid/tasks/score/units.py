@@ -1,4 +1,4 @@
-"""From the views of a study to one row per study, and from logits to probabilities.
+"""From the views of a study to one row per study.
 
 The module is part of what training hashes into every cell, so it stays small and needs numpy only.
 """
@@ -83,25 +83,3 @@ def study_labels(labels: ArrayLike, index: ArrayLike) -> NDArray[np.float32]:
     order = np.argsort(index, kind="stable")
     starts = np.flatnonzero(np.diff(index[order], prepend=-1))
     return np.fmax.reduceat(labels[order], starts, axis=0)
-
-
-def probabilities(logits: ArrayLike, task_kind: str) -> NDArray[np.float64]:
-    """Return float64 probabilities, whose ties are those of the logits (float32 saturates).
-
-    Args:
-        logits: (..., T) logits.
-        task_kind: "multilabel" (a sigmoid per task) or "multiclass" (softmax over the tasks).
-
-    Returns:
-        (..., T) float64 in [0, 1].
-
-    Raises:
-        UserError: `task_kind` is neither of the two.
-    """
-    values = np.asarray(logits, dtype=np.float64)
-    if task_kind == "multilabel":
-        return np.exp(-np.logaddexp(0.0, -values))
-    if task_kind == "multiclass":
-        shifted = np.exp(values - values.max(axis=-1, keepdims=True))
-        return shifted / shifted.sum(axis=-1, keepdims=True)
-    raise UserError(f"A task kind is 'multilabel' or 'multiclass', not {task_kind!r}.")

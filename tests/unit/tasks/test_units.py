@@ -7,13 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from transfergrid.evaluation.combine import (
-    combine_views,
-    probabilities,
-    study_index,
-    study_labels,
-)
 from transfergrid.runtime.errors import UserError
+from transfergrid.tasks.score import multiclass, multilabel
+from transfergrid.tasks.score.units import combine_views, study_index, study_labels
 
 
 def test_studies_are_numbered_by_first_appearance() -> None:
@@ -60,13 +56,11 @@ def test_a_study_takes_the_largest_known_label() -> None:
 def test_probabilities_agree_with_scipy_and_keep_far_logits_apart() -> None:
     logits = np.random.default_rng(0).normal(scale=5, size=(4, 7, 3)).astype(np.float32)
     np.testing.assert_allclose(
-        probabilities(logits, "multilabel"), expit(logits.astype(float)), rtol=1e-14
+        multilabel.probabilities(logits), expit(logits.astype(float)), rtol=1e-14
     )
     np.testing.assert_allclose(
-        probabilities(logits, "multiclass"), softmax(logits.astype(float), axis=-1), rtol=1e-14
+        multiclass.probabilities(logits), softmax(logits.astype(float), axis=-1), rtol=1e-14
     )
-    far = probabilities(np.float32([-200, -90, -30, 17, 18, 30]), "multilabel")
+    far = multilabel.probabilities(np.float32([-200, -90, -30, 17, 18, 30]))
     assert np.all(np.diff(far) > 0)
-    assert np.isfinite(probabilities([[-800.0, 800.0]], "multiclass")).all()
-    with pytest.raises(UserError, match="multiclass"):
-        probabilities(logits, "regression")
+    assert np.isfinite(multiclass.probabilities([[-800.0, 800.0]])).all()

@@ -1,0 +1,74 @@
+"""What training asks of a kind of task; each kind is a module that has these functions.
+
+For a kind whose target is a label a task, the output is a logit a task. For one whose target has
+a place in the image, `complete` puts a decoder on the network, `target` returns what is drawn on
+the images, `follow` moves it with them, and `keep` counts what scoring needs instead of keeping
+the whole output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transfergrid.data.store import Split
+from transfergrid.tasks.lookup import half_of
+
+Keep = Callable[[Tensor, slice], Tensor]
+"""From a network's output for some images, and their rows, to what is kept of each of them."""
+
+
+class LearnHalf(Protocol):
+    """The half of a kind of task that needs torch."""
+
+    def outputs(self, tasks: int) -> int:
+        """Return how many outputs the linear layer at the network's end has for `tasks` tasks."""
+        ...
+
+    def complete(self, network: nn.Module, tasks: int, seed: int) -> nn.Module:
+        """Return the network that learns, from one with initial weights and a new linear layer."""
+        ...
+
+    def target(self, split: Split) -> NDArray[Any]:
+        """Return what is learned, one row an image, NaN where it is not known."""
+        ...
+
+    def follow(self, target: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the target of changed images.
+
+        Args:
+            target: (B, ...) rows of `target`.
+            move: Changes maps (B, C, H, W) in shape as the images were changed.
+        """
+        ...
+
+    def known(self, target: Tensor) -> Tensor:
+        """Return a bool tensor that marks the entries which the loss is averaged over."""
+        ...
+
+    def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the () float32 loss summed over the known entries, not averaged.
+
+        Sums of batches of any size combine exactly; divide by the number of known entries.
+        """
+        ...
+
+    def keep(self, split: Split) -> Keep:
+        """Return what makes, of a network's outputs on a split, what scoring stores."""
+        ...
+
+    def stored_loss(self, stored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss sum and known entries of a whole split, from what `keep` kept of it."""
+        ...
+
+
+def learn_half(task_kind: str) -> LearnHalf:
+    """Return the half of a kind of task by name.
+
+    Raises:
+        UserError: There is no such kind.
+    """
+    return cast(LearnHalf, half_of(task_kind, "learn"))
