@@ -9,7 +9,9 @@ from typing import Any
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.planning.cards import cells_card
 from transfergrid.planning.fingerprint import code_files, current_modules
+from transfergrid.planning.naming import fold_of
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.records import read_spec
 from transfergrid.planning.unchanged import hold_cell, hold_stage
@@ -40,7 +42,7 @@ def main() -> None:
             bring_back_cache(spec["dataset"]["id"], results, arguments.threads, live.wait)
             # The cell keeps its data's card: caches may go, and every number needs its notes.
             card = cache_directory(spec["dataset"]["id"], results) / "card.json"
-            write_bytes(folder / "card.json", card.read_bytes())
+            write_bytes(folder / "card.json", cells_card(card.read_bytes(), fold_of(spec)))
             # Until here nothing is lost by ending at once.
             stop = stop_on_signals()
             watcher = Watcher(live.report, stop)

@@ -126,8 +126,9 @@ def check_data(
     what = f"data {dataset.name}"
     cache = cache_directory(dataset.id, results)
     if (cache / "receipt.json").is_file() and (cache / "card.json").is_file():
-        splits = read_json(cache / "card.json")["splits"]
-        images[dataset.id] = sum(split["images"] for split in splits.values())
+        card = read_json(cache / "card.json")
+        parts = card.get("parts") or card["splits"]
+        images[dataset.id] = sum(part["images"] for part in parts.values())
         yield Remark("ok", what, f"prepared: {images[dataset.id]} images in {cache}.")
         return
     if dataset.declaration["kind"] == "phantom":
@@ -181,7 +182,11 @@ def _check_sample(
         return
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
-    yield Remark("ok", what, f"{place}: {told}; labels and splits are sound, {opened} opened.")
+    cut = f"{manifest.folds.k} folds" if manifest.folds else "splits"
+    yield Remark("ok", what, f"{place}: {told}; labels and {cut} are sound, {opened} opened.")
+    for note in manifest.notes:
+        if manifest.folds and note.startswith("Fold "):
+            yield Remark("warning", what, note, "deal the folds out by label, or lower k")
     if declaration["kind"] == "csv" and not people:
         yield Remark(
             "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"

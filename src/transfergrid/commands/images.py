@@ -8,7 +8,7 @@ import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,27 @@ def _from_card(path: Path, exact: bool) -> Images | None:
     if not card:
         return None
     try:
-        counts = [int(card["splits"][s]["images"]) for s in ("train", "valid", "test")]
+        # Of folds that differ by a patient or two, one speaks for all.
+        splits = card["by_fold"][0] if "by_fold" in card else card["splits"]
+        counts = [int(splits[s]["images"]) for s in ("train", "valid", "test")]
         return _images(counts, len(card["tasks"]), exact)
     except (KeyError, TypeError, ValueError):
         return None  # no whole card; `doctor --verify` names it
 
 
 def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Images | None:
+    found = _unsplit(declaration, root)
+    folds = declaration.get("folds")
+    if found is None or not folds:
+        return found
+    test = round(found.total / folds["k"])
+    share = folds["valid"]
+    valid = test if share == "next" else round(share * (found.total - test))
+    return replace(found, train=found.total - test - valid, valid=valid, test=test, exact=False)
+
+
+def _unsplit(declaration: Mapping[str, Any], root: Path | None) -> Images | None:
+    """Return what a declaration says without its folds."""
     kind = declaration["kind"]
     if kind == "phantom":
         counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
@@ -154,7 +168,7 @@ def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
     if path.suffix.lower() not in separators:
         return None
     separator = declaration["separator"] or separators[path.suffix.lower()]
-    split, labels = declaration["split"], declaration["label_columns"]
+    split, labels = declaration.get("split"), declaration["label_columns"]
     tasks = len(labels)
     if declaration["task_kind"] == "multiclass" or declaration["label_separator"]:
         divider = declaration["label_separator"]
@@ -163,16 +177,14 @@ def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
             part.strip() for cell in cells for part in (cell.split(divider) if divider else [cell])
         }
         tasks = len(found - {"", declaration["no_label"]})
-    if "column" in split:
+    if split is None:
+        counts = [_rows(path), 0, 0]
+    elif "column" in split:
         values = Counter(_column(path, separator, split["column"]))
         counts = [sum(values[str(v)] for v in split[part]) for part in ("train", "valid", "test")]
     else:
         rows = _rows(path)
-        if "random" in split:
-            valid, test = split["random"]["valid"] * rows, split["random"]["test"] * rows
-        else:
-            test = rows / split["folds"]
-            valid = split["valid"] * (rows - test)
+        valid, test = split["random"]["valid"] * rows, split["random"]["test"] * rows
         counts = [rows - round(valid) - round(test), round(valid), round(test)]
     return _images(counts, tasks, exact=False)
 

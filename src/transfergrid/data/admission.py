@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transfergrid.data.origin import Origin
-from transfergrid.data.store import SPLITS
 from transfergrid.planning.paths import origin_file
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
@@ -119,7 +118,7 @@ class Difference:
         changed: Names of images that both have, with different bytes.
         added: Names that only the newer one has.
         removed: Names that only the older one has.
-        relabelled: Splits whose ids or labels differ.
+        relabelled: Splits, or parts, whose ids or labels differ.
         libraries: ``<name> <old> then, <new> now`` for each library whose version differs.
     """
 
@@ -144,11 +143,12 @@ def difference(old: Origin, new: Origin) -> Difference:
     """Compare what two caches of the same data set were made from."""
     before = dict(zip(old.names, old.digests, strict=True))
     now = dict(zip(new.names, new.digests, strict=True))
+    splits = dict.fromkeys([*old.content["splits"], *new.content["splits"]])
     return Difference(
         changed=[name for name in now if name in before and now[name] != before[name]],
         added=[name for name in now if name not in before],
         removed=[name for name in before if name not in now],
-        relabelled=[split for split in SPLITS if _people(old, split) != _people(new, split)],
+        relabelled=[split for split in splits if _people(old, split) != _people(new, split)],
         libraries=[
             f"{name} {old.decoders.get(name, 'none')} then, {new.decoders.get(name, 'none')} now"
             for name in sorted({*old.decoders, *new.decoders})
@@ -158,8 +158,8 @@ def difference(old: Origin, new: Origin) -> Difference:
 
 
 def _people(origin: Origin, split: str) -> dict[str, str]:
-    parts = origin.content["splits"][split]
-    return {key: parts[key] for key in ("ids", "labels")}
+    parts = origin.content["splits"].get(split, {})
+    return {key: parts.get(key, "") for key in ("ids", "labels", "folds")}
 
 
 def _refusal(

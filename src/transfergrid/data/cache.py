@@ -20,12 +20,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfergrid.data.crossvalidation import truth
+from transfergrid.data.folds import Folds
 from transfergrid.data.images import CHANNELS, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
-from transfergrid.data.store import LABEL, RECEIPT, SPLITS, Card, rows_sha256
+from transfergrid.data.store import (
+    LABEL,
+    RECEIPT,
+    SPLITS,
+    TRUTH,
+    VALID,
+    Card,
+    folded_sha256,
+    rows_sha256,
+)
 from transfergrid.data.survey import Seen, Survey
 from transfergrid.runtime.atomic import replacing_directory, scratch_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
@@ -101,8 +112,9 @@ def build_cache(
             ``id`` (by default the destination's name) up to the first hyphen is the name on the
             card.
         root: Where the data lie; None for kinds that need no place.
-        destination: Folder to make or replace: one .npy a split, index.parquet, card.json and
-            receipt.json (the SHA-256 of each of the others, and of each split's rows).
+        destination: Folder to make or replace: one .npy a split, or a part of a data set in folds,
+            index.parquet, card.json and receipt.json (the SHA-256 of each of the others, and of
+            each split's or part's rows).
         workers: Threads that decode; Pillow works without the interpreter's lock.
         admit: Is told what the cache was made from, before it is published; may refuse it.
 
@@ -130,11 +142,11 @@ def build_cache(
         survey = Survey(manifest.source.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
             files = _write_images(manifest, form, folder, workers, name, survey)
-            seen = [*survey.warnings(), *survey.duplicates(allowed)]
+            seen = [*survey.warnings(), *survey.duplicates(allowed, in_folds=bool(manifest.folds))]
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
             content = _write_index(manifest, folder / "index.parquet")
-            rows = {split: content[split].pop("rows") for split in SPLITS}
-            content = {s: content[s] | {"pixels": files[f"{s}.npy"]} for s in SPLITS}
+            rows = {part: content[part].pop("rows") for part in manifest.parts}
+            content = {p: content[p] | {"pixels": files[f"{p}.npy"]} for p in manifest.parts}
             whole = {"tasks": list(manifest.tasks), "splits": content}
             stays = None if drawn else root
             origin = origin_of(manifest.source, survey.digests, stays, whole, workers)
@@ -197,15 +209,15 @@ def _check_space(folder: Path, needed: int) -> None:
 def _write_images(
     manifest: Manifest, form: _Form, folder: Path, workers: int, label: str, survey: Survey
 ) -> dict[str, str]:
-    """Write one .npy a split and have the survey look at each image; return the files' SHA-256."""
+    """Write one .npy a split or part, show each image to the survey; return the files' SHA-256."""
     split = manifest.table["split"].to_numpy(dtype=str)
-    rows = {name: np.flatnonzero(split == name) for name in SPLITS}
+    rows = {name: np.flatnonzero(split == name) for name in manifest.parts}
     files: dict[str, str] = {}
     broken: list[_Broken] = []
     with ThreadPoolExecutor(workers) as executor:
         decoded = _decoded(executor, manifest.source, form, list(rows.values()), workers)
         blocks = progress(decoded, len(split), f"decoding {label}", size=len)
-        for name in SPLITS:
+        for name in manifest.parts:
             with open(folder / f"{name}.npy", "wb") as file:
                 header = _npy_header((len(rows[name]), *form.shape))
                 file.write(header)
@@ -284,32 +296,41 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
-    """Write a row group a split; return the SHA-256 of each split's ids, labels and rows."""
+    """Write a row group a split or part; return the SHA-256 of its ids, labels and rows."""
     tasks = list(manifest.tasks)
-    schema = pa.schema(
-        [(name, pa.string()) for name in IDS]
-        + [("row", pa.int64())]
-        + [(LABEL + task, pa.float32()) for task in tasks]
-    )
+    described = [(name, pa.string()) for name in IDS] + [("row", pa.int64())]
+    described += [(LABEL + task, pa.float32()) for task in tasks]
+    if manifest.folds is not None:
+        described += [(TRUTH + task, pa.float32()) for task in tasks]
+        described += [(VALID, pa.list_(pa.int64()))]
+    schema = pa.schema(described)
     hashes = {}
     # No statistics: the footer, which every reader reads, would tell of the test labels.
     with pq.ParquetWriter(
         path, schema, compression="zstd", write_statistics=False, write_page_checksum=True
     ) as writer:
-        for split in SPLITS:
-            rows = manifest.table.loc[manifest.table["split"] == split]
+        for split in manifest.parts:
+            here = (manifest.table["split"] == split).to_numpy()
+            rows = manifest.table.loc[here]
             labels = rows[tasks].to_numpy(dtype=np.float32, copy=True)
             labels[np.isnan(labels)] = np.nan  # one bit pattern for every unknown label
             ids = {name: rows[name].astype(str).tolist() for name in IDS}
             columns = [pa.array(ids[name], pa.string()) for name in IDS]
             columns.append(pa.array(np.arange(len(rows), dtype=np.int64)))
             columns += [pa.array(labels[:, i]) for i in range(len(tasks))]
-            writer.write_table(pa.table(columns, schema=schema), row_group_size=len(rows))
-            hashes[split] = {
+            digests = {
                 "ids": sha256_text(canonical_json(ids)),
                 "labels": hashlib.sha256(labels.astype("<f4").tobytes()).hexdigest(),
                 "rows": rows_sha256(ids, labels),
             }
+            if manifest.folds is not None:
+                true = truth(manifest)[here]
+                valid = [np.flatnonzero(row).tolist() for row in manifest.folds.valid[here]]
+                columns += [pa.array(true[:, i]) for i in range(len(tasks))]
+                columns.append(pa.array(valid, pa.list_(pa.int64())))
+                digests["rows"] = digests["folds"] = folded_sha256(digests["rows"], true, valid)
+            hashes[split] = digests
+            writer.write_table(pa.table(columns, schema=schema), row_group_size=len(rows))
     return hashes
 
 
@@ -326,10 +347,35 @@ def _counts(rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _splits(manifest: Manifest) -> dict[str, Any]:
+    """Return the counts of each split, or part."""
+    table = manifest.table
+    return {
+        part: _counts(table.loc[table["split"] == part], manifest.tasks) for part in manifest.parts
+    }
+
+
+def _in_folds(manifest: Manifest, folds: Folds) -> dict[str, Any]:
+    """Return what a card says of folds: their number, and the counts of parts and of each fold."""
+    scored = manifest.table.copy()
+    scored[list(manifest.tasks)] = truth(manifest)
+    by_fold = [
+        {
+            split: _counts(
+                (manifest.table if split == "train" else scored).loc[folds.rows(split, fold)],
+                manifest.tasks,
+            )
+            for split in SPLITS
+        }
+        for fold in range(folds.k)
+    ]
+    return {"folds": folds.k, "parts": _splits(manifest), "by_fold": by_fold}
+
+
 def _card(
     manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, origin: Origin
 ) -> dict[str, Any]:
-    table, kind = manifest.table, str(declaration["kind"])
+    kind = str(declaration["kind"])
     card = Card(
         dataset=name,
         kind=kind,
@@ -343,11 +389,15 @@ def _card(
         channels=1 if form.channels == "grey" else 3,
         synthetic=kind == "phantom",
         aggregate=choice(declaration, "aggregate", ("max", "mean")),
-        splits={s: _counts(table.loc[table["split"] == s], manifest.tasks) for s in SPLITS},
+        splits={} if manifest.folds else _splits(manifest),
         content_sha256=origin.content_sha256,
         notes=manifest.notes,
     )
     values = asdict(card)
     values |= {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}
     values |= {key: declaration[key] for key in _SAID if key in declaration}
+    for key in ("folds", "parts"):
+        del values[key]
+    if manifest.folds is not None:
+        values |= _in_folds(manifest, manifest.folds)
     return values | {"decoders": origin.decoders}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transfergrid.data.chexpert_places import find_base, place_films, test_table
+from transfergrid.data.chexpert_places import find_base, has_test_table, place_films, test_table
 from transfergrid.data.images import ImageFiles
 from transfergrid.data.labels import numbers
 from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
@@ -50,13 +50,16 @@ _PATH = (
 )
 _NUMBERS = "1, 0, -1 or blank"
 
+Guessed = npt.NDArray[np.bool_]
+"""(N, tasks): labels that were -1, and so are no truth whatever stands in for them."""
+
 
 def read(options: Mapping[str, Any], root: Path) -> Manifest:
     """Read CheXpert's tables; images are not touched.
 
     Args:
         options: The declaration; see the study's schema for its keys. ``uncertain`` says what a
-            -1 of the training images becomes; in valid and test a -1 is unknown.
+            -1 of the training images becomes; where an image is scored, a -1 is unknown.
         root: CheXpert-v1.0, CheXpert-v1.0-small, or the folder that contains one of them or the
             batches of the full download.
 
@@ -70,27 +73,11 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     if scored is None:
         scored = [task for task in COMPETITION if task in tasks] or list(tasks)
     score_tasks = _tasks(scored, tasks, "score_tasks")
-    share = float(options.get("validation_share", 0))
-    as_test = choice(options, "test_split", ("test", "valid"))
-    if as_test == "valid" and not share:
-        raise UserError(
-            "test_split is 'valid' and validation_share is 0, which leaves nothing to choose "
-            "checkpoints on; give validation_share a value above 0."
-        )
+    table, guessed, notes = (_pooled if options.get("folds") else _official)(base, tasks, options)
     views = choice(options, "views", ("all", "frontal", "lateral"))
-    notes = []
-    parts = [_train(base / "train.csv", tasks, options)]
-    if share:
-        notes.append(f"Validation is a part of the training patients, {share:g} of them.")
-    else:
-        parts.append(_evaluation(base / "valid.csv", tasks, options, "valid"))
-    if as_test == "valid":
-        notes.append("The official validation set is used as the test set.")
-    official = base / "valid.csv" if as_test == "valid" else test_table(base)
-    parts.append(_evaluation(official, tasks, options, "test"))
-    table = pd.concat(parts, ignore_index=True)
     if views != "all":
-        table = table[table["view"] == views].reset_index(drop=True)
+        kept = (table["view"] == views).to_numpy()
+        table, guessed = table[kept].reset_index(drop=True), guessed[kept]
     top, names = place_films(base, table["image_id"].tolist())
     return Manifest(
         table=table[[*IDS, *tasks]],
@@ -101,7 +88,51 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         patients_known=True,
         studies_known=True,
         notes=tuple(notes),
+        guessed=guessed,
     )
+
+
+def _official(
+    base: Path, tasks: tuple[str, ...], options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, Guessed, list[str]]:
+    """Return the rows of the published splits, which labels are guesses, and what is to be said."""
+    share = float(options.get("validation_share", 0))
+    as_test = choice(options, "test_split", ("test", "valid"))
+    if as_test == "valid" and not share:
+        raise UserError(
+            "test_split is 'valid' and validation_share is 0, which leaves nothing to choose "
+            "checkpoints on; give validation_share a value above 0."
+        )
+    notes = []
+    parts = [_train(base / "train.csv", tasks, options)]
+    if share:
+        notes.append(f"Validation is a part of the training patients, {share:g} of them.")
+    else:
+        parts.append(_evaluation(base / "valid.csv", tasks, options, "valid"))
+    if as_test == "valid":
+        notes.append("The official validation set is used as the test set.")
+    official = base / "valid.csv" if as_test == "valid" else test_table(base)
+    parts.append(_evaluation(official, tasks, options, "test"))
+    return _together(parts, notes)
+
+
+def _pooled(
+    base: Path, tasks: tuple[str, ...], options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, Guessed, list[str]]:
+    """Return the rows of every published table that is there, to be cut into folds."""
+    parts = [_train(base / "train.csv", tasks, options)]
+    if (base / "valid.csv").is_file():
+        parts.append(_evaluation(base / "valid.csv", tasks, options, "valid"))
+    if has_test_table(base):
+        parts.append(_evaluation(test_table(base), tasks, options, "test"))
+    return _together(parts, [])
+
+
+def _together(
+    parts: Sequence[tuple[pd.DataFrame, Guessed]], notes: list[str]
+) -> tuple[pd.DataFrame, Guessed, list[str]]:
+    table = pd.concat([rows for rows, _ in parts], ignore_index=True)
+    return table, np.concatenate([guessed for _, guessed in parts]), notes
 
 
 def _tasks(declared: Any, tasks: tuple[str, ...], key: str) -> tuple[str, ...]:
@@ -144,7 +175,9 @@ def _is_published(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.isin(labels, (1, 0, -1))
 
 
-def _train(path: Path, tasks: tuple[str, ...], options: Mapping[str, Any]) -> pd.DataFrame:
+def _train(
+    path: Path, tasks: tuple[str, ...], options: Mapping[str, Any]
+) -> tuple[pd.DataFrame, Guessed]:
     """Return the training rows, and the validation rows if they are cut from them."""
     rows = _rows(read_table(path), tasks, options)
     seed, share = int(options.get("seed", 0)), float(options.get("validation_share", 0))
@@ -157,7 +190,7 @@ def _train(path: Path, tasks: tuple[str, ...], options: Mapping[str, Any]) -> pd
     labels[uncertain] = _stand_ins(len(rows), tasks, options, seed)[uncertain]
     labels[uncertain & (split != "train")[:, None]] = np.nan
     rows[list(tasks)] = labels
-    return rows.assign(split=split)
+    return rows.assign(split=split), uncertain
 
 
 def _stand_ins(
@@ -180,8 +213,9 @@ def _stand_ins(
 
 def _evaluation(
     path: Path, tasks: tuple[str, ...], options: Mapping[str, Any], split: str
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Guessed]:
     rows = _rows(read_table(path), tasks, options)
     labels = rows[list(tasks)]
-    rows[list(tasks)] = labels.mask(labels == -1)
-    return rows.assign(split=split)
+    uncertain = labels == -1
+    rows[list(tasks)] = labels.mask(uncertain)
+    return rows.assign(split=split), uncertain.to_numpy()

@@ -42,10 +42,19 @@ def homes(base: Path) -> tuple[Path, ...]:
     return (base, base.parent) if base.name == TABLES_BATCH else (base,)
 
 
+def has_test_table(base: Path) -> bool:
+    """Tell whether there is a table of the test set."""
+    return bool(_test_tables(base))
+
+
+def _test_tables(base: Path) -> list[Path]:
+    found = [home / name for home in homes(base) for name in TEST_TABLES]
+    return [table for table in found if table.is_file()]
+
+
 def test_table(base: Path) -> Path:
     """Return the one table of the test set; UserError if there are several or none."""
-    found = [home / name for home in homes(base) for name in TEST_TABLES]
-    found = [table for table in found if table.is_file()]
+    found = _test_tables(base)
     if len(found) > 1:
         raise UserError(f"there are test labels in {listed(found)}; keep one of them.")
     if not found:

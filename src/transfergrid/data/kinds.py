@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfergrid.data.crossvalidation import cross_validated
 from transfergrid.data.manifest import Manifest, validate
 from transfergrid.runtime.errors import UserError, listed, suggest
 
@@ -30,8 +31,8 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
         root: Where the data lie; for the phantom, a scratch folder that it draws into.
 
     Raises:
-        UserError: An unknown kind, a missing root, or any fault that the reader or
-            `transfergrid.data.manifest.validate` finds.
+        UserError: An unknown kind, a missing root, or any fault that the reader,
+            `transfergrid.data.manifest.validate` or `cross_validated` finds.
     """
     kind = str(declaration.get("kind"))
     if kind in ROOTED and root is None:
@@ -59,4 +60,6 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             f"reader '{reader}' returned a data set that is {manifest.task_kind}, and the study "
             f"says task_kind: {asked}; correct one of them."
         )
+    if declaration.get("folds"):
+        return cross_validated(manifest, declaration, root)
     return validate(manifest)

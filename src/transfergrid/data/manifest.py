@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transfergrid.data.store import SPLITS
+from transfergrid.data.store import SPLITS, part_name
 from transfergrid.runtime.errors import UserError, listed, suggest
+
+if TYPE_CHECKING:
+    from transfergrid.data.folds import Folds
 
 IDS = ("image_id", "study_id", "patient_id", "view", "split")
 """Columns of every manifest, before one float32 column a task."""
@@ -54,6 +57,13 @@ class Manifest:
         patients_known: Whether patient_id tells people apart.
         studies_known: Whether study_id joins the views of a study.
         notes: Sentences that the card and every table built on it carry.
+        groups: (N,) str, images that belong in one fold beyond those of a patient, such as near
+            duplicates; None where none are known.
+        published: (N,) str, the fold of each image, where its source says so.
+        guessed: (N, tasks) bool, labels that stand in for unknown ones: of a data set in folds,
+            they are learned from and never scored. None where there are none.
+        folds: How the images are cut into folds; the column split then names parts. Readers leave
+            it out.
     """
 
     table: pd.DataFrame
@@ -64,6 +74,17 @@ class Manifest:
     patients_known: bool
     studies_known: bool
     notes: tuple[str, ...] = ()
+    groups: npt.NDArray[np.str_] | None = None
+    published: npt.NDArray[np.str_] | None = None
+    guessed: npt.NDArray[np.bool_] | None = None
+    folds: Folds | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the images are stored in: the splits, or the parts of a data set in folds."""
+        if self.folds is None:
+            return SPLITS
+        return tuple(part_name(number) for number in range(self.folds.k))
 
 
 def identifier(name: object) -> str:
@@ -116,23 +137,35 @@ def validate(manifest: Manifest) -> Manifest:
             split, a patient or study in two splits, a label out of range, views of a study with
             different labels in valid or test, or a scored task with a single class there.
     """
-    _check_shape(manifest)
-    _check_ids(manifest.table)
+    check_rows(manifest)
+    _check_splits(manifest.table)
     for name, mend in (
         ("patient", "all images of a patient belong in one split"),
         ("study", "all views of a study belong in one split"),
     ):
         _check_disjoint(manifest.table, name, mend)
-    _check_one_patient(manifest.table)
-    _check_labels(manifest)
-    notes = [*manifest.notes, *_check_classes(manifest)]
-    if not manifest.patients_known:
-        unit = "study" if manifest.studies_known else "image"
-        notes.append(
-            f"Patients are unknown: each {unit} counts as its own patient, so intervals may be too "
-            "narrow and a patient may be in two splits."
-        )
+    check_one_patient(manifest.table)
+    train = (manifest.table["split"] == "train").to_numpy()
+    check_labels(manifest, train, manifest.table.loc[~train])
+    notes = (*manifest.notes, *_check_classes(manifest), *people_notes(manifest))
     return replace(manifest, notes=tuple(dict.fromkeys(notes)))
+
+
+def people_notes(manifest: Manifest) -> list[str]:
+    """Return what must be said of a data set that does not know its patients."""
+    if manifest.patients_known:
+        return []
+    unit = "study" if manifest.studies_known else "image"
+    return [
+        f"Patients are unknown: each {unit} counts as its own patient, so intervals may be too "
+        "narrow and a patient may be in two splits."
+    ]
+
+
+def check_rows(manifest: Manifest) -> None:
+    """Check the columns and the images' ids; UserError names the first fault."""
+    _check_shape(manifest)
+    _check_ids(manifest.table)
 
 
 def _check_shape(manifest: Manifest) -> None:
@@ -173,6 +206,9 @@ def _check_ids(table: pd.DataFrame) -> None:
             f"{len(twice)} image(s) are listed more than once: {listed(twice, 5)}; "
             "keep one row an image."
         )
+
+
+def _check_splits(table: pd.DataFrame) -> None:
     strange = set(table["split"].unique()) - set(SPLITS)
     if strange:
         raise UserError(f"split '{strange.pop()}' is none of {listed(SPLITS)}; use these names.")
@@ -194,7 +230,8 @@ def _check_disjoint(table: pd.DataFrame, name: str, mend: str) -> None:
         raise UserError(f"{name} {', '.join(shown)}{more} is in more than one split; {mend}.")
 
 
-def _check_one_patient(table: pd.DataFrame) -> None:
+def check_one_patient(table: pd.DataFrame) -> None:
+    """Check that no study belongs to two patients; UserError names those that do."""
     pairs = table[["study_id", "patient_id"]].drop_duplicates()
     shared = pairs.loc[pairs["study_id"].duplicated(), "study_id"].unique()
     if len(shared):
@@ -204,10 +241,19 @@ def _check_one_patient(table: pd.DataFrame) -> None:
         )
 
 
-def _check_labels(manifest: Manifest) -> None:
+def check_labels(manifest: Manifest, train: npt.NDArray[np.bool_], scored: pd.DataFrame) -> None:
+    """Check that labels are in range, classes are exclusive and views agree.
+
+    Args:
+        manifest: The manifest.
+        train: (N,) rows whose labels may lie between 0 and 1.
+        scored: The rows that are scored, with the labels that they are scored by.
+
+    Raises:
+        UserError: The first fault found.
+    """
     table, tasks = manifest.table, list(manifest.tasks)
     labels = table[tasks].to_numpy(dtype=np.float32)
-    train = (table["split"] == "train").to_numpy()
     with np.errstate(invalid="ignore"):
         good = np.isnan(labels) | (labels == 0) | (labels == 1)
         good |= train[:, None] & (labels >= 0) & (labels <= 1)
@@ -219,7 +265,7 @@ def _check_labels(manifest: Manifest) -> None:
             f"{tasks[task]}; in {table['split'].iloc[row]} a label is {kind}."
         )
     _score_half(manifest.task_kind).check_labels(labels, table["image_id"].to_numpy())
-    _check_views_agree(table.loc[~train], tasks)
+    _check_views_agree(scored, tasks)
 
 
 def _score_half(task_kind: str) -> Any:

@@ -39,6 +39,7 @@ _FOR_CHEXPERT = (
     "seed",
     "image_px",
     "resize",
+    "folds",
 )
 
 

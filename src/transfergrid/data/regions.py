@@ -76,14 +76,16 @@ class PhantomRegions:
         options = self.declaration
         keys = {"train": "patients", "valid": "valid_patients", "test": "test_patients"}
         patients = {split: int(options.get(keys[split], PATIENTS[split])) for split in PATIENTS}
-        first = first_numbers(patients)["test"]
-        seed = int(options.get("seed", 0))
+        first, seed = first_numbers(patients), int(options.get("seed", 0))
+        # In folds, every film is tested.
+        splits = list(PATIENTS) if options.get("folds") else ["test"]
         films = (
             film
-            for patient in range(patients["test"])
-            for film in patient_films(seed, "test", patient)
+            for split in splits
+            for patient in range(patients[split])
+            for film in patient_films(seed, split, patient)
         )
-        return {film_name(film, first): film for film in films}
+        return {film_name(film, first[film.split]): film for film in films}
 
 
 _DRAWN_AS = {identifier(name): (name,) for name in DRAWN} | {

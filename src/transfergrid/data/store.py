@@ -1,10 +1,14 @@
-"""The cache as training reads it: one split's pixels and labels, never another's."""
+"""The cache as training reads it: one split's pixels and labels, never another's.
+
+A data set in folds is stored in parts, one a fold: fold f tests on part f, and opens no other for
+that; what it learns from and validates on is read from the other parts, where they lie.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfergrid.data.stacked import Stacked
+from transfergrid.planning.cards import as_seen_by
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_bytes
 from transfergrid.runtime.sealed import read_sealed
@@ -31,6 +37,16 @@ RECEIPT = "receipt.json"
 LABEL = "label_"
 """Prefix of the index's label columns."""
 
+TRUTH = "truth_"
+"""Prefix of the labels that images in folds are scored by; those of `LABEL` are learned from."""
+
+VALID = "valid"
+"""Column of the folds that validate on an image."""
+
+Images = npt.NDArray[np.uint8] | Stacked
+"""(N, px, px) or (N, px, px, 3) uint8: a memory map, or rows of several."""
+
+_ONLY_IN_FOLDS = ("folds", "parts")
 _MEND = "delete the folder of the cache and run snakemake again, which decodes it again"
 
 
@@ -52,9 +68,12 @@ class Card:
         synthetic: True for drawn images, which prove nothing of medicine.
         aggregate: How the views of a study are combined on the logit: "max" or "mean".
         splits: Counts of each split: images, studies, patients, and by task positives,
-            negatives, unknown and soft (strictly between 0 and 1).
+            negatives, unknown and soft (strictly between 0 and 1); of a data set in folds, those of
+            one fold, and nothing where no fold was asked for.
         content_sha256: SHA-256 over ids, labels and pixels of every split.
         notes: Sentences that every table built on this cache must carry.
+        folds: Number of folds; None where the images are split once.
+        parts: Counts of each part of a data set in folds.
     """
 
     dataset: str
@@ -72,6 +91,20 @@ class Card:
     splits: Mapping[str, Mapping[str, Any]]
     content_sha256: str
     notes: tuple[str, ...]
+    folds: int | None = None
+    parts: Mapping[str, Mapping[str, Any]] | None = None
+
+    @property
+    def ranked_tasks(self) -> tuple[str, ...]:
+        """The scored tasks that a validation has both classes of; without folds, all of them."""
+        if self.folds is None or not self.splits:
+            return self.score_tasks
+        valid = self.splits["valid"]
+        return tuple(
+            task
+            for task in self.score_tasks
+            if valid["positives"][task] and valid["negatives"][task]
+        )
 
 
 @dataclass(frozen=True)
@@ -79,70 +112,163 @@ class Split:
     """One split of a cache; row i of every array is the same image.
 
     Attributes:
-        images: Read-only memory map, (N, px, px) or (N, px, px, 3) uint8.
+        images: Read-only, (N, px, px) or (N, px, px, 3) uint8.
         labels: (N, tasks) float32; NaN is unknown, train may hold soft values in [0, 1].
         image_id: (N,) str.
         study_id: (N,) str.
         patient_id: (N,) str.
+        files: Names of the files that the images are read from.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: Images
     labels: npt.NDArray[np.float32]
     image_id: npt.NDArray[np.str_]
     study_id: npt.NDArray[np.str_]
     patient_id: npt.NDArray[np.str_]
+    files: tuple[str, ...] = ()
 
 
-def read_card(cache: str | Path) -> Card:
-    """Read a cache's card.json.
+def part_name(number: int) -> str:
+    """Return the name of the part that a fold tests on."""
+    return f"part{number}"
+
+
+def read_card(cache: str | Path, fold: int | None = None) -> Card:
+    """Read a cache's card.json, as one fold sees it where there are folds.
 
     Raises:
-        UserError: The card is missing, is no JSON, lacks a key, or is not what was written.
+        UserError: The card is missing, is no JSON, lacks a key, or is not what was written; or the
+            cache has no such fold.
     """
-    return _card(Path(cache), _receipt(cache))
+    return _card(Path(cache), _receipt(cache), fold)
 
 
-def open_split(cache: str | Path, split: str) -> Split:
+def open_split(cache: str | Path, split: str, fold: int | None = None) -> Split:
     """Open one split: map its .npy and read its row group of the index, and touch no other.
+
+    Of a data set in folds, "test" is the fold's part; the other splits are read from other parts.
 
     Labels and names are compared with what was written; pixels are by `verify_pixels`.
 
     Args:
         cache: Folder of the cache.
         split: "train", "valid" or "test".
+        fold: Which fold's; None where there are no folds.
 
     Raises:
-        UserError: No such split, or the cache is incomplete, inconsistent or damaged.
+        UserError: No such split or fold, or the cache is incomplete, inconsistent or damaged.
     """
     if split not in SPLITS:
         raise UserError(f"'{split}' is no split of a cache; choose one of {listed(SPLITS)}.")
     receipt = _receipt(cache)
-    card = _card(Path(cache), receipt)
-    columns = [LABEL + task for task in card.tasks]
-    try:
-        index = pq.ParquetFile(Path(cache) / "index.parquet", page_checksum_verification=True)
-        with index:
-            table = index.read_row_group(SPLITS.index(split), columns=[*NAMES, "split", *columns])
-        images = np.load(Path(cache) / f"{split}.npy", mmap_mode="r", allow_pickle=False)
-        # By DLPack, because pyarrow's to_numpy imports pandas, which training does without.
-        labels = [np.from_dlpack(table.column(name).combine_chunks()) for name in columns]
-        names = {name: table.column(name).to_pylist() for name in [*NAMES, "split"]}
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise _broken(cache, f"its {split} part cannot be read ({error})") from None
-    if set(names.pop("split")) - {split} or len(images) != table.num_rows:
-        raise _broken(cache, f"the index does not fit {split}.npy")
-    found = Split(
+    card = _card(Path(cache), receipt, fold)
+    if card.folds is None:
+        part = _Part.read(Path(cache), split, SPLITS.index(split), card, receipt)
+        return _joined([part], [np.arange(len(part.images))], scored=False)
+    assert fold is not None
+    parts, rows = [], []
+    for number in _parts_of(split, fold, card.folds):
+        if split != "test" and number == fold:
+            raise UserError(
+                f"the {split} images of fold {fold} were looked for in {part_name(number)}, which "
+                "it tests on; no training opens that."
+            )
+        part = _Part.read(Path(cache), part_name(number), number, card, receipt)
+        chosen = part.rows(split, fold)
+        if len(chosen):
+            parts.append(part)
+            rows.append(chosen)
+    return _joined(parts, rows, scored=split != "train")
+
+
+def _parts_of(split: str, fold: int, k: int) -> list[int]:
+    """Return the parts that hold, or may hold, images of a split of a fold."""
+    return [number for number in range(k) if (number == fold) == (split == "test")]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stored part: a split, or what one fold tests on."""
+
+    name: str
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.float32]
+    valid: list[list[int]]
+    names: Mapping[str, list[str]]
+
+    @classmethod
+    def read(
+        cls, cache: Path, name: str, group: int, card: Card, receipt: Mapping[str, Any]
+    ) -> _Part:
+        """Map a part's .npy and read its row group of the index."""
+        columns = [LABEL + task for task in card.tasks]
+        truths = [TRUTH + task for task in card.tasks] if card.folds else []
+        more = [*truths, VALID] if card.folds else []
+        try:
+            index = pq.ParquetFile(cache / "index.parquet", page_checksum_verification=True)
+            with index:
+                table = index.read_row_group(group, columns=[*NAMES, "split", *columns, *more])
+            images = np.load(cache / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            # By DLPack, because pyarrow's to_numpy imports pandas, which training does without.
+            arrays = {
+                column: np.from_dlpack(table.column(column).combine_chunks())
+                for column in [*columns, *truths]
+            }
+            names = {column: table.column(column).to_pylist() for column in [*NAMES, "split"]}
+            valid = table.column(VALID).to_pylist() if card.folds else []
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise _broken(cache, f"its {name} part cannot be read ({error})") from None
+        if set(names.pop("split")) - {name} or len(images) != table.num_rows:
+            raise _broken(cache, f"the index does not fit {name}.npy")
+        labels = _matrix(arrays, columns)
+        truth = _matrix(arrays, truths) if card.folds else labels
+        digest = rows_sha256(names, labels)
+        if card.folds:
+            digest = folded_sha256(digest, truth, valid)
+        if digest != receipt["rows"].get(name):
+            raise _broken(
+                cache, f"the {name} rows of index.parquet are not those that were written"
+            )
+        return cls(name, images, labels, truth, valid, names)
+
+    def rows(self, split: str, fold: int) -> npt.NDArray[np.int64]:
+        """Return the rows that belong to a split of a fold."""
+        if split == "test":
+            return np.arange(len(self.images))
+        validates = np.array([fold in folds for folds in self.valid], np.bool_)
+        return np.flatnonzero(validates == (split == "valid"))
+
+
+def _matrix(
+    arrays: Mapping[str, npt.NDArray[Any]], columns: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    return np.stack([arrays[name] for name in columns], axis=1).astype(np.float32, copy=False)
+
+
+def _joined(parts: Sequence[_Part], rows: Sequence[npt.NDArray[np.int64]], scored: bool) -> Split:
+    """Return rows of parts, one part after the other."""
+    images: Images = parts[0].images
+    if len(parts) > 1 or len(rows[0]) < len(images):
+        images = Stacked([part.images for part in parts], rows)
+    labels = [part.truth if scored else part.labels for part in parts]
+    chosen = list(zip(parts, rows, strict=True))
+    names = {
+        name: np.concatenate(
+            [np.asarray(part.names[name], dtype=np.str_)[row] for part, row in chosen]
+        )
+        for name in NAMES
+    }
+    return Split(
         images=images,
-        labels=np.stack(labels, axis=1).astype(np.float32, copy=False),
-        **{name: np.asarray(values, dtype=np.str_) for name, values in names.items()},
+        labels=np.concatenate([label[row] for label, row in zip(labels, rows, strict=True)]),
+        files=tuple(f"{part.name}.npy" for part in parts),
+        **names,
     )
-    if rows_sha256(names, found.labels) != receipt["rows"].get(split):
-        raise _broken(cache, f"the {split} rows of index.parquet are not those that were written")
-    return found
 
 
-def verify_pixels(cache: str | Path, splits: Iterable[str]) -> Verification:
-    """Start to compare the pixels of some splits with what was written.
+def verify_pixels(cache: str | Path, *splits: Split) -> Verification:
+    """Start to compare the files that some splits' pixels are read from with what was written.
 
     Whoever uses them calls `poll` now and then, and `wait` before anything that rests on them is
     published.
@@ -151,7 +277,7 @@ def verify_pixels(cache: str | Path, splits: Iterable[str]) -> Verification:
         UserError: The cache has no receipt.
     """
     files = _receipt(cache)["files"]
-    names = [f"{split}.npy" for split in splits]
+    names = dict.fromkeys(name for split in splits for name in split.files)
     return Verification(Path(cache), {name: files.get(name) for name in names}, _MEND)
 
 
@@ -169,6 +295,20 @@ def rows_sha256(names: Mapping[str, Sequence[str]], labels: npt.NDArray[np.float
     return digest.hexdigest()
 
 
+def folded_sha256(rows: str, truth: npt.NDArray[np.float32], valid: Sequence[Sequence[int]]) -> str:
+    """Return the SHA-256 of a part's rows: names, labels, true labels, and where they validate.
+
+    Args:
+        rows: What `rows_sha256` returns for the part.
+        truth: (N, tasks) float32, NaN where there is no truth.
+        valid: For each row, the folds that validate on it.
+    """
+    digest = hashlib.sha256(rows.encode())
+    digest.update(np.ascontiguousarray(truth, dtype="<f4").data)
+    digest.update(json.dumps([list(folds) for folds in valid]).encode())
+    return digest.hexdigest()
+
+
 def _receipt(cache: str | Path) -> dict[str, Any]:
     try:
         found = read_sealed(Path(cache) / RECEIPT, _MEND)
@@ -177,12 +317,14 @@ def _receipt(cache: str | Path) -> dict[str, Any]:
         raise _broken(cache, f"{RECEIPT} cannot be read ({error})") from None
 
 
-def _card(cache: Path, receipt: Mapping[str, Any]) -> Card:
+def _card(cache: Path, receipt: Mapping[str, Any], fold: int | None) -> Card:
     try:
         data = (cache / "card.json").read_bytes()
-        values = json.loads(data)
+        values = as_seen_by(json.loads(data), fold)
         lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
-        card = Card(**{field.name: values[field.name] for field in fields(Card)} | lists)
+        given = [field.name for field in fields(Card) if field.name not in _ONLY_IN_FOLDS]
+        more = {name: values.get(name) for name in _ONLY_IN_FOLDS}
+        card = Card(**{name: values[name] for name in given} | more | lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(cache, f"card.json cannot be read ({error})") from None
     if sha256_bytes(data) != receipt["files"].get("card.json"):

@@ -149,11 +149,12 @@ class Survey:
             return f"{told}; if they have {bits} bits, give the data set `white: {2**bits - 1}`."
         return f"{told}; if that is not their range, give the data set `white` and `black`."
 
-    def duplicates(self, allowed: bool) -> list[str]:
+    def duplicates(self, allowed: bool, in_folds: bool = False) -> list[str]:
         """Return sentences on images that are equal byte for byte, one per pair of splits.
 
         Args:
             allowed: Whether they may be in two splits.
+            in_folds: Whether the splits are parts of a data set in folds.
 
         Raises:
             UserError: Some are in two splits, and that is not allowed.
@@ -171,10 +172,13 @@ class Survey:
             across.setdefault(" and ".join(splits[row] for row in firsts), []).append(pair)
         if across and not allowed:
             pairs = [pair for group in across.values() for pair in group]
+            mend = "keep each in one split"
+            if in_folds:
+                mend = "give equal images one group (folds.group_column)"
             raise UserError(
-                f"{len(pairs)} image(s) are in more than one split, equal byte for byte: "
-                f"{listed(pairs, 5)}; keep each in one split, or allow it with the data set's "
-                "`duplicates: allow`."
+                f"{len(pairs)} image(s) are in more than one {'part' if in_folds else 'split'}, "
+                f"equal byte for byte: {listed(pairs, 5)}; {mend}, or "
+                "allow it with the data set's `duplicates: allow`."
             )
         told = [
             f"{len(pairs)} image(s) are in {splits}, equal byte for byte: {listed(pairs, _SHOWN)}."

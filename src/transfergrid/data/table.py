@@ -14,7 +14,7 @@ from transfergrid.data import labels
 from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.manifest import IDS, TASK_KINDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
-from transfergrid.data.splits import folds, random_split
+from transfergrid.data.splits import random_split
 from transfergrid.data.store import SPLITS
 from transfergrid.data.tablefile import Table, canonical, read_table
 from transfergrid.runtime.errors import UserError, listed
@@ -50,7 +50,27 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         source=ImageFiles.declared(root, files, options),
         patients_known=bool(options.get("patient_column")),
         studies_known=bool(options.get("study_column")),
+        groups=_groups(table, options),
+        published=_published(table, options),
     )
+
+
+def _groups(table: Table, options: Mapping[str, Any]) -> npt.NDArray[np.str_] | None:
+    """Return the group of each image; one without is a group of its own."""
+    name = (options.get("folds") or {}).get("group_column")
+    if name is None:
+        return None
+    values = table.column(str(name))
+    alone = values.isna().to_numpy()
+    written = canonical(values[~alone].astype(str), f"{table.path}, column '{name}'")
+    groups = np.array([f" {row}" for row in range(len(values))], dtype=object)
+    groups[~alone] = written.to_numpy()
+    return groups.astype(str)
+
+
+def _published(table: Table, options: Mapping[str, Any]) -> npt.NDArray[np.str_] | None:
+    name = (options.get("folds") or {}).get("column")
+    return None if name is None else table.codes(str(name)).to_numpy(dtype=str)
 
 
 def _truth(table: Table, task_kind: str, options: Mapping[str, Any]) -> pd.DataFrame:
@@ -82,13 +102,14 @@ def _ids(table: Table, names: pd.Series, options: Mapping[str, Any]) -> pd.DataF
             "study_id": studies,
             "patient_id": patients,
             "view": "" if views is None else views.astype(str).where(views.notna(), ""),
-            "split": _split(table, dict(options["split"]), patients),
+            "split": "" if options.get("folds") else _split(table, options, patients),
         },
         columns=list(IDS),
     )
 
 
-def _split(table: Table, rule: dict[str, Any], whole: pd.Series) -> npt.NDArray[Any]:
+def _split(table: Table, options: Mapping[str, Any], whole: pd.Series) -> npt.NDArray[Any]:
+    rule = dict(options.get("split") or {})
     if "column" in rule:
         return _declared_split(table, rule)
     rng = np.random.default_rng(seeded("split", rule.get("seed", 0)))
@@ -96,16 +117,7 @@ def _split(table: Table, rule: dict[str, Any], whole: pd.Series) -> npt.NDArray[
     if "random" in rule:
         shares = {split: float(rule["random"][split]) for split in ("valid", "test")}
         return random_split(groups, shares, "train", rng)
-    if "folds" not in rule:
-        raise UserError(f"split has the keys {listed(rule)}; it needs column, random or folds.")
-    k, fold = int(rule["folds"]), int(rule["fold"])
-    if not 0 <= fold < k:
-        raise UserError(f"split names fold {fold} of {k}; choose from 0 to {k - 1}.")
-    split = np.full(len(groups), "train", dtype="<U5")
-    test = folds(groups, k, rng) == fold
-    split[~test] = random_split(groups[~test], {"valid": float(rule["valid"])}, "train", rng)
-    split[test] = "test"
-    return split
+    raise UserError(f"split has the keys {listed(rule)}; it needs column or random.")
 
 
 def _declared_split(table: Table, rule: Mapping[str, Any]) -> npt.NDArray[Any]:

@@ -32,7 +32,7 @@ from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build, head_of
-from transfergrid.planning.naming import cell_name
+from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import seeded
 from transfergrid.tasks.score.kind import score_half
@@ -176,7 +176,8 @@ def cam_cell(
     """
     cell = Trained.of(results / "cells" / cell_name(spec))
     cache = results / "cache" / spec["dataset"]["id"]
-    card = read_card(cache)
+    fold = fold_of(spec)
+    card = read_card(cache, fold)
     tasks = _tasks(settings.get("tasks"), card)
     index = cell.checkpoints()
     if not index:
@@ -191,8 +192,8 @@ def cam_cell(
     model = _load(spec, cell, best["file"], len(card.tasks), where)
     proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), where)
-    split = open_split(cache, "test")
-    pixels = verify_pixels(cache, ["test"])
+    split = open_split(cache, "test", fold)
+    pixels = verify_pixels(cache, split)
     truth = true_regions(spec["dataset"], regions)
     if isinstance(truth, DrawnByReaders):
         truth.check(split.image_id)

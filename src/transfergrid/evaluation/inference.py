@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from transfergrid.data.store import Images
 from transfergrid.tasks.learn.kind import Keep
 
 BATCH_SIZE = 64
@@ -23,7 +24,7 @@ def to_device(model: nn.Module, device: torch.device | str) -> nn.Module:
 def predict_each(
     models: Sequence[nn.Module],
     normalise: Callable[[Tensor], Tensor],
-    images: NDArray[np.uint8],
+    images: Images,
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
     check: Callable[[], None] | None = None,
@@ -37,7 +38,7 @@ def predict_each(
     Args:
         models: C networks on `device` with as many outputs each.
         normalise: From uint8 images on `device` to the networks' input.
-        images: (N, H, W) or (N, H, W, 3) uint8, a memory map or an array.
+        images: (N, H, W) or (N, H, W, 3) uint8, a memory map or an array, or what is read like one.
         batch_size: Images per forward pass; fewer where memory runs out.
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
@@ -94,7 +95,7 @@ def _outputs(
 def predict(
     model: nn.Module,
     normalise: Callable[[Tensor], Tensor],
-    images: NDArray[np.uint8],
+    images: Images,
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
     check: Callable[[], None] | None = None,

@@ -19,7 +19,7 @@ from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
-from transfergrid.planning.naming import cell_name
+from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.records import SCORED
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
@@ -60,10 +60,11 @@ def score_cell(
     results = Path(results)
     cell = Trained.of(results / "cells" / cell_name(spec))
     cache = results / "cache" / spec["dataset"]["id"]
-    card = read_card(cache)
+    fold = fold_of(spec)
+    card = read_card(cache, fold)
     checkpoints = cell.checkpoints()
-    rows = {split: open_split(cache, split) for split in splits}
-    pixels = verify_pixels(cache, splits)
+    rows = {split: open_split(cache, split, fold) for split in splits}
+    pixels = verify_pixels(cache, *rows.values())
     where, watcher = torch.device(device), watcher or Watcher()
     logits = _logits(spec, cell, checkpoints, rows, card, where, watcher)
     pixels.wait()

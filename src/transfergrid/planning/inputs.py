@@ -194,21 +194,33 @@ def _tables(
 ) -> dict[str, str] | list[str]:
     if kind == "phantom" or root is None:
         return {}
+    published = (settings.get("folds") or {}).get("file")
     if kind == "medmnist":
-        return _npz_members(name, root)
+        members = _npz_members(name, root)
+        file = _inside(name, root.parent, published) if published else None
+        return members | _digests(name, root.parent, [file] if file else [], "folds.file", digest)
+    key = "root"
     if kind == "chexpert":
         files = _chexpert_tables(name, root)
     elif kind == "csv":
-        files = [_inside(name, root, settings["table"])]
+        key, files = "table", [_inside(name, root, settings["table"])]
     else:
         files = [_inside(name, root, table) for table in settings["tables"]]
+    found = _digests(name, root, files, key, digest)
+    if published:
+        found |= _digests(name, root, [_inside(name, root, published)], "folds.file", digest)
+    return found
+
+
+def _digests(
+    name: str, root: Path, files: list[Path], key: str, digest: Callable[[Path], str]
+) -> dict[str, str]:
+    """Return the SHA-256 of label tables by their path in the root; `key` is where one is named."""
     for file in files:
         if not file.exists():
-            hint, key = "", "root"
-            if kind == "csv":
-                key = "table"
-                if file.parent.is_dir():
-                    hint = suggest(file.name, (path.name for path in file.parent.iterdir()))
+            hint = ""
+            if key != "root" and file.parent.is_dir():
+                hint = suggest(file.name, (path.name for path in file.parent.iterdir()))
             raise UserError(
                 f"data set '{name}' lacks the label table {file}{hint}; correct "
                 f"datasets.{name}.{key}, or put the table there."

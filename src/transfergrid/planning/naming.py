@@ -17,6 +17,12 @@ def cell_name(spec: Mapping[str, Any]) -> str:
     return name_of(spec["cell"], sha256_text(canonical_json(spec)))
 
 
+def fold_of(spec: Mapping[str, Any]) -> int | None:
+    """Return the fold that a specification's cell tests on, or None where there are no folds."""
+    fold = spec["cell"].get("fold")
+    return None if fold is None else int(fold)
+
+
 def name_of(axes: Mapping[str, Any], digest: str) -> str:
     """Return a cell's name from its place on the axes and its specification's SHA-256."""
     fold = f"-fold{axes['fold']}" if "fold" in axes else ""

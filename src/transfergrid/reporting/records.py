@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.cards import as_seen_by
 from transfergrid.planning.paths import cache_directory, cell_directory, tuning_file
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import UserError
@@ -148,7 +149,8 @@ def read_card(entry: Mapping[str, Any], results: Path) -> dict[str, Any] | None:
     # The cell keeps its own copy, because a cache may be deleted.
     folder = cell_directory(entry["cell"], results)
     own = _kept_json(folder, "card.json", read_train(folder) or {})
-    return own or json_if_there(cache_directory(entry["dataset_id"], results) / "card.json")
+    card = own or json_if_there(cache_directory(entry["dataset_id"], results) / "card.json")
+    return as_seen_by(card, entry.get("fold")) if card and not own else card
 
 
 def read_cards(study: Mapping[str, Any], results: Path) -> dict[str, dict[str, Any]]:

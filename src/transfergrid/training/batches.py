@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from transfergrid.data.store import Images
 from transfergrid.runtime.hashing import seeded
 
 A = TypeVar("A")
@@ -136,7 +137,7 @@ class Feed:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         labels: NDArray[np.float32],
         rows: NDArray[np.int64],
         device: torch.device,

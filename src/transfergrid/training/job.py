@@ -18,6 +18,7 @@ from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.zoo import head_of
+from transfergrid.planning.naming import fold_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.verified import Verification
@@ -103,7 +104,9 @@ def open_job(
         UserError: Cache, weights, network or recipe cannot be used; the sentence says which.
     """
     cache = results / "cache" / spec["dataset"]["id"]
-    card, train, valid = read_card(cache), open_split(cache, "train"), open_split(cache, "valid")
+    fold = fold_of(spec)
+    card, train = read_card(cache, fold), open_split(cache, "train", fold)
+    valid = open_split(cache, "valid", fold)
     kept = np.arange(len(train.images))
     if recipe.holdout:
         held = held_out(train.patient_id, recipe.holdout)
@@ -127,7 +130,7 @@ def open_job(
         task=task,
         metric=metric,
         valid=valid,
-        pixels=verify_pixels(cache, ["train"] if recipe.holdout else ["train", "valid"]),
+        pixels=verify_pixels(cache, train, valid),
         feed=Feed(train.images, task.target(train), rows, device),
         order=Order(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
         model=model,

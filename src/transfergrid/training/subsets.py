@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergrid.data.store import Split
+from transfergrid.data.store import Images, Split
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded, sha256_text
 
@@ -15,7 +15,7 @@ from transfergrid.runtime.hashing import seeded, sha256_text
 class Rows:
     """Some rows of a split's images, read where they lie."""
 
-    def __init__(self, images: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+    def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
         """Take (N, H, W[, 3]) images and (n,) rows of them."""
         self.images, self.rows = images, rows
 
@@ -56,6 +56,7 @@ def split_off(train: Split, held: NDArray[np.bool_]) -> Split:
         image_id=train.image_id[held],
         study_id=train.study_id[held],
         patient_id=train.patient_id[held],
+        files=train.files,
     )
 
 

@@ -61,7 +61,7 @@ def validate(
     count = int(known)
     kind, (index, _) = score_half(card.task_kind), study_index(split.study_id)
     cases = kind.cases(stored[None], index, card.aggregate)
-    scored = [card.tasks.index(name) for name in card.score_tasks]
+    scored = [card.tasks.index(name) for name in card.ranked_tasks]
     overall, tasks = metric.overall(cases, kind.truth(split.labels, index), scored)
     by_task = dict(zip(card.tasks, map(float, tasks[0]), strict=True))
     return Validation(

@@ -18,6 +18,8 @@ from unit.commands import made_up_results as made
 
 from transfergrid.commands.images import Images, count_images
 from transfergrid.data import chexpert, medmnist, phantom, table
+from transfergrid.data.cache import build_cache
+from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import Manifest
 from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.plan import plan_run
@@ -66,10 +68,7 @@ def test_chexpert_is_counted_from_its_tables(tmp_path: Path, options: dict[str, 
 COLUMN = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
 
 
-@pytest.mark.parametrize(
-    "split",
-    [COLUMN, {"random": {"valid": 0.2, "test": 0.3}}, {"folds": 4, "fold": 1, "valid": 0.2}],
-)
+@pytest.mark.parametrize("split", [COLUMN, {"random": {"valid": 0.2, "test": 0.3}}])
 def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) -> None:
     make_csv(tmp_path / "data", np.random.default_rng(0))
     settings = {
@@ -87,6 +86,27 @@ def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) 
     assert np.allclose(found(data, tmp_path), expected, rtol=0.5, atol=4)
     if "column" in split:
         assert found(data, tmp_path) == expected
+
+
+@pytest.mark.parametrize("valid", ["next", 0.2])
+def test_a_data_set_in_folds_is_counted_as_one_of_them(tmp_path: Path, valid: Any) -> None:
+    make_csv(tmp_path / "data", np.random.default_rng(0))
+    settings = {
+        "kind": "csv",
+        "root": str(tmp_path / "data"),
+        "table": "labels.csv",
+        "image_column": "image",
+        "label_columns": ["Mass"],
+        "patient_column": "patient",
+        "folds": {"k": 4, "valid": valid},
+    }
+    data = dataset(tmp_path, settings)
+    folds = read_manifest(data.declaration, tmp_path / "data").folds
+    expected = [folds.rows(name, 0).sum() for name in ("train", "valid", "test")]
+    assert sum(found(data, tmp_path)) == sum(expected)
+    assert np.allclose(found(data, tmp_path), expected, rtol=0.5, atol=4)
+    build_cache(data.declaration, tmp_path / "data", tmp_path / "results" / "cache" / data.id, 1)
+    assert list(found(data, tmp_path)) == expected
 
 
 @pytest.mark.parametrize(

@@ -111,14 +111,8 @@ def test_without_people_each_image_stands_for_one(folder):
 
 
 @pytest.mark.parametrize("known", [("patient",), ("patient", "study"), ("study",), ()])
-@pytest.mark.parametrize(
-    "split",
-    [
-        {"random": {"valid": 0.25, "test": 0.3}, "seed": 1},
-        {"folds": 4, "fold": 2, "valid": 0.3, "seed": 1},
-    ],
-)
-def test_drawn_splits_keep_people_whole(copy, known, split):
+def test_drawn_splits_keep_people_whole(copy, known):
+    split = {"random": {"valid": 0.25, "test": 0.3}, "seed": 1}
     edited(copy, lambda frame: frame.assign(study=frame["patient"] + frame["study"]))
     people = {f"{key}_column": key if key in known else None for key in ("patient", "study")}
     options = {**OPTIONS, **people, "split": split, "label_columns": ["Mass"]}
@@ -127,23 +121,9 @@ def test_drawn_splits_keep_people_whole(copy, known, split):
     assert (table.groupby(unit)["split"].nunique() == 1).all()
     counts = table.drop_duplicates(unit)["split"].value_counts()
     total = counts.sum()
-    if "random" in split:
-        expected = {"valid": round(0.25 * total), "test": round(0.3 * total)}
-    else:
-        rest = total - counts["test"]
-        assert counts["test"] in (total // 4, total // 4 + 1)
-        expected = {"valid": round(0.3 * rest)}
+    expected = {"valid": round(0.25 * total), "test": round(0.3 * total)}
     assert {key: counts[key] for key in expected} == expected
     pd.testing.assert_frame_equal(table, read(options, copy).table)
-
-
-def test_folds_test_every_patient_once(folder):
-    tested = []
-    for fold in range(3):
-        split = {"folds": 3, "fold": fold, "valid": 0.2, "seed": 5}
-        table = read({**OPTIONS, "split": split}, folder).table
-        tested += table.loc[table["split"] == "test", "patient_id"].unique().tolist()
-    assert sorted(tested) == sorted(set(table["patient_id"]))
 
 
 @pytest.mark.parametrize(
@@ -189,9 +169,8 @@ def test_faults_of_the_table_are_named(copy, change, message):
         ({"task_kind": "ordinal"}, "task_kind is 'ordinal'"),
         ({"label_columns": ["Mass", "Mass"]}, "makes a second task 'mass'"),
         ({"score_tasks": ["masses"]}, r"names 'masses' \(did you mean 'mass'"),
-        ({"split": {"folds": 3, "fold": 3, "valid": 0.1}}, "fold 3 of 3; choose from 0 to 2"),
         ({"split": {"random": {"valid": 0.6, "test": 0.5}}}, "lower the shares"),
-        ({"split": {"seed": 1}}, "needs column, random or folds"),
+        ({"split": {"seed": 1}}, "needs column or random"),
         ({"split": {**SPLIT, "test": ["tuning"]}}, "gives 'tuning' to valid and test"),
     ],
 )
