@@ -73,5 +73,13 @@ METRICS: tuple[Metric, ...] = (
         interval="transfergrid.metrics.auroc_interval:bounds",
         source="DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837-845",
     ),
+    Metric(
+        name="average_precision",
+        title="Average precision",
+        task_kinds=("multilabel", "multiclass"),
+        function="transfergrid.metrics.average_precision:average_precision",
+        note="a sum of steps without interpolation; what chance gives is the share of positives",
+        source="Davison and Hinkley 1997, Bootstrap Methods and their Application, section 2.7",
+    ),
 )
 """Every built-in metric; a study may name its own under ``metrics``."""
