@@ -1,4 +1,4 @@
-"""Whether the images are still those that a cache, and the cells trained on it, were made from."""
+"""Whether the images are still those from which a cache and its cells were made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
 
 MOST_HASHED = 200
-"""Files with another time, and no other trace of a change, that are hashed without being asked."""
+"""How many files that differ only in their time are hashed without being asked."""
 _AT_ONCE = 256
 _WORKERS = 8
 _SHOWN = 5
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Remark]:
     """Compare a data set's files with the record of what its cache was made from.
 
-    Sizes and times are compared; a file that has another time is hashed, if these are few.
+    Sizes and times are compared; files whose time differs are hashed if there are few of them.
 
     Args:
         dataset: The data set.
@@ -47,8 +47,8 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Rema
         return
     origin = read_origin(record)
     if origin is None:
-        told = f"the record {record} cannot be read whole."
-        yield Remark("warning", what, told, "remove it; the next preparation writes it anew")
+        told = f"the record {record} cannot be read completely."
+        yield Remark("warning", what, told, "remove it; the next preparation rewrites it")
         return
     if origin.base is None:
         return
@@ -67,16 +67,16 @@ def check_origin(dataset: Dataset, results: Path, verify: bool) -> Iterator[Rema
         cached = (cache / "card.json").is_file()
         yield _changed(what, told, cached, bool(cell_contents(dataset.id, results)))
     elif touched and not rows:
-        told = f"{len(touched)} images were written since they were read, and are as large as then."
-        mend = "a copy does that too; transfergrid doctor --verify reads them all and tells"
+        told = f"{len(touched)} images were written since they were read; their sizes are the same."
+        mend = "copying does that too; transfergrid doctor --verify reads them all to find out"
         yield Remark("warning", what, told, mend)
     else:
         how = "SHA-256" if verify else "size"
-        yield Remark("ok", what, f"{len(paths)} images have the {how} that they were read with.")
+        yield Remark("ok", what, f"{len(paths)} images have the {how} that they had when read.")
 
 
 def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iterator[Remark]:
-    """Compare what the cells were trained on with what the next ones would be trained on."""
+    """Compare the images on which cells were trained with those for the next cells."""
     from transfergrid.data.admission import cells_of_other_content
 
     if not (cache / "card.json").is_file():
@@ -84,19 +84,19 @@ def _check_cells(what: str, cache: Path, dataset_id: str, results: Path) -> Iter
     content = read_json(cache / "card.json").get("content_sha256", "")
     others = cells_of_other_content(dataset_id, content, results)
     if others:
-        told = f"{len(others)} cell(s) were trained on other pixels than {cache} holds"
-        mend = "remove those cells, or the cache and what is wrong with the images"
+        told = f"{len(others)} cell(s) were trained on pixels other than those in {cache}"
+        mend = "remove those cells; or correct the images and remove the cache"
         yield Remark("error", what, f"{told}: {listed(others, 2)}.", mend)
 
 
 def _changed(what: str, told: str, cached: bool, trained: bool) -> Remark:
     if cached:
         told += "; the prepared images are used as they are."
-        mend = "restore the files, or give what they are now another name in the study"
+        mend = "restore the files, or give the changed data another name in the study"
         return Remark("warning", what, told, mend)
     if trained:
         told += "; cells were trained on the old ones, so the new ones will be refused."
-        mend = "restore the files, or give what they are now another name in the study"
+        mend = "restore the files, or give the changed data another name in the study"
         return Remark("error", what, told, mend)
     return Remark("ok", what, f"{told}; no cell was trained on the old ones.")
 

@@ -18,18 +18,18 @@ from transfergrid.runtime.gpus import VISIBLE, Board, Gpu, list_boards, visible
 from transfergrid.runtime.leases import holders, open_folder
 
 TRAIN_MIB = 4000
-"""What the rules ask for a training, in their words mem_mb."""
+"""Memory that the rules request for a training (their mem_mb)."""
 OPEN_FILES = 1024
-"""Enough for a run of Snakemake with many jobs."""
+"""Enough for a Snakemake run with many jobs."""
 
 
 def check_gpus(device: str, command: str) -> Iterator[Remark]:
     """Check the GPUs and who holds them.
 
     Args:
-        device: The setting of the studies: ``auto``, ``cpu`` or ``cuda``; ``unknown`` where their
-            files cannot be read.
-        command: The Snakemake command of the studies, to show with its resources.
+        device: The studies' setting: ``auto``, ``cpu`` or ``cuda``; ``unknown`` if their files
+            cannot be read.
+        command: The studies' Snakemake command, to show with its resources.
     """
     if device == "cpu":
         yield _unasked()
@@ -66,9 +66,9 @@ def check_gpus(device: str, command: str) -> Iterator[Remark]:
 
 
 def _unasked() -> Remark:
-    told = "device is cpu: no GPU is asked for"
+    told = "device is cpu: no GPU is requested"
     boards: Sequence[Board] = ()
-    with suppress(UserError):  # a driver that is broken is of no matter here
+    with suppress(UserError):  # a broken driver does not matter here
         boards = list_boards()
     if not boards:
         return Remark("ok", "gpus", f"{told}.")
@@ -83,21 +83,21 @@ def _unasked() -> Remark:
 def _none(device: str) -> Remark:
     if shutil.which("sbatch"):
         return Remark(
-            "ok", "gpus", "this machine has no NVIDIA GPU; jobs that SLURM starts may get one."
+            "ok", "gpus", "this machine has no NVIDIA GPU; jobs that Slurm starts may get one."
         )
     if device == "cuda":
         return Remark(
             "error",
             "gpus",
-            "device is cuda, and this machine has no NVIDIA GPU (no nvidia-smi with a driver).",
+            "device is cuda, but this machine has no NVIDIA GPU (no nvidia-smi with a driver).",
             "run it where nvidia-smi -L lists one, or add --config device=cpu",
         )
-    said = "no study could be read that names a device" if device == "unknown" else "device is auto"
+    said = "no readable study names a device" if device == "unknown" else "device is auto"
     return Remark(
         "warning",
         "gpus",
         f"{said}, and this machine has no NVIDIA GPU: everything would run on the CPU.",
-        "if that is meant: --config device=cpu",
+        "if that is intended: --config device=cpu",
     )
 
 
@@ -118,8 +118,8 @@ def _visible(usable: Sequence[Gpu], every: Sequence[Gpu], device: str) -> Iterat
         yield Remark(
             "ok",
             "slurm",
-            "inside a SLURM allocation, which decides who gets which GPU; leases divide only what "
-            f"{VISIBLE} ({setting or 'not set'}) shows beyond one.",
+            "inside a Slurm allocation, which decides who gets which GPU; leases only divide GPUs "
+            f"if {VISIBLE} ({setting or 'not set'}) shows more than one.",
         )
     elif every and len(usable) < len(every):
         yield Remark(
@@ -141,7 +141,7 @@ def _leases(usable: Sequence[Gpu]) -> Iterator[Remark]:
         yield Remark(
             "error",
             "gpu leases",
-            f"the folder {folder} of the GPU locks is closed to this user.",
+            f"this user may not use the folder {folder} of the GPU locks.",
             f"have its owner run: chmod 1777 {folder}",
         )
         return
@@ -155,13 +155,13 @@ def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Remark]:
 
     Args:
         probe: What torch says.
-        device: The setting of the studies.
+        device: The studies' setting.
         boards: Number of GPUs that nvidia-smi lists.
     """
     if probe.fault:
         yield Remark("error", "torch", f"{probe.fault}.", "make env")
         return
-    build = f"CUDA {probe.cuda}" if probe.cuda else ("ROCm" if probe.rocm else "the CPU alone")
+    build = f"CUDA {probe.cuda}" if probe.cuda else ("ROCm" if probe.rocm else "the CPU only")
     told = f"torch {probe.torch}, built for {build}"
     level = "error" if device == "cuda" else "warning"
     if device == "cpu" or (not boards and not probe.available):
@@ -170,7 +170,7 @@ def check_torch(probe: Probe, device: str, boards: int) -> Iterator[Remark]:
         yield Remark(
             "warning",
             "torch",
-            f"{told}: AMD's GPUs are not leased, so two jobs may meet on one.",
+            f"{told}: AMD's GPUs are not leased, so two jobs may end up on the same one.",
             "give each run its own GPU with HIP_VISIBLE_DEVICES, and --resources gpu=1",
         )
     elif not probe.cuda:

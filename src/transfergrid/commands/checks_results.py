@@ -1,4 +1,4 @@
-"""Checks of the working directory: room, locks, and what killed runs left."""
+"""Checks of the working directory: disk space, locks, and what killed runs left behind."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def check_writable(results: Path) -> Iterator[Remark]:
 
 
 def check_mount(folder: Path, mounts: Path) -> Iterator[Remark]:
-    """Check whether locks reach other machines, where the file system is shared with them.
+    """Check whether locks reach other machines if the file system is shared with them.
 
     Args:
         folder: An absolute path.
-        mounts: The table of mounts: device, place, type and options a line.
+        mounts: The table of mounts: device, place, type and options on each line.
     """
     try:
         rows = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
@@ -71,14 +71,14 @@ def check_mount(folder: Path, mounts: Path) -> Iterator[Remark]:
         yield Remark(
             "warning",
             "results",
-            f"{place} ({kind}) is mounted with {listed(sorted(words & local))}: locks are not seen "
-            "by other machines, so only one may work here.",
-            "start one run at a time, or have it mounted with locks that are shared",
+            f"{place} ({kind}) is mounted with {listed(sorted(words & local))}: other machines do "
+            "not see its locks, so only one machine may work here.",
+            "start one run at a time, or have it mounted with shared locks",
         )
 
 
 def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
-    """Compare what the studies still need with what is free.
+    """Compare the disk space that the studies still need with what is free.
 
     Args:
         need: Bytes by what they are for.
@@ -91,7 +91,7 @@ def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
     told = f"about {gigabytes(total)} needed" + (f" ({', '.join(parts)})" if parts else "")
     told += f", {gigabytes(free)} free."
     if total > free:
-        mend = "free some, or make results a link to a folder on a larger disk"
+        mend = "free some space, or make results a link to a folder on a larger disk"
         yield Remark("error", "disk", told, mend)
     elif total > 0.8 * free:
         yield Remark("warning", "disk", told, "keep an eye on it; quotas are not known here")
@@ -106,12 +106,12 @@ def gigabytes(count: float) -> str:
 
 @dataclass(frozen=True)
 class Running:
-    """Processes of this machine that work in a folder.
+    """Processes on this machine that work in a folder.
 
     Attributes:
         snakemake: Ids of Snakemake's processes.
-        jobs: Ids of jobs of TransferGrid's rules.
-        hidden: Number of Snakemake's processes whose folder cannot be seen: another user's.
+        jobs: Ids of jobs that run TransferGrid's rules.
+        hidden: Number of another user's Snakemake processes, whose folder cannot be seen.
     """
 
     snakemake: tuple[int, ...]
@@ -146,10 +146,10 @@ def running_in(folder: Path, processes: Path = Path("/proc")) -> Running:
 
 
 def check_killed(running: Running, unlock: str) -> Iterator[Remark]:
-    """Check what a killed run of Snakemake left in the working directory.
+    """Check what a killed Snakemake run left in the working directory.
 
     Args:
-        running: Who works here.
+        running: Processes that work here.
         unlock: The command that removes Snakemake's locks.
     """
     locks = [path for path in Path(".snakemake", "locks").glob("*") if path.is_file()]
@@ -159,7 +159,7 @@ def check_killed(running: Running, unlock: str) -> Iterator[Remark]:
         return
     jobs = f"process {listed(running.jobs)}"
     if locks:
-        told = "a run that was killed left its locks, and the next one would stop at them"
+        told = "a killed run left its locks, which would stop the next run"
         unseen = " and none of another user" if running.hidden else ""
         if running.jobs:
             yield Remark(
@@ -172,15 +172,15 @@ def check_killed(running: Running, unlock: str) -> Iterator[Remark]:
             yield Remark(
                 "error",
                 "locks",
-                f"{told}; no Snakemake of this machine works here.",
+                f"{told}; no Snakemake process on this machine works here.",
                 f"if none does on another machine{unseen}: {unlock}",
             )
     elif running.jobs:
         yield Remark(
             "warning",
             "locks",
-            f"jobs of a run that has ended still work here ({jobs}); cells are locked, so a new "
-            "run's jobs of the same cells would stop.",
+            f"jobs of a run that has ended still work here ({jobs}); they lock their cells, so a "
+            "new run's jobs for the same cells would stop.",
             "wait for them, or end them",
         )
     else:

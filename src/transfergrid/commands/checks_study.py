@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from transfergrid.data.manifest import Manifest  # pandas
 
 _LOOKING = 4
-"""Threads that look for images: waiting for a network is most of it."""
+"""Threads that look for images: most of it is waiting for a network."""
 
 
 @dataclass
 class Studies:
-    """What could be made of the studies that were named.
+    """What is known about the studies named on the command line.
 
     Attributes:
-        plan: Their plan; None where one of them has a fault.
+        plan: Their plan; None if one of them has a fault.
         loaded: Those whose files could be read.
-        devices: What their files give as the device, whatever else is wrong with them.
-        datasets: Data sets by id: of the plan, or else those that can be resolved.
+        devices: The device in each file, whatever else is wrong with it.
+        datasets: Data sets by id: the plan's, or else those that can be resolved.
         images: Number of images of each data set, as far as known.
     """
 
@@ -50,7 +50,7 @@ class Studies:
 
     @property
     def device(self) -> str:
-        """The device of all of them; ``unknown`` where no file tells."""
+        """The device for all of them; ``unknown`` if no file says."""
         if len(self.devices) == 1:
             return next(iter(self.devices))
         if not self.devices or "unknown" in self.devices:
@@ -59,7 +59,7 @@ class Studies:
 
 
 def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Remark]:
-    """Plan the studies; where that fails, name as many other faults as can be seen.
+    """Plan the studies; if that fails, name as many other faults as can be found.
 
     Args:
         settings: ``--config`` and the studies, as `plan_run` takes them.
@@ -98,7 +98,7 @@ def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Remark
 
 
 def _device(path: Path, overrides: Mapping[str, Any]) -> str:
-    """Return the device that a study's file asks for, even where the file has faults."""
+    """Return the device that a study's file asks for, even if the file has faults."""
     try:
         device = merge(read_yaml(path), overrides).get("device", "auto")
     except UserError:
@@ -107,21 +107,21 @@ def _device(path: Path, overrides: Mapping[str, Any]) -> str:
 
 
 _NO_PATIENTS = (
-    "no column of patients is named, so one patient may be in two splits, and each study, or each "
-    "image where studies are unknown too, counts as a patient."
+    "no column of patients is named, so a patient may be in two splits, and each study (or each "
+    "image, if studies are unknown too) counts as a patient."
 )
 
 
 def check_data(
     dataset: Dataset, samples: int, results: Path, images: dict[str, int]
 ) -> Iterator[Remark]:
-    """Read a data set's tables, check them wholly, look for every file and open a sample of them.
+    """Read a data set's tables, check them fully, look for every file and open a sample.
 
     Args:
         dataset: The data set.
         samples: Images to open.
         results: The folder of results.
-        images: Gets the number of images by id.
+        images: Receives the number of images by id.
     """
     what = f"data {dataset.name}"
     cache = cache_directory(dataset.id, results)
@@ -143,9 +143,9 @@ def check_data(
     except UserError as error:
         yield Remark("error", what, str(error))
         return
-    except Exception as error:  # a reader of the user's own may fail in any way
+    except Exception as error:  # a user's own reader may fail in any way
         told = f"{place}: its reader failed ({type(error).__name__}: {error})."
-        yield Remark("error", what, told, "mend the reader or what it reads")
+        yield Remark("error", what, told, "correct the reader or what it reads")
         return
     images[dataset.id] = len(manifest.table)
     lost = missing_files(manifest.source, dataset.name, _LOOKING)
@@ -161,14 +161,14 @@ def _missing(
     names = listed([name for name, _ in lost], 3)
     told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
     key = {"csv": "root, image_folders and image_column"}.get(kind, "root")
-    mend = f"none is there: see that {key} lead to the images" if len(lost) == count else ""
+    mend = f"none was found: check that {key} lead to the images" if len(lost) == count else ""
     return Remark("error", what, told, mend)
 
 
 def _check_sample(
     what: str, place: str, manifest: Manifest, samples: int, declaration: Mapping[str, Any]
 ) -> Iterator[Remark]:
-    """Open a sample of a data set's images, and tell what was seen."""
+    """Open a sample of a data set's images, and report what was seen."""
     count = len(manifest.table)
     bad, seen = _open(manifest.source, _spread(count, samples), declaration)
     opened = min(samples, count)
@@ -177,7 +177,7 @@ def _check_sample(
             "error",
             what,
             f"{place}: {len(bad)} of the {opened} images opened cannot be read: {listed(bad, 3)}.",
-            "mend them; snakemake names every other one when it prepares the data",
+            "repair them; snakemake names all the others when it prepares the data",
         )
         return
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
@@ -192,11 +192,11 @@ def _check_sample(
             "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"
         )
     for sentence in seen:
-        yield Remark("warning", what, f"of {opened} images opened: {sentence}")
+        yield Remark("warning", what, f"among {opened} images opened: {sentence}")
 
 
 def _spread(count: int, samples: int) -> list[int]:
-    """Return up to `samples` places spread evenly over `count`, the ends among them."""
+    """Return up to `samples` places spread evenly over `count`, including both ends."""
     if samples >= count:
         return list(range(count))
     if samples < 2:
@@ -207,7 +207,7 @@ def _spread(count: int, samples: int) -> list[int]:
 def _open(
     source: Any, places: Sequence[int], declaration: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Decode images; return what is wrong with broken ones, and what was seen of the others."""
+    """Decode images; return what is wrong with broken ones and what was seen in the others."""
     from transfergrid.data.images import decoded
     from transfergrid.data.survey import Seen, Survey
 
@@ -217,7 +217,7 @@ def _open(
         try:
             image = decoded(source, place)
             survey.add("", Seen(place, image.sha256, image.look))
-        except Exception as error:  # a source of the user's own may fail in any way
+        except Exception as error:  # a user's own source may fail in any way
             reason = str(error) if isinstance(error, UserError) else f"{source.name(place)} {error}"
             bad.append(reason.rstrip("."))
     return bad, survey.warnings()
@@ -252,7 +252,7 @@ def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Remark]:
 
     Args:
         plan: The plan.
-        results: The folder of results; weights that are prepared there are not looked for.
+        results: The folder of results; weights already prepared there are not looked for.
         probe: What timm and the hub's cache say.
     """
     wanted = _wanted(plan, results)

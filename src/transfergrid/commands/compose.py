@@ -24,7 +24,7 @@ from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.heartbeat import heartbeat
 
 VIEW = ".view"
-"""Folder of the view inside a snapshot that is being made."""
+"""Folder of the view inside a snapshot in progress."""
 
 
 def compose(
@@ -56,10 +56,10 @@ def compose(
     targets = [cell.name for cell in study.targets if cell.name in frozen]
     if not targets:
         raise UserError(
-            f"the finished cells of study '{study.name}' are being made anew; take the snapshot "
-            "when the first one is there again."
+            f"the finished cells of study '{study.name}' are all being redone; take the snapshot "
+            "once the first one is finished again."
         )
-    anew = {c: Failed(c, "missing", "being made anew") for c in scored if c not in frozen}
+    anew = {c: Failed(c, "missing", "being redone") for c in scored if c not in frozen}
     snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
     freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)
@@ -81,7 +81,7 @@ def compose(
 
 
 def _content(study: PlannedStudy, stage: str, maps: Sequence[str]) -> dict[str, Any]:
-    """Return what the run's program of a stage would be told, but for the cells without maps."""
+    """Return what the run would tell a stage's program, except for the cells without maps."""
     # By way of JSON, as there, so that a whole snapshot is the run's report.
     content: dict[str, Any] = json.loads(canonical_json(study.content(stage)))
     return {**content, "cams": list(maps)} if "cams" in content else content

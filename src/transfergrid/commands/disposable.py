@@ -1,4 +1,4 @@
-"""Finds what can go from results/, and removes it whole, under the locks of those who use it."""
+"""Finds what can be removed from results/, and removes it whole, under its users' locks."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _BUSY = "another process uses it"
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that can go.
+    """One thing that can be removed.
 
     Attributes:
         kind: What it is, in one word.
         name: Its name.
         paths: Files and folders to remove, in this order.
         lock: The lock that its users hold, or None.
-        in_use: Why it has to stay for now; empty where it can go.
+        in_use: Why it has to stay for now; empty if it can be removed.
     """
 
     kind: str
@@ -65,12 +65,12 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes of all its files."""
+        """The size of all its files in bytes."""
         return sum(size_of(path) for path in self.paths)
 
 
 def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> list[Item]:
-    """Return everything under `results` that the plan's studies do not name and no other needs."""
+    """Return everything under `results` that the plan's studies do not name and nothing needs."""
     locked = _in_locks(memory or Memory(), results)
     items = list(_cell_items(plan, results, locked))
     used = _used_by([item.name for item in items if item.in_use], results)
@@ -104,15 +104,15 @@ def finished_checkpoints(
         reason = _cell_in_use(folder, locked)
         if name in needed:
             reason = f"{needed[name]} starts from it and is not finished"
-        # The receipt goes first: a kill between the two leaves a cell that is trained again
-        # where it is needed, never one that is taken for whole.
+        # The receipt goes first: a kill between the two leaves a cell that is trained again if it
+        # is needed, never one that is mistaken for complete.
         paths = (folder / TRAINED, folder / "checkpoints")
         items.append(Item("checkpoints", name, paths, folder / ".lock", reason))
     return items
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files of a folder; links are not followed."""
+    """Return the size of a file, or of all files in a folder; links are not followed."""
     try:
         if path.is_symlink() or not path.is_dir():
             return path.lstat().st_size
@@ -133,7 +133,7 @@ def _size_of_file(path: str) -> int:
 
 
 def _in_locks(memory: Memory, results: Path) -> set[str]:
-    """Return names of cells, ids, and ensembles that a run of Snakemake has locked."""
+    """Return names of cells, ids, and ensembles that a Snakemake run has locked."""
     found = set()
     top = len(results.parts)
     for path in memory.locked:
@@ -198,7 +198,7 @@ def _shared_items(
         if name not in ids and re.fullmatch(pattern, name):
             paths = (folder, room / "logs" / f"{name}.log")
             reason = _LOCKED if name in locked else ""
-            # Who reads a learning rate reads it once, and takes no lock.
+            # Readers of a learning rate read it once and take no lock.
             lock = None if kind == "tuning" else room / f".{name}.lock"
             yield Item(kind, name, paths, lock, reason)
 
@@ -232,7 +232,7 @@ def _logs_of(cell: str, room: Path) -> list[Path]:
 
 
 def _origin_items(results: Path, needed: set[str], locked: set[str]) -> Iterator[Item]:
-    """Yield records of images whose data set no cell has; with a cell they outlast the cache."""
+    """Yield records of images for data sets that no cell has; cells keep them beyond the cache."""
     room = results / "origins"
     if room.is_symlink() or not room.is_dir():
         return
@@ -259,7 +259,7 @@ def leftovers(
 
     Args:
         results: Root of all outputs.
-        gone: What goes anyway, and is not looked into.
+        gone: What is removed anyway, and so not looked into.
         in_locks: Names that a run of Snakemake has locked.
     """
     old = time.time() - LEFTOVER_SECONDS
@@ -272,7 +272,7 @@ def leftovers(
             if not name.startswith(".tmp-") or path in gone:
                 continue
             left = abandoned(path)
-            # Where locks do not tell: nothing changes it, and no run of Snakemake makes its like.
+            # If locks do not tell: nothing changes it, and no Snakemake run makes such a thing.
             if left or (
                 left is None and _changed(path) < old and name.split("-", 2)[2:] not in used
             ):
@@ -287,12 +287,12 @@ def _changed(path: Path) -> float:
             try:
                 times.append(os.lstat(os.path.join(root, name)).st_mtime)
             except OSError:
-                times.append(time.time())  # it has just gone, so somebody is at work
+                times.append(time.time())  # it has just vanished, so somebody is at work
     return max(times)
 
 
 def _sources_needed(plan: Plan, states: Mapping[str, CellState], results: Path) -> dict[str, str]:
-    """Return by source cell an unfinished cell, of these studies or others, that starts from it."""
+    """Return, for each source cell, an unfinished cell of any study that starts from it."""
     needed, tried = {}, _tried(results)
     for name, cell in plan.cells.items():
         if cell.source_cell and states[name].trains:
@@ -306,14 +306,14 @@ def _sources_needed(plan: Plan, states: Mapping[str, CellState], results: Path) 
 
 
 def _tried(results: Path) -> set[str]:
-    """Return the trials that a learning rate was chosen by: they are trained, and never scored."""
+    """Return the trials by which learning rates were chosen: they are trained and never scored."""
     found = [read_json_or_none(path) for path in (results / "tuning").glob("*/tuning.json")]
     rows = [row for tuning in found for row in (tuning or {}).get("trials", {}).values()]
     return {row["cell"] for row in rows}
 
 
 def remove(item: Item) -> str:
-    """Remove a thing under its lock; return why it was left alone, or nothing."""
+    """Remove a thing under its lock; return why it was left alone, or an empty string."""
     try:
         with exclusive(item.lock, _BUSY) if item.lock else contextlib.nullcontext():
             for path in item.paths:

@@ -108,7 +108,7 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
 
 
 def _guarded(what: str, check: Callable[[], Iterator[Remark]]) -> Iterator[Remark]:
-    """Run a check; what keeps it from its end is a remark too, and no end of the others."""
+    """Run a check; if it fails, that is a remark too and does not end the other checks."""
     try:
         yield from check()
     except (OSError, UserError, ValueError, KeyError) as error:
@@ -120,11 +120,11 @@ def _boards() -> int:
     try:
         return len(list_boards())
     except UserError:
-        return 0  # told by the check of GPUs
+        return 0  # the check of GPUs reports it
 
 
 def _need(studies: Studies) -> dict[str, int]:
-    """Return the bytes that are still needed; of a study with faults, those of caches alone."""
+    """Return the bytes that are still needed; for a study with faults, only those of caches."""
     if studies.plan is not None:
         return disk_bytes(studies.plan, RESULTS)
     need = 0
@@ -137,7 +137,7 @@ def _need(studies: Studies) -> dict[str, int]:
 
 
 def snakemake_command(arguments: argparse.Namespace) -> str:
-    """Return the Snakemake command of the studies that were named."""
+    """Return the Snakemake command for the studies that were named."""
     words = ["snakemake", "--cores", "all"]
     if len(arguments.studies) == 1:
         words += ["--configfile", *arguments.studies]

@@ -1,4 +1,4 @@
-"""What the cells that are left to do will cost: hours of a device, and disk."""
+"""What the remaining cells will cost: hours on a device, and disk."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ FORWARD_SHARE = 1 / 3
 START_SECONDS = 5.0
 """A job's imports and opening of data."""
 STATES_AT_ONCE = 8
-"""Trainings whose saved states lie on disk at one time, at most."""
+"""At most so many trainings have their saved states on disk at one time."""
 
 
 @dataclass(frozen=True)
 class Hours:
-    """Time of one device for the cells that are left.
+    """Time on one device for the remaining cells.
 
     Attributes:
         low: Hours, at least.
         high: Hours, at most.
         device: What it was estimated for.
         cells: Trainings and scorings counted.
-        bases: How many of them rest on which basis of their pace (`pace.SPREAD`).
-        unknown: Why others could not be counted, with how many.
+        bases: How many of them rest on each basis of their pace (`pace.SPREAD`).
+        unknown: Why others could not be counted, and how many.
     """
 
     low: float
@@ -46,7 +46,7 @@ class Hours:
 
 
 def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -> float:
-    """Return the seconds of a cell's jobs that are left, validations and scoring included."""
+    """Return the seconds of a cell's remaining jobs, including validations and scoring."""
     predicted, seconds = 0.0, 0.0
     if state.trains:
         rows = trained_images(recipe, images)
@@ -62,13 +62,13 @@ def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -
 
 
 def trained_images(recipe: Recipe, images: Images) -> int:
-    """Return the images of one epoch; those of patients held out are about their share."""
+    """Return the images in one epoch; patients held out are assumed to have their share of them."""
     left = (1 - recipe.holdout) * images.train
     return recipe.train_count or round(recipe.train_share * left)
 
 
 def recipes(study: PlannedStudy) -> dict[str, Recipe]:
-    """Return the recipes of a study's cells by protocol, those of its trials too."""
+    """Return the recipes of a study's cells by protocol, including those of its trials."""
     found = dict(study.study.recipes)
     for trial in study.trials:
         if trial.point.protocol not in found:
@@ -77,7 +77,7 @@ def recipes(study: PlannedStudy) -> dict[str, Recipe]:
 
 
 def kept(recipe: Recipe, images: Images) -> int:
-    """Return how many checkpoints a training leaves, at most."""
+    """Return the largest number of checkpoints that a training leaves."""
     if recipe.keep_checkpoints == 0:
         return 0
     rows = trained_images(recipe, images)
@@ -106,7 +106,7 @@ def hours_left(
     known: Sequence[Measured],
     results: Path = RESULTS,
 ) -> Hours:
-    """Estimate the hours of one device that a study's cells will still take."""
+    """Estimate the hours that a study's cells will still take on one device."""
     device = target_device(study.study.config["device"], known)
     images, known_recipes = image_counts(study, results), recipes(study)
     low = high = 0.0
@@ -140,11 +140,11 @@ def disk_bytes(
     Args:
         plan: The plan.
         results: The folder of results.
-        states: Its cells' states, if they are known already.
+        states: Its cells' states, if already known.
 
     Returns:
         Bytes of ``caches``, ``weights``, ``checkpoints``, ``states`` (of trainings in progress),
-        ``scores`` and ``ensembles`` that are not there yet. Data sets whose size is unknown until
+        ``scores`` and ``ensembles`` that do not exist yet. Data sets whose size is unknown until
         they are decoded count as nothing.
     """
     states = states or cell_states(plan, results)
@@ -182,7 +182,7 @@ def _shared_bytes(
     states: Mapping[str, CellState],
     results: Path,
 ) -> dict[str, tuple[str, int]]:
-    """Return (room, bytes) of the caches and weights that cells miss, by id."""
+    """Return (room, bytes) of the caches and weights that cells lack, by id."""
     found = {}
     for cell in study.cells:
         state, data = states[cell.name], images[cell.point.dataset]

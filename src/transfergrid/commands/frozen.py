@@ -1,6 +1,6 @@
 """A view of the finished cells as they are at one moment, in the layout of results/.
 
-The view is made of links, so what a run removes or replaces meanwhile stays in it.
+The view consists of links, so what a run removes or replaces meanwhile stays in it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
     Args:
         cells: Names of cells that have been scored.
         results: Root of all outputs.
-        view: Root of the view, a new folder of the same file system.
+        view: Root of the view, a new folder on the same file system.
 
     Returns:
-        The cells that are whole in the view; one that a job took away meanwhile is not.
+        The cells that are complete in the view; one that a job removed meanwhile is not.
     """
     (view / "cells").mkdir(parents=True)
     for name in ("cache", "tuning"):
@@ -47,7 +47,7 @@ def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
 
 
 def freeze_trials(trials: Iterable[str], results: Path, view: Path) -> None:
-    """Link the records of learning-rate trials into `view`, those that there are.
+    """Link the records of learning-rate trials into `view`, as far as they exist.
 
     Args:
         trials: Names of trials.
@@ -68,7 +68,7 @@ def _freeze(cell: str, results: Path, view: Path) -> bool:
         for name in NEEDED:
             _link(source / name, target / name)
         if not (source / "card.json").exists():
-            _link(source / FINISHED, target / FINISHED)  # it is brought back from there
+            _link(source / FINISHED, target / FINISHED)  # it is restored from there
         for name in USEFUL:
             if (source / name).exists():
                 _link(source / name, target / name)
@@ -92,7 +92,7 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError:
-        # Another user's file, or another file system below a linked folder.
+        # Another user's file, or another file system under a linked folder.
         target.symlink_to(source.absolute())
 
 
@@ -106,7 +106,7 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
         view: Root of the view.
 
     Raises:
-        UserError: A file of scores breaks its contract.
+        UserError: A score file breaks its contract.
     """
     stamp = _changed(results / "stamps" / study.stamps["ensemble"][0])
     for cell in progress(cells, len(cells), "ensembles"):
@@ -128,7 +128,7 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
 
 
 def freeze_maps(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> list[str]:
-    """Link the class activation maps of a study's cells into `view`, those that are up to date.
+    """Link the up-to-date class activation maps of a study's cells into `view`.
 
     Args:
         study: The study.

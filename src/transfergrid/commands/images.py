@@ -1,4 +1,4 @@
-"""How many images a data set has, as well as that is known before it is decoded."""
+"""How many images a data set has, as far as that is known before it is decoded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Images:
         valid: Images to validate on.
         test: Images to test on.
         tasks: Outputs of a network.
-        exact: Whether that was counted on decoded data, not guessed from its tables.
+        exact: Whether they were counted on decoded data, not estimated from its tables.
     """
 
     train: int
@@ -48,12 +48,12 @@ class Images:
 def count_images(
     dataset: Dataset, trained: tuple[str, ...], results: Path = RESULTS
 ) -> Images | None:
-    """Count a data set's images, or return None where that is unknown until it is decoded.
+    """Count a data set's images, or return None if that is unknown until it is decoded.
 
     Args:
         dataset: The planned data set.
-        trained: Names of cells on disk that were trained on some version of it, the nearest first;
-            each keeps its data's card.
+        trained: Names of cells on disk that were trained on some version of it, nearest first; each
+            keeps a copy of its data's card.
         results: The folder of results.
     """
     card = _from_card(cache_directory(dataset.id, results) / "card.json", True)
@@ -73,7 +73,7 @@ def count_images(
         csv.Error,
         zipfile.BadZipFile,
     ):
-        return None  # what is wrong with the data is not this module's to say
+        return None  # saying what is wrong with the data is not this module's task
 
 
 def _images(counts: Sequence[int], tasks: int, exact: bool) -> Images:
@@ -91,7 +91,7 @@ def _from_card(path: Path, exact: bool) -> Images | None:
         counts = [int(splits[s]["images"]) for s in ("train", "valid", "test")]
         return _images(counts, len(card["tasks"]), exact)
     except (KeyError, TypeError, ValueError):
-        return None  # no whole card; `doctor --verify` names it
+        return None  # a broken card; `doctor --verify` names it
 
 
 def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Images | None:

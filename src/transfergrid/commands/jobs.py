@@ -1,9 +1,9 @@
 """Which jobs of a plan's cells Snakemake would run, by Snakemake's own rules.
 
-A job runs if a file that is asked for is missing, if an input is newer than its outputs, or if a
-job before it runs. An ``ancient`` input counts only while it is missing: so a training follows its
-specification's job only where there is no spec.json, and a specification is written anew where its
-cache is made again. tests/workflow/test_plan.py holds this to what Snakemake says.
+A job runs if a requested file is missing, if an input is newer than its outputs, or if a job before
+it runs. An ``ancient`` input counts only while it is missing: so a training follows its
+specification's job only if there is no spec.json, and a specification is rewritten if its cache is
+made again. tests/workflow/test_plan.py compares this with what Snakemake says.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Jobs:
     """The jobs that would run: ids of data sets, weights and tunings, names of cells.
 
     Attributes:
-        files: By cell, the time of change in ns of each file in its folder.
+        files: For each cell, when each file in its folder was changed, in ns.
         prepare: Data sets that are decoded.
         weights: Weights that are prepared.
         specs: Cells whose spec.json is written.
         trains: Cells that are trained.
-        restores: Files of trained cells that are brought back from their copy.
+        restores: Files of trained cells that are restored from their copy.
         scores: Cells that are scored; trials of learning rates never are.
         tunes: Tunings that choose a learning rate.
         maps: By study, cells whose class activation maps are made.
@@ -122,7 +122,7 @@ def _size(jobs: Jobs) -> int:
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
-    """Return by cell the jobs that would make the inputs of its specification that are missing."""
+    """Return, for each cell, the jobs that would make its specification's missing inputs."""
     receipts: dict[Path, bool] = {}
 
     def gone(folder: Path) -> bool:
@@ -146,7 +146,7 @@ def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
 
 
 def _files(folder: Path) -> dict[str, int]:
-    """Return the time of change in ns of every file that tells a cell's state."""
+    """Return when every file that tells a cell's state was changed, in ns."""
     found = {}
     for part in ("", "receipts/", "scores/"):
         try:

@@ -1,7 +1,7 @@
-"""What a cell's folder tells while its jobs run: read from the side, nothing locked or written.
+"""What a cell's folder tells while its jobs run: read by an observer that locks and writes nothing.
 
-Files of a running job may end in half a line, which is left out. A file is read again only when
-its size or time has changed, and then only its beginning and its end.
+A running job's files may end in half a line, which is left out. A file is read again only when its
+size or time has changed, and then only its beginning and its end.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.runtime.live import FILE
 
 HEAD, TAIL = 2**16, 2**12
-"""Bytes read of a file's beginning and end; between them stand only steps that are past."""
+"""Bytes read from a file's beginning and end; between them there are only past steps."""
 SILENT = 120.0
-"""Seconds after which a job of another host that says nothing is taken for dead."""
+"""Seconds after which a silent job on another host is taken to be dead."""
 LATER = 5.0
 """Seconds after a job's last word in which its log is still its own."""
 ROUND = 30.0
-"""Seconds in which all cells that have come to rest are looked at once more."""
+"""Seconds within which every cell at rest is looked at once more."""
 
 STEP = ("step", "steps", "loss", "images_per_second", "seconds_left")
 REST = ("finished", "diverged")
 STATES = (*REST, "failed", "running", "stopped", "trained", "missing")
-"""``stopped``: ended by a signal, goes on later; ``trained``: waits to be scored."""
+"""``stopped``: ended by a signal, resumed later; ``trained``: waits to be scored."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What progress.jsonl says of a cell's latest job.
+    """What progress.jsonl says about a cell's latest job.
 
     Attributes:
         stage: "train" or "evaluate".
         pid: Its process.
-        host: The machine that it is a process of.
+        host: The machine on which that process runs.
         began: When it began, in Unix seconds.
         time: When it last said something, in Unix seconds.
         device: Name of its device, once it has one.
-        waiting: A sentence on what it waits for, if it does.
+        waiting: A sentence on what it is waiting for, if anything.
         step: Steps done.
         steps: Steps in all.
         loss: Latest training loss.
@@ -76,8 +76,8 @@ class CellLive:
     Attributes:
         cell: Its name.
         state: One of `STATES`.
-        told: Its latest job, where it left a word.
-        score: Metric and validation score of the latest validation, of a running cell.
+        told: Its latest job, if that left a report.
+        score: Metric and score of a running cell's latest validation.
         reason: The last line of the log, of a failed cell.
     """
 
@@ -89,7 +89,7 @@ class CellLive:
 
 
 def read_told(path: Path) -> Told | None:
-    """Return what a progress.jsonl says, or None where there is none to read."""
+    """Return what a progress.jsonl says, or None if there is none to read."""
     told: Told | None = None
     for event in _events(path):
         kind, at = event.get("event"), _number(event.get("time")) or 0.0
@@ -125,7 +125,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
     for line in _ends(path):
         try:
             event = json.loads(line)
-        except ValueError:  # half a line, or the middle was cut out of it
+        except ValueError:  # half a line, or one whose middle was not read
             continue
         if isinstance(event, dict):
             found.append(event)
@@ -135,7 +135,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
 def _ends(path: Path) -> list[bytes]:
     """Return the complete lines of a file's first `HEAD` and last `TAIL` bytes.
 
-    Of the beginning only what does not come again is of use: a step is told by the end.
+    The beginning only matters for what is not repeated: the step is found at the end.
     """
     try:
         with open(path, "rb") as file:
@@ -152,7 +152,7 @@ def _ends(path: Path) -> list[bytes]:
 
 
 def last_lines(path: Path, size: int = TAIL) -> list[str]:
-    """Return the lines that are not blank among a log's last `size` bytes, without colours.
+    """Return the non-blank lines in a log's last `size` bytes, without colours.
 
     A carriage return ends a line too: progress bars write them.
     """
@@ -179,7 +179,7 @@ def error_line(path: Path) -> str:
         return ""
     word = lines[-1].partition(":")[0].rpartition(".")[2]
     named = word == "error" or (word.endswith(("Error", "Exception")) and " " not in word)
-    # The text of an exception may have lines of its own.
+    # The text of an exception may span several lines.
     return lines[-1] if named or any(line.startswith("Traceback (") for line in lines) else ""
 
 
@@ -206,16 +206,16 @@ def is_alive(told: Told, now: float) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # another user's process is one all the same
+        pass  # another user's process counts too
     begun = _process_start(told.pid)
     return begun is None or begun < told.began + 2
 
 
 def _process_start(pid: int) -> float | None:
-    """Return when a process began, in Unix seconds; None where the system does not tell.
+    """Return when a process began, in Unix seconds; None if the system does not tell.
 
-    After a restart of the machine, numbers of dead jobs belong to others; a dead process that
-    nobody has waited for keeps its own, and is given a start that fits no job.
+    After the machine restarts, other processes get the numbers of dead jobs; a dead process that
+    nobody has waited for keeps its number, and is given a start that fits no job.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -236,7 +236,7 @@ class Cells:
     Args:
         names: Names of the cells.
         results: Root of all outputs.
-        trials: Those of them that try a learning rate: they end with their training.
+        trials: Those that try a learning rate: they end with their training.
     """
 
     def __init__(
@@ -260,7 +260,7 @@ class Cells:
         return self._known
 
     def _whose_turn(self, now: float) -> set[str]:
-        """Return the cells that are looked at even at rest: a forced job can wake any of them."""
+        """Return cells to look at even though at rest: a forced job can wake any of them."""
         share = min(max(now - self._looked, 0.0) / ROUND, 1.0)
         names, first, self._looked = self._names, self._turn, now
         self._turn += math.ceil(share * len(names))
@@ -296,7 +296,7 @@ def _stat(path: str) -> tuple[int, int] | None:
 
 
 def _cell_live(name: str, folder: Path, signature: Signature, now: float, trial: bool) -> CellLive:
-    """Read where a cell stands; a job at work comes before what earlier ones left."""
+    """Read where a cell stands; a job at work takes precedence over what earlier ones left."""
     progress, scored, trained, *logs = signature
     told = read_told(folder / FILE) if progress else None
     if told is not None and is_alive(told, now):
@@ -325,7 +325,7 @@ def _failure(folder: Path, told: Told | None, logs: Mapping[str, tuple[int, int]
     if told is not None and told.ended == "failed":
         path = folder / LOGS[told.stage == "evaluate"]
         return error_line(path) or next(reversed(last_lines(path)), "no reason was logged")
-    # A job that stops in its first checks may not have begun a progress.jsonl of its own.
+    # A job that stops in its first checks may not have begun its own progress.jsonl.
     written = [(status[0] / 1e9, name) for name, status in logs.items() if status]
     latest, name = max(written, default=(0.0, ""))
     own = told is not None and told.ended is not None and latest < told.time + LATER

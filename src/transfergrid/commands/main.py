@@ -13,13 +13,13 @@ from transfergrid.runtime.faults import failure
 from transfergrid.runtime.program import collect_rarely
 
 COMMANDS: dict[str, str] = {
-    "plan": "Say what is done, what is stale and why, and what the rest will cost.",
+    "plan": "Show what is done, what is stale and why, and what the rest will cost.",
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
-    "snapshot": "Make tables and report from the cells that are finished so far.",
-    "prune": "List what no study names any more, and remove it where told to.",
+    "snapshot": "Make tables and a report from the cells that are finished so far.",
+    "prune": "List what no study names any more, and remove it if asked to.",
 }
-"""What each subcommand is for; the module of its name is imported when it is asked for."""
+"""What each subcommand is for; the module with its name is imported when it is needed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
         sub = subparsers.add_parser(name, help=purpose, description=purpose)
-        if name in words:  # importing them all would slow each
+        if name in words:  # importing them all would slow each of them
             module = importlib.import_module(f"transfergrid.commands.{name}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone; Python's own flush at exit would complain again.
+        # The reader (head, less) has gone; Python's own flush at exit would also complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

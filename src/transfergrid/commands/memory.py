@@ -1,8 +1,8 @@
-"""What Snakemake remembers of a folder, read to foretell what it would do. Never written.
+"""What Snakemake remembers about a folder, read to predict what it would do. Never written.
 
-Snakemake redoes a job whose input is newer than its outputs, unless the input's content is the one
-that it recorded; and one that was killed while it wrote. The records lie in .snakemake/; without
-them, times alone decide, for Snakemake as well.
+Snakemake redoes a job if an input is newer than its outputs, unless the input's content is what it
+recorded; and if the job was killed while it wrote. The records are in .snakemake/; without them
+times alone decide, for Snakemake as well.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Memory:
         )
 
     def incomplete(self, path: str) -> bool:
-        """Tell whether a file that is there was being written when its job was killed."""
+        """Tell whether an existing file was being written when its job was killed."""
         return bool(self._killed) and _record_name(path) in self._killed and os.path.exists(path)
 
     def updated(self, inputs: Iterable[str], outputs: Iterable[str]) -> list[str]:
-        """Return the inputs for which Snakemake would make outputs, all there, again."""
+        """Return the inputs because of which Snakemake would remake outputs that all exist."""
         made = [path for path in outputs if os.path.exists(path)]
         if not made:
             return []
@@ -70,7 +70,7 @@ class Memory:
 
     @cached_property
     def locked(self) -> frozenset[str]:
-        """Files that a run of Snakemake, in progress or killed, reads or means to write."""
+        """Files that a Snakemake run, in progress or killed, reads or intends to write."""
         found: set[str] = set()
         for file in (self.folder / "locks").glob("*.lock"):
             try:
@@ -81,7 +81,7 @@ class Memory:
 
 
 def _record_name(path: str) -> str:
-    """Return where Snakemake keeps its record of a file: base64, in parts that a name can hold."""
+    """Return where Snakemake keeps its record of a file: base64, split into names."""
     encoded = urlsafe_b64encode(path.encode()).decode()
     size = _LONGEST_NAME - 1
     parts = [encoded[start : start + size] for start in range(0, len(encoded), size)]

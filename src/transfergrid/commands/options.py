@@ -1,4 +1,4 @@
-"""Options that the subcommands share: which studies, and where their results lie."""
+"""Options that the subcommands share: which studies, and where their results are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergrid.runtime.errors import UserError
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the studies, ``--config`` and ``--directory``, which mean what they mean to Snakemake."""
+    """Add the studies, ``--config`` and ``--directory``, with the same meaning as in Snakemake."""
     parser.add_argument(
         "studies",
         nargs="*",
@@ -29,7 +29,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="settings laid over the studies, as with snakemake --config",
+        help="settings that override the studies', as with snakemake --config",
     )
     parser.add_argument(
         "--directory",
@@ -44,7 +44,7 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     """Return the mapping that ``--config`` spells, values read as YAML.
 
     Raises:
-        UserError: A word without ``=``, or a value that is no YAML.
+        UserError: A word without ``=``, or a value that is not YAML.
     """
     settings: dict[str, Any] = {}
     for pair in pairs:
@@ -60,19 +60,19 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def in_directory(folder: Path) -> Iterator[None]:
-    """Work in `folder`, which relative paths of a study are relative to, as in Snakemake.
+    """Work in `folder`, to which a study's relative paths are relative, as in Snakemake.
 
     Raises:
         UserError: There is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"--directory {folder} is no folder; name the one that holds results/.")
+        raise UserError(f"--directory {folder} is not a folder; name the one that holds results/.")
     with contextlib.chdir(folder):
         yield
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    """Return the plan of the studies that a command line names; run it in `in_directory`.
+    """Return the plan of the studies named on the command line; run it in `in_directory`.
 
     Raises:
         UserError: Any fault of a study, in one sentence.

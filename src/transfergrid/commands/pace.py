@@ -1,4 +1,4 @@
-"""How fast a cell trains: as finished cells or a benchmark like it, scaled, or at a guess."""
+"""How fast a cell trains: from similar finished cells or a benchmark, scaled, or as a guess."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
 GUESSED_RATE = {"cpu": 2e9, "fp32": 5e11, "bf16": 1e12}
-"""Multiply-accumulates (of the forward pass) a second in training, where nothing was measured."""
+"""Multiply-accumulates (in the forward pass) per second of training, if nothing was measured."""
 SPREAD = {"measured": 1.25, "benchmarked": 1.5, "scaled": 2.0, "guess": 4.0}
-"""By the source of a pace, the factor either way that an estimate may be off."""
+"""The factor by which an estimate may be off either way, by the basis of the pace."""
 COST_PX = 224
 UNKNOWN_PARAMS = 25_000_000
-"""Parameters taken for a network that resources/costs.csv does not list."""
+"""Parameters assumed for a network that resources/costs.csv does not list."""
 _CELLS_A_GROUP = 5
 
 
@@ -37,7 +37,7 @@ class Pace:
     """How fast a cell trains.
 
     Attributes:
-        rate: Images a second, steps alone.
+        rate: Images per second, steps only.
         basis: A key of `SPREAD`.
     """
 
@@ -50,7 +50,7 @@ class Measured:
     """One finished training: what it ran on and how fast.
 
     Attributes:
-        batch: Images that went through the network at once, where only the same ones compare.
+        batch: Images that went through the network at once, if only equal ones are comparable.
     """
 
     architecture: str
@@ -88,7 +88,7 @@ def params(architecture: str, truncation: int) -> int:
 
 
 def measurements(results: Path = RESULTS) -> list[Measured]:
-    """Return what finished cells of all studies tell; a few of each kind of cell."""
+    """Return what finished cells of all studies tell; a few cells of each kind."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in folders(results / "cells"):
         words = name.split("-")
@@ -125,7 +125,7 @@ def _measured(record: Any, spec: Any) -> Measured | None:
 
 @cache
 def benchmarks() -> tuple[Measured, ...]:
-    """Return what benchmarks/gpu.py measured, where somebody ran it."""
+    """Return what benchmarks/gpu.py measured, if somebody ran it."""
     return tuple(
         Measured(
             row.architecture,
@@ -142,7 +142,7 @@ def benchmarks() -> tuple[Measured, ...]:
 
 
 def target_device(study_device: str, measured: Sequence[Measured]) -> str:
-    """Return the name of the device that a study would train on, as well as that is known."""
+    """Return the name of the device on which a study would train, as far as known."""
     if study_device == "cpu":
         return "cpu"
     seen = gpu_name()
@@ -156,18 +156,18 @@ def target_device(study_device: str, measured: Sequence[Measured]) -> str:
 
 @cache
 def gpu_name() -> str | None:
-    """Return the first GPU's name, as PyTorch would give it, or None where none is seen."""
+    """Return the first GPU's name, as PyTorch would give it, or None if none is visible."""
     try:
         seen = visible(list_boards(), os.environ.get(VISIBLE))
     except UserError:
-        return None  # doctor's to tell
+        return None  # doctor reports it
     return seen[0].name if seen else None
 
 
 def pace(
     cell: Cell, recipe: Recipe, px: int, device: str, known: Sequence[Measured]
 ) -> Pace | None:
-    """Return how fast a cell would train, or None where nothing tells.
+    """Return how fast a cell would train, or None if there is nothing to go by.
 
     Args:
         cell: The cell.
@@ -209,5 +209,5 @@ def pace(
 
 
 def _preferred(found: list[Measured], precision: str) -> list[Measured]:
-    """Return those in a number format, or all where there is none."""
+    """Return those in a number format, or all if there are none."""
     return [m for m in found if m.precision == precision] or found

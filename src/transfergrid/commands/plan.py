@@ -29,17 +29,17 @@ from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.errors import listed
 
 MOST_LINES = 20
-"""Cells that are named one by one in a list; the rest are counted."""
+"""How many cells a list names one by one; the rest are counted."""
 MOST_VALUES = 3
-"""Values of an axis that are named to describe cells."""
+"""How many values of an axis are named to describe cells."""
 _TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed", "fold")
-"""The axes, those that cells are told apart by first."""
+"""The axes, in the order in which they are tried for telling cells apart."""
 _SHOWN_ALWAYS = (Status.DONE, Status.STALE, Status.MISSING, Status.FAILED)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan, and how all of it stands on disk."""
+    """A plan, and how everything in it stands on disk."""
 
     plan: Plan
     results: Path
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def survey(plan: Plan, results: Path = RESULTS) -> Survey:
-    """Look at all that a plan names."""
+    """Look at everything that a plan names."""
     memory = Memory()
     jobs = planned_jobs(plan, results, memory)
     states = cell_states(plan, results, jobs)
@@ -74,7 +74,7 @@ def survey(plan: Plan, results: Path = RESULTS) -> Survey:
 
 
 def job_counts(seen: Survey) -> dict[str, int]:
-    """Return how many jobs of each rule Snakemake would run; stamps aside, which cost nothing."""
+    """Return how many jobs of each rule Snakemake would run; stamps, which cost nothing, aside."""
     jobs = seen.jobs
     counts = {
         "prepare": len(jobs.prepare),
@@ -258,7 +258,7 @@ def _hour_lines(study: str, found: Hours) -> list[str]:
             "measured": "measured on cells like them",
             "benchmarked": "benchmarked on this device",
             "scaled": "scaled from other cells by their work",
-            "guess": "a guess, for no cell was ever measured on this device",
+            "guess": "a guess, because no cell was ever measured on this device",
         }
         told = [
             f"{cells(found.bases[k])} {text}" for k, text in bases.items() if found.bases.get(k)
@@ -272,7 +272,7 @@ def _hour_lines(study: str, found: Hours) -> list[str]:
 
 
 def _environment_warnings(seen: Survey) -> list[str]:
-    """Say where finished cells were trained with other versions, or on other devices."""
+    """Say which finished cells were trained with other versions or on other devices."""
     records = [
         read_json_or_none(cell_directory(name, seen.results) / RECORD)
         for name, state in seen.states.items()
@@ -295,7 +295,7 @@ def _environment_warnings(seen: Survey) -> list[str]:
         if now and others:
             told = ", ".join(f"{cells(n)} with {package} {v}" for v, n in others.items())
             found.append(
-                f"trained {told}, and {package} {now} is installed now: recorded, no part of a "
+                f"trained {told}, and {package} {now} is installed now: recorded, not part of a "
                 "cell's identity"
             )
     if len(devices) > 1:
@@ -312,7 +312,7 @@ def _version(package: str) -> str | None:
 
 
 def _orphan_warnings(seen: Survey) -> list[str]:
-    """Say which cells wait for weights that were freed and that no job would bring back."""
+    """Say which cells wait for freed weights that no job would bring back."""
     found = []
     for name, cell in seen.plan.cells.items():
         state, source = seen.states[name], cell.source_cell

@@ -1,4 +1,4 @@
-"""What torch and timm say, asked in a process of its own: they are slow, and may crash or hang."""
+"""What torch and timm say, asked in a separate process: they are slow, and may crash or hang."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Probe:
     """What was said.
 
     Attributes:
-        fault: Why torch cannot be used at all; empty where it can.
+        fault: Why torch cannot be used at all; empty if it can.
         torch: Version of torch.
         cuda: The CUDA version it was built for, or None.
         rocm: The ROCm version it was built for, or None.
         available: Whether it can use a GPU.
         said: What it said about that.
         devices: Name and compute capability, as (major, minor), of each GPU that it sees.
-        built_for: Names of the GPU generations that its kernels are for: ``sm_90``, ``compute_90``.
-        weights: By timm name: the repository of its weights, and their file in the hub's cache or
-            None; or only ``fault``, a sentence.
+        built_for: The GPU generations for which it has kernels: ``sm_90``, ``compute_90``.
+        weights: For each timm name, the repository of its weights and their file in the hub's cache
+            or None; or only ``fault``, a sentence.
     """
 
     fault: str = ""

@@ -1,4 +1,4 @@
-"""Load weight files as the weights step will, in a process of its own: torch is slow to import."""
+"""Load weight files as the weights step will, in a separate process: torch is slow to import."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_files(files: Sequence[Weights]) -> Iterator[tuple[Weights, str]]:
         files: Weights of kind ``file``.
 
     Yields:
-        Each of them, with the sentence that says what is wrong or an empty one.
+        Each of them, with a sentence that says what is wrong, empty if nothing is.
     """
     if not files:
         return
@@ -53,14 +53,14 @@ def read_files(files: Sequence[Weights]) -> Iterator[tuple[Weights, str]]:
 
 
 def _ended(weights: Weights, status: int) -> str:
-    reason = "killed, perhaps for want of memory" if status < 0 else f"exit status {status}"
+    reason = "killed, perhaps for lack of memory" if status < 0 else f"exit status {status}"
     return f"{weights.path} could not be read: the process that read it ended ({reason})."
 
 
 def main() -> None:
     """Answer each note on stdin with a line of JSON on stdout."""
     answers = sys.stdout
-    # A network of the user's own may print.
+    # A user's own network may print.
     with contextlib.redirect_stdout(sys.stderr):
         from transfergrid.models.pretraining import fetch
 
@@ -71,7 +71,7 @@ def main() -> None:
                 fetch(note["declaration"], note["architecture"], Path(note["path"]))
             except UserError as error:
                 fault = str(error)
-            except Exception as error:  # a network of the user's own may fail in any way
+            except Exception as error:  # a user's own network may fail in any way
                 told = printable(error, 300)
                 fault = f"{note['path']} could not be loaded ({type(error).__name__}: {told})."
             answers.write(json.dumps({"fault": fault}) + "\n")

@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoints",
         action="store_true",
         help="instead of what no study names: the weights of finished cells, which are trained "
-        "again only where they have to be scored again",
+        "again only if they have to be scored again",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List what can go, and remove it where that was asked for."""
+    """List what can go, and remove it if asked to."""
     with in_directory(arguments.directory):
         plan = plan_of(arguments)
         if not RESULTS.is_dir():
@@ -96,15 +96,15 @@ def _deleted(items: list[Item]) -> list[str]:
 
 
 def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:
-    """Return what a reader should know beside the list."""
+    """Return what a reader should know besides the list."""
     lines = []
     room = results / "cells"
     for name in sorted(os.listdir(room)) if room.is_dir() else []:
         path = room / name
         if path.is_symlink() or not (re.fullmatch(CELL, name) or name.startswith(".tmp-")):
-            lines.append(f"Left alone: {path} is no cell's folder.")
+            lines.append(f"Left alone: {path} is not the folder of a cell.")
     lines += [
-        f"Left alone: {results / name} is a link; prune where it points to."
+        f"Left alone: {results / name} is a link; prune where it leads."
         for name in ROOMS
         if (results / name).is_symlink()
     ]
@@ -120,7 +120,7 @@ def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:
 
 
 def _other_studies(plan: Plan, results: Path) -> dict[str, set[str]]:
-    """Return the cells that studies beside the given ones had when they last ran."""
+    """Return the cells that studies other than the given ones had when they last ran."""
     found: dict[str, set[str]] = {}
     for name, path in stamps_in(results / "stamps"):
         if name.stage != "gather" or name.owner in plan.studies:

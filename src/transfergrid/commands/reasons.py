@@ -1,4 +1,4 @@
-"""Why a cell or a stage is stale, in words: what its description says now and what it said then."""
+"""Why a cell or a stage is stale, in words: what its description says now and said before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Reasons:
 
         Args:
             cell: A planned cell.
-            predecessors: Cells on disk of the same place on the axes.
+            predecessors: Cells on disk at the same place on the axes.
         """
         new = json.loads(cell.spec)
         choices = []
@@ -55,7 +55,7 @@ class Reasons:
             old = self._on_disk(name)
             if old is None:
                 continue
-            with suppress(KeyError, TypeError, AttributeError):  # it is no whole specification
+            with suppress(KeyError, TypeError, AttributeError):  # it is not a full specification
                 changed = tuple(dict.fromkeys(self._phrases(old, new, name)))
                 choices.append((len(changed), -self._time(name), changed))
         if not choices:
@@ -100,7 +100,7 @@ class Reasons:
             yield "the cell that it starts from changed"
             return
         source = json.loads(after.spec)
-        # What changed here as well (the training code, say) is told once.
+        # What changed here as well (the training code, say) is reported once.
         own = set(self._code_phrases(old, new, then)) | set(setting_phrases(old, new))
         for phrase in self._phrases(before, source, then):
             if phrase not in own:
@@ -114,7 +114,7 @@ def _tuning_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
 
 
 def read_json_or_none(path: Path) -> dict[str, Any] | None:
-    """Return the mapping in a JSON file, or None where it is missing, broken or something else."""
+    """Return the mapping in a JSON file, or None if it is missing, broken or something else."""
     try:
         found = read_json(path)
     except (OSError, ValueError):
@@ -128,7 +128,7 @@ def _current_modules(kind: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def _changed_files(then: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
-    """Name the modules of a stage that differ; nothing where that was not recorded."""
+    """Name a stage's modules that differ; empty if they were not recorded."""
     if not then:
         return ""
     changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
@@ -137,7 +137,7 @@ def _changed_files(then: Mapping[str, str] | None, now: Mapping[str, str]) -> st
 
 
 def file_of(module: str) -> str:
-    """Return the file of a module as found under src/transfergrid; a program's is named whole."""
+    """Return a module's file as found under src/transfergrid; a program's path is given in full."""
     if "/" in module:
         return module
     return module.removeprefix("transfergrid.").replace(".", "/") + ".py"
@@ -187,7 +187,7 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
 
 @cache
 def _defaults(kind: str) -> Flat:
-    """Return the defaults of a recipe and of a kind of data set, as a specification has them."""
+    """Return the defaults of a recipe and of a data set kind, as in a specification."""
     properties = study_schema()["$defs"].get(kind, {}).get("properties", {})
     dataset = {key: part["default"] for key, part in properties.items() if "default" in part}
     return flat({"recipe": Recipe().to_dict(), "dataset": dataset})
@@ -198,7 +198,7 @@ def _tuned(settings: Flat) -> bool:
 
 
 def table_phrase(dataset: str, keys: list[str]) -> str:
-    """Say what of a data set's content changed, from the keys of its hashed tables."""
+    """Say what changed in a data set's content, from the keys of its hashed tables."""
     members = [key.removeprefix("dataset.tables").lstrip(".") for key in keys]
     images = [name for name in members if name.endswith("_images.npy")]
     what = "images" if images and len(images) == len(members) else "labels"
@@ -217,7 +217,7 @@ def flat(value: Any, prefix: str = "") -> Flat:
 
 
 def words(phrase: str) -> str:
-    """Return a change with its setting's name as words: ``learning rate 1e-4 → 3e-4``."""
+    """Return a change with its setting's name in words: ``learning rate 1e-4 → 3e-4``."""
     setting, _, rest = phrase.partition(" ")
     return f"{setting.replace('_', ' ').replace('.', ' ')} {rest}"
 
@@ -244,7 +244,7 @@ _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", 
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return phrases for what differs between two contents of a stage's stamp."""
+    """Return phrases for what differs between two states of a stage's stamp."""
     phrases = []
     if old.get("code") != new.get("code"):
         phrases.append("code changed")
@@ -283,7 +283,7 @@ def _cell_phrases(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, A
     }
     told = [f"{count} {verb}" for verb, count in counts.items() if count]
     if not told and list(then) != list(now):
-        told = ["in another order"]
+        told = ["in a different order"]
     return [f"cells: {', '.join(told)}"] if told else []
 
 

@@ -22,11 +22,10 @@ class Remark:
     """One thing that was checked.
 
     Attributes:
-        level: ``error`` where a run would fail or be wrong, ``warning`` where it may be slow or
-            surprise.
+        level: ``error`` if a run would fail or be wrong, ``warning`` if it may be slow or surprise.
         what: The thing, in a word or two.
         told: What was found, in a sentence.
-        mend: The command or the step that mends it, or that comes next; may be empty.
+        mend: The command or step that fixes it, or that comes next; may be empty.
     """
 
     level: Level
@@ -36,7 +35,7 @@ class Remark:
 
 
 def show(remark: Remark, stream: TextIO | None = None) -> None:
-    """Write a remark: wrapped and coloured on a terminal; elsewhere a line, and one to mend it."""
+    """Write a remark: wrapped and coloured on a terminal; elsewhere a line, and one for the fix."""
     stream = stream or sys.stdout
     head = remark.level.ljust(_LEVEL_WIDTH) + remark.what.ljust(_WHAT_WIDTH)
     lines = [head + (" " if len(remark.what) >= _WHAT_WIDTH else "") + escaped(remark.told)]

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: A study that cannot be planned, or a file that breaks its contract.
     """
     if arguments.threads < 1:
-        raise UserError(f"--threads is {arguments.threads}; give a whole number from 1 up.")
+        raise UserError(f"--threads is {arguments.threads}; give a whole number, at least 1.")
     with in_directory(arguments.directory):
         plan = plan_of(arguments)
         os.nice(10)  # the jobs of a run come first
@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def report_snapshot(study: PlannedStudy, workers: int) -> bool:
-    """Take a snapshot of one study and say what is in it; False with nothing to show yet."""
+    """Take a snapshot of one study and say what is in it; False if there is nothing to show yet."""
     live = Cells([cell.name for cell in study.scored]).look()
     targets = [live[cell.name] for cell in study.targets]
     others = _counts(cell for cell in targets if cell.state not in REST)
     if not any(cell.state in REST for cell in targets):
         print(
             f"error: study '{study.name}' has no finished cell yet ({others}); take the snapshot "
-            "when the first one is scored.",
+            "once the first one is scored.",
             file=sys.stderr,
         )
         return False
@@ -91,7 +91,7 @@ def take_snapshot(
     """
     for stage, (_, content) in study.stamps.items():
         hold_stage(stage, content["code"])
-    # Seconds of imports, spared to whoever has no finished cell or a mistake in the study.
+    # Seconds of imports, not needed if no cell is finished or the study has a mistake.
     from transfergrid.commands.compose import compose
 
     scored = [cell.name for cell in study.scored if live[cell.name].state in REST]
@@ -110,12 +110,12 @@ def take_snapshot(
             raise
         raise UserError(
             f"another snapshot of study '{study.name}' was put into {folder} at the same moment; "
-            "that one stands."
+            "that one was kept."
         ) from None
 
 
 def status_of(cell: CellLive) -> str:
-    """Return the word that the page has for where a cell stands."""
+    """Return the page's word for where a cell stands."""
     if cell.state == "trained":
         diverged = cell.told is not None and cell.told.ended == "diverged"
         return "diverged" if diverged else "not scored yet"
@@ -123,12 +123,12 @@ def status_of(cell: CellLive) -> str:
 
 
 def standing(cell: CellLive) -> str:
-    """Say how far a cell without a result is, or why it is no further."""
+    """Say how far a cell without a result has come, or why it went no further."""
     told = cell.told
     if cell.state == "failed":
         return cell.reason
     if status_of(cell) == "diverged":
-        return "its training diverged, which is yet to be recorded among the scores"
+        return "its training diverged; the scores do not record that yet"
     if cell.state == "trained":
         return "its checkpoints are to be scored"
     if told is None or cell.state == "missing":

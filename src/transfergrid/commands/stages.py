@@ -26,7 +26,7 @@ class StageState:
     Attributes:
         stage: Its name.
         jobs: How many of its jobs Snakemake would run.
-        reasons: Why, in words; empty where it only follows what is redone before it.
+        reasons: Why, in words; empty if it only follows what is redone before it.
     """
 
     stage: str
@@ -67,13 +67,13 @@ def stage_states(
             due = reasons or follows or ("evaluate" in stage.reads and scored)
             jobs = int(bool(due or disk.updated(stage)))
         if jobs and not reasons and not follows and stage.per == "study":
-            reasons = ["what it is made of changed"]
+            reasons = ["its inputs changed"]
         states[stage.name] = StageState(stage.name, jobs, tuple(reasons))
     return list(states.values())
 
 
 def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
-    """Say why scores would be made again for all cells, or None where their stamp is there."""
+    """Say why all cells would be scored again, or None if their stamp is there."""
     stamp = results / "stamps" / plan.evaluate_stamp[0]
     if stamp.exists() or not earlier_stamps(stamp):
         return None
@@ -98,7 +98,7 @@ class _Disk:
         return self.results / "stamps" / self.study.stamps[stage.name][0]
 
     def stamp_reasons(self, stage: Stage) -> list[str]:
-        """Say what differs from the stage's stamp on disk; nothing where it is as planned."""
+        """Say what differs from the stage's stamp on disk; empty if it is as planned."""
         if not stage.code or self.stamp(stage).exists():
             return []
         earlier = earlier_stamps(self.stamp(stage))
@@ -133,7 +133,7 @@ class _Disk:
         return len(self._gone([self.results / name for one in made for name in one.files]))
 
     def missing(self, stage: Stage) -> list[str]:
-        """Say what of a stage's files is missing, or was being written when its job was killed."""
+        """Name a stage's file that is missing, or was being written when its job was killed."""
         gone = self._gone(self._outputs(stage))
         return [f"{gone[0].relative_to(self.results)} is missing"] if gone else []
 

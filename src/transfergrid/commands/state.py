@@ -1,7 +1,7 @@
-"""What stands on disk for each cell of a plan, and which of its jobs Snakemake would run.
+"""What is on disk for each cell of a plan, and which of its jobs Snakemake would run.
 
-Only names, times and, where a cell is not finished, the ends of its logs are read; nothing is
-locked or written, so it may be asked at any time, also while a run is going on.
+Only names, times and, if a cell is not finished, the ends of its logs are read; nothing is locked
+or written, so it can be called at any time, even during a run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CellState:
         trains: Snakemake would train it.
         scores: Snakemake would score it.
         freed: It was trained, and `prune --checkpoints` has removed its weights since.
-        predecessors: Trained cells of the same place on the axes that the plan does not name.
+        predecessors: Trained cells at the same place on the axes that the plan does not name.
         progress: Share of a running or stopped training that is done, in [0, 1].
         message: Last line of the log that ends in an error.
         log: That log.
@@ -79,7 +79,7 @@ def cell_states(
     Args:
         plan: The plan.
         results: The folder of results.
-        jobs: What `planned_jobs` gave, if it was asked already.
+        jobs: What `planned_jobs` returned, if it was already called.
     """
     jobs = jobs or planned_jobs(plan, results)
     others = _by_place(name for name in folders(results / "cells") if name not in plan.cells)
@@ -99,7 +99,7 @@ def cell_states(
 
 
 def folders(room: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name; none where there is no such folder."""
+    """Return the folders in a folder by name; empty if there is no such folder."""
     try:
         with os.scandir(room) as entries:
             return {e.name: Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)}

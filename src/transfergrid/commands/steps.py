@@ -1,4 +1,4 @@
-"""What runs beside cells, decoding to figures, told by the last line of each log."""
+"""What runs beside cells, from decoding to figures, as told by the last line of each log."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from transfergrid.planning.paths import cache_directory, tuning_file, weights_di
 from transfergrid.planning.plan import Plan
 
 FRESH = 30.0
-"""Seconds after its log's last line in which a step is taken to be at work."""
+"""Seconds after its log's last line for which a step is taken to be at work."""
 SHORT = 10.0
-"""The same for steps that there are many of, each of which takes a second or two."""
+"""The same for numerous steps that take only a second or two each."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _folders(logs: Path) -> list[Path]:
 
 
 def _latest(study: str, folder: Path, now: float) -> Step | None:
-    """Return one step for a folder of many short ones, an ensemble a cell: the latest."""
+    """Return one step, the latest, for a folder of many short ones (one ensemble per cell)."""
     written, name = 0.0, ""
     for entry in os.scandir(folder):
         try:

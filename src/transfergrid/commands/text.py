@@ -16,7 +16,7 @@ def size(count: float) -> str:
 
 
 def hours(low: float, high: float) -> str:
-    """Write a span of time, given in hours, in the unit that suits its larger end."""
+    """Write a span of time, given in hours, in the unit that suits its upper end."""
     for unit, length in (("hours", 1.0), ("minutes", 1 / 60)):
         if high >= 1.5 * length or unit == "minutes":
             ends = [_rounded(value / length) for value in (low, high)]

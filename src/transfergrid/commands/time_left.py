@@ -1,4 +1,4 @@
-"""How long a grid still takes, from what its own cells have taken so far."""
+"""How long a grid will still take, judged by its own cells so far."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import RESULTS, cell_directory
 
 SAMPLES = 20
-"""Finished cells of one kind whose train.json is read."""
+"""How many finished cells of each kind have their train.json read."""
 
 Kind = tuple[object, ...]
 
 
 def kinds(point: Point) -> tuple[Kind, ...]:
-    """Return what cells are alike in cost to this one, the most alike first."""
+    """Return the kinds of cell with a cost like this one's, the most similar first."""
     dataset, architecture, protocol = point.dataset, point.architecture, point.protocol
     return (
         (dataset, architecture, protocol, point.truncation),
@@ -31,7 +31,7 @@ def kinds(point: Point) -> tuple[Kind, ...]:
 
 
 class Pace:
-    """What cells of each kind take for an epoch, learnt as they finish.
+    """How long cells of each kind take for an epoch, learnt as they finish.
 
     Args:
         cells: All cells by name.
@@ -51,7 +51,7 @@ class Pace:
         self._samples: dict[Kind, int] = {}
 
     def learn(self, live: Iterable[CellLive]) -> None:
-        """Take in what finished cells took; each cell is read once, and of each kind a few."""
+        """Learn from finished cells; each cell is read once, and only a few of each kind."""
         for cell in live:
             finest = self._kinds[cell.cell][0]
             if cell.state != "finished" or cell.cell in self._trained:
@@ -69,7 +69,7 @@ class Pace:
                 self._scored[cell.cell] = cell.told.time - cell.told.began
 
     def seconds_left(self, live: Iterable[CellLive], jobs: int) -> float | None:
-        """Return the seconds until no cell is left to run; None where nobody can tell.
+        """Return the seconds until no cell is left to run; None if nobody can tell.
 
         Failed cells are not counted: this run does not try them again.
 
@@ -90,7 +90,7 @@ class Pace:
         return max(longest, total / jobs) if jobs else None
 
     def _means(self, cells: Iterable[CellLive]) -> dict[Kind, float]:
-        """Return mean seconds of an epoch by kind; running cells stand in until one finishes."""
+        """Return mean seconds per epoch by kind; running cells stand in until one finishes."""
         running = {
             cell.cell: (told.time - told.began + told.seconds_left) / self._epochs[cell.cell]
             for cell in cells
@@ -120,5 +120,5 @@ class Pace:
             return None
         done = 0.0
         if cell.state == "stopped" and told and told.step and told.steps:
-            done = told.step / told.steps  # it goes on about where it was
+            done = told.step / told.steps  # it resumes about where it was
         return epoch * self._epochs[cell.cell] * (1 - done) + scoring

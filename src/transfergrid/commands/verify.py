@@ -33,15 +33,15 @@ from transfergrid.runtime.sealed import Unsealed, read_sealed, unseal
 from transfergrid.runtime.verified import broken
 
 MOST = 20
-"""Broken files that are told one by one."""
+"""How many broken files are named one by one."""
 AGAIN = "and run snakemake again, which makes it again"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zlib.error, BadZipFile)
-"""RuntimeError: an archive says of an array that it is encrypted, or packed in another way."""
+"""RuntimeError: an archive says that an array is encrypted or packed in an unknown way."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A file, and what raises a `UserError` where it is not what was written."""
+    """A file, and a function that raises `UserError` if it is not what was written."""
 
     path: Path
     run: Callable[[], object]
@@ -58,7 +58,7 @@ class Check:
 def verify(results: Path) -> Iterator[Remark]:
     """Compare every file under results that somebody may read with what was written.
 
-    Files that were never made or that went as a whole are no fault: `plan` tells of those.
+    Files that were never made or were removed whole are not faults: `plan` reports those.
     """
     checks = list(all_checks(results))
     total = sum(check.size for check in checks)
@@ -71,7 +71,7 @@ def verify(results: Path) -> Iterator[Remark]:
         yield Remark("error", "damaged", f"{len(faults) - MOST} more files are damaged.")
     if len(faults) < len(errors):
         told = (
-            f"{len(errors) - len(faults)} files are of an earlier version, which kept no SHA-256 "
+            f"{len(errors) - len(faults)} files are from an earlier version, which kept no SHA-256 "
             "of them, and cannot be compared."
         )
         mend = "`transfergrid prune` lists what no study names any more, and `plan` what is stale"
@@ -158,7 +158,7 @@ def _receipt(folder: Path, receipt: Path, mend: str) -> Iterator[Check]:
         return
     for name, expected in files.items():
         if name in KEPT and not (folder / name).exists():
-            continue  # it comes back from its copy
+            continue  # it is restored from its copy
         if name.startswith("checkpoints/") and not (folder / "checkpoints").exists():
             continue  # the user has freed the weights
         yield Check(folder / name, partial(_same, folder / name, expected, mend))
@@ -200,7 +200,7 @@ def _origin(path: Path) -> None:
     if read_origin(path) is None:
         raise UserError(
             f"{path} is not the record that was written; remove it, and the next preparation of "
-            "the data set writes it anew."
+            "the data set rewrites it."
         )
 
 

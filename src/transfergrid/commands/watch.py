@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's options."""
     add_study_arguments(parser)
     parser.add_argument(
-        "--once", action="store_true", help="print one frame and end (so it is in a pipe)"
+        "--once", action="store_true", help="print one frame and end (the default in a pipe)"
     )
     parser.add_argument(
         "--interval", type=float, default=2.0, metavar="S", help="seconds between looks [2]"
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show frames until interrupted.
 
     Raises:
-        UserError: A study that cannot be planned, or a senseless interval.
+        UserError: A study that cannot be planned, or an interval out of range.
     """
     if not 0.1 <= arguments.interval <= 3600:
         raise UserError(f"--interval is {arguments.interval:g}; give seconds between 0.1 and 3600.")

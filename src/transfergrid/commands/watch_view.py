@@ -14,9 +14,9 @@ from transfergrid.commands.live import CellLive
 from transfergrid.commands.steps import Step
 
 WIDEST = 100
-"""Columns that a frame spreads over; text may be longer."""
+"""Columns over which a frame spreads; text may be longer."""
 SHOWN = 5
-"""Failed cells that are told one by one."""
+"""How many failed cells are named one by one."""
 NUMBERS = "{step:>12}  {loss:<11}  {score:<11}  {speed:>11}  {left}"
 
 
@@ -66,7 +66,7 @@ def lines(
         frame: What to show.
         width: Columns, to which longer lines are cut, or None to cut nothing.
         height: Lines that there is room for, or None for all.
-        ascii_only: Whether the terminal knows ASCII alone.
+        ascii_only: Whether the terminal knows only ASCII.
     """
     if not frame.begun:
         return Text(f"No results yet: {frame.results} is made when snakemake begins.")
@@ -94,7 +94,7 @@ def _overflow(ascii_only: bool) -> OverflowMethod:
 
 
 def _fitting(blocks: list[list[Text]], room: int | None) -> list[list[Text]]:
-    """Return the blocks that there is room for, and a line that counts the others."""
+    """Return the blocks for which there is room, and a line that counts the others."""
     if room is None or sum(map(len, blocks)) <= room:
         return blocks
     shown, used = 0, 1
@@ -130,7 +130,7 @@ def _study(study: StudyFrame, width: int, ascii_only: bool) -> list[Text]:
 
 
 def bar(share: float, width: int, ascii_only: bool = False, style: str = "cyan") -> Text:
-    """Return a bar of `width` columns of which `share`, in [0, 1], is filled."""
+    """Return a bar of `width` columns, filled to `share`, in [0, 1]."""
     filled = math.floor(min(max(share, 0.0), 1.0) * width)
     full, empty = ("#", ".") if ascii_only else ("━", "─")
     return Text.assemble((full * filled, style), (empty * (width - filled), "bright_black"))

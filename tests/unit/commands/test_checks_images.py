@@ -110,8 +110,9 @@ def test_cells_of_another_content_than_the_cache_are_told(data: Dataset) -> None
     card.write_text(card.read_text().replace('"content_sha256": "', '"content_sha256": "0'))
     first, _ = check_origin(data, RESULTS, False)
     assert first.level == "error"
-    assert f"1 cell(s) were trained on other pixels than {cache_directory(data.id, RESULTS)}" in (
-        first.told
+    assert (
+        f"1 cell(s) were trained on pixels other than those in {cache_directory(data.id, RESULTS)}"
+        in (first.told)
     )
     assert cell.name in first.told
 
@@ -119,7 +120,7 @@ def test_cells_of_another_content_than_the_cache_are_told(data: Dataset) -> None
 def test_a_record_that_is_broken_is_told(data: Dataset) -> None:
     path = origin_file(data.id, RESULTS)
     path.write_bytes(path.read_bytes()[:-50])
-    assert "cannot be read whole" in found(data).told
+    assert "cannot be read completely" in found(data).told
     path.unlink()
     assert list(check_origin(data, RESULTS, False)) == []
 

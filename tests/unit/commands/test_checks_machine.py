@@ -45,7 +45,7 @@ def gpus(device: str) -> dict[str, tuple[str, str, str]]:
 
 
 def test_a_study_for_the_cpu_asks_for_no_gpu(machine, monkeypatch, tmp_path) -> None:
-    asks_none = "device is cpu: no GPU is asked for"
+    asks_none = "device is cpu: no GPU is requested"
     assert gpus("cpu") == {"gpus": ("ok", f"{asks_none}.", "")}
     monkeypatch.setattr("transfergrid.runtime.gpus._DRIVER", (tmp_path,))  # and no nvidia-smi
     assert gpus("cpu") == {"gpus": ("ok", f"{asks_none}.", "")}
@@ -117,7 +117,7 @@ def torch(probe: Probe, device: str, boards: int = 1) -> tuple[str, str]:
     [
         (H200, "auto", "ok", "sees 1 GPU"),
         (Probe(fault="torch cannot be imported (x)"), "cpu", "error", "cannot be imported"),
-        (Probe(torch="2"), "cpu", "ok", "built for the CPU alone"),
+        (Probe(torch="2"), "cpu", "ok", "built for the CPU only"),
         (Probe(torch="2"), "auto", "warning", "would run on the CPU"),
         (Probe(torch="2"), "cuda", "error", "would run on the CPU"),
         (Probe(torch="2", cuda="13.0", said="driver too old."), "cuda", "error", "too old; train"),

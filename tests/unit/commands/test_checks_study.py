@@ -160,7 +160,7 @@ def test_a_wrong_folder_of_all_images_is_told_as_such(films) -> None:
     studies, _ = examined(datasets={"films": wrong})
     (dataset,) = studies.datasets.values()
     (remark,) = check_data(dataset, 0, RESULTS, studies.images)
-    assert "see that root, image_folders and image_column lead to the images" in remark.mend
+    assert "check that root, image_folders and image_column lead to the images" in remark.mend
 
 
 def test_a_table_without_patients_is_a_warning(films) -> None:
@@ -169,7 +169,7 @@ def test_a_table_without_patients_is_a_warning(films) -> None:
     (dataset,) = studies.datasets.values()
     remarks = list(check_data(dataset, 0, RESULTS, studies.images))
     assert [remark.level for remark in remarks] == ["ok", "warning"]
-    assert "one patient may be in two splits" in remarks[1].told
+    assert "a patient may be in two splits" in remarks[1].told
 
 
 @pytest.mark.parametrize("position", [0, -1])

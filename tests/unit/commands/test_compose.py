@@ -147,7 +147,7 @@ def test_maps_of_the_cells_that_have_them(tree: fabricate.Tree, tmp_path: Path) 
 
 
 def test_with_no_cell_left_it_is_a_sentence(tree: fabricate.Tree, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="being made anew"):
+    with pytest.raises(UserError, match="being redone"):
         compose(planned(tree.study), ["gone"], Snapshot("", {}), tree.results, tmp_path)
 
 
@@ -158,4 +158,4 @@ def test_a_cell_taken_away_meanwhile_is_named(tree: fabricate.Tree, tmp_path: Pa
     (cell_directory(second, copy.results) / "scores" / "test.npz").unlink()
     (tmp_path / "made").mkdir()
     compose(planned(tree.study), [first, second], Snapshot("", {}), copy.results, tmp_path / "made")
-    assert "being made anew" in (tmp_path / "made" / "report.html").read_text()
+    assert "being redone" in (tmp_path / "made" / "report.html").read_text()

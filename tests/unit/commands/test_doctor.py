@@ -69,7 +69,7 @@ def test_the_directory_is_that_of_the_run(here, monkeypatch, capsys) -> None:
     [
         (["nix.yaml"], "nix.yaml does not exist"),
         ([], "config.yaml does not exist"),
-        (["study.yaml", "--directory", "nix"], "--directory nix is no folder"),
+        (["study.yaml", "--directory", "nix"], "--directory nix is not a folder"),
         (["study.yaml", "--config", "device"], "write KEY=VALUE"),
     ],
 )

@@ -38,5 +38,5 @@ def test_studies_are_found_from_where_the_command_was_given(
 
 
 def test_a_directory_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no folder"), in_directory(tmp_path / "missing"):
+    with pytest.raises(UserError, match="is not a folder"), in_directory(tmp_path / "missing"):
         pass

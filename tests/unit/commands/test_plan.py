@@ -65,7 +65,7 @@ def test_nothing_on_disk() -> None:
     assert "missing 5" in " ".join(found.split())
     assert "ensemble not made yet" in " ".join(found.split())
     assert "train 5" in " ".join(found.split())
-    assert "a guess, for no cell was ever measured on this device" in found
+    assert "a guess, because no cell was ever measured on this device" in found
 
 
 def test_a_finished_study() -> None:

@@ -53,13 +53,13 @@ def test_cells_of_a_study_that_was_not_given_are_pointed_out(
 def test_folders_that_are_no_cells_are_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
     (RESULTS / "cells" / "notes").mkdir()
     assert main(["prune", "study.yaml"]) == 0
-    assert "results/cells/notes is no cell's folder" in capsys.readouterr().out
+    assert "results/cells/notes is not the folder of a cell" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["study.yaml", "--directory", "nowhere"], "is no folder"),
+        (["study.yaml", "--directory", "nowhere"], "is not a folder"),
         (["nothing.yaml"], "cannot be read"),
         (["study.yaml", "--config", "recipe"], "KEY=VALUE"),
         (["study.yaml", "--config", "recipe={learning_rte: 1}"], "did you mean 'learning_rate'"),

@@ -275,7 +275,7 @@ OLD: dict[str, Any] = {
             ["selections best → last"],
         ),
         ({"cells": [{"cell": "a-2"}, {"cell": "c-1"}]}, ["cells: 1 added, 1 removed, 1 replaced"]),
-        ({"cells": [{"cell": "b-1"}, {"cell": "a-1"}]}, ["cells: in another order"]),
+        ({"cells": [{"cell": "b-1"}, {"cell": "a-1"}]}, ["cells: in a different order"]),
         (
             {"questions": [{"name": "q", "x": 2}, {"name": "r"}]},
             ["question r added", "question q changed"],

@@ -50,7 +50,7 @@ TOLD = Told("train", 1, "node", 0.0, 0.0, step=3, steps=9)
         (
             CellLive("a", "trained", Told("train", 1, "n", 0.0, 0.0, ended="diverged")),
             "diverged",
-            "its training diverged, which is yet to be recorded among the scores",
+            "its training diverged; the scores do not record that yet",
         ),
     ],
 )
@@ -75,7 +75,7 @@ def test_without_a_finished_cell_it_is_one_sentence(
 @pytest.mark.parametrize("threads", ["0", "-2"])
 def test_threads_are_a_whole_number(threads: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snapshot", STUDY, "--threads", threads]) == 1
-    assert "whole number from 1 up" in capsys.readouterr().err
+    assert "whole number, at least 1" in capsys.readouterr().err
 
 
 @pytest.fixture()

@@ -93,7 +93,7 @@ def test_files_of_a_version_without_seals_are_counted_and_not_called_damaged(
         path.write_text(json.dumps(value))
     (remark,) = verify(results)
     assert remark.level == "warning"
-    assert remark.told.startswith("2 files are of an earlier version")
+    assert remark.told.startswith("2 files are from an earlier version")
     old[1].write_text(json.dumps({**value, "sebl": _seal(value)}))
     damaged, _ = verify(results)
     assert damaged.level == "error" and str(old[1]) in damaged.told
