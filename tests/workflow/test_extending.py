@@ -12,6 +12,7 @@ import pytest
 from tests.workflow.conftest import Workspace
 
 from transfergrid.planning.paths import PROJECT
+from transfergrid.reporting.figures.files import read_drawn
 
 pytestmark = pytest.mark.slow
 FILMS = 1200
@@ -49,3 +50,15 @@ def test_the_page_s_own_data_network_weights_and_questions(
     assert whole["auroc"].min() > 0.9
     contrasts = pd.read_csv(workspace.folder / "results/mine/tables/contrasts.csv")
     assert set(contrasts["question"]) == {"start", "depth"}
+    caption = "8 cells. No interval is drawn, and no test is made."
+    drawn = read_drawn(workspace.folder / "results/mine")[-1]
+    assert (drawn.shown.name, drawn.shown.caption) == ("price", caption)
+    assert "Seconds of training" in drawn.svg
+    report = (workspace.folder / "results/mine/report.html").read_text(encoding="utf-8")
+    assert caption in report
+    edited = workspace.folder / "my_figures.py"
+    edited.write_text(
+        edited.read_text(encoding="utf-8").replace("figsize=(5.6, 3)", "figsize=(5.6, 4)")
+    )
+    jobs = workspace.snakemake("-n", study="my_study.yaml").jobs
+    assert set(jobs) == {"stamp", "figures", "page"}

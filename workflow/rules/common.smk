@@ -181,7 +181,8 @@ def caption(kind, name, text):
 
 def figure_caption(name):
     """Return a figure's caption for Snakemake's report."""
-    return next((figure.caption for figure in FIGURES if figure.name == name), "")
+    own = "A figure of the study's own, whose caption stands in the report."
+    return next((figure.caption for figure in FIGURES if figure.name == name), own)
 
 
 def spec_sources(wildcards):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from transfergrid.planning.gathered import read_study
+from transfergrid.planning.unchanged import hold_figures
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--figure", help="one that was drawn and is lost; all where left out")
     arguments = parser.parse_args()
     study = read_study(arguments.stamp)
+    hold_figures(study)
     from transfergrid.reporting.figures.data import read_figure_data
     from transfergrid.reporting.figures.drawing import draw_all, draw_one, lacking
     from transfergrid.reporting.figures.files import restore_drawn, write_drawn

@@ -18,7 +18,6 @@ class Figure:
         module: Module that has ``lack``, ``draw`` and ``caption``, each a function of the figures'
             data; ``lack`` says why there is nothing to show, or returns an empty string.
         caption: What a reader must know whatever the study, for Snakemake's report.
-        opens: Names of the stages whose files it opens itself, beside the tables.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Figure:
     reads: tuple[str, ...]
     module: str
     caption: str
-    opens: tuple[str, ...] = ()
 
 
 FIGURES: tuple[Figure, ...] = (
@@ -134,7 +132,6 @@ FIGURES: tuple[Figure, ...] = (
         "the whole networks that the compared pretrainings share. Lines are means over cells at "
         "equal recall, and the area under one is the mean average precision. The dashed line is "
         "the share of positives, which is the precision of guessing.",
-        opens=("ensemble",),
     ),
     Figure(
         "learning",
@@ -155,7 +152,6 @@ FIGURES: tuple[Figure, ...] = (
         "test films: the first positive ones in the order of their ids, chosen by label and name. "
         "The map's size before it is enlarged stands above it. Outline: the true region, where "
         "the data set knows it; cross: the map's highest point; p: the checkpoint's probability.",
-        opens=("cams",),
     ),
 )
 """Every built-in figure; a study may name its own under ``figures``."""

@@ -18,11 +18,13 @@ CELL = "cells/{cell}"
 
 
 def _read_by_figures() -> tuple[str, ...]:
-    """Return the stages that figures are drawn from."""
+    """Return the stages that figures are drawn from.
+
+    Ensembles and maps, which some of them open, were there before the tables.
+    """
     maker = {table.name: stage.name for stage in ANALYSES for table in stage.tables}
     made = [maker[table] for figure in FIGURES for table in figure.reads if table in maker]
-    opened = [stage for figure in FIGURES for stage in figure.opens]
-    return tuple(dict.fromkeys([*made, *opened]))
+    return tuple(dict.fromkeys(made))
 
 
 def _named(modules: Iterable[str]) -> tuple[str, ...]:
@@ -89,7 +91,14 @@ STAGES: tuple[Stage, ...] = (
         receipt_of("figures"),
         reads=_read_by_figures(),
         code=("reporting.figures.drawing", *_named(figure.module for figure in FIGURES)),
-        holds=("evaluation.primary", "evaluation.confidence", "claims", "cams", "primary_metrics"),
+        holds=(
+            "evaluation.primary",
+            "evaluation.confidence",
+            "claims",
+            "cams",
+            "asked_metrics",
+            "figures",
+        ),
     ),
     Stage("figure", "figure", "{study}/figures/{figure}.svg", reads=("figures",)),
     Stage(

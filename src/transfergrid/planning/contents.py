@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.records import Stage
 from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.figures import own_figures
 from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
 from transfergrid.planning.inputs import PLACES
@@ -123,6 +124,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "evaluation": _evaluation,
     "questions": lambda study: stamped(study.study.config["questions"]),
     "claims": _claims,
+    "figures": lambda study: own_figures(study.study),
     # Which cells get maps is no part of how they are made: one more redoes none.
     "films": lambda study: study.study.config["cams"]["films"],
     "tasks": lambda study: study.study.config["cams"]["tasks"],

@@ -171,6 +171,19 @@ def hold_questions(study: Mapping[str, Any]) -> None:
             hold_plugin(question["kind"], question["code"])
 
 
+def hold_figures(study: Mapping[str, Any]) -> None:
+    """Hold the code of a study's own figures.
+
+    Args:
+        study: The stamp's content.
+
+    Raises:
+        UserError: It was edited after the job was planned.
+    """
+    for figure in study["figures"].values():
+        hold_plugin(figure["function"], figure["code"])
+
+
 def read_stamp(path: Path, stage: str) -> dict[str, Any]:
     """Read the stamp that a stage's job was given, and hold the code that it names.
 

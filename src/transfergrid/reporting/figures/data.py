@@ -59,6 +59,7 @@ class FigureData:
         maps: Class activation maps by cell; empty where the study asks for none.
         ensembles: Probabilities and labels on the test split by cell, under the primary selection;
             a file is read when its cell is asked for.
+        own: The study's own figures by name, each the ``module:function`` that draws it.
         folds: Rows of cells.csv that are single folds, of which `cells` has the pooled rows.
     """
 
@@ -76,6 +77,7 @@ class FigureData:
     metrics: Mapping[str, MetricWords] = field(default_factory=lambda: metric_words({}))
     maps: Mapping[str, CamRecord] = field(default_factory=dict)
     ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
     folds: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
@@ -166,6 +168,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
                 for cell in cells["cell"]
             }
         ),
+        own={name: one["function"] for name, one in study.get("figures", {}).items()},
         maps={cell: read_record(folder / "cams" / f"{cell}.npz") for cell in mapped},
     )
 
