@@ -159,6 +159,33 @@ def folds_beside(points: Iterable[Point]) -> dict[Point, list[str]]:
     return found
 
 
+def check_folds(points: Iterable[Point], source: str) -> None:
+    """Check that all points of a data set have the same folds.
+
+    Answers are given for what is left of them when their folds are pooled, and compared on the
+    same patients.
+
+    Raises:
+        UserError: Some points lack folds that others of their data set have.
+    """
+    first: dict[str, tuple[Point, list[str]]] = {}
+    for point, folds in folds_beside(points).items():
+        other, theirs = first.setdefault(point.dataset, (point, folds))
+        if folds != theirs:
+            raise UserError(
+                f"{source}: {_of(point)} has fold(s) {listed(folds)} of data set "
+                f"'{point.dataset}', and {_of(other)} has {listed(theirs)}; answers pool the folds "
+                "and compare on the same patients, so give all cells of a data set the same folds."
+            )
+
+
+def _of(point: Point) -> str:
+    return (
+        f"{point.architecture} with {point.pretraining}, truncation {point.truncation}, protocol "
+        f"{point.protocol}, seed {point.seed}"
+    )
+
+
 def _product(
     config: Mapping[str, Any],
     block: Mapping[str, Any],

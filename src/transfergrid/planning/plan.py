@@ -20,7 +20,7 @@ from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.contents import content_of
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint
-from transfergrid.planning.grid import folds_beside, whole_grid
+from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
 from transfergrid.planning.inputs import Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
@@ -169,7 +169,9 @@ def plan_study(study: Study) -> PlannedStudy:
     """Resolve a study to its cells; UserError where something in it cannot be."""
     builder = CellBuilder(study)
     targets = builder.targets()
-    check_questions(study, whole_grid(study.config, str(study.source)))
+    whole = whole_grid(study.config, str(study.source))
+    check_folds(whole, str(study.source))
+    check_questions(study, whole)
     _check_selections(study, targets)
     points = {cell.point for cell in targets}
     asked = [str(question["name"]) for question in study.config["questions"]]

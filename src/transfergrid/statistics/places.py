@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.planning.grid import ALL
+
 AXES = ("dataset", "architecture", "pretraining", "truncation", "protocol")
 
 Place = Mapping[str, Any]
@@ -65,11 +67,14 @@ def groups_of_networks(
     Networks may differ in their recipe as long as each has one; otherwise each recipe is a group.
 
     Args:
-        cells: Rows of tables/cells.csv; only those of the primary selection count.
+        cells: Rows of tables/cells.csv; only those of the primary selection count, and of a run
+            over folds its own.
         study: The study as its stamp holds it.
         where: Values that cells must have.
     """
     cells = cells[cells["selection"] == study["evaluation"]["primary"]]
+    if "fold" in cells:
+        cells = cells[cells["fold"] == ALL]
     for axis, wanted in where.items():
         cells = cells[cells[axis] == wanted]
     others = ["dataset", "pretraining", "truncation"]

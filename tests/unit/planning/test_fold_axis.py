@@ -214,3 +214,14 @@ def test_a_cell_knows_the_folds_beside_it(tmp_path: Path) -> None:
     assert {tuple(folds) for point, folds in found.items() if point.seed} == {("0", "1", "2")}
     cells = planned(tmp_path, FOLDED).entries
     assert {tuple(cell.get("folds", ())) for cell in cells if "fold" in cell} == {("0", "1", "2")}
+
+
+def test_cells_of_a_data_set_have_the_same_folds(tmp_path: Path) -> None:
+    fewer = {**ONE, "folds": [0, 1], "seeds": [1]}
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, FOLDED | {"grid": [ONE, fewer]})
+    told = str(caught.value)
+    assert "seed 1 has fold(s) 0, 1 of data set 'films'" in told
+    assert "seed 0 has 0, 1, 2" in told and "the same folds" in told
+    both = {**ONE, "folds": [0, 1]}
+    assert planned(tmp_path, FOLDED | {"grid": [both, fewer]}).targets

@@ -34,7 +34,7 @@ def answers(made: tuple[Path, dict[str, Any]]) -> Answers:
 
 @pytest.fixture(scope="module")
 def table(answers: Answers) -> pd.DataFrame:
-    return answers.contrasts.set_index("contrast")
+    return answers.tables["contrasts"].set_index("contrast")
 
 
 @cache
@@ -62,7 +62,7 @@ def pooled_difference(results: Path, network: str) -> float:
 
 
 def contrasts(results: Path, study: dict[str, Any]) -> pd.DataFrame:
-    return answer(study, pd.DataFrame(), results).contrasts.set_index("contrast")
+    return answer(study, pd.DataFrame(), results).tables["contrasts"].set_index("contrast")
 
 
 def test_a_pooled_contrast_is_the_mean_of_the_folds_and_its_error_a_jackknifes(
@@ -158,8 +158,10 @@ def test_its_interval_is_narrower_than_any_folds(
 
 
 def test_nadeau_and_bengios_row(made: tuple[Path, dict[str, Any]], answers: Answers) -> None:
-    rows = answers.sensitivity[answers.sensitivity["analysis"] == "Nadeau-Bengio"]
-    assert list(rows["subject"]) == list(answers.contrasts["contrast"])
+    rows = answers.tables["sensitivity"][
+        answers.tables["sensitivity"]["analysis"] == "Nadeau-Bengio"
+    ]
+    assert list(rows["subject"]) == list(answers.tables["contrasts"]["contrast"])
     row = rows.set_index("subject").loc["small: imagenet - random"]
     by_fold = np.zeros(K)
     for sign, arm in ((1, "imagenet"), (-1, "random")):
@@ -177,7 +179,7 @@ def test_nadeau_and_bengios_row(made: tuple[Path, dict[str, Any]], answers: Answ
         "corrected resampled t over 5 folds, seeds averaged, test/train 0.333 by patients"
     )
     # Folds are no sample and no blocks: no other test over them is offered.
-    assert not answers.sensitivity["method"].str.contains("fold").sum() > len(rows)
+    assert not table["method"].str.contains("fold").sum() > len(rows)
 
 
 def test_a_fold_without_a_class_is_left_out_of_both_arms(tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_a_run_with_a_diverged_fold_has_no_result_and_the_fold_is_named(tmp_path
     one.probabilities[:] = np.nan
     write_ensemble(path, one)
     found = answer(study, pd.DataFrame(), tmp_path)
-    (small,) = found.contrasts.to_dict("records")
+    (small,) = found.tables["contrasts"].to_dict("records")
     assert small["n_seeds"] == 1 and "this seed" in small["conditional_on"]
     assert small["n_patients"] == PATIENTS
     name = "films-small-random-drop0-p-seed1-pooled"
@@ -220,6 +222,6 @@ def test_a_run_that_lacks_a_fold_has_no_result_and_the_fold_is_named(tmp_path: P
     gone = "films-small-imagenet-seed0-fold4"
     study["cells"] = [cell for cell in study["cells"] if cell["cell"] != gone]
     found = answer(study, pd.DataFrame(), tmp_path)
-    assert found.contrasts["n_seeds"].item() == 1
+    assert found.tables["contrasts"]["n_seeds"].item() == 1
     name = "films-small-imagenet-drop0-p-seed0-pooled"
     assert f"{name} has no result yet: it lacks fold 4 of 5." in found.skipped
