@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -253,6 +253,18 @@ def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
     ratio = float(np.exp(arm / distance)) if distance > 0 else 1.0
     near, far = end + sign * distance / ratio, end + sign * distance * ratio
     return min(near, far), max(near, far)
+
+
+def share_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
+    """Return `general_bounds` for a share of all cases, where no class counts more than another.
+
+    Args:
+        found: A share and what goes with it.
+        alpha: 1 minus the coverage, in (0, 1).
+    """
+    labels = found.labels.reshape(len(found.labels), -1)
+    patients = count_distinct(found.patient[~np.isnan(labels).any(axis=1)])
+    return general_bounds(replace(found, patients=(patients, patients)), alpha)
 
 
 def wilson(share: float, variance: float, patients: int, t: float) -> tuple[float, float]:
