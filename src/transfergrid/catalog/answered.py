@@ -11,7 +11,7 @@ CONTRASTS = Table(
     name="contrasts",
     rows="One row a comparison; the difference is `a` minus `b`.",
     caption=(
-        "Paired differences of macro AUROC, the first arm minus the second, on the same test "
+        "Paired differences of a metric, the first arm minus the second, on the same test "
         "patients and with the same seeds. The variance adds what the choice of patients "
         "does, by influence values summed per patient, and what the seed does beyond that; "
         "the interval is Student's t with Satterthwaite's degrees of freedom and is not "
@@ -22,7 +22,7 @@ CONTRASTS = Table(
     columns=(
         Column("contrast", "what is compared, in words"),
         Column("question", "the study's question; p-values are adjusted within it"),
-        Column("metric", "what is compared: `auroc`"),
+        Column("metric", "the metric that is compared"),
         Column("dataset", "where"),
         Column("a, b", "the two values of the question's axis (of truncation the blocks removed)"),
         Column("n_cells", "pairs of networks that the difference is a mean over"),
@@ -44,7 +44,10 @@ CONTRASTS = Table(
                 "patients of each class"
             ),
         ),
-        Column("low, high", "interval within −1 to 1, not adjusted for the number of comparisons"),
+        Column(
+            "low, high",
+            "interval within the metric's range, not adjusted for the number of comparisons",
+        ),
         Column("p_difference", "p-value of the test of no difference"),
         Column("p_difference_adjusted", "the same by Holm's method within the question"),
         Column(
@@ -60,9 +63,9 @@ CONTRASTS = Table(
         Column(
             "verdict",
             (
-                "`better` (`a` than `b`), `worse`, `equivalent`, `different within margin` "
-                "(equivalent by its p-value, but the interval excludes 0: different, but by less "
-                "than the margin) or `undecided`, at the adjusted level"
+                "`better` (`a` than `b`, by the metric), `worse`, `equivalent`, `different within "
+                "margin` (equivalent by its p-value, but the interval excludes 0: different, but "
+                "by less than the margin) or `undecided`, at the adjusted level"
             ),
         ),
         Column(
@@ -173,6 +176,7 @@ CORRELATIONS = Table(
             "dataset, pretraining, truncation, protocol",
             ("what the networks share; `protocol` is empty where each network has a single one"),
         ),
+        Column("metric", "the metric of `y`"),
     ),
 )
 
@@ -213,6 +217,7 @@ FINDINGS = Table(
             "dataset, architecture, pretraining, truncation, protocol",
             "what the networks share; empty where they differ",
         ),
+        Column("metric", "the metric that it rests on"),
     ),
 )
 
@@ -256,9 +261,9 @@ SENSITIVITY = Table(
     ),
     caption=(
         "The same questions by other means: a two-level bootstrap of patients and seeds, the "
-        "other selections of checkpoints, and task by task by DeLong's test. No verdict and "
-        "no claim rests on a row of this table; ``n`` is the number of seeds of a contrast, "
-        "or of networks of a correlation."
+        "other selections of checkpoints, and task by task (of AUROCs by DeLong's test). No "
+        "verdict and no claim rests on a row of this table; ``n`` is the number of seeds of a "
+        "contrast, or of networks of a correlation."
     ),
     columns=(
         Column("subject, question, dataset", "what is compared"),
@@ -268,12 +273,14 @@ SENSITIVITY = Table(
         Column(
             "estimate, se, low, high, p",
             (
-                "difference of AUROC, or rho, with its error, interval and p-value; the "
+                "difference of the metric, or rho, with its error, interval and p-value; the "
                 "two-level bootstrap has no interval and no p-value from fewer than 8 seeds "
                 "(of a contrast) or families (of a correlation)"
             ),
         ),
-        Column("method, note", "how, and what it is good for"),
+        Column("method", "how"),
+        Column("metric", "the metric that is compared"),
+        Column("note", "what it is good for"),
     ),
 )
 

@@ -84,6 +84,17 @@ class Parts:
     patient_id: NDArray
     labels: NDArray
 
+    def only(self, task: str) -> Parts:
+        """Return the part of one scored task."""
+        own = [self.tasks.index(task)]
+        return Parts(
+            (task,),
+            self.estimates[own],
+            self.contributions[own],
+            self.patient_id,
+            self.labels[:, own],
+        )
+
 
 @dataclass(frozen=True)
 class Row:

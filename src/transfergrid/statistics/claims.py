@@ -17,6 +17,7 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.reader import Reader
+from transfergrid.statistics.scale import AUROC
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 STRONGER, UNDECIDED, NOT_TESTED = "stronger", "undecided", "not tested"
@@ -219,7 +220,8 @@ def judge(
         alpha: 1 minus the coverage of the intervals, in (0, 1).
 
     Returns:
-        A row for each claim and number; a claim without a rule or a number is "not tested".
+        A row for each claim and number, which is one of AUROC unless the claim's `select` names
+        another metric; a claim without a rule or a number is "not tested".
     """
     drawn = _drawn(reader)
     there = [
@@ -230,7 +232,7 @@ def judge(
     there = [_renamed(one, asked["stands_for"]) for one in there]
     rows = []
     for claim in asked["claims"]:
-        wanted = selected(claim) if claim["rule"] else {}
+        wanted = {"metric": AUROC.name, **selected(claim)} if claim["rule"] else {}
         found = [
             one
             for one in there

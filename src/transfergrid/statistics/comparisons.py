@@ -55,6 +55,11 @@ class Compared:
         baseline = self.question["baseline"]
         return f"{key(self.place)}: {mark}{self.value} - {mark}{baseline}"
 
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self.row.metric
+
     def columns(self) -> dict[str, Any]:
         """Return the row of contrasts.csv."""
         place = {axis: self.place.get(axis, "") for axis in AXES if axis != "dataset"}
@@ -65,6 +70,7 @@ class Compared:
         """Return what a claim may be judged by."""
         axis = self.question["axis"]
         keys = {"kind": "contrast", "axis": axis, "a": self.value, "b": self.question["baseline"]}
+        keys["metric"] = self.metric
         keys |= {**self.place, axis: self.value}
         if axis != "architecture":
             keys["networks"] = self.place.get("architecture", "mean")
@@ -77,7 +83,10 @@ class Compared:
         """Return (S, B) patient replicates of each arm, averaged over pairs within a seed."""
 
         def arm(cells: Sequence[Arm]) -> Replicates:
-            runs = [[reader.replicates(c[seed]["cell"]) for seed in self.row.seeds] for c in cells]
+            runs = [
+                [reader.replicates(c[seed]["cell"], self.metric) for seed in self.row.seeds]
+                for c in cells
+            ]
             return np.mean(runs, axis=0)
 
         return arm([a for a, _ in self.pairs]), arm([b for _, b in self.pairs])
@@ -160,7 +169,8 @@ def _used(pairs: Sequence[Pair], row: Contrast, reader: Reader) -> tuple[Pair, .
 
     def whole(arm: Arm) -> bool:
         return all(
-            seed in arm and not np.isnan(reader.influence(arm[seed]["cell"])[0].estimate)
+            seed in arm
+            and not np.isnan(reader.influence(arm[seed]["cell"], metric=row.metric)[0].estimate)
             for seed in row.seeds
         )
 
@@ -176,19 +186,22 @@ def _one(
     alpha: float,
 ) -> tuple[Contrast | None, list[str]]:
     cells = [cell for pair in pairs for arm in pair for cell in arm.values()]
-    arms = _arms(question, value)
+    arms, metric = _arms(question, value), question["metric"]
+    scale = reader.scale(cells[0]["cell"], metric)
+    given = conditions([arm for pair in pairs for arm in pair], reader)
     names = Names(
         contrast=_named(place, arms),
         question=question["name"],
         dataset=cells[0]["dataset"],
         a=arms[0],
         b=arms[1],
-        conditional_on=conditions([arm for pair in pairs for arm in pair], reader),
+        scale=scale,
+        conditional_on=(*given, *([scale.fixed] if scale.fixed else [])),
     )
     row, left_out = contrast_of_influences(
-        [(runs(a, reader), runs(b, reader)) for a, b in pairs],
+        [(runs(a, reader, metric=metric), runs(b, reader, metric=metric)) for a, b in pairs],
         names,
-        max(reader.influence(cell["cell"])[1] for cell in cells),
+        max(reader.influence(cell["cell"], metric=metric)[1] for cell in cells),
         alpha,
         question["margin"],
         question["effect"],
@@ -198,6 +211,8 @@ def _one(
     return row, left_out
 
 
-def runs(arm: Arm, reader: Reader, selection: str | None = None) -> Runs:
-    """Return an arm's influence values by seed, by default under the primary selection."""
-    return {seed: reader.influence(cell["cell"], selection)[0] for seed, cell in arm.items()}
+def runs(arm: Arm, reader: Reader, selection: str | None = None, metric: str | None = None) -> Runs:
+    """Return an arm's influence values by seed, by default primary selection and metric."""
+    return {
+        seed: reader.influence(cell["cell"], selection, metric)[0] for seed, cell in arm.items()
+    }

@@ -15,12 +15,13 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.multiplicity import holm
 from transfergrid.statistics.power import power_of, seeds_needed
+from transfergrid.statistics.scale import AUROC, Scale
 
 ONE_SEED = "conditional on this seed"
 """What stands in `conditional_on` when there was nothing to measure the seeds' variance with."""
 
 EFFECT = 0.01
-"""The difference of AUROC at which power is stated where no margin is."""
+"""The difference at which power is stated where no margin is."""
 
 _ROUNDING = 1e-12
 """A standard error below this is rounding of equal numbers, not a spread."""
@@ -39,7 +40,7 @@ class Names:
         dataset: Name of the data set.
         a: Name of the first arm.
         b: Name of the second arm, subtracted from the first.
-        metric: Name of the metric.
+        scale: The metric.
         conditional_on: What else the interval takes as given, such as "this file of weights".
     """
 
@@ -48,7 +49,7 @@ class Names:
     dataset: str
     a: str
     b: str
-    metric: str = "auroc"
+    scale: Scale = AUROC
     conditional_on: tuple[str, ...] = ()
 
 
@@ -91,6 +92,7 @@ class Contrast:
             variance alone is too large; NaN with one seed.
         conditional_on: What the interval takes as given.
         seeds: The seeds used; not a column.
+        sign: 1 where a higher metric is better, else -1; not a column.
     """
 
     contrast: str
@@ -121,6 +123,7 @@ class Contrast:
     seeds_needed: float
     conditional_on: str
     seeds: tuple[int, ...]
+    sign: int = 1
 
     @property
     def se(self) -> float:
@@ -134,7 +137,9 @@ class Contrast:
         return {name: getattr(self, name) for name in CONTRAST_COLUMNS}
 
 
-CONTRAST_COLUMNS = tuple(field.name for field in fields(Contrast) if field.name != "seeds")
+CONTRAST_COLUMNS = tuple(
+    field.name for field in fields(Contrast) if field.name not in ("seeds", "sign")
+)
 """The columns of tables/contrasts.csv."""
 
 
@@ -228,7 +233,7 @@ def _judged(row: Contrast, alpha: float) -> Contrast:
         apart = row.low > 0 or row.high < 0
         verdict = "different within margin" if apart else "equivalent"
     elif row.p_difference_adjusted < alpha:
-        verdict, rests_on = ("better" if row.estimate > 0 else "worse"), "p_difference"
+        verdict, rests_on = ("better" if row.sign * row.estimate > 0 else "worse"), "p_difference"
     return replace(row, verdict=verdict, verdict_rests_on=rests_on)
 
 
@@ -283,8 +288,9 @@ def _contrast(
     method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
     if se > _ROUNDING:
         arm = float(stats.t.isf(alpha / 2, df)) * se
-        # With hardly any degrees of freedom the arm is astronomic; a difference is within one.
-        low, high = max(result.estimate - arm, -1.0), min(result.estimate + arm, 1.0)
+        # With hardly any degrees of freedom the arm is astronomic; a difference has its bounds.
+        width = names.scale.width
+        low, high = max(result.estimate - arm, -width), min(result.estimate + arm, width)
         p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))
         if margin is not None:
             p_equivalence = tost(result.estimate, se, df, margin)
@@ -295,7 +301,7 @@ def _contrast(
     return Contrast(
         contrast=names.contrast,
         question=names.question,
-        metric=names.metric,
+        metric=names.scale.name,
         dataset=names.dataset,
         a=names.a,
         b=names.b,
@@ -321,4 +327,5 @@ def _contrast(
         seeds_needed=needed,
         conditional_on="; ".join(([ONE_SEED] if one_seed else []) + list(names.conditional_on)),
         seeds=(),
+        sign=names.scale.sign,
     )

@@ -18,6 +18,7 @@ from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.findings import ALONE, MEAN, NAN, Finding
 from transfergrid.statistics.places import varying_axes, words
 from transfergrid.statistics.reader import Reader
+from transfergrid.statistics.scale import AUROC, Scale
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
 NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
@@ -42,11 +43,13 @@ class Cuts:
     Attributes:
         network: Name of the network.
         drops: (K,) blocks removed, rising.
-        estimates: (K,) AUROC minus that of the whole network.
+        estimates: (K,) score minus that of the whole network, with the metric's sign: a loss is
+            below 0.
         se: (K,) their standard errors, from patients and seeds.
         df: (K,) degrees of freedom.
         costs: By cost, (K + 1,) values; the whole network first.
         errors: (K, B) draws of the estimates' errors, the same patients for all networks.
+        scale: The metric.
     """
 
     network: str
@@ -56,6 +59,7 @@ class Cuts:
     df: NDArray[np.float64]
     costs: Mapping[str, NDArray[np.float64]]
     errors: NDArray[np.float64]
+    scale: Scale = AUROC
 
     def chosen(self, rule: str, margin: float, alpha: float) -> int:
         """Return how many of the cuts a rule accepts.
@@ -149,6 +153,7 @@ def _rows(question: Question, members: Sequence[Compared], basis: Basis) -> Iter
                 NOTES[rule] + (CHANGE if name == "score_change" else ""),
                 place=place,
                 networks=n or together,
+                metric=members[0].metric,
             )
 
 
@@ -206,13 +211,16 @@ def _change(cuts: Sequence[Cuts], chosen: Sequence[int], alpha: float) -> Interv
     under = np.mean([np.maximum(-cut.errors.min(axis=0), 0) for cut in cuts], axis=0)
     value = float(lost)
     arms = [float(np.quantile(side, 1 - alpha / 2)) for side in (over, under)]
-    return value, max(value - arms[0], -1.0), min(value + arms[1], 1.0)
+    scale = cuts[0].scale
+    low, high = max(value - arms[0], -scale.width), min(value + arms[1], scale.width)
+    return (value, low, high) if scale.sign > 0 else (-value, -high, -low)
 
 
 def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
     members = sorted(members, key=lambda one: int(one.value))
     place = members[0].place
     reader = basis.reader
+    scale = Scale.of(reader.metric_of(place["dataset"], members[0].metric))
     own = basis.cells[basis.cells["selection"] == reader.primary]
     for axis, value in place.items():
         own = own[own[axis] == value]
@@ -221,15 +229,16 @@ def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
     return Cuts(
         network=str(place["architecture"]),
         drops=np.array(drops),
-        estimates=np.array([one.row.estimate for one in members]),
+        estimates=scale.sign * np.array([one.row.estimate for one in members]),
         se=np.array([one.row.se for one in members]),
         df=np.array([one.row.df for one in members]),
         costs={cost: by_drop[cost].reindex([0, *drops]).to_numpy(float) for cost in COSTS},
-        errors=np.stack([_errors(one, reader, basis.alpha) for one in members]),
+        errors=np.stack([_errors(one, reader, basis.alpha, scale) for one in members]),
+        scale=scale,
     )
 
 
-def _errors(one: Compared, reader: Reader, alpha: float) -> NDArray[np.float64]:
+def _errors(one: Compared, reader: Reader, alpha: float, scale: Scale) -> NDArray[np.float64]:
     """Draw a cut's error: patients as drawn for all cells, seeds as normal, both with t's width."""
     row = one.row
     a, b = one.arms(reader)
@@ -239,5 +248,7 @@ def _errors(one: Compared, reader: Reader, alpha: float) -> NDArray[np.float64]:
     if not math.isnan(row.se_seed):
         drawn = drawn + row.se_seed * rng.normal(size=drawn.shape)
     wider = stats.t.isf(alpha / 2, row.df) / stats.norm.isf(alpha / 2)
-    # With hardly any degrees of freedom t is astronomic; a difference errs by two at most.
-    return np.clip(drawn * (1.0 if math.isnan(wider) else float(wider)), -2.0, 2.0)
+    # With hardly any degrees of freedom t is astronomic; a difference errs by twice its bound.
+    most = 2 * scale.width
+    drawn = drawn * (1.0 if math.isnan(wider) else float(wider))
+    return np.asarray(scale.sign * np.clip(drawn, -most, most))

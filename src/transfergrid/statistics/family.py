@@ -18,7 +18,7 @@ from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import ALL, NAN, Finding, rows
 from transfergrid.statistics.noise import noise_of
 from transfergrid.statistics.places import groups_of_networks, key, varying_axes, words
-from transfergrid.statistics.relations import Point, auroc_point, study_family
+from transfergrid.statistics.relations import Point, score_point, study_family
 
 _LEAST_SIDE = 2
 """Families that a side of a comparison must have for an interval."""
@@ -27,7 +27,7 @@ _LEAST_SIDE = 2
 def families(question: Question, basis: Basis) -> Answered:
     """Find how much of the spread between networks their family and their size explain.
 
-    Each network is one value, its mean AUROC over seeds. Descriptive: no verdict.
+    Each network is one value, its mean score over seeds. Descriptive: no verdict.
 
     Args:
         question: A family question.
@@ -40,21 +40,22 @@ def families(question: Question, basis: Basis) -> Answered:
         for architecture, own in group.groupby("architecture", sort=False):
             family = study_family(basis.reader, str(architecture))
             size = math.log10(float(own["params"].astype("float64").mean()))
-            point = auroc_point(size, family, own, basis.reader)
+            point = score_point(size, family, own, basis.reader, question["metric"])
             if point is not None:
                 points.append(point)
         found, names = _shares(question, key(place), points, basis.alpha)
-        auroc = np.array([point.y for point in points])
+        scores = np.array([point.y for point in points])
         for a, b in _two(question["groups"]):
             sides = [question["groups"][name] for name in (a, b)]
-            found[f"{a}_minus_{b}"] = family_difference(auroc, names, sides, basis.alpha)
+            found[f"{a}_minus_{b}"] = family_difference(scores, names, sides, basis.alpha)
         note = (
             "descriptive; networks and their families as samples, these patients and seeds as given"
         )
         if len(set(names)) in (0, 1, len(names)):
             note = "needs two families, one of them with two networks"
         counts = len(points), len(set(names))
-        told += rows(question, place, words(place, varying) or ALL, found, counts, note)
+        metric = basis.reader.metric_of(place["dataset"], question["metric"])["name"]
+        told += rows(question, place, words(place, varying) or ALL, found, counts, note, metric)
     return Answered(told)
 
 
@@ -63,8 +64,8 @@ def _shares(
 ) -> tuple[dict[str, tuple[Interval, str]], list[str]]:
     """Return spreads and shares by quantity, and the points' families."""
     names = [point.family for point in points]
-    auroc, size = (np.array([getattr(point, axis) for point in points]) for axis in ("y", "x"))
-    layout = one_way(auroc, names) if points else None
+    scores, size = (np.array([getattr(point, axis) for point in points]) for axis in ("y", "x"))
+    layout = one_way(scores, names) if points else None
     way = "one-way variance components, F interval"
     found: dict[str, tuple[Interval, str]] = {
         "between_family_sd": (layout.sd_between(alpha) if layout else NAN, way),
@@ -78,11 +79,13 @@ def _shares(
     fit = "squared correlation with log parameters, Fisher z"
     numbers = kinship.numbered(names)
     found["size_share"] = (
-        _explained(auroc, size, numbers, alpha),
+        _explained(scores, size, numbers, alpha),
         f"{fit}, networks in their families",
     )
     found["size_share_within"] = (
-        _explained(_centred(auroc, numbers), _centred(size, numbers), None, alpha, len(set(names))),
+        _explained(
+            _centred(scores, numbers), _centred(size, numbers), None, alpha, len(set(names))
+        ),
         f"{fit}, within families",
     )
     return found, names
@@ -111,7 +114,7 @@ def _two(groups: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def family_difference(
-    auroc: NDArray[np.float64],
+    scores: NDArray[np.float64],
     names: Sequence[str],
     sides: Sequence[Sequence[str]],
     alpha: float,
@@ -119,7 +122,7 @@ def family_difference(
     """Return the difference of two groups of families, by Welch's t over the families' means.
 
     Args:
-        auroc: (n,) of the networks.
+        scores: (n,) of the networks.
         names: (n,) their families.
         sides: Families of either group.
         alpha: 1 minus the coverage, in (0, 1).
@@ -128,7 +131,7 @@ def family_difference(
         The difference with its interval, which takes two families on either side; and how it was
         made, with the p-value of all ways to deal the families to the two sides.
     """
-    means = {name: float(auroc[np.array(names) == name].mean()) for name in dict.fromkeys(names)}
+    means = {name: float(scores[np.array(names) == name].mean()) for name in dict.fromkeys(names)}
     a, b = (np.array([means[name] for name in side if name in means]) for side in sides)
     counts = f"{len(a)} families against {len(b)}"
     if not len(a) or not len(b):

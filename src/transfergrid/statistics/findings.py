@@ -33,6 +33,7 @@ class Finding:
         place: What the networks share; its axes are columns.
         networks: What the value is of, where it may be of one network: its name, `MEAN` or
             `ALONE`.
+        metric: Name of the metric that it rests on.
     """
 
     question: str
@@ -48,6 +49,7 @@ class Finding:
     n_families: int = 0
     place: Place = field(default_factory=dict)
     networks: str = ""
+    metric: str = "auroc"
 
     def columns(self) -> dict[str, Any]:
         """Return the row of findings.csv."""
@@ -57,7 +59,7 @@ class Finding:
 
     def evidence(self) -> Evidence:
         """Return what a claim may be judged by."""
-        keys = {"kind": self.kind, "quantity": self.quantity, **self.place}
+        keys = {"kind": self.kind, "quantity": self.quantity, **self.place, "metric": self.metric}
         if self.networks:
             keys["networks"] = self.networks
         label = f"{self.question}: {self.quantity}, {self.subject}"
@@ -78,6 +80,7 @@ def rows(
     found: Mapping[str, tuple[Interval, str]],
     counts: tuple[int, int],
     note: str,
+    metric: str,
 ) -> Iterator[Finding]:
     """Yield a row for each quantity of a question's answer.
 
@@ -88,6 +91,7 @@ def rows(
         found: By quantity, value and bounds, and how they were made.
         counts: Networks, and their families.
         note: What all of them take as given.
+        metric: Name of the metric that they rest on.
     """
     n, n_families = counts
     for quantity, (interval, method) in found.items():
@@ -102,4 +106,5 @@ def rows(
             note,
             n_families,
             place,
+            metric=metric,
         )

@@ -59,6 +59,11 @@ def varying_axes(targets: Collection[Place]) -> frozenset[str]:
     return frozenset(axis for axis in AXES if len({cell[axis] for cell in targets}) > 1)
 
 
+def pooled(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of cells.csv that count: of runs with folds, what is pooled over them."""
+    return cells[cells["fold"].astype(str) == ALL] if "fold" in cells else cells
+
+
 def groups_of_networks(
     cells: pd.DataFrame, study: Mapping[str, Any], where: Place
 ) -> Iterator[tuple[Place, pd.DataFrame]]:
@@ -67,14 +72,13 @@ def groups_of_networks(
     Networks may differ in their recipe as long as each has one; otherwise each recipe is a group.
 
     Args:
-        cells: Rows of tables/cells.csv; only those of the primary selection count, and of a run
-            over folds its own.
+        cells: Rows of tables/cells.csv; only those of the primary selection count, and of runs
+            that are cross-validated only what is pooled over their folds.
         study: The study as its stamp holds it.
         where: Values that cells must have.
     """
     cells = cells[cells["selection"] == study["evaluation"]["primary"]]
-    if "fold" in cells:
-        cells = cells[cells["fold"] == ALL]
+    cells = pooled(cells)
     for axis, wanted in where.items():
         cells = cells[cells[axis] == wanted]
     others = ["dataset", "pretraining", "truncation"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -15,7 +16,8 @@ from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.named import load
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.places import AXES, Place
+from transfergrid.statistics.places import AXES, Place, pooled
+from transfergrid.statistics.relations import scores_of
 
 _NUMBERS = {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
 _TEXTS = ("quantity", "subject", "method", "note")
@@ -49,7 +51,9 @@ def answered(question: Question, basis: Basis) -> Answered:
             f"{start} must return a list of mappings, one a finding, and returned "
             f"{type(rows).__name__}; see docs/extending.md."
         )
-    return Answered([_finding(question, row, start) for row in rows])
+    primary = basis.study["primary_metric"].values()
+    metric = question["metric"] or (next(iter(primary)) if len(set(primary)) == 1 else "")
+    return Answered([replace(_finding(question, row, start), metric=metric) for row in rows])
 
 
 def _influence(basis: Basis, question: Question, cell: str) -> Influence:
@@ -63,13 +67,11 @@ def _influence(basis: Basis, question: Question, cell: str) -> Influence:
 
 def _cells(question: Question, basis: Basis) -> pd.DataFrame:
     cells = basis.cells[basis.cells["selection"] == basis.reader.primary]
+    cells = pooled(cells)
     for axis, wanted in question["where"].items():
         cells = cells[cells[axis] == wanted]
-    scores = [
-        basis.reader.influence(cell, metric=question["metric"])[0].estimate
-        for cell in cells["cell"]
-    ]
-    return cells.assign(score=scores).reset_index(drop=True)
+    scores = scores_of(cells["cell"], basis.reader, question["metric"])
+    return cells.assign(score=scores.to_numpy()).reset_index(drop=True)
 
 
 def _finding(question: Question, row: Mapping[str, Any], start: str) -> Finding:

@@ -17,7 +17,8 @@ from transfergrid.statistics.correlation import spearman
 from transfergrid.statistics.findings import ALL, Finding, rows
 from transfergrid.statistics.noise import noise_of
 from transfergrid.statistics.places import Place, groups_of_networks, key, varying_axes, words
-from transfergrid.statistics.relations import Point, auroc_point, study_family
+from transfergrid.statistics.relations import Point, score_point, study_family
+from transfergrid.statistics.scale import AUROC
 
 NAME = PUBLISHED.unasked
 """Stands for a question in findings.csv; no question of a study can have this name."""
@@ -53,7 +54,7 @@ def panels(cells: pd.DataFrame, primary: str, asked: Mapping[str, Any]) -> Itera
     """
     if not asked.get("points") or asked["where"].get("truncation", 0) != 0:
         return
-    cells = cells[cells["auroc"].notna()]
+    cells = cells[cells["status"] == "finished"]
     where = {**asked["where"], "truncation": 0}
     for place, group in groups_of_networks(cells, {"evaluation": {"primary": primary}}, where):
         arm = asked["stands_for"].get(place["pretraining"], place["pretraining"])
@@ -78,12 +79,14 @@ def published(question: Question, basis: Basis) -> Answered:
             which cells count and which pretraining stands for another.
     """
     told: list[Finding] = []
+    if AUROC.name not in basis.study["metrics"]:
+        return Answered(told)  # a study of other metrics has nothing to set beside AUROCs
     for panel in panels(basis.cells, basis.reader.primary, basis.study["claims"]):
         points: dict[str, Point] = {}
         for architecture, own in panel.cells.groupby("architecture", sort=False):
             name = str(architecture)
             family = study_family(basis.reader, name)
-            point = auroc_point(panel.theirs[name], family, own, basis.reader)
+            point = score_point(panel.theirs[name], family, own, basis.reader, AUROC.name)
             if point is not None:
                 points[name] = point
         varying = varying_axes(basis.reader.targets)
@@ -125,11 +128,11 @@ def _compared(
         "rank_correlation": ((row.rho, row.low, row.high), f"Spearman, {row.method}"),
         "mean_difference": ((float(apart.mean()), np.nan, np.nan), spread),
     }
-    yield from rows(question, place, words(place, varying) or ALL, told, counts, note)
+    yield from rows(question, place, words(place, varying) or ALL, told, counts, note, AUROC.name)
     for name, point in points.items():
         own = {**place, "architecture": name}
         how = f"ours {point.y:.4f} minus theirs, digitised, {point.x:.4f}"
         single: dict[str, tuple[Interval, str]] = {
             "difference": ((point.y - point.x, np.nan, np.nan), how)
         }
-        yield from rows(question, own, words(own, varying), single, (1, 1), note)
+        yield from rows(question, own, words(own, varying), single, (1, 1), note, AUROC.name)

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.influence import Influence
-from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.metrics.scoring import WHOLE, Cases, Parts, Scorer
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import listed
 from transfergrid.statistics.pooled import Pooled, pool
 from transfergrid.statistics.replicates import patient_replicates
 from transfergrid.statistics.runs import Entry, Run, incomplete, runs_of
+from transfergrid.statistics.scale import Scale
 
 
 class Reader:
@@ -54,11 +55,19 @@ class Reader:
         self._scorer = cache(self._load)
         self._replicates = cache(self._replicates_of_dataset)
 
-    def metric(self, run: str) -> Mapping[str, Any]:
-        """Return the declaration of the primary metric of a run's data set."""
-        name = self.study["primary_metric"][self.entries[run]["dataset"]]
+    def metric(self, run: str, name: str | None = None) -> Mapping[str, Any]:
+        """Return the declaration of a metric, by default the primary one of a run's data set."""
+        return self.metric_of(self.entries[run]["dataset"], name)
+
+    def metric_of(self, dataset: str, name: str | None = None) -> Mapping[str, Any]:
+        """Return the declaration of a metric, by default the primary one of a data set."""
+        name = name or self.study["primary_metric"][dataset]
         declaration: Mapping[str, Any] = self.study["metrics"][name]
         return declaration
+
+    def scale(self, run: str, metric: str | None = None) -> Scale:
+        """Return how differences of a metric are judged, by default of the primary one."""
+        return Scale.of(self.metric(run, metric))
 
     def ensembles(self, run: str, selection: str | None = None) -> dict[str, Ensemble]:
         """Read the test ensembles of a run, by fold, under a selection (by default the primary)."""
@@ -83,7 +92,16 @@ class Reader:
 
     def pooled(self, run: str, selection: str | None = None, metric: str | None = None) -> Pooled:
         """Return a run over its folds; see `influence`. All NaN if a fold has diverged."""
-        return self._pooled(run, selection or self.primary, metric or self.metric(run)["name"])
+        return self._pooled(run, selection or self.primary, self.metric(run, metric)["name"])
+
+    def by_task(self, run: str, metric: str | None = None) -> dict[str, Influence]:
+        """Return a run's value in each scored task; none for a metric of whole cases."""
+        folds = self._parts(run, self.primary, self.metric(run, metric)["name"])
+        return {
+            task: pool({fold: parts.only(task) for fold, parts in folds.items()}).influence
+            for task in next(iter(folds.values())).tasks
+            if task != WHOLE
+        }
 
     def tested_over_trained(self, run: str) -> float:
         """Return patients tested over patients trained on, the mean over a run's folds.
@@ -132,10 +150,8 @@ class Reader:
     def _pool(self, run: str, selection: str, metric: str) -> Pooled:
         scorer, parts, diverged = self._scorer(metric), {}, []
         for fold, cell in self._cells(run).items():
-            cases, points = self._cases(run, cell, selection), None
-            if scorer.estimator.operating_point is not None:
-                points = scorer.points(self._cases(run, cell, selection, "valid"))
-            parts[fold] = scorer.parts(cases, points)
+            cases = self._cases(run, cell, selection)
+            parts[fold] = scorer.parts(cases, self._points(scorer, run, cell, selection))
             if np.isnan(cases.probabilities).all():
                 diverged.append(fold)
         found = pool(parts)
@@ -143,6 +159,22 @@ class Reader:
             return found
         self._diverged[run] = tuple(diverged)
         return found.without_result()
+
+    def _parts(self, run: str, selection: str, metric: str) -> dict[str, Parts]:
+        scorer = self._scorer(metric)
+        return {
+            fold: scorer.parts(
+                self._cases(run, cell, selection), self._points(scorer, run, cell, selection)
+            )
+            for fold, cell in self._cells(run).items()
+        }
+
+    def _points(
+        self, scorer: Scorer, run: str, cell: str, selection: str
+    ) -> dict[str, float] | None:
+        if scorer.estimator.operating_point is None:
+            return None
+        return scorer.points(self._cases(run, cell, selection, "valid"))
 
     def _replicates_of_dataset(
         self, dataset: str, metric: str | None

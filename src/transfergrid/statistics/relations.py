@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,24 +31,27 @@ class Related:
         x: (n,) property of each network.
         replicates: (n, B) of y, patients drawn.
         families: (n,) each network's family.
+        metric: Name of the metric of y.
     """
 
     row: Correlation
-    question: Mapping[str, Any]
+    question: Question
     place: Place
     x: NDArray[np.float64]
     replicates: NDArray[np.float64]
     families: tuple[str, ...]
+    metric: str = "auroc"
 
     def columns(self) -> dict[str, Any]:
         """Return the row of correlations.csv."""
         place = {axis: self.place.get(axis, "") for axis in AXES if axis != "architecture"}
-        return {**asdict(self.row), **place}
+        return {**asdict(self.row), **place, "metric": self.metric}
 
     def evidence(self) -> Evidence:
         """Return what a claim may be judged by."""
         row, question = self.row, self.question
         keys = {"kind": "correlation", "x": question["x"], "y": question["y"]}
+        keys["metric"] = self.metric
         keys |= {**question["where"], **self.place}  # a recipe that all share is in where
         label = f"{row.question}: {row.x} and {row.y}"
         label += f", {words(self.place)}, {row.n} networks"
@@ -99,18 +102,19 @@ def relate(question: Question, basis: Basis) -> Answered:
                 boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
                 point = _boost(x, family, boost, reader)
             else:
-                point = auroc_point(x, family, rows, reader)
+                point = score_point(x, family, rows, reader, question["metric"])
             if point is not None and not np.isnan([point.x, point.y]).any():
                 points.append(point)
         if y == "boost" and not points:
             continue  # the baseline itself has no boost
-        found.append(_related(question, place, points, basis.alpha))
+        metric = reader.metric_of(place["dataset"], question["metric"])["name"]
+        found.append(_related(question, place, points, basis.alpha, metric))
     decided = decide([one.row for one in found], basis.alpha)
     return Answered([replace(one, row=row) for one, row in zip(found, decided, strict=True)])
 
 
 def _related(
-    question: Mapping[str, Any], place: Place, points: Sequence[Point], alpha: float
+    question: Question, place: Place, points: Sequence[Point], alpha: float, metric: str
 ) -> Related:
     x, value = np.array([point.x for point in points]), np.array([point.y for point in points])
     draws = np.array([point.draws for point in points]) if points else np.empty((0, 0))
@@ -129,7 +133,7 @@ def _related(
         margin=question["margin"],
         noise=noise_of(draws, [point.spreads for point in points]) if len(points) > 1 else None,
     )
-    return Related(row, question, place, x, draws, families)
+    return Related(row, question, place, x, draws, families, metric)
 
 
 def study_family(reader: Reader, architecture: str) -> str:
@@ -148,22 +152,35 @@ def _boosts(question: Question, basis: Basis) -> dict[tuple[Any, ...], Compared]
     }
 
 
-def auroc_point(x: float, family: str, rows: pd.DataFrame, reader: Reader) -> Point | None:
-    """Return a network's mean AUROC over seeds, None without one.
+def score_point(
+    x: float, family: str, rows: pd.DataFrame, reader: Reader, metric: str | None = None
+) -> Point | None:
+    """Return a network's mean score over seeds, None without one.
 
     Args:
         x: A property of it.
         family: Its family.
         rows: Its rows of cells.csv.
-        reader: Reads their cells.
+        reader: Reads their runs.
+        metric: A metric of the study's; None for the primary one of the data set.
     """
-    rows = rows[rows["auroc"].notna()]
-    if rows.empty:
+    scores = scores_of(rows["cell"], reader, metric).dropna()
+    if scores.empty:
         return None
-    cells = list(rows["cell"])
-    draws = np.mean([reader.replicates(cell) for cell in cells], axis=0)
-    spread = seed_spread([reader.influence(cell)[0] for cell in cells])
-    return Point(x, float(rows["auroc"].mean()), draws, family, (spread,))
+    draws = np.mean([reader.replicates(run, metric) for run in scores.index], axis=0)
+    spread = seed_spread([reader.influence(run, metric=metric)[0] for run in scores.index])
+    return Point(x, float(scores.mean()), draws, family, (spread,))
+
+
+def scores_of(names: Iterable[str], reader: Reader, metric: str | None = None) -> pd.Series:
+    """Return the scores of runs by name; NaN for one that has no result."""
+    found = {
+        name: reader.influence(name, metric=metric)[0].estimate
+        if name in reader.entries
+        else float("nan")
+        for name in names
+    }
+    return pd.Series(found, dtype="float64")
 
 
 def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> Point | None:
@@ -172,6 +189,6 @@ def _boost(x: float, family: str, boost: Compared | None, reader: Reader) -> Poi
     a, b = boost.arms(reader)
     spreads = []
     for arm in boost.pairs[0]:
-        found = runs(arm, reader)
+        found = runs(arm, reader, metric=boost.metric)
         spreads.append(seed_spread([found[seed] for seed in boost.row.seeds]))
     return Point(x, boost.row.estimate, a.mean(axis=0) - b.mean(axis=0), family, tuple(spreads))

@@ -69,12 +69,12 @@ def differences_by_fold(one: Compared, reader: Reader) -> NDArray[np.float64]:
         (J,) differences; a task that a fold has no value in is no part of that fold's, and a fold
         without any task is left out.
     """
-    signed, metric = [], one.question.get("metric")
+    signed = []
     for pair in one.pairs:
         for sign, arm in zip((1.0, -1.0), pair, strict=True):
-            runs = [reader.pooled(arm[seed]["cell"], metric=metric) for seed in one.row.seeds]
+            runs = [reader.pooled(arm[seed]["cell"], metric=one.metric) for seed in one.row.seeds]
             signed.append(sign * np.mean([run.by_fold for run in runs], axis=0))
-    used = reader.pooled(one.pairs[0][0][one.row.seeds[0]]["cell"], metric=metric).used
+    used = reader.pooled(one.pairs[0][0][one.row.seeds[0]]["cell"], metric=one.metric).used
     apart = np.sum(signed, axis=0) / len(one.pairs)
     folds = used.any(axis=1)
     return np.array(

@@ -19,7 +19,7 @@ from transfergrid.statistics.places import (
     varying_axes,
     words,
 )
-from transfergrid.statistics.relations import study_family
+from transfergrid.statistics.relations import scores_of, study_family
 
 
 def seed_noise(question: Question, basis: Basis) -> Answered:
@@ -27,7 +27,7 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
 
     Args:
         question: A seed_noise question; with a `contrast`, the values are its differences, one a
-            network and seed, else the AUROC of each cell.
+            network and seed, else the score of each cell.
         basis: What it is answered from.
     """
     alpha = basis.alpha
@@ -36,8 +36,9 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
             (
                 place,
                 words(place, varying_axes(basis.reader.targets)) or ALL,
-                group["auroc"].to_numpy(),
+                scores_of(group["cell"], basis.reader, question["metric"]).to_numpy(),
                 group["architecture"].to_numpy(),
+                basis.reader.metric_of(place["dataset"], question["metric"])["name"],
             )
             for place, group in groups_of_networks(basis.cells, basis.study, question["where"])
         ]
@@ -46,7 +47,7 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
     found_rows: list[Finding] = []
     way = "one-way variance components over networks, chi-square and F intervals"
     family = partial(study_family, basis.reader)
-    for place, subject, values, networks in parts:
+    for place, subject, values, networks, metric in parts:
         layout = one_way(values, networks, family)
         found = {
             "seed_sd": (layout.sd_within(alpha) if layout else NAN, way),
@@ -58,13 +59,13 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
             note = "needs two networks, one of them with two seeds"
         there = set(networks[~np.isnan(values)])
         counts = len(there), len({family(str(name)) for name in there})
-        found_rows += rows(question, place, subject, found, counts, note)
+        found_rows += rows(question, place, subject, found, counts, note, metric)
     return Answered(found_rows)
 
 
 def _effects(
     question: Question, basis: Basis
-) -> Iterator[tuple[Place, str, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Place, str, np.ndarray, np.ndarray, str]]:
     varying = varying_axes(basis.reader.targets)
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for one in basis.answered[question["contrast"]]:
@@ -76,7 +77,8 @@ def _effects(
         place = {k: v for k, v in first.place.items() if k != "architecture"}
         values, networks = [], []
         for one in members:
-            ((a, b),) = [[runs(arm, basis.reader) for arm in pair] for pair in one.pairs]
+            arms = one.pairs[0]
+            a, b = (runs(arm, basis.reader, metric=one.metric) for arm in arms)
             values += [a[seed].estimate - b[seed].estimate for seed in one.row.seeds]
             networks += [one.place["architecture"]] * len(one.row.seeds)
         arms = (first.value, first.question["baseline"])
@@ -87,4 +89,5 @@ def _effects(
             subject,
             np.array(values),
             np.array(networks),
+            first.metric,
         )

@@ -22,6 +22,7 @@ from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 from transfergrid.statistics.replicates import percentile_interval, percentile_p, two_level
 from transfergrid.statistics.resampled import corrected_resampled_t, differences_by_fold
+from transfergrid.statistics.scale import AUROC
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
 
@@ -40,12 +41,13 @@ class Sensitivity:
         analysis: What differs from the primary analysis.
         task: The one task that is compared; empty for the mean over tasks.
         n: Seeds of a contrast, networks of a correlation.
-        estimate: Difference of AUROC, or rho.
+        estimate: Difference of the metric, or rho.
         se: Its standard error; NaN where the method has none.
         low: Lower bound.
         high: Upper bound.
         p: Two-sided p-value of no difference; NaN where the method has none.
         method: How.
+        metric: Name of the metric.
         note: What it is good for.
     """
 
@@ -61,6 +63,7 @@ class Sensitivity:
     high: float
     p: float
     method: str
+    metric: str
     note: str = NOTE
 
 
@@ -68,7 +71,8 @@ def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[
     """Yield a contrast in other ways.
 
     A two-level bootstrap of patients and seeds, every other selection of checkpoints, Nadeau and
-    Bengio's test over folds, and, for one pair of networks, DeLong's test for each task.
+    Bengio's test over folds, and task by task: of AUROCs, for one pair of networks, DeLong's test;
+    of other metrics the paired t of the primary analysis.
 
     Args:
         one: The contrast.
@@ -78,7 +82,9 @@ def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[
     yield _two_level(one, reader, alpha)
     yield from _selections(one, reader, alpha)
     yield from _folds(one, reader, alpha)
-    if len(one.pairs) == 1:
+    if one.metric != AUROC.name:
+        yield from _tasks(one, reader, alpha)
+    elif len(one.pairs) == 1:
         yield from _delong(one, reader, alpha)
 
 
@@ -116,17 +122,20 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
         high=high,
         p=p,
         method=f"{how}, percentiles",
+        metric=row.metric,
     )
 
 
 def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
     row = one.row
-    names = Names(row.contrast, row.question, row.dataset, row.a, row.b)
     for selection in reader.study["evaluation"]["selections"]:
         if selection == reader.primary:
             continue
-        pairs = [(runs(a, reader, selection), runs(b, reader, selection)) for a, b in one.pairs]
-        other, _ = contrast_of_influences(pairs, names, row.n_studies, alpha)
+        pairs = [
+            (runs(a, reader, selection, row.metric), runs(b, reader, selection, row.metric))
+            for a, b in one.pairs
+        ]
+        other, _ = contrast_of_influences(pairs, _names(one, reader), row.n_studies, alpha)
         if other is not None:
             yield Sensitivity(
                 subject=row.contrast,
@@ -141,7 +150,15 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
                 high=other.high,
                 p=other.p_difference,
                 method=other.method,
+                metric=row.metric,
             )
+
+
+def _names(one: Compared, reader: Reader) -> Names:
+    row = one.row
+    run = one.pairs[0][0][row.seeds[0]]["cell"]
+    scale = reader.scale(run, row.metric)
+    return Names(row.contrast, row.question, row.dataset, row.a, row.b, scale)
 
 
 def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
@@ -169,7 +186,42 @@ def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]
         p=found.p,
         method=f"corrected resampled t over {len(by_fold)} folds, seeds averaged, "
         f"test/train {ratio:.3g} by {units}",
+        metric=row.metric,
     )
+
+
+def _tasks(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
+    """Yield a row for each scored task, from the same contributions as the mean over tasks."""
+    row, names = one.row, _names(one, reader)
+    by_run = {
+        arm[seed]["cell"]: reader.by_task(arm[seed]["cell"], row.metric)
+        for pair in one.pairs
+        for arm in pair
+        for seed in row.seeds
+    }
+    for task in next(iter(by_run.values())):
+        pairs = [
+            tuple({seed: by_run[arm[seed]["cell"]][task] for seed in row.seeds} for arm in pair)
+            for pair in one.pairs
+        ]
+        found, _ = contrast_of_influences(pairs, names, row.n_studies, alpha)  # type: ignore[arg-type]
+        if found is None or math.isnan(found.low):
+            continue
+        yield Sensitivity(
+            subject=row.contrast,
+            question=row.question,
+            dataset=row.dataset,
+            analysis="by task",
+            task=task,
+            n=found.n_seeds,
+            estimate=found.estimate,
+            se=found.se,
+            low=found.low,
+            high=found.high,
+            p=found.p_difference,
+            method=found.method,
+            metric=row.metric,
+        )
 
 
 def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
@@ -203,6 +255,7 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
             high=estimate + arm,
             p=float(2 * stats.norm.sf(abs(estimate) / se)),
             method="DeLong, studies as independent, conditional on these seeds",
+            metric=row.metric,
         )
 
 
@@ -218,8 +271,8 @@ def _delong_of_fold(
 def _networks(one: Related, alpha: float) -> Sensitivity:
     row = one.row
     replicates = one.replicates.shape[1]
-    # The text that the draws are seeded with has always held the metric, where y is its value.
-    y = {"score": "auroc"}.get(row.y, row.y)
+    # Draws are seeded with the metric, where y is its value.
+    y = one.metric if row.y == "score" else row.y
     rng = np.random.default_rng(seeded("networks", row.question, f"{y} ({key(one.place)})"))
     families = numbered(one.families)
     if not families.any():
@@ -245,4 +298,5 @@ def _networks(one: Related, alpha: float) -> Sensitivity:
         high=high,
         p=math.nan,
         method=f"{how}, percentiles",
+        metric=one.metric,
     )

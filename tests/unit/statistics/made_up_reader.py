@@ -31,4 +31,5 @@ def reader_of(
         targets=list(entries),
         influence=lambda cell, selection=None, metric=None: (runs[cell], studies),
         replicates=lambda cell, metric=None: draws[cell],
+        metric_of=lambda dataset, name=None: {"name": name or "auroc"},
     )

@@ -34,7 +34,8 @@ def areas(study: dict[str, Any], results: Path) -> pd.DataFrame:
         frame = pd.read_parquet(results / "s/ensemble" / cell["cell"] / "best/test.parquet")
         area = roc_auc_score(frame["label_edema"], frame["prob_edema"])
         size = ARCHITECTURES[cell["architecture"]]
-        rows.append({**cell, "selection": "best", "auroc": area, "params": size})
+        row = {**cell, "status": "finished", "selection": "best", "auroc": area, "params": size}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -152,9 +153,8 @@ def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
     ]
     study["claims"] = chosen_claims(["cxt.boost.significant", "cxt.trunc.ratio"], "s.yaml")
     found = answer(study, areas(study, tmp_path), tmp_path).tables
-    assert {name: tuple(table) for name, table in found.items()} == {
-        table.name: table.header for table in STATISTICS.tables
-    }
+    for table in STATISTICS.tables:
+        assert set(found[table.name]) == set(table.header)
     (mean,) = found["contrasts"][found["contrasts"]["n_cells"] == 3].to_dict("records")
     expected = "reproduced" if mean["low"] > 0 else "undecided"
     assert list(found["claims"]["verdict"]) == [expected, "not tested"]

@@ -172,7 +172,8 @@ def reader(synthetic: bool = False) -> Any:
 
 
 def evidence(name: str, value: float, low: float, high: float, **changes: Any) -> Evidence:
-    keys = {"dataset": "films", "protocol": "p", **selected(known_claims()[name]), **changes}
+    keys = {"dataset": "films", "protocol": "p", "metric": "auroc"}
+    keys |= {**selected(known_claims()[name]), **changes}
     return Evidence(keys, "question: row", value, low, high)
 
 
@@ -230,6 +231,18 @@ def test_a_pretraining_may_stand_for_the_claims_own() -> None:
     # A word that stands for nothing finds nothing.
     (row,) = judged(name, evidence(name, 0.7, 0.4, 0.9, pretraining="forms"))
     assert row.verdict == "not tested"
+
+
+def test_a_claim_is_about_auroc_unless_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "cxt.boost.significant"
+    other = evidence(name, 0.1, 0.05, 0.15, metric="brier")
+    (row,) = judged(name, other)
+    assert row.verdict == "not tested"
+    claim = known_claims()[name]
+    other_claim = {**claim, "select": f"{claim['select']} metric=brier"}
+    monkeypatch.setitem(known_claims(), name, other_claim)  # type: ignore[arg-type]
+    assert [row.verdict for row in judged(name, other)] == [YES]
+    monkeypatch.setitem(known_claims(), name, claim)  # type: ignore[arg-type]
 
 
 def test_what_no_question_gives_is_not_tested() -> None:

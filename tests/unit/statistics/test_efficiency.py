@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.statistics import efficiency as module
 from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _errors, efficiency, summaries
+from transfergrid.statistics.scale import AUROC
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
 """Largest cut without a significant loss that the published mean is over."""
@@ -126,7 +128,7 @@ def test_hardly_any_degrees_of_freedom_give_no_change_beyond_one() -> None:
     one: Any = SimpleNamespace(
         row=row, key="c", arms=lambda reader: (rng.normal(0.8, 0.01, (2, 500)),) * 2
     )
-    errors = _errors(one, None, 0.05)  # type: ignore[arg-type]
+    errors = _errors(one, None, 0.05, AUROC)  # type: ignore[arg-type]
     assert np.abs(errors).max() == 2
     wild = replace(cut([-0.003, 0.001], arm=0.02), errors=np.stack([errors, errors]))
     _, low, high = dict(summaries([wild], "no_loss_found", 0.01, 0.05))["score_change", ""]
@@ -163,11 +165,19 @@ def test_the_interval_of_a_chosen_cuts_change_holds_where_its_own_does_not() -> 
 @pytest.mark.parametrize("se", [0.1, math.nan])
 def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float) -> None:
     row: Any = SimpleNamespace(
-        estimate=-0.3, se=se, se_seed=0.05, df=1.2, low=-1.0, high=0.9, question="q", contrast="c"
+        estimate=-0.3,
+        se=se,
+        se_seed=0.05,
+        df=1.2,
+        low=-1.0,
+        high=0.9,
+        question="q",
+        contrast="c",
+        metric="auroc",
     )
     place = {"architecture": "net", "dataset": "films"}
     one = Compared(row, {"axis": "truncation", "baseline": 0}, place, 1, ())
-    reader: Any = SimpleNamespace(primary="best")
+    reader: Any = SimpleNamespace(primary="best", metric_of=lambda dataset, name: built_in(name))
     arms = np.full((1, 5), 0.5)
     costs = {cost: [2.0, 1.0] for cost in COSTS}
     cells = pd.DataFrame({**costs, **place, "truncation": [0, 1], "selection": "best"})
@@ -182,7 +192,7 @@ def test_bounds_rest_on_the_error_and_not_on_an_interval_that_was_cut(se: float)
 @pytest.mark.parametrize(("networks", "called"), [(("net",), "alone"), (("net", "other"), "mean")])
 def test_one_network_is_no_mean_of_networks(networks: tuple[str, ...], called: str) -> None:
     asked = {"name": "e", "kind": "efficiency", "contrast": "q", "margin": 0.01}
-    row: Any = SimpleNamespace(question="q")
+    row: Any = SimpleNamespace(question="q", metric="auroc")
     rows = [
         Compared(row, {"name": "q"}, {"architecture": name, "dataset": "films"}, 1, ())
         for name in networks

@@ -20,7 +20,7 @@ from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.seed_noise import seed_noise
 
 FAMILIES = {"a": ("hand", 4), "b": ("hand", 3), "c": ("searched", 3), "d": ("searched", 2)}
-QUESTION = {"name": "q", "kind": "family", "where": {}, "groups": None}
+QUESTION = {"name": "q", "kind": "family", "metric": None, "where": {}, "groups": None}
 WHERE = {"dataset": "films", "pretraining": "random", "truncation": 0, "protocol": "p"}
 
 
@@ -155,7 +155,7 @@ def test_one_network_a_family_has_no_share_and_says_why() -> None:
 
 def test_seed_noise_is_pooled_over_networks() -> None:
     study, cells = made(seeds=5)
-    question = {"name": "n", "kind": "seed_noise", "contrast": None, "where": {}}
+    question = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
     found = by_quantity(seed_noise(question, basis_of(study, cells)))
     pooled = math.sqrt(cells.groupby("architecture")["auroc"].var().mean())
     assert found["seed_sd"].value == pytest.approx(pooled)
@@ -170,7 +170,7 @@ def test_seed_noise_is_pooled_over_networks() -> None:
 
 def test_one_seed_gives_no_noise() -> None:
     study, cells = made(seeds=1)
-    question = {"name": "n", "kind": "seed_noise", "contrast": None, "where": {}}
+    question = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
     found = by_quantity(seed_noise(question, basis_of(study, cells)))
     assert all(math.isnan(one.value) for one in found.values())
     assert "two seeds" in found["seed_sd"].note

@@ -42,7 +42,7 @@ def made() -> Basis:
     question |= {"metric": None}
     compared = [
         Compared(
-            SimpleNamespace(estimate=0.01 * number, seeds=(0,)),  # type: ignore[arg-type]
+            SimpleNamespace(estimate=0.01 * number, seeds=(0,), metric="auroc"),  # type: ignore[arg-type]
             question,
             {**PLACE, "architecture": network},
             "imagenet",

@@ -43,8 +43,7 @@ def published_of(data: FigureData) -> list[Shown]:
     own = data.findings[data.findings["question"] == NAME]
     rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
     means = own.loc[own["quantity"] == "mean_difference", "value"]
-    cells = data.cells.rename(columns={"score": "auroc"})
-    found = list(panels(cells, primary, data.asked))
+    found = list(panels(data.cells, primary, data.asked))
     return [(panel, rho, float(mean)) for panel, rho, mean in zip(found, rhos, means, strict=True)]
 
 
@@ -108,7 +107,7 @@ def draw(data: FigureData) -> Figure:
 
 
 def _points(panel: Panel) -> pd.DataFrame:
-    means = seed_means(panel.cells.rename(columns={"auroc": "score"}))
+    means = seed_means(panel.cells)
     return means.assign(theirs=means["architecture"].map(dict(panel.theirs)))
 
 

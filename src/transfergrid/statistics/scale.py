@@ -1,0 +1,40 @@
+"""A metric, as far as differences of it are judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A metric, as far as differences of it are judged.
+
+    Attributes:
+        name: Its name in the study.
+        sign: 1 where higher is better, -1 where lower is.
+        width: How far two values can be apart at most; infinite where it has no bound.
+        fixed: What its values take as given beside the model, such as operating points, or empty.
+    """
+
+    name: str = "auroc"
+    sign: int = 1
+    width: float = 1.0
+    fixed: str = ""
+
+    @classmethod
+    def of(cls, declaration: Mapping[str, Any]) -> Scale:
+        """Return the scale of a declared metric, as stamps hold it."""
+        low, high = declaration["range"]
+        return cls(
+            name=declaration["name"],
+            sign=1 if declaration["higher_is_better"] else -1,
+            width=math.inf if low is None or high is None else float(high) - float(low),
+            fixed=OPERATING_POINTS if declaration.get("operating_point") else "",
+        )
+
+
+OPERATING_POINTS = "operating points from validation scores"
+AUROC = Scale()
