@@ -50,7 +50,7 @@ def test_the_page_s_own_data_network_weights_and_questions(
     assert whole["auroc"].min() > 0.9
     contrasts = pd.read_csv(workspace.folder / "results/mine/tables/contrasts.csv")
     assert set(contrasts["question"]) == {"start", "depth"}
-    caption = "8 cells. No interval is drawn, and no test is made."
+    caption = "4 cells. No interval is drawn, and no test is made."
     drawn = read_drawn(workspace.folder / "results/mine")[-1]
     assert (drawn.shown.name, drawn.shown.caption) == ("price", caption)
     assert "Seconds of training" in drawn.svg
