@@ -25,7 +25,7 @@ def mapped(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Wor
     shutil.copytree(finished.folder, workspace.folder, symlinks=True)
     workspace.write({"cams": {"where": {"pretraining": "random"}}})
     jobs = workspace.snakemake("-n").jobs
-    assert dict(jobs) == {"cams": 2, "panels": 1, "figures": 1, "page": 1, "stamp": 4}
+    assert dict(jobs) == {"cams": 2, "pointing": 1, "figures": 1, "page": 1, "stamp": 4}
     outcome = workspace.snakemake()
     assert outcome.status == 0, outcome.text[-6000:]
     return workspace
@@ -77,13 +77,13 @@ def test_a_setting_redoes_the_maps_and_can_be_taken_back(mapped: Workspace, tmp_
     assert workspace.snakemake("-n").jobs["cams"] == 2
     workspace.write({"cams": {}})  # more cells: those that have maps keep them
     jobs = workspace.snakemake("-n").jobs
-    assert (jobs["cams"], jobs["panels"], jobs["train"]) == (2, 1, 0)
+    assert (jobs["cams"], jobs["pointing"], jobs["train"]) == (2, 1, 0)
     workspace.write({"cams": random})
     assert NOTHING in workspace.snakemake("-n").text
     workspace.write()
     outcome = workspace.snakemake()
     assert outcome.status == 0, outcome.text[-3000:]
-    assert set(outcome.jobs) == {"page", "stamp"}
+    assert set(outcome.jobs) == {"figures", "page", "stamp"}
     page = (workspace.folder / "results" / "small" / "report.html").read_text()
     assert "What the networks look at" not in page
 

@@ -27,7 +27,7 @@ PROGRAMS = r"scripts/(\w+)\.py"
 TIMES = ("train_seconds", "images_per_second", "peak_memory_mb", "seconds")
 MANY = 30
 KILLS_A_JOB = 4
-SURE = {"prepare", "train", "evaluate", "ensemble", "make_tables"}  # each dies at least once
+SURE = {"prepare", "train", "evaluate", "ensemble", "analyse"}  # each dies at least once
 
 
 def results_of(workspace: Workspace) -> dict[str, Any]:
