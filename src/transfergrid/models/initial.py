@@ -76,16 +76,13 @@ def initial_model(
         "seed": seed,
         "padding": padding_of(model),
     }
-    if weights["kind"] == "random":
+    source = weights.get("source_cell")
+    if not (source or weights.get("id")):
         preprocessing = default_preprocessing(architecture)
         missing = list(model.state_dict())
         proof |= {"source": "random", "matched": 0, "missing": missing, "unexpected": []}
         return model, preprocessing, {**proof, "preprocessing": preprocessing.to_dict()}
-    start = (
-        _from_cell(weights, results)
-        if weights["kind"] == "cell"
-        else _from_weights(weights, results)
-    )
+    start = _from_cell(weights, results) if source else _from_weights(weights, results)
     draw = seed if weights.get("keep") == "statistics" else None
     proof |= start.record | _load(model, start.state, architecture, draw)
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}

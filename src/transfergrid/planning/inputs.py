@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import Architecture
 from transfergrid.planning.fingerprint import (
     plugin_fingerprint,
     prepare_fingerprint,
     stage_fingerprint,
 )
+from transfergrid.planning.named import named
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
-from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
@@ -275,28 +276,16 @@ def _npz_members(name: str, path: Path) -> dict[str, str]:
 
 
 def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Weights:
-    """Identify seedless weights (timm, file, wheel or a plug-in) for one architecture.
+    """Identify seedless weights for one architecture.
 
     Raises:
         UserError: A weight file is missing, or the weights do not fit the architecture.
     """
-    kind = settings["kind"]
+    kind = pretraining_kind(settings["kind"])
+    identified, path = named(kind.identify)(name, settings, architecture)
     declaration = {
         key: value for key, value in settings.items() if key not in PLACES["pretrainings"]
-    }
-    path = None
-    if kind == "file":
-        path = location(settings["path"], f"path of pretraining '{name}'")
-        if not path.exists():
-            raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
-        check_regular(path)
-        declaration["sha256"] = remembered_sha256(path)
-    elif kind == "wheel":
-        declaration |= _wheel(name, settings["package"], architecture)
-    elif kind == "timm":
-        declaration["tag"] = _timm_name(name, settings["tag"], architecture)
-    else:
-        declaration["code"] = plugin_fingerprint(kind)
+    } | identified
     record = architecture.record(0)
     del record["input_px"]
     prefix = f"{architecture.name}-{name}"
@@ -325,41 +314,12 @@ def check_weights(note: Mapping[str, Any]) -> None:
         declaration["sha256"] = sha256_file(note["path"])
     if declaration.get("code"):
         declaration["code"] = plugin_fingerprint(declaration["kind"])
-    if declaration["kind"] == "wheel":
-        declaration |= _read_as(known_wheels().get(declaration["package"], {}))
+    kind = pretraining_kind(declaration["kind"])
+    if kind.renew:
+        declaration |= named(kind.renew)(declaration)
     prefix = note["id"].rpartition("-")[0]
     if _weights_id(prefix, declaration, architecture) != note["id"]:
         raise UserError(
             f"the file or the code behind {note['id']} was edited after it was planned; run "
             "snakemake again to plan with what is there now."
         )
-
-
-def _timm_name(name: str, tag: str | None, architecture: Architecture) -> str:
-    if architecture.timm is None:
-        raise UserError(
-            f"pretraining '{name}' takes timm's weights, but architecture '{architecture.name}' is "
-            "a factory; use kind file, or leave the pair out with exclude."
-        )
-    return f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm
-
-
-def _wheel(name: str, package: str, architecture: Architecture) -> dict[str, Any]:
-    entry = known_wheels().get(package)
-    if entry is None:
-        raise UserError(
-            f"pretraining '{name}' names the package '{package}'; resources/weights.yaml lists "
-            f"{listed(known_wheels())}."
-        )
-    if architecture.name != entry["architecture"]:
-        raise UserError(
-            f"pretraining '{name}' (package {package}) fits architecture "
-            f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."
-        )
-    return _read_as(entry)
-
-
-def _read_as(entry: Mapping[str, Any]) -> dict[str, Any]:
-    # How a file is read is part of what it is: padding and preprocessing change the features.
-    read_as = ("sha256", "padding", "key_rule", "mean", "std", "channel_order", "interpolation")
-    return {key: entry.get(key) for key in read_as}

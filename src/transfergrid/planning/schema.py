@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, schema_of
 from transfergrid.planning.paths import SCHEMAS
 from transfergrid.planning.reading import SafeYaml
+from transfergrid.planning.schema_kinds import with_kinds
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 Schema = Mapping[str, Any]
@@ -26,7 +27,7 @@ _SHOWN = 60
 
 @cache
 def study_schema() -> dict[str, Any]:
-    """Return the schema of a study as a plain mapping, with a part for each kind of question."""
+    """Return the schema of a study as a plain mapping, with a part for each declared kind."""
     text = (SCHEMAS / "study.schema.yaml").read_text(encoding="utf-8")
     schema: dict[str, Any] = yaml.load(text, Loader=SafeYaml)
     parts = schema["$defs"]
@@ -41,7 +42,7 @@ def study_schema() -> dict[str, Any]:
     question["allOf"] = [
         {"if": {"properties": {"kind": form}}, "then": schema_of(kind)} for form, kind in forms
     ]
-    return schema
+    return with_kinds(schema)
 
 
 def validate(study: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
         assert trial["recipe"]["holdout"] == 0.1
         assert trial["recipe"]["keep_checkpoints"] == 0
         assert trial["cell"]["pretraining"] == spec["cell"]["pretraining"]
-    content = study.stamps["tables"][1]["tunings"]
+    content = study.stamps["tuning"][1]["tunings"]
     assert [entry["id"] for entry in content] == list(plan.tunings)
     for entry in content:
         assert entry["protocol"] == "finetune" and entry["seed"] == 1

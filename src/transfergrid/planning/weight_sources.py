@@ -1,0 +1,71 @@
+"""Which weights a pretraining names: what is hashed of them, and where their file lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.planning.architectures import Architecture
+from transfergrid.planning.fingerprint import plugin_fingerprint
+from transfergrid.planning.remembered import remembered_sha256
+from transfergrid.planning.study import location
+from transfergrid.planning.wheels import known_wheels
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.regular import check_regular
+
+Identified = tuple[dict[str, Any], Path | None]
+
+
+def of_file(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
+    """Identify a weight file by its content."""
+    path = location(settings["path"], f"path of pretraining '{name}'")
+    if not path.exists():
+        raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
+    check_regular(path)
+    return {"sha256": remembered_sha256(path)}, path
+
+
+def of_timm(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
+    """Identify released weights by their name in timm."""
+    if architecture.timm is None:
+        raise UserError(
+            f"pretraining '{name}' takes timm's weights, but architecture '{architecture.name}' is "
+            "a factory; use kind file, or leave the pair out with exclude."
+        )
+    tag = settings["tag"]
+    found = f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm
+    return {"tag": found}, None
+
+
+def of_wheel(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
+    """Identify the weights in a Python package by its entry in resources/weights.yaml."""
+    package = settings["package"]
+    entry = known_wheels().get(package)
+    if entry is None:
+        raise UserError(
+            f"pretraining '{name}' names the package '{package}'; resources/weights.yaml lists "
+            f"{listed(known_wheels())}."
+        )
+    if architecture.name != entry["architecture"]:
+        raise UserError(
+            f"pretraining '{name}' (package {package}) fits architecture "
+            f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."
+        )
+    return _read_as(entry), None
+
+
+def wheel_again(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what resources/weights.yaml says now of declared weights."""
+    return _read_as(known_wheels().get(declaration["package"], {}))
+
+
+def of_function(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
+    """Identify weights that a function of the study's own returns, by its module's code."""
+    return {"code": plugin_fingerprint(settings["kind"])}, None
+
+
+def _read_as(entry: Mapping[str, Any]) -> dict[str, Any]:
+    # How a file is read is part of what it is: padding and preprocessing change the features.
+    read_as = ("sha256", "padding", "key_rule", "mean", "std", "channel_order", "interpolation")
+    return {key: entry.get(key) for key in read_as}
