@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 
 from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning import outputs, plan as planning
@@ -132,9 +133,10 @@ def planned_cell(name):
 def is_drawn(dataset_id):
     """Tell whether a data set is drawn on the spot."""
     return any(
-        data.id == dataset_id and data.declaration["kind"] == "phantom"
+        data.id == dataset_id and kind is not None and not kind.rooted
         for study in PLAN.studies.values()
         for data in study.datasets.values()
+        for kind in [dataset_kind(data.declaration["kind"])]
     )
 
 

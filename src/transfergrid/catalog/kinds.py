@@ -14,6 +14,7 @@ Setting = Mapping[str, Any]
 """A setting of a study as JSON Schema, with a description and a default."""
 
 LABELS = ("multilabel", "multiclass")
+"""Kinds of task whose truth is a label a task."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class DatasetKind:
         same: Settings that say which images it holds, where no label table does.
         count: ``module:function`` from a declaration and a root to the number of its images, read
             off without decoding any; an empty string where only decoding tells.
+        check: ``module:function`` that refuses settings which contradict each other: from words
+            that name the data set, and its settings. Plain Python.
         leads: The settings that lead to its images.
         cites: What to cite for it.
         settings: Its settings beside those of every kind (`SHARED`); a kind that has none has a
@@ -56,6 +59,7 @@ class DatasetKind:
     patients: Mapping[str, str] | None = None
     same: tuple[str, ...] = ()
     count: str = ""
+    check: str = ""
     leads: str = "root"
     cites: str = "cite its own source."
     settings: Mapping[str, Setting] = field(default_factory=dict)
@@ -106,6 +110,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         official=("test_split",),
         patients={},
         count="transfergrid.commands.images:of_chexpert",
+        check="transfergrid.planning.meaning:check_chexpert",
         cites="Irvin J, Rajpurkar P, Ko M, et al. CheXpert: a large chest radiograph dataset with "
         "uncertainty labels and expert comparison. Proceedings of the AAAI Conference on "
         "Artificial Intelligence 33:590–597, 2019. doi:10.1609/aaai.v33i01.3301590",
@@ -126,6 +131,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         tables="transfergrid.planning.label_tables:of_table",
         columns=True,
         count="transfergrid.commands.images:of_table",
+        check="transfergrid.planning.meaning:check_table",
         leads="root, image_folders and image_column",
     ),
     DatasetKind(

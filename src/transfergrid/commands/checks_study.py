@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
 from transfergrid.commands.remarks import Remark
@@ -131,7 +132,8 @@ def check_data(
         images[dataset.id] = sum(part["images"] for part in parts.values())
         yield Remark("ok", what, f"prepared: {images[dataset.id]} images in {cache}.")
         return
-    if dataset.declaration["kind"] == "phantom":
+    kind = dataset_kind(dataset.declaration["kind"])
+    if kind is not None and not kind.rooted:
         yield Remark("ok", what, "drawn when it is prepared; nothing to check.")
         return
     from transfergrid.data.cache import missing_files  # pandas
@@ -160,7 +162,8 @@ def _missing(
 ) -> Remark:
     names = listed([name for name, _ in lost], 3)
     told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
-    key = {"csv": "root, image_folders and image_column"}.get(kind, "root")
+    declared = dataset_kind(kind)
+    key = declared.leads if declared else "root"
     mend = f"none was found: check that {key} lead to the images" if len(lost) == count else ""
     return Remark("error", what, told, mend)
 
@@ -187,7 +190,8 @@ def _check_sample(
     for note in manifest.notes:
         if manifest.folds and note.startswith("Fold "):
             yield Remark("warning", what, note, "deal the folds out by label, or lower k")
-    if declaration["kind"] == "csv" and not people:
+    kind = dataset_kind(declaration["kind"])
+    if kind is not None and kind.columns and not people:
         yield Remark(
             "warning", what, _NO_PATIENTS, "patient_column: the column of patients, if any"
         )

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.planning.inputs import Dataset
+from transfergrid.planning.named import named
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
 
 FILMS_PER_PATIENT = (1.55, 1.2, 1.2)
@@ -107,22 +109,20 @@ def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Imag
 
 def _unsplit(declaration: Mapping[str, Any], root: Path | None) -> Images | None:
     """Return what a declaration says without its folds."""
-    kind = declaration["kind"]
-    if kind == "phantom":
-        counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
-        if declaration["set"] == "shapes":
-            return _images(counts, 8, exact=True)
-        films = [round(r * n) for r, n in zip(FILMS_PER_PATIENT, counts, strict=True)]
-        return _images(films, _tasks(declaration), exact=False)
-    if root is None:
+    kind = dataset_kind(declaration["kind"])
+    if kind is None or not kind.count or (root is None and kind.rooted):
         return None
-    if kind == "medmnist":
-        return _from_archive(root)
-    if kind == "chexpert":
-        return _from_chexpert(declaration, root)
-    if kind == "csv":
-        return _from_table(declaration, root / declaration["table"])
-    return None
+    found: Images | None = named(kind.count)(declaration, root)
+    return found
+
+
+def of_phantom(declaration: Mapping[str, Any], root: Path | None) -> Images:
+    """Count what is drawn."""
+    counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
+    if declaration["set"] == "shapes":
+        return _images(counts, 8, exact=True)
+    films = [round(r * n) for r, n in zip(FILMS_PER_PATIENT, counts, strict=True)]
+    return _images(films, _tasks(declaration), exact=False)
 
 
 def _tasks(declaration: Mapping[str, Any]) -> int:
@@ -130,8 +130,9 @@ def _tasks(declaration: Mapping[str, Any]) -> int:
     return len(tasks) if isinstance(tasks, list) else int(tasks)
 
 
-def _from_archive(path: Path) -> Images:
-    with zipfile.ZipFile(path) as archive:
+def of_archive(declaration: Mapping[str, Any], root: Path) -> Images:
+    """Count the arrays of an .npz file, of which only headers are read."""
+    with zipfile.ZipFile(root) as archive:
         counts = [_shape(archive, f"{s}_images.npy")[0] for s in ("train", "val", "test")]
         labels = _shape(archive, "train_labels.npy")
     return _images(counts, labels[1] if len(labels) > 1 else 1, exact=True)
@@ -148,7 +149,8 @@ def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     return shape
 
 
-def _from_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
+def of_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
+    """Count the lines of CheXpert's tables."""
     rows = {Path(name).stem: _rows(root / name) for name in declaration["tables"]}
     share = declaration["validation_share"]
     cut = round(share * rows["train"])
@@ -163,7 +165,9 @@ def _rows(path: Path) -> int:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 
 
-def _from_table(declaration: Mapping[str, Any], path: Path) -> Images | None:
+def of_table(declaration: Mapping[str, Any], root: Path) -> Images | None:
+    """Count the lines of a table of text, by its column of splits if it has one."""
+    path = root / declaration["table"]
     separators = {".csv": ",", ".tsv": "\t"}
     if path.suffix.lower() not in separators:
         return None

@@ -11,16 +11,7 @@ from transfergrid.data.crossvalidation import cross_validated
 from transfergrid.data.manifest import Manifest, validate
 from transfergrid.runtime.errors import UserError, listed, suggest
 
-READERS = {
-    "chexpert": "transfergrid.data.chexpert:read",
-    "csv": "transfergrid.data.table:read",
-    "medmnist": "transfergrid.data.medmnist:read",
-    "phantom": "transfergrid.data.phantom:read",
-}
-"""``module:function`` of each kind; a study may name its own in the same form."""
-
-ROOTED = ("chexpert", "csv", "medmnist")
-"""Kinds that read from a place which the study names."""
+_KINDS = "transfergrid.catalog.kinds"
 
 
 def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
@@ -35,13 +26,15 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             `transfergrid.data.manifest.validate` or `cross_validated` finds.
     """
     kind = str(declaration.get("kind"))
-    if kind in ROOTED and root is None:
+    # By name, so that a declaration of another kind is no code of this data set.
+    known = {one.name: one for one in importlib.import_module(_KINDS).DATASET_KINDS}
+    if kind in known and known[kind].rooted and root is None:
         raise UserError(f"a data set of kind {kind} lies somewhere; name the place as its root.")
-    reader = READERS.get(kind, kind)
+    reader = known[kind].reader if kind in known else kind
     module, separator, function = reader.partition(":")
     if not (module and separator and function):
         raise UserError(
-            f"kind '{kind}' is unknown{suggest(kind, READERS)}; choose one of {listed(READERS)} "
+            f"kind '{kind}' is unknown{suggest(kind, known)}; choose one of {listed(known)} "
             "or name a reader as module:function."
         )
     try:

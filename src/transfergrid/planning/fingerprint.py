@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
+from transfergrid.catalog.kinds import DATASET_KINDS, DatasetKind, dataset_kind
 from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
 from transfergrid.planning.rules import command_parts, programs
@@ -30,12 +31,6 @@ from transfergrid.runtime.imports import HeldCode
 PACKAGE = "transfergrid"
 SOURCE = Path(__file__).resolve().parents[1]
 
-READERS = {
-    "chexpert": "data.chexpert",
-    "medmnist": "data.medmnist",
-    "csv": "data.table",
-    "phantom": "data.phantom",
-}
 _PREFIX = f"{PACKAGE}."
 _SCRIPT = "workflow/scripts:"
 """Stands before the name of a module that lies beside a program, whose package has no name."""
@@ -83,7 +78,7 @@ def stage_code(stage: str) -> dict[str, HeldCode]:
 def prepare_code(kind: str) -> dict[str, HeldCode]:
     """Return by module the code that makes the cache of one kind of data set, a plug-in's too."""
     held = _held_code("prepare", _prepare_roots(kind))
-    if kind not in READERS:
+    if dataset_kind(kind) is None:
         plugin = plugin_source(kind)
         held[plugin.module] = plugin.code
     return held
@@ -107,14 +102,20 @@ def template_hashes() -> dict[str, str]:
 
 def prepare_fingerprint(kind: str) -> str:
     """Return the fingerprint of the code that makes the cache of one kind of data set."""
-    if kind in READERS:
+    if dataset_kind(kind) is not None:
         return _fingerprint(f"prepare.{kind}", "prepare", _prepare_roots(kind))
     common = _fingerprint("prepare", "prepare", _prepare_roots(kind))
     return sha256_text(common + plugin_fingerprint(kind))[:16]
 
 
 def _prepare_roots(kind: str) -> tuple[str, ...]:
-    return _named((*STAGE["prepare"].code, *([READERS[kind]] if kind in READERS else [])))
+    declared = dataset_kind(kind)
+    reader = [_module_of(declared)] if declared else []
+    return (*_named(STAGE["prepare"].code), *reader)
+
+
+def _module_of(kind: DatasetKind) -> str:
+    return kind.reader.partition(":")[0]
 
 
 def _named(modules: Iterable[str]) -> tuple[str, ...]:
@@ -147,8 +148,9 @@ def code_files(project: Path = PROJECT) -> list[Path]:
     The modules of every stage, the workflow and what it looks up: no command that only tells of
     results, no documentation, no test.
     """
-    roots = {module for stage in STAGES for module in stage.code} | set(READERS.values())
-    modules = [path for name in closure(_named(roots)) if (path := _file(name))]
+    roots = set(_named(module for stage in STAGES for module in stage.code))
+    roots |= {_module_of(kind) for kind in DATASET_KINDS}
+    modules = [path for name in closure(roots) if (path := _file(name))]
     return [*modules, project / "Snakefile", project / "workflow", project / "resources"]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,12 @@ from transfergrid.planning.fingerprint import (
     prepare_fingerprint,
     stage_fingerprint,
 )
+from transfergrid.planning.label_tables import hashed_tables
 from transfergrid.planning.named import named
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
-from transfergrid.runtime.errors import UserError, listed, suggest
-from transfergrid.runtime.filehead import mistaken, read_head
-from transfergrid.runtime.hashing import sha256_file, sha256_text, short_hash
-from transfergrid.runtime.regular import check_regular
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file, short_hash
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
 """By section of a study, the settings that say where a thing lies and are not part of it."""
@@ -37,16 +34,6 @@ UNSAID = {
 """Settings of a data set that are no part of it while they have these values."""
 APART = ("metric",)
 """Settings of a data set that its reader does not need: a cell has them, its cache does not."""
-CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
-CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
-CHEXPERT_TABLES = (
-    "train.csv",
-    "valid.csv",
-    "test.csv",
-    "test_labels.csv",
-    "test/test.csv",
-    "test/test_labels.csv",
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +107,6 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
         for key, value in settings.items()
         if key not in (*PLACES["datasets"], *APART) and (key, value) not in UNSAID.items()
     }
-    kind = settings["kind"]
     root = (
         location(settings["root"], f"root of data set '{name}'") if settings.get("root") else None
     )
@@ -129,7 +115,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
             f"data set '{name}' has its root at {root}, which does not exist; correct "
             f"datasets.{name}.root."
         )
-    declaration["tables"] = _tables(name, kind, root, settings, remembered_sha256)
+    declaration["tables"] = hashed_tables(name, root, settings, remembered_sha256)
     dataset_id = _dataset_id(name, declaration)
     regions = _regions(name, settings["regions"]) if settings.get("regions") else None
     return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root, regions)
@@ -178,101 +164,12 @@ def check_dataset(note: Mapping[str, Any]) -> None:
     declaration = {key: value for key, value in note["declaration"].items() if key != "id"}
     name = note["id"].rpartition("-")[0]
     root = Path(note["root"]) if note["root"] else None
-    declaration["tables"] = _tables(name, declaration["kind"], root, declaration, sha256_file)
+    declaration["tables"] = hashed_tables(name, root, declaration, sha256_file)
     if _dataset_id(name, declaration) != note["id"]:
         raise UserError(
             f"the label tables or the reader of data set '{name}' were edited after {note['id']} "
             "was planned; run snakemake again to plan with what is there now."
         )
-
-
-def _tables(
-    name: str,
-    kind: str,
-    root: Path | None,
-    settings: Mapping[str, Any],
-    digest: Callable[[Path], str],
-) -> dict[str, str] | list[str]:
-    if kind == "phantom" or root is None:
-        return {}
-    published = (settings.get("folds") or {}).get("file")
-    if kind == "medmnist":
-        members = _npz_members(name, root)
-        file = _inside(name, root.parent, published) if published else None
-        return members | _digests(name, root.parent, [file] if file else [], "folds.file", digest)
-    key = "root"
-    if kind == "chexpert":
-        files = _chexpert_tables(name, root)
-    elif kind == "csv":
-        key, files = "table", [_inside(name, root, settings["table"])]
-    else:
-        files = [_inside(name, root, table) for table in settings["tables"]]
-    found = _digests(name, root, files, key, digest)
-    if published:
-        found |= _digests(name, root, [_inside(name, root, published)], "folds.file", digest)
-    return found
-
-
-def _digests(
-    name: str, root: Path, files: list[Path], key: str, digest: Callable[[Path], str]
-) -> dict[str, str]:
-    """Return the SHA-256 of label tables by their path in the root; `key` is where one is named."""
-    for file in files:
-        if not file.exists():
-            hint = ""
-            if key != "root" and file.parent.is_dir():
-                hint = suggest(file.name, (path.name for path in file.parent.iterdir()))
-            raise UserError(
-                f"data set '{name}' lacks the label table {file}{hint}; correct "
-                f"datasets.{name}.{key}, or put the table there."
-            )
-        check_regular(file)
-    return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
-
-
-def _inside(name: str, root: Path, table: str) -> Path:
-    path = root / table
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise UserError(
-            f"data set '{name}' names the table {table}, which is not in its root {root}; move one "
-            "of them."
-        )
-    return path
-
-
-def _chexpert_tables(name: str, root: Path) -> list[Path]:
-    folders = [root, *(root / folder for folder in CHEXPERT_FOLDERS)]
-    home = next((folder for folder in folders if (folder / "train.csv").is_file()), None)
-    if home is None:
-        raise UserError(
-            f"data set '{name}' has no train.csv in {root} or in its folders "
-            f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
-        )
-    # The test set is a download of its own and may lie beside the batches.
-    homes = (home, home.parent) if home.name == CHEXPERT_BATCH else (home,)
-    tables = [folder / table for folder in homes for table in CHEXPERT_TABLES]
-    return [table for table in tables if table.is_file()]
-
-
-def _npz_members(name: str, path: Path) -> dict[str, str]:
-    """Hash label arrays; images are known by the CRC-32 that the archive's directory holds."""
-    try:
-        check_regular(path)
-        with zipfile.ZipFile(path) as archive:
-            members = {}
-            for info in sorted(archive.infolist(), key=lambda member: member.filename):
-                if info.filename.endswith("_labels.npy"):
-                    members[info.filename] = sha256_text(archive.read(info).hex())
-                else:
-                    members[info.filename] = f"crc32 {info.CRC:08x} {info.file_size}"
-            return members
-    except UserError:
-        raise
-    except Exception:  # broken archives raise the errors of every layer below
-        told = (mistaken(read_head(path)) if path.is_file() else None) or "broken; restore it"
-        raise UserError(
-            f"data set '{name}': {path} is not a readable .npz file: it is {told}."
-        ) from None
 
 
 def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Weights:

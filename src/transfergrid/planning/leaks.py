@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.inputs import Dataset
 from transfergrid.runtime.hashing import canonical_json
 
@@ -43,8 +44,6 @@ _LABELS = {
     "blank",
 }
 """The same, unless folds are dealt out by labels."""
-_OFFICIAL = {"chexpert": ("kind", "test_split"), "medmnist": ("kind",), "phantom": ("kind",)}
-"""By kind, the settings that choose among its official splits; without folds, nothing else does."""
 
 
 def leaks(target: Dataset, fold: str, source: Dataset, source_fold: str) -> bool:
@@ -74,8 +73,9 @@ def first_leak(
 def _origins(dataset: Dataset) -> set[str]:
     """Return what two data sets have in common if they hold the same images."""
     declaration = dataset.declaration
-    if declaration["kind"] == "phantom":
-        return {f"phantom {declaration['set']} {declaration['seed']}"}
+    kind = dataset_kind(declaration["kind"])
+    if kind is not None and kind.same:
+        return {" ".join([kind.name, *(str(declaration[key]) for key in kind.same)])}
     tables = declaration["tables"]
     if not tables:
         return {canonical_json([declaration["kind"], declaration.get("options", {})])}
@@ -85,9 +85,10 @@ def _origins(dataset: Dataset) -> set[str]:
 def _division(dataset: Dataset) -> dict[str, Any]:
     """Return the settings that decide which images are tested on."""
     settings = dataset.declaration
-    kind, folds = settings["kind"], settings.get("folds")
-    if not folds and kind in _OFFICIAL:
-        return {key: settings[key] for key in _OFFICIAL[kind]}
+    kind, folds = dataset_kind(settings["kind"]), settings.get("folds")
+    if not folds and kind is not None and kind.official is not None:
+        # Without folds, nothing else decides.
+        return {key: settings[key] for key in ("kind", *kind.official)}
     left_out = _FORM if folds and _by_labels(settings) else _FORM | _LABELS
     return {key: value for key, value in settings.items() if key not in left_out}
 
@@ -97,9 +98,9 @@ def _by_labels(settings: Any) -> bool:
     folds = settings["folds"]
     if folds["column"] or folds["file"] or folds["by"] in ("patient", "group"):
         return False
+    kind = dataset_kind(settings["kind"])
+    where = kind.patients if kind else None
+    known = where is not None and all(settings[key] == value for key, value in where.items())
     return folds["by"] == "stratified" or not (
-        settings["kind"] == "chexpert"
-        or (settings["kind"] == "phantom" and settings["set"] == "chest")
-        or folds["group_column"]
-        or settings.get("patient_column")
+        known or folds["group_column"] or settings.get("patient_column")
     )

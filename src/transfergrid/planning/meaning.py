@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.errors import UserError
 
@@ -56,11 +58,28 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
     black, white = settings.get("black", 0), settings.get("white")
     if white is not None and black >= white:
         raise UserError(f"{where}: black {black} is not below white {white}; correct one of them.")
-    if settings["kind"] == "csv":
-        _check_labels(where, settings)
-        _check_split(where, settings)
+    kind = dataset_kind(settings["kind"])
+    if kind is not None and kind.check:
+        named(kind.check)(where, settings)
     if settings.get("folds") is not None:
         _check_folds(where, settings, settings["folds"])
+
+
+def check_table(where: str, settings: Mapping[str, Any]) -> None:
+    """Check the columns and splits of a table (kind csv)."""
+    _check_labels(where, settings)
+    _check_split(where, settings)
+
+
+def check_chexpert(where: str, settings: Mapping[str, Any]) -> None:
+    """Refuse folds beside the choice of an official split (kind chexpert)."""
+    if settings.get("folds") is not None and (
+        settings["validation_share"] or settings["test_split"] != "test"
+    ):
+        raise UserError(
+            f"{where}: folds pool the official splits, so test_split and validation_share have no "
+            "meaning; remove them."
+        )
 
 
 def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
@@ -113,7 +132,7 @@ def _check_split(where: str, settings: Mapping[str, Any]) -> None:
 
 
 def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, Any]) -> None:
-    kind = settings["kind"]
+    kind = dataset_kind(settings["kind"])
     published = [key for key in ("column", "file") if folds[key] is not None]
     if len(published) == 2:
         raise UserError(f"{where}: folds.column and folds.file exclude each other; keep one.")
@@ -123,12 +142,12 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
             "remove one of the two."
         )
     for key in ("column", "group_column"):
-        if folds[key] is not None and kind in ("chexpert", "medmnist", "phantom"):
+        if folds[key] is not None and kind is not None and not kind.columns:
             raise UserError(
-                f"{where}: folds.{key} names a column of a table of kind csv, and kind {kind} has "
-                "none to name; remove it."
+                f"{where}: folds.{key} names a column of a table of kind csv, and kind "
+                f"{kind.name} has none to name; remove it."
             )
-    if folds["by"] == "group" and folds["group_column"] is None and ":" not in kind:
+    if folds["by"] == "group" and folds["group_column"] is None and kind is not None:
         raise UserError(
             f"{where}: folds.by is group and no groups are given; name their column as "
             "folds.group_column (kind csv), or take another by."
@@ -141,11 +160,6 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
         raise UserError(
             f"{where}: with folds.k 2 and valid next, no part is left to train on; give k 3 or "
             "more, or valid as a share."
-        )
-    if kind == "chexpert" and (settings["validation_share"] or settings["test_split"] != "test"):
-        raise UserError(
-            f"{where}: folds pool the official splits, so test_split and validation_share have no "
-            "meaning; remove them."
         )
 
 

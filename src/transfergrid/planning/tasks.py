@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from transfergrid.catalog.kinds import LABELS, dataset_kind
 from transfergrid.catalog.tasks import TASK_KINDS, TaskKind
 from transfergrid.planning.fingerprint import modules_fingerprint
 from transfergrid.runtime.errors import UserError, listed
-
-LABELS = ("multilabel", "multiclass")
-"""Kinds of task whose truth is a label a task."""
 
 
 def task_kind(name: str) -> TaskKind:
@@ -33,12 +31,13 @@ def possible_kinds(settings: Mapping[str, Any]) -> tuple[TaskKind, ...]:
     """
     if settings.get("task_kind"):
         return (task_kind(settings["task_kind"]),)
-    if settings["kind"] == "chexpert":
-        return (task_kind("multilabel"),)
-    if settings["kind"] == "phantom":
-        return (task_kind("multiclass" if settings["set"] == "shapes" else "multilabel"),)
-    # Labels of images are of one of these; another kind has to be named.
-    return tuple(task_kind(name) for name in LABELS)
+    kind = dataset_kind(settings["kind"])
+    if kind is None:
+        # Labels of images are of one of these; another kind has to be named.
+        return tuple(task_kind(name) for name in LABELS)
+    for key, kinds in kind.task_kind_of.items():
+        return (task_kind(kinds[settings[key]]),)
+    return tuple(task_kind(name) for name in kind.task_kinds)
 
 
 def task_modules(settings: Mapping[str, Any]) -> tuple[str, ...]:

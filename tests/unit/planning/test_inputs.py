@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import zipfile
 from pathlib import Path
@@ -11,7 +12,8 @@ from datasets.chexpert.make import in_batches
 from datasets.chexpert.make import make as make_chexpert
 from unit.planning.made_up_plan import grid, planned
 
-from transfergrid.planning import inputs
+from transfergrid.catalog.kinds import DATASET_KINDS
+from transfergrid.planning import label_tables, weight_sources
 from transfergrid.planning.inputs import Dataset, check_weights, resolve_dataset
 from transfergrid.planning.unchanged import hold_plugins
 from transfergrid.planning.wheels import known_wheels
@@ -85,14 +87,18 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_planning_and_readers_name_the_same_things() -> None:
     # planning may not import data, whose modules it hashes.
-    from transfergrid.data import chexpert_places, kinds
-    from transfergrid.planning import fingerprint
+    from transfergrid.data import chexpert_places
 
-    readers = {kind: f"transfergrid.{name}:read" for kind, name in fingerprint.READERS.items()}
-    assert readers == kinds.READERS
-    assert set(inputs.CHEXPERT_FOLDERS) == set(chexpert_places.FOLDERS)
-    assert inputs.CHEXPERT_BATCH == chexpert_places.TABLES_BATCH
-    assert set(inputs.CHEXPERT_TABLES) == {"train.csv", "valid.csv", *chexpert_places.TEST_TABLES}
+    for kind in DATASET_KINDS:
+        module, _, function = kind.reader.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+    assert set(label_tables.CHEXPERT_FOLDERS) == set(chexpert_places.FOLDERS)
+    assert label_tables.CHEXPERT_BATCH == chexpert_places.TABLES_BATCH
+    assert set(label_tables.CHEXPERT_TABLES) == {
+        "train.csv",
+        "valid.csv",
+        *chexpert_places.TEST_TABLES,
+    }
 
 
 @pytest.mark.parametrize(
@@ -162,6 +168,6 @@ def test_a_wheel_that_would_be_read_otherwise_stops_a_job(
     check_weights(weights.location)
     edited = {package: {**entry, "padding": "other"}}
     for wheels in (edited, {}):
-        monkeypatch.setattr(inputs, "known_wheels", lambda wheels=wheels: wheels)
+        monkeypatch.setattr(weight_sources, "known_wheels", lambda wheels=wheels: wheels)
         with pytest.raises(UserError, match=r"the file or the code behind .*-wheel-"):
             check_weights(weights.location)

@@ -1,0 +1,132 @@
+"""Hashes of a data set's label tables, by its kind: what of them is part of a cell."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.named import named
+from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.filehead import mistaken, read_head
+from transfergrid.runtime.hashing import sha256_text
+from transfergrid.runtime.regular import check_regular
+
+Digest = Callable[[Path], str]
+
+CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
+CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
+CHEXPERT_TABLES = (
+    "train.csv",
+    "valid.csv",
+    "test.csv",
+    "test_labels.csv",
+    "test/test.csv",
+    "test/test_labels.csv",
+)
+
+
+def hashed_tables(
+    name: str, root: Path | None, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Return the hashes of a data set's label tables, and of a table of published folds, by name.
+
+    Args:
+        name: Name of the data set in the study.
+        root: Where it lies, or None.
+        settings: Its settings.
+        digest: Hashes a file.
+
+    Raises:
+        UserError: A table is missing, or is no table.
+    """
+    kind = dataset_kind(settings["kind"])
+    if root is None or (kind is not None and not kind.rooted):
+        return {}
+    if kind is None:
+        files = [inside(name, root, table) for table in settings["tables"]]
+        found = digests(name, root, files, "root", digest)
+    elif kind.tables:
+        found = dict(named(kind.tables)(name, root, settings, digest))
+    else:
+        found = digests(name, root, [root / file for file in kind.files], "root", digest)
+    published = (settings.get("folds") or {}).get("file")
+    if published:
+        home = root if root.is_dir() else root.parent
+        found |= digests(name, home, [inside(name, home, published)], "folds.file", digest)
+    return found
+
+
+def of_table(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
+    """Hash the one table that a study names."""
+    return digests(name, root, [inside(name, root, settings["table"])], "table", digest)
+
+
+def digests(name: str, root: Path, files: list[Path], key: str, digest: Digest) -> dict[str, str]:
+    """Return the SHA-256 of label tables by their path in the root; `key` is where one is named."""
+    for file in files:
+        if not file.exists():
+            hint = ""
+            if key != "root" and file.parent.is_dir():
+                hint = suggest(file.name, (path.name for path in file.parent.iterdir()))
+            raise UserError(
+                f"data set '{name}' lacks the label table {file}{hint}; correct "
+                f"datasets.{name}.{key}, or put the table there."
+            )
+        check_regular(file)
+    return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
+
+
+def inside(name: str, root: Path, table: str) -> Path:
+    """Return a file that a data set names in its root; UserError where it lies elsewhere."""
+    path = root / table
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UserError(
+            f"data set '{name}' names the table {table}, which is not in its root {root}; move one "
+            "of them."
+        )
+    return path
+
+
+def of_chexpert(
+    name: str, root: Path, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Hash CheXpert's tables, wherever the download keeps them."""
+    folders = [root, *(root / folder for folder in CHEXPERT_FOLDERS)]
+    home = next((folder for folder in folders if (folder / "train.csv").is_file()), None)
+    if home is None:
+        raise UserError(
+            f"data set '{name}' has no train.csv in {root} or in its folders "
+            f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
+        )
+    # The test set is a download of its own and may lie beside the batches.
+    homes = (home, home.parent) if home.name == CHEXPERT_BATCH else (home,)
+    tables = [folder / table for folder in homes for table in CHEXPERT_TABLES]
+    there = [table for table in tables if table.is_file()]
+    return digests(name, root, there, "root", digest)
+
+
+def of_archive(
+    name: str, root: Path, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Hash label arrays; images are known by the CRC-32 that the archive's directory holds."""
+    try:
+        check_regular(root)
+        with zipfile.ZipFile(root) as archive:
+            members = {}
+            for info in sorted(archive.infolist(), key=lambda member: member.filename):
+                if info.filename.endswith("_labels.npy"):
+                    members[info.filename] = sha256_text(archive.read(info).hex())
+                else:
+                    members[info.filename] = f"crc32 {info.CRC:08x} {info.file_size}"
+            return members
+    except UserError:
+        raise
+    except Exception:  # broken archives raise the errors of every layer below
+        told = (mistaken(read_head(root)) if root.is_file() else None) or "broken; restore it"
+        raise UserError(
+            f"data set '{name}': {root} is not a readable .npz file: it is {told}."
+        ) from None
