@@ -80,10 +80,7 @@ def test_a_declared_kind_of_data_set_needs_nothing_else(tmp_path: Path) -> None:
     assert (settings["set"], settings["image_px"], settings["resize"]) == ("large", 64, "crop")
     assert [kind.name for kind in possible_kinds(settings)] == ["multilabel"]
     assert not leaks(data, "all", data, "all")
-    cited = citations(
-        {"title": "", "name": "", "resolved": study.study.config, **_cells(study)}, {}, "", None
-    )
-    assert ("Data: x", "A ward, 2026.") in cited
+    assert ("Data: x", "A ward, 2026.") in cited(study)
     (tmp_path / "entries.csv").write_text("edited")
     again = planned(tmp_path, {**changes, **grid(datasets=["x"], pretrainings=["random"])})
     assert again.datasets["x"].id != data.id
@@ -102,16 +99,9 @@ def test_a_declared_kind_of_weights_needs_nothing_else(tmp_path: Path) -> None:
     study = planned(tmp_path, {"pretrainings": {"x": entry}, **grid(pretrainings=["x"])})
     (weights,) = study.weights.values()
     assert weights.declaration["shelf"] == "upper" and len(weights.declaration["sha256"]) == 64
-    cited = citations(
-        {"title": "", "name": "", "resolved": study.study.config, **_cells(study)}, {}, "", None
-    )
     assert ("Weights: x", "A shelf: upper.") in cited(study)
     with pytest.raises(UserError, match="lacks the setting 'path'"):
         planned(tmp_path, {"pretrainings": {"x": {"kind": "shelf"}}, **grid(pretrainings=["x"])})
-
-
-def _cells(study) -> dict:
-    return {"cells": study.entries}
 
 
 def test_a_declaration_is_no_code_of_any_cell() -> None:

@@ -27,7 +27,7 @@ def test_regions_are_part_of_the_maps_and_of_no_cell(tmp_path: Path) -> None:
     plain = with_regions(None)
     here, there = (with_regions(tmp_path / p / "secret_place.json") for p in ("here", "there"))
     assert names(plain) == names(here)
-    assert plain.stamps["tables"] == here.stamps["tables"]
+    assert plain.stamps["gather"] == here.stamps["gather"]
     assert plain.stamps["cams"] != here.stamps["cams"] == there.stamps["cams"]
     for name, content in here.stamps.values():
         assert "secret_place" not in json.dumps(content), name
