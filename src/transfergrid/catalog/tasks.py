@@ -14,12 +14,15 @@ class TaskKind:
         learn: Module of the half that training needs (torch).
         score: Module of the half that scoring needs (numpy).
         metric: Name of the metric that a data set has unless it says otherwise.
+        per_task: Whether each task may choose checkpoints of its own (``top<k>_per_task``), which
+            needs outputs that can be put together task by task.
     """
 
     name: str
     learn: str
     score: str
     metric: str
+    per_task: bool = True
 
 
 TASK_KINDS: tuple[TaskKind, ...] = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.data.crossvalidation import cross_validated
-from transfergrid.data.manifest import Manifest, validate
+from transfergrid.data.manifest import TASK_KINDS, Manifest, validate
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 _KINDS = "transfergrid.catalog.kinds"
@@ -48,6 +48,11 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             "transfergrid.data.manifest.Manifest."
         )
     asked = declaration.get("task_kind")
+    if not asked and manifest.task_kind not in TASK_KINDS:
+        raise UserError(
+            f"reader '{reader}' returned a data set that is {manifest.task_kind}; write task_kind: "
+            f"{manifest.task_kind} in the study, whose cells are named after that kind's code."
+        )
     if asked and manifest.task_kind != asked:
         raise UserError(
             f"reader '{reader}' returned a data set that is {manifest.task_kind}, and the study "

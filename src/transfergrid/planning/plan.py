@@ -27,6 +27,7 @@ from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed
+from transfergrid.planning.tasks import check_selections
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_text
@@ -173,6 +174,7 @@ def plan_study(study: Study) -> PlannedStudy:
     check_folds(whole, str(study.source))
     check_questions(study, whole)
     _check_selections(study, targets)
+    check_selections(study.config, str(study.source))
     points = {cell.point for cell in targets}
     asked = [str(question["name"]) for question in study.config["questions"]]
     study, lost = fit_to_slice(study, points)

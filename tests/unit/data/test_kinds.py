@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
 import types
 
@@ -56,6 +57,21 @@ def test_a_reader_of_the_users_own_gets_declaration_and_root(tmp_path, plugin):
         read_manifest({"kind": "some_lab_reader:other"}, tmp_path)
     with pytest.raises(UserError, match="reader 'no_lab:read' cannot be imported"):
         read_manifest({"kind": "no_lab:read"}, tmp_path)
+
+
+def test_the_kind_of_task_is_the_one_that_the_study_says(tmp_path, plugin):
+    make_csv(tmp_path, np.random.default_rng(0))
+    found = table.read({**CSV, "patient_column": "patient"}, tmp_path)
+    plugin.read = lambda options, root: found
+    own = {"kind": "some_lab_reader:read"}
+    assert read_manifest({**own, "task_kind": "multilabel"}, tmp_path).task_kind == "multilabel"
+    with pytest.raises(UserError, match="is multilabel, and the study says task_kind: multiclass"):
+        read_manifest({**own, "task_kind": "multiclass"}, tmp_path)
+    plugin.read = lambda options, root: dataclasses.replace(found, task_kind="ranking")
+    with pytest.raises(UserError, match="write task_kind: ranking in the study"):
+        read_manifest(own, tmp_path)
+    with pytest.raises(UserError, match="task_kind is 'ranking'; allowed are multilabel, multicl"):
+        read_manifest({**own, "task_kind": "ranking"}, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["chexprt", "module:", ":read", None])
