@@ -296,6 +296,7 @@ class Scorer:
                 return nothing
         assert self.estimator.function is not None  # a whole declaration has it
         estimates, values = self.estimator.function(scores[None], labels, cases.patient, **settings)
+        self._check(estimates, values, len(labels))
         estimate, own = float(np.asarray(estimates)[0]), np.asarray(values, dtype=np.float64)[0]
         if not np.isnan(estimate) and np.isnan(own).any() and self._plenty(labels, cases.patient):
             raise UserError(
@@ -304,6 +305,22 @@ class Scorer:
                 "every case, and 0 for a case that does not count."
             )
         return estimate, own
+
+    def _check(self, estimates: Any, values: Any, cases: int) -> None:
+        """Refuse what a function returns where it is not what the declaration promises."""
+        who = f"metric '{self.name}' ({self.declaration['function']})"
+        if np.shape(estimates) != (1,) or np.shape(values) != (1, cases):
+            raise UserError(
+                f"{who} returns arrays of shapes {np.shape(estimates)} and {np.shape(values)} for "
+                f"one model and {cases} cases; return (models,) and (models, cases)."
+            )
+        (low, high), value = self.bounds, float(np.asarray(estimates)[0])
+        slack = 1e-9 * max(1.0, abs(value))
+        if np.isinf(value) or value < low - slack or value > high + slack:
+            raise UserError(
+                f"{who} gives a value of {value:g}, which is not within its range, {low:g} to "
+                f"{high:g}; correct one of them."
+            )
 
     @staticmethod
     def _plenty(labels: NDArray, patient: NDArray) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from transfergrid.catalog.metrics import METRICS, Metric
 from transfergrid.planning.fingerprint import modules_fingerprint, plugin_fingerprint
-from transfergrid.planning.tasks import possible_kinds
+from transfergrid.planning.tasks import possible_kinds, task_kind
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 Declaration = Mapping[str, Any]
@@ -127,7 +127,7 @@ def find_metric(config: Mapping[str, Any], name: str, where: str) -> Declaration
         return declare(built_in)
     if "of" in own:
         return _variant(name, own, where)
-    return _plugin(name, own)
+    return _plugin(name, own, where)
 
 
 def names_for(config: Mapping[str, Any], task_kind: str) -> list[str]:
@@ -242,10 +242,19 @@ def _variant(name: str, own: Mapping[str, Any], where: str) -> Declaration:
     return declare(metric, name, own.get("title", ""), settings)
 
 
-def _plugin(name: str, own: Mapping[str, Any]) -> Declaration:
+def _plugin(name: str, own: Mapping[str, Any], where: str) -> Declaration:
     """Return a metric whose function is the study's own."""
+    for kind in own["task_kinds"]:
+        task_kind(kind)
+    if own["per"] == "case" and own["operating_point"]:
+        raise UserError(
+            f"{where}: metric '{name}' is per case and has an operating_point, which is one for "
+            "each task; leave it out, or write per: task."
+        )
     functions = [own[key] for key in ("function", "operating_point") if own[key]]
     low, high = own["range"]
+    if low is not None and high is not None and low >= high:
+        raise UserError(f"{where}: the range of '{name}' goes from {low:g} to {high:g}; turn it.")
     return {
         "name": name,
         "title": own["title"] or name,

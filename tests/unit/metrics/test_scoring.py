@@ -39,6 +39,16 @@ def broken(scores: Any, labels: Any, patient: Any) -> Any:
     return means, np.full_like(values, np.nan)
 
 
+def beyond(scores: Any, labels: Any, patient: Any) -> Any:
+    means, values = share(scores, labels, patient)
+    return means + 1, values
+
+
+def flat(scores: Any, labels: Any, patient: Any) -> Any:
+    means, values = share(scores, labels, patient)
+    return means, values[0]
+
+
 def own(function: str, **changes: Any) -> Scorer:
     plain = {"title": "Share", "interval": None, "estimate": None, "operating_point": None}
     plain |= {"function": f"{__name__}:{function}", "higher_is_better": True, "range": [0, 1]}
@@ -97,6 +107,16 @@ def test_nan_contributions_are_refused() -> None:
     # One patient of a class says nothing of its spread, and the AUROC says so by NaN.
     few = AUROC.influence(cases([[0.1], [0.9], [0.2]], [[0], [1], [0]], ["a", "b", "c"], [0]))
     assert few.estimate == 1 and np.isnan(few.values).any()
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [("beyond", "not within its range, 0 to 1"), ("flat", r"shapes \(1,\) and \(120,\)")],
+)
+def test_what_a_declaration_does_not_promise_is_refused(function: str, told: str) -> None:
+    scores, labels, patient = films()
+    with pytest.raises(UserError, match=f"metric 'mine' .*:{function}.*{told}"):
+        own(function).values(cases(scores, labels, patient, [0]))
 
 
 def test_a_diverged_cell_is_nan() -> None:

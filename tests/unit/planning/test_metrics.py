@@ -86,6 +86,20 @@ def test_the_code_of_a_plugin_is_in_its_declaration(lab: Path) -> None:
         ({"metrics": {"mine": {"of": "aurok"}}}, "no built-in metric (did you mean 'auroc'?)"),
         ({"metrics": {"mine": {"task_kinds": ["multilabel"]}}}, "lacks the setting 'function'"),
         ({"metrics": {"mine": {**OWN, "function": "my_lab:nothing"}}}, "no function 'nothing'"),
+        ({"metrics": {"mine": {**OWN, "range": [1, 0]}}}, "goes from 1 to 0; turn it"),
+        ({"metrics": {"mine": {**OWN, "task_kinds": ["masks"]}}}, "task_kind is 'masks'"),
+        (
+            {"metrics": {"mine": {**OWN, "per": "case", "operating_point": "my_lab:youden"}}},
+            "leave it out, or write per: task",
+        ),
+        (
+            {"metrics": {"mine": {"of": "sensitivity", "specificity": 1}}},
+            "specificity of 'mine' is 1; it must lie between 0 and 1, both excluded",
+        ),
+        (
+            {"datasets": {"films": {"kind": "phantom", "metric": "accuracy"}}},
+            "data set 'films' is multilabel, which has no metric 'accuracy'",
+        ),
         (
             {
                 "metrics": {"mine": OWN},
