@@ -1,4 +1,4 @@
-"""A study of 5,000 cells: parsing, dry runs, specifications, ensembles and tables.
+"""A study of 5,000 cells: parsing, dry runs, `plan`, specifications, ensembles and tables.
 
 Dry runs alternate with those of a bare workflow of the same jobs and files (see made_grid.py). Both
 times on the clock and of the processor are given: the latter hardly changes on a busy machine.
@@ -62,6 +62,14 @@ def dry_runs(ours: Path, bare: Path, runs: int) -> None:
         row(name, a.wall, b.wall, a.wall / b.wall, a.cpu, b.cpu, a.cpu / b.cpu)
 
 
+def plans(ours: Path, runs: int) -> None:
+    heading("Plan")
+    table(COLUMNS)
+    command = [sys.executable, "-m", "transfergrid.commands.main", "plan", "study.yaml"]
+    for name, part in (("nothing made", "cold"), ("all made", "warm")):
+        show(name, median([run(command, ours / part) for _ in range(runs)]))
+
+
 def first_run(folder: Path, cells: int) -> None:
     plan = write_study(folder, cells, chained=False)
     write_receipts(folder, plan)
@@ -116,6 +124,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ensembles(ours / "warm", arguments.runs)
         if not arguments.quick:  # Snakemake alone takes seconds
             dry_runs(ours, bare, arguments.runs)
+            plans(ours, arguments.runs)
             tables(ours / "warm")
             first_run(ours / "first", cells)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.live import is_alive, read_told
 from transfergrid.commands.memory import Memory
@@ -83,6 +84,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
         items += _ensemble_items(study, results, locked)
     items += _origin_items(results, ids, locked)
     items += _note_items(results, ids | locked | set(plan.notes))
+    items += _stamp_items(plan, results)
     gone = {path for item in items for path in item.paths}
     left = leftovers(results, gone, locked)
     return items + [Item("leftover", str(path.relative_to(results)), (path,)) for path in left]
@@ -250,6 +252,16 @@ def _note_items(results: Path, needed: set[str]) -> Iterator[Item]:
     for name, path in stamps_in(room):
         if name.stage == LOCATION and name.owner not in needed and path.name not in needed:
             yield Item("note", path.name, (path,))
+
+
+def _stamp_items(plan: Plan, results: Path) -> Iterator[Item]:
+    """Yield stamps of the plan's studies for stages that no study has any more."""
+    room = results / "stamps"
+    if room.is_symlink():
+        return
+    for name, path in stamps_in(room):
+        if name.owner in plan.studies and name.stage not in (*STAGE, LOCATION):
+            yield Item("stamp", path.name, (path,))
 
 
 def leftovers(

@@ -240,7 +240,9 @@ def shown(value: Any) -> str:
 
 
 _EVALUATION = {"evaluation.primary"}
+# Told in words of their own, or by another stage's stamp.
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
+_OUTSIDE |= {"gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -250,8 +252,12 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("code changed")
     phrases += _cell_phrases(old.get("cells") or [], new.get("cells") or [])
     phrases += _question_phrases(old.get("questions") or [], new.get("questions") or [])
+    phrases += _named_phrases("metric", old.get("metrics") or {}, new.get("metrics") or {})
+    phrases += _named_phrases("table", old.get("columns") or {}, new.get("columns") or {})
     if old.get("claims") != new.get("claims"):
         phrases.append("claims changed")
+    if old.get("cams") != new.get("cams"):
+        phrases.append("other cells have maps")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:
@@ -265,7 +271,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     files = [content.get("templates", {}) for content in (old, new)]
     names = sorted({*files[0], *files[1]})
     phrases += [f"{n} changed" for n in names if files[0].get(n) != files[1].get(n)]
-    if not phrases and old != new:
+    rest = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+    if not phrases and rest - {"gathered"}:
         phrases.append("settings of the study changed")
     return phrases
 
@@ -292,7 +299,11 @@ def _question_phrases(
 ) -> list[str]:
     then = {item["name"]: item for item in old}
     now = {item["name"]: item for item in new}
-    gone = [f"question {name} removed" for name in then if name not in now]
-    come = [f"question {name} added" for name in now if name not in then]
-    other = [f"question {name} changed" for name in now if then.get(name, now[name]) != now[name]]
+    return _named_phrases("question", then, now)
+
+
+def _named_phrases(what: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    gone = [f"{what} {name} removed" for name in then if name not in now]
+    come = [f"{what} {name} added" for name in now if name not in then]
+    other = [f"{what} {name} changed" for name in now if then.get(name, now[name]) != now[name]]
     return gone + come + other

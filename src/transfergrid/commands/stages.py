@@ -65,7 +65,7 @@ def stage_states(
         else:
             reasons = reasons or disk.missing(stage)
             due = reasons or follows or ("evaluate" in stage.reads and scored)
-            jobs = int(bool(due or disk.updated(stage)))
+            jobs = int(bool(due or not disk.stamp(stage).exists() or disk.updated(stage)))
         if jobs and not reasons and not follows and stage.per == "study":
             reasons = ["its inputs changed"]
         states[stage.name] = StageState(stage.name, jobs, tuple(reasons))

@@ -88,6 +88,14 @@ def test_what_the_study_names_no_more_can_go(old: Plan, new: Plan) -> None:
     assert free(items, "note") == {n for n in old.notes if n.startswith("films-")}
 
 
+def test_stamps_of_stages_that_there_are_no_more_can_go(old: Plan) -> None:
+    stamps = Path("results/stamps")
+    stamps.mkdir(parents=True, exist_ok=True)
+    for name in ("small.panels.0123abcd", "other.panels.0123abcd", "small.cells.0123abcd"):
+        (stamps / name).write_text("{}")
+    assert free(unnamed(old), "stamp") == {"small.panels.0123abcd"}
+
+
 def test_both_studies_keep_their_cells(old: Plan, new: Plan) -> None:
     both = Plan({"a": old.studies["small"], "b": new.studies["small"]})
     assert unnamed(both) == []

@@ -293,5 +293,25 @@ def test_nothing_changed_gives_no_phrase() -> None:
     assert stage_phrases(OLD, dict(OLD)) == []
 
 
+def test_other_cells_are_told_by_the_stage_that_gathers_them() -> None:
+    assert stage_phrases({**OLD, "gathered": "a"}, {**OLD, "gathered": "b"}) == []
+
+
+def test_metrics_tables_and_maps_are_told_by_name() -> None:
+    old = {"metrics": {"auroc": {"code": "a"}}, "columns": {"cells": ["cell"]}, "cams": []}
+    new = {
+        "metrics": {"auroc": {"code": "b"}, "brier": {}},
+        "columns": {"scores": []},
+        "cams": ["a"],
+    }
+    assert stage_phrases({**OLD, **old}, {**OLD, **new}) == [
+        "metric brier added",
+        "metric auroc changed",
+        "table cells removed",
+        "table scores added",
+        "other cells have maps",
+    ]
+
+
 def test_modules_are_files_under_the_package() -> None:
     assert reasons.file_of("training.loop") == "training/loop.py"
