@@ -22,7 +22,7 @@ def test_the_default_study_is_bounded_before_snakemake_reads_it(workspace) -> No
     path.write_text(f"{path.read_text()}note: {'9' * 6000}\n")
     outcome = workspace.snakemake("--dry-run", study=None)
     assert outcome.status == 1
-    assert "which is no value that can be read" in outcome.text
+    assert "which cannot be read as a value" in outcome.text
     assert "Traceback" not in outcome.text
 
 

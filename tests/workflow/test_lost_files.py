@@ -53,7 +53,7 @@ def test_every_file_is_in_the_list_and_missed_by_plan(copied: Workspace) -> None
         assert moved or jobs.get(rule, 0) >= 1 or (rule == "stamp" and jobs), name
         if makers[name] == "restore":
             assert jobs == {"restore": 1}
-            assert f"lost and brought back from the copy that training left: {name}" in text
+            assert f"lost and restored from the copy that training left: {name}" in text
 
 
 def one_of_each_kind(plan: Plan) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_one_of_each_kind_is_mended_in_one_run(copied: Workspace) -> None:
     expected, _ = told(plan)
     outcome = copied.snakemake()
     assert outcome.status == 0, outcome.text[-6000:]
-    assert "lost and brought back from the copy that training left" in outcome.text
+    assert "lost and restored from the copy that training left" in outcome.text
     jobs = dict(outcome.jobs)
     jobs.pop("stamp", None)
     assert jobs == expected

@@ -1,4 +1,4 @@
-"""What planning must know of networks, without importing timm."""
+"""What planning must know about networks, without importing timm."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Architecture:
         factory: ``module:function``, or None for a timm model.
         max_truncation: Largest number of blocks that can be removed.
         min_px: By truncation, the smallest input whose last map is 2 × 2; empty if unknown.
-        imagenet_top1: Top-1 accuracy in percent of the pinned weights, or None.
-        fixed_px: The one input size that the network takes, or None for any.
+        imagenet_top1: The pinned weights' top-1 accuracy in percent, or None.
+        fixed_px: The only input size that the network takes, or None for any.
     """
 
     name: str
@@ -72,7 +72,7 @@ def _from_row(row: Mapping[str, str]) -> Architecture:
 def timm_models() -> Mapping[str, int | None]:
     """Return every pinned name (``arch.tag``) of the timm release in the lock.
 
-    The value is the one input size in pixels that the network takes, or None for any.
+    The value is the only input size in pixels that the network takes, or None for any.
     """
     models: dict[str, int | None] = {}
     for line in (RESOURCES / "timm_models.txt").read_text(encoding="utf-8").splitlines():
@@ -85,7 +85,7 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     """Find a network by name: the study's own, the project's table, then timm's pinned names.
 
     Raises:
-        UserError: No network has that name.
+        UserError: No network has this name.
     """
     if name in own:
         entry = own[name]
@@ -101,13 +101,13 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     candidates = [*own, *known, *sorted(timm_models())]
     raise UserError(
         f"architecture '{name}' does not exist{suggest(name, candidates)}; allowed are the names "
-        "of resources/architectures.csv, pinned timm names (arch.tag, resources/timm_models.txt) "
+        "in resources/architectures.csv, pinned timm names (arch.tag, resources/timm_models.txt) "
         "and the study's own architectures."
     )
 
 
 def check_truncation(architecture: Architecture, truncation: int) -> None:
-    """Raise UserError where more blocks would be removed than the network has."""
+    """Raise UserError if more blocks would be removed than the network has."""
     if truncation > architecture.max_truncation:
         raise UserError(
             f"architecture '{architecture.name}' cannot be truncated by {truncation} blocks; "
@@ -116,7 +116,7 @@ def check_truncation(architecture: Architecture, truncation: int) -> None:
 
 
 def check_input_size(architecture: Architecture, image_px: int) -> None:
-    """Raise UserError where a network of one input size would see images of another."""
+    """Raise UserError if a network with a fixed input size would see images of another size."""
     if architecture.fixed_px not in (None, image_px):
         raise UserError(
             f"architecture '{architecture.name}' takes images of {architecture.fixed_px} px only, "
@@ -125,13 +125,13 @@ def check_input_size(architecture: Architecture, image_px: int) -> None:
 
 
 def small_map_warning(architecture: Architecture, truncation: int, image_px: int) -> str | None:
-    """Return a sentence where the last feature map would be smaller than 2 × 2, else None."""
+    """Return a sentence if the last feature map would be smaller than 2 × 2, else None."""
     if truncation >= len(architecture.min_px):
         return None
     needed = architecture.min_px[truncation]
     if image_px >= needed:
         return None
     return (
-        f"{architecture.name} with {truncation} blocks removed sees images of {image_px} px as a "
-        f"last map smaller than 2 x 2; it needs at least {needed} px."
+        f"{architecture.name} with {truncation} blocks removed turns images of {image_px} px into "
+        f"a last map smaller than 2 x 2; it needs at least {needed} px."
     )

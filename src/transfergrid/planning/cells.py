@@ -38,10 +38,10 @@ LONGEST_CHAIN = 50
 
 @dataclass(frozen=True)
 class CellTuning:
-    """The trials that find the learning rate of a cell and of its like with other seeds.
+    """The trials that find the learning rate for a cell and the same cell with other seeds.
 
     Attributes:
-        id: Folder of what is found, under results/tuning.
+        id: Folder for what is found, under results/tuning.
         trials: Name of the trial cell by learning rate, rising.
     """
 
@@ -50,7 +50,7 @@ class CellTuning:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What stands in a specification, and what the choice is made from."""
+        """What a specification holds of it, and what the choice is made from."""
         return {"id": self.id, "trials": {repr(rate): cell for rate, cell in self.trials.items()}}
 
     @property
@@ -71,10 +71,10 @@ class Cell:
         dataset_id: Folder of its cache.
         weights_id: Folder of its prepared weights, or None.
         source_cell: Name of the cell that it is fine-tuned from, or None.
-        tuning: How its learning rate is found, or None where it is given.
+        tuning: How its learning rate is found, or None if it is given.
         trial: Whether it is a training that tries a learning rate, and is not scored.
         family: Family of the architecture.
-        imagenet_top1: Top-1 accuracy in percent of the architecture's pinned weights, or None.
+        imagenet_top1: Top-1 accuracy of the architecture's pinned weights in percent, or None.
     """
 
     point: Point
@@ -96,7 +96,7 @@ class CellBuilder:
         cells: Cells by point: targets, sources, and trials of learning rates.
         datasets: Resolved data sets by name.
         weights: Resolved weights by (pretraining, architecture).
-        warnings: Sentences about cells that can run but may not be what is wanted.
+        warnings: Sentences about cells that can run but may not be what the user wants.
     """
 
     def __init__(self, study: Study) -> None:
@@ -115,7 +115,7 @@ class CellBuilder:
         """Return the cells of the grid; their sources are in `cells` as well.
 
         Raises:
-            UserError: A name, truncation, file or chain of the study that cannot be.
+            UserError: A name, truncation, file or chain in the study that is impossible.
         """
         points = expand(self.study.config, str(self.study.source))
         if not points:
@@ -125,7 +125,7 @@ class CellBuilder:
         return [self.cell(point) for point in points]
 
     def cell(self, point: Point) -> Cell:
-        """Return the cell at a point, building it and its sources where needed."""
+        """Return the cell at a point, building it and its sources if needed."""
         if point not in self.cells:
             if point in self._open:
                 chain = " -> ".join(open_point.pretraining for open_point in self._open[-12:])
@@ -135,7 +135,7 @@ class CellBuilder:
                 )
             if len(self._open) > LONGEST_CHAIN:
                 raise UserError(
-                    f"{self.study.source}: pretraining '{self._open[0].pretraining}' stands on a "
+                    f"{self.study.source}: pretraining '{self._open[0].pretraining}' rests on a "
                     f"chain of more than {LONGEST_CHAIN} source cells; end it sooner in random, "
                     "timm, file or wheel."
                 )
@@ -209,7 +209,7 @@ class CellBuilder:
         metric = self._metric(point.dataset)
         axes = point.axes()
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
-        # part once is most of the time.
+        # part only once saves most of the time.
         parts = {
             "format": str(SPEC_FORMAT),
             "cell": canonical_json(axes),
@@ -301,7 +301,7 @@ class CellBuilder:
         return {**record, "keep": kind.keeps}, weights_id, source
 
     def _check_chain(self, point: Point, learned: tuple[Learned, ...]) -> None:
-        """Refuse initial weights that have seen images which the cell is tested on."""
+        """Refuse initial weights that have seen images on which the cell is tested."""
         target = self.datasets[point.dataset]
         found = first_leak(
             ((self.datasets[name], fold) for name, fold in learned), target, point.fold
@@ -312,7 +312,7 @@ class CellBuilder:
         here = _in_words(point.dataset, point.fold)
         told = f"was trained for {_in_words(source.name, fold)}, which"
         why = (
-            f"{told} holds test images of it"
+            f"{told} holds its test images"
             if source.name == target.name
             else f"{told} shares a label table with it and is not split alike, so that test images "
             "may have been learned"
@@ -324,7 +324,7 @@ class CellBuilder:
         )
 
     def _source_fold(self, point: Point, settings: Mapping[str, Any]) -> str:
-        """Return the fold of a source cell: on the same data set that of the cell it is for."""
+        """Return a source cell's fold: on the same data set, that of the cell it is for."""
         dataset, named = settings["dataset"], settings["fold"]
         if dataset == point.dataset and named is None:
             return point.fold
@@ -333,7 +333,7 @@ class CellBuilder:
         if folds == [ALL]:
             if named not in (None, "same"):
                 raise UserError(
-                    f"{where} names fold {named}, and its data set '{dataset}' is not cut into "
+                    f"{where} names fold {named}, but its data set '{dataset}' is not cut into "
                     "folds; remove the key."
                 )
             return ALL

@@ -25,7 +25,7 @@ def known_claims() -> Mapping[str, Claim]:
 def digitised_points() -> tuple[Mapping[str, str], ...]:
     """Return the AUROCs that were read off published figures: resources/chextransfer_fig1.csv.
 
-    Their grade is "digitised": they may be shown as such, and never as published.
+    Their grade is "digitised": they may be shown as such, but never as published.
     """
     with open(RESOURCES / "chextransfer_fig1.csv", newline="", encoding="utf-8") as file:
         return tuple(csv.DictReader(file))
@@ -41,8 +41,8 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         source: The study's file, for messages.
 
     Returns:
-        `claims`, whole rows in the order of the table, `where`, `stands_for`, and `points`, the
-        networks that figures of those studies show.
+        `claims`, whole rows in the table's order, `where`, `stands_for`, and `points`, the networks
+        in those studies' figures.
 
     Raises:
         UserError: There is no such study or claim.
@@ -77,5 +77,5 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
 
 
 def selected(claim: Claim) -> dict[str, str]:
-    """Return what the evidence of a claim must be: pairs ``key=value`` of its column `select`."""
+    """Return what a claim's evidence must be: the pairs ``key=value`` in its column `select`."""
     return dict(part.split("=", 1) for part in claim["select"].split())

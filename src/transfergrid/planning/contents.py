@@ -1,4 +1,4 @@
-"""What a study's stamps hold: for each stage no more than it needs, so that no more redoes it."""
+"""What stamps hold of a study: for each stage only what it needs, so nothing else redoes it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Content = dict[str, Any]
 
 
 def content_of(study: PlannedStudy, stage: Stage) -> Content:
-    """Return what the stamp of a study's stage holds beside the code.
+    """Return what the stamp of a study's stage holds besides the code.
 
-    The cells themselves are in the stamp of ``gather`` alone, which hands them on; the others hold
-    their digest, so that a stage and the cells that it reads are those of one plan.
+    The cells themselves are only in the stamp of ``gather``, which hands them on; the others hold
+    their digest, so that a stage and the cells that it reads belong to the same plan.
     """
     if stage.per == "ensemble":
         return {}
@@ -54,7 +54,7 @@ def _evaluation(study: PlannedStudy) -> Content:
 
 
 def _tunings(study: PlannedStudy) -> list[Content]:
-    """List what is tuned, each once: the seeds of a cell share it."""
+    """List what is tuned, each once: a cell's seeds share it."""
     seeds = {cell.name: cell.point.seed for cell in study.trials}
     found: dict[str, Content] = {}
     for cell in study.scored:
@@ -62,7 +62,7 @@ def _tunings(study: PlannedStudy) -> list[Content]:
             found[cell.tuning.id] = {
                 **cell.point.axes(),
                 **cell.tuning.record,
-                "seed": seeds[next(iter(cell.tuning.trials.values()))],  # that of the trials
+                "seed": seeds[next(iter(cell.tuning.trials.values()))],  # the trials' seed
             }
     return list(found.values())
 
@@ -77,7 +77,7 @@ def _regions(study: PlannedStudy) -> Content:
 
 def _resolved(study: PlannedStudy) -> Content:
     config = {key: value for key, value in study.study.config.items() if key != "device"}
-    # Where data lie on this machine is nobody's business in a published page.
+    # A published page should not say where the data are on this machine.
     for section, places in PLACES.items():
         config[section] = {
             name: {key: value for key, value in entry.items() if key not in places}
@@ -92,7 +92,7 @@ def _slice(study: PlannedStudy) -> Content | None:
 
 
 def _source(study: PlannedStudy) -> str | None:
-    """Return the study's file if the project holds it; no other place is told."""
+    """Return the study's file if it is part of the project; other places are not disclosed."""
     path = study.study.source.resolve()
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else None
 
@@ -115,7 +115,7 @@ METRICS: Mapping[str, Callable[[PlannedStudy], Content]] = {
     "asked_metrics": _asked_metrics,
     "primary_metrics": lambda study: _metrics(study, ()),
 }
-"""Parts that hold ``metrics`` and ``primary_metric``: one more metric redoes what has it alone."""
+"""Parts that hold ``metrics`` and ``primary_metric``: another metric redoes only what has it."""
 
 PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     **METRICS,

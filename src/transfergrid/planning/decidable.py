@@ -1,4 +1,4 @@
-"""What so few networks can never decide, known before anything runs."""
+"""What a study has too few networks ever to decide, known before anything runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Count = Callable[[Question, Collection[Any]], int]
 def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
     """Return a sentence for every question and claim that no result of the study can settle.
 
-    That two properties are unrelated is shown by an interval within a margin, which few networks
+    Two properties are shown to be unrelated by an interval within a margin, which a few networks
     never reach.
 
     Args:
@@ -50,7 +50,7 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
         margin = float(bound)
         found.append(
             f"{study.source}: {', '.join(names)} cannot be decided with {networks} networks: no "
-            f"relation within ±{margin:g} takes {networks_needed(margin, alpha)} at least; a "
+            f"relation within ±{margin:g} takes at least {networks_needed(margin, alpha)}; a "
             "result can only refute it."
         )
     return found

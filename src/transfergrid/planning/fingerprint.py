@@ -1,8 +1,9 @@
-"""Fingerprints of code: SHA-256 over all that a stage runs, comments, docstrings and layout aside.
+"""Fingerprints of code: SHA-256 of everything that a stage runs, except comments and layout.
 
-That is the command of its rule, the program of workflow/scripts that the command runs with what it
-imports from beside itself, and the package's modules that the stage's roots import. Which library
-modules a program imports for its own ends (logs, locks, leases) is no part of it.
+That is its rule's command, the program in workflow/scripts that the command runs with what it
+imports from the same folder, and the package's modules that the stage's roots import. The library
+modules that a program imports for its own purposes (logs, locks, leases) do not count, nor do
+docstrings.
 
 A process reads each file once: what is imported later from `held_code` is what was fingerprinted.
 """
@@ -33,7 +34,7 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 _PREFIX = f"{PACKAGE}."
 _SCRIPT = "workflow/scripts:"
-"""Stands before the name of a module that lies beside a program, whose package has no name."""
+"""Precedes the name of a module that lies beside a program and so belongs to no package."""
 COMMAND = "command"
 """Stands for a stage's shell command among its modules."""
 
@@ -45,7 +46,7 @@ class PluginSource:
     Attributes:
         module: Its name.
         file: Where it was read.
-        inside: The folders of its submodules, where it is a package.
+        inside: The folders of its submodules, if it is a package.
         tree: Its syntax.
     """
 
@@ -61,7 +62,7 @@ class PluginSource:
 
     @property
     def code(self) -> HeldCode:
-        """What importing the module is to execute."""
+        """What importing the module should execute."""
         return HeldCode(self.file, _compiled(self.tree, self.file), self.inside)
 
 
@@ -71,12 +72,12 @@ def stage_fingerprint(stage: str) -> str:
 
 
 def stage_code(stage: str) -> dict[str, HeldCode]:
-    """Return by module the code that a stage's fingerprint stands for."""
+    """Return the code that a stage's fingerprint stands for, by module."""
     return _held_code(STAGE[stage].written, _named(STAGE[stage].code))
 
 
 def prepare_code(kind: str) -> dict[str, HeldCode]:
-    """Return by module the code that makes the cache of one kind of data set, a plug-in's too."""
+    """Return the code that makes the cache of a data set kind, even a plug-in's, by module."""
     held = _held_code("prepare", _prepare_roots(kind))
     if dataset_kind(kind) is None:
         plugin = plugin_source(kind)
@@ -85,7 +86,7 @@ def prepare_code(kind: str) -> dict[str, HeldCode]:
 
 
 def tuning_hash(trials: Mapping[str, str]) -> str:
-    """Return the hash of what a learning rate is chosen from and by: 8 hexadecimal digits.
+    """Return a hash of the trials and the code by which a learning rate is chosen, 8 hex digits.
 
     Args:
         trials: Name of the trial cell by learning rate, as text.
@@ -94,7 +95,7 @@ def tuning_hash(trials: Mapping[str, str]) -> str:
 
 
 def template_hashes() -> dict[str, str]:
-    """Return by name the SHA-256 of every file that the page is made with, its code aside."""
+    """Return the SHA-256 of every file with which the page is made, except its code, by name."""
     files = [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]
     kinds = {".j2", ".css", ".js", ".cff"}
     return {path.name: sha256_file(path) for path in files if path.suffix in kinds}
@@ -123,14 +124,14 @@ def _named(modules: Iterable[str]) -> tuple[str, ...]:
 
 
 def cell_modules(kind: str) -> dict[str, dict[str, str]]:
-    """Return what a cell's code is made of, so that a later change can be named.
+    """Return the parts of a cell's code, so that a later change can be named.
 
     Args:
         kind: Kind of the cell's data set.
 
     Returns:
-        For each of the stages ``prepare``, ``weights`` and ``train``: 8 hexadecimal digits by
-        module, the package's name left out, by file of workflow/scripts, and by `COMMAND`.
+        For each of the stages ``prepare``, ``weights`` and ``train``: 8 hexadecimal digits for each
+        module (without the package's name), for each file in workflow/scripts, and for `COMMAND`.
     """
     roots = {"prepare": _prepare_roots(kind)}
     roots |= {stage: _named(STAGE[stage].code) for stage in ("weights", "train")}
@@ -143,10 +144,10 @@ def cell_modules(kind: str) -> dict[str, dict[str, str]]:
 
 
 def code_files(project: Path = PROJECT) -> list[Path]:
-    """Return the files and folders of the project that a result depends on.
+    """Return the project's files and folders on which a result depends.
 
-    The modules of every stage, the workflow and what it looks up: no command that only tells of
-    results, no documentation, no test.
+    The modules of every stage, the workflow and what it looks up, but not commands that only report
+    on results, documentation or tests.
     """
     roots = set(_named(module for stage in STAGES for module in stage.code))
     roots |= {_module_of(kind) for kind in DATASET_KINDS}
@@ -155,7 +156,7 @@ def code_files(project: Path = PROJECT) -> list[Path]:
 
 
 def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return `cell_modules` of the stages whose code is still what a specification names.
+    """Return `cell_modules` for the stages whose code is still what a specification names.
 
     Args:
         kind: Kind of the cell's data set.
@@ -170,7 +171,7 @@ def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, s
 
 
 def modules_fingerprint(modules: Iterable[str]) -> str:
-    """Return the fingerprint of some of the package's modules and of what they import.
+    """Return the fingerprint of some of the package's modules and what they import.
 
     Args:
         modules: Full names, such as ``transfergrid.metrics.auroc``.
@@ -194,7 +195,7 @@ def _modules_fingerprint(modules: tuple[str, ...]) -> str:
 
 
 def plugin_fingerprint(reference: str) -> str:
-    """Return the fingerprint of the module of a ``module:function``, 16 hexadecimal digits.
+    """Return the fingerprint of the module in a ``module:function``, 16 hexadecimal digits.
 
     Only that module is covered, not what it imports.
 
@@ -205,7 +206,7 @@ def plugin_fingerprint(reference: str) -> str:
 
 
 def plugin_source(reference: str) -> PluginSource:
-    """Read the module of a ``module:function`` without importing it.
+    """Read the module in a ``module:function`` without importing it.
 
     Raises:
         UserError: The module or the function does not exist.
@@ -217,7 +218,7 @@ def plugin_source(reference: str) -> PluginSource:
         found = None
     if found is None or not found.origin or not found.origin.endswith(".py"):
         raise UserError(
-            f"module '{module}' of '{reference}' is not found; put its folder on PYTHONPATH."
+            f"module '{module}' of '{reference}' was not found; put its folder on PYTHONPATH."
         )
     try:
         tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
@@ -243,7 +244,7 @@ def _fingerprint(stage: str, rule: str, roots: tuple[str, ...]) -> str:
 
 
 def _parts(rule: str, roots: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return (name, SHA-256) of a rule's command, its programs and what `roots` import."""
+    """Return (name, SHA-256) for a rule's command, its programs and what `roots` import."""
     parts = [(COMMAND, sha256_text(canonical_json(command_parts(rule))))]
     for name in closure([f"{_SCRIPT}{program[:-3]}" for program in programs(rule)]):
         parts.append((f"workflow/scripts/{name.removeprefix(_SCRIPT)}.py", _digest(name)))
@@ -252,7 +253,7 @@ def _parts(rule: str, roots: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _held_code(rule: str, roots: tuple[str, ...]) -> dict[str, HeldCode]:
     scripts = [f"{_SCRIPT}{program[:-3]}" for program in programs(rule)]
-    # The programs themselves run already: what they import from beside themselves is held.
+    # The programs themselves are already running: what they import from their folder is held.
     names = [*closure(roots), *(name for name in closure(scripts) if name not in scripts)]
     held = {}
     for name in names:
@@ -271,10 +272,10 @@ def _digest(module: str) -> str:
 
 
 def closure(roots: Iterable[str]) -> list[str]:
-    """Return the package's modules that `roots` import, directly or not, sorted; roots included.
+    """Return the package's modules that `roots` import, directly or not, sorted, with the roots.
 
     Imports inside functions count; those under ``if TYPE_CHECKING`` and the ``__init__`` modules
-    (which hold docstrings only) do not. Of a program, those that lie beside it.
+    (which only hold docstrings) do not. For a program, these are the modules in its folder.
     """
     seen: set[str] = set()
     queue = list(roots)
@@ -288,7 +289,7 @@ def closure(roots: Iterable[str]) -> list[str]:
 
 @cache
 def _file(module: str) -> Path | None:
-    """Return the file of a module of the package, or of one beside a program."""
+    """Return the file of one of the package's modules, or of a module beside a program."""
     if module.startswith(_SCRIPT):
         path = SCRIPTS / f"{module.removeprefix(_SCRIPT)}.py"
     else:
@@ -308,7 +309,7 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
-    """Return the modules of its own kind that a module imports: of the package, or beside it."""
+    """Return the modules of its own kind that a module imports: the package's, or beside it."""
     prefix = _SCRIPT if module.startswith(_SCRIPT) else ""
     found: list[str] = []
     for node in _executed(_tree(module)):

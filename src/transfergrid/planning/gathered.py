@@ -1,4 +1,4 @@
-"""A study's cells as its later stages know them, handed on when all of them are scored."""
+"""A study's cells as its later stages know them, handed on once all of them are scored."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def write_gathered(cells: Sequence[Mapping[str, Any]], folder: Path) -> None:
 
 
 def read_study(stamp: Path) -> dict[str, Any]:
-    """Read what a study's stage is told: its stamp and the cells; hold the code that it names.
+    """Read what a study's stage is told, its stamp and the cells, and hold the code it names.
 
     Args:
         stamp: The stage's stamp, in results/stamps.
 
     Raises:
-        UserError: The code was edited since, a file is damaged, or the cells are those of another
-            plan than the stamp.
+        UserError: The code was edited since, a file is damaged, or the cells and the stamp belong
+            to different plans.
     """
     study = read_stamp(stamp, stage_of(stamp))
     path = stamp.parents[1] / study["name"] / GATHERED
@@ -44,7 +44,7 @@ def read_study(stamp: Path) -> dict[str, Any]:
         raise UserError(f"{path} is missing; run snakemake, which makes it.") from None
     if digest_of(cells) != study["gathered"]:
         raise UserError(
-            f"{path} holds the cells of another plan than {stamp.name}; run snakemake again to "
-            "plan with what is there now."
+            f"{path} and {stamp.name} belong to different plans; run snakemake again to plan with "
+            "what is there now."
         )
     return {**study, "cells": cells}

@@ -23,7 +23,7 @@ ALL = "all"
 """The fold of a cell whose data set is not cut into folds."""
 
 MOST_POINTS = 200_000
-"""Of one study: at ten minutes each, four years of a GPU."""
+"""In one study: at ten minutes each, four years of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Point:
     """One combination of the axes.
 
     Attributes:
-        fold: Number of the fold that is tested on, as text, or `ALL`.
+        fold: Number of the test fold, as text, or `ALL`.
     """
 
     dataset: str
@@ -43,22 +43,22 @@ class Point:
     fold: str = ALL
 
     def axes(self) -> dict[str, Any]:
-        """Return the values by axis; a fold only where there is one."""
+        """Return the values by axis; a fold only if there is one."""
         values = dict(vars(self))
         if self.fold == ALL:
             del values["fold"]
         return values
 
     def matches(self, pattern: Mapping[str, Any]) -> bool:
-        """Tell whether the point agrees with every axis that the pattern names."""
+        """Tell whether the point matches every axis that the pattern names."""
         return all(getattr(self, axis) == value for axis, value in pattern.items())
 
 
 def expand(config: Mapping[str, Any], source: str) -> list[Point]:
-    """Return the points of the study in order, each once: the grid, or the slice `only` of it.
+    """Return the study's points in order, each once: the grid, or its slice `only`.
 
     Raises:
-        UserError: An exclude that matches nothing, or a slice that names what no cell has.
+        UserError: An exclude that matches nothing, or a slice that names a value no cell has.
     """
     return _slice(whole_grid(config, source), config["only"], source)
 
@@ -70,7 +70,7 @@ class Slice:
     Attributes:
         whole: Cells of the whole grid.
         kept: Cells of the slice.
-        left_out: By plural of the axis the values that the slice has no cell of.
+        left_out: For each axis (in the plural), the values of which the slice has no cell.
     """
 
     whole: int
@@ -79,7 +79,7 @@ class Slice:
 
 
 def slice_of(config: Mapping[str, Any], source: str) -> Slice | None:
-    """Return what a study's slice leaves out, None where its cells are the whole grid's."""
+    """Return what a study's slice leaves out, or None if its cells are the whole grid."""
     whole, kept = whole_grid(config, source), expand(config, source)
     if len(whole) == len(kept):
         return None
@@ -93,7 +93,7 @@ def slice_of(config: Mapping[str, Any], source: str) -> Slice | None:
 
 
 def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
-    """Return the points of all blocks in order, each once, whatever the slice.
+    """Return the points of all blocks in order, each once, regardless of the slice.
 
     Raises:
         UserError: An exclude that matches nothing, or more points than anyone can train.
@@ -120,20 +120,20 @@ def whole_grid(config: Mapping[str, Any], source: str) -> list[Point]:
 
 
 def _check_count(config: Mapping[str, Any], source: str) -> None:
-    """Refuse a grid before it is written out, which would fill the memory."""
+    """Refuse a grid before it is expanded, which would fill the memory."""
     count = 0
     for block in config["grid"]:
         for fixed in ({}, *block["include"]):
             count += _count(config, block, fixed)
     if count > MOST_POINTS:
         raise UserError(
-            f"{source}: the grid asks for {count} cells, and a study has at most {MOST_POINTS}; "
+            f"{source}: the grid asks for {count} cells, but a study has at most {MOST_POINTS}; "
             "shorten its axes or split it into studies."
         )
 
 
 def _count(config: Mapping[str, Any], block: Mapping[str, Any], fixed: Mapping[str, Any]) -> int:
-    """Return how many points a block has, or a little more: folds that it names count as all."""
+    """Return how many points a block has, or a few more: naming some folds counts as all folds."""
     datasets = [fixed["dataset"]] if "dataset" in fixed else block["datasets"]
     folds = sum(1 if "fold" in fixed else len(folds_of(config, name)) for name in datasets)
     rest = (many for one, many in AXES.items() if one not in (*fixed, "dataset", "fold"))
@@ -141,13 +141,13 @@ def _count(config: Mapping[str, Any], block: Mapping[str, Any], fixed: Mapping[s
 
 
 def folds_of(config: Mapping[str, Any], dataset: str) -> list[str]:
-    """Return the folds of a study's data set; `ALL` alone where it is not cut into folds."""
+    """Return the folds of a study's data set; only `ALL` if it is not cut into folds."""
     folds = config["datasets"].get(dataset, {}).get("folds")
     return [str(number) for number in range(folds["k"])] if folds else [ALL]
 
 
 def folds_beside(points: Iterable[Point]) -> dict[Point, list[str]]:
-    """Return for every point with a fold the folds of all points that differ in nothing else."""
+    """Return, for every point with a fold, the folds of all points that differ only in it."""
     runs: dict[Point, list[Point]] = {}
     for point in points:
         if point.fold != ALL:

@@ -1,4 +1,4 @@
-"""Content hashes of what lies outside: label tables, weight files. Pure Python, read-only."""
+"""Content hashes of the user's files: label tables, weight files. Pure Python, read-only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file, short_hash
 
 PLACES = {"datasets": ("root", "regions"), "pretrainings": ("path",)}
-"""By section of a study, the settings that say where a thing lies and are not part of it."""
+"""For each section of a study, the settings that say where a thing is and are not part of it."""
 UNSAID = {
     "white": None,
     "black": 0,
@@ -31,14 +31,14 @@ UNSAID = {
     "split": None,
     "task_kind": None,
 }
-"""Settings of a data set that are no part of it while they have these values."""
+"""Settings that are not part of a data set as long as they have these values."""
 APART = ("metric",)
 """Settings of a data set that its reader does not need: a cell has them, its cache does not."""
 
 
 @dataclass(frozen=True)
 class RegionFile:
-    """A file that says where findings are; `location` is not hashed, the id is of its content."""
+    """A file that says where signs are; `location` is not hashed, the id hashes its content."""
 
     id: str
     path: Path
@@ -57,10 +57,10 @@ class Dataset:
     Attributes:
         name: Name in the study.
         id: ``<name>-<hash8>``, the folder of its cache.
-        declaration: What readers get and cells hash: reader options, resize rule, hashes.
-        root: Where the data lie, absolute; None for phantoms. Not hashed.
-        regions: The file of the findings' true regions, where there is one. No part of a cell:
-            activation maps alone are compared with it.
+        declaration: What readers receive and cells hash: reader options, resize rule, hashes.
+        root: Where the data are, absolute; None for phantoms. Not hashed.
+        regions: The file of the signs' true regions, if there is one. Not part of a cell: only
+            activation maps are compared with it.
     """
 
     name: str
@@ -125,7 +125,7 @@ def _regions(name: str, setting: str) -> RegionFile:
     path = location(setting, f"regions of data set '{name}'")
     if not path.is_file():
         raise UserError(
-            f"data set '{name}' has its regions in {path}, which is no file; correct "
+            f"data set '{name}' has its regions in {path}, which is not a file; correct "
             f"datasets.{name}.regions or leave it out."
         )
     digest = remembered_sha256(path)

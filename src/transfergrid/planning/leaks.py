@@ -1,7 +1,7 @@
-"""Whether the network that a cell starts from has learned from images that the cell is tested on.
+"""Whether the network from which a cell starts has learned from the cell's test images.
 
-That is so where some training of its chain used the same data set under another fold, or another
-data set with a label table of the same content that is split in another way.
+That is so if some training in its chain used the same data set with another fold, or another data
+set whose label table has the same content but is split differently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transfergrid.planning.inputs import Dataset
 from transfergrid.runtime.hashing import canonical_json
 
 Learned = tuple[str, str]
-"""Name of a data set, and the fold that was not learned from."""
+"""Name of a data set, and the fold from which nothing was learned."""
 
 _FORM = {
     "id",
@@ -29,7 +29,7 @@ _FORM = {
     "duplicates",
     "view_column",
 }
-"""Settings that do not decide which images are tested on."""
+"""Settings that do not decide which images are test images."""
 _LABELS = {
     "label_columns",
     "label_values",
@@ -50,7 +50,7 @@ def leaks(target: Dataset, fold: str, source: Dataset, source_fold: str) -> bool
     """Tell whether a training on one data set has seen test images of another, or may have.
 
     Args:
-        target: The data set that is tested on.
+        target: The data set whose images are tested on.
         fold: Its fold, or "all".
         source: The data set of a training that came before.
         source_fold: That training's fold, or "all".
@@ -65,7 +65,7 @@ def leaks(target: Dataset, fold: str, source: Dataset, source_fold: str) -> bool
 def first_leak(
     datasets: Iterable[tuple[Dataset, str]], target: Dataset, fold: str
 ) -> tuple[Dataset, str] | None:
-    """Return the first training of a chain that has seen test images of a target, if any has."""
+    """Return the first training in a chain that has seen a target's test images, if any has."""
     found = (pair for pair in datasets if leaks(target, fold, *pair))
     return next(found, None)
 
@@ -83,7 +83,7 @@ def _origins(dataset: Dataset) -> set[str]:
 
 
 def _division(dataset: Dataset) -> dict[str, Any]:
-    """Return the settings that decide which images are tested on."""
+    """Return the settings that decide which images are test images."""
     settings = dataset.declaration
     kind, folds = dataset_kind(settings["kind"]), settings.get("folds")
     if not folds and kind is not None and kind.official is not None:

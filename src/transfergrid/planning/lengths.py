@@ -14,11 +14,11 @@ from transfergrid.runtime.errors import UserError
 
 USUAL_NAME, USUAL_PATH = 255, 4096
 _INSIDE = "/checkpoints/.tmp-0123456789abcdef-00000000000000000000.safetensors.old"
-"""At least as long as what is written below a cell's folder."""
+"""At least as long as any path under a cell's folder."""
 
 
 def check_lengths(study: Study, cells: Iterable[Cell]) -> None:
-    """Refuse names that the file system of the results cannot hold, before anything is written.
+    """Refuse names that the results' file system cannot hold, before anything is written.
 
     Raises:
         UserError: A cell's name, or the path of its files, would be too long.
@@ -33,15 +33,15 @@ def check_lengths(study: Study, cells: Iterable[Cell]) -> None:
         axis = max(names, key=lambda axis: len(names[axis]))
         raise UserError(
             f"{study.source}: the cell {cell.name[:40]}... has a name of {len(cell.name)} "
-            f"characters, and the file system leaves room for {name_limit - suffix}; shorten "
-            f"names, first of all that of {axis} '{names[axis]}'."
+            f"characters, but the file system leaves room for {name_limit - suffix}; shorten "
+            f"names, first of all {axis} '{names[axis]}'."
         )
     root = len(os.fsencode(RESULTS.absolute()))
     path = root + len(f"/{study.name}/ensemble/{cell.name}{_INSIDE}")
     if path > path_limit:
         raise UserError(
-            f"{study.source}: paths of {path} bytes would be needed below {RESULTS.absolute()}, "
-            f"and the file system takes {path_limit}; work in a folder with a shorter path."
+            f"{study.source}: paths of {path} bytes would be needed under {RESULTS.absolute()}, "
+            f"but the file system takes {path_limit}; work in a folder with a shorter path."
         )
 
 

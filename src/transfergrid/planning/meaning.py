@@ -1,4 +1,4 @@
-"""What the schema cannot say: settings that are allowed one by one and not together."""
+"""What the schema cannot say: settings that are allowed separately but not together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfergrid.runtime.errors import UserError
 
 
 def check_recipe(where: str, recipe: Recipe) -> None:
-    """Raise UserError where a recipe contradicts itself."""
+    """Raise UserError if a recipe contradicts itself."""
     if recipe.batch_size % recipe.accumulate:
         raise UserError(
             f"{where}: batch_size {recipe.batch_size} cannot be split into {recipe.accumulate} "
@@ -21,8 +21,8 @@ def check_recipe(where: str, recipe: Recipe) -> None:
         )
     if recipe.batch_size // recipe.accumulate < 2:
         raise UserError(
-            f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, which "
-            "batch norm cannot train on; leave at least two."
+            f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, on which "
+            "batch norm cannot train; leave at least two."
         )
     if recipe.tune is not None:
         rates = recipe.tune.learning_rates
@@ -37,7 +37,7 @@ def check_recipe(where: str, recipe: Recipe) -> None:
 
 
 def check_replaced(source: str, study: Mapping[str, Any]) -> None:
-    """Raise UserError where a study, as it was read, has a key that another one has replaced."""
+    """Raise UserError if a study, as read, has a key that another one has replaced."""
     datasets = study.get("datasets")
     for name, settings in datasets.items() if isinstance(datasets, Mapping) else ():
         split = settings.get("split") if isinstance(settings, Mapping) else None
@@ -46,12 +46,12 @@ def check_replaced(source: str, study: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{source}: data set '{name}' has split: {{folds, fold}}, which is gone; write "
                 f"folds: {{ k: {k} }} in its place, which plans every fold, and folds: [{fold}] in "
-                "the grid's block to have that one alone."
+                "the grid's block to have only that one."
             )
 
 
 def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
-    """Raise UserError where a data set's settings contradict each other."""
+    """Raise UserError if a data set's settings contradict each other."""
     low, high = settings.get("smooth_range", (0, 1))
     if low > high:
         raise UserError(f"{where}: smooth_range {[low, high]} is reversed; write the lower first.")
@@ -88,18 +88,18 @@ def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
         for key in ("label_separator", "label_values"):
             if settings[key]:
                 raise UserError(
-                    f"{where}: task_kind multiclass takes one class a cell as it is written, so "
+                    f"{where}: task_kind multiclass takes one class per cell as written, so "
                     f"{key} has no meaning; remove it, or choose multilabel."
                 )
         if len(columns) > 1:
             raise UserError(
-                f"{where}: task_kind multiclass takes one column of class names, and label_columns "
+                f"{where}: task_kind multiclass takes one column of class names, but label_columns "
                 f"has {len(columns)}; name one, or choose multilabel."
             )
     if separator and (len(columns) > 1 or settings["label_values"]):
         raise UserError(
-            f"{where}: label_separator takes the labels of one column as they are written; name "
-            "one in label_columns, and no label_values."
+            f"{where}: label_separator takes the labels in one column as written; name one in "
+            "label_columns, and remove label_values."
         )
     if settings["no_label"] and not separator:
         raise UserError(
@@ -149,35 +149,35 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
             )
     if folds["by"] == "group" and folds["group_column"] is None and kind is not None:
         raise UserError(
-            f"{where}: folds.by is group and no groups are given; name their column as "
-            "folds.group_column (kind csv), or take another by."
+            f"{where}: folds.by is group, but no groups are given; name their column as "
+            "folds.group_column (kind csv), or choose another folds.by."
         )
     if folds["file"] is not None and not settings.get("root"):
         raise UserError(
-            f"{where}: folds.file is a table in root, and the data set has no root; draw the folds."
+            f"{where}: folds.file is a table in root, but the data set has no root; draw the folds."
         )
     if folds["valid"] == "next" and folds["k"] == 2 and folds["file"] is None:
         raise UserError(
-            f"{where}: with folds.k 2 and valid next, no part is left to train on; give k 3 or "
+            f"{where}: with folds.k 2 and valid next, no part is left to train on; give k as 3 or "
             "more, or valid as a share."
         )
 
 
 def check_key_rule(where: str, rule: Mapping[str, Any]) -> None:
-    """Raise UserError where a key rule has a wrong regular expression or replacement."""
+    """Raise UserError if a key rule has a wrong regular expression or replacement."""
     for pattern, replacement in [*((drop, "") for drop in rule["drop"]), *rule["rename"]]:
         try:
             _same_groups(re.compile(pattern)).sub(replacement, "")
         except (re.error, IndexError, OverflowError, RecursionError) as error:
             by = f" with the replacement '{replacement}'" if replacement else ""
             raise UserError(
-                f"{where}: key_rule holds '{pattern}'{by}, which is no regular expression "
+                f"{where}: key_rule holds '{pattern}'{by}, which is not a regular expression "
                 f"({error})."
             ) from None
 
 
 def _same_groups(pattern: re.Pattern[str]) -> re.Pattern[str]:
-    """Return a pattern with the groups of another that is found at once, to try replacements on."""
+    """Return a pattern with another's groups that always matches, to try replacements on."""
     names = {number: name for name, number in pattern.groupindex.items()}
     numbers = range(1, pattern.groups + 1)
     return re.compile("".join(f"(?P<{names[n]}>)" if n in names else "()" for n in numbers))

@@ -1,4 +1,4 @@
-"""The name of a cell, out of its specification."""
+"""A cell's name, derived from its specification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def cell_name(spec: Mapping[str, Any]) -> str:
     """Return the name of the cell that a specification describes, hash included.
 
     The form is ``<dataset>-<architecture>-<pretraining>-drop<k>-<protocol>-seed<s>-<hash8>``, with
-    ``-fold<f>`` before the hash where the data set is cut into folds.
+    ``-fold<f>`` before the hash if the data set is cut into folds.
     """
     return name_of(spec["cell"], sha256_text(canonical_json(spec)))
 

@@ -1,4 +1,4 @@
-"""How many networks a rank correlation takes; by itself, so that statistics need no planner."""
+"""How many networks a rank correlation takes; apart, so that statistics need no planner."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from statistics import NormalDist
 
 
 def networks_needed(margin: float, alpha: float = 0.05) -> int:
-    """Return the fewest networks whose interval of a rank correlation can lie within a margin.
+    """Return the fewest networks whose rank correlation's interval can lie within a margin.
 
-    It is that of a rho of 0 over independent networks, by Fisher's z with variance 1.06 / (n - 3);
-    related ones and noise take more.
+    The interval is that of rho = 0 over independent networks, by Fisher's z with variance
+    1.06 / (n - 3); related networks and noise take more.
 
     Args:
         margin: Largest |rho| that counts as no relation, in (0, 1).

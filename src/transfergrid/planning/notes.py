@@ -1,4 +1,4 @@
-"""Notes that say where a data set or a weight file lies on this machine. Recorded, never hashed."""
+"""Notes that say where a data set or a weight file is on this machine. Recorded, never hashed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def find_note(owner: str, folder: Path) -> dict[str, Any]:
 
     Args:
         owner: The id.
-        folder: Where notes lie: results/stamps, or what a run of Snakemake planned.
+        folder: Where notes are: results/stamps, or the folder of what a Snakemake run planned.
 
     Raises:
         UserError: There is none, or it is damaged.
@@ -23,7 +23,7 @@ def find_note(owner: str, folder: Path) -> dict[str, Any]:
 
 
 def note_path(owner: str, folder: Path) -> Path:
-    """Return where the location note of a data set or of weights lies.
+    """Return the path of the location note of a data set or of weights.
 
     Raises:
         UserError: There is none.

@@ -1,4 +1,4 @@
-"""Every file of a finished run: the one list of ``rule all``, `plan`, `doctor --verify` and tests.
+"""Every file of a finished run: the one list for ``rule all``, `plan`, `doctor --verify` and tests.
 
 Paths are relative to the folder of results.
 """
@@ -21,7 +21,7 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 
 SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
-"""What scoring a cell leaves."""
+"""The files that scoring a cell leaves."""
 TEST, VALID = "test.parquet", "valid.parquet"
 """An ensemble's files."""
 
@@ -36,10 +36,10 @@ EXPENDABLE = (
     r"(.*/)?logs/.*",
     r"[^/]+/snapshot/.*",
 )
-"""What may go: it is made again when it is needed, and nothing is trained again because of it.
+"""What may be deleted: it is made again when needed, and nothing is trained again because of it.
 
 Caches, the records of their images, initial weights, the states of trainings that were stopped or
-had ended, receipts of training and checkpoints; and what is no result: locks, logs, snapshots.
+had ended, training receipts and checkpoints; and what is not a result: locks, logs, snapshots.
 """
 
 
@@ -50,10 +50,10 @@ class Made:
     Attributes:
         rule: The rule that makes them.
         about: The cell, study or tuning.
-        mark: The file that Snakemake is asked for always, or None.
-        others: Files that it is asked for only where they were lost: to ask for all would take
-            twice as long.
-        after: Where given, the job runs only to bring back what was lost after this file was made.
+        mark: The file that is always requested from Snakemake, or None.
+        others: Files that are requested only if they were lost: requesting all would take twice as
+            long.
+        after: If given, the job only runs to restore what was lost after this file was made.
     """
 
     rule: str
@@ -73,7 +73,7 @@ def made_files(plan: Plan, results: Path) -> Iterator[Made]:
 
     Args:
         plan: The plan.
-        results: The folder of results, where it stands which figures a study has.
+        results: The folder of results, which records which figures a study has.
     """
     for stamp in plan.stamps:
         yield Made("stamp", stamp, f"stamps/{stamp}")
@@ -86,7 +86,7 @@ def made_files(plan: Plan, results: Path) -> Iterator[Made]:
 
 
 def of_cell(cell: Cell) -> Iterator[Made]:
-    """Yield what the jobs of one cell make, whatever the study."""
+    """Yield what the jobs of one cell make, in any study."""
     folder = f"cells/{cell.name}"
     yield Made("spec", cell.name, f"{folder}/{SPEC}")
     yield Made("train", cell.name, f"{folder}/{RECORD}")
@@ -118,9 +118,9 @@ def of_study(study: PlannedStudy, results: Path) -> Iterator[Made]:
 
 
 def drawn_figures(study: PlannedStudy, results: Path) -> list[str]:
-    """Return the figures that a study has, as the receipt of the stage that drew them says.
+    """Return a study's figures, according to the receipt of the stage that drew them.
 
-    None where that stage is planned anew: what it will draw then nobody knows yet.
+    None if that stage is planned anew: what it will draw is not known yet.
     """
     stamp, _ = study.stamps["figures"]
     if not (results / "stamps" / stamp).exists():
@@ -137,17 +137,17 @@ def _named(pattern: str, study: str) -> str:
 
 
 def mark_of(study: str, stage: Stage) -> str:
-    """Return the file that tells that a study's stage has ended."""
+    """Return the file that shows that a study's stage has ended."""
     return _named(stage.mark, study)
 
 
 def files_of(study: str, stage: Stage) -> list[str]:
-    """Return all that a stage of a whole study makes and declares."""
+    """Return everything that a stage of a whole study makes and declares."""
     return [_named(file, study) for file in stage.files]
 
 
 def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
-    """Return what a stage that works on a whole study waits for, its stamp aside."""
+    """Return what a stage of a whole study waits for, except its stamp."""
     found: list[str] = []
     for read in map(STAGE.__getitem__, stage.reads):
         if not study.has(read):
@@ -161,7 +161,7 @@ def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
         elif read.of_study and read.per == "cell":
             found += [map_of(study.name, cell.name) for cell in study.cam_cells]
         elif read.per == "cell":
-            # Learning rates were chosen before the cells that took them were trained.
+            # Learning rates were chosen before the cells that use them were trained.
             found += [read.mark.replace("{cell}", cell.name) for cell in study.scored]
         else:
             found.append(mark_of(study.name, read))
@@ -174,18 +174,18 @@ def map_of(study: str, cell: str) -> str:
 
 
 def ensemble_of(study: str, cell: str, selection: str) -> Made:
-    """Return what makes and holds a cell's ensemble under one selection rule."""
+    """Return the job and files of a cell's ensemble under one selection rule."""
     folder = f"{study}/ensemble/{cell}/{selection}"
     return Made("ensemble", study, f"{folder}/{TEST}", (f"{folder}/{VALID}",))
 
 
 @dataclass(frozen=True)
 class Files:
-    """What a run asks Snakemake for.
+    """What a run requests from Snakemake.
 
     Attributes:
-        wanted: Files that the run asks for, so that none is missed without metadata.
-        lost: Those of them that are gone although their job had made them, by what makes them.
+        wanted: Files that the run requests, so that none is overlooked without metadata.
+        lost: Those that are gone although their job had made them, by what makes them.
     """
 
     wanted: tuple[str, ...]
@@ -193,10 +193,10 @@ class Files:
 
 
 def wanted_files(plan: Plan, results: Path) -> Files:
-    """Look at the disk, and return what a run asks Snakemake for."""
+    """Look at the disk, and return what a run requests from Snakemake."""
     found: list[str] = []
     lost: list[tuple[str, Made]] = []
-    # A path of text: this is asked of tens of thousands of files whenever the workflow is parsed.
+    # Text, not Path: this is checked for tens of thousands of files at every parse of the workflow.
     root, exists = f"{results}/", os.path.exists
     for made in made_files(plan, results):
         mark = made.mark
@@ -205,7 +205,7 @@ def wanted_files(plan: Plan, results: Path) -> Files:
             before = _before(made)
             if before and not exists(root + mark) and exists(root + before):
                 lost.append((mark, made))
-        # A job that has made nothing yet makes all: one look is enough.
+        # A job that has made nothing yet makes everything: one look is enough.
         done = made.after or mark
         if made.others and done and exists(root + done):
             lost += [(name, made) for name in made.others if not exists(root + name)]
@@ -214,7 +214,7 @@ def wanted_files(plan: Plan, results: Path) -> Files:
 
 
 _TRAINED_BY = {"spec": RECORD, "train": FINISHED}
-"""A file in a cell's folder that tells that the rule had run."""
+"""A file in a cell's folder that shows that the rule had run."""
 
 
 def _before(made: Made) -> str | None:
@@ -223,16 +223,16 @@ def _before(made: Made) -> str | None:
 
 
 MENDS = {
-    "restore": "brought back from the copy that training left",
+    "restore": "restored from the copy that training left",
     "evaluate": "scored again",
     "ensemble": "made again from the scores",
     "figure": "drawn again",
 }
-"""What becomes of a lost file, by rule; those of later stages are simply made again."""
+"""What happens to a lost file, by rule; those of later stages are simply made again."""
 
 
 def told_lost(lost: Sequence[tuple[str, Made]], results: Path) -> list[str]:
-    """Say which files were lost and what a run does about it, in a sentence for each mend."""
+    """Say which files were lost and what a run does about it, one sentence for each remedy."""
     groups: dict[str, list[str]] = {}
     for name, made in lost:
         mend = MENDS.get(made.rule, "made again")
@@ -245,7 +245,7 @@ def told_lost(lost: Sequence[tuple[str, Made]], results: Path) -> list[str]:
                         f"not made again before you remove {folder / TRAINED}: the weights are gone"
                     )
             elif made.rule != "evaluate":
-                mend = f"made again, without training, where {FINISHED} and the weights are whole"
+                mend = f"made again, without training, if {FINISHED} and the weights are intact"
         groups.setdefault(mend, []).append(name)
     return [f"lost and {mend}: {listed(names, 3)}" for mend, names in groups.items()]
 
@@ -256,5 +256,5 @@ def _expendable() -> re.Pattern[str]:
 
 
 def is_expendable(name: str) -> bool:
-    """Tell whether a file under results, named relative to it, may go."""
+    """Tell whether a file under results, named relative to it, may be deleted."""
     return _expendable().fullmatch(name) is not None

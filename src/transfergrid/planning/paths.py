@@ -1,4 +1,4 @@
-"""Where things lie: the project's own files, and every path under results/."""
+"""Where things are: the project's own files, and every path under results/."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def weights_directory(weights_id: str, results: Path = RESULTS) -> Path:
 
 
 def tuning_file(tuning_id: str, results: Path = RESULTS) -> Path:
-    """Return the file that holds the learning rate which trials found."""
+    """Return the file that holds the learning rate found by trials."""
     return results / "tuning" / tuning_id / "tuning.json"
 
 

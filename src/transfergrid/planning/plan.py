@@ -3,7 +3,7 @@
 A stamp is a small file ``stamps/<study>.<stage>.<hash8>`` that stands for one state of a stage's
 code and settings and holds what the stage's program must know. It is an input of the stage, so a
 change gives it another path and the stage is redone, with or without Snakemake's own records;
-writing one removes its siblings, so a change that is taken back is seen as well.
+writing one removes its siblings, so undoing a change is noticed as well.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PlannedStudy:
     Attributes:
         study: The validated study.
         targets: Cells of the grid, in the grid's order.
-        sources: Cells that targets are fine-tuned from and that the grid does not hold.
+        sources: Cells from which targets are fine-tuned and which are not in the grid.
         trials: Cells that try a learning rate; they are trained and not scored.
         datasets: Resolved data sets by name.
         weights: Seedless weights by id.
@@ -88,17 +88,17 @@ class PlannedStudy:
         return list(self.study.config["evaluation"]["selections"])
 
     def has(self, stage: Stage) -> bool:
-        """Tell whether the study has a stage, which it may have to ask for."""
+        """Tell whether the study has a stage; some are only there if the study asks for them."""
         return stage.asked_by != "cams" or bool(self.cam_cells)
 
     @property
     def stages(self) -> list[Stage]:
-        """The stages whose work is the study's own, each after those of them that it reads."""
+        """The stages that work on the whole study, each after those that it reads."""
         return [stage for stage in STAGES if stage.of_study and self.has(stage)]
 
     @cached_property
     def stamps(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """By stage: the stamp's file name and its content."""
+        """The stamp's file name and its content, by stage."""
         return {
             stage.name: _stamp(
                 self.name,
@@ -111,12 +111,12 @@ class PlannedStudy:
         }
 
     def content(self, stage: str) -> dict[str, Any]:
-        """Return what the program of a stage knows of the study: its stamp and the cells."""
+        """Return what a stage's program knows about the study: its stamp and the cells."""
         return {**content_of(self, STAGE[stage]), "cells": self.entries}
 
     @cached_property
     def entries(self) -> list[dict[str, Any]]:
-        """The cells as later stages are told of them."""
+        """The cells as later stages know them."""
         roles = [(cell, "target") for cell in self.targets]
         roles += [(cell, "source") for cell in self.sources]
         folds = folds_beside(cell.point for cell in self.scored)
@@ -129,7 +129,7 @@ class PlannedStudy:
                 "dataset_id": cell.dataset_id,
                 "source_cell": cell.source_cell,
                 **cell.point.axes(),
-                # What a snapshot lacks of them is no part of the grid that it sees.
+                # Cells that a snapshot lacks are not part of the grid that it sees.
                 **({"folds": folds[cell.point]} if cell.point in folds else {}),
             }
             for cell, role in roles
@@ -137,7 +137,7 @@ class PlannedStudy:
 
     @cached_property
     def _entries_text(self) -> str:
-        # With thousands of cells it is nearly all of what is hashed.
+        # With thousands of cells this is nearly everything that is hashed.
         return canonical_json(self.entries)
 
     @cached_property
@@ -167,7 +167,7 @@ def _stamp(
 
 
 def plan_study(study: Study) -> PlannedStudy:
-    """Resolve a study to its cells; UserError where something in it cannot be."""
+    """Resolve a study to its cells; UserError if something in it is impossible."""
     builder = CellBuilder(study)
     targets = builder.targets()
     whole = whole_grid(study.config, str(study.source))
@@ -210,7 +210,7 @@ def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one run of Snakemake may make.
+    """Everything that one Snakemake run may make.
 
     Attributes:
         studies: The planned studies by name.
@@ -229,9 +229,9 @@ class Plan:
         return {cell.tuning.id: cell.tuning for cell in self.cells.values() if cell.tuning}
 
     def tuning(self, name: str) -> CellTuning:
-        """Return something that is tuned; UserError where no study of this run names it."""
+        """Return something that is tuned; UserError if no study of this run names it."""
         if name not in self.tunings:
-            raise UserError(f"'{name}' is tuned in none of this run's studies.")
+            raise UserError(f"none of this run's studies tunes '{name}'.")
         return self.tunings[name]
 
     @cached_property
@@ -252,7 +252,7 @@ class Plan:
         """Location stamps: where data and weight files lie on this machine."""
         notes: dict[str, dict[str, Any]] = {}
         for study in self.studies.values():
-            # Copies of one thing in two places are that thing: the first place will do.
+            # Two copies of a thing are the same thing: the first place will do.
             for dataset in study.datasets.values():
                 notes.setdefault(dataset.id, dataset.location)
                 if dataset.regions:
@@ -269,7 +269,7 @@ class Plan:
         )
 
     def cell(self, name: str) -> Cell:
-        """Return a cell by name; UserError where the studies of this run do not name it."""
+        """Return a cell by name; UserError if the studies of this run do not name it."""
         if name not in self.cells:
             raise UserError(
                 f"cell '{name}' is not in this run's studies ({listed(self.studies)}); name the "
@@ -282,12 +282,12 @@ class Plan:
 
         A job's command line is too short for a list of thousands of cells, and reading the study
         again inside the job would record a study that was edited in the meantime. Names hold the
-        content's hash, so a file that is there already is right.
+        content's hash, so a file that is already there is right.
         """
         for name, content in self.stamps.items():
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))
-        # prepare and weights find a note by its owner: the latest is the one that holds.
+        # prepare and weights find a note by its owner: the latest one counts.
         planned = {stamp.owner: stamp for stamp in map(stamp_name, self.notes) if stamp}
         for stamp, path in stamps_in(folder):
             if stamp.owner in planned and planned[stamp.owner].replaces(stamp):
@@ -295,11 +295,11 @@ class Plan:
 
 
 def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
-    """Plan what one run of Snakemake was asked for.
+    """Plan what one Snakemake run was asked for.
 
     Args:
-        configfiles: What ``--configfile`` named; config.yaml where empty.
-        overrides: What ``--config`` said.
+        configfiles: The files given with ``--configfile``; config.yaml if empty.
+        overrides: The settings given with ``--config``.
 
     Raises:
         UserError: Any fault of a study, in one sentence.

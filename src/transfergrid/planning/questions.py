@@ -1,7 +1,7 @@
 """Whether a study's cells can answer what it asks.
 
-A question that no cell of the grid can answer is a mistake in the study. One that a slice (`only`)
-has no cells for is left out of the slice, with a warning.
+A question that no cell of the grid can answer is a mistake in the study. A question for which a
+slice (`only`) has no cells is left out of the slice, with a warning.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from transfergrid.runtime.errors import UserError
 
 
 def check_questions(study: Study, points: Collection[Point]) -> None:
-    """Check that the grid has the cells that questions, claims and activation maps speak of.
+    """Check that the grid has the cells that questions, claims and activation maps refer to.
 
     Args:
         study: The study.
         points: Its whole grid.
 
     Raises:
-        UserError: One that no cell can answer, or that builds on a contrast that is not there.
+        UserError: A question that no cell can answer, or that builds on a missing contrast.
     """
     questions = study.config["questions"]
     names = [question["name"] for question in questions]
@@ -74,10 +74,10 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
 
     Args:
         study: The study; `check_questions` has found no fault in it.
-        points: Cells of the slice, or the whole grid where there is none.
+        points: Cells of the slice, or the whole grid if there is none.
 
     Returns:
-        The study without those questions, and without maps if no cell has any; a sentence each.
+        The study without those questions, and without maps if no cell has any; a sentence for each.
     """
     if not any(study.config["only"].values()):
         return study, []
@@ -92,7 +92,7 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
         if base in why:
             why.setdefault(question["name"], f"no '{base}', which it builds on")
     lost = [
-        f"{study.source}: question '{question['name']}' is left out, for the slice has "
+        f"{study.source}: question '{question['name']}' is left out, because the slice has "
         f"{why[question['name']]}."
         for question in questions
         if question["name"] in why
@@ -101,21 +101,21 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
     claims = chosen_claims(study.config["claims"], str(study.source))
     if not _matching(points, claims["where"]):
         lost.append(
-            f"{study.source}: no claim is tested, for the slice has no cell with claims.where "
+            f"{study.source}: no claim is tested, because the slice has no cell with claims.where "
             f"{claims['where']}."
         )
     cams = study.config["cams"]
     if cams is not None and not _matching(points, cams["where"]):
         changes["cams"] = None
         lost.append(
-            f"{study.source}: there are no activation maps, for the slice has no cell with "
+            f"{study.source}: there are no activation maps, because the slice has no cell with "
             f"cams.where {cams['where']}."
         )
     return replace(study, config={**study.config, **changes}), lost
 
 
 def _lack(question: Question, points: Collection[Point]) -> str:
-    """Say what a question lacks; nothing if the cells can answer it."""
+    """Say what a question lacks; empty if the cells can answer it."""
     if "where" not in question:
         return ""
     found = _matching(points, question["where"])

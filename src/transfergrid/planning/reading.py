@@ -1,4 +1,4 @@
-"""YAML as a study may hold it: of bounded size and depth, no key twice, faults as sentences."""
+"""YAML as a study may hold it: bounded in size and depth, no key twice, faults as sentences."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from transfergrid.runtime.regular import check_regular
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as SafeYaml
-else:  # The C parser is ten times as fast, where PyYAML was built with it.
+else:  # The C parser is ten times as fast, if PyYAML was built with it.
     SafeYaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MOST_BYTES = 4_000_000
-"""Of one file; the longest study that is known has 20 kB."""
+"""In one file; the longest known study has 20 kB."""
 MOST_VALUES = 100_000
-"""Values and names of one file, those that an alias repeats counted each time."""
+"""Values and names in one file, counted anew each time an alias repeats them."""
 DEEPEST = 40
-"""Mappings and lists within each other; what comes after reading works by recursion."""
+"""Levels of nested mappings and lists; later steps work by recursion."""
 _SHOWN = 40
 
 
 class StrictYaml(SafeYaml):
-    """YAML in which a key that stands twice in a mapping is an error."""
+    """YAML in which a key that occurs twice in a mapping is an error."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Make a value; what Python cannot hold (a number of 6,000 digits) is named by its line."""
+        """Make a value; one that Python cannot hold (a 6,000-digit number) is named by its line."""
         try:
             return super().construct_object(node, deep)
         except UserError:
@@ -38,7 +38,7 @@ class StrictYaml(SafeYaml):
         except (ValueError, OverflowError, RecursionError, TypeError) as error:
             line = node.start_mark.line + 1
             raise UserError(
-                f"line {line} has {_short(node.value)}, which is no value that can be read "
+                f"line {line} has {_short(node.value)}, which cannot be read as a value "
                 f"({str(error)[:_SHOWN]}); write a plain number, or quote it to have text."
             ) from None
 
@@ -72,11 +72,11 @@ def parse_yaml(text: str) -> Any:
     """Parse YAML from a file or a command line.
 
     Raises:
-        UserError: It is no YAML, has a key twice, or is larger, deeper or more repeated by its
-            aliases than any study is.
+        UserError: It is not YAML, has a key twice, or is larger, deeper or more repetitive through
+            its aliases than any study is.
     """
     if len(text) > MOST_BYTES:
-        raise UserError(f"it has {len(text)} characters, and at most {MOST_BYTES} are read.")
+        raise UserError(f"it has {len(text)} characters, but at most {MOST_BYTES} are read.")
     with _told(text):
         _check_size(text)
         return yaml.load(text, Loader=StrictYaml)
@@ -91,7 +91,7 @@ def _told(text: str) -> Iterator[None]:
 
 
 def _fault(error: yaml.YAMLError, text: str) -> str:
-    """Tell what YAML says of a text and where, and what is mostly the reason."""
+    """Return what YAML says about a text and where, and the usual reason."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None)
     if mark is None or problem is None:
@@ -103,7 +103,7 @@ def _fault(error: yaml.YAMLError, text: str) -> str:
 
 
 def _check_size(text: str) -> None:
-    """Count what the text stands for without making it: an alias stands for all of its anchor."""
+    """Count what the text stands for without building it: an alias stands for its whole anchor."""
     sizes: dict[str, int] = {}
     opened: list[tuple[str | None, int]] = []
     total = 0
@@ -139,12 +139,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a study's YAML mapping.
 
     Raises:
-        UserError: The file is missing, no regular file, no UTF-8, broken, too large or no mapping.
+        UserError: The file is missing, not a regular file, not UTF-8, broken, too large or not a
+            mapping.
     """
     try:
         size = check_regular(path).st_size
         if size > MOST_BYTES:
-            raise UserError(f"it has {size} bytes, and at most {MOST_BYTES} are read.")
+            raise UserError(f"it has {size} bytes, but at most {MOST_BYTES} are read.")
         value = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"study {path.absolute()} cannot be read: {error.strerror}.") from None
@@ -153,5 +154,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"study {path}: {error}") from None
     if not isinstance(value, dict):
-        raise UserError(f"study {path} holds no mapping of settings; start from config.yaml.")
+        raise UserError(
+            f"study {path} is not a mapping of settings; start from a copy of config.yaml."
+        )
     return value

@@ -12,8 +12,8 @@ class Augmentation:
     """Random changes of each training image; all zero means none.
 
     Attributes:
-        crop_scale_min: Smallest area of the random crop as a share of the image, in (0, 1]; 1 is
-            no crop.
+        crop_scale_min: Smallest area of the random crop as a share of the image, in (0, 1]; 1
+            means no crop.
         flip_probability: Probability of a left-right mirror image, in [0, 1].
         rotate_degrees: Largest rotation either way, in degrees.
         translate: Largest shift either way, as a share of the image's side.
@@ -37,12 +37,12 @@ class Augmentation:
 class Tuning:
     """How a learning rate is chosen, the same way for every network and its initial weights.
 
-    Each rate is tried by a training of its own, which validates on patients held out from the
-    training images; the validation split has no part in it.
+    Each rate is tried in a separate training, which validates on patients held out from the
+    training images; the validation split is not used.
 
     Attributes:
         learning_rates: The rates to try, rising.
-        epochs: Passes over the images that are left, the same for each trial.
+        epochs: Passes over the remaining images, the same for each trial.
         holdout: Share of the training patients held out, in (0, 1).
         seed: Seed of the trials; every seed of the cell takes the rate that was found with it.
     """
@@ -59,12 +59,12 @@ class Recipe:
 
     Attributes:
         optimizer: ``adam``, ``adamw`` or ``sgd``.
-        learning_rate: Peak learning rate; with `tune`, what stands for it until it is found.
+        learning_rate: Peak learning rate; with `tune`, a placeholder until it is found.
         weight_decay: Weight decay (decoupled for ``adamw``).
         momentum: Momentum of ``sgd``; unused otherwise.
         schedule: ``constant``, ``cosine`` or ``one_cycle``.
         warmup_fraction: Share of all steps over which the rate rises to its peak, in [0, 1).
-        epochs: Passes over the training data at most; may be a fraction.
+        epochs: Most passes over the training data; may be a fraction.
         patience: Validations without a new best AUROC after which training ends, or None to train
             all epochs.
         batch_size: Images per optimiser step.
@@ -79,9 +79,9 @@ class Recipe:
             one is always kept as well. The trials of `tune` keep none.
         precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
         deterministic: Ask for deterministic kernels.
-        holdout: Share of the training patients that validation takes in place of the validation
+        holdout: Share of the training patients that validation uses instead of the validation
             split, in [0, 1); the trials of `tune` have it.
-        tune: How the learning rate is chosen, or None where it is given.
+        tune: How the learning rate is chosen, or None if it is given.
         augmentation: Random changes of the training images.
     """
 
@@ -109,7 +109,7 @@ class Recipe:
 
     @property
     def micro_batch(self) -> int:
-        """Images that go through the network at once, where memory allows."""
+        """Images that go through the network at once, if memory allows."""
         return -(-self.batch_size // self.accumulate)
 
     @classmethod

@@ -1,7 +1,7 @@
 """What a training leaves about itself in its cell's folder, read as it was written.
 
 `train.json` is sealed and names the SHA-256 of spec.json and of the files beside it that only
-training can make. `finished.json`, of which Snakemake does not know, holds a copy of these.
+training can make. `finished.json`, unknown to Snakemake, holds a copy of these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transfergrid.runtime.sealed import read_sealed, write_sealed
 FINISHED = "finished.json"
 SPEC, RECORD = "spec.json", "train.json"
 STATE = "resume.pt"
-"""What a training that was stopped goes on from."""
+"""The state from which a stopped training goes on."""
 TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
 """SHA-256 of what training and scoring left; Snakemake waits for these."""
 KEPT = ("history.jsonl", "proof.json", "card.json")
@@ -28,7 +28,7 @@ KEPT = ("history.jsonl", "proof.json", "card.json")
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """Read a specification; its content must be what its folder's name promises.
+    """Read a specification; its content must match its folder's name.
 
     Raises:
         OSError: It cannot be read.
@@ -48,7 +48,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def read_train(folder: Path) -> dict[str, Any] | None:
-    """Return a cell's train.json; None where it is not trained.
+    """Return a cell's train.json; None if it is not trained.
 
     Raises:
         UserError: The file is not what training wrote.
@@ -60,7 +60,7 @@ def read_train(folder: Path) -> dict[str, Any] | None:
 
 
 def kept_texts(folder: Path) -> dict[str, str]:
-    """Return the text of each file of `KEPT` in a cell's folder; one that is not there is empty."""
+    """Return the text of each file in `KEPT` in a cell's folder; empty for a missing file."""
     empty = {name: "{}\n" if name.endswith(".json") else "" for name in KEPT}
     return {
         name: path.read_text(encoding="utf-8") if (path := folder / name).exists() else empty[name]
@@ -73,17 +73,17 @@ def write_finished(folder: Path, value: Mapping[str, Any], kept: Mapping[str, st
 
     Args:
         folder: The cell's folder.
-        value: Of which training, and its records.
-        kept: As `kept_texts` gives it.
+        value: Which training it was, and its records.
+        kept: What `kept_texts` returned.
     """
     write_sealed(folder / FINISHED, {**value, "kept": dict(kept)})
 
 
 def restore(folder: Path, name: str) -> bytes:
-    """Write a file of `KEPT` again from its copy, atomically; return its content.
+    """Restore a file in `KEPT` from its copy, atomically; return its content.
 
     Raises:
-        UserError: There is no copy, or it is not what train.json speaks of.
+        UserError: There is no copy, or it is not what train.json describes.
     """
     path = folder / name
     anew = f"remove {folder / RECORD} and run snakemake again, which trains the cell again"
@@ -102,14 +102,14 @@ def restore(folder: Path, name: str) -> bytes:
 
 
 def read_kept(folder: Path, name: str) -> bytes:
-    """Return a file that train.json speaks of as training left it; a lost one is brought back.
+    """Return a file that train.json describes, as training left it; a lost one is restored.
 
     Args:
         folder: Folder of a trained cell.
         name: spec.json, or one of `KEPT`.
 
     Raises:
-        UserError: It is not what train.json speaks of, or is lost without a copy.
+        UserError: It is not what train.json describes, or is lost without a copy.
     """
     path = folder / name
     try:

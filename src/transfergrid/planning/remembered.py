@@ -1,9 +1,9 @@
 """SHA-256 of large files, remembered from one parse of the workflow to the next.
 
-Every job of a cluster parses the workflow again, and a weight file of 300 MB takes a good part of a
-second to hash. What is remembered holds for one state of a file: its size, inode, time of content
-and time of change. The last cannot be set back, so an older file put in place of a newer one, with
-its old time, is seen as well.
+Every job on a cluster parses the workflow again, and a weight file of 300 MB takes a good part of a
+second to hash. What is remembered is valid for one state of a file: its size, inode, modification
+time and change time. The last cannot be set back, so replacing a file by an older one that keeps
+its old modification time is noticed as well.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import sha256_file, sha256_text
 
 MEMORY = Path(".snakemake") / "transfergrid" / "hashes"
-"""A file for each path, in the working directory; deleting it costs time and nothing else."""
+"""One file per path, in the working directory; deleting it only costs time."""
 LARGE = 2**20
-"""Smaller files are hashed: that takes no longer than to remember."""
+"""Smaller files are hashed: that takes no longer than remembering."""
 SETTLED_SECONDS = 2.0
 """The coarsest step of a file system's clock. A file that changed more recently may change again
-and keep its time (git calls such a file racy), so nothing is remembered of it."""
+and keep its time (git calls such a file racy), so its hash is not remembered."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class _State:
 
 
 def remembered_sha256(path: str | Path, memory: Path = MEMORY) -> str:
-    """Return the SHA-256 of a file's bytes, reading a large one only where its state is new.
+    """Return the SHA-256 of a file's bytes, reading a large one only if its state is new.
 
     Args:
         path: The file.
-        memory: Where to remember; nothing is written where Snakemake has never run.
+        memory: Where to remember; nothing is written if Snakemake has never run there.
 
     Returns:
         64 hexadecimal digits.
@@ -54,8 +54,8 @@ def remembered_sha256(path: str | Path, memory: Path = MEMORY) -> str:
 
 
 def _state(path: str | Path) -> _State:
-    # A network file system answers os.stat from memory that may be a minute old; it asks the server
-    # when a file is opened.
+    # A network file system answers os.stat from a cache that may be a minute old; it asks the
+    # server when a file is opened.
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
     return _State(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
@@ -83,5 +83,5 @@ def _read(place: Path) -> dict[str, Any]:
 
 
 def _write(place: Path, value: dict[str, Any]) -> None:
-    with suppress(OSError):  # a folder that cannot be written: the file is hashed again next time
+    with suppress(OSError):  # if the folder cannot be written, the file is hashed again next time
         write_json(place, value)

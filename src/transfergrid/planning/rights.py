@@ -1,4 +1,4 @@
-"""Whether a run may write where it must, asked before it starts."""
+"""Whether a run may write where it must, checked before it starts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from transfergrid.runtime.errors import listed
 
 ROOMS = ("cells", "cache", "weights", "tuning", "stamps", "origins")
-"""Folders of results that all studies share."""
+"""Folders under results that all studies share."""
 
 
 def closed_folders(results: Path) -> list[str]:
     """Return the folders that a run writes into and this user, or this mount, may not write.
 
     Args:
-        results: The folder of results; where it is not there yet, what holds it counts.
+        results: The folder of results; if it does not exist yet, its parent counts.
     """
     here = results.absolute()
     base = next(place for place in (here, *here.parents) if place.is_dir())

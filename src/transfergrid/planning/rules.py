@@ -1,10 +1,10 @@
 """What the workflow's rules say, read from their files: commands, parameters, programs.
 
-A rule without a name, which a loop makes several of, goes by the name of its file.
+A rule without a name, which a loop uses several times, goes by the name of its file.
 
-A stage's command is part of its code: Snakemake notices an edit of it only while its own records
-last, and the answer to "what is stale?" must not depend on them. How many threads and how much of a
-machine a rule asks for is not: a run may set both from the command line, and they are recorded.
+A stage's command is part of its code: Snakemake notices an edit of it only as long as its own
+records last, and the answer to "what is stale?" must not depend on them. The threads and resources
+that a rule requests are not: a run may set them on the command line, and they are recorded.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _PIECES = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|[ \t\n]+|[^ \t\n'"\\]+|."
 
 
 def shell_command(rule: str, folder: Path = RULES) -> str:
-    """Return the text after ``shell:`` of a rule, its string literals joined.
+    """Return the text after a rule's ``shell:``, with its string literals joined.
 
     Raises:
-        UserError: No file in `folder` has the rule, or its command is no plain string.
+        UserError: No file in `folder` has the rule, or its command is not a plain string.
     """
     text = _directive(rule, "shell", folder)
     try:
@@ -46,9 +46,9 @@ def shell_command(rule: str, folder: Path = RULES) -> str:
 
 
 def normal_command(command: str) -> str:
-    """Return a shell command with one blank, or one line end, for every run of them.
+    """Return a shell command with every run of blanks, or of line ends, reduced to one.
 
-    Blanks within quotes and escaped ones are meant, and stay.
+    Blanks within quotes and escaped blanks are intended, and stay.
     """
     pieces = [
         ("\n" if "\n" in piece else " ") if piece[0] in " \t\n" else piece
@@ -58,7 +58,7 @@ def normal_command(command: str) -> str:
 
 
 def command_parts(rule: str, folder: Path = RULES) -> list[str]:
-    """Return what decides a rule's command, layout aside: its text, and ``params:`` as syntax."""
+    """Return what decides a rule's command, except layout: its text, and ``params:`` as syntax."""
     parts = [normal_command(shell_command(rule, folder))]
     params = _directive(rule, "params", folder)
     if params:
@@ -82,7 +82,7 @@ def programs(rule: str, folder: Path = RULES) -> list[str]:
 
 
 def _directive(rule: str, name: str, folder: Path) -> str:
-    """Return what stands after a directive of a rule, as written; nothing where it has none."""
+    """Return what follows one of a rule's directives, as written; empty if it has none."""
     rules = _rules(folder)
     if rule not in rules:
         raise UserError(f"rule {rule} is missing from {folder}; install TransferGrid again.")
@@ -116,7 +116,7 @@ def _split(
     Args:
         tokens: The body, and whatever follows it.
         lines: The file's lines.
-        indent: The column that the word ``rule`` stands in.
+        indent: The column of the word ``rule``.
     """
     body = [token for token in tokens if token.type not in _LAYOUT]
     ends = (at for at, token in enumerate(body) if token.start[1] <= indent)

@@ -21,7 +21,7 @@ from transfergrid.runtime.errors import UserError, listed, suggest
 Schema = Mapping[str, Any]
 
 LARGEST = 2**63 - 1
-"""What tables, files and libraries hold as a whole number; schemas of single keys ask for less."""
+"""The largest whole number that tables, files and libraries hold; most keys allow less."""
 _SHOWN = 60
 
 
@@ -56,7 +56,7 @@ def validate(study: Mapping[str, Any], source: str) -> dict[str, Any]:
         A deep copy with defaults. Partial recipes (protocols) stay partial.
 
     Raises:
-        UserError: The first fault, with its key, what was allowed and how to mend it.
+        UserError: The first fault, with its key, what was allowed and how to correct it.
     """
     schema = study_schema()
     study = _plain(study, "", source)
@@ -76,19 +76,19 @@ def _plain(value: Any, where: str, source: str) -> Any:
                 place = where or "the study"
                 told = _boolean_hint(key) or _null_hint(key)
                 raise UserError(
-                    f"{source}: the name {key!r} under {place} is no text{told}; put it in quotes."
+                    f"{source}: the name {key!r} under {place} is not text{told}; put it in quotes."
                 )
         return {k: _plain(v, f"{where}.{k}" if where else k, source) for k, v in value.items()}
     if isinstance(value, list):
         return [_plain(item, f"{where}[{i}]", source) for i, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{source}: key '{where}' is {value}, which is no finite number.")
+        raise UserError(f"{source}: key '{where}' is {value}; write a finite number.")
     if isinstance(value, int | float) and abs(value) > LARGEST:
         raise UserError(
-            f"{source}: key '{where}' is {value:.3g}, and no number may be beyond {LARGEST}; "
+            f"{source}: key '{where}' is {value:.3g}, but no number may be beyond {LARGEST}; "
             "correct it."
             if isinstance(value, float) or abs(value) < 10**300
-            else f"{source}: key '{where}' has {value.bit_length()} bits, and no number may be "
+            else f"{source}: key '{where}' has {value.bit_length()} bits, but no number may be "
             f"beyond {LARGEST}; correct it."
         )
     if isinstance(value, float) and value.is_integer():
@@ -168,7 +168,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _of_branches(error: ValidationError, where: str) -> str:
-    """Tell what is wrong with a value by the one form that it was meant as, or name all forms."""
+    """Say what is wrong with a value by the form that was intended, or name all forms."""
     value: Any = error.instance
     rule: Any = error.validator_value
     schema: Any = error.schema
@@ -192,7 +192,7 @@ def _of_branches(error: ValidationError, where: str) -> str:
     names = [name for form in forms for name in _resolved(form).get("enum", ())]
     hint = _boolean_hint(value) or _number_hint(value) or suggest(value, names)
     return (
-        f"{where} is {_shown(value)}, which is none of the allowed forms{hint}: "
+        f"{where} is {_shown(value)}, which has none of the allowed forms{hint}: "
         f"{described.rstrip('.')}{_example(schema)}"
     )
 
@@ -207,7 +207,7 @@ def _resolved(form: Schema) -> Schema:
 
 
 def _limit(error: ValidationError) -> str:
-    """Tell which limit of a number, a text, a list or a mapping is passed."""
+    """Say which limit of a number, a text, a list or a mapping is exceeded."""
     value: Any = error.instance
     rule: Any = error.validator_value
     schema: Any = error.schema
@@ -220,7 +220,7 @@ def _limit(error: ValidationError) -> str:
             return f"has {len(value)} characters; at most {rule} are allowed"
         case "minItems" | "maxItems" | "minProperties" | "maxProperties":
             bound = "at least" if str(error.validator).startswith("min") else "at most"
-            return f"has {len(value)} entries; {bound} {rule} must be there"
+            return f"has {len(value)} entries; {bound} {rule} are needed"
         case "uniqueItems":
             twice = next(item for item in value if value.count(item) > 1)
             return f"lists {_shown(twice)} twice; keep one of them"
@@ -241,7 +241,7 @@ def _range(schema: Schema) -> str:
 
 
 def _shown(value: object) -> str:
-    """Show a value in a sentence: a text or a number cut short, a list or mapping by its kind."""
+    """Show a value in a sentence: text or a number cut short, a list or mapping by its kind."""
     if isinstance(value, dict | list):
         return _yaml_type(value)
     told = repr(value)
@@ -298,11 +298,11 @@ def _number_hint(value: object) -> str:
             return ""
         if not math.isfinite(number):
             return ""
-        # YAML 1.1 reads 1e-3 as text: it wants a dot in a float.
+        # YAML 1.1 reads 1e-3 as text: a float needs a dot.
         plain = repr(int(number) if number.is_integer() and abs(number) < 1e15 else number)
         if "e" in plain and "." not in plain:
             plain = f"{number:.1e}"
-        return f"; write {plain} (YAML wants a dot, no quotes)"
+        return f"; write {plain} (YAML needs a dot, and no quotes)"
     return ""
 
 

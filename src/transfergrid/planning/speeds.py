@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py measured of GPUs, where somebody ran it."""
+"""What benchmarks/gpu.py measured about GPUs, if somebody ran it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfergrid.runtime.errors import UserError
 
 SPEEDS = "gpu_speed.csv"
 FEEDS = ("resident batches", "streamed batches", "augmentation")
-"""Modes of the rows without a network: what comes before a step, by itself."""
+"""Modes of the rows without a network: what comes before a step, measured alone."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Speed:
         precision: ``tf32`` (float32 with TF32 convolutions), ``bf16``, or empty.
         layout: ``NCHW`` or ``channels_last``, or empty.
         mode: ``eager``, ``compile`` or one of `FEEDS`.
-        images_per_second: Of training steps alone.
+        images_per_second: In training steps only.
         peak_memory_mb: Most memory that PyTorch held, in MiB, or None.
         torch: Version of PyTorch.
         date: Day of the measurement.
-        batch: Images a step.
+        batch: Images per step.
     """
 
     device: str
@@ -69,7 +69,7 @@ def read_speeds(path: Path) -> list[Speed]:
     """Read the CSV; no file gives no rows.
 
     Raises:
-        UserError: A column is missing, or a number is none.
+        UserError: A column is missing, or something is not a number.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -78,7 +78,7 @@ def read_speeds(path: Path) -> list[Speed]:
         return []
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} is no table of benchmarks/gpu.py ({error}): it needs the columns "
+            f"{path} is not a table from benchmarks/gpu.py ({error}): it needs the columns "
             f"{', '.join(COLUMNS)}; run the program again or remove the file."
         ) from None
 
@@ -98,11 +98,11 @@ def speed_of(row: Mapping[str, str]) -> Speed:
 
 @cache
 def benchmarked() -> tuple[Speed, ...]:
-    """Return the rows of what trainings on GPUs do: whole networks, eager, in channels_last."""
+    """Return the rows for what trainings on GPUs do: whole networks, eager, in channels_last."""
     rows = [row for row in read_speeds(RESOURCES / SPEEDS) if row.device != "cpu"]
     return tuple(row for row in rows if (row.mode, row.layout) == ("eager", "channels_last"))
 
 
 def number_format(precision: str) -> str:
-    """Return what a recipe calls a precision that train.json or the benchmark names."""
+    """Return a recipe's name for a precision that train.json or the benchmark names."""
     return "bf16" if precision == "bf16" else "fp32"

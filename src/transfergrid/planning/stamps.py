@@ -17,14 +17,14 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import short_hash
 
 LOCATION = "location"
-"""The stage of a note that says where a data set or a weight file lies."""
+"""The stage of a note that says where a data set or a weight file is."""
 
 _NAME = re.compile(r"(.+)\.([a-z]+)\.([0-9a-f]{8})", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class StampName:
-    """The name of a stamp's file, in its parts."""
+    """The name of a stamp's file, in parts."""
 
     owner: str
     stage: str
@@ -34,30 +34,30 @@ class StampName:
         return f"{self.owner}.{self.stage}.{self.digest}"
 
     def replaces(self, other: StampName) -> bool:
-        """Tell whether a stamp stands for another state of the same owner's stage."""
+        """Tell whether a stamp stands for another state of the same stage."""
         return (self.owner, self.stage) == (other.owner, other.stage) and self != other
 
 
 def stamp_name(name: str) -> StampName | None:
-    """Return the parts of a file's name; None where it is no stamp's."""
+    """Return the parts of a file's name; None if it is not a stamp's."""
     found = _NAME.fullmatch(name)
     return StampName(*found.groups()) if found else None
 
 
 def stage_of(stamp: Path) -> str:
-    """Return the stage that a stamp is of.
+    """Return the stage to which a stamp belongs.
 
     Raises:
-        UserError: It is no stamp.
+        UserError: It is not a stamp.
     """
     name = stamp_name(stamp.name)
     if name is None:
-        raise UserError(f"{stamp} is no stamp; name one of results/stamps.")
+        raise UserError(f"{stamp} is not a stamp; name one in results/stamps.")
     return name.stage
 
 
 def stamps_in(folder: Path) -> Iterator[tuple[StampName, Path]]:
-    """Yield every stamp of a folder in the order of names; none where there is no folder."""
+    """Yield every stamp in a folder, by name; none if there is no folder."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = stamp_name(path.name)
         if name is not None:
@@ -65,10 +65,10 @@ def stamps_in(folder: Path) -> Iterator[tuple[StampName, Path]]:
 
 
 def replaced_by(stamp: Path) -> list[Path]:
-    """Return the other states of a stamp's stage that lie beside it, in the order of names.
+    """Return the stamps of other states of the same stage beside a stamp, by name.
 
     Args:
-        stamp: Path of a stamp, there or not.
+        stamp: Path of a stamp, existing or not.
     """
     new = stamp_name(stamp.name)
     return [
@@ -77,7 +77,7 @@ def replaced_by(stamp: Path) -> list[Path]:
 
 
 def read_named(path: Path) -> dict[str, Any]:
-    """Read a stamp; its content must be what its name promises.
+    """Read a stamp; its content must match its name.
 
     Raises:
         UserError: It was edited, or is damaged.
@@ -90,7 +90,7 @@ def read_named(path: Path) -> dict[str, Any]:
         whole = False
     if not whole:
         raise UserError(
-            f"{path} is not the stamp that its name promises; remove it and run snakemake again, "
-            "which makes it again."
+            f"{path} does not hold what its name promises; remove it and run snakemake again, "
+            "which rewrites it."
         )
     return content

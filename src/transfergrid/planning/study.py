@@ -71,7 +71,7 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `override` laid over it; mappings are merged, all else is replaced."""
+    """Return `base` with `override` applied to it; mappings are merged, all else is replaced."""
     merged = copy.deepcopy(dict(base))
     for key, value in override.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
@@ -82,7 +82,7 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 
 def _folds_as_text(config: dict[str, Any]) -> dict[str, Any]:
-    """Write the folds that blocks and patterns name as text, as they stand in points and tables."""
+    """Write the folds named by blocks and patterns as text, as in points and tables."""
     for block in config["grid"]:
         if block["folds"] is not None:
             block["folds"] = [str(fold) for fold in block["folds"]]

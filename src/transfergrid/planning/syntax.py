@@ -1,7 +1,7 @@
 """Syntax trees as text: the same in every Python version, without comments, docstrings and layout.
 
-The walk is our own, because `ast.dump` writes other text in other versions, and a fingerprint is
-part of every cell's name.
+The tree is walked here, because `ast.dump` writes different text in different versions, and a
+fingerprint is part of every cell's name.
 """
 
 from __future__ import annotations

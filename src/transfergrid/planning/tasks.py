@@ -1,4 +1,4 @@
-"""Which kinds of task a data set may hold, as far as planning knows it."""
+"""Which kinds of task a data set may hold, as far as planning knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every program does first: hold the code that its job was planned with, or stop.
+"""What every program does first: hold the code with which its job was planned, or stop.
 
 Code is compared and held before a job waits for a lock, for data or for a GPU. What it imports
 afterwards is the code that was compared; see `transfergrid.runtime.imports`.
@@ -29,11 +29,11 @@ from transfergrid.runtime.imports import hold
 
 
 def hold_stage(stage: str, recorded: str | None = None) -> str:
-    """Have this process import a stage's code as it is now, whenever it does so.
+    """Make this process import a stage's code as it is now, whenever it does so.
 
     Args:
         stage: The stage.
-        recorded: The fingerprint that the job was planned with, where one was recorded.
+        recorded: The fingerprint with which the job was planned, if one was recorded.
 
     Returns:
         The fingerprint of the code that is held.
@@ -52,7 +52,7 @@ def hold_stage(stage: str, recorded: str | None = None) -> str:
 
 
 def hold_prepare(kind: str) -> None:
-    """Have this process import the reader of a kind of data set, a plug-in's too, as it is now.
+    """Make this process import a data set kind's reader, even a plug-in's, as it is now.
 
     Raises:
         UserError: A plug-in's module does not exist.
@@ -61,7 +61,7 @@ def hold_prepare(kind: str) -> None:
 
 
 def hold_plugin(reference: str, recorded: str | None = None) -> None:
-    """Have this process import the module of a ``module:function`` as it is now.
+    """Make this process import the module of a ``module:function`` as it is now.
 
     Raises:
         UserError: It does not exist, or was edited after the job was planned.
@@ -82,7 +82,7 @@ def hold_plugins(spec: Mapping[str, Any]) -> None:
         spec: The cell's specification.
 
     Raises:
-        UserError: The plug-in's code is not what the cell is named after.
+        UserError: The plug-in's code is not the code after which the cell is named.
     """
     hold_network(spec)
     weights = spec["weights"]
@@ -133,22 +133,22 @@ def hold_metric(metric: Mapping[str, Any], recorded: str) -> None:
 
 
 def hold_network(spec: Mapping[str, Any]) -> None:
-    """Hold a cell's plug-in network; UserError where it is not what the cell is named after."""
+    """Hold a cell's plug-in network; UserError if the cell is named after other code."""
     network = spec["architecture"]
     if network.get("code"):
         hold_plugin(network["factory"], network["code"])
 
 
 def hold_networks(study: Mapping[str, Any], results: Path) -> None:
-    """Hold the plug-in networks of a study's cells, whose parameters are counted for its tables.
+    """Hold the plug-in networks of a study's cells: their parameters are counted for its tables.
 
     Args:
         study: The stamp's content.
         results: Root of all outputs.
 
     Raises:
-        UserError: A network's code is not what its cells are named after, or a specification is
-            damaged.
+        UserError: A network's code is not that after which its cells are named, or a specification
+            is damaged.
     """
     cells = {entry["architecture"]: entry["cell"] for entry in study["cells"]}
     for cell in cells.values():
@@ -201,7 +201,7 @@ def hold_tuning(tuning_id: str, trials: Mapping[str, str]) -> None:
     """Hold the code that chooses a learning rate.
 
     Args:
-        tuning_id: What the choice is named.
+        tuning_id: The name of the choice.
         trials: Name of the trial cell by learning rate, as text.
 
     Raises:
@@ -216,7 +216,7 @@ def hold_tuning(tuning_id: str, trials: Mapping[str, str]) -> None:
 
 
 def check_templates(recorded: Mapping[str, str]) -> None:
-    """Stop a page that was made with other templates than it was planned with.
+    """Stop if a page was made with templates other than those with which it was planned.
 
     Args:
         recorded: What `template_hashes` returned.

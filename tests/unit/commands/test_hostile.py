@@ -52,7 +52,10 @@ HOSTILE = {
         changed(evaluation={"bootstrap": {"replicates": 10**12}}),
         "at least 100 and at most 100000",
     ),
-    "digits": (f"{changed()}title: {'9' * 6000}\n", "6000 characters), which is no value"),
+    "digits": (
+        f"{changed()}title: {'9' * 6000}\n",
+        "6000 characters), which cannot be read as a value",
+    ),
     "depth": (f"{changed()}only: {'[' * 900}{']' * 900}\n", "mappings and lists deep"),
     "aliases": (
         changed() + "a: &a [1, 2, 3]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b, x]\n",

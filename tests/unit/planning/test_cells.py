@@ -198,7 +198,7 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
     # Nothing that is not tuned is renamed.
     plain = planned(tmp_path)
     assert "tuning" not in json.loads(plain.targets[0].spec)
-    with pytest.raises(UserError, match="is tuned in none"):
+    with pytest.raises(UserError, match="none of this run.s studies tunes"):
         plan.tuning("x-y-z-drop0-p-01234567")
     trials = {"finetune": {"tune": tune}, names.pop(): {}}
     with pytest.raises(UserError, match="is what a trial of 'finetune' is called; rename it"):

@@ -119,7 +119,7 @@ def test_a_source_on_another_cross_validated_data_set_names_its_fold(tmp_path: P
         one = both if fold == 3 else {"datasets": {"shapes": {"folds": {"k": 3}}}}
         with pytest.raises(UserError, match=words):
             planned(tmp_path, {**one, **chain("far", far={"dataset": "shapes", "fold": fold})})
-    with pytest.raises(UserError, match="names fold 1, and its data set 'shapes' is not cut"):
+    with pytest.raises(UserError, match="names fold 1, but its data set 'shapes' is not cut"):
         planned(tmp_path, chain("far", far={"dataset": "shapes", "fold": 1}))
 
 

@@ -83,7 +83,7 @@ def chain(links: int) -> dict[str, Any]:
 def test_a_chain_of_sources_is_bounded(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(planned(tmp_path, chain(cells.LONGEST_CHAIN)).cells) == cells.LONGEST_CHAIN + 1
-    with pytest.raises(UserError, match="pretraining 'p1500' stands on a chain of more than 50"):
+    with pytest.raises(UserError, match="pretraining 'p1500' rests on a chain of more than 50"):
         planned(tmp_path, chain(1500))
 
 

@@ -52,7 +52,7 @@ def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
         (line,) = told_lost(Files((), ((name, Made(rule, "a", name)),)).lost, tmp_path)
         return line
 
-    copy = "lost and brought back from the copy that training left: cells/a/card.json"
+    copy = "lost and restored from the copy that training left: cells/a/card.json"
     assert told("restore", "cells/a/card.json") == copy
     freed = "lost and trained and scored again, because their weights were freed: "
     for rule in ("evaluate", "train", "spec"):
@@ -66,5 +66,5 @@ def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
     assert told("train", "x") == freed + "x"
     (tmp_path / "cells" / "a" / "checkpoints").mkdir()
     assert told("evaluate", "x") == "lost and scored again: x"
-    assert told("train", "x").startswith("lost and made again, without training, where finished")
+    assert told("train", "x").startswith("lost and made again, without training, if finished")
     assert told("figures", "x") == "lost and made again: x"

@@ -20,7 +20,7 @@ from transfergrid.runtime.hashing import short_hash
 def test_small_maps_are_warned_of(tmp_path: Path) -> None:
     study = planned(tmp_path, {"datasets": {"films": {"image_px": 20}}})
     assert len(study.warnings) == 1  # truncated by one block, the map is large enough
-    assert "lcnet_050 with 0 blocks removed sees images of 20 px" in study.warnings[0]
+    assert "lcnet_050 with 0 blocks removed turns images of 20 px" in study.warnings[0]
     assert not planned(tmp_path).warnings
 
 

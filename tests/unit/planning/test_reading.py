@@ -36,8 +36,11 @@ def test_aliases_count_as_what_they_repeat(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("a:\n  b: &x [1, *x]", "line 2 repeats \\*x within itself"),
         ("[" * 50 + "]" * 50, "line 1 is more than 40 mappings and lists deep"),
-        ("a: 1\nb: " + "9" * 6000, "line 2 has 9{40}... \\(6000 characters\\), which is no value"),
-        ("day: 2026-13-45", "line 1 has 2026-13-45, which is no value"),
+        (
+            "a: 1\nb: " + "9" * 6000,
+            "line 2 has 9{40}... \\(6000 characters\\), which cannot be read as a value",
+        ),
+        ("day: 2026-13-45", "line 1 has 2026-13-45, which cannot be read as a value"),
         ("a: 1\na: 2", "line 2 names the key 'a' a second time"),
         ("? [a]\n: 2", "line 1 has a mapping or a list for a key"),
         ("a: [", "not valid YAML"),
@@ -73,7 +76,7 @@ def test_a_study_is_a_regular_file_of_utf_8(tmp_path: Path) -> None:
         thread.join(20)  # nobody writes into the pipe
     assert "a named pipe" in said[pipe]
     assert "UTF-8" in said[latin]
-    assert "bytes, and at most" in said[large]
+    assert "bytes, but at most" in said[large]
     assert "a folder" in said[tmp_path]
     assert "a device" in said[Path("/dev/null")]
 

@@ -105,12 +105,12 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
         (("evaluation", "bootstrap", "replicates"), 10**12, "at least 100 and at most 100000"),
         (("recipe", "learning_rate"), 1e300, "no number may be beyond"),
         (("recipe", "learning_rate"), 0, "at least 1e-12 and at most 1000"),
-        (("recipe", "clip_grad_norm"), "3e-3", "write 0.003 (YAML wants a dot"),
+        (("recipe", "clip_grad_norm"), "3e-3", "write 0.003 (YAML needs a dot"),
         (("recipe", "patience"), "1e5", "write 100000 ("),
         (("recipe", "epochs"), "1e400", "is '1e400', not a number."),
         (("recipe", "learning_rate"), "nan", "is 'nan', not a number."),
         (("pretrainings", "source", "seed"), "1e3", "write 1000 ("),
-        (("pretrainings", "source", "seed"), {"a": 1}, "is a mapping, which is none of"),
+        (("pretrainings", "source", "seed"), {"a": 1}, "is a mapping, which has none of"),
         (("datasets", "own", "split"), {"random": {"valid": 0.1}}, "lacks the setting 'test'"),
         (("datasets", "own", "folds"), {"k": 1}, "folds.k' is 1; allowed is at least 2"),
         (("datasets", "own", "folds"), 5, "not a mapping or null, such as folds: { k: 5 }"),
@@ -163,15 +163,15 @@ def test_the_study_of_these_tests_is_sound(tmp_path: Path) -> None:
         ("title:", "is empty (YAML reads null"),
         (
             "datasets: {no: {kind: phantom}}",
-            "name False under datasets is no text (YAML reads yes",
+            "name False under datasets is not text (YAML reads yes",
         ),
         (
             "datasets: {1: {kind: phantom}}",
-            "name 1 under datasets is no text; put it in quotes",
+            "name 1 under datasets is not text; put it in quotes",
         ),
         (
             "datasets: {~: {kind: phantom}}",
-            "name None under datasets is no text (YAML reads null",
+            "name None under datasets is not text (YAML reads null",
         ),
         (
             "recipe: {epochs: yes}",

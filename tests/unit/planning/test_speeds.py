@@ -32,7 +32,7 @@ def test_rows_are_read_and_written_alike(tmp_path: Path) -> None:
 def test_another_table_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / SPEEDS
     path.write_text(text)
-    with pytest.raises(UserError, match="is no table of benchmarks/gpu.py"):
+    with pytest.raises(UserError, match="is not a table from benchmarks/gpu.py"):
         read_speeds(path)
 
 

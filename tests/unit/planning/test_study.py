@@ -125,11 +125,11 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ),
         (
             {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "by": "group"}}}},
-            "folds.by is group and no groups are given; name their column as folds.group_column",
+            "folds.by is group, but no groups are given; name their column as folds.group_column",
         ),
         (
             {"datasets": {"a": {"kind": "phantom", "folds": {"k": 3, "group_column": "g"}}}},
-            "kind phantom has none to name; remove it",
+            "kind phantom has no table; remove it",
         ),
         (
             {"datasets": {"a": {"kind": "phantom", "folds": {"k": 3, "file": "f.csv"}}}},
@@ -150,7 +150,7 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ),
         (
             {"datasets": {"a": CSV | {"label_separator": "|", "task_kind": "multiclass"}}},
-            "task_kind multiclass takes one class a cell as it is written, so label_separator has",
+            "task_kind multiclass takes one class per cell as written, so label_separator has",
         ),
         (
             {"datasets": {"a": CSV | {"label_values": {"yes": 1}, "task_kind": "multiclass"}}},
@@ -158,7 +158,7 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ),
         (
             {"datasets": {"a": CSV | {"label_columns": ["x", "y"], "label_separator": "|"}}},
-            "label_separator takes the labels of one column",
+            "label_separator takes the labels in one column",
         ),
         (
             {"datasets": {"a": CSV | {"no_label": "No Finding"}}},
@@ -178,7 +178,7 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
                     "p": {"kind": "file", "path": "x.pth", "key_rule": {"drop": ["("]}},
                 }
             },
-            ["'p'", "no regular expression"],
+            ["'p'", "not a regular expression"],
         ),
         (
             {
@@ -215,7 +215,7 @@ def test_faults_of_the_file_itself(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="line 2 names the key 'name' a second time"):
         load_study(tmp_path / "twice.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
-    with pytest.raises(UserError, match="no mapping"):
+    with pytest.raises(UserError, match="not a mapping"):
         load_study(tmp_path / "list.yaml")
 
 
