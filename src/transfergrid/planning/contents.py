@@ -125,7 +125,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "questions": lambda study: stamped(study.study.config["questions"]),
     "claims": _claims,
     "figures": lambda study: own_figures(study.study),
-    # Which cells get maps is no part of how they are made: one more redoes none.
+    # Which cells get maps has no bearing on how maps are made: one more cell redoes none.
     "films": lambda study: study.study.config["cams"]["films"],
     "tasks": lambda study: study.study.config["cams"]["tasks"],
     "regions": _regions,

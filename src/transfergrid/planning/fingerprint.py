@@ -102,7 +102,7 @@ def template_hashes() -> dict[str, str]:
 
 
 def prepare_fingerprint(kind: str) -> str:
-    """Return the fingerprint of the code that makes the cache of one kind of data set."""
+    """Return the fingerprint of the code that makes the cache of a data set kind."""
     if dataset_kind(kind) is not None:
         return _fingerprint(f"prepare.{kind}", "prepare", _prepare_roots(kind))
     common = _fingerprint("prepare", "prepare", _prepare_roots(kind))

@@ -39,5 +39,5 @@ def test_regions_are_part_of_the_maps_and_of_no_cell(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="were edited after chexpert-regions-"):
         region_file(note)
     assert with_regions(path).stamps["cams"] != here.stamps["cams"]
-    with pytest.raises(UserError, match="has its regions in .*none, which is no file"):
+    with pytest.raises(UserError, match="has its regions in .*none, which is not a file"):
         with_regions(tmp_path / "none")
