@@ -96,7 +96,7 @@ def test_a_fault_is_told_in_a_sentence_that_names_figure_and_code(
     data: FigureData, lab: str, function: str, told: str
 ) -> None:
     with pytest.raises(UserError, match=told) as caught:
-        draw_all(replace(data, own={"mine": f"{lab}:{function}"}))
+        draw_one(replace(data, own={"mine": f"{lab}:{function}"}), "mine")
     assert "figure 'mine'" in str(caught.value)
 
 

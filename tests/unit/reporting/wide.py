@@ -153,7 +153,7 @@ def as_loss(data: FigureData) -> FigureData:
     for name in ("estimate", "low", "high", "margin"):
         contrasts[name] = 14 * contrasts[name]
     histories = {
-        cell: [{**line, "valid_auroc": 14 - 10 * line["valid_auroc"]} for line in lines]
+        cell: [{**line, "valid_score": 14 - 10 * line["valid_score"]} for line in lines]
         for cell, lines in data.histories.items()
     }
     return replace(
