@@ -15,7 +15,7 @@ from transfergrid.commands.live import REST, CellLive, Cells, Told
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import PlannedStudy
-from transfergrid.planning.unchanged import hold_stage
+from transfergrid.planning.unchanged import hold_content
 from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.runtime.atomic import replacing_directory
 from transfergrid.runtime.errors import UserError
@@ -90,7 +90,7 @@ def take_snapshot(
             another snapshot came in between.
     """
     for stage, (_, content) in study.stamps.items():
-        hold_stage(stage, content["code"])
+        hold_content(stage, content)
     # Seconds of imports, not needed if no cell is finished or the study has a mistake.
     from transfergrid.commands.compose import compose
 

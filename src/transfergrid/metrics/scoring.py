@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Cases:
     tasks: tuple[str, ...]
     score_tasks: tuple[str, ...]
 
-    @property
+    @cached_property
     def scored(self) -> list[int]:
         """Columns of the scored tasks; UserError where there are none, or one is unknown."""
         unknown = [task for task in self.score_tasks if task not in self.tasks]
@@ -59,7 +60,7 @@ class Cases:
             )
         return [self.tasks.index(task) for task in self.score_tasks]
 
-    @property
+    @cached_property
     def patient(self) -> NDArray[np.int64]:
         """(S,) number of each case's patient, from 0, in the order of sorted identifiers."""
         found: NDArray[np.int64] = np.unique(self.patient_id, return_inverse=True)[1]

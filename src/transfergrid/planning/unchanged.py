@@ -191,10 +191,19 @@ def read_stamp(path: Path, stage: str) -> dict[str, Any]:
         UserError: The code was edited since, or the stamp is damaged.
     """
     content = read_named(path)
+    hold_content(stage, content)
+    return content
+
+
+def hold_content(stage: str, content: Mapping[str, Any]) -> None:
+    """Hold a stage's code and that of the metrics which its stamp holds.
+
+    Raises:
+        UserError: Some of it was edited after the stamp was planned.
+    """
     hold_stage(stage, content["code"])
     for metric in content.get("metrics", {}).values():
         hold_metric(metric, metric["code"])
-    return content
 
 
 def hold_tuning(tuning_id: str, trials: Mapping[str, str]) -> None:

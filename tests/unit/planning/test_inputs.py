@@ -15,7 +15,7 @@ from unit.planning.made_up_plan import grid, planned
 from transfergrid.catalog.kinds import DATASET_KINDS
 from transfergrid.planning import label_tables, weight_sources
 from transfergrid.planning.inputs import Dataset, check_weights, resolve_dataset
-from transfergrid.planning.unchanged import hold_plugins
+from transfergrid.planning.unchanged import hold_cell
 from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
@@ -140,13 +140,17 @@ def test_the_tables_of_the_full_chexpert_are_found_and_hashed(tmp_path: Path) ->
 def test_edits_after_planning_stop_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 1\n")
-    own = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
+    own: dict[str, Any] = {"architectures": {"mine": {"factory": "plugged_net:net"}}}
     study = planned(tmp_path, {**own, **grid(architectures=["mine"], truncations=[0])})
     spec = json.loads(study.targets[0].spec)
-    hold_plugins(spec)
+    hold_cell(spec)
+    for part, told in (("task", "its kind|kind of task"), ("metric", "code of metric 'auroc'")):
+        edited = {**spec, "code": {**spec["code"], part: "0" * 16}}
+        with pytest.raises(UserError, match=f"{told}.* was edited"):
+            hold_cell(edited)
     (tmp_path / "plugged_net.py").write_text("def net(outputs, truncation):\n    return 2\n")
     with pytest.raises(UserError, match="code of plugged_net:net was edited"):
-        hold_plugins(spec)
+        hold_cell(spec)
 
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"1")
