@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,11 +43,13 @@ class Asked:
         start: How every sentence about it begins: the study's file and the question's name.
         points: The whole grid.
         questions: Every question of the study.
+        width: How far two values of its metric can be apart; infinite where it has no bound.
     """
 
     start: str
     points: Collection[Point]
     questions: Sequence[Question]
+    width: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -117,16 +120,27 @@ def schema_of(kind: QuestionKind) -> dict[str, Any]:
     }
 
 
-def _margin(text: str, default: float | None) -> dict[str, Any]:
+def _margin(text: str, default: float | None, most: int = 1) -> dict[str, Any]:
     kinds = ["number", "null"] if default is None else "number"
-    bounds = {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    bounds = {"exclusiveMinimum": 0, "exclusiveMaximum": most}
     return {"description": text, "type": kinds, **bounds, "default": default}
 
 
 # --- contrast
 
 
-def _check_baseline(question: Question, asked: Asked) -> None:
+def _check_differences(question: Question, asked: Asked) -> None:
+    for key in ("margin", "effect"):
+        value = question.get(key)
+        if value is not None and value >= asked.width:
+            raise UserError(
+                f"{asked.start} has the {key} {value:g}, and no two values of its metric are "
+                f"further apart than {asked.width:g}; write less."
+            )
+
+
+def _check_contrast(question: Question, asked: Asked) -> None:
+    _check_differences(question, asked)
     axis, baseline = question["axis"], question["baseline"]
     found = [point for point in asked.points if point.matches(question["where"])]
     values = list(dict.fromkeys(getattr(point, axis) for point in found))
@@ -163,14 +177,18 @@ _CONTRAST = QuestionKind(
             "default": "random",
         },
         "margin": _margin(
-            "Equivalence margin on the metric, such as 0.01; null asks only for a difference.", None
+            "Equivalence margin on the metric, such as 0.01; null asks only for a difference.",
+            None,
+            most=1000,
         ),
         "effect": _margin(
-            "True difference at which the power is stated where there is no margin.", 0.01
+            "True difference at which the power is stated where there is no margin.",
+            0.01,
+            most=1000,
         ),
     },
     required=("axis", "baseline"),
-    check=_check_baseline,
+    check=_check_contrast,
     lack=_lack_of_contrast,
     table="contrasts",
     otherwise="transfergrid.statistics.sensitivity:contrast_otherwise",
@@ -200,8 +218,8 @@ def _boost(question: Question, questions: Sequence[Question]) -> str | None:
 def _check_correlation(question: Question, asked: Asked) -> None:
     if question["y"] == "boost" and _boost(question, asked.questions) is None:
         raise UserError(
-            f"{asked.start} needs the boost, but no question is a contrast along pretraining; "
-            "add one."
+            f"{asked.start} needs the boost, but no question is a contrast along pretraining by "
+            "its metric; add one."
         )
 
 
@@ -291,6 +309,7 @@ def _contrasts(questions: Sequence[Question]) -> list[Question]:
 
 
 def _check_cuts(question: Question, asked: Asked) -> None:
+    _check_differences(question, asked)
     fit = [
         str(other["name"])
         for other in _contrasts(asked.questions)
@@ -318,7 +337,9 @@ _EFFICIENCY = QuestionKind(
             "$ref": "#/$defs/word",
             "description": "The contrast along truncation to judge cuts by.",
         },
-        "margin": _margin("Largest loss, in the contrast's metric, that counts as none.", 0.01),
+        "margin": _margin(
+            "Largest loss, in the contrast's metric, that counts as none.", 0.01, most=1000
+        ),
     },
     required=("contrast",),
     scores=False,

@@ -10,6 +10,8 @@ from typing import Any
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.runtime.errors import UserError, listed, suggest
 
+CLAIMED = "auroc"
+"""The metric that a claim is about unless its `select` names another."""
 Claim = Mapping[str, str]
 """One row of resources/claims.csv."""
 

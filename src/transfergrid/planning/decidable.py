@@ -7,8 +7,9 @@ from typing import Any
 
 from transfergrid.catalog.questions import Question, kind_of
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.claims import chosen_claims, selected
+from transfergrid.planning.claims import CLAIMED, chosen_claims, selected
 from transfergrid.planning.grid import AXES
+from transfergrid.planning.metrics import StudyMetrics
 from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.study import Study
 
@@ -16,7 +17,7 @@ Count = Callable[[Question, Collection[Any]], int]
 """How many networks the largest answer of a question is over."""
 
 
-def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
+def undecidable(study: Study, targets: Collection[Cell], metrics: StudyMetrics) -> list[str]:
     """Return a sentence for every question and claim that no result of the study can settle.
 
     Two properties are shown to be unrelated by an interval within a margin, which a few networks
@@ -25,6 +26,7 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
     Args:
         study: The study, fitted to its slice.
         targets: Cells of its grid.
+        metrics: The metrics that it names.
     """
     alpha = 1 - study.config["evaluation"]["confidence"]
     found = []
@@ -43,7 +45,7 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
                 "family."
             )
     lost: dict[tuple[int, str], list[str]] = {}
-    for claim, networks in _judged(study, targets, asked):
+    for claim, networks in _judged(study, targets, metrics, asked):
         if networks < networks_needed(float(claim["bound"]), alpha):
             lost.setdefault((networks, claim["bound"]), []).append(claim["claim"])
     for (networks, bound), names in lost.items():
@@ -57,7 +59,10 @@ def undecidable(study: Study, targets: Collection[Cell]) -> list[str]:
 
 
 def _judged(
-    study: Study, targets: Collection[Cell], asked: Collection[tuple[Question, Count]]
+    study: Study,
+    targets: Collection[Cell],
+    metrics: StudyMetrics,
+    asked: Collection[tuple[Question, Count]],
 ) -> Iterator[tuple[Mapping[str, str], int]]:
     """Yield each claim of no relation that a question answers, with its networks."""
     claims = chosen_claims(study.config["claims"], str(study.source))
@@ -70,14 +75,26 @@ def _judged(
             if all(_value(cell, axis, claims["stands_for"]) == v for axis, v in place.items())
             and cell.point.matches(claims["where"])
         ]
-        own = {key: value for key, value in wanted.items() if key not in AXES}
+        own = {key: value for key, value in wanted.items() if key not in (*AXES, "metric")}
+        metric = wanted.get("metric", CLAIMED)
         counts = [
-            count(question, there)
+            count(question, _scored_by(metric, question, there, metrics))
             for question, count in asked
             if own and all(question.get(key) == value for key, value in own.items())
         ]
         if any(counts):
             yield claim, max(counts)
+
+
+def _scored_by(
+    metric: str, question: Question, cells: Collection[Cell], metrics: StudyMetrics
+) -> list[Cell]:
+    """Return the cells that a question compares by a metric."""
+    return [
+        cell
+        for cell in cells
+        if (question["metric"] or metrics.primary[cell.point.dataset]) == metric
+    ]
 
 
 def _value(cell: Cell, axis: str, stands_for: Mapping[str, str]) -> str:

@@ -100,6 +100,21 @@ def primary_metric(config: Mapping[str, Any], dataset: str, source: str) -> Decl
     return found
 
 
+def check_has(metric: Declaration, config: Mapping[str, Any], dataset: str, where: str) -> None:
+    """Refuse a metric that no kind of task has which a data set may hold.
+
+    Raises:
+        UserError: The data set lacks it.
+    """
+    kinds = [kind.name for kind in possible_kinds(config["datasets"][dataset])]
+    if not set(kinds) & set(metric["task_kinds"]):
+        raise UserError(
+            f"{where} asks for the metric '{metric['name']}', but data set '{dataset}' is "
+            f"{listed(kinds)}, which has none of that name; choose one of "
+            f"{listed(names_for(config, kinds[0]))}, or leave the data set out by its where."
+        )
+
+
 def built_in(name: str) -> Declaration:
     """Return the declaration of a built-in metric, settings at their defaults.
 

@@ -181,6 +181,7 @@ def plan_study(study: Study) -> PlannedStudy:
     kept = {question["name"] for question in study.config["questions"]}
     others = [cell for point, cell in builder.cells.items() if point not in points]
     check_lengths(study, builder.cells.values())
+    metrics = study_metrics(study.config, str(study.source))
     return PlannedStudy(
         study=study,
         targets=tuple(targets),
@@ -188,8 +189,8 @@ def plan_study(study: Study) -> PlannedStudy:
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
-        metrics=study_metrics(study.config, str(study.source)),
-        warnings=(*builder.warnings, *lost, *undecidable(study, targets)),
+        metrics=metrics,
+        warnings=(*builder.warnings, *lost, *undecidable(study, targets, metrics)),
         unasked=tuple(name for name in asked if name not in kept),
     )
 

@@ -6,6 +6,7 @@ slice (`only`) has no cells is left out of the slice, with a warning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, Asked, Questi
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.grid import Point
+from transfergrid.planning.metrics import check_has, find_metric, primary_metric
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
 
@@ -26,7 +28,8 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         points: Its whole grid.
 
     Raises:
-        UserError: A question that no cell can answer, or that builds on a missing contrast.
+            UserError: A question that no cell can answer, that builds on a missing contrast, or whose
+            code or metric is missing.
     """
     questions = study.config["questions"]
     names = [question["name"] for question in questions]
@@ -34,13 +37,15 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     twice = {name for name in names if [*names, *taken].count(name) > 1}
     if twice:
         raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
+    stamped(questions)  # the code of the user's own kinds is there
     for question in questions:
         start = f"{study.source}: question '{question['name']}'"
         if "where" in question and not _matching(points, question["where"]):
             raise UserError(
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
-        kind_of(question).check(question, Asked(start, points, questions))
+        width = _width(study.config, question, questions, points, start)
+        kind_of(question).check(question, Asked(start, points, questions, width))
     claims = chosen_claims(study.config["claims"], str(study.source))
     cams = study.config["cams"] or {"where": {}}
     for key, pattern in (("claims", claims["where"]), ("cams", cams["where"])):
@@ -49,6 +54,33 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{study.source}: {key}.where is {pattern}, which no cell of the grid matches; "
                 "name axes and values of the grid."
             )
+
+
+def _width(
+    config: Mapping[str, Any],
+    question: Question,
+    questions: Sequence[Question],
+    points: Collection[Point],
+    start: str,
+) -> float:
+    """Return how far two values of a question's metric can be apart, on any of its data sets.
+
+    Raises:
+        UserError: There is no such metric, or a data set's kind of task lacks it.
+    """
+    base = kind_of(question).builds_on(question, questions)
+    source = next((other for other in questions if other["name"] == base), question)
+    found = _matching(points, question.get("where", {}))
+    widths = []
+    for dataset in dict.fromkeys(point.dataset for point in found):
+        if source.get("metric"):
+            metric = find_metric(config, source["metric"], start)
+            check_has(metric, config, dataset, start)
+        else:
+            metric = primary_metric(config, dataset, start)
+        low, high = metric["range"]
+        widths.append(math.inf if low is None or high is None else high - low)
+    return max(widths, default=math.inf)
 
 
 def stamped(questions: Sequence[Question]) -> list[dict[str, Any]]:

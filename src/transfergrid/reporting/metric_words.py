@@ -9,6 +9,9 @@ from typing import Any
 
 from transfergrid.catalog.metrics import METRICS
 
+PROPER = ("Brier ",)
+"""Names of people, which keep their capital within a sentence."""
+
 
 @dataclass(frozen=True)
 class MetricWords:
@@ -32,7 +35,8 @@ class MetricWords:
     def inline(self) -> str:
         """Its name within a sentence: "AUROC", "log loss"."""
         capital = len(self.title) > 1 and self.title[0].isupper() and self.title[1].islower()
-        return self.title[0].lower() + self.title[1:] if capital else self.title
+        proper = self.title.startswith(PROPER)
+        return self.title[0].lower() + self.title[1:] if capital and not proper else self.title
 
     @property
     def mean(self) -> str:

@@ -63,5 +63,10 @@ def arm(axis: str, value: Any) -> str:
     if axis == "truncation":
         return "the whole network" if int(value) == 0 else place_words(axis, value)
     if axis == "pretraining":
-        return f"{NAMES.get(str(value), value)} weights"
+        return f"{weights(value)} weights"
     return place_words(axis, value)
+
+
+def weights(pretraining: Any) -> str:
+    """Return what a pretraining is called in a sentence."""
+    return NAMES.get(str(pretraining), str(pretraining))

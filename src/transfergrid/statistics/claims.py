@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from transfergrid.planning.claims import Claim, selected
+from transfergrid.planning.claims import CLAIMED, Claim, selected
 from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.reader import Reader
-from transfergrid.statistics.scale import AUROC
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 STRONGER, UNDECIDED, NOT_TESTED = "stronger", "undecided", "not tested"
@@ -232,7 +231,7 @@ def judge(
     there = [_renamed(one, asked["stands_for"]) for one in there]
     rows = []
     for claim in asked["claims"]:
-        wanted = {"metric": AUROC.name, **selected(claim)} if claim["rule"] else {}
+        wanted = {"metric": CLAIMED, **selected(claim)} if claim["rule"] else {}
         found = [
             one
             for one in there

@@ -23,11 +23,15 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 def place_words(axis: str, value: Any) -> str:
     """Put one value of an axis into words, such as ``one block removed``."""
     if axis == "truncation":
-        cut = int(value)
-        number = NUMBERS[cut] if cut < len(NUMBERS) else str(cut)
-        return f"{number} block{'s' if cut > 1 else ''} removed" if cut else "whole network"
+        return f"{blocks(int(value))} removed" if int(value) else "whole network"
     forms = {"pretraining": "{} weights", "dataset": "on {}", "protocol": "recipe {}"}
     return forms.get(axis, "{}").format(value)
+
+
+def blocks(number: int) -> str:
+    """Return a number of blocks in words, such as ``one block``."""
+    word = NUMBERS[number] if number < len(NUMBERS) else str(number)
+    return f"{word} block{'s' if number > 1 else ''}"
 
 
 def value_words(axis: str, value: Any) -> str:

@@ -112,3 +112,81 @@ def test_what_the_whole_grid_cannot_answer_is_a_mistake_in_any_slice(
 ) -> None:
     with pytest.raises(UserError, match=message):
         planned(tmp_path, {**change, "only": only})
+
+
+BOOST = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
+CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
+
+
+@pytest.mark.parametrize(
+    ("questions", "message"),
+    [
+        (
+            [{**BOOST, "metric": "aurok"}],
+            "'boost': there is no metric 'aurok' .did you mean 'auroc'",
+        ),
+        (
+            [{**BOOST, "metric": "accuracy"}],
+            "'boost' asks for the metric 'accuracy', but data set .* is multilabel, .* choose one",
+        ),
+        ([{**BOOST, "margin": 1.5}], "'boost' has the margin 1.5, .* further apart than 1; write"),
+        ([{**BOOST, "effect": 2}], "'boost' has the effect 2, and no two values of its metric"),
+        (
+            [CUT, {"name": "e", "kind": "efficiency", "contrast": "cut", "margin": 1}],
+            "the margin 1",
+        ),
+        ([{**BOOST, "kind": "kontrast"}], r"kind' is 'kontrast'.*did you mean 'contrast'"),
+        ([{"name": "q", "kind": "correlation", "x": "params", "y": "auroc"}], "write score, which"),
+        ([{**BOOST, "metrik": "brier"}], r"no setting 'metrik' .did you mean 'metric'"),
+        (
+            [BOOST, {"name": "n", "kind": "seed_noise", "contrast": "boost", "metric": "brier"}],
+            "'n' names a contrast and a metric; the contrast has its own",
+        ),
+        (
+            [BOOST, {**CUT, "name": "boost"}],
+            "two questions are named 'boost'; rename one",
+        ),
+        (
+            [
+                BOOST,
+                {"name": "q", "kind": "correlation", "x": "macs", "y": "boost", "metric": "brier"},
+            ],
+            "'q' needs the boost, but no question is a contrast along pretraining by its metric",
+        ),
+        ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* is not found"),
+    ],
+)
+def test_a_question_that_cannot_be_is_refused_in_a_sentence(
+    tmp_path: Path, questions: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        planned(tmp_path, {"questions": questions})
+
+
+def test_a_margin_may_be_as_wide_as_the_metric(tmp_path: Path) -> None:
+    asked = {"questions": [{**BOOST, "metric": "log_loss", "margin": 1.5}]}
+    study = planned(tmp_path, asked)
+    content = study.stamps["statistics"][1]
+    assert content["questions"][0]["metric"] == "log_loss"
+    assert set(content["metrics"]) == {"auroc", "log_loss"}
+
+
+def test_the_code_of_a_question_s_own_kind_is_in_the_stamp_of_the_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "asking_lab.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    question = {"name": "own", "kind": "asking_lab:ask", "options": {"k": 2}}
+
+    def stamps(text: str) -> dict[str, str]:
+        module.write_text(text, encoding="utf-8")
+        found = planned(tmp_path, {"questions": [question]}).stamps
+        assert "code" in found["statistics"][1]["questions"][0]
+        return {stage: name for stage, (name, _) in found.items()}
+
+    before = stamps("def ask(options, cells, influence):\n    return []\n")
+    comment = stamps("def ask(options, cells, influence):  # nothing yet\n    return []\n")
+    after = stamps("def ask(options, cells, influence):\n    return [{}]\n")
+    assert before == comment
+    changed = {stage for stage in before if before[stage] != after[stage]}
+    assert changed == {"statistics", "report"}

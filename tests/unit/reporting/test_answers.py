@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.answers import Question, question_text, questions
 from transfergrid.reporting.page.contrast_answers import contrast_answer
@@ -45,6 +46,7 @@ CORRELATION: dict[str, Any] = {
     "question": "size",
     "x": "params",
     "y": "score",
+    "metric": "auroc",
     "dataset": "chest",
     "pretraining": "random",
     "truncation": 0,
@@ -61,7 +63,7 @@ CORRELATION: dict[str, Any] = {
 ASKED: dict[str, Any] = {"axis": "pretraining", "baseline": "random", "effect": None}
 ASKED |= {"name": "boost", "kind": "contrast"}
 SIZE_ASKED = {"name": "size", "kind": "correlation", "x": "params", "y": "score", "where": {}}
-MANNER = Manner(0.95)
+MANNER = Manner(0.95, metric_words({}), frozenset({"auroc"}))
 
 
 def shown(*declared: dict[str, Any], **tables: Any) -> list[Question]:
@@ -74,7 +76,7 @@ def shown(*declared: dict[str, Any], **tables: Any) -> list[Question]:
 
 
 def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
-    answer = contrast_answer(CONTRAST, "resnet18", 0.95)
+    answer = contrast_answer(CONTRAST, "resnet18", MANNER)
     assert answer.subject == "resnet18"
     assert (
         answer.sentence == "ImageNet weights raise AUROC by 0.034 (0.012 to 0.056) over random ones"
@@ -132,7 +134,7 @@ def test_every_verdict_has_its_sentence(
     low, high = sorted((sign * 0.012, sign * 0.056))
     row = {**CONTRAST, "verdict": verdict, "margin": margin}
     row |= {"estimate": estimate, "low": low, "high": high}
-    assert contrast_answer(row, "resnet18", 0.95).sentence.startswith(sentence)
+    assert contrast_answer(row, "resnet18", MANNER).sentence.startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -161,21 +163,21 @@ def test_every_verdict_has_its_sentence(
 )
 def test_every_axis_has_its_words(axis: str, a: object, b: object, sentence: str) -> None:
     row = {**CONTRAST, "axis": axis, "a": a, "b": b}
-    assert contrast_answer(row, "", 0.95).sentence == sentence
+    assert contrast_answer(row, "", MANNER).sentence == sentence
 
 
 def test_an_undecided_answer_says_what_it_would_take() -> None:
     row = {**CONTRAST, "verdict": "undecided", "power": 0.1, "seeds_needed": 12.0}
-    assert contrast_answer(row, "", 0.95, 0.01).rest == (
+    assert contrast_answer(row, "", MANNER, 0.01).rest == (
         "; to find a difference of 0.01 would take 12 seeds"
     )
-    assert contrast_answer({**row, "margin": 0.02}, "", 0.95, 0.01).rest == (
+    assert contrast_answer({**row, "margin": 0.02}, "", MANNER, 0.01).rest == (
         "; to show equivalence, if there is no difference, would take 12 seeds"
     )
     never = {**row, "seeds_needed": math.inf}
-    assert "more patients, whatever the number of seeds" in contrast_answer(never, "", 0.95).rest
+    assert "more patients, whatever the number of seeds" in contrast_answer(never, "", MANNER).rest
     alone = {**row, "seeds_needed": math.nan, "n_seeds": 1}
-    assert "more than one seed" in contrast_answer(alone, "", 0.95).rest
+    assert "more than one seed" in contrast_answer(alone, "", MANNER).rest
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_an_undecided_answer_says_what_it_would_take() -> None:
 def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first: str) -> None:
     row = {**CONTRAST, "p_difference": 1e-5, "p_equivalence": 0.997, "margin": 0.01}
     row |= {"p_equivalence_adjusted": 1.0, "verdict_rests_on": rests_on}
-    told = contrast_answer(row, "resnet18", 0.95).support[:2]
+    told = contrast_answer(row, "resnet18", MANNER).support[:2]
     assert told[0].startswith(first)
     assert sorted(told) == [
         "test of a difference: p < 0.001, adjusted p = 0.009",
@@ -224,7 +226,7 @@ def test_a_correlations_verdict_decides_what_is_said(
     # The interval excludes zero, which alone would be read as a relation.
     row = {**CORRELATION, "rho": 0.3, "low": 0.1, "high": 0.5, "verdict": verdict}
     row |= {"margin": margin, "p_family": 0.31, "rho_critical": 0.5, "rho_detectable": 0.66}
-    found = correlation_answer(row, "", 0.95)
+    found = correlation_answer(row, "", MANNER)
     assert found.finding.startswith(finding)
     assert "within families p = 0.310" in found.support
     assert "80 % power from |ρ| = 0.66" in found.support
@@ -234,12 +236,12 @@ def test_a_correlation_says_its_families_and_what_is_left_without_noise() -> Non
     row = {**CORRELATION, "rho": 0.3, "low": -0.1, "high": 0.6, "n_families": 6, "n_needed": 46}
     row |= {"n_effective": 8.7, "reliability": 0.5, "rho_disattenuated": 0.42}
     row |= {"disattenuated_low": -0.2, "disattenuated_high": 0.9}
-    said = correlation_answer(row, "", 0.95).support
+    said = correlation_answer(row, "", MANNER).support
     assert "n = 16 networks in 6 families, as uncertain as 9 independent ones" in said
     assert "freed of the noise of patients and seeds ρ +0.42 (−0.20 to +0.90)" in said
     assert "so few networks cannot show that there is none: that takes 46" in said
     row |= {"n_effective": 16.0, "reliability": 0.0, "rho_disattenuated": math.nan, "n_needed": 16}
-    said = correlation_answer(row, "", 0.95).support
+    said = correlation_answer(row, "", MANNER).support
     assert "n = 16 networks in 6 families" in said
     assert "networks differ by no more than the noise of patients and seeds does" in said
     assert not any("so few" in part for part in said)
@@ -247,9 +249,11 @@ def test_a_correlation_says_its_families_and_what_is_left_without_noise() -> Non
 
 def test_power_says_what_it_is_for() -> None:
     row = {**CONTRAST, "power": 0.414}
-    assert "power 41 % to find a difference of 0.01" in contrast_answer(row, "", 0.95, 0.01).support
+    assert (
+        "power 41 % to find a difference of 0.01" in contrast_answer(row, "", MANNER, 0.01).support
+    )
     row["margin"] = 0.02
-    assert "power 41 % to show equivalence" in contrast_answer(row, "", 0.95, 0.01).support
+    assert "power 41 % to show equivalence" in contrast_answer(row, "", MANNER, 0.01).support
 
 
 def test_quantities_stand_under_their_question_means_first_and_blanks_last() -> None:
@@ -390,3 +394,21 @@ def test_too_few_networks_for_a_correlation_are_named_and_not_rowed() -> None:
         "No rank correlation of fewer than 3 different networks: films weights (2 networks) and "
         "none weights (1 network)."
     )
+
+
+def test_a_metric_of_which_less_is_better_is_told_as_such() -> None:
+    row = {**CONTRAST, "metric": "brier", "estimate": -0.034, "low": -0.056, "high": -0.012}
+    answer = contrast_answer({**row, "verdict": "better"}, "", MANNER)
+    assert answer.sentence == (
+        "ImageNet weights lower Brier score (lower is better) by 0.034 (0.012 to 0.056) against "
+        "random ones"
+    )
+    assert answer.verdict == "better"
+    assert any("difference in macro Brier score with 95 %" in part for part in answer.support)
+    asked = {**ASKED, "metric": "brier"}
+    (question,) = shown(asked, contrasts=[row])
+    assert question.text.endswith("compared with random weights (Brier score)?")
+    size = {**CORRELATION, "metric": "log_loss"}
+    (question,) = shown({**SIZE_ASKED, "metric": "log_loss"}, correlations=[size])
+    assert question.text == "Does the number of parameters go with the log loss?"
+    assert question.answers[0].finding.startswith("No relation between log loss and the number")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.findings import Finding
 from transfergrid.reporting.words import known
 
@@ -69,9 +70,28 @@ class Manner:
 
     Attributes:
         confidence: Coverage of the intervals, in (0, 1).
+        metrics: What metrics are called, by name.
+        primary: Names of the data sets' own metrics.
     """
 
     confidence: float
+    metrics: Mapping[str, MetricWords]
+    primary: frozenset[str]
+
+    @classmethod
+    def of(cls, study: Mapping[str, Any]) -> Manner:
+        """Return how a study's page tells of numbers; `study` is the stamp's content."""
+        return cls(
+            study["evaluation"]["confidence"],
+            metric_words(study),
+            frozenset(study["primary_metric"].values()),
+        )
+
+    def asked(self, question: Mapping[str, Any]) -> str:
+        """Name the metric of a question within a sentence."""
+        named = question.get("metric")
+        names = {named} if named else self.primary
+        return self.metrics[next(iter(names))].inline if len(names) == 1 else "score"
 
 
 @dataclass(frozen=True)

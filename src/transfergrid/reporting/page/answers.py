@@ -85,8 +85,11 @@ def _question(name: str, text: str, told: Told) -> Question:
 def question_text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question of the study into words."""
     text = load(f"{kind_of(question).tell}:text")(question, manner)
-    where = ", ".join(_only(axis, value) for axis, value in (question.get("where") or {}).items())
-    return f"{text} ({where})?" if where else f"{text}?"
+    told = [_only(axis, value) for axis, value in (question.get("where") or {}).items()]
+    metric = manner.asked(question) if question.get("metric") else ""
+    if metric and metric not in text:
+        told.insert(0, metric)
+    return f"{text} ({', '.join(told)})?" if told else f"{text}?"
 
 
 def _only(axis: str, value: Any) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
-from transfergrid.reporting.place_labels import arm, label, varying
+from transfergrid.reporting.place_labels import arm, label, varying, weights
 from transfergrid.reporting.words import (
     difference,
     known,
@@ -19,6 +20,7 @@ from transfergrid.reporting.words import (
     plural,
     size,
 )
+from transfergrid.statistics.places import blocks
 
 P_VALUES = {"p_difference": "test of a difference", "p_equivalence": "test of equivalence"}
 """The tests of contrasts.csv."""
@@ -51,23 +53,23 @@ def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Tol
     axes = varying(rows)
     return Told(
         tuple(
-            contrast_answer(row, label(row, axes), manner.confidence, question["effect"])
+            contrast_answer(row, label(row, axes), manner, question["effect"])
             for row in ordered.to_dict("records")
         )
     )
 
 
-def contrast_answer(row: Row, label: str, confidence: float, effect: float | None = None) -> Answer:
+def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None = None) -> Answer:
     """Put a row of contrasts.csv into words.
 
     Args:
         row: The row.
         label: Where in the grid it stands.
-        confidence: Coverage of the interval, in (0, 1).
+        manner: How numbers are told.
         effect: The difference that the question wants to find, if there is no margin.
     """
-    finding, number, rest = _sentence(row, effect)
-    metric = "macro AUROC" if row["metric"] == "auroc" else row["metric"]
+    metric = manner.metrics[row["metric"]]
+    finding, number, rest = _sentence(row, metric, effect)
     parts = [
         *_p_values(row),
         _power(row, effect),
@@ -76,8 +78,8 @@ def contrast_answer(row: Row, label: str, confidence: float, effect: float | Non
         f"{plural(row['n_studies'], 'study', 'studies')} of "
         f"{plural(row['n_patients'], 'patient')} in {row['dataset']}'s test split",
         _conditions(row["conditional_on"]),
-        f"difference in {metric} with {level(confidence)} interval, not adjusted for the number of "
-        "contrasts; p adjusted by Holm's method within the question",
+        f"difference in {metric.mean} with {level(manner.confidence)} interval, not adjusted for "
+        "the number of contrasts; p adjusted by Holm's method within the question",
         f"method: {row['method']}" if known(row["method"]) else "",
     ]
     bounds = bounds_of(row["low"], row["estimate"], row["high"])
@@ -93,7 +95,7 @@ def contrast_answer(row: Row, label: str, confidence: float, effect: float | Non
     )
 
 
-def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
+def _sentence(row: Row, metric: MetricWords, effect: float | None) -> tuple[str, str, str]:
     """Return a contrast's sentence: before its number, the number, after it."""
     a, b = (arm(row["axis"], row[name]) for name in ("a", "b"))
     margin = f"±{float(row['margin']):g}" if known(row["margin"]) else ""
@@ -101,8 +103,8 @@ def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
     verdict = str(row["verdict"])
     if verdict in ("better", "worse", "different within margin"):
         up = row["estimate"] > 0
-        moved = _moved(row, up)
-        against = _baseline(row) if up else f"against {_baseline(row).removeprefix('over ')}"
+        moved = _moved(row, metric, up)
+        against = f"{'over' if up else 'against'} {_baseline(row)}"
         less = f": different, but by less than the margin of {margin}"
         rest = less if verdict == "different within margin" else ""
         return moved, size(row["estimate"], row["low"], row["high"]), f" {against}{rest}"
@@ -113,25 +115,22 @@ def _sentence(row: Row, effect: float | None) -> tuple[str, str, str]:
     return told, signed, _takes(row, bool(margin), effect)
 
 
-def _moved(row: Row, up: bool) -> str:
-    """Say who moves the AUROC and which way, such as ``Removing one block lowers AUROC by``."""
+def _moved(row: Row, metric: MetricWords, up: bool) -> str:
+    """Say who moves the metric and which way, such as ``Removing one block lowers AUROC by``."""
     axis, name = row["axis"], arm(row["axis"], row["a"])
-    verb = "raise" if up else "lower"
+    verb, moved = "raise" if up else "lower", f"{metric.inline}{metric.direction} by"
     if axis == "pretraining":
-        return f"{_capital(name)} {verb} AUROC by"
+        return f"{_capital(name)} {verb} {moved}"
     if axis == "truncation":
-        name = (
-            "keeping the whole network"
-            if name == "the whole network"
-            else f"removing {name.removesuffix(' removed')}"
-        )
-    return f"{_capital(name)} {verb}s AUROC by"
+        cut = int(row["a"])
+        name = f"removing {blocks(cut)}" if cut else "keeping the whole network"
+    return f"{_capital(name)} {verb}s {moved}"
 
 
 def _baseline(row: Row) -> str:
     if row["axis"] == "pretraining":
-        return f"over {arm('pretraining', row['b']).removesuffix(' weights')} ones"
-    return f"over {arm(row['axis'], row['b'])}"
+        return f"{weights(row['b'])} ones"
+    return arm(row["axis"], row["b"])
 
 
 def _capital(text: str) -> str:

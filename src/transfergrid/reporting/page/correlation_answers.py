@@ -24,20 +24,20 @@ QUANTITIES = {
     "imagenet_top1": "ImageNet top-1 accuracy",
     "params": "number of parameters",
     "macs": "number of multiply-accumulates",
-    "score": "AUROC",
     "boost": "boost",
 }
 Row = Mapping[Any, Any]
 
 
-def quantity(name: Any) -> str:
-    """Return the words for a column that correlations are about."""
-    return QUANTITIES.get(str(name), str(name))
+def quantity(name: Any, manner: Manner, asked: Mapping[Any, Any]) -> str:
+    """Return the words for what correlations are about; `asked` has the metric."""
+    return manner.asked(asked) if name == "score" else QUANTITIES[str(name)]
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question into words, up to what it is limited to."""
-    return f"Does the {quantity(question['x'])} go with the {quantity(question['y'])}"
+    x, y = (quantity(question[name], manner, question) for name in ("x", "y"))
+    return f"Does the {x} go with the {y}"
 
 
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
@@ -45,8 +45,7 @@ def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Tol
     axes = varying(rows)
     few = (rows["n"] < FEWEST) | rows["rho"].isna()
     answers = tuple(
-        correlation_answer(row, label(row, axes), manner.confidence)
-        for row in rows[~few].to_dict("records")
+        correlation_answer(row, label(row, axes), manner) for row in rows[~few].to_dict("records")
     )
     return Told(answers, left=_left(rows[few], axes))
 
@@ -62,20 +61,20 @@ def _left(rows: pd.DataFrame, axes: list[str]) -> str:
     return f"No rank correlation of fewer than {FEWEST} different networks: {listing(told)}."
 
 
-def correlation_answer(row: Row, label: str, confidence: float) -> Answer:
+def correlation_answer(row: Row, label: str, manner: Manner) -> Answer:
     """Put a row of correlations.csv into words.
 
     Args:
         row: The row.
         label: Where in the grid it stands.
-        confidence: Coverage of the interval, in (0, 1).
+        manner: How numbers are told.
     """
-    x, y = quantity(row["x"]), quantity(row["y"])
+    x, y = quantity(row["x"], manner, row), quantity(row["y"], manner, row)
     rho, low, high = row["rho"], row["low"], row["high"]
     bounds = bounds_of(low, rho, high)
     clear = is_clear(bounds)
     verdict = str(row["verdict"]) if known(row.get("verdict")) else ""
-    found = f"Spearman's ρ with {level(confidence)} interval"
+    found = f"Spearman's ρ with {level(manner.confidence)} interval"
     parts = [
         p_value(row["p"]),
         *_support(row),

@@ -176,7 +176,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
-        "questions": answers.questions(study["questions"], tables, Manner(confidence)),
+        "questions": answers.questions(study["questions"], tables, Manner.of(study)),
         "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
         "board": leaderboard(cells, report.records, style.marks_of(pretrainings_of(cells))),
         "figures": figures(report),
