@@ -28,8 +28,8 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         points: Its whole grid.
 
     Raises:
-            UserError: A question that no cell can answer, that builds on a missing contrast, or whose
-            code or metric is missing.
+        UserError: A question that no cell can answer, that builds on a missing contrast, or
+            whose code or metric is missing.
     """
     questions = study.config["questions"]
     names = [question["name"] for question in questions]

@@ -153,7 +153,7 @@ CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
             ],
             "'q' needs the boost, but no question is a contrast along pretraining by its metric",
         ),
-        ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* is not found"),
+        ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* was not found"),
     ],
 )
 def test_a_question_that_cannot_be_is_refused_in_a_sentence(
