@@ -74,15 +74,15 @@ def test_queued_cells_stop_when_code_is_edited(workspace: Workspace, tmp_path: P
     workspace.write(FIRST_WAITS)
     run = edited.start("--jobs", "1")
     until_training(workspace, run)
-    losses = edited.project / "src" / "transfergrid" / "training" / "losses.py"
-    before = losses.read_text()
-    losses.write_text(before + "\nEDITED = True\n")
+    loop = edited.project / "src" / "transfergrid" / "training" / "loop.py"
+    before = loop.read_text()
+    loop.write_text(before + "\nEDITED = True\n")
     output = run.communicate(timeout=300)[0]
     assert run.returncode != 0
     sentence = "the code of stage 'train' was edited after this job was planned"
     assert output.count(sentence) == 2, output[-4000:]  # once for each cell that had not begun
     assert "Traceback" not in output
-    losses.write_text(before)
+    loop.write_text(before)
     assert edited.snakemake().status == 0
     assert len(learning_rates(workspace)) == 3
 

@@ -117,6 +117,11 @@ def reformat(place: Place) -> None:
         path.write_text(text.replace("(\n", "(  # why\n").replace('"""Return', '"""Give back'))
 
 
+def by(metric: str) -> dict[str, Any]:
+    datasets: dict[str, Any] = OURS["datasets"]
+    return {**datasets, "films": {**datasets["films"], "metric": metric}}
+
+
 def analysis(**changes: Any) -> dict[str, Any]:
     return {"evaluation": {**SMALL["evaluation"], **changes}}
 
@@ -204,7 +209,22 @@ ROWS = {
     ),
     "layout, comments and docstrings": Row(reformat),
     "the trainer": Row(
-        lambda p: p.code("src/transfergrid/training/losses.py", "max(", "max(0, "), EVERYTHING
+        lambda p: p.code("src/transfergrid/training/loop.py", "clamp(min=1)", "clamp(min=2)"),
+        EVERYTHING,
+    ),
+    "a kind of task": Row(
+        lambda p: p.code("src/transfergrid/tasks/learn/multiclass.py", "(dim=1)", "(dim=-1)"),
+        new_cells(SOURCE | {cell for cell in FILMS if "-textures-" in cell}),
+    ),
+    "the primary metric of all": Row(
+        lambda p: p.code("src/transfergrid/metrics/auroc.py", "(2.0 * pairs)", "(pairs * 2.0)"),
+        EVERYTHING,
+    ),
+    "a metric that nothing asks for": Row(
+        lambda p: p.code("src/transfergrid/metrics/brier.py", "** 2,", "** 2.0,"),
+    ),
+    "another primary metric": Row(
+        lambda p: p.study({"datasets": by("average_precision")}), new_cells(FILMS)
     ),
     "train's command": Row(
         lambda p: p.code(TRAIN, "train.py --spec", "train.py --gpus 0 --spec"), EVERYTHING
