@@ -51,7 +51,7 @@ class Manifest:
             column a task: in train [0, 1] or NaN (unknown), in valid and test 0, 1 or NaN.
             An unknown study's id is the image's, an unknown patient's the study's.
         tasks: The tasks' identifiers, which are the label columns' names.
-        score_tasks: Those that the macro AUROC is the mean of.
+        score_tasks: Those that a mean over tasks is of.
         task_kind: "multilabel", or "multiclass" with one-hot labels.
         source: The images.
         patients_known: Whether patient_id tells people apart.

@@ -59,7 +59,7 @@ class Card:
         kind: Its reader: chexpert, medmnist, csv, phantom or ``module:function``.
         task_kind: "multilabel" (sigmoid a task) or "multiclass" (softmax over tasks).
         tasks: Every output, in the order of the label columns.
-        score_tasks: The tasks that the macro AUROC is the mean of.
+        score_tasks: The tasks that a mean over tasks is of.
         patients: "known", or "unknown" where each study stands for a patient.
         studies: "known", or "unknown" where each image stands for a study.
         image_px: Height and width of every image.

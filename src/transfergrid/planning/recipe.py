@@ -65,7 +65,7 @@ class Recipe:
         schedule: ``constant``, ``cosine`` or ``one_cycle``.
         warmup_fraction: Share of all steps over which the rate rises to its peak, in [0, 1).
         epochs: Most passes over the training data; may be a fraction.
-        patience: Validations without a new best AUROC after which training ends, or None to train
+        patience: Validations without a new best score after which training ends, or None to train
             all epochs.
         batch_size: Images per optimiser step.
         accumulate: Micro-batches that a batch is split into (batch statistics are per micro-batch).
@@ -75,7 +75,7 @@ class Recipe:
         train_share: Share of the training images used, in (0, 1]; subsets are nested.
         train_count: Number of training images used, or None; excludes `train_share` < 1.
         validate_every_examples: Training examples between validations, or None for each epoch.
-        keep_checkpoints: How many of the best checkpoints by validation AUROC are kept; the last
+        keep_checkpoints: How many of the best checkpoints by validation score are kept; the last
             one is always kept as well. The trials of `tune` keep none.
         precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
         deterministic: Ask for deterministic kernels.
