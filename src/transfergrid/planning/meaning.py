@@ -144,8 +144,8 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
     for key in ("column", "group_column"):
         if folds[key] is not None and kind is not None and not kind.columns:
             raise UserError(
-                f"{where}: folds.{key} names a column of a table of kind csv, and kind "
-                f"{kind.name} has none to name; remove it."
+                f"{where}: folds.{key} names a column of a table (kind csv), but kind "
+                f"{kind.name} has no table; remove it."
             )
     if folds["by"] == "group" and folds["group_column"] is None and kind is not None:
         raise UserError(
