@@ -49,16 +49,28 @@ def test_the_page_s_own_data_network_weights_and_questions(
     # A disc in noise is easy, so a network that learns at all is nearly perfect.
     assert whole["auroc"].min() > 0.9
     contrasts = pd.read_csv(workspace.folder / "results/mine/tables/contrasts.csv")
-    assert set(contrasts["question"]) == {"start", "depth"}
+    assert set(contrasts["question"]) == {"start", "depth", "by_youden"}
+    assert set(contrasts.loc[contrasts["question"] == "by_youden", "metric"]) == {"youden"}
+    findings = pd.read_csv(workspace.folder / "results/mine/tables/findings.csv")
+    own = findings[findings["kind"] == "my_questions:per_block"].set_index("pretraining")
+    cuts = contrasts[contrasts["question"] == "depth"].set_index("pretraining")["estimate"]
+    # With two depths a slope is a difference.
+    for name in ("random", "averaging"):
+        assert own.loc[name, "value"] == pytest.approx(cuts[name], abs=1e-12)
+        assert own.loc[name, "low"] < own.loc[name, "value"] < own.loc[name, "high"]
     caption = "4 cells. No interval is drawn, and no test is made."
     drawn = read_drawn(workspace.folder / "results/mine")[-1]
     assert (drawn.shown.name, drawn.shown.caption) == ("price", caption)
     assert "Seconds of training" in drawn.svg
     report = (workspace.folder / "results/mine/report.html").read_text(encoding="utf-8")
-    assert caption in report
+    assert caption in report and "What does each removed block do to the score?" in report
     edited = workspace.folder / "my_figures.py"
     edited.write_text(
         edited.read_text(encoding="utf-8").replace("figsize=(5.6, 3)", "figsize=(5.6, 4)")
     )
     jobs = workspace.snakemake("-n", study="my_study.yaml").jobs
     assert set(jobs) == {"stamp", "figures", "page"}
+    module = workspace.folder / "my_questions.py"
+    module.write_text(module.read_text(encoding="utf-8").replace("score_per", "gain_per"))
+    jobs = workspace.snakemake("-n", study="my_study.yaml").jobs
+    assert set(jobs) == {"stamp", "figures", "statistics", "page"}
