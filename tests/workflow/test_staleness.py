@@ -129,6 +129,7 @@ def analysis(**changes: Any) -> dict[str, Any]:
 TRAIN, REPORT = "workflow/rules/train.smk", "workflow/report/"
 CATALOG, FIGURES = "src/transfergrid/catalog/", "src/transfergrid/reporting/figures/"
 SCORED = frozenset(("evaluate", cell) for cell in CELLS)
+OTHERS = SMALL["questions"][1:]
 ROWS = {
     "nothing": Row(lambda p: None),
     "learning rate of a protocol": Row(
@@ -163,7 +164,11 @@ ROWS = {
         lambda p: p.study(analysis(selections=["best", "top2"])),
         union(stamped("cells", "statistics", "report"), analysed(), ensembled(CELLS, ["top2"])),
     ),
-    "a question": Row(
+    "one question": Row(
+        lambda p: p.study({"questions": [SMALL["questions"][0] | {"margin": 0.02}, *OTHERS]}),
+        union(stamped("statistics", "report"), follow("statistics")),
+    ),
+    "a question less": Row(
         lambda p: p.study({"questions": SMALL["questions"][:2]}),
         union(stamped("statistics", "report"), follow("statistics")),
     ),

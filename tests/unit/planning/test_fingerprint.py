@@ -3,13 +3,14 @@ from __future__ import annotations
 import ast
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import grimp
 import pytest
 
+from transfergrid.catalog.questions import answering, telling
 from transfergrid.catalog.records import Stage
 from transfergrid.catalog.stages import STAGES
 from transfergrid.catalog.tables import ANALYSES
@@ -18,6 +19,7 @@ from transfergrid.planning.fingerprint import (
     closure,
     code_files,
     plugin_fingerprint,
+    stage_code,
 )
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.syntax import canonical_syntax
@@ -106,6 +108,13 @@ def test_an_analysis_depends_on_no_other_and_on_no_list_of_them(stage: Stage) ->
         assert not found & {f"transfergrid.catalog.{name}" for name in lists}
     others = {other.code[0] for other in ANALYSES if other is not stage}
     assert not found & {f"transfergrid.{module}" for module in others}
+
+
+@pytest.mark.parametrize(("stage", "named"), [("statistics", answering), ("report", telling)])
+def test_what_a_question_names_as_text_is_part_of_its_stage(
+    stage: str, named: Callable[[], tuple[str, ...]]
+) -> None:
+    assert len(named()) >= 6 and set(named()) <= set(stage_code(stage))
 
 
 def test_packages_hold_docstrings_only() -> None:
