@@ -69,7 +69,7 @@ class Card:
         aggregate: How the views of a study are combined on the logit: "max" or "mean".
         splits: Counts of each split: images, studies, patients, and by task positives,
             negatives, unknown and soft (strictly between 0 and 1); of a data set in folds, those of
-            one fold, and nothing where no fold was asked for.
+            one fold.
         content_sha256: SHA-256 over ids, labels and pixels of every split.
         notes: Sentences that every table built on this cache must carry.
         folds: Number of folds; None where the images are split once.
