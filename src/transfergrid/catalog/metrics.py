@@ -112,7 +112,7 @@ METRICS: tuple[Metric, ...] = (
         operating_point="transfergrid.metrics.sensitivity:threshold_at_specificity",
         settings=(Setting("specificity", 0.9, 0.0, 1.0),),
         note="the threshold has that specificity on the validation set",
-        source="Dean and Pagano 2015, Statistics in Medicine 34:2041-2058 (interval)",
+        source="Dean and Pagano 2015, J. Surv. Stat. Methodol. 3:484-503 (interval)",
     ),
     Metric(
         name="balanced_accuracy",
@@ -132,7 +132,7 @@ METRICS: tuple[Metric, ...] = (
         per="case",
         interval="transfergrid.metrics.intervals:share_bounds",
         note="the most probable class counts",
-        source="Dean and Pagano 2015, Statistics in Medicine 34:2041-2058 (interval)",
+        source="Dean and Pagano 2015, J. Surv. Stat. Methodol. 3:484-503 (interval)",
     ),
     Metric(
         name="quadratic_kappa",

@@ -83,6 +83,6 @@ def bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
         low, high = wilson(share, 4 * float((sums**2).sum()), patients, t)
         sides.append((share - low, high - share))
     apart = float((found.by_class**2).sum())
-    shared = np.sqrt(float((found.sums**2).sum()) / apart) if apart > 0 else 1.0
+    shared = float(np.sqrt((found.sums**2).sum() / apart)) if apart > 0 else 1.0
     below, above = (float(np.hypot(*arms)) / 2 * shared for arms in zip(*sides, strict=True))
     return max(0.0, found.estimate - below), min(1.0, found.estimate + above)

@@ -51,8 +51,8 @@ def clustered_share(values: ArrayLike, patient: ArrayLike, confidence: float = 0
     """Return the share of ones with Wilson's interval on the effective number of values.
 
     The effective number is that of independent values which would have the clustered variance
-    (Dean and Pagano 2015, Statistics in Medicine 34:2041-2058), with t in the place of z; where all
-    values are equal it is the number of patients.
+    (Dean and Pagano 2015, Journal of Survey Statistics and Methodology 3:484-503), with t in the
+    place of z; where all values are equal it is the number of patients.
 
     Args:
         values: (N,) zeros and ones.

@@ -218,9 +218,10 @@ def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
 
     A value with two bounds is treated as a share of the way between them: Wilson's interval on the
     effective number of cases, that of independent ones which would have the clustered variance
-    (Dean and Pagano 2015, Statistics in Medicine 34:2041-2058). A value that is bounded on one side
-    gets an interval on the logarithm of its distance from that side, and one without bounds a plain
-    one. All use Student's t with Welch's degrees of freedom over the rarer class and the others.
+    (Dean and Pagano 2015, Journal of Survey Statistics and Methodology 3:484-503). A value that is
+    bounded on one side gets an interval on the logarithm of its distance from that side, and one
+    without bounds a plain one. All use Student's t with Welch's degrees of freedom over the rarer
+    class and the others.
 
     Args:
         found: The value and what goes with it.
