@@ -183,21 +183,21 @@ CORRELATIONS = Table(
 FINDINGS = Table(
     name="findings",
     rows=(
-        "One row a quantity of a question about families, parameter efficiency or seed noise, "
-        "or of the comparison with a published figure."
+        "One row a quantity of a question that is neither a contrast nor a correlation, or of the "
+        "comparison with a published figure."
     ),
     caption=(
-        "One row per quantity of a question about families, parameter efficiency or the noise "
-        "of seeds, or of the comparison with a published figure: the estimate with its "
-        "interval, the networks and families behind it, and the method. Shares of variance "
-        "are descriptive and have no test."
+        "One row per quantity of a question that is neither a contrast nor a correlation, or of "
+        "the comparison with a published figure: the estimate with its interval, the networks "
+        "and families behind it, and the method. Shares of variance are descriptive and have no "
+        "test."
     ),
     columns=(
         Column(
             "question, kind",
             (
-                "the study's question and its kind: `family`, `efficiency` or `seed_noise`; "
-                "`published` is none of its own, but the paper's figure against ours"
+                "the study's question and its kind; `published` is none of its own, but the "
+                "paper's figure against ours"
             ),
         ),
         Column("subject", "the cells that it is about"),
