@@ -362,6 +362,14 @@ _SEED_NOISE = QuestionKind(
     builds_on=_contrast,
 )
 
+# --- ranking
+
+_RANKING = QuestionKind(
+    name="ranking",
+    answer="transfergrid.statistics.ranking:ranking",
+    tell="transfergrid.reporting.page.ranking_answers",
+)
+
 # --- what no study asks, and what a study brings with it
 
 PUBLISHED = QuestionKind(
@@ -396,6 +404,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _FAMILY,
     _EFFICIENCY,
     _SEED_NOISE,
+    _RANKING,
     PUBLISHED,
 )
 """Every built-in kind, in the order in which they are answered: one may build on those before."""
