@@ -83,6 +83,43 @@ CELLS = Table(
     ),
 )
 
+SCORES = Table(
+    name="scores",
+    rows=(
+        "One row a cell of the grid, selection of checkpoints, metric and task. A cell that has "
+        "not been scored has no row. A row without a task is the whole: the mean over the scored "
+        "tasks, or a metric that is one number over all classes."
+    ),
+    caption=(
+        "One row per cell, selection of checkpoints, metric and task on the test split, with its "
+        "interval (clustered by patient) and the numbers that it rests on. A row without a task "
+        "is the mean over the scored tasks, or a metric that is one number over all classes."
+    ),
+    columns=(
+        Column("cell, fold, selection", "as above"),
+        Column("task", "what was scored, also where the mean leaves it out; empty for the whole"),
+        Column(
+            "metric",
+            "the primary metric of the data set, or another one that `evaluation.metrics` names",
+        ),
+        Column("value, low, high", "the metric on the test split, and its interval over patients"),
+        Column("n", "studies with a known label (of the whole: in any of the scored tasks)"),
+        Column(
+            "n_pos", "studies with a positive label (of the whole: the fewest of the scored tasks)"
+        ),
+        Column("n_patients", "patients of these studies"),
+        Column(
+            "threshold",
+            "operating point, fixed on validation scores; empty for a metric without one",
+        ),
+        Column("n_folds", "folds that the value is the mean of; empty for a single cell"),
+        Column(
+            "conditional_on", "what the interval takes as given, such as a fixed operating point"
+        ),
+        Column("flags", "notes, separated by `;`, as above; of the whole, those of any task"),
+    ),
+)
+
 SOURCES = Table(
     name="sources",
     rows=(
@@ -277,6 +314,22 @@ MEASURED = (
         "reporting.tables.gather:cells",
         CELLS,
         title="Gathering the cells of {wildcards.study}",
+        reads=("gather",),
+        holds=(
+            "evaluation.selections",
+            "evaluation.primary",
+            "evaluation.confidence",
+            "all_metrics",
+        ),
+        threads=8,
+        memory_mb=4000,
+        minutes=60,
+    ),
+    analysis(
+        "scores",
+        "reporting.tables.scores:analyse",
+        SCORES,
+        title="Scoring the cells of {wildcards.study}",
         reads=("gather",),
         holds=(
             "evaluation.selections",

@@ -15,10 +15,11 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
 from unit.reporting import fabricate
 
+from transfergrid.catalog.tables import TABLES
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.reporting.tables import gather as tables
-from transfergrid.reporting.tables import pool
+from transfergrid.reporting.tables import pool, scores
 from transfergrid.reporting.tables.bootstrap import bootstrap_rows
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.resampling import bootstrap_table
@@ -292,3 +293,20 @@ def test_a_source_alone_makes_no_target_row(tree: fabricate.Tree) -> None:
     study = {**tree.study, "cells": sources}
     assert len(tables.cells_table(study, tree.results)) == 0
     assert len(bootstrap_table(study, tree.results)) == 0
+
+
+def test_every_task_of_every_scored_cell_has_its_auroc(
+    tree: fabricate.Tree, cells: pd.DataFrame
+) -> None:
+    (declared,) = (table for table in TABLES if table.name == "scores")
+    study = {**tree.study, "extra_metrics": [], "columns": {"scores": declared.header}}
+    found = scores.analyse(study, tree.results, 1)["scores"]
+    assert set(found["metric"]) == {"auroc"}
+    wide = found.set_index(["cell", "selection", "task"])["value"].unstack("task")
+    known = cells[cells["status"] != "missing"].set_index(["cell", "selection"])
+    assert len(wide) == len(known)
+    for task in ["", *fabricate.TASKS]:
+        column = "_".join(filter(None, ["auroc", task]))
+        pd.testing.assert_series_equal(
+            wide[task].loc[known.index], known[column], check_names=False, check_exact=True
+        )
