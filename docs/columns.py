@@ -19,7 +19,7 @@ HEAD = """\
 <!-- Written by docs/columns.py from src/transfergrid/catalog; edit the declarations there. -->
 
 All tables are CSV in UTF-8 with a header, under `results/<study>/tables/`. An empty field is
-"unknown" or "does not apply". AUROCs lie in [0, 1]. Every interval has the study's confidence level
+"unknown" or "does not apply". Every interval has the study's confidence level
 (`evaluation.confidence`, .95 by default).
 """
 

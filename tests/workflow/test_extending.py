@@ -47,7 +47,7 @@ def test_the_page_s_own_data_network_weights_and_questions(
     whole = cells[(cells["truncation"] == 0) & (cells["selection"] == "best")]
     assert len(cells) == 8 and set(cells["status"]) == {"finished"}
     # A disc in noise is easy, so a network that learns at all is nearly perfect.
-    assert whole["auroc"].min() > 0.9
+    assert whole["score"].min() > 0.9
     contrasts = pd.read_csv(workspace.folder / "results/mine/tables/contrasts.csv")
     assert set(contrasts["question"]) == {"start", "depth", "by_youden"}
     assert set(contrasts.loc[contrasts["question"] == "by_youden", "metric"]) == {"youden"}

@@ -32,8 +32,10 @@ def test_tables_follow_from_the_stored_ensembles(workspace: Workspace) -> None:
     folder = workspace.folder / "results" / "small"
     cells = pd.read_csv(folder / "tables" / "cells.csv")
     assert len(cells) == 2 * 2 * 2  # cuts, seeds, selections
+    scores = pd.read_csv(folder / "tables" / "scores.csv").set_index(["cell", "selection"])
     for row in cells.to_dict("records"):
-        check_cell(row, ensemble(folder, row["cell"], row["selection"]))
+        tasks = scores.loc[[(row["cell"], row["selection"])]].set_index("task")
+        check_cell(row, tasks, ensemble(folder, row["cell"], row["selection"]))
     check_contrasts(pd.read_csv(folder / "tables" / "contrasts.csv"), cells, folder)
 
 
@@ -41,21 +43,22 @@ def ensemble(folder: Path, cell: str, selection: str) -> pd.DataFrame:
     return pd.read_parquet(folder / "ensemble" / cell / selection / "test.parquet")
 
 
-def check_cell(row: dict, frame: pd.DataFrame) -> None:
-    numbers = [row[name] for name in ("auroc", "auroc_low", "auroc_high")]
+def check_cell(row: dict, tasks: pd.DataFrame, frame: pd.DataFrame) -> None:
+    numbers = [row[name] for name in ("score", "score_low", "score_high")]
     assert numbers == pytest.approx(recomputed.interval(frame, SCORED), abs=1e-12)
     assert row["n_patients"] == frame["patient_id"].nunique()
     judged = 0
     for name in frame.columns[frame.columns.str.startswith("label_")]:
         task = name.removeprefix("label_")
         known = frame[frame[name].notna()]
-        assert row[f"n_pos_{task}"] == (known[name] == 1).sum()
+        found = tasks.loc[task]
+        assert found["n_pos"] == (known[name] == 1).sum()
         if known[name].nunique() < 2:
-            assert np.isnan(row[f"auroc_{task}"])
+            assert np.isnan(found["value"])
             continue
         area = roc_auc_score(known[name], known[f"prob_{task}"])
-        assert row[f"auroc_{task}"] == pytest.approx(area, abs=1e-12)
-        numbers = [row[f"auroc_{task}{end}"] for end in ("", "_low", "_high")]
+        assert found["value"] == pytest.approx(area, abs=1e-12)
+        numbers = [found[name] for name in ("value", "low", "high")]
         assert numbers == pytest.approx(recomputed.interval(frame, [task]), abs=1e-12)
         judged += 1
     assert judged > 5

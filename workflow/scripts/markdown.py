@@ -30,11 +30,11 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
     ]
     for key, group in primary.groupby(GROUP, sort=False):
         seeds = "; ".join(
-            f"{row['auroc']:.3f} ({row['auroc_low']:.3f}–{row['auroc_high']:.3f})"
+            f"{row['score']:.3f} ({row['score_low']:.3f}–{row['score_high']:.3f})"
             for row in group.to_dict("records")
         )
         names = " | ".join(str(part) for part in key)
-        mean, valid = group["auroc"].mean(), group["valid"].mean()
+        mean, valid = group["score"].mean(), group["valid"].mean()
         lines.append(f"| {names} | {mean:.3f} | {seeds} | {valid:.3f} |")
     return "\n".join(lines)
 

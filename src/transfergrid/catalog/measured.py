@@ -9,11 +9,11 @@ CELLS = Table(
     rows=("One row a cell of the grid and selection of checkpoints; the primary selection first."),
     caption=(
         "One row per cell and selection of checkpoints, the primary selection first: the "
-        "cell's place in the grid, its size and compute, the macro AUROC on the test split "
-        "with its interval (DeLong's, clustered by patient), the AUROC, interval and number "
-        "of positives of every task, remarks, and what the training cost. A diverged or "
-        "missing cell has empty fields. ``micro_batch`` below the recipe's batch size means "
-        "that batch statistics differ from other cells'."
+        "cell's place in the grid, its size and compute, the score of the data set's primary "
+        "metric on the test split with its interval (clustered by patient), remarks, and what "
+        "the training cost. Scores by task stand in the table of scores. A diverged or missing "
+        "cell has empty fields. ``micro_batch`` below the recipe's batch size means that batch "
+        "statistics differ from other cells'."
     ),
     columns=(
         Column("cell", "name of the cell, its folder under `results/cells/`"),
@@ -24,8 +24,12 @@ CELLS = Table(
             "its place on the other axes; truncation is the number of final blocks removed",
         ),
         Column(
+            "fold",
+            "the fold whose test part it is scored on; `all` where the data set has no folds",
+        ),
+        Column(
             "status",
-            ("`finished`, `diverged` (no AUROC) or `missing` (not trained or not scored yet)"),
+            ("`finished`, `diverged` (no score) or `missing` (not trained or not scored yet)"),
         ),
         Column("params", "parameters of the network as trained, with its head"),
         Column("macs", "multiply-accumulates of one forward pass at `input_size`"),
@@ -40,13 +44,18 @@ CELLS = Table(
             ),
         ),
         Column("n_images, n_studies, n_patients", "of the test split"),
+        Column("metric", "the primary metric of the data set, that checkpoints are ranked by"),
         Column(
-            "auroc, auroc_low, auroc_high",
-            "mean of the scored tasks' AUROCs, and its interval over patients",
+            "score, score_low, score_high",
+            (
+                "its value on the test split (of a metric per task, the mean over the scored "
+                "tasks), and its interval over patients"
+            ),
         ),
-        Column("auroc_<task>, auroc_<task>_low, auroc_<task>_high", "the same for one task"),
-        Column("n_pos_<task>", "studies with a positive label"),
-        Column("flags", "notes, separated by `;`: `<flag>:<task>`, or `<flag>` for all tasks"),
+        Column(
+            "flags",
+            "notes on the score, separated by `;`: `<flag>:<task>`, or `<flag>` for all tasks",
+        ),
         Column("train_seconds", "seconds of training, validations included"),
         Column("images_per_second", "training images a second, steps alone"),
         Column(
@@ -67,7 +76,7 @@ CELLS = Table(
             "scarce_positives, scarce_negatives",
             "fewer than 5 patients of that class: it rests on the model almost alone",
         ),
-        Column("single_class", "one class only: no AUROC"),
+        Column("single_class", "one class only: no value"),
         Column(
             "no_variance",
             (
@@ -127,14 +136,15 @@ SOURCES = Table(
         "pretraining is worth."
     ),
     caption=(
-        "One row per cell that others start from, on its own validation split: mean AUROC, "
-        "share of right answers, and the same for always answering the commonest class, of "
+        "One row per cell that others start from, on its own validation split: its "
+        "score, share of right answers, and the same for always answering the commonest class, of "
         "``n_valid`` studies. A source that is no better than chance has nothing to pass on. "
         "No interval is given."
     ),
     columns=(
         Column("cell, dataset, architecture, pretraining, protocol, seed, status", "as above"),
-        Column("valid_auroc", "mean validation AUROC of its best checkpoint"),
+        Column("metric", "the primary metric of its data set"),
+        Column("valid_score", "its validation score at the best checkpoint"),
         Column(
             "valid_accuracy",
             (
@@ -150,19 +160,19 @@ SOURCES = Table(
 BOOTSTRAP = Table(
     name="bootstrap",
     rows=(
-        "Other intervals of every cell's mean AUROC under the primary selection, beside that "
-        "of `cells.csv`."
+        "Other intervals of every cell's score under the primary selection, beside that of "
+        "`cells.csv`."
     ),
     caption=(
-        "One row per cell under the primary selection: the mean AUROC with the percentile "
+        "One row per cell under the primary selection: the score with the percentile "
         "interval of a bootstrap of patients, who are the same draws for every cell, beside "
         "the closed form of the table of cells. ``n_undefined`` draws had a task with one "
         "class only and are left out."
     ),
     columns=(
-        Column("cell, selection", "as above"),
+        Column("cell, selection, metric", "as above"),
         Column(
-            "auroc, low, high, se",
+            "score, low, high, se",
             "the value, its percentile interval and the replicates' standard deviation",
         ),
         Column(
@@ -186,7 +196,7 @@ TUNING = Table(
         "there is no row."
     ),
     caption=(
-        "One row per learning rate that was tried: the AUROC that a short training with it "
+        "One row per learning rate that was tried: the score that a short training with it "
         "reached on patients held out from the training images, and whether it was taken. "
         "``at_edge``: the rate that was taken is the lowest or highest that was tried, so a "
         "better one may lie outside. All seeds of a network share one choice; no validation "
@@ -205,14 +215,15 @@ TUNING = Table(
         Column("learning_rate", "the rate that was tried"),
         Column("cell", "the trial, its folder under `results/cells/`"),
         Column("status", "of the trial: `finished`, `diverged` or `missing` (not trained yet)"),
+        Column("metric", "the primary metric of the data set"),
         Column(
-            "valid_auroc",
+            "valid_score",
             (
-                "best AUROC on the patients held out from the training images; the validation "
+                "its best value on the patients held out from the training images; the validation "
                 "split takes no part"
             ),
         ),
-        Column("chosen", "whether this rate was taken: highest AUROC, the lower rate where equal"),
+        Column("chosen", "whether this rate was taken: best score, the lower rate where equal"),
         Column(
             "at_edge",
             ("of the whole tuning: whether the rate taken is the lowest or highest that was tried"),
@@ -311,7 +322,7 @@ CAMS = Table(
 MEASURED = (
     analysis(
         "cells",
-        "reporting.tables.gather:cells",
+        "reporting.tables.cells:analyse",
         CELLS,
         title="Gathering the cells of {wildcards.study}",
         reads=("gather",),
@@ -319,7 +330,7 @@ MEASURED = (
             "evaluation.selections",
             "evaluation.primary",
             "evaluation.confidence",
-            "all_metrics",
+            "primary_metrics",
         ),
         threads=8,
         memory_mb=4000,
@@ -343,17 +354,18 @@ MEASURED = (
     ),
     analysis(
         "sources",
-        "reporting.tables.sources:sources",
+        "reporting.tables.sources:analyse",
         SOURCES,
         title="Gathering what the cells of {wildcards.study} start from",
         reads=("gather",),
+        holds=("primary_metrics",),
         threads=8,
         memory_mb=4000,
         minutes=60,
     ),
     analysis(
         "bootstrap",
-        "reporting.tables.resampling:bootstrap",
+        "reporting.tables.bootstrap:analyse",
         BOOTSTRAP,
         title="Drawing the patients of {wildcards.study} again",
         reads=("gather",),
@@ -369,15 +381,15 @@ MEASURED = (
     ),
     analysis(
         "tuning",
-        "reporting.tables.tuning:tuning",
+        "reporting.tables.tuning:analyse",
         TUNING,
         title="Gathering the learning rates that {wildcards.study} tried",
         reads=("gather",),
-        holds=("tunings",),
+        holds=("tunings", "primary_metrics"),
     ),
     analysis(
         "calibration",
-        "reporting.tables.calibration:calibration_of_study",
+        "reporting.tables.calibration:analyse",
         CALIBRATION,
         title="Comparing the probabilities of {wildcards.study} with what happened",
         reads=("cells",),

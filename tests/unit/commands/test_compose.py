@@ -91,7 +91,7 @@ def made(tree: fabricate.Tree, cells: list[str], folder: Path) -> pd.DataFrame:
 def test_one_cell(tree: fabricate.Tree, tmp_path: Path) -> None:
     (cell,) = targets(tree, architecture="resnet18", truncation=0, seed=0, pretraining="random")
     table = made(tree, [cell], tmp_path / "one")
-    assert set(table.loc[table["auroc"].notna(), "cell"]) == {cell}
+    assert set(table.loc[table["score"].notna(), "cell"]) == {cell}
     page = (tmp_path / "one" / "report.html").read_text()
     assert "1 of 24 cells have results. The others are listed below: 23 missing" in page
     assert page.count("No answer yet") >= 1
@@ -108,7 +108,7 @@ def test_a_diverged_cell_alone(tree: fabricate.Tree, tmp_path: Path) -> None:
     ]
     table = made(tree, [cell], tmp_path / "diverged")
     assert set(table.loc[table["cell"] == cell, "status"]) == {"diverged"}
-    assert table["auroc"].isna().all()
+    assert table["score"].isna().all()
     assert "the loss was not finite by step 100" in (tmp_path / "diverged/report.html").read_text()
 
 

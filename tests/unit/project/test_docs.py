@@ -13,19 +13,11 @@ from datasets.chexpert.make import make
 from transfergrid.catalog.tables import TABLES
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
-from transfergrid.reporting.tables.bootstrap import BOOTSTRAP
-from transfergrid.reporting.tables.calibration import COLUMNS as CALIBRATION
-from transfergrid.reporting.tables.gather import AFTER_TASKS, BEFORE_TASKS, task_columns
-from transfergrid.reporting.tables.sources import SOURCES
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.sensitivity import Sensitivity
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
 COLUMNS = {
-    "cells": [*BEFORE_TASKS, *task_columns("<task>"), *AFTER_TASKS],
-    "sources": list(SOURCES),
-    "bootstrap": list(BOOTSTRAP),
-    "calibration": list(CALIBRATION),
     "claims": list(CLAIM_COLUMNS),
     "sensitivity": list(Sensitivity.__dataclass_fields__),
 }

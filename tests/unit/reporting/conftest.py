@@ -9,8 +9,13 @@ from transfergrid.reporting.figures.files import write_drawn
 
 
 @pytest.fixture(scope="session")
-def drawn_tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
-    """A whole made-up study, figures included."""
-    tree = fabricate.fabricate(tmp_path_factory.mktemp("drawn"))
+def tree(tmp_path_factory: pytest.TempPathFactory) -> fabricate.Tree:
+    """A whole made-up study without figures; tests read it and change nothing."""
+    return fabricate.fabricate(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="session")
+def drawn_tree(tree: fabricate.Tree) -> fabricate.Tree:
+    """The same study, figures included."""
     write_drawn(tree.results / "demo", draw_all(read_figure_data(tree.study, tree.results)))
     return tree

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from transfergrid.catalog.tables import TABLES
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.hashing import short_hash
@@ -158,6 +159,7 @@ def study_json(
         "evaluation": EVALUATION,
         "metrics": {"auroc": built_in("auroc")},
         "primary_metric": {"phantom": "auroc", "shapes": "auroc"},
+        "columns": {table.name: list(table.header) for table in TABLES},
         "questions": QUESTIONS,
         "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
     }

@@ -32,26 +32,49 @@ def row_of(
     row |= {"micro_batch": 16 if entry["architecture"] == "resnet18" else 32}
     row |= {"n_images": 300, "n_studies": len(known.labels)}
     row |= {"n_patients": len(set(known.patient))}
-    values = [np.nan] * len(TASKS)
-    if scored:
-        prob = expit(logits_of(entry, known, 4, architectures)[-3:].astype(float)).mean(axis=0)
-        for t in range(len(TASKS) - 1):
-            known_t = ~np.isnan(known.labels[:, t])
-            values[t] = roc_auc_score(known.labels[known_t, t], prob[known_t, t])
+    values = areas_of(entry, known, architectures)
     macro = float(np.mean(values[: len(SCORE_TASKS)]))
-    row |= {"auroc": macro, "auroc_low": macro - 0.031, "auroc_high": macro + 0.029}
-    for t, task in enumerate(TASKS):
-        width = 0.05 if task != "Consolidation" else 0.13
-        row[f"auroc_{task}"] = values[t]
-        row[f"auroc_{task}_low"] = values[t] - width
-        row[f"auroc_{task}_high"] = values[t] + width
-        row[f"n_pos_{task}"] = int(np.nansum(known.labels[:, t] == 1))
-    row["flags"] = "few_positives:Consolidation;single_class:Fracture" if scored else ""
+    row |= {"fold": "all", "metric": "auroc"}
+    row |= {"score": macro, "score_low": macro - 0.031, "score_high": macro + 0.029}
+    row["flags"] = "few_positives:Consolidation" if scored else ""
     ran = bad != "missing"
     row |= {"train_seconds": 61.25 if ran else np.nan}
     row |= {"images_per_second": 812.5 if ran else np.nan}
     row |= {"peak_memory_mb": 412.0 if ran else np.nan, "device": "cpu" if ran else ""}
     return row
+
+
+def areas_of(entry: dict[str, Any], known: Truth, architectures: dict[str, tuple]) -> list[float]:
+    """The AUROC of every task; NaN for a cell without scores and a task with one class."""
+    values = [np.nan] * len(TASKS)
+    if not (is_missing(entry) or is_diverged(entry)):
+        prob = expit(logits_of(entry, known, 4, architectures)[-3:].astype(float)).mean(axis=0)
+        for t in range(len(TASKS) - 1):
+            known_t = ~np.isnan(known.labels[:, t])
+            values[t] = roc_auc_score(known.labels[known_t, t], prob[known_t, t])
+    return values
+
+
+def scores_of(
+    entry: dict[str, Any], known: Truth, architectures: dict[str, tuple], selection: str
+) -> list[dict[str, Any]]:
+    """Rows of scores.csv: the mean, then every task."""
+    if is_missing(entry):
+        return []
+    values = areas_of(entry, known, architectures)
+    same = {"cell": entry["cell"], "fold": "all", "selection": selection, "metric": "auroc"}
+    same |= {"n_patients": len(set(known.patient)), "threshold": np.nan, "n_folds": np.nan}
+    same |= {"conditional_on": np.nan}
+    mean = float(np.mean(values[: len(SCORE_TASKS)]))
+    rows = [{**same, "value": mean, "low": mean - 0.031, "high": mean + 0.029, "n": 240}]
+    for t, task in enumerate(TASKS):
+        width = 0.05 if task != "Consolidation" else 0.13
+        row = {**same, "task": task, "value": values[t], "low": values[t] - width}
+        row |= {"high": values[t] + width, "n": int((~np.isnan(known.labels[:, t])).sum())}
+        flags = {"Consolidation": "few_positives", "Fracture": "single_class"}
+        row |= {"n_pos": int(np.nansum(known.labels[:, t] == 1)), "flags": flags.get(task)}
+        rows.append(row)
+    return rows
 
 
 def contrasts_of(cells: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +85,7 @@ def contrasts_of(cells: pd.DataFrame) -> pd.DataFrame:
     places["mean of 4 networks"] = whole
     rows = []
     for place, part in places.items():
-        by = part.groupby("pretraining").auroc.mean()
+        by = part.groupby("pretraining").score.mean()
         name = f"{place}, whole network: shapes - random"
         arms = {"contrast": name, "question": "pretraining_boost", "a": "shapes", "b": "random"}
         arms |= {"axis": "pretraining", "architecture": "" if place.startswith("mean") else place}
@@ -71,7 +94,7 @@ def contrasts_of(cells: pd.DataFrame) -> pd.DataFrame:
         rows.append(arms | numbers_of(by["shapes"] - by["random"], len(part), len(rows)) | mean)
     for architecture in TRUNCATED:
         part = done[done.architecture == architecture]
-        by = part.groupby("truncation").auroc.mean()
+        by = part.groupby("truncation").score.mean()
         name = f"{architecture}, shapes weights: one block removed - whole network"
         arms = {"contrast": name, "question": "truncation_cost", "a": "1", "b": "0"}
         arms |= {"axis": "truncation", "architecture": architecture}
@@ -182,7 +205,7 @@ def tuning_rows_of(study: dict[str, Any]) -> pd.DataFrame:
             row = {"tuning": tuning["id"], **{axis: tuning[axis] for axis in axes}}
             row |= {"learning_rate": float(rate), "cell": cell}
             row |= {"status": "finished" if random else "missing"}
-            row |= {"valid_auroc": 0.7 + float(rate) if random else np.nan}
+            row |= {"metric": "auroc", "valid_score": 0.7 + float(rate) if random else np.nan}
             row |= {"chosen": random and rate == "0.003", "at_edge": random}
             rows.append(row)
     return pd.DataFrame(rows)
@@ -198,7 +221,12 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
             {
                 **{k: e[k] for k in ("cell", "dataset", "architecture", "pretraining")},
                 **{"protocol": e["protocol"], "seed": e["seed"], "status": "finished"},
-                **{"valid_auroc": 0.97, "valid_accuracy": 0.83, "chance_accuracy": 0.125},
+                **{
+                    "metric": "auroc",
+                    "valid_score": 0.97,
+                    "valid_accuracy": 0.83,
+                    "chance_accuracy": 0.125,
+                },
                 "n_valid": 200,
             }
             for e in study["cells"]
@@ -206,11 +234,15 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         ]
     )
     done = cells[(cells.status == "finished") & (cells.selection == "top3")]
-    bootstrap = done[["cell", "selection", "auroc"]].assign(
-        low=done.auroc - 0.03, high=done.auroc + 0.03, replicates=200, n_patients=160
+    bootstrap = done[["cell", "selection", "metric", "score"]].assign(
+        low=done.score - 0.03, high=done.score + 0.03, replicates=200, n_patients=160
     )
+    scores = [
+        row for e in targets for s in SELECTIONS for row in scores_of(e, known, architectures, s)
+    ]
     return {
         "cells": cells,
+        "scores": pd.DataFrame(scores),
         "contrasts": contrasts_of(cells),
         "correlations": correlations_of(),
         "findings": findings_of(),

@@ -155,16 +155,16 @@ def test_sorting_filtering_and_grouping(
     assert log[:2] == ["descending", "resnet18"]
     assert log[2:4] == ["ascending", "lcnet_050"]
     assert log[4] == "1"
-    assert float(log[5][:5]) == pytest.approx(cells["auroc"].max(), abs=5.1e-4)
+    assert float(log[5][:5]) == pytest.approx(cells["score"].max(), abs=5.1e-4)
     assert log[6] == "4 of 22 cells"
     assert log[7] == "2"
     assert log[8] == "22 cells, 12 networks"
-    networks = cells.groupby(["pretraining", "architecture", "truncation"])["auroc"].mean()
+    networks = cells.groupby(["pretraining", "architecture", "truncation"])["score"].mean()
     for name in ("shapes", "random"):
         middle, sd = networks[name].mean(), networks[name].std()
         assert f"pretraining {name} 6 networks, mean {middle:.3f}, SD {sd:.3f}" in log[9].split(";")
     key = ("random", "resnet18", 1)
-    spread = cells.groupby(["pretraining", "architecture", "truncation"])["auroc"].std()[key]
+    spread = cells.groupby(["pretraining", "architecture", "truncation"])["score"].std()[key]
     assert log[10] == f"{networks[key]:.3f} (SD {spread:.3f}, 2 seeds)"
     assert log[11] == "2"
     assert log[12] == "24"

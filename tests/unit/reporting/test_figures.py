@@ -166,7 +166,7 @@ def test_a_figure_with_nothing_to_show_is_not_drawn_and_left_out_of_the_page(
 
 
 def test_a_figure_needs_something_to_compare(data: FigureData) -> None:
-    one_task = data.scores[data.scores["task"] == data.scores["task"].iloc[0]]
+    one_task = data.scores[data.scores["task"] == data.scores["task"].dropna().iloc[0]]
     assert drawing("tasks").lack(replace(data, scores=one_task))
     whole = replace(data, cells=data.cells[data.cells["truncation"] == 0])
     assert drawing("truncation").lack(whole)

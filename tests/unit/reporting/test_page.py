@@ -104,8 +104,8 @@ def test_headings_answers_and_numbers(page: Page, report: ReportInput) -> None:
     assert "no medical claim" in words
     assert "22 of 24" in words
     row = report.primary_cells.iloc[0]
-    low, high = row["auroc_low"], row["auroc_high"]
-    assert f"{row['auroc']:.3f} ({low:.3f}–{high:.3f})" in words
+    low, high = row["score_low"], row["score_high"]
+    assert f"{row['score']:.3f} ({low:.3f}–{high:.3f})" in words
     assert "Mean of 4 networks" in words
     assert "the loss was not finite by step 100" in words
     assert "micro-batch 16" in words
@@ -233,7 +233,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 9
+    assert len(links) == 10
     full = [table for table in report.tables.values() if not table.empty]
     for link, table in zip(links, full, strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.measured import TUNING
 from transfergrid.reporting.page.rates import Taken, rates
-from transfergrid.reporting.tables.tuning import COLUMNS
 
 
 def tuning(
@@ -27,7 +27,7 @@ def tuning(
 
 
 def table(*tunings: Any) -> pd.DataFrame:
-    return pd.DataFrame([row for rows in tunings for row in rows], columns=list(COLUMNS))
+    return pd.DataFrame([row for rows in tunings for row in rows], columns=list(TUNING.header))
 
 
 def test_choices_are_counted_by_pretraining() -> None:

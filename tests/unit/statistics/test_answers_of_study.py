@@ -34,7 +34,7 @@ def areas(study: dict[str, Any], results: Path) -> pd.DataFrame:
         frame = pd.read_parquet(results / "s/ensemble" / cell["cell"] / "best/test.parquet")
         area = roc_auc_score(frame["label_edema"], frame["prob_edema"])
         size = ARCHITECTURES[cell["architecture"]]
-        row = {**cell, "status": "finished", "selection": "best", "auroc": area, "params": size}
+        row = {**cell, "status": "finished", "selection": "best", "score": area, "params": size}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -45,7 +45,7 @@ def test_contrasts_are_seed_means_of_scikit_learns_areas(tmp_path: Path) -> None
     answers = answer(study, cells, tmp_path)
     contrasts, skipped = answers.tables["contrasts"], answers.skipped
     assert skipped == []
-    means = cells.groupby(["architecture", "pretraining"])["auroc"].mean().unstack()
+    means = cells.groupby(["architecture", "pretraining"])["score"].mean().unstack()
     boosts = means["imagenet"] - means["random"]
     for architecture in ARCHITECTURES:
         name = f"{architecture}: imagenet - random"
@@ -166,7 +166,7 @@ def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
     assert set(noise["subject"]) == {"imagenet - random"}
     # Paired by seed: the differences of scikit-learn's areas.
     table = areas(study, tmp_path).pivot_table(
-        index=["architecture", "seed"], columns="pretraining", values="auroc"
+        index=["architecture", "seed"], columns="pretraining", values="score"
     )
     boosts = table["imagenet"] - table["random"]
     pooled = np.sqrt(boosts.groupby("architecture").var().mean())

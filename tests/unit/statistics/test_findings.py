@@ -42,7 +42,7 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
                         "seed": seed,
                         "selection": "best",
                         "params": 10.0 ** (5 + member),
-                        "auroc": base + seed_sd * rng.normal(),
+                        "score": base + seed_sd * rng.normal(),
                     }
                 )
     study = {"cells": entries, "evaluation": {"primary": "best"}}
@@ -52,7 +52,7 @@ def made(seeds: int = 3, seed_sd: float = 0.01) -> tuple[dict[str, Any], pd.Data
 def basis_of(study: dict[str, Any], cells: pd.DataFrame) -> Basis:
     """Return a basis whose patients leave no doubt, so that seeds are all the noise."""
     patients = np.arange(50)
-    aurocs = dict(zip(cells["cell"], cells["auroc"], strict=True))
+    aurocs = dict(zip(cells["cell"], cells["score"], strict=True))
     runs = {cell: Influence(auroc, patients, np.zeros(50)) for cell, auroc in aurocs.items()}
     draws = {cell: np.full(20, auroc) for cell, auroc in aurocs.items()}
     reader = reader_of(study["cells"], runs, draws)
@@ -67,15 +67,15 @@ def test_family_and_size_shares() -> None:
     study, cells = made()
     groups = {"hand": ["a", "b"], "searched": ["c", "d"]}
     found = by_quantity(families({**QUESTION, "groups": groups}, basis_of(study, cells)))
-    points = cells.groupby("architecture")[["auroc", "params"]].mean()
+    points = cells.groupby("architecture")[["score", "params"]].mean()
     points["family"] = [name[0] for name in points.index]
     points["size"] = np.log10(points["params"])
-    layout = one_way(points["auroc"], points["family"])
+    layout = one_way(points["score"], points["family"])
     assert layout is not None
     share = found["family_share"]
     assert (share.value, share.low, share.high) == pytest.approx(layout.share())
     assert (share.n, share.subject) == (12, "all networks")
-    r = stats.pearsonr(points["size"], points["auroc"])
+    r = stats.pearsonr(points["size"], points["score"])
     size = found["size_share"]
     assert size.value == pytest.approx(r.statistic**2)
     ends = r.confidence_interval()
@@ -83,15 +83,15 @@ def test_family_and_size_shares() -> None:
     assert size.low <= (0 if ends.low < 0 else ends.low**2)
     assert size.high > max(ends.low**2, ends.high**2)
     # Within families: the part of what families leave over that size explains.
-    without = smf.ols("auroc ~ C(family)", points).fit()
-    both = smf.ols("auroc ~ C(family) + size", points).fit()
+    without = smf.ols("score ~ C(family)", points).fit()
+    both = smf.ols("score ~ C(family) + size", points).fit()
     partial = (without.ssr - both.ssr) / without.ssr
     within = found["size_share_within"]
     assert within.value == pytest.approx(partial)
     # Twelve networks, three degrees of freedom lost to the families.
     high = np.tanh(np.arctanh(np.sqrt(partial)) + stats.norm.isf(0.025) / np.sqrt(12 - 3 - 3))
     assert within.high == pytest.approx(high**2)
-    means = points.groupby("family")["auroc"].mean()
+    means = points.groupby("family")["score"].mean()
     welch = stats.ttest_ind(means[["a", "b"]], means[["c", "d"]], equal_var=False)
     difference = found["hand_minus_searched"]
     interval = welch.confidence_interval()
@@ -106,7 +106,7 @@ def test_the_share_between_families_without_the_seeds_noise() -> None:
     study, cells = made(seeds=2, seed_sd=0.05)
     found = by_quantity(families(QUESTION, basis_of(study, cells)))
     raw, freed = found["family_share"], found["family_share_disattenuated"]
-    points = cells.groupby("architecture")["auroc"]
+    points = cells.groupby("architecture")["score"]
     layout = one_way(points.mean(), [name[0] for name in points.mean().index])
     assert layout is not None
     between = (layout.mean_square_between - layout.mean_square_within) / layout.size
@@ -157,9 +157,9 @@ def test_seed_noise_is_pooled_over_networks() -> None:
     study, cells = made(seeds=5)
     question = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
     found = by_quantity(seed_noise(question, basis_of(study, cells)))
-    pooled = math.sqrt(cells.groupby("architecture")["auroc"].var().mean())
+    pooled = math.sqrt(cells.groupby("architecture")["score"].var().mean())
     assert found["seed_sd"].value == pytest.approx(pooled)
-    means = cells.groupby("architecture")["auroc"].mean()
+    means = cells.groupby("architecture")["score"].mean()
     signal = math.sqrt(means.var() - pooled**2 / 5)
     noise = found["noise_to_signal"]
     assert found["network_sd"].value == pytest.approx(signal)

@@ -33,9 +33,9 @@ def found(arms: dict[str, list[str]], **settings: Any) -> list[Finding]:
                 row = {**place, "dataset": "films", "protocol": "p", "selection": "best"}
                 row["status"] = "finished"
                 auroc = 0.8 + 0.05 * rng.normal()
-                cells.append({**row, "cell": f"{pretraining}{name}{seed}", "auroc": auroc})
+                cells.append({**row, "cell": f"{pretraining}{name}{seed}", "score": auroc})
     table = pd.DataFrame(cells)
-    areas = dict(zip(table["cell"], table["auroc"], strict=True))
+    areas = dict(zip(table["cell"], table["score"], strict=True))
     runs = {c: Influence(a, np.arange(9), np.zeros(9)) for c, a in areas.items()}
     draws = {c: a + 1e-4 * np.arange(30) for c, a in areas.items()}
     reader = reader_of(entries, runs, draws)
@@ -51,7 +51,7 @@ def test_one_arm_is_compared_network_by_network() -> None:
     # The last network is none of the paper's, and two in an arm are too few.
     rows = found({"imagenet": list(NETWORKS), "random": ["resnet18", "resnet34"]})
     ours = found.table  # type: ignore[attr-defined]
-    ours = ours[ours["pretraining"] == "imagenet"].groupby("architecture")["auroc"].mean()
+    ours = ours[ours["pretraining"] == "imagenet"].groupby("architecture")["score"].mean()
     theirs = {"resnet18": 0.8618, "resnet34": 0.8629, "densenet121": 0.8593, "inception_v4": 0.8609}
     apart = {name: ours[name] - value for name, value in theirs.items()}
     by = {row.quantity: row for row in rows}

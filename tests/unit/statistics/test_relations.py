@@ -37,7 +37,7 @@ def made() -> Basis:
                 place = {**PLACE, "architecture": network, "pretraining": pretraining}
                 entries.append({**place, "cell": cell, "family": "f", "imagenet_top1": 70.0})
                 row = {**place, "cell": cell, "selection": "best", "params": 10.0**size}
-                cells.append({**row, "auroc": draws[cell].mean()})
+                cells.append({**row, "score": draws[cell].mean()})
     question = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
     question |= {"metric": None}
     compared = [

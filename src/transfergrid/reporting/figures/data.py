@@ -137,19 +137,16 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     folder = results / study["name"]
     mapped = study.get("cams") or ()
     read = dict.fromkeys(name for figure in FIGURES for name in figure.reads)
-    tables = {
-        name: read_made_table(folder, name)
-        for name in read
-        if name != "scores" and (name != "cams" or mapped)
-    }
+    tables = {name: read_made_table(folder, name) for name in read if name != "cams" or mapped}
     evaluation, primary = study["evaluation"], study["evaluation"]["primary"]
-    cells = tables["cells"]
-    cells = _as_scores(cells[cells["selection"] == primary])
+    cells, scores = (
+        table[table["selection"] == primary] for table in (tables["cells"], tables["scores"])
+    )
     return FigureData(
         cells=cells,
-        scores=_by_task(cells),
+        scores=scores,
         contrasts=tables["contrasts"],
-        correlations=tables["correlations"].replace({"y": {"auroc": "score"}}),
+        correlations=tables["correlations"],
         histories={entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]},
         imagenet_top1={
             entry["architecture"]: entry["imagenet_top1"]
@@ -171,16 +168,3 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         own={name: one["function"] for name, one in study.get("figures", {}).items()},
         maps={cell: read_record(folder / "cams" / f"{cell}.npz") for cell in mapped},
     )
-
-
-def _as_scores(cells: pd.DataFrame) -> pd.DataFrame:
-    names = {f"auroc{end}": f"score{end}" for end in ("", "_low", "_high")}
-    return cells.rename(columns=names).assign(metric="auroc")
-
-
-def _by_task(cells: pd.DataFrame) -> pd.DataFrame:
-    tasks = [name.removeprefix("n_pos_") for name in map(str, cells) if name[:6] == "n_pos_"]
-    parts = [
-        cells[["cell", "metric"]].assign(task=task, value=cells[f"auroc_{task}"]) for task in tasks
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -76,6 +76,7 @@ class Section:
 
 def sections(
     cells: pd.DataFrame,
+    scores: pd.DataFrame,
     primary: str,
     records: Mapping[str, CellRecord],
     cams: pd.DataFrame | None = None,
@@ -85,13 +86,14 @@ def sections(
 
     Args:
         cells: cells.csv with all selections.
+        scores: scores.csv.
         primary: The selection that the other figures of the page are under.
         records: Per cell what lies in its folder.
         cams: cams.csv, where the study has maps.
         maps: Per cell its activation maps.
     """
     marks = _pointing(cams)
-    names = [str(c).removeprefix("n_pos_") for c in cells if str(c).startswith("n_pos_")]
+    by_task = _by_task(scores, primary)
     curves = {name: curve_of(record.history) for name, record in records.items()}
     heights = [score for points in curves.values() for _, score in points]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
@@ -104,7 +106,7 @@ def sections(
             Section(
                 cell=row,
                 curve=Markup(sparkline(curves.get(str(name), []), low, high)),
-                tasks=_tasks(row, names),
+                tasks=by_task.get((row["cell"], row["metric"]), ()),
                 selections=_selections(by_selection, primary),
                 trials=_trials(record.tuning),
                 pointing=marks.get(str(name), ()),
@@ -149,17 +151,17 @@ def grouped(found: Sequence[Section]) -> list[Group]:
 
 
 def _range(found: Sequence[Section]) -> str:
-    scores = [section.cell["auroc"] for section in found if known(section.cell["auroc"])]
+    scores = [section.cell["score"] for section in found if known(section.cell["score"])]
     return f"{auroc(min(scores))} to {auroc(max(scores))}" if scores else ""
 
 
 def _selections(rows: Mapping[str, Mapping[Any, Any]], primary: str) -> tuple[Selected, ...]:
-    best = rows[primary]["auroc"]
+    best = rows[primary]["score"]
     found = []
     for name in sorted(rows, key=lambda name: name != primary):
         row = rows[name]
-        gain = "" if name == primary else signed(best - row["auroc"])
-        numbers = (row["n_checkpoints"], row["auroc"], row["auroc_low"], row["auroc_high"])
+        gain = "" if name == primary else signed(best - row["score"])
+        numbers = (row["n_checkpoints"], row["score"], row["score_low"], row["score_high"])
         found.append(Selected(name, *numbers, gain))
     return tuple(found)
 
@@ -188,19 +190,16 @@ def _pointing(cams: pd.DataFrame | None) -> dict[str, tuple[Mapping[str, Any], .
     }
 
 
-def _tasks(row: Mapping[str, Any], names: list[str]) -> tuple[tuple[str, Any, Any, Any, Any], ...]:
-    return tuple(
-        (
-            task,
-            row[f"auroc_{task}"],
-            row[f"auroc_{task}_low"],
-            row[f"auroc_{task}_high"],
-            row[f"n_pos_{task}"],
-        )
-        for task in names
-        # A task of another dataset has no count of positives here.
-        if known(row[f"n_pos_{task}"])
-    )
+def _by_task(
+    scores: pd.DataFrame, primary: str
+) -> dict[Any, tuple[tuple[str, Any, Any, Any, Any], ...]]:
+    """Return (task, value, low, high, positives) of each task by cell and metric."""
+    columns = ["task", "value", "low", "high", "n_pos"]
+    known = scores[(scores["selection"] == primary) & scores["task"].notna()]
+    return {
+        key: tuple(part[columns].itertuples(index=False, name=None))
+        for key, part in known.groupby(["cell", "metric"], sort=False)
+    }
 
 
 def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ Row = Mapping[Any, Any]
 
 def quantity(name: Any, manner: Manner, asked: Mapping[Any, Any]) -> str:
     """Return the words for what correlations are about; `asked` has the metric."""
-    return manner.asked(asked) if name == "score" else QUANTITIES[str(name)]
+    return manner.asked(asked) if name == "score" else QUANTITIES.get(str(name), str(name))
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:

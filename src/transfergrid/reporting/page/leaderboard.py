@@ -77,9 +77,9 @@ def leaderboard(
         records: Per cell what lies in its folder.
         marks: The pretrainings' marks, whose order numbers their colours.
     """
-    every, cells = len(cells), cells[cells["auroc"].notna()]
-    ordered = cells.sort_values("auroc", ascending=False, kind="stable")
-    low, high = cells["auroc_low"].min(), cells["auroc_high"].max()
+    every, cells = len(cells), cells[cells["score"].notna()]
+    ordered = cells.sort_values("score", ascending=False, kind="stable")
+    low, high = cells["score_low"].min(), cells["score_high"].max()
     common = _common_flags(cells)
     networks: dict[tuple[Any, ...], int] = {}
     rows = []
@@ -111,7 +111,7 @@ def _colour(mark: Mark) -> int:
 
 
 def _bar(cell: Mapping[str, Any], low: float, high: float) -> tuple[float, float, float] | None:
-    ends = (cell["auroc_low"], cell["auroc"], cell["auroc_high"])
+    ends = (cell["score_low"], cell["score"], cell["score_high"])
     if not all(known(value) for value in ends) or not high > low:
         return None
     first, middle, last = (round(100 * (value - low) / (high - low), 1) for value in ends)
@@ -124,7 +124,7 @@ def _flags(text: Any) -> list[str]:
 
 def _common_flags(cells: pd.DataFrame) -> frozenset[str]:
     """Return flags that every finished cell has; they are the data's, and a banner says them."""
-    each = [set(_flags(text)) for text in cells.loc[cells["auroc"].notna(), "flags"]]
+    each = [set(_flags(text)) for text in cells.loc[cells["score"].notna(), "flags"]]
     return frozenset(set.intersection(*each)) if each else frozenset()
 
 

@@ -206,7 +206,7 @@ def summary(
         cells: Rows of cells.csv under the primary selection.
         cards: Per dataset its card.json, which says whether its patients are known.
     """
-    done = cells[cells["auroc"].notna()]
+    done = cells[cells["score"].notna()]
     pairs = [
         (f"{len(done)} of {len(cells)}" if len(done) < len(cells) else str(len(cells)), "cells"),
         *_sizes(cells),

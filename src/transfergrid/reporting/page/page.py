@@ -182,7 +182,12 @@ def context(report: ReportInput) -> dict[str, Any]:
         "figures": figures(report),
         "sections": grouped(
             sections(
-                tables["cells"], report.primary, report.records, tables.get("cams"), report.maps
+                tables["cells"],
+                tables["scores"],
+                report.primary,
+                report.records,
+                tables.get("cams"),
+                report.maps,
             )
         ),
         "rates": rates(tables["tuning"]),

@@ -1,10 +1,11 @@
-"""Rows of bootstrap.csv; numpy only, so that worker processes start fast."""
+"""bootstrap.csv: a percentile interval of every cell's score, beside the closed form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,26 +15,55 @@ from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.auroc import macro_auroc
 from transfergrid.metrics.auroc_interval import delong_interval
 from transfergrid.metrics.influence import macro_influence
+from transfergrid.planning.paths import ensemble_directory
+from transfergrid.reporting.tables import gathering
+from transfergrid.runtime.progress import progress
 
-BOOTSTRAP = (
-    "cell",
-    "selection",
-    "auroc",
-    "low",
-    "high",
-    "se",
-    "delong_low",
-    "delong_high",
-    "replicates",
-    "n_undefined",
-    "n_studies",
-    "n_patients",
-    "method",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = 16
+"""Cells that share one set of draws; more of them would be no faster."""
 
 
 Work = tuple[str, Path, tuple[str, ...] | None]
 """A cell, the file of its test ensemble, and the tasks of its macro AUROC (None: all)."""
+
+
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return bootstrap.csv by its name; see `bootstrap_table`."""
+    return {"bootstrap": bootstrap_table(study, results, workers)}
+
+
+def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return bootstrap.csv: a percentile interval of each macro AUROC, beside the closed form.
+
+    Every cell draws the same patients, because each starts from the same seed.
+
+    Args:
+        study: The stamp's content.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        The columns of its declaration, a row per scored cell under the primary selection.
+    """
+    targets = gathering.entries(study, "target")
+    cards = gathering.cards(targets, results)
+    primary = study["evaluation"]["primary"]
+    places = [
+        ensemble_directory(study["name"], entry["cell"], primary, results) for entry in targets
+    ]
+    work = [
+        (entry["cell"], place / "test.parquet", gathering.score_tasks(cards[entry["dataset_id"]]))
+        for entry, place in zip(targets, places, strict=True)
+        if (place / "test.parquet").exists()
+    ]
+    batches = [work[first : first + BATCH] for first in range(0, len(work), BATCH)]
+    function = partial(bootstrap_rows, evaluation=study["evaluation"])
+    mapped = gathering.over_cells(function, batches, workers, len(work))
+    rows = progress((row for part in mapped for row in part), len(work), "bootstrap")
+    return gathering.frame(study, "bootstrap", rows, ())
 
 
 def bootstrap_rows(work: Sequence[Work], evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,7 +133,8 @@ def _row(
     return {
         "cell": cell,
         "selection": evaluation["primary"],
-        "auroc": macro_auroc(table.probabilities, table.labels, columns),
+        "metric": "auroc",
+        "score": macro_auroc(table.probabilities, table.labels, columns),
         "low": low,
         "high": high,
         "se": se,

@@ -15,28 +15,8 @@ from transfergrid.evaluation.calibration import calibration
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.records import read_cards
+from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.stage_files import read_made_table
-
-COLUMNS = (
-    "dataset",
-    "comparison",
-    "pretraining",
-    "selection",
-    "n_networks",
-    "n_cells",
-    "n_cells_left_out",
-    "n_studies",
-    "n_patients",
-    "n_cases",
-    "ece",
-    "brier",
-    "bin",
-    "n",
-    "predicted",
-    "observed",
-    "low",
-    "high",
-)
 
 Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]
 Network = tuple[str, int, str]
@@ -97,10 +77,8 @@ def network_keys(cells: pd.DataFrame) -> pd.Series:
     return pd.Series(keys, index=cells.index, dtype=object)
 
 
-def calibration_of_study(
-    study: Mapping[str, Any], results: Path, workers: int
-) -> Mapping[str, pd.DataFrame]:
-    """Return the table of reliability; see `calibration_table`."""
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return calibration.csv by its name; see `calibration_table`."""
     cells = read_made_table(results / study["name"], "cells")
     return {"calibration": calibration_table(study, cells, results)}
 
@@ -118,11 +96,11 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
         results: Root of all outputs.
 
     Returns:
-        `COLUMNS`, for the cells that have an AUROC.
+        The columns of its declaration, for the cells that have a score.
     """
     primary = study["evaluation"]["primary"]
     cards = read_cards(study, results)
-    done = cells[cells["auroc"].notna() & (cells["selection"] == primary)]
+    done = cells[cells["score"].notna() & (cells["selection"] == primary)]
     files = {
         cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
         for cell in done["cell"]
@@ -145,7 +123,7 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
                 same |= {"n_cells_left_out": len(own) - len(part)}
                 same |= {"n_studies": int(part["n_studies"].max())}
                 rows += [{**same, **row} for row in _bins(pooled, confidence)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return gathering.frame(study, "calibration", rows, ())
 
 
 def _bins(pooled: Sequence[Cases], confidence: float) -> list[dict[str, Any]]:

@@ -1,34 +1,50 @@
-"""One cell's rows of the tables; numpy only, so that worker processes start fast."""
+"""cells.csv: every cell of the grid, with the score of its primary metric and what it cost."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfergrid.evaluation.ensemble import read_ensemble
-from transfergrid.evaluation.summary import summarise
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.reporting.records import read_card
+from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.scored import Scored, data_flags, score
+from transfergrid.runtime.progress import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AXES = ("dataset", "architecture", "family", "pretraining", "truncation", "protocol", "seed")
 COST = ("train_seconds", "images_per_second", "peak_memory_mb", "device")
+WHOLE = (
+    "params",
+    "macs",
+    "input_size",
+    "n_checkpoints",
+    "micro_batch",
+    "n_images",
+    "n_studies",
+    "n_patients",
+)
 MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class CellTask:
-    """What a worker needs for one cell's rows of cells.csv.
+class CellWork:
+    """What a worker needs for one cell's rows.
 
     Attributes:
         entry: The cell in the study's JSON.
         study: Name of the study.
         selections: Selection rules, a row for each.
         alpha: 1 minus the coverage of the intervals.
-        score_tasks: Tasks of the macro AUROC, or None for all.
+        score_tasks: Tasks that the mean is over, or None for all.
+        metrics: Declarations of the metrics, the primary one first.
         results: Root of all outputs.
     """
 
@@ -37,61 +53,125 @@ class CellTask:
     selections: tuple[str, ...]
     alpha: float
     score_tasks: tuple[str, ...] | None
+    metrics: tuple[Mapping[str, Any], ...]
     results: Path
 
-
-def score_tasks(entry: Mapping[str, Any], results: Path) -> tuple[str, ...] | None:
-    """Return the tasks of a cell's macro AUROC, as its card says; None means all."""
-    card = read_card(entry, results)
-    return None if card is None else tuple(card["score_tasks"])
+    def ensemble(self, selection: str) -> Path:
+        """Return the folder of the cell's ensemble under a selection."""
+        return ensemble_directory(self.study, self.entry["cell"], selection, self.results)
 
 
-def cell_rows(task: CellTask) -> list[dict[str, Any]]:
-    """Return one row of cells.csv per selection, in the order of `CellTask.selections`.
+def cell_work(study: Mapping[str, Any], results: Path) -> list[CellWork]:
+    """Return the work of every target of a study, in its order."""
+    evaluation = study["evaluation"]
+    targets = gathering.entries(study, "target")
+    cards = gathering.cards(targets, results)
+    return [
+        CellWork(
+            entry,
+            study["name"],
+            tuple(gathering.ordered_selections(evaluation)),
+            1 - evaluation["confidence"],
+            gathering.score_tasks(cards[entry["dataset_id"]]),
+            gathering.metrics_of(
+                study, entry["dataset"], cards[entry["dataset_id"]].get("task_kind")
+            ),
+            results,
+        )
+        for entry in targets
+    ]
+
+
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return cells.csv by its name; see `cells_table`."""
+    return {"cells": cells_table(study, results, workers)}
+
+
+def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return cells.csv: a row per target cell and selection, the primary selection first.
+
+    Args:
+        study: The stamp's content (name, cells, evaluation).
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Returns:
+        The columns of its declaration. A diverged cell has its counts and NaN for its score; a
+        cell without scores has status ``missing`` and NaN for every number.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    work = cell_work(study, results)
+    mapped = gathering.over_cells(cell_rows, work, workers)
+    rows = [row for part in progress(mapped, len(work), "cells") for row in part]
+    _add_costs(rows, results)
+    return gathering.frame(study, "cells", rows, WHOLE)
+
+
+def cell_rows(work: CellWork) -> list[dict[str, Any]]:
+    """Return one row of cells.csv per selection, in the order of `CellWork.selections`.
 
     A cell that has not been trained or scored has status ``missing`` and no numbers.
 
     Raises:
         UserError: A file of the cell breaks its contract.
     """
-    folder = cell_directory(task.entry["cell"], task.results)
+    folder = cell_directory(work.entry["cell"], work.results)
     trained = read_train(folder)
     spec = json.loads(read_kept(folder, "spec.json")) if trained else {}
-    head = {"cell": task.entry["cell"], **{axis: task.entry[axis] for axis in AXES}}
-    data_flags = _data_flags(read_card(task.entry, task.results) or {})
+    head = {"cell": work.entry["cell"], **{axis: work.entry[axis] for axis in AXES}}
+    head |= {"fold": gathering.fold_of(work.entry), "metric": work.metrics[0]["name"]}
+    about = data_flags(read_card(work.entry, work.results) or {})
     rows = []
-    for selection in task.selections:
-        place = ensemble_directory(task.study, task.entry["cell"], selection, task.results)
+    for selection in work.selections:
+        place = work.ensemble(selection)
         scored = trained is not None and (place / "test.parquet").exists()
         row = {**head, "status": trained["status"] if scored and trained else MISSING}
         row |= {"input_size": spec.get("architecture", {}).get("input_px")}
-        row |= {"selection": selection}
+        row |= {"selection": selection, "flags": ""}
         row |= {key: (trained or {}).get(key) for key in ("micro_batch", *COST)}
         if scored:
-            row |= _scores(task, place / "test.parquet")
-            row["flags"] = ";".join(filter(None, [*data_flags, row["flags"]]))
+            row |= _scores(work, place, about)
         rows.append(row)
     return rows
 
 
-def _data_flags(card: Mapping[str, Any]) -> list[str]:
-    """Return what holds for every number on this data set."""
-    flags = {
-        "synthetic": bool(card.get("synthetic")),
-        "patients_unknown": card.get("patients") == "unknown",
+def _scores(work: CellWork, place: Path, about: list[str]) -> dict[str, Any]:
+    table = read_ensemble(place / "test.parquet")
+    found = score(table, work.score_tasks, work.metrics[0], work.alpha, place, scored_only=True)
+    return {
+        "n_checkpoints": table.n_checkpoints,
+        "n_images": table.n_images,
+        "n_studies": len(table.study_id),
+        "n_patients": len(set(table.patient_id.tolist())),
+        "score": found.whole.estimate,
+        "score_low": found.whole.low,
+        "score_high": found.whole.high,
+        "flags": ";".join([*about, *_flags(found)]),
+        "tasks": len(table.tasks),
     }
-    return [flag for flag, holds in flags.items() if holds]
 
 
-def _scores(task: CellTask, path: Path) -> dict[str, Any]:
-    table = read_ensemble(path)
-    summary = summarise(
-        table.probabilities,
-        table.labels,
-        table.patient_id,
-        table.study_id,
-        table.tasks,
-        task.score_tasks or table.tasks,
-        task.alpha,
-    )
-    return {**summary, "n_checkpoints": table.n_checkpoints, "n_images": table.n_images}
+def _flags(found: Scored) -> Iterator[str]:
+    for task, part in found.tasks.items():
+        yield from (f"{flag}:{task}" for flag in part.flags)
+    if not found.tasks:
+        yield from found.whole.flags
+
+
+def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
+    # PyTorch takes seconds and memory, which processes that read cells do not need.
+    from transfergrid.models.cost import Cost, cost
+
+    known: dict[tuple[Any, ...], Cost] = {}
+    for row in rows:
+        outputs = row.pop("tasks", 0)
+        if outputs == 0 or row["input_size"] is None:
+            continue
+        truncation, px = row["truncation"], row["input_size"]
+        key = (row["architecture"], outputs, truncation, px)
+        if key not in known:
+            spec = json.loads(read_kept(cell_directory(row["cell"], results), "spec.json"))
+            known[key] = cost(spec["architecture"], outputs, truncation, px)
+        row |= {"params": known[key].params, "macs": known[key].macs}

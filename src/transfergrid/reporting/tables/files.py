@@ -10,6 +10,9 @@ import pandas as pd
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 
+_TEXT = dict.fromkeys(("cell", "fold", "task", "architecture", "pretraining", "protocol"), "str")
+"""Columns of names, which stay text even where all of them are digits."""
+
 
 def csv_text(table: pd.DataFrame) -> str:
     """Return a table as CSV; floats have as many digits as they need, NaN is an empty field."""
@@ -42,6 +45,8 @@ def parse_table(source: Path | BytesIO, path: Path) -> pd.DataFrame:
     try:
         # A network may be called "NA": only an empty field is a missing value. The Python engine
         # reads every float exactly in all versions of pandas.
-        return pd.read_csv(source, engine="python", keep_default_na=False, na_values=[""])
+        return pd.read_csv(
+            source, engine="python", keep_default_na=False, na_values=[""], dtype=_TEXT
+        )
     except pd.errors.EmptyDataError:
         raise UserError(f"the table {path} is empty; remove it and make it again.") from None

@@ -2,87 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
-from transfergrid.metrics.scoring import Cases, Scorer
-from transfergrid.planning.paths import ensemble_directory
+from transfergrid.evaluation.ensemble import read_ensemble
+from transfergrid.metrics.intervals import Interval
 from transfergrid.reporting.records import read_card
-from transfergrid.reporting.tables.cells import CellTask, score_tasks
-from transfergrid.reporting.tables.pool import entries_of, map_many, processes
+from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.cells import CellWork, cell_work
+from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
-GIVEN = "operating points from validation scores"
-"""What the interval of a metric with a threshold takes as given."""
-WHOLE = {"n": "Int64", "n_pos": "Int64", "n_patients": "Int64", "n_folds": "Int64"}
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHOLE = ("n", "n_pos", "n_patients", "n_folds")
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
-    """Return scores.csv: a row a cell, selection, metric and task; task is empty for the whole.
+    """Return scores.csv by its name; see `scores_table`."""
+    return {"scores": scores_table(study, results, workers)}
+
+
+def scores_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return scores.csv: a row a cell, selection, metric and task.
 
     Args:
         study: The stamp's content (name, cells, evaluation, metrics).
         results: Root of all outputs.
         workers: Processes to use when there are many cells.
 
+    Returns:
+        The columns of its declaration; task is empty for the mean over the scored tasks, or for a
+        metric that is one number over all classes. A cell that has not been scored has no row.
+
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    selections = tuple(study["evaluation"]["selections"])
-    alpha = 1 - study["evaluation"]["confidence"]
-    work = [
-        (
-            CellTask(entry, study["name"], selections, alpha, score_tasks(entry, results), results),
-            _metrics(study, entry, results),
-        )
-        for entry in entries_of(study, "target")
-    ]
-    mapped = map_many(score_rows, work, processes(workers, work))
+    work = cell_work(study, results)
+    mapped = gathering.over_cells(score_rows, work, workers)
     rows = [row for part in progress(mapped, len(work), "scores") for row in part]
-    table = pd.DataFrame(rows, columns=study["columns"]["scores"])
-    return {"scores": table.astype(WHOLE)}
+    return gathering.frame(study, "scores", rows, WHOLE)
 
 
-def _metrics(
-    study: Mapping[str, Any], entry: Mapping[str, Any], results: Path
-) -> list[Mapping[str, Any]]:
-    kind = (read_card(entry, results) or {}).get("task_kind")
-    names = dict.fromkeys([study["primary_metric"][entry["dataset"]], *study["extra_metrics"]])
-    found = (study["metrics"][name] for name in names)
-    return [metric for metric in found if kind in metric["task_kinds"]]
+def score_rows(work: CellWork) -> list[dict[str, Any]]:
+    """Return one cell's rows of scores.csv.
 
-
-def score_rows(work: tuple[CellTask, list[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return one cell's rows; none where it has not been scored."""
-    task, metrics = work
-    fold = task.entry.get("fold")
-    head = {"cell": task.entry["cell"], "fold": "all" if fold is None else str(fold)}
-    found = []
-    for selection in task.selections:
-        place = ensemble_directory(task.study, task.entry["cell"], selection, task.results)
+    Raises:
+        UserError: A file of the cell breaks its contract.
+    """
+    about = data_flags(read_card(work.entry, work.results) or {})
+    head = {"cell": work.entry["cell"], "fold": gathering.fold_of(work.entry)}
+    rows = []
+    for selection in work.selections:
+        place = work.ensemble(selection)
         if not (place / "test.parquet").exists():
             continue
-        test = _cases(read_ensemble(place / "test.parquet"), task)
-        for metric in metrics:
-            scorer, points, given = Scorer.of(metric), None, ""
-            if metric["operating_point"]:
-                points = scorer.points(_cases(read_ensemble(place / "valid.parquet"), task))
-                given = GIVEN
-            for row in scorer.rows(test, points, task.alpha):
-                numbers = {**vars(row), "flags": ";".join(row.flags)}
-                found.append({**head, **numbers, "selection": selection, "conditional_on": given})
-    return found
+        table = read_ensemble(place / "test.parquet")
+        for metric in work.metrics:
+            found = score(table, work.score_tasks, metric, work.alpha, place)
+            same = {**head, "selection": selection, "metric": metric["name"]}
+            same |= {"conditional_on": found.conditional_on}
+            rows += [{**same, **row} for row in _rows(found, about)]
+    return rows
 
 
-def _cases(table: Ensemble, task: CellTask) -> Cases:
-    return Cases(
-        table.probabilities,
-        table.labels,
-        table.patient_id,
-        table.tasks,
-        task.score_tasks or table.tasks,
-    )
+def _rows(found: Scored, about: list[str]) -> Iterator[dict[str, Any]]:
+    yield {"task": "", **_numbers(found.whole, about)}
+    for task, part in found.tasks.items():
+        threshold = found.thresholds.get(task)
+        yield {"task": task, **_numbers(part, about), "threshold": threshold}
+
+
+def _numbers(value: Interval, about: list[str]) -> dict[str, Any]:
+    return {
+        "value": value.estimate,
+        "low": value.low,
+        "high": value.high,
+        "n": value.n,
+        "n_pos": value.n_pos,
+        "n_patients": value.n_patients,
+        "flags": ";".join([*about, *value.flags]),
+    }

@@ -1,4 +1,4 @@
-"""sources.csv: the cells that others start from, and whether they learned their own task."""
+"""sources.csv: whether the cells that others start from learned their own task."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from transfergrid.evaluation.ensemble import (
     cell_metric,
@@ -18,29 +16,20 @@ from transfergrid.evaluation.ensemble import (
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
+from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cells import MISSING
-from transfergrid.reporting.tables.pool import entries_of, map_many, processes
 from transfergrid.runtime.progress import progress
 from transfergrid.tasks.score.kind import score_half
 from transfergrid.tasks.score.units import study_index
 
-SOURCES = (
-    "cell",
-    "dataset",
-    "architecture",
-    "pretraining",
-    "protocol",
-    "seed",
-    "status",
-    "valid_auroc",
-    "valid_accuracy",
-    "chance_accuracy",
-    "n_valid",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+AXES = ("dataset", "architecture", "pretraining", "protocol", "seed")
 
 
-def sources(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
-    """Return the table of sources; see `sources_table`."""
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return sources.csv by its name; see `sources_table`."""
     return {"sources": sources_table(study, results, workers)}
 
 
@@ -48,18 +37,21 @@ def sources_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> 
     """Return sources.csv: the cells that others start from, with their own validation scores.
 
     Args:
-        study: The study's JSON.
+        study: The stamp's content.
         results: Root of all outputs.
         workers: Processes to use when there are many cells.
 
     Returns:
-        A row per source cell; NaN where it diverged, status ``missing`` where it has no scores.
+        The columns of its declaration, a row per source cell; NaN where it diverged, status
+        ``missing`` where it has no scores.
     """
-    entries = entries_of(study, "source")
-    mapped = map_many(partial(source_row, results=results), entries, processes(workers, entries))
-    rows = list(progress(mapped, len(entries), "sources"))
-    table = pd.DataFrame(rows, columns=list(SOURCES))
-    return table.astype({"n_valid": "Int64"})
+    sources = gathering.entries(study, "source")
+    mapped = gathering.over_cells(partial(source_row, results=results), sources, workers)
+    rows = [
+        {**row, "metric": gathering.primary_metric(study, row["dataset"])["name"]}
+        for row in progress(mapped, len(sources), "sources")
+    ]
+    return gathering.frame(study, "sources", rows, ("n_valid",))
 
 
 def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
@@ -73,8 +65,7 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
         entry: The cell in the study's JSON.
         results: Root of all outputs.
     """
-    axes = ("cell", "dataset", "architecture", "pretraining", "protocol", "seed")
-    row: dict[str, Any] = {axis: entry[axis] for axis in axes}
+    row: dict[str, Any] = {axis: entry[axis] for axis in ("cell", *AXES)}
     folder = cell_directory(entry["cell"], results)
     trained = read_train(folder)
     if trained is None or not (folder / "scores" / "valid.npz").exists():
@@ -89,7 +80,7 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
     if best.shape[1] == 0:
         return row
     checkpoint = int(best[0, 0])
-    row["valid_auroc"] = float(scores.valid_score[checkpoint])
+    row["valid_score"] = float(scores.valid_score[checkpoint])
     prob = study_probabilities(replace(scores, logits=scores.logits[[checkpoint]]))[0]
     row["valid_accuracy"] = kind.accuracy(prob, labels)
     return row

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.records import read_tuning
+from transfergrid.reporting.tables import gathering
 
-COLUMNS = (
-    "tuning",
-    "dataset",
-    "architecture",
-    "pretraining",
-    "truncation",
-    "protocol",
-    "seed",
-    "learning_rate",
-    "cell",
-    "status",
-    "valid_auroc",
-    "chosen",
-    "at_edge",
-)
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def tuning(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
-    """Return the table of rates that were tried; see `tuning_table`."""
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return tuning.csv by its name; see `tuning_table`."""
     return {"tuning": tuning_table(study, results)}
 
 
@@ -38,23 +24,26 @@ def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
     """Return tuning.csv: a row a trial, rates rising; no row where a study tunes nothing.
 
     Args:
-        study: The study's JSON (tunings).
+        study: The stamp's content (tunings, metrics).
         results: Root of all outputs.
 
     Returns:
-        `COLUMNS`. A trial that has not ended has status ``missing``. Before all trials of a tuning
-        have ended, none is chosen.
+        The columns of its declaration. A trial that has not ended has status ``missing``. Before
+        all trials of a tuning have ended, none is chosen.
 
     Raises:
         UserError: A record of a trial is broken.
     """
-    rows = [row for tuned in study["tunings"] for row in _rows(tuned, results)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = [row for tuning in study["tunings"] for row in _rows(study, tuning, results)]
+    return gathering.frame(study, "tuning", rows, ())
 
 
-def _rows(tuning: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any]]:
+def _rows(
+    study: Mapping[str, Any], tuning: Mapping[str, Any], results: Path
+) -> Iterator[dict[str, Any]]:
     found = read_tuning(tuning["id"], results)
     chosen, same = found.get("learning_rate"), {"tuning": tuning["id"], **tuning}
+    metric = gathering.primary_metric(study, tuning["dataset"])["name"]
     for rate, cell in sorted(tuning["trials"].items(), key=lambda trial: float(trial[0])):
         record = read_train(cell_directory(cell, results)) or {}
         # What the choice was made from, even if a trial was trained again since.
@@ -62,11 +51,12 @@ def _rows(tuning: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any]]:
             "status": record.get("status", "missing"),
             "valid_score": record.get("best_valid_score"),
         }
-        yield {name: same[name] for name in COLUMNS if name in same} | {
+        yield {name: same[name] for name in study["columns"]["tuning"] if name in same} | {
             "learning_rate": float(rate),
             "cell": cell,
+            "metric": metric,
             "status": told["status"],
-            "valid_auroc": told["valid_score"],
+            "valid_score": told["valid_score"],
             "chosen": float(rate) == chosen,
             "at_edge": bool(found.get("at_edge", False)),
         }

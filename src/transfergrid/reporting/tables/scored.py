@@ -1,0 +1,96 @@
+"""One cell's ensemble under one metric: its value for every task and as a whole, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.metrics.intervals import Interval
+from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.runtime.errors import UserError
+
+OPERATING_POINT = "operating points from validation scores"
+"""What the interval of a metric with a threshold takes as given."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A metric of one ensemble.
+
+    Attributes:
+        tasks: By task its value; none for a metric that is one number over all classes.
+        whole: The mean over the scored tasks, or the metric itself.
+        thresholds: By task the operating point, fixed on validation scores; none without one.
+        conditional_on: What the intervals take as given, possibly empty.
+    """
+
+    tasks: Mapping[str, Interval]
+    whole: Interval
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    conditional_on: str = ""
+
+
+def score(
+    table: Ensemble,
+    score_tasks: tuple[str, ...] | None,
+    metric: Mapping[str, Any],
+    alpha: float,
+    place: Path,
+    scored_only: bool = False,
+) -> Scored:
+    """Score an ensemble on its test split.
+
+    Args:
+        table: The ensemble.
+        score_tasks: Tasks that the mean is over, at least one; None for all.
+        metric: The metric's declaration.
+        alpha: 1 minus the coverage, in (0, 1).
+        place: Folder of the ensemble, whose validation split fixes operating points.
+        scored_only: Whether tasks that the mean is not over are left out.
+
+    Raises:
+        UserError: A scored task is not among the tasks, or a study stands twice.
+    """
+    if len(set(table.study_id.tolist())) != len(table.study_id):
+        raise UserError("A study stands twice in an ensemble; each must have one row.")
+    scorer = Scorer.of(metric)
+    # A metric of whole cases is over all classes.
+    few = scored_only and not scorer.per_case
+    cases = cases_of(table, score_tasks, few)
+    points = None
+    if metric["operating_point"]:
+        points = scorer.points(cases_of(read_ensemble(place / "valid.parquet"), score_tasks, few))
+    parts, whole = scorer.intervals(cases, points, alpha)
+    tasks = {} if scorer.per_case else dict(zip(cases.tasks, parts, strict=True))
+    return Scored(tasks, whole, points or {}, OPERATING_POINT if points else "")
+
+
+def cases_of(table: Ensemble, score_tasks: tuple[str, ...] | None, scored_only: bool) -> Cases:
+    """Return an ensemble as a metric takes it.
+
+    Args:
+        table: The ensemble of a split.
+        score_tasks: Tasks that the mean is over; None for all.
+        scored_only: Whether the other tasks are left out.
+    """
+    names = score_tasks or table.tasks
+    kept = [t for t, task in enumerate(table.tasks) if task in names or not scored_only]
+    return Cases(
+        table.probabilities[:, kept],
+        table.labels[:, kept],
+        table.patient_id,
+        tuple(table.tasks[t] for t in kept),
+        names,
+    )
+
+
+def data_flags(card: Mapping[str, Any]) -> list[str]:
+    """Return what holds for every number on a data set, by its card."""
+    flags = {
+        "synthetic": bool(card.get("synthetic")),
+        "patients_unknown": card.get("patients") == "unknown",
+    }
+    return [flag for flag, holds in flags.items() if holds]

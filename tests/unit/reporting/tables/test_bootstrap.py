@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from unit.reporting import fabricate
+
+from transfergrid.evaluation.bootstrap import bootstrap_macro
+from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
+from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.bootstrap import bootstrap_rows, bootstrap_table
+
+
+def test_several_processes_give_the_same_table(
+    tree: fabricate.Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = bootstrap_table(tree.study, tree.results)
+    monkeypatch.setattr(gathering, "MANY", 1)
+    pd.testing.assert_frame_equal(bootstrap_table(tree.study, tree.results, 2), alone)
+
+
+def test_a_bootstrap_row_does_not_depend_on_its_company(
+    tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    evaluation = tree.study["evaluation"]
+    paths = sorted((tree.results / "demo" / "ensemble").glob("*/top3/test.parquet"))[:3]
+    whole = read_ensemble(paths[1])
+    rows = {
+        name: getattr(whole, name) for name in ("study_id", "patient_id", "probabilities", "labels")
+    }
+    fewer = {name: values[:-40] for name, values in rows.items()}
+    write_ensemble(tmp_path / "fewer.parquet", replace(whole, **fewer))
+    # As many studies, but other labels; and the same labels, but other patients.
+    turned = {name: values[::-1] for name, values in rows.items()}
+    write_ensemble(tmp_path / "labels.parquet", replace(whole, **turned))
+    patients = {name: turned[name] for name in ("study_id", "patient_id")}
+    write_ensemble(tmp_path / "patients.parquet", replace(whole, **patients))
+    files = [*paths[:2], *sorted(tmp_path.glob("*.parquet")), paths[2]]
+    some = tuple(fabricate.SCORE_TASKS)
+    work = [(path.stem, path, some if number else None) for number, path in enumerate(files)]
+    alone = [row for item in work for row in bootstrap_rows([item], evaluation)]
+    together = bootstrap_rows(work, evaluation)
+    assert [row["cell"] for row in together] == [path.stem for path in files]
+    pd.testing.assert_frame_equal(pd.DataFrame(together), pd.DataFrame(alone), check_exact=True)
+
+
+def test_patients_without_a_label_are_not_drawn(tree: fabricate.Tree, tmp_path: Path) -> None:
+    path = min((tree.results / "demo" / "ensemble").glob("*/top3/test.parquet"))
+    table = read_ensemble(path)
+    twice = [
+        np.concatenate([ids, np.char.add(ids[:9], "x")])
+        for ids in (table.study_id, table.patient_id)
+    ]
+    more = replace(
+        table,
+        study_id=twice[0],
+        patient_id=twice[1],
+        probabilities=np.concatenate([table.probabilities, table.probabilities[:9]]),
+        labels=np.concatenate([table.labels, np.full_like(table.labels[:9], np.nan)]),
+    )
+    write_ensemble(tmp_path / "more.parquet", more)
+    work = [("one", path, None), ("one", tmp_path / "more.parquet", None)]
+    rows = [bootstrap_rows([item], tree.study["evaluation"])[0] for item in work]
+    for name in ("low", "high", "se", "delong_low", "delong_high"):
+        assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-12, nan_ok=True)
+
+
+def test_bootstrap_agrees_with_the_closed_form(tree: fabricate.Tree, cells: pd.DataFrame) -> None:
+    table = bootstrap_table(tree.study, tree.results).set_index("cell")
+    primary = cells[cells["selection"] == "top3"].set_index("cell")
+    shared = table.index.intersection(primary.index[primary["score"].notna()])
+    assert len(shared) == 22
+    pd.testing.assert_series_equal(
+        table.loc[shared, "score"], primary.loc[shared, "score"], check_exact=False, rtol=1e-12
+    )
+    width = table.loc[shared, "high"] - table.loc[shared, "low"]
+    closed = primary.loc[shared, "score_high"] - primary.loc[shared, "score_low"]
+    # The few positives of one task make the closed form the wider one.
+    assert (width / closed).between(0.4, 1.3).all()
+    delong = table.loc[shared, "delong_high"] - table.loc[shared, "delong_low"]
+    assert (width / delong).between(0.7, 1.4).all()
+    assert (table["delong_low"] >= 0).sum() == (table["delong_high"] <= 1).sum() == len(shared)
+    diverged = table.loc[primary.index[primary["status"] == "diverged"]]
+    assert diverged["low"].isna().all()
+    assert (diverged["n_undefined"] == diverged["replicates"]).all()
+
+
+def test_bootstrap_bounds_are_percentiles_of_replicates_drawn_from_the_seed(
+    tree: fabricate.Tree,
+) -> None:
+    table = bootstrap_table(tree.study, tree.results)
+    row = table[table["low"].notna()].iloc[0]
+    path = tree.results / "demo" / "ensemble" / row["cell"] / "top3" / "test.parquet"
+    units = pd.read_parquet(path)
+    _, patient = np.unique(units["patient_id"], return_inverse=True)
+    replicates = bootstrap_macro(
+        units[[f"prob_{task}" for task in fabricate.SCORE_TASKS]].to_numpy()[None],
+        units[[f"label_{task}" for task in fabricate.SCORE_TASKS]].to_numpy(),
+        patient,
+        200,
+        np.random.default_rng(0),
+    )
+    bounds = np.nanquantile(replicates, [0.025, 0.975])
+    assert row[["low", "high"]].tolist() == pytest.approx(bounds.tolist(), abs=1e-12)
+
+
+def test_bootstrap_depends_on_the_studys_seed_alone(tree: fabricate.Tree) -> None:
+    evaluation = tree.study["evaluation"]
+    other = {
+        **tree.study,
+        "evaluation": {**evaluation, "bootstrap": {"replicates": 200, "seed": 1}},
+    }
+    first = bootstrap_table(tree.study, tree.results)
+    pd.testing.assert_frame_equal(bootstrap_table(tree.study, tree.results), first)
+    assert not bootstrap_table(other, tree.results)["low"].equals(first["low"])
