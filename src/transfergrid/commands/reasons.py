@@ -27,7 +27,7 @@ CODE = {
 }
 """What the code of a cell's stages is called."""
 # Follow from other parts of a specification, or name the cell.
-_DERIVED = {"cell", "code", "dataset.id", "tuning", "weights.id", "weights.source_cell"}
+_DERIVED = {"cell", "code", "dataset.id", "metric", "tuning", "weights.id", "weights.source_cell"}
 _TUNE = "recipe.tune"
 MOST_MODULES = 3
 _NONE = object()
@@ -73,6 +73,7 @@ class Reasons:
 
     def _phrases(self, old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
         yield from setting_phrases(old, new)
+        yield from _metric_phrases(old.get("metric"), new["metric"])
         yield from self._code_phrases(old, new, name)
         yield from _tuning_phrases(old, new)
         yield from self._source_phrases(old, new)
@@ -82,6 +83,8 @@ class Reasons:
     ) -> Iterator[str]:
         then, now = old.get("code", {}), new["code"]
         stages = [s for s in CODE if then.get(s) != now[s] and then.get(s) and now[s]]
+        if old.get("metric") != new["metric"]:
+            stages = [stage for stage in stages if stage != "metric"]
         if not stages:
             return
         record = read_json_or_none(cell_directory(name, self.results) / "train.json") or {}
@@ -105,6 +108,20 @@ class Reasons:
         for phrase in self._phrases(before, source, then):
             if phrase not in own:
                 yield phrase if phrase.startswith("source: ") else f"source: {phrase}"
+
+
+def _metric_phrases(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how the primary metric differs; an earlier format had none to name."""
+    if not then or then == now:
+        return
+    if then["name"] != now["name"]:
+        yield f"metric {then['name']} → {now['name']}"
+    elif changed := [k for k, v in now["settings"].items() if then["settings"].get(k) != v]:
+        pairs = [(key, then["settings"].get(key), now["settings"][key]) for key in changed]
+        told = [f"{key} {shown(old)} → {shown(new)}" for key, old, new in pairs]
+        yield f"metric {now['name']}: {', '.join(told)}"
+    else:
+        yield f"metric {now['name']} is another one now"
 
 
 def _tuning_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

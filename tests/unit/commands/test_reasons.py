@@ -158,6 +158,31 @@ def test_changed_modules_are_named_where_they_were_recorded() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("metric", "code", "expected"),
+    [
+        ({"name": "brier"}, "0" * 16, ("metric brier → auroc",)),
+        ({"estimate": "mine:auroc"}, "0" * 16, ("metric auroc is another one now",)),
+        ({"settings": {"clip": 0.1}}, "0" * 16, ("metric auroc is another one now",)),
+        ({}, "0" * 16, ("code of its metric changed",)),
+        (None, "", ("seed 9 → 0",)),
+    ],
+)
+def test_a_changed_metric_is_told(
+    metric: Mapping[str, Any] | None, code: str, expected: tuple[str, ...]
+) -> None:
+    planned = made.plan(Path())
+    _, spec = spec_of(planned, "random-drop0-finetune")
+    old = {**spec, "code": {**spec["code"], "metric": code}}
+    if metric is None:  # as an earlier version wrote it
+        del old["metric"], old["code"]["task"], old["code"]["metric"]
+        old["seed"] = 9
+    else:
+        old["metric"] = {**spec["metric"], **metric}
+    put_on_disk(old, {})
+    assert reason(planned, "random-drop0-finetune") == expected
+
+
 @pytest.mark.parametrize("record", [{}, {"environment": None}, {"environment": {"modules": {}}}])
 def test_an_old_record_names_no_modules(record: Mapping[str, Any]) -> None:
     planned = made.plan(Path())
