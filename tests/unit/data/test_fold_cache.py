@@ -16,6 +16,7 @@ from datasets.csv.make import make as make_csv
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
 
+from transfergrid.data import cache as cache_module
 from transfergrid.data import store
 from transfergrid.data.admission import difference
 from transfergrid.data.cache import build_cache
@@ -63,6 +64,21 @@ def edited(films: Path, tmp_path: Path, change: Any) -> Path:
     frame = pd.read_csv(tmp_path / "films" / "labels.csv", dtype=str, keep_default_na=False)
     change(frame).to_csv(tmp_path / "films" / "labels.csv", index=False)
     return tmp_path / "films"
+
+
+def test_each_image_is_decoded_once(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    real = cache_module.decoded
+
+    def counted(source: Any, index: int) -> Any:
+        decoded.append(index)
+        return real(source, index)
+
+    monkeypatch.setattr(cache_module, "decoded", counted)
+    build_cache(CSV, films, tmp_path / "cache", 1)
+    assert sorted(decoded) == list(range(len(pd.read_csv(films / "labels.csv"))))
 
 
 def test_folds_are_one_store_of_every_image(made: Any, films: Path, tmp_path: Path) -> None:

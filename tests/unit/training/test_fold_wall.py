@@ -61,6 +61,14 @@ def test_a_training_needs_no_file_of_its_test_part(results: Path) -> None:
             np.testing.assert_array_equal(scores["labels"], rows.labels)
 
 
+def test_patients_held_out_for_trials_are_none_that_the_fold_tests(results: Path) -> None:
+    hidden = results / "cache" / "tiny-0" / "part2.npy"
+    hidden.unlink()
+    spec = spec_of(2)
+    spec["recipe"] |= {"holdout": 0.3, "keep_checkpoints": 0}
+    assert train(spec, results, "cpu", 1, {})["status"] == "finished"
+
+
 def test_a_training_that_reaches_for_its_test_part_ends(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
