@@ -29,11 +29,11 @@ class Finding:
         n: Networks behind the value.
         method: How.
         note: What the value takes as given, or why there is none.
+        metric: Name of the metric that it rests on.
         n_families: Families of these networks; 0 where they play no part.
         place: What the networks share; its axes are columns.
         networks: What the value is of, where it may be of one network: its name, `MEAN` or
             `ALONE`.
-        metric: Name of the metric that it rests on.
     """
 
     question: str
@@ -46,10 +46,10 @@ class Finding:
     n: int
     method: str
     note: str
+    metric: str
     n_families: int = 0
     place: Place = field(default_factory=dict)
     networks: str = ""
-    metric: str = "auroc"
 
     def columns(self) -> dict[str, Any]:
         """Return the row of findings.csv."""
@@ -104,7 +104,7 @@ def rows(
             n,
             method,
             note,
+            metric,
             n_families,
             place,
-            metric=metric,
         )

@@ -1,6 +1,6 @@
-"""What rho would be without the noise in the networks' AUROCs.
+"""What rho would be without the noise in the networks' scores.
 
-Patients and seeds blur each network's AUROC, and blurred values correlate less than true ones.
+Patients and seeds blur each network's score, and blurred values correlate less than true ones.
 The noise is measured, so its part in the spread between networks is known, and rho can be freed of
 it (Spearman 1904, Am. J. Psychol. 15:72-101).
 """
@@ -91,7 +91,7 @@ def noise_of(draws: ArrayLike, spreads: Sequence[Sequence[SeedSpread]]) -> Noise
     Args:
         draws: (n, B) of each network's value, the same draws of patients for all.
         spreads: Of each network the spread of every arm that its value is made of: one for an
-            AUROC, two for a difference.
+            score, two for a difference.
 
     Returns:
         The noise, the seeds' part pooled over networks.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -53,7 +52,7 @@ def answered(question: Question, basis: Basis) -> Answered:
         )
     primary = basis.study["primary_metric"].values()
     metric = question["metric"] or (next(iter(primary)) if len(set(primary)) == 1 else "")
-    return Answered([replace(_finding(question, row, start), metric=metric) for row in rows])
+    return Answered([_finding(question, row, start, metric) for row in rows])
 
 
 def _influence(basis: Basis, question: Question, cell: str) -> Influence:
@@ -74,7 +73,7 @@ def _cells(question: Question, basis: Basis) -> pd.DataFrame:
     return cells.assign(score=scores.to_numpy()).reset_index(drop=True)
 
 
-def _finding(question: Question, row: Mapping[str, Any], start: str) -> Finding:
+def _finding(question: Question, row: Mapping[str, Any], start: str, metric: str) -> Finding:
     unknown = [key for key in row if key not in KEYS]
     lacking = [key for key in ("quantity", "value") if key not in row]
     if unknown or lacking:
@@ -102,6 +101,7 @@ def _finding(question: Question, row: Mapping[str, Any], start: str) -> Finding:
         n=int(numbers["n"]),
         method=text["method"],
         note=text["note"],
+        metric=metric,
         place=place,
     )
 

@@ -40,7 +40,7 @@ class Related:
     x: NDArray[np.float64]
     replicates: NDArray[np.float64]
     families: tuple[str, ...]
-    metric: str = "auroc"
+    metric: str
 
     def columns(self) -> dict[str, Any]:
         """Return the row of correlations.csv."""

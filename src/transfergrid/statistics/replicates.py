@@ -1,6 +1,6 @@
 """Bootstrap replicates from influence values: patients drawn once, the same for every cell.
 
-An AUROC is nearly a sum of its patients' contributions, so a draw of patients moves it by the sum
+A score is nearly a sum of its patients' contributions, so a draw of patients moves it by the sum
 of (count - 1) x contribution. That is one product of matrices for all cells, and what is drawn for
 one cell is drawn for all, so differences and ranks of replicates are paired.
 """

@@ -146,7 +146,7 @@ def test_a_published_interval_is_used_and_small_studies_keep_their_own_error() -
 
 def related(row: Any, question: dict[str, Any], place: dict[str, Any]) -> Related:
     nothing = np.empty(0)
-    return Related(row, question, place, nothing, nothing, ())
+    return Related(row, question, place, nothing, nothing, (), "auroc")
 
 
 def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it() -> None:
