@@ -60,7 +60,8 @@ class QuestionKind:
         name: Value of ``kind`` in a study.
         answer: ``module:function`` from a question and a `statistics.basis.Basis` to its
             `statistics.basis.Answered`.
-        tell: Module that puts it into words: ``text`` of a question, ``told`` of its rows.
+        tell: Module that puts it into words: ``text`` of a question, ``told`` of its rows, and
+            ``method``, how it is answered.
         keys: JSON Schema of its keys, beside name, kind, metric and where.
         required: Those that a study must give.
         scores: Whether it reads scores itself, so that it takes a ``metric``.

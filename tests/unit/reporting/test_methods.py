@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from unit.reporting import fabricate, made_up_study
 
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS
 from transfergrid.planning.recipe import Recipe, Tuning
 from transfergrid.reporting.page.methods import (
     activation_maps,
@@ -71,8 +72,21 @@ def test_classes_are_told_from_labels(kind: str, words: str) -> None:
 
 def test_comparisons_say_what_the_correlations_hold() -> None:
     study = {**made_up_study.study_json(), "resolved": {"claims": "chextransfer"}}
-    known = " ".join(comparisons(study, pd.DataFrame({"se_patients": [0.1, None]})))
+    known = " ".join(
+        comparisons(study, {"correlations": pd.DataFrame({"se_patients": [0.1, None]})})
+    )
     assert "what the choice of patients does is in the interval" in known
     assert "fixed before the study was run" in known
     assert "does is not in the interval" in " ".join(comparisons(study, None))
     assert "standard deviation between seeds" in known
+    assert "Equivalence" not in known
+    equal = comparisons(study, {"contrasts": pd.DataFrame({"margin": [None, 0.01]})})
+    assert "two one-sided t tests" in " ".join(equal)
+
+
+def test_every_kind_of_question_says_how_it_is_answered() -> None:
+    for kind in (*QUESTION_KINDS, PLUGIN):
+        name = "my_lab:ask" if kind is PLUGIN else kind.name
+        study = {"questions": [{"kind": name}], "resolved": {}}
+        (told, *_) = comparisons(study)
+        assert told.endswith(".") and told != "This study asks no question beyond the table."

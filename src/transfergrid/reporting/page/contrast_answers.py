@@ -37,10 +37,24 @@ TITLES = {
 }
 
 
+EQUIVALENCE = "Equivalence is tested by two one-sided t tests against a margin fixed before."
+
+
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question into words, up to what it is limited to."""
     axis = question["axis"]
     return f"{TITLES[axis]}, compared with {arm(axis, question['baseline'])}"
+
+
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "Contrasts are paired: the same test patients and seeds in both arms. Their variance adds "
+        "what the choice of patients does, by influence values, and what the seed does beyond "
+        "that, by the spread between runs; degrees of freedom are Welch's and Satterthwaite's. "
+        "p-values are adjusted by Holm's method within a question; intervals are not adjusted.",
+        *([EQUIVALENCE] if "margin" in rows and rows["margin"].notna().any() else []),
+    ]
 
 
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:

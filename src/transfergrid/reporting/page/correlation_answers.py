@@ -40,6 +40,18 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return f"Does the {x} go with the {y}"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    known = "se_patients" in rows and rows["se_patients"].notna().any()
+    return [
+        "Correlations are Spearman's, over networks. Networks are a sample of families: the test "
+        "permutes whole families and members within them, and the interval is that of the "
+        "effective number of networks or of a jackknife over families, the larger; what the "
+        f"choice of patients does is {'in' if known else 'not in'} the interval. Beside it stands "
+        "the correlation freed of the noise of patients and seeds."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of correlations.csv into words, but for those of too few networks."""
     axes = varying(rows)

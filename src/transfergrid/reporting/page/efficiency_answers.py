@@ -34,6 +34,15 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return "How far can networks be cut and lose less than the margin"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "How far a network may be cut is answered by the largest cut shown to lose less than the "
+        "margin; that no loss was found says how large the test set is. Parameters are counted by "
+        "one rule for whole and truncated networks, the new head included."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
     return Told(findings=findings(rows, QUANTITIES))

@@ -25,6 +25,14 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return "How much of the spread between networks do their family and their size explain"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "Shares of variance between and within families are descriptive, with intervals and "
+        "without a test."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
     return Told(findings=findings(rows, QUANTITIES))

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.reporting.words import count, level, listing, percent, plural
+from transfergrid.runtime.named import load
 
 SPLITS = (("train", "training"), ("valid", "validation"), ("test", "test"))
 RESIZE = {
@@ -23,28 +25,19 @@ UNCERTAIN = {
     "ones": "uncertain training labels taken as positive",
     "smooth": "uncertain training labels drawn at random from a range",
 }
-KINDS = {
-    "family": "Shares of variance between and within families are descriptive, with intervals and "
-    "without a test.",
-    "efficiency": "How far a network may be cut is answered by the largest cut shown to lose less "
-    "than the margin; that no loss was found says how large the test set is. Parameters are "
-    "counted by one rule for whole and truncated networks, the new head included.",
-    "seed_noise": "Seed noise is the standard deviation between seeds of one network; it is set "
-    "beside the spread of the effects between networks.",
-}
 
 
 def paragraphs(
     study: Mapping[str, Any],
     cards: Mapping[str, Mapping[str, Any]],
-    correlations: pd.DataFrame | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[tuple[str, list[str]]]:
     """Return (heading, sentences) pairs that describe what was done.
 
     Args:
         study: The study's JSON.
         cards: Per dataset name its card.json.
-        correlations: correlations.csv.
+        tables: The answers, by name.
     """
     resolved = study["resolved"]
     used = list(dict.fromkeys(entry["dataset"] for entry in study["cells"]))
@@ -57,7 +50,7 @@ def paragraphs(
         ("Training", [recipe(name, study["recipes"][name]) for name in protocols]),
         ("Checkpoints", selections(study["evaluation"])),
         ("Scores and intervals", scoring(study, cards)),
-        ("Comparisons", comparisons(study, correlations)),
+        ("Comparisons", comparisons(study, tables)),
     ]
     if resolved.get("cams") is not None:
         found.append(("Activation maps", activation_maps(resolved["cams"], study["evaluation"])))
@@ -273,40 +266,24 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     return found
 
 
-def comparisons(study: Mapping[str, Any], correlations: pd.DataFrame | None = None) -> list[str]:
-    """Describe contrasts and correlations."""
-    kinds = {question["kind"] for question in study["questions"]}
+def comparisons(
+    study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame] | None = None
+) -> list[str]:
+    """Describe how each kind of question that the study asks is answered.
+
+    Args:
+        study: The study's JSON.
+        tables: The answers, by name.
+    """
+    kinds = dict.fromkeys(kind_of(question).name for question in study["questions"])
     found = []
-    if "contrast" in kinds:
-        found.append(
-            "Contrasts are paired: the same test patients and seeds in both arms. Their variance "
-            "adds what the choice of patients does, by influence values, and what the seed does "
-            "beyond that, by the spread between runs; degrees of freedom are Welch's and "
-            "Satterthwaite's. "
-            "p-values are adjusted by Holm's method within a question; intervals are not adjusted."
-        )
-    if any(question.get("margin") for question in study["questions"]):
-        found.append(
-            "Equivalence is tested by two one-sided t tests against a margin fixed before."
-        )
-    if "correlation" in kinds:
-        found.append(
-            "Correlations are Spearman's, over networks. Networks are a sample of families: the "
-            "test permutes whole families and members within them, and the interval is that of "
-            "the effective number of networks or of a jackknife over families, the larger; what "
-            f"the choice of patients does is {_patients(correlations)} the interval. Beside it "
-            "stands the correlation freed of the noise of patients and seeds."
-        )
-    found += [text for kind, text in KINDS.items() if kind in kinds]
+    for kind in (*QUESTION_KINDS, PLUGIN):
+        if kind.name in kinds:
+            rows = (tables or {}).get(kind.table, pd.DataFrame())
+            found += load(f"{kind.tell}:method")(rows)
     if study["resolved"].get("claims"):
         found.append(
             "The rule that decides on a published claim was fixed before the study was run; it "
             "stands beside the verdict."
         )
     return found or ["This study asks no question beyond the table."]
-
-
-def _patients(correlations: pd.DataFrame | None) -> str:
-    if correlations is None or "se_patients" not in correlations:
-        return "not in"
-    return "in" if correlations["se_patients"].notna().any() else "not in"

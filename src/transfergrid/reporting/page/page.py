@@ -197,7 +197,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "cost": costs.sentence(spent),
         "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),
         "hardware": hardware(report.records),
-        "methods": methods.paragraphs(study, report.cards, tables["correlations"]),
+        "methods": methods.paragraphs(study, report.cards, tables),
         "configuration": yaml.safe_dump(
             _plain(study["resolved"]), sort_keys=False, allow_unicode=True, width=88
         ),

@@ -17,6 +17,13 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return str(question["text"] or name[0].upper() + name[1:]).removesuffix("?")
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "Questions of the study's own are answered by its own code, which is part of the record."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words; quantities keep the plug-in's names."""
     return Told(findings=findings(rows, {}))

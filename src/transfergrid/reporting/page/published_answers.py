@@ -22,6 +22,14 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return "How do the AUROCs of the paper's own figure, read off it, compare with ours"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "AUROCs that were read off a published figure are set beside the study's; they are no "
+        "published numbers."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
     return Told(findings=findings(rows, QUANTITIES))

@@ -18,6 +18,14 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return "How surely is the order of the networks known"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "Ranks of networks have bounds from the comparison of all pairs, adjusted by Holm's "
+        "method; they hold for all networks of a question at once."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
     return Told(findings=findings(rows, QUANTITIES))

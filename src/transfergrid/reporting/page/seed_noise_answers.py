@@ -22,6 +22,14 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     return "How far do seeds spread, against networks"
 
 
+def method(rows: pd.DataFrame) -> list[str]:
+    """Return what the methods say of such questions."""
+    return [
+        "Seed noise is the standard deviation between seeds of one network; it is set beside the "
+        "spread of the effects between networks."
+    ]
+
+
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
     return Told(findings=findings(rows, QUANTITIES))
