@@ -1,4 +1,4 @@
-"""Any metric on any predictions: estimates, contributions of patients, intervals, rows of a table.
+"""Any metric on any predictions: estimates, contributions of patients, intervals.
 
 A metric is a declaration (`transfergrid.catalog.metrics.Metric` as a mapping, which stamps hold)
 that names its functions; see `docs/extending.md` for their contract.
@@ -95,35 +95,6 @@ class Parts:
             self.patient_id,
             self.labels[:, own],
         )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One value of a metric with its interval.
-
-    Attributes:
-        task: Name of the task, or `WHOLE`.
-        metric: Name of the metric.
-        value: The estimate; NaN where it is undefined.
-        low: Lower bound or NaN.
-        high: Upper bound or NaN.
-        n: Cases with a known label.
-        n_pos: Positive cases (the fewest of the tasks, for `WHOLE`).
-        n_patients: Patients of the n cases.
-        threshold: The operating point, NaN for a metric without one and for `WHOLE`.
-        flags: What makes it less sure, see `transfergrid.metrics.intervals.Interval`.
-    """
-
-    task: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    n: int
-    n_pos: int
-    n_patients: int
-    threshold: float
-    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -255,28 +226,6 @@ class Scorer:
         counts = int(known.sum()), count_distinct(patient[known])
         mean = macro_interval([tasks[t] for t in scored], *counts, self.bounds)
         return [interval for _, interval in tasks], mean
-
-    def rows(self, cases: Cases, points: Points | None = None, alpha: float = 0.05) -> list[Row]:
-        """Return the whole and then every task as rows of a table; see `intervals`."""
-        tasks, whole = self.intervals(cases, points, alpha)
-        rows = [self._row(WHOLE, whole, None)]
-        for task, interval in zip(cases.tasks, tasks, strict=False):
-            rows.append(self._row(task, interval, points))
-        return rows
-
-    def _row(self, task: str, found: Interval, points: Points | None) -> Row:
-        return Row(
-            task=task,
-            metric=self.name,
-            value=found.estimate,
-            low=found.low,
-            high=found.high,
-            n=found.n,
-            n_pos=found.n_pos,
-            n_patients=found.n_patients,
-            threshold=float("nan") if points is None else points[task],
-            flags=found.flags,
-        )
 
     def _measure(
         self, cases: Cases, column: int | None, points: Points | None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from transfergrid.metrics.intervals import Interval
-from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.metrics.scoring import Cases, Points, Scorer
 from transfergrid.planning.metrics import built_in
 
 
@@ -25,3 +25,9 @@ def intervals(
 ) -> tuple[list[Interval], Interval]:
     """Return the AUROC's interval of every task and that of the mean."""
     return Scorer.of(built_in("auroc")).intervals(cases(scores, labels, patient, scored))
+
+
+def rows(scorer: Scorer, found: Cases, points: Points | None = None) -> list[Interval]:
+    """Return the interval over the scored tasks, then that of every task."""
+    tasks, whole = scorer.intervals(found, points)
+    return [whole, *tasks]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 from unit.metrics import drawn
-from unit.metrics.scored import cases
+from unit.metrics.scored import cases, rows
 
 from transfergrid.catalog.metrics import METRICS
 from transfergrid.metrics.balanced_accuracy import best_threshold
@@ -83,17 +83,18 @@ def test_rows_are_within_the_range_and_hold_the_estimate(name: str) -> None:
     columns = (scores, labels) if scores.ndim == 2 else (scores[:, None], labels[:, None])
     found = cases(*columns, patient, range(columns[0].shape[1]) if scores.ndim == 2 else [0])
     points = scorer.points(found)
-    rows = scorer.rows(found, points)
+    intervals = rows(scorer, found, points)
     low, high = scorer.bounds
-    assert all(low <= row.low < row.value < row.high <= high for row in rows)
-    assert len(rows) == (1 if scorer.per_case else 2) and rows[0].metric == name
+    assert all(low <= row.low < row.estimate < row.high <= high for row in intervals)
+    assert len(intervals) == (1 if scorer.per_case else 2)
     influence = scorer.influence(found, points)
-    assert influence.estimate == pytest.approx(rows[0].value) and influence.groups is not None
-    assert scorer.values(found, points)[0] == pytest.approx(rows[0].value)
+    assert (
+        influence.estimate == pytest.approx(intervals[0].estimate) and influence.groups is not None
+    )
+    assert scorer.values(found, points)[0] == pytest.approx(intervals[0].estimate)
     if points is not None:
-        assert rows[1].threshold == points["0"]
         with pytest.raises(UserError, match="operating points"):
-            scorer.rows(found)
+            rows(scorer, found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,13 +105,13 @@ def test_without_a_class_what_needs_it_is_undefined(name: str) -> None:
         found = cases(np.full((4, 3), 1 / 3), labels, np.arange(4), [0, 1, 2])
         assert np.isnan(scorer.values(found)[0]) == (name == "macro_f1")
         nothing = cases(np.full((4, 3), 1 / 3), np.full((4, 3), np.nan), np.arange(4), [0])
-        assert np.isnan(scorer.rows(nothing)[0].value)
+        assert np.isnan(rows(scorer, nothing)[0].estimate)
         return
     negatives = cases(np.linspace(0, 1, 6)[:, None], np.zeros((6, 1)), np.arange(6), [0])
     points = {"0": 0.5} if scorer.estimator.operating_point else None
-    (whole, row) = scorer.rows(negatives, points)
+    (whole, row) = rows(scorer, negatives, points)
     needed = name not in ("brier", "log_loss")
-    assert np.isnan(row.value) == np.isnan(whole.value) == needed
+    assert np.isnan(row.estimate) == np.isnan(whole.estimate) == needed
     assert ("single_class" in row.flags) == needed and row.n_pos == 0
 
 
@@ -162,7 +163,7 @@ def test_without_a_threshold_a_value_is_flagged() -> None:
     valid = cases(scores[:, None], np.zeros((len(scores), 1)), patient, [0])
     points = scorer.points(valid)
     assert points is not None and np.isnan(points["0"])
-    assert scorer.rows(found, points)[1].flags == ("no_threshold",)
+    assert rows(scorer, found, points)[1].flags == ("no_threshold",)
 
 
 def test_priors_alone_have_a_high_micro_auroc() -> None:
@@ -196,6 +197,6 @@ def test_intervals_hold_the_truth(name: str) -> None:
     scorer, rng = Scorer.of(built_in(name)), np.random.default_rng(7)
     point = {"0": 0.45} if scorer.estimator.operating_point else None
     truth = scorer.values(_drawn_set(rng, name, 60000), point)[0]
-    rows = [scorer.rows(_drawn_set(rng, name), point)[0] for _ in range(300)]
-    share = np.mean([row.low <= truth <= row.high for row in rows])
+    means = [rows(scorer, _drawn_set(rng, name), point)[0] for _ in range(300)]
+    share = np.mean([mean.low <= truth <= mean.high for mean in means])
     assert 0.92 <= share <= 0.985

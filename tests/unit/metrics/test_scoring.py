@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.metrics.scored import cases
+from unit.metrics.scored import cases, rows
 
 from transfergrid.metrics.auroc import auroc, macro_auroc
 from transfergrid.metrics.influence import macro_influence, sum_by_patient
-from transfergrid.metrics.scoring import WHOLE, Scorer
+from transfergrid.metrics.scoring import Scorer
 from transfergrid.planning.metrics import built_in
 from transfergrid.runtime.errors import UserError
 
@@ -70,14 +70,15 @@ def test_auroc_is_what_it_was_to_the_bit() -> None:
     assert AUROC.points(found) is None
 
 
-def test_rows_are_the_whole_and_every_task() -> None:
+def test_intervals_are_of_the_whole_and_of_every_task() -> None:
     scores, labels, patient = films()
-    rows = AUROC.rows(cases(scores, labels, patient, [0, 1]))
-    assert [row.task for row in rows] == [WHOLE, "0", "1", "2"]
-    assert rows[0].value == pytest.approx((rows[1].value + rows[2].value) / 2, rel=1e-14)
-    assert [row.n for row in rows[1:]] == (~np.isnan(labels)).sum(axis=0).tolist()
-    assert [row.n_pos for row in rows[1:]] == (labels == 1).sum(axis=0).tolist()
-    assert all(row.low < row.value < row.high and np.isnan(row.threshold) for row in rows)
+    whole, *tasks = rows(AUROC, cases(scores, labels, patient, [0, 1]))
+    assert len(tasks) == 3
+    mean = (tasks[0].estimate + tasks[1].estimate) / 2
+    assert whole.estimate == pytest.approx(mean, rel=1e-14)
+    assert [task.n for task in tasks] == (~np.isnan(labels)).sum(axis=0).tolist()
+    assert [task.n_pos for task in tasks] == (labels == 1).sum(axis=0).tolist()
+    assert all(part.low < part.estimate < part.high for part in (whole, *tasks))
 
 
 def test_parts_hold_what_the_mean_is_made_of() -> None:
@@ -93,10 +94,10 @@ def test_parts_hold_what_the_mean_is_made_of() -> None:
 
 def test_a_metric_of_a_users_own_has_its_interval() -> None:
     scores, labels, patient = films(tasks=1)
-    (whole, row) = own("share").rows(cases(scores, labels, patient, [0]))
+    (whole, row) = rows(own("share"), cases(scores, labels, patient, [0]))
     known = ~np.isnan(labels[:, 0])
-    assert row.value == ((scores >= 0.5) == (labels == 1))[known].mean()
-    assert 0 < row.low < row.value < row.high < 1
+    assert row.estimate == ((scores >= 0.5) == (labels == 1))[known].mean()
+    assert 0 < row.low < row.estimate < row.high < 1
     assert (row.low, row.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
 
 
@@ -123,8 +124,8 @@ def test_a_diverged_cell_is_nan() -> None:
     scores, labels, patient = films()
     for scorer in (AUROC, own("share")):
         found = cases(np.full_like(scores, np.nan), labels, patient, [0])
-        rows = scorer.rows(found)
-        assert np.isnan([row.value for row in rows]).all() and "no_score" in rows[0].flags
+        parts = rows(scorer, found)
+        assert np.isnan([part.estimate for part in parts]).all() and "no_score" in parts[0].flags
         assert np.isnan(scorer.influence(found).estimate)
 
 
