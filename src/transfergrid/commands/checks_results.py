@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from transfergrid.commands.disposable import leftovers, size_of
 from transfergrid.commands.remarks import Remark
 from transfergrid.planning.rights import closed_folders
@@ -87,9 +89,9 @@ def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
     folder = results if results.exists() else results.absolute().parent
     free = shutil.disk_usage(folder).free
     total = sum(need.values())
-    parts = [f"{what} {gigabytes(count)}" for what, count in need.items() if count]
-    told = f"about {gigabytes(total)} needed" + (f" ({', '.join(parts)})" if parts else "")
-    told += f", {gigabytes(free)} free."
+    parts = [f"{what} {decimal(count)}" for what, count in need.items() if count]
+    told = f"about {decimal(total)} needed" + (f" ({', '.join(parts)})" if parts else "")
+    told += f", {decimal(free)} free."
     if total > free:
         mend = "free some space, or make results a link to a folder on a larger disk"
         yield Remark("error", "disk", told, mend)
@@ -97,11 +99,6 @@ def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
         yield Remark("warning", "disk", told, "keep an eye on it; quotas are not known here")
     else:
         yield Remark("ok", "disk", told)
-
-
-def gigabytes(count: float) -> str:
-    """Return a number of bytes in words, in GB of 10^9."""
-    return f"{count / 1e9:.0f} GB" if count >= 10e9 else f"{count / 1e9:.2g} GB"
 
 
 @dataclass(frozen=True)
@@ -211,6 +208,6 @@ def check_leftovers(results: Path) -> Iterator[Remark]:
         yield Remark(
             "warning",
             "leftovers",
-            f"{count} temporary file(s) of killed jobs take {gigabytes(size)}; nothing reads them.",
+            f"{count} temporary file(s) of killed jobs take {decimal(size)}; nothing reads them.",
             "transfergrid prune lists them, transfergrid prune --delete removes them",
         )

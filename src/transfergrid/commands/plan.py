@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rich.filesize import decimal
+
 from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.estimate import Hours, disk_bytes, hours_left
 from transfergrid.commands.jobs import Jobs, planned_jobs
@@ -19,7 +21,7 @@ from transfergrid.commands.pace import Measured, measurements
 from transfergrid.commands.reasons import Reasons, read_json_or_none
 from transfergrid.commands.stages import StageState, evaluation_reason, stage_states
 from transfergrid.commands.state import CellState, Status, cell_states
-from transfergrid.commands.text import aligned, cells, hours, size
+from transfergrid.commands.text import aligned, cells, hours
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import told_lost, wanted_files
 from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
@@ -242,8 +244,8 @@ def _cost_lines(seen: Survey) -> list[str]:
             lines += _hour_lines(study.name, found)
     need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
     if need:
-        parts = ", ".join(f"{room} {size(count)}" for room, count in need.items())
-        lines.append(f"  disk: about {size(sum(need.values()))} ({parts})")
+        parts = ", ".join(f"{room} {decimal(count)}" for room, count in need.items())
+        lines.append(f"  disk: about {decimal(sum(need.values()))} ({parts})")
     return _heading("what it costs") + lines if lines else []
 
 

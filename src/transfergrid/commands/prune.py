@@ -8,10 +8,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from transfergrid.commands.disposable import Item, finished_checkpoints, remove, unnamed
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.reasons import read_json_or_none
-from transfergrid.commands.text import aligned, cells, size
+from transfergrid.commands.text import aligned, cells
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import CELL, Plan
 from transfergrid.planning.rights import ROOMS
@@ -54,14 +56,14 @@ def _listing(items: list[Item]) -> list[str]:
     if not items:
         return ["Nothing can go."]
     rows = [
-        [item.kind, item.name, size(item.size), f"stays: {item.in_use}" if item.in_use else ""]
+        [item.kind, item.name, decimal(item.size), f"stays: {item.in_use}" if item.in_use else ""]
         for item in items
     ]
     total = sum(item.size for item in free)
     lines = [line.rstrip() for line in aligned(rows, "")]
     if not free:
         return [*lines, "Nothing can go now."]
-    return [*lines, f"{_counted(free)}: {size(total)}. Nothing was removed; --delete does that."]
+    return [*lines, f"{_counted(free)}: {decimal(total)}. Nothing was removed; --delete does that."]
 
 
 def _counted(items: list[Item]) -> str:
@@ -88,11 +90,11 @@ def _deleted(items: list[Item]) -> list[str]:
         if reason:
             lines.append(f"left alone: {item.kind} {item.name}: {reason}")
         else:
-            lines.append(f"removed: {item.kind} {item.name}, {size(count)}")
+            lines.append(f"removed: {item.kind} {item.name}, {decimal(count)}")
             freed, removed = freed + count, [*removed, item]
     if not removed:
         return [*lines, "Nothing was removed."]
-    return [*lines, f"Removed {_counted(removed)}: {size(freed)}."]
+    return [*lines, f"Removed {_counted(removed)}: {decimal(freed)}."]
 
 
 def _notes(plan: Plan, items: list[Item], results: Path = RESULTS) -> list[str]:

@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
-
-
-def size(count: float) -> str:
-    """Write a number of bytes: ``1.2 GB`` (10**9 bytes)."""
-    unit = 0
-    while count >= 999.5 and unit < len(_UNITS) - 1:
-        count, unit = count / 1000, unit + 1
-    return f"{count:.3g} {_UNITS[unit]}"
-
 
 def hours(low: float, high: float) -> str:
     """Write a span of time, given in hours, in the unit that suits its upper end."""

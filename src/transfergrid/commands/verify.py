@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from transfergrid.commands.checks_results import gigabytes
+from rich.filesize import decimal
+
 from transfergrid.commands.remarks import Remark
 from transfergrid.commands.state import folders
 from transfergrid.planning.records import (
@@ -77,7 +78,7 @@ def verify(results: Path) -> Iterator[Remark]:
         mend = "`transfergrid prune` lists what no study names any more, and `plan` what is stale"
         yield Remark("warning", "unsealed", told, mend)
     elif not faults:
-        told = f"{len(checks)} files at rest ({gigabytes(total)}) are what was written."
+        told = f"{len(checks)} files at rest ({decimal(total)}) are what was written."
         yield Remark("ok", "verified", told)
 
 

@@ -101,7 +101,7 @@ def test_the_disk_that_is_needed_is_held_against_what_is_free(monkeypatch, need,
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     (remark,) = check_disk({"caches": need * 10**9, "scores": 0}, Path("results"))
     assert remark.level == level
-    assert f"{need} GB needed (caches {need} GB), 100 GB free" in remark.told
+    assert f"{need}.0 GB needed (caches {need}.0 GB), 100.0 GB free" in remark.told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -2,22 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfergrid.commands.text import aligned, cells, hours, size
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_600, "1 MB"),
-        (1_234_000_000, "1.23 GB"),
-        (5e18, "5e+03 PB"),
-    ],
-)
-def test_sizes(count: float, text: str) -> None:
-    assert size(count) == text
+from transfergrid.commands.text import aligned, cells, hours
 
 
 @pytest.mark.parametrize(
