@@ -179,11 +179,14 @@ BOOTSTRAP = Table(
             "delong_low, delong_high",
             (
                 "DeLong's interval, clustered by patient, cut at 0 and 1 as R's pROC cuts it; "
-                "empty where a class has one patient"
+                "empty where a class has one patient, and for another metric than AUROC"
             ),
         ),
         Column("replicates", "draws of patients, the same for every cell"),
-        Column("n_undefined", "draws in which a task had one class only; they are left out"),
+        Column(
+            "n_undefined",
+            "draws that leave the score undefined, such as a task with one class only; left out",
+        ),
         Column("n_studies, n_patients", "of the test split"),
         Column("method", "how the interval was made"),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
-from transfergrid.metrics.auroc import macro_auroc
+from transfergrid.evaluation.ensemble import read_ensemble
+from transfergrid.evaluation.resampling import resampled
 from transfergrid.metrics.auroc_interval import delong_interval
-from transfergrid.metrics.influence import macro_influence
+from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.scored import cases_of
 from transfergrid.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -26,8 +28,25 @@ BATCH = 16
 """Cells that share one set of draws; more of them would be no faster."""
 
 
-Work = tuple[str, Path, tuple[str, ...] | None]
-"""A cell, the file of its test ensemble, and the tasks of its macro AUROC (None: all)."""
+COUNTED = "transfergrid.metrics.influence:influence_values"
+"""The metric whose replicates are counted for many cells at once: the AUROC."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A cell whose patients are drawn.
+
+    Attributes:
+        cell: Its name.
+        place: Folder of its ensemble.
+        score_tasks: Tasks that the mean is over; None for all.
+        metric: Declaration of its primary metric.
+    """
+
+    cell: str
+    place: Path
+    score_tasks: tuple[str, ...] | None
+    metric: Mapping[str, Any]
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
@@ -36,7 +55,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
 
 
 def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
-    """Return bootstrap.csv: a percentile interval of each macro AUROC, beside the closed form.
+    """Return bootstrap.csv: a percentile interval of each score, beside the closed form.
 
     Every cell draws the same patients, because each starts from the same seed.
 
@@ -55,7 +74,12 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
         ensemble_directory(study["name"], entry["cell"], primary, results) for entry in targets
     ]
     work = [
-        (entry["cell"], place / "test.parquet", gathering.score_tasks(cards[entry["dataset_id"]]))
+        Drawn(
+            entry["cell"],
+            place,
+            gathering.score_tasks(cards[entry["dataset_id"]]),
+            gathering.primary_metric(study, entry["dataset"]),
+        )
         for entry, place in zip(targets, places, strict=True)
         if (place / "test.parquet").exists()
     ]
@@ -66,7 +90,7 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
     return gathering.frame(study, "bootstrap", rows, ())
 
 
-def bootstrap_rows(work: Sequence[Work], evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return rows of bootstrap.csv; cells with the same patients and labels are drawn together.
 
     A row does not depend on what it is drawn with: every cell draws from the same seed.
@@ -75,66 +99,85 @@ def bootstrap_rows(work: Sequence[Work], evaluation: Mapping[str, Any]) -> list[
         work: The cells.
         evaluation: The study's settings of evaluation.
     """
-    tables = [read_ensemble(path) for _, path, _ in work]
-    columns = [
-        [table.tasks.index(task) for task in tasks or table.tasks]
-        for table, (_, _, tasks) in zip(tables, work, strict=True)
+    tables = [read_ensemble(one.place / "test.parquet") for one in work]
+    # A metric of whole cases is over all classes.
+    cases = [
+        cases_of(table, one.score_tasks, scored_only=one.metric["per"] == "task")
+        for table, one in zip(tables, work, strict=True)
     ]
     together: dict[tuple[object, ...], list[int]] = {}
-    for i, table in enumerate(tables):
-        labels = table.labels[:, columns[i]]
-        key = (labels.shape, labels.tobytes(), tuple(table.patient_id.tolist()))
-        together.setdefault(key, []).append(i)
+    for i, (one, own) in enumerate(zip(work, cases, strict=True)):
+        key = (one.metric["name"], own.labels.shape, own.labels.tobytes())
+        together.setdefault((*key, tuple(own.patient_id.tolist())), []).append(i)
     rows: dict[int, dict[str, Any]] = {}
     for alike in together.values():
-        values = _replicates(
-            [tables[i].probabilities[:, columns[i]] for i in alike],
-            tables[alike[0]].labels[:, columns[alike[0]]],
-            tables[alike[0]].patient_id,
-            evaluation["bootstrap"],
-        )
+        scorer = Scorer.of(work[alike[0]].metric)
+        points = [_points(scorer, work[i]) for i in alike]
+        values = _replicates(scorer, [cases[i] for i in alike], points, evaluation["bootstrap"])
         for model, i in enumerate(alike):
-            rows[i] = _row(work[i][0], tables[i], columns[i], values[:, model], evaluation)
+            row = _row(scorer, cases[i], points[model], values[:, model], evaluation)
+            counts = {"n_studies": len(tables[i].study_id)}
+            counts["n_patients"] = len(np.unique(tables[i].patient_id))
+            rows[i] = {"cell": work[i].cell, **row, **counts}
     return [rows[i] for i in range(len(work))]
 
 
+def _points(scorer: Scorer, one: Drawn) -> Mapping[str, float] | None:
+    if scorer.estimator.operating_point is None:
+        return None
+    valid = read_ensemble(one.place / "valid.parquet")
+    return scorer.points(cases_of(valid, one.score_tasks, scored_only=True))
+
+
 def _replicates(
-    scores: Sequence[NDArray[np.float64]],
-    labels: NDArray[np.float32],
-    patient_id: NDArray[np.str_],
+    scorer: Scorer,
+    models: Sequence[Cases],
+    points: Sequence[Mapping[str, float] | None],
     settings: Mapping[str, Any],
 ) -> NDArray[np.float64]:
-    """Return (replicates, cells) macro AUROCs."""
-    known = ~np.isnan(labels).all(axis=1)
+    """Return (replicates, cells) values."""
+    known = ~np.isnan(models[0].labels).all(axis=1)
     known |= not known.any()
     # A patient without a label adds nothing, and would only make the others' number uncertain.
-    _, patient = np.unique(patient_id[known], return_inverse=True)
-    rng = np.random.default_rng(settings["seed"])
-    stacked = np.stack(scores)[:, known]
-    return bootstrap_macro(stacked, labels[known], patient, settings["replicates"], rng)
+    models = [
+        replace(
+            cases,
+            probabilities=cases.probabilities[known],
+            labels=cases.labels[known],
+            patient_id=cases.patient_id[known],
+        )
+        for cases in models
+    ]
+    rng, first = np.random.default_rng(settings["seed"]), models[0]
+    if scorer.declaration["function"] != COUNTED:
+        return resampled(scorer, models, points, settings["replicates"], rng)
+    stacked = np.stack([cases.probabilities[:, first.scored] for cases in models])
+    labels = first.labels[:, first.scored]
+    return bootstrap_macro(stacked, labels, first.patient, settings["replicates"], rng)
 
 
 def _row(
-    cell: str,
-    table: Ensemble,
-    columns: Sequence[int],
+    scorer: Scorer,
+    cases: Cases,
+    points: Mapping[str, float] | None,
     values: NDArray[np.float64],
     evaluation: Mapping[str, Any],
 ) -> dict[str, Any]:
     known = values[~np.isnan(values)]
-    low, high, se = np.nan, np.nan, np.nan
     alpha = 1 - evaluation["confidence"]
-    closed = macro_influence(table.probabilities, table.labels, table.patient_id, columns)
-    error = float(np.sqrt((closed.values**2).sum()))
-    delong = delong_interval(closed.estimate, error, alpha)
+    delong = low, high = np.nan, np.nan
+    se = np.nan
+    if scorer.declaration["function"] == COUNTED:
+        closed = scorer.influence(cases)
+        delong = delong_interval(closed.estimate, float(np.sqrt((closed.values**2).sum())), alpha)
     if len(known) > 1:
         low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
         se = float(known.std(ddof=1))
+    given = ", operating points as on validation scores" if points else ""
     return {
-        "cell": cell,
         "selection": evaluation["primary"],
-        "metric": "auroc",
-        "score": macro_auroc(table.probabilities, table.labels, columns),
+        "metric": scorer.name,
+        "score": _value(scorer, cases, points),
         "low": low,
         "high": high,
         "se": se,
@@ -142,7 +185,13 @@ def _row(
         "delong_high": delong[1],
         "replicates": len(values),
         "n_undefined": len(values) - len(known),
-        "n_studies": len(table.study_id),
-        "n_patients": len(np.unique(table.patient_id)),
-        "method": "percentile bootstrap, patients drawn with replacement",
+        "method": f"percentile bootstrap, patients drawn with replacement{given}",
     }
+
+
+def _value(scorer: Scorer, cases: Cases, points: Mapping[str, float] | None) -> float:
+    """Return what the replicates are of, computed as they are."""
+    if points is not None:
+        return scorer.values(cases, points)[0]
+    whole, _ = scorer.estimator.overall(cases.probabilities[None], cases.labels, cases.scored)
+    return float(whole[0])

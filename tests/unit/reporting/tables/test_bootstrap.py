@@ -6,12 +6,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
+from transfergrid.planning.metrics import built_in
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.bootstrap import bootstrap_rows, bootstrap_table
+from transfergrid.reporting.tables.bootstrap import Drawn, bootstrap_rows, bootstrap_table
+from transfergrid.reporting.tables.scored import score
+
+AUROC = built_in("auroc")
+
+
+def made(folder: Path) -> Path:
+    """Return where the test split of an ensemble goes."""
+    folder.mkdir()
+    return folder / "test.parquet"
 
 
 def test_several_processes_give_the_same_table(
@@ -32,18 +43,21 @@ def test_a_bootstrap_row_does_not_depend_on_its_company(
         name: getattr(whole, name) for name in ("study_id", "patient_id", "probabilities", "labels")
     }
     fewer = {name: values[:-40] for name, values in rows.items()}
-    write_ensemble(tmp_path / "fewer.parquet", replace(whole, **fewer))
+    write_ensemble(made(tmp_path / "fewer"), replace(whole, **fewer))
     # As many studies, but other labels; and the same labels, but other patients.
     turned = {name: values[::-1] for name, values in rows.items()}
-    write_ensemble(tmp_path / "labels.parquet", replace(whole, **turned))
+    write_ensemble(made(tmp_path / "labels"), replace(whole, **turned))
     patients = {name: turned[name] for name in ("study_id", "patient_id")}
-    write_ensemble(tmp_path / "patients.parquet", replace(whole, **patients))
-    files = [*paths[:2], *sorted(tmp_path.glob("*.parquet")), paths[2]]
+    write_ensemble(made(tmp_path / "patients"), replace(whole, **patients))
+    files = [*paths[:2], *sorted(tmp_path.glob("*/test.parquet")), paths[2]]
     some = tuple(fabricate.SCORE_TASKS)
-    work = [(path.stem, path, some if number else None) for number, path in enumerate(files)]
+    work = [
+        Drawn(path.parent.name, path.parent, some if number else None, AUROC)
+        for number, path in enumerate(files)
+    ]
     alone = [row for item in work for row in bootstrap_rows([item], evaluation)]
     together = bootstrap_rows(work, evaluation)
-    assert [row["cell"] for row in together] == [path.stem for path in files]
+    assert [row["cell"] for row in together] == [path.parent.name for path in files]
     pd.testing.assert_frame_equal(pd.DataFrame(together), pd.DataFrame(alone), check_exact=True)
 
 
@@ -61,8 +75,8 @@ def test_patients_without_a_label_are_not_drawn(tree: fabricate.Tree, tmp_path: 
         probabilities=np.concatenate([table.probabilities, table.probabilities[:9]]),
         labels=np.concatenate([table.labels, np.full_like(table.labels[:9], np.nan)]),
     )
-    write_ensemble(tmp_path / "more.parquet", more)
-    work = [("one", path, None), ("one", tmp_path / "more.parquet", None)]
+    write_ensemble(made(tmp_path / "more"), more)
+    work = [Drawn("one", place, None, AUROC) for place in (path.parent, tmp_path / "more")]
     rows = [bootstrap_rows([item], tree.study["evaluation"])[0] for item in work]
     for name in ("low", "high", "se", "delong_low", "delong_high"):
         assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-12, nan_ok=True)
@@ -116,3 +130,33 @@ def test_bootstrap_depends_on_the_studys_seed_alone(tree: fabricate.Tree) -> Non
     first = bootstrap_table(tree.study, tree.results)
     pd.testing.assert_frame_equal(bootstrap_table(tree.study, tree.results), first)
     assert not bootstrap_table(other, tree.results)["low"].equals(first["low"])
+
+
+def test_another_metric_is_drawn_case_by_case(tree: fabricate.Tree) -> None:
+    place = min((tree.results / "demo" / "ensemble").glob("*resnet18*seed0*/top3"))
+    task = "Edema"
+    one = Drawn("one", place, (task,), built_in("log_loss"))
+    (row,) = bootstrap_rows([one], tree.study["evaluation"])
+    units = pd.read_parquet(place / "test.parquet")
+    units = units[units[f"label_{task}"].notna()]
+    patients = [part for _, part in units.groupby("patient_id")]
+    rng, found = np.random.default_rng(0), []
+    for _ in range(200):
+        drawn = pd.concat([patients[g] for g in rng.integers(0, len(patients), len(patients))])
+        found.append(log_loss(drawn[f"label_{task}"], drawn[f"prob_{task}"], labels=[0, 1]))
+    assert row["metric"] == "log_loss" and np.isnan(row["delong_low"])
+    assert row["score"] == pytest.approx(log_loss(units[f"label_{task}"], units[f"prob_{task}"]))
+    assert [row["low"], row["high"]] == pytest.approx(np.quantile(found, [0.025, 0.975]))
+
+
+def test_operating_points_stay_those_of_the_validation_scores(tree: fabricate.Tree) -> None:
+    place = min((tree.results / "demo" / "ensemble").glob("*resnet18*seed0*/top3"))
+    metric = built_in("sensitivity")
+    one = Drawn("one", place, ("Edema", "Cardiomegaly"), metric)
+    (row,) = bootstrap_rows([one], tree.study["evaluation"])
+    found = score(read_ensemble(place / "test.parquet"), one.score_tasks, metric, 0.05, place)
+    assert row["score"] == found.whole.estimate
+    # The closed form takes the same as given; both are rough at 200 replicates.
+    width = found.whole.high - found.whole.low
+    assert 0.6 < (row["high"] - row["low"]) / width < 1.5
+    assert "operating points" in row["method"]
