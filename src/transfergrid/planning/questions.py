@@ -14,7 +14,7 @@ from typing import Any
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, Asked, Question, kind_of
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import plugin_fingerprint
-from transfergrid.planning.grid import Point
+from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.metrics import check_has, find_metric, primary_metric
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
@@ -40,6 +40,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     stamped(questions)  # the code of the user's own kinds is there
     for question in questions:
         start = f"{study.source}: question '{question['name']}'"
+        _check_folds(start, question.get("where", {}))
         if "where" in question and not _matching(points, question["where"]):
             raise UserError(
                 f"{start} has where {question['where']}, which no cell of the grid matches."
@@ -47,6 +48,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         width = _width(study.config, question, questions, points, start)
         kind_of(question).check(question, Asked(start, points, questions, width))
     claims = chosen_claims(study.config["claims"], str(study.source))
+    _check_folds(f"{study.source}: claims", claims["where"])
     cams = study.config["cams"] or {"where": {}}
     for key, pattern in (("claims", claims["where"]), ("cams", cams["where"])):
         if not _matching(points, pattern):
@@ -54,6 +56,14 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{study.source}: {key}.where is {pattern}, which no cell of the grid matches; "
                 "name axes and values of the grid."
             )
+
+
+def _check_folds(start: str, pattern: Mapping[str, Any]) -> None:
+    if pattern.get("fold", ALL) != ALL:
+        raise UserError(
+            f"{start} has the fold {pattern['fold']} in its where, but answers pool all folds of a "
+            "data set; leave fold out."
+        )
 
 
 def _width(

@@ -153,6 +153,7 @@ CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
             ],
             "'q' needs the boost, but no question is a contrast along pretraining by its metric",
         ),
+        ([{**BOOST, "where": {"fold": 1}}], "has the fold 1 in its where, but answers pool all"),
         ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* was not found"),
     ],
 )
