@@ -213,7 +213,10 @@ def _stage_lines(stages: Sequence[StageState]) -> list[str]:
             new = [
                 "follows the trainings" if "train" in STAGE[name].reads else "follows the scores"
             ]
-        rows.append([name, "; ".join(new) or f"follows {listed([one.stage for one in before])}"])
+        # What another of them follows goes without saying.
+        implied = {read for one in before for read in STAGE[one.stage].reads}
+        nearest = [one.stage for one in before if one.stage not in implied]
+        rows.append([name, "; ".join(new) or f"follows {listed(nearest)}"])
     if not rows:
         return _heading("  tables, figures and report are up to date")
     return _heading("  later stages to redo, and why") + aligned(rows, "    ")
