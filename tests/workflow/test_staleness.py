@@ -228,6 +228,10 @@ ROWS = {
     "a metric that nothing asks for": Row(
         lambda p: p.code("src/transfergrid/metrics/brier.py", "** 2,", "** 2.0,"),
     ),
+    "a metric beside the primary one": Row(
+        lambda p: p.study(analysis(metrics=["brier"])),
+        union(stamped("scores", "report"), follow("scores")),
+    ),
     "another primary metric": Row(
         lambda p: p.study({"datasets": by("average_precision")}), new_cells(FILMS)
     ),

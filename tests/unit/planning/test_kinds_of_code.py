@@ -95,8 +95,8 @@ def test_one_kind_or_metric_more_makes_no_cell_stale(project: Path) -> None:
     edit(source / "catalog" / "metrics.py", ')\n"""Every built-in', METRIC)
     found, stamps_after = names(project)
     assert found == cells
-    assert stamps_after["evaluate"] == stamps["evaluate"]
-    assert stamps_after["ensemble"] == stamps["ensemble"]
+    # Figures and the page know what metrics are called.
+    assert changed(stamps, stamps_after) <= {"figures", "report"}
 
 
 def test_an_edited_kind_or_metric_makes_stale_what_it_made(project: Path) -> None:
@@ -120,4 +120,4 @@ def test_an_edited_kind_or_metric_makes_stale_what_it_made(project: Path) -> Non
     edit(project / "other_lab.py", "return 1", "return 2")
     found, made = names(project)
     assert found == cells
-    assert "ensemble" not in changed(stamps, made) and changed(stamps, made)
+    assert changed(stamps, made) == {"scores", "report"}
