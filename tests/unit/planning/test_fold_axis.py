@@ -66,6 +66,16 @@ def test_a_fold_that_no_data_set_has_is_refused(change: dict[str, Any], words: s
         expand(study(block(**change)), "s")
 
 
+def test_patterns_of_a_study_name_folds_by_number(tmp_path: Path) -> None:
+    ask = {"name": "q", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
+    changes = {**FOLDED, **grid(exclude=[{"fold": 1}]), "cams": {"where": {"fold": 2}}}
+    study = planned(tmp_path, {**changes, "questions": [{**ask, "where": {"fold": 0}}]})
+    assert {cell.point.fold for cell in study.targets} == {"0", "2"}
+    assert {cell.point.fold for cell in study.cam_cells} == {"2"}
+    with pytest.raises(UserError, match="matches no cell|no cell of the grid matches"):
+        planned(tmp_path, {**FOLDED, "questions": [{**ask, "where": {"fold": "all"}}]})
+
+
 def test_a_fold_stands_in_names_specs_and_stamps_where_there_is_one(tmp_path: Path) -> None:
     plain, folded = planned(tmp_path), planned(tmp_path, FOLDED)
     assert len(folded.targets) == 3 * len(plain.targets)
