@@ -12,6 +12,7 @@ from pathlib import Path
 from transfergrid.commands.images import Images, count_images
 from transfergrid.commands.pace import SPREAD, Measured, pace, params, target_device
 from transfergrid.commands.state import CellState, cell_states, folders
+from transfergrid.planning.cell_names import taken_apart
 from transfergrid.planning.paths import RESULTS, cache_directory, weights_directory
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.recipe import Recipe
@@ -90,7 +91,8 @@ def image_counts(study: PlannedStudy, results: Path = RESULTS) -> dict[str, Imag
     """Return the sizes of a study's data sets by name."""
     names: dict[str, list[str]] = defaultdict(list)
     for name in folders(results / "cells"):
-        names[name.partition("-")[0]].append(name)
+        if cell := taken_apart(name):
+            names[cell.dataset].append(name)
     planned = {cell.name for cell in study.cells}
     return {
         name: count_images(

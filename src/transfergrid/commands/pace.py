@@ -14,6 +14,7 @@ from typing import Any
 
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.state import folders
+from transfergrid.planning.cell_names import taken_apart
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
@@ -89,12 +90,11 @@ def params(architecture: str, truncation: int) -> int:
 
 def measurements(results: Path = RESULTS) -> list[Measured]:
     """Return what finished cells of all studies tell; a few cells of each kind."""
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for name in folders(results / "cells"):
-        words = name.split("-")
-        # Without the pretraining, the seed, the fold and the hash.
-        if len(words) in (7, 8):
-            groups[(words[0], words[1], words[3], words[4])].append(name)
+        if cell := taken_apart(name):
+            kind = (cell.dataset, cell.architecture, cell.truncation, cell.protocol)
+            groups[kind].append(name)
     found = []
     for names in groups.values():
         for name in names[:_CELLS_A_GROUP]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
+from transfergrid.planning.grid import AXES
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Recipe
@@ -294,9 +295,12 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return phrases
 
 
+def _place(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(item.get(axis) for axis in AXES)
+
+
 def _cell_phrases(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:
-    then = {item["cell"].rpartition("-")[0]: item for item in old}
-    now = {item["cell"].rpartition("-")[0]: item for item in new}
+    then, now = ({_place(item): item for item in items} for items in (old, new))
     both = [name for name in now if name in then]
     replaced = sum(then[name]["cell"] != now[name]["cell"] for name in both)
     counts = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.live import error_line, is_alive, read_told
 from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.planning.cell_names import place_of
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.records import RECORD, SCORED, STATE, TRAINED
@@ -107,15 +108,10 @@ def folders(room: Path) -> dict[str, Path]:
         return {}
 
 
-def place(cell: str) -> str:
-    """Return a cell's name without its hash: its place on the axes."""
-    return cell.rpartition("-")[0]
-
-
 def _by_place(names: Iterator[str]) -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        found[place(name)].append(name)
+        found[place_of(name)].append(name)
     return found
 
 
@@ -147,7 +143,7 @@ def _named(
         return replace(state, status=Status.FREED)
     trained = tuple(
         name
-        for name in others.get(place(state.cell), ())
+        for name in others.get(place_of(state.cell), ())
         if os.path.exists(folder.with_name(name) / RECORD)
     )
     state = replace(state, predecessors=trained)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from transfergrid.commands.live import CellLive
 from transfergrid.commands.steps import Step
+from transfergrid.planning.cell_names import place_of
 
 WIDEST = 100
 """Columns over which a frame spreads; text may be longer."""
@@ -148,15 +149,10 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60:02d} h"
 
 
-def label(cell: str) -> str:
-    """Return a cell's name without its hash."""
-    return cell.rpartition("-")[0] or cell
-
-
 def _running(cell: CellLive, width: int, ascii_only: bool) -> list[Text]:
     told = cell.told
     if told is None:
-        return [Text(label(cell.cell))]
+        return [Text(place_of(cell.cell))]
     stage = "scoring" if told.stage == "evaluate" else "training"
     where = f"{stage}, {told.device}" if told.device else stage
     if told.waiting:
@@ -172,7 +168,7 @@ def _running(cell: CellLive, width: int, ascii_only: bool) -> list[Text]:
             "left": "" if told.seconds_left is None else f"{duration(told.seconds_left)} left",
         }
         numbers = bar(told.step / told.steps, 10, ascii_only) + NUMBERS.format(**values).rstrip()
-    name = Text(label(cell.cell), style="bold")
+    name = Text(place_of(cell.cell), style="bold")
     name.truncate(max(20, width - len(where) - 2), overflow=_overflow(ascii_only), pad=True)
     return [Text.assemble(name, "  ", (where, "dim")), Text.assemble("  ", numbers)]
 
@@ -192,7 +188,7 @@ def _failed(cells: Sequence[CellLive]) -> list[Text]:
     failed = [cell for cell in cells if cell.state == "failed"]
     told: list[Text] = []
     for cell in failed[:SHOWN]:
-        told.append(Text.assemble(("failed  ", "bold red"), label(cell.cell)))
+        told.append(Text.assemble(("failed  ", "bold red"), place_of(cell.cell)))
         told.append(Text(f"  {cell.reason}"))
     if len(failed) > SHOWN:
         told.append(Text(f"and {len(failed) - SHOWN} more failed cells", style="bold red"))

@@ -277,9 +277,13 @@ def test_flat_keeps_empty_mappings_and_lists() -> None:
     assert flat({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}
 
 
+def cell(name: str) -> dict[str, str]:
+    return {"cell": name, "architecture": name[0]}
+
+
 OLD: dict[str, Any] = {
     "code": "1",
-    "cells": [{"cell": "a-1"}, {"cell": "b-1"}],
+    "cells": [cell("a-1"), cell("b-1")],
     "evaluation": {"bootstrap": {"replicates": 1000}, "selections": ["best"], "primary": "best"},
     "questions": [{"name": "q", "x": 1}],
     "templates": {"page.css": "1"},
@@ -299,8 +303,8 @@ OLD: dict[str, Any] = {
             {"evaluation": {**OLD["evaluation"], "selections": ["last"], "primary": "last"}},
             ["selections best → last"],
         ),
-        ({"cells": [{"cell": "a-2"}, {"cell": "c-1"}]}, ["cells: 1 added, 1 removed, 1 replaced"]),
-        ({"cells": [{"cell": "b-1"}, {"cell": "a-1"}]}, ["cells: in a different order"]),
+        ({"cells": [cell("a-2"), cell("c-1")]}, ["cells: 1 added, 1 removed, 1 replaced"]),
+        ({"cells": [cell("b-1"), cell("a-1")]}, ["cells: in a different order"]),
         (
             {"questions": [{"name": "q", "x": 2}, {"name": "r"}]},
             ["question r added", "question q changed"],
