@@ -1,0 +1,106 @@
+"""What planning lets through, against the images that the readers really put into each split."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from datasets.chexpert.make import make as make_chexpert
+from datasets.csv.make import make as make_csv
+from unit.planning.made_up_plan import STUDY
+
+from transfergrid.data.kinds import read_manifest
+from transfergrid.planning.inputs import Dataset, resolve_dataset
+from transfergrid.planning.leaks import leaks
+from transfergrid.planning.study import load_study
+
+RANDOM = {"random": {"valid": 0.2, "test": 0.3}, "seed": 0}
+COLUMN = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
+PLAIN = {
+    "kind": "csv",
+    "table": "labels.csv",
+    "image_column": "image",
+    "label_columns": ["Mass"],
+    "patient_column": "patient",
+}
+CSV: list[dict[str, Any]] = [
+    {"split": RANDOM},
+    {"split": RANDOM, "image_px": 8, "label_columns": ["Micro-Calcification"]},
+    {"split": {**RANDOM, "seed": 1}},
+    {"split": RANDOM, "patient_column": None},
+    {"split": COLUMN},
+    {"split": {**COLUMN, "train": ["holdout"], "test": ["development"]}},
+    {"folds": {"k": 3}},
+    {"folds": {"k": 3}, "image_px": 8, "label_columns": ["Micro-Calcification"]},
+    {"folds": {"k": 3, "seed": 1}},
+    {"folds": {"k": 3, "valid": 0.3}},
+    {"folds": {"k": 4}},
+    {"folds": {"k": 3, "by": "stratified"}},
+    {"folds": {"k": 3, "by": "stratified"}, "label_columns": ["Micro-Calcification"]},
+    {"folds": {"k": 3}, "patient_column": None},
+    {"folds": {"k": 3, "column": "part"}, "label_columns": ["Micro-Calcification"]},
+    {"folds": {"k": 3, "group_column": "image"}, "score_tasks": ["mass"]},
+]
+CHEXPERT: list[dict[str, Any]] = [
+    {},
+    {"tasks": 5, "uncertain": "ones", "image_px": 8},
+    {"views": "frontal"},
+    {"validation_share": 0.3},
+    {"test_split": "valid", "validation_share": 0.3},
+    {"folds": {"k": 3}},
+    {"folds": {"k": 3}, "tasks": 5, "uncertain": "ones"},
+    {"folds": {"k": 3}, "views": "frontal"},
+    {"folds": {"k": 3, "by": "stratified"}, "tasks": 5},
+]
+NAMES = ("train", "valid", "test")
+
+
+def resolved(folder: Path, settings: list[dict[str, Any]]) -> list[Dataset]:
+    """Resolve data sets as a study does, defaults filled in."""
+    datasets = {f"d{i}": {**one, "root": str(folder)} for i, one in enumerate(settings)}
+    study = {**STUDY, "datasets": {**STUDY["datasets"], **datasets}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    entries = load_study(folder / "study.yaml").config["datasets"]
+    return [resolve_dataset(name, entries[name]) for name in datasets]
+
+
+def splits(dataset: Dataset) -> dict[str, dict[str, set[str]]]:
+    """Return the images of each split by fold, as the reader has them."""
+    manifest = read_manifest(dataset.declaration, dataset.root)
+    ids = manifest.table["image_id"].to_numpy()
+    if manifest.folds is None:
+        split = manifest.table["split"].to_numpy()
+        return {"all": {name: set(ids[split == name]) for name in NAMES}}
+    folds = manifest.folds
+    return {
+        str(fold): {name: set(ids[folds.rows(name, fold)]) for name in NAMES}
+        for fold in range(folds.k)
+    }
+
+
+@pytest.mark.parametrize("kind", ["csv", "chexpert"])
+def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path) -> None:
+    if kind == "csv":
+        make_csv(tmp_path, np.random.default_rng(0), patients=60)
+        datasets = resolved(tmp_path, [{**PLAIN, **one} for one in CSV])
+    else:
+        make_chexpert(tmp_path, np.random.default_rng(0))
+        every = {"kind": "chexpert", "score_tasks": ["edema", "cardiomegaly"]}
+        datasets = resolved(tmp_path, [{**every, **one} for one in CHEXPERT])
+    found = {dataset.name: splits(dataset) for dataset in datasets}
+    passed = learned = 0
+    for target, source in itertools.product(datasets, datasets):
+        for fold, other in itertools.product(found[target.name], found[source.name]):
+            seen = found[source.name][other]
+            leaked = found[target.name][fold]["test"] & (seen["train"] | seen["valid"])
+            if leaks(target, fold, source, other):
+                learned += bool(leaked)
+            else:
+                assert not leaked, (target.declaration, fold, source.declaration, other)
+                passed += target is not source
+    assert passed >= 8  # two data sets that are split alike are let through
+    assert learned >= 50
