@@ -28,7 +28,7 @@ STUDY = PROJECT / "config.yaml"
 
 def cell(number: int, state: str, told: Told | None = None, reason: str = "") -> CellLive:
     name = f"films-tf_efficientnet_lite0-imagenet-drop0-brief-seed{number}-{number:08x}"
-    return CellLive(name, state, told, 0.7831 if told else None, reason)
+    return CellLive(name, state, told, ("AUROC", 0.7831) if told else None, reason)
 
 
 def job(began: float, step: int = 120, **changes: object) -> Told:
