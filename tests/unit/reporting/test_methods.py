@@ -5,6 +5,7 @@ import pytest
 from unit.reporting import fabricate, made_up_study
 
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.recipe import Recipe, Tuning
 from transfergrid.reporting.page.methods import (
     activation_maps,
@@ -13,6 +14,7 @@ from transfergrid.reporting.page.methods import (
     pretraining,
     recipe,
 )
+from transfergrid.reporting.page.metric_methods import scoring
 
 TUNE = Tuning(learning_rates=(3e-5, 1e-4), epochs=1.5, holdout=0.2, seed=4)
 
@@ -90,3 +92,21 @@ def test_every_kind_of_question_says_how_it_is_answered() -> None:
         study = {"questions": [{"kind": name}], "resolved": {}}
         (told, *_) = comparisons(study)
         assert told.endswith(".") and told != "This study asks no question beyond the table."
+
+
+def test_every_metric_is_described_with_its_note() -> None:
+    study = made_up_study.study_json()
+    cards = {"phantom": {"score_tasks": ["edema", "mass"]}}
+    found = " ".join(scoring(study, cards))
+    assert "Macro AUROC of phantom: unweighted mean over edema and mass." in found
+    assert "DeLong's variance, clustered by patient" in found and "hreshold" not in found
+    names = ["log_loss", "sensitivity", "accuracy"]
+    other = {**study, "metrics": {name: built_in(name) for name in names}}
+    other["primary_metric"] = {"phantom": "log_loss", "shapes": "accuracy"}
+    found = " ".join(scoring(other, cards))
+    assert "Macro log loss of phantom (lower is better): unweighted mean" in found
+    assert "Log loss: in natural units; probabilities are clipped to 1e-07 from 0 and 1" in found
+    assert "intervals take them as given" in found and "DeLong" not in found
+    assert "Those of Log loss, Sensitivity at a specificity of 0.9 and Accuracy are made" in found
+    other["primary_metric"] = {"phantom": "accuracy"}
+    assert "Accuracy of phantom: over all classes at once." in " ".join(scoring(other, cards))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.evaluation.localisation import THRESHOLD
+from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
 from transfergrid.runtime.named import load
 
@@ -136,7 +137,7 @@ def pretraining(name: str, settings: Mapping[str, Any]) -> str:
     if kind == "cell":
         return (
             f"{name}: the same network, first trained on {settings.get('dataset')} by protocol "
-            f"{settings.get('protocol')}; its best checkpoint by validation AUROC, with a new head."
+            f"{settings.get('protocol')}; its best checkpoint by validation score, with a new head."
         )
     if kind == "statistics":
         return (
@@ -193,7 +194,7 @@ def trials(settings: Mapping[str, Any]) -> str:
     return (
         f"The learning rate is one of {listing(rates)}, tried by a training of "
         f"{_epochs(settings['epochs'])} each, the same for every data set, network, initial "
-        "weights and truncation. The rate with the highest AUROC on "
+        "weights and truncation. The rate with the best score on "
         f"{percent(settings['holdout'], 0)} of the training patients, held out for the trials, is "
         f"taken by all seeds (trials have seed {settings['seed']}); neither the validation nor "
         "the test split takes part."
@@ -230,40 +231,12 @@ def selection(name: str) -> str:
     if name == "last":
         return "the last checkpoint"
     if name == "best":
-        return "the checkpoint with the highest mean validation AUROC"
+        return "the checkpoint with the best validation score"
     found = re.fullmatch(r"top(\d+)(_per_task)?", name)
     if found is None:
         return name
-    by = "each task's own" if found[2] else "the highest mean"
-    return f"mean probability of the {found[1]} checkpoints by {by} validation AUROC"
-
-
-def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Describe the metric and its intervals."""
-    evaluation = study["evaluation"]
-    targets = dict.fromkeys(e["dataset"] for e in study["cells"] if e["role"] == "target")
-    found = [
-        f"Macro AUROC of {name}: unweighted mean over {listing(list(cards[name]['score_tasks']))}."
-        for name in targets
-        if name in cards
-    ]
-    found.append(
-        "Images of a study are combined on the logit, checkpoint by checkpoint; scores are "
-        "float32 logits. A task with a single class has no AUROC and is never counted as 0."
-    )
-    boot = evaluation["bootstrap"]
-    found.append(
-        f"Intervals are for {level(evaluation['confidence'])}: score intervals with DeLong's "
-        "variance, clustered by patient, and with Newcombe's model of it as far as a class has too "
-        "few patients to show one. "
-        f"Beside them stand percentile intervals from {count(boot['replicates'])} bootstrap "
-        f"samples of patients (seed {boot['seed']})."
-    )
-    found.append(
-        "Calibration is that of the same probabilities: the scored tasks of a pretraining's cells "
-        "are pooled, and patients count once in the intervals."
-    )
-    return found
+    by = "each task's own" if found[2] else "the mean"
+    return f"mean probability of the {found[1]} checkpoints that are best by {by} validation score"
 
 
 def comparisons(

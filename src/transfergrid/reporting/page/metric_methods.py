@@ -1,0 +1,87 @@
+"""How a study's cells are scored, in words: its metrics, their intervals and operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from transfergrid.reporting.metric_words import MetricWords, metric_words
+from transfergrid.reporting.words import count, level, listing
+
+AUROC_BOUNDS = "transfergrid.metrics.auroc_interval:bounds"
+
+
+def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Describe the metrics and their intervals.
+
+    Args:
+        study: The study's JSON.
+        cards: Per data set name its card.json.
+    """
+    words = metric_words(study)
+    targets = dict.fromkeys(e["dataset"] for e in study["cells"] if e["role"] == "target")
+    found = [
+        _primary(name, words[study["primary_metric"][name]], cards[name])
+        for name in targets
+        if name in cards
+    ]
+    found.append(
+        "Images of a study are combined on the logit, checkpoint by checkpoint; scores are "
+        "float32 logits. A task that lacks a class which its metric needs has no score and is "
+        "never counted as 0."
+    )
+    declared = list(study["metrics"].values())
+    found += [_capital(f"{m['title']}: {m['note']}.") for m in declared if m["note"]]
+    return [*found, *_intervals(study, declared), _calibration()]
+
+
+def _primary(dataset: str, metric: MetricWords, card: Mapping[str, Any]) -> str:
+    over = (
+        f"unweighted mean over {listing(list(card['score_tasks']))}"
+        if metric.averaged
+        else "over all classes at once"
+    )
+    return (
+        f"{metric.score} of {dataset}{metric.direction}: {over}. Checkpoints, patience and trials "
+        "go by it, on validation images."
+    )
+
+
+def _intervals(study: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> Iterator[str]:
+    evaluation = study["evaluation"]
+    boot = evaluation["bootstrap"]
+    own = [metric for metric in declared if metric["interval"] == AUROC_BOUNDS]
+    others = [str(metric["title"]) for metric in declared if metric not in own]
+    told = f"Intervals are for {level(evaluation['confidence'])}, and count patients"
+    if own:
+        told += (
+            "; those of AUROC are score intervals with DeLong's variance, clustered by patient, "
+            "and with Newcombe's model of it as far as a class has too few patients to show one"
+        )
+    yield f"{told}."
+    if others:
+        yield (
+            f"Those of {listing(others)} are made of the contribution of each patient: Wilson's on "
+            "the effective number of cases where a metric has two bounds, on a logarithmic scale "
+            "where it has one, with Student's t."
+        )
+    if any(metric["operating_point"] for metric in declared):
+        yield (
+            "Thresholds are chosen on validation scores, and intervals take them as given: what "
+            "another validation set would have chosen is not in them."
+        )
+    yield (
+        f"Beside the intervals of AUROC stand percentile intervals from "
+        f"{count(boot['replicates'])} bootstrap samples of patients (seed {boot['seed']})."
+    )
+
+
+def _calibration() -> str:
+    return (
+        "Calibration is that of the same probabilities: the scored tasks of a pretraining's cells "
+        "are pooled, and patients count once in the intervals."
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
