@@ -44,7 +44,7 @@ def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
     assert moved(grid(seeds=[0])) == all_of_them
     assert moved({"device": "cpu"}) == set()
     assert moved({"datasets": {"films": {"patients": 999}}}) == all_of_them
-    interval = {"cells", "bootstrap", "calibration", "statistics", "figures", "report"}
+    interval = {"cells", "scores", "bootstrap", "calibration", "statistics", "figures", "report"}
     assert moved({"evaluation": {"confidence": 0.9}}) == interval
 
 

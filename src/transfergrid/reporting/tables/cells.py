@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.evaluation.ensemble import read_ensemble
-from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.cell_work import MISSING, CellWork, cell_work
 from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
@@ -31,55 +31,6 @@ WHOLE = (
     "n_studies",
     "n_patients",
 )
-MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class CellWork:
-    """What a worker needs for one cell's rows.
-
-    Attributes:
-        entry: The cell in the study's JSON.
-        study: Name of the study.
-        selections: Selection rules, a row for each.
-        alpha: 1 minus the coverage of the intervals.
-        score_tasks: Tasks that the mean is over, or None for all.
-        metrics: Declarations of the metrics, the primary one first.
-        results: Root of all outputs.
-    """
-
-    entry: Mapping[str, Any]
-    study: str
-    selections: tuple[str, ...]
-    alpha: float
-    score_tasks: tuple[str, ...] | None
-    metrics: tuple[Mapping[str, Any], ...]
-    results: Path
-
-    def ensemble(self, selection: str) -> Path:
-        """Return the folder of the cell's ensemble under a selection."""
-        return ensemble_directory(self.study, self.entry["cell"], selection, self.results)
-
-
-def cell_work(study: Mapping[str, Any], results: Path) -> list[CellWork]:
-    """Return the work of every target of a study, in its order."""
-    evaluation = study["evaluation"]
-    targets = gathering.entries(study, "target")
-    cards = gathering.cards(targets, results)
-    return [
-        CellWork(
-            entry,
-            study["name"],
-            tuple(gathering.ordered_selections(evaluation)),
-            1 - evaluation["confidence"],
-            gathering.score_tasks(cards[entry["dataset_id"]]),
-            gathering.metrics_of(
-                study, entry["dataset"], cards[entry["dataset_id"]].get("task_kind")
-            ),
-            results,
-        )
-        for entry in targets
-    ]
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:

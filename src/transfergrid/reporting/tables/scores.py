@@ -10,7 +10,7 @@ from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.metrics.intervals import Interval
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.cells import CellWork, cell_work
+from transfergrid.reporting.tables.cell_work import CellWork, cell_work
 from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 

@@ -17,7 +17,7 @@ from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.cells import MISSING
+from transfergrid.reporting.tables.cell_work import MISSING
 from transfergrid.runtime.progress import progress
 from transfergrid.tasks.score.kind import score_half
 from transfergrid.tasks.score.units import study_index
