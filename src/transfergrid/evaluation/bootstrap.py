@@ -8,8 +8,7 @@ numbers are added and multiplied, so no order of summing can change a bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,56 +72,6 @@ def bootstrap_macro(
         row += counts.shape[1]
     result[:, np.isnan(scores).any(axis=(1, 2))] = np.nan
     return result
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What one fold is drawn from.
-
-    Attributes:
-        probabilities: (M, N, T) scores of M models on the fold's N studies.
-        labels: (N, T) values 0, 1 or NaN.
-        patient_index: (N,) int in [0, G), the number of each study's patient.
-        tasks: (T,) bool, the tasks whose mean over folds the fold is in.
-    """
-
-    probabilities: NDArray
-    labels: NDArray
-    patient_index: NDArray
-    tasks: NDArray[np.bool_]
-
-
-def bootstrap_folds(folds: Sequence[Fold], replicates: int, seed: int) -> NDArray[np.float64]:
-    """Return bootstrap replicates of the mean over tasks of the mean over folds.
-
-    Each fold draws its own patients, as many as it has. A replicate in which a fold lacks a class
-    leaves it out of that task's mean, as the estimate itself would.
-
-    Args:
-        folds: The folds, of the same models and tasks.
-        replicates: Number of replicates B.
-        seed: Of the draws, which differ from fold to fold.
-
-    Returns:
-        (B, M) float64; NaN where no fold has a value for a task.
-    """
-    shape = (replicates, len(folds[0].probabilities))
-    means = []
-    for t in range(folds[0].labels.shape[1]):
-        total, count = np.zeros(shape), np.zeros(shape)
-        for number, fold in enumerate(folds):
-            if not fold.tasks[t]:
-                continue
-            # The same state for every task: all of them draw the same patients.
-            rng = np.random.default_rng([seed, number])
-            scores, labels = fold.probabilities[:, :, [t]], fold.labels[:, [t]]
-            areas = bootstrap_macro(scores, labels, fold.patient_index, replicates, rng)
-            known = ~np.isnan(areas)
-            total += np.where(known, areas, 0.0)
-            count += known
-        means.append(np.divide(total, count, out=np.full(shape, np.nan), where=count > 0))
-    found: NDArray[np.float64] = np.mean(means, axis=0)
-    return found
 
 
 def _tables(

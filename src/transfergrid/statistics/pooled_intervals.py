@@ -14,6 +14,9 @@ from transfergrid.metrics.intervals import Interval, Measured, macro_interval, t
 from transfergrid.metrics.scoring import WHOLE, Cases, Parts, Points, Scorer
 from transfergrid.statistics.pooled import Pooled, pool
 
+WITHOUT = "without_fold_"
+"""What the flag begins with that names a fold which is not in a value."""
+
 
 @dataclass(frozen=True)
 class FoldedCases:
@@ -133,5 +136,5 @@ def _measured(
 
 def _flagged(interval: Interval, left_out: tuple[str, ...]) -> Interval:
     """Return an interval that names the folds that are not in its value."""
-    more = tuple(f"without_fold_{fold}" for fold in left_out)
+    more = tuple(f"{WITHOUT}{fold}" for fold in left_out)
     return replace(interval, flags=(*interval.flags, *more)) if more else interval

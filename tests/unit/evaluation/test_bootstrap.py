@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from transfergrid.evaluation import bootstrap
-from transfergrid.evaluation.bootstrap import Fold, bootstrap_folds, bootstrap_macro
+from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.runtime.errors import UserError
 
 
@@ -121,33 +121,3 @@ def test_shapes_and_labels_are_checked() -> None:
         bootstrap_macro(scores, labels + 0.5, patient, 5, rng)
     with pytest.raises(UserError, match="at least one"):
         bootstrap_macro(scores[:, :0], labels[:0], patient[:0], 5, rng)
-
-
-def test_folds_draw_their_own_patients_and_are_averaged_task_by_task() -> None:
-    rng = np.random.default_rng(3)
-    folds = []
-    for number, patients in enumerate((9, 7, 8)):
-        patient = np.repeat(np.arange(patients), 2)
-        labels = (rng.random((len(patient), 2)) < 0.4).astype(float)
-        labels[rng.random(labels.shape) < 0.1] = np.nan
-        labels[:2], labels[2:4] = 1, 0
-        scores = rng.random((2, len(patient), 2))
-        folds.append(Fold(scores, labels, patient, np.array([True, number != 1])))
-    found = bootstrap_folds(folds, 40, 5)
-    for replicate in range(40):
-        by_task: list[list[list[float]]] = [[], []]
-        for number, fold in enumerate(folds):
-            draws = np.random.default_rng([5, number])
-            size = int(fold.patient_index.max()) + 1
-            drawn = draws.integers(0, size, size=(40, size))[replicate]
-            rows = np.concatenate([np.flatnonzero(fold.patient_index == p) for p in drawn])
-            for t in range(2):
-                y = fold.labels[rows, t]
-                if not fold.tasks[t] or len(set(y[~np.isnan(y)])) < 2:
-                    continue
-                known = ~np.isnan(y)
-                by_task[t].append(
-                    [roc_auc_score(y[known], s[rows, t][known]) for s in fold.probabilities]
-                )
-        expected = np.mean([np.mean(areas, axis=0) for areas in by_task], axis=0)
-        np.testing.assert_allclose(found[replicate], expected, atol=1e-12)

@@ -18,6 +18,14 @@ TASKS = ("edema", "fracture")
 NETWORKS = {"small": 1e5, "large": 1e7}
 ARMS = ("random", "imagenet")
 SEEDS = (0, 1)
+COST = {
+    "micro_batch": 8,
+    "train_seconds": 2.5,
+    "images_per_second": 40.0,
+    "peak_memory_mb": 100.0,
+    "device": "cpu",
+}
+"""What the training of each cell took."""
 
 
 def labels() -> np.ndarray:
@@ -74,7 +82,8 @@ def _write(
     splits = {part: {"patients": n, "images": n * FILMS} for part, n in counts.items()}
     card = {"score_tasks": list(TASKS), "patients": "known", "splits": splits}
     write_json(folder / "card.json", card)
-    write_spec(folder, {"weights": {"id": "w" if place["pretraining"] == "imagenet" else None}})
+    spec = {"weights": {"id": "w" if place["pretraining"] == "imagenet" else None}}
+    write_spec(folder, spec, status="finished", **COST, train_images=counts["train"] * FILMS)
     axes = {"dataset": "films", "family": "plain", "truncation": 0, "protocol": "p"}
     return {
         "cell": name,
@@ -82,6 +91,7 @@ def _write(
         **axes,
         **place,
         "imagenet_top1": 60.0 + len(place["architecture"]),
+        "dataset_id": "films-00000000",
         "fold": str(fold),
         "folds": [str(number) for number in range(k)],
     }

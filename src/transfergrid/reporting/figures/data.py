@@ -12,9 +12,11 @@ import pandas as pd
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.figures.style import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
+from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
@@ -90,8 +92,7 @@ class FigureData:
         """Rows of what was trained: cells, and of those that pool folds the folds."""
         if self.folds.empty:
             return self.cells
-        whole = ~self.cells["dataset"].isin(self.folds["dataset"])
-        return pd.concat([self.cells[whole], self.folds], ignore_index=True)
+        return trained(pd.concat([self.cells, self.folds], ignore_index=True))
 
     def parts(self, cell: str) -> list[str]:
         """Return the cells of single folds that a row of `cells` pools, or itself."""
@@ -143,8 +144,9 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         table[table["selection"] == primary] for table in (tables["cells"], tables["scores"])
     )
     return FigureData(
-        cells=cells,
-        scores=scores,
+        cells=answered(cells),
+        scores=answered(scores),
+        folds=cells[cells["fold"] != ALL],
         contrasts=tables["contrasts"],
         correlations=tables["correlations"],
         histories={entry["cell"]: read_history(entry["cell"], results) for entry in study["cells"]},
@@ -162,7 +164,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         ensembles=StoredEnsembles(
             {
                 cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
-                for cell in cells["cell"]
+                for cell in trained(cells)["cell"]
             }
         ),
         own={name: one["function"] for name, one in study.get("figures", {}).items()},

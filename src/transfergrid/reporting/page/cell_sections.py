@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -61,6 +61,7 @@ class Section:
         maps: Activation maps on films.
         facts: (what, value) pairs: weights, network, cost.
         spec: The specification as indented JSON, or empty.
+        folds: The sections of a run's folds, in their order; none for a cell.
     """
 
     cell: Mapping[str, Any]
@@ -72,6 +73,12 @@ class Section:
     maps: tuple[MapTile, ...]
     facts: tuple[tuple[str, str], ...]
     spec: str
+    folds: tuple[Section, ...] = ()
+
+    @property
+    def range(self) -> str:
+        """Lowest to highest score of the folds as text, or empty."""
+        return _range(self.folds)
 
 
 def sections(
@@ -81,8 +88,9 @@ def sections(
     records: Mapping[str, CellRecord],
     cams: pd.DataFrame | None = None,
     maps: Mapping[str, tuple[MapTile, ...]] | None = None,
+    runs: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Section]:
-    """Return the sections of all cells in the study's order.
+    """Return the sections of all cells in the study's order, folds within those of their run.
 
     Args:
         cells: cells.csv with all selections.
@@ -91,31 +99,33 @@ def sections(
         records: Per cell what lies in its folder.
         cams: cams.csv, where the study has maps.
         maps: Per cell its activation maps.
+        runs: Per run over folds its cells.
     """
     marks = _pointing(cams)
     by_task = _by_task(scores, primary)
     curves = {name: curve_of(record.history) for name, record in records.items()}
     heights = [score for points in curves.values() for _, score in points]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
-    found = []
+    found = {}
     for name, rows in cells.groupby("cell", sort=False):
         by_selection = {row["selection"]: row for row in rows.to_dict("records")}
         row = {str(key): value for key, value in by_selection[primary].items()}
         record = records.get(str(name), CellRecord())
-        found.append(
-            Section(
-                cell=row,
-                curve=Markup(sparkline(curves.get(str(name), []), low, high)),
-                tasks=by_task.get((row["cell"], row["metric"]), ()),
-                selections=_selections(by_selection, primary),
-                trials=_trials(record.tuning),
-                pointing=marks.get(str(name), ()),
-                maps=(maps or {}).get(str(name), ()),
-                facts=tuple(_facts(row, record)),
-                spec=json.dumps(record.spec, indent=2) if record.spec else "",
-            )
+        found[str(name)] = Section(
+            cell=row,
+            curve=Markup(sparkline(curves.get(str(name), []), low, high)),
+            tasks=by_task.get((row["cell"], row["metric"]), ()),
+            selections=_selections(by_selection, primary),
+            trials=_trials(record.tuning),
+            pointing=marks.get(str(name), ()),
+            maps=(maps or {}).get(str(name), ()),
+            facts=tuple(_facts(row, record)),
+            spec=json.dumps(record.spec, indent=2) if record.spec else "",
         )
-    return found
+    for run, folds in (runs or {}).items():
+        parts = tuple(found.pop(fold) for fold in folds)
+        found[run] = replace(found[run], folds=parts)
+    return list(found.values())
 
 
 MANY = 30

@@ -10,6 +10,7 @@ import pandas as pd
 
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.evaluation.localisation import THRESHOLD
+from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
 from transfergrid.runtime.named import load
@@ -46,6 +47,7 @@ def paragraphs(
     protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
     found = [
         ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
+        *([("Folds", told)] if (told := pooled(study)) else []),
         ("Networks", networks(study)),
         ("Initial weights", _pretrainings(study)),
         ("Training", [recipe(name, study["recipes"][name]) for name in protocols]),
@@ -79,13 +81,12 @@ def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
     """Describe one dataset."""
     if not card:
         return f"{name}: its card is not at hand; the configuration below says how it was read."
-    sizes = []
-    for key, word in SPLITS:
-        part = card["splits"][key]
-        n = f"{count(part['images'])} images"
-        if card["patients"] == "known":
-            n += f" of {count(part['patients'])} patients"
-        sizes.append(f"{n} for {word}")
+    folds = settings.get("folds")
+    sizes = [f"{_size(card['splits'][key], card)} for {word}" for key, word in SPLITS]
+    if folds:
+        parts = card["splits"].values()
+        whole = {key: sum(part[key] for part in parts) for key in ("images", "patients")}
+        sizes = [f"{_size(whole, card)} in {folds['k']} folds"]
     number = len(card["tasks"])
     several = card["task_kind"] == "multiclass"
     tasks = f"one of {number} classes" if several else f"labels for {plural(number, 'task')}"
@@ -94,12 +95,19 @@ def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
     text += f" ({RESIZE.get(card['resize'], card['resize'])})"
     if settings.get("uncertain") in UNCERTAIN:
         text += f"; {UNCERTAIN[settings['uncertain']]}"
+    if folds:
+        return f"{text}. {divided(folds)}"
     text += (
         ". No patient is in two splits."
         if card["patients"] == "known"
         else ". Patients are unknown, so that one may be in two splits."
     )
     return text
+
+
+def _size(part: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    text = f"{count(part['images'])} images"
+    return text + (f" of {count(part['patients'])} patients" if card["patients"] == "known" else "")
 
 
 def networks(study: Mapping[str, Any]) -> list[str]:

@@ -9,8 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.planning.grid import ALL
+from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
+from transfergrid.statistics.pooled_intervals import WITHOUT
 
 PRELIMINARY = "every answer is preliminary and may change once all cells are there."
 
@@ -69,10 +72,11 @@ def notes(
         _mixed(contents or {}),
         _phantom(targets),
         _slice(study.get("slice")),
-        _unfinished(cells, snapshot),
+        _unfinished(trained(cells), snapshot),
         _patients(targets),
         _one_seed(cells),
-        _few(cells),
+        _folds(trained(cells)),
+        _few(answered(cells)),
         *(
             Note("remark", name, " ".join(own))
             for name, card in cards.items()
@@ -179,6 +183,21 @@ def _one_seed(cells: pd.DataFrame) -> Note | None:
     )
 
 
+def _folds(cells: pd.DataFrame) -> Note | None:
+    """Say what a number is where cells are folds."""
+    folds = cells[cells["fold"] != ALL]
+    if folds.empty:
+        return None
+    told = [f"{name} in {rows['fold'].nunique()} folds" for name, rows in folds.groupby("dataset")]
+    return Note(
+        "remark",
+        "Cross-validation",
+        f"{listing(told)}: every patient is tested once, by a network that has not seen him or "
+        "her. What is shown is the mean over folds of each fold's score; the single folds are "
+        "folded away with their network. They share training patients, so they are no sample.",
+    )
+
+
 def _few(cells: pd.DataFrame) -> Note | None:
     flags = {flag for text in cells["flags"].dropna() for flag in str(text).split(";") if flag}
     words = {
@@ -194,23 +213,37 @@ def _few(cells: pd.DataFrame) -> Note | None:
         tasks = sorted(flag.partition(":")[2] for flag in flags if flag.split(":")[0] == kind)
         if tasks:
             parts.append(f"{listing(tasks)}: {text}")
+    for fold in sorted({flag.split(":")[0] for flag in flags if flag.startswith(WITHOUT)}):
+        tasks = sorted(flag.partition(":")[2] for flag in flags if flag.split(":")[0] == fold)
+        parts.append(
+            f"{listing(tasks)}: the patients of fold {fold.removeprefix(WITHOUT)} lack a class, or "
+            "have one patient of it, so the mean is over the other folds"
+        )
     return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
 
 
 def summary(
-    cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]] | None = None
+    cells: pd.DataFrame,
+    cards: Mapping[str, Mapping[str, Any]] | None = None,
+    trainings: pd.DataFrame | None = None,
 ) -> list[tuple[str, str]]:
     """Return the study's size as (number, what) pairs.
 
     Args:
-        cells: Rows of cells.csv under the primary selection.
+        cells: Rows of cells.csv under the primary selection, single folds left out.
         cards: Per dataset its card.json, which says whether its patients are known.
+        trainings: Rows of what was trained, where folds are; None for `cells`.
     """
-    done = cells[cells["score"].notna()]
+    done, every = cells[cells["score"].notna()], cells if trainings is None else trainings
+    # A fold that lacks a class has no mean over tasks, and still is in that of its run.
+    folded = (every["fold"] != ALL) & (every["status"] == "finished")
+    ended = int((every["score"].notna() | folded).sum())
     pairs = [
-        (f"{len(done)} of {len(cells)}" if len(done) < len(cells) else str(len(cells)), "cells"),
+        (f"{ended} of {len(every)}" if ended < len(every) else str(len(every)), "cells"),
         *_sizes(cells),
     ]
+    if folds := set(every["fold"]) - {ALL}:
+        pairs.append((str(len(folds)), "folds"))
     for dataset, rows in done.groupby("dataset", sort=False):
         card = (cards or {}).get(str(dataset), {})
         what = "patients"

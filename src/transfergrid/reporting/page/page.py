@@ -24,6 +24,7 @@ from transfergrid.reporting import words
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
+from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.page import answers, claims, costs, methods, notes
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_sections import grouped, sections
@@ -36,6 +37,7 @@ from transfergrid.reporting.records import CellRecord, read_cards, read_contents
 from transfergrid.reporting.tables.files import csv_text
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
+from transfergrid.statistics.runs import runs_of
 
 FILTERS = ("auroc", "auroc_interval", "signed", "count", "scaled", "hours", "percent")
 
@@ -76,9 +78,21 @@ class ReportInput:
 
     @property
     def primary_cells(self) -> pd.DataFrame:
-        """Rows of the cells' table under the primary selection."""
-        cells = self.tables["cells"]
+        """Rows of the cells' table under the primary selection, single folds left out."""
+        cells = answered(self.tables["cells"])
         return cells[cells["selection"] == self.primary]
+
+    @property
+    def trained_cells(self) -> pd.DataFrame:
+        """Rows of what was trained, under the primary selection; see `reporting.folds`."""
+        cells = trained(self.tables["cells"])
+        return cells[cells["selection"] == self.primary]
+
+    @property
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """The cells of each run over folds, by its name."""
+        runs = runs_of(self.study["cells"]).values()
+        return {run.name: tuple(run.cells.values()) for run in runs if run.crossed}
 
 
 def read_report(
@@ -172,7 +186,10 @@ def context(report: ReportInput) -> dict[str, Any]:
         "part": " of a slice" if study.get("slice") else "",
         "primary": report.primary,
         "level": words.level(confidence),
-        "summary": [*notes.summary(cells, report.cards), *costs.totals(spent)],
+        "summary": [
+            *notes.summary(cells, report.cards, report.trained_cells),
+            *costs.totals(spent),
+        ],
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
@@ -188,11 +205,14 @@ def context(report: ReportInput) -> dict[str, Any]:
                 report.records,
                 tables.get("cams"),
                 report.maps,
+                report.runs,
             )
         ),
         "rates": rates(tables["tuning"]),
         "sources": tables["sources"][tables["sources"]["status"] == "finished"].to_dict("records"),
-        "failed": notes.failed(cells, tables["sources"], report.records, report.snapshot),
+        "failed": notes.failed(
+            report.trained_cells, tables["sources"], report.records, report.snapshot
+        ),
         "costs": spent,
         "cost": costs.sentence(spent),
         "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),

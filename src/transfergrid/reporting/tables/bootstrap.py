@@ -15,11 +15,15 @@ from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.resampling import resampled
 from transfergrid.metrics.auroc_interval import delong_interval
+from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.cell_work import cell_work
+from transfergrid.reporting.tables.crossed import RunWork, run_work
 from transfergrid.reporting.tables.scored import cases_of
 from transfergrid.runtime.progress import progress
+from transfergrid.statistics.pooled import pool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +69,8 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
         workers: Processes to use when there are many cells.
 
     Returns:
-        The columns of its declaration, a row per scored cell under the primary selection.
+        The columns of its declaration, a row per scored cell under the primary selection; before
+        them one per run over folds.
     """
     targets = gathering.entries(study, "target")
     cards = gathering.cards(targets, results)
@@ -86,8 +91,78 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
     batches = [work[first : first + BATCH] for first in range(0, len(work), BATCH)]
     function = partial(bootstrap_rows, evaluation=study["evaluation"])
     mapped = gathering.over_cells(function, batches, workers, len(work))
-    rows = progress((row for part in mapped for row in part), len(work), "bootstrap")
-    return gathering.frame(study, "bootstrap", rows, ())
+    rows = list(progress((row for part in mapped for row in part), len(work), "bootstrap"))
+    runs = [run for run in run_work(cell_work(study, results)) if run.run.crossed]
+    runs = [run for run in runs if run.scored(primary)]
+    pooled = partial(pooled_row, evaluation=study["evaluation"])
+    folds = sum(len(run.cells) for run in runs)
+    whole = progress(gathering.over_cells(pooled, runs, workers, folds), len(runs), "bootstrap")
+    return gathering.frame(study, "bootstrap", [*whole, *rows], ())
+
+
+def pooled_row(work: RunWork, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's row of bootstrap.csv: each fold draws its own patients.
+
+    Args:
+        work: The run, all folds of which have been scored.
+        evaluation: The study's settings of evaluation.
+    """
+    one = work.first
+    places = [own.ensemble(evaluation["primary"]) for own in work.cells.values()]
+    tables = [read_ensemble(place / "test.parquet") for place in places]
+    scorer, metric = Scorer.of(one.metrics[0]), one.metrics[0]
+    few = metric["per"] == "task"
+    cases = [cases_of(table, one.score_tasks, scored_only=few) for table in tables]
+    drawn = [Drawn("", place, one.score_tasks, metric) for place in places]
+    points = [_points(scorer, own) for own in drawn]
+    parts = [scorer.parts(own, point) for own, point in zip(cases, points, strict=True)]
+    found = pool({str(number): part for number, part in enumerate(parts)})
+    values = replicates_of_folds(scorer, cases, points, found.used, evaluation["bootstrap"])
+    if any(np.isnan(own.probabilities).all() for own in cases):
+        found, values = found.without_result(), np.full_like(values, np.nan)
+    row = _row(scorer, found.influence.estimate, found.influence, values, evaluation)
+    return row | {
+        "cell": work.run.name,
+        "n_studies": sum(len(table.study_id) for table in tables),
+        "n_patients": sum(len(np.unique(table.patient_id)) for table in tables),
+        "method": row["method"].replace("patients", "patients of each fold"),
+    }
+
+
+def replicates_of_folds(
+    scorer: Scorer,
+    folds: Sequence[Cases],
+    points: Sequence[Mapping[str, float] | None],
+    used: NDArray[np.bool_],
+    settings: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """Return bootstrap replicates of the mean over tasks of the mean over folds.
+
+    Each fold draws its own patients, as many as it has, the same ones for all tasks. A replicate in
+    which a fold lacks a class leaves it out of that task's mean, as the estimate itself would.
+
+    Args:
+        scorer: The metric.
+        folds: The cases of the F folds of one run.
+        points: The operating points of each.
+        used: (F, K) whether a fold is in the mean of a part: a scored task, or the whole.
+        settings: ``replicates`` and ``seed``.
+
+    Returns:
+        (B,) float64; NaN where no fold has a value for a task.
+    """
+    total = np.zeros((used.shape[1], settings["replicates"]))
+    count = np.zeros_like(total)
+    for fold, (cases, point) in enumerate(zip(folds, points, strict=True)):
+        own = {**settings, "seed": [settings["seed"], fold]}
+        for part in np.flatnonzero(used[fold]):
+            task = cases.score_tasks if scorer.per_case else (cases.tasks[cases.scored[part]],)
+            values = _replicates(scorer, [replace(cases, score_tasks=task)], [point], own)[:, 0]
+            total[part] += np.where(np.isnan(values), 0.0, values)
+            count[part] += ~np.isnan(values)
+    means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    found: NDArray[np.float64] = means.mean(axis=0)
+    return found
 
 
 def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -115,7 +190,10 @@ def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list
         points = [_points(scorer, work[i]) for i in alike]
         values = _replicates(scorer, [cases[i] for i in alike], points, evaluation["bootstrap"])
         for model, i in enumerate(alike):
-            row = _row(scorer, cases[i], points[model], values[:, model], evaluation)
+            score, closed = _value(scorer, cases[i], points[model]), None
+            if scorer.declaration["function"] == COUNTED:
+                closed = scorer.influence(cases[i])
+            row = _row(scorer, score, closed, values[:, model], evaluation)
             counts = {"n_studies": len(tables[i].study_id)}
             counts["n_patients"] = len(np.unique(tables[i].patient_id))
             rows[i] = {"cell": work[i].cell, **row, **counts}
@@ -158,26 +236,27 @@ def _replicates(
 
 def _row(
     scorer: Scorer,
-    cases: Cases,
-    points: Mapping[str, float] | None,
+    score: float,
+    closed: Influence | None,
     values: NDArray[np.float64],
     evaluation: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """Return what (B,) replicates of a score come to, and DeLong's interval beside it."""
     known = values[~np.isnan(values)]
     alpha = 1 - evaluation["confidence"]
     delong = low, high = np.nan, np.nan
     se = np.nan
-    if scorer.declaration["function"] == COUNTED:
-        closed = scorer.influence(cases)
+    if closed is not None and scorer.declaration["function"] == COUNTED:
         delong = delong_interval(closed.estimate, float(np.sqrt((closed.values**2).sum())), alpha)
     if len(known) > 1:
         low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
         se = float(known.std(ddof=1))
-    given = ", operating points as on validation scores" if points else ""
+    fixed = scorer.estimator.operating_point is not None
+    given = ", operating points as on validation scores" if fixed else ""
     return {
         "selection": evaluation["primary"],
         "metric": scorer.name,
-        "score": _value(scorer, cases, points),
+        "score": score,
         "low": low,
         "high": high,
         "se": se,

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from transfergrid.evaluation.calibration import calibration
 from transfergrid.evaluation.ensemble import read_ensemble
+from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.records import read_cards
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.statistics.runs import runs_of
 
 Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]
 Network = tuple[str, int, str]
@@ -87,8 +89,9 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
     """Return calibration.csv: the reliability of each pretraining, one row a bin.
 
     Pretrainings are compared on the networks that they share. Cases are pairs of a test study and
-    a scored task, of every such cell, pooled. A patient counts once in an interval, however many
-    cells, studies and tasks it stands in.
+    a scored task, of every such cell, pooled, and so are those of all folds: a probability is set
+    beside how often it comes true, and none is ranked against another model's. A patient counts
+    once in an interval, however many cells, studies and tasks it stands in.
 
     Args:
         study: The stamp's content.
@@ -100,12 +103,16 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
     """
     primary = study["evaluation"]["primary"]
     cards = read_cards(study, results)
-    done = cells[cells["score"].notna() & (cells["selection"] == primary)]
+    done = cells[cells["score"].notna() & (cells["selection"] == primary) & (cells["fold"] == ALL)]
+    runs = runs_of(study["cells"])
     files = {
-        cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
-        for cell in done["cell"]
+        name: [
+            ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
+            for cell in runs[name].cells.values()
+        ]
+        for name in done["cell"]
     }
-    there = [files[cell].is_file() for cell in done["cell"]]
+    there = [all(file.is_file() for file in files[name]) for name in done["cell"]]
     done = done[pd.Series(there, index=done.index, dtype=bool)]
     confidence = float(study["evaluation"]["confidence"])
     rows: list[dict[str, Any]] = []
@@ -116,7 +123,7 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
             for name in compared.pretrainings:
                 own = here[here["pretraining"] == name]
                 part = own[keys[own.index].isin(compared.cells)]
-                pooled = [_cases(files[cell], tasks) for cell in part["cell"]]
+                pooled = [_cases(file, tasks) for cell in part["cell"] for file in files[cell]]
                 same = {"dataset": dataset, "comparison": ", ".join(compared.pretrainings)}
                 same |= {"pretraining": name, "selection": primary, "n_cells": len(part)}
                 same |= {"n_networks": len({network for network, _ in compared.cells})}

@@ -13,6 +13,7 @@ from transfergrid.planning.records import read_kept, read_train
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import MISSING, CellWork, cell_work
+from transfergrid.reporting.tables.crossed import RunWork, pooled_row, pooled_score, run_work
 from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
@@ -41,6 +42,8 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
 def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
     """Return cells.csv: a row per target cell and selection, the primary selection first.
 
+    The cells of a run over folds follow its own rows, whose fold is ``all``.
+
     Args:
         study: The stamp's content (name, cells, evaluation).
         results: Root of all outputs.
@@ -54,10 +57,31 @@ def cells_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd
         UserError: A file of a cell breaks its contract.
     """
     work = cell_work(study, results)
-    mapped = gathering.over_cells(cell_rows, work, workers)
-    rows = [row for part in progress(mapped, len(work), "cells") for row in part]
+    runs = run_work(work)
+    mapped = gathering.over_cells(run_rows, runs, workers, len(work))
+    rows = [row for part in progress(mapped, len(runs), "cells") for row in part]
     _add_costs(rows, results)
     return gathering.frame(study, "cells", rows, WHOLE)
+
+
+def run_rows(work: RunWork) -> list[dict[str, Any]]:
+    """Return the rows of a run: those of its cell, or its own and then those of its folds.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    folds = [cell_rows(one) for one in work.cells.values()]
+    if not work.run.crossed:
+        return folds[0]
+    rows = []
+    about = data_flags(read_card(work.first.entry, work.first.results) or {})
+    for number, selection in enumerate(work.first.selections):
+        row = pooled_row(work, [own[number] for own in folds])
+        if row["status"] != MISSING:
+            found = pooled_score(work, selection, work.first.metrics[0], scored_only=True)
+            row |= _numbers(found, about)
+        rows.append(row)
+    return rows + [row for own in folds for row in own]
 
 
 def cell_rows(work: CellWork) -> list[dict[str, Any]]:
@@ -96,11 +120,17 @@ def _scores(work: CellWork, place: Path, about: list[str]) -> dict[str, Any]:
         "n_images": table.n_images,
         "n_studies": len(table.study_id),
         "n_patients": len(set(table.patient_id.tolist())),
+        "tasks": len(table.tasks),
+        **_numbers(found, about),
+    }
+
+
+def _numbers(found: Scored, about: list[str]) -> dict[str, Any]:
+    return {
         "score": found.whole.estimate,
         "score_low": found.whole.low,
         "score_high": found.whole.high,
         "flags": ";".join([*about, *_flags(found)]),
-        "tasks": len(table.tasks),
     }
 
 
@@ -117,12 +147,12 @@ def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
 
     known: dict[tuple[Any, ...], Cost] = {}
     for row in rows:
-        outputs = row.pop("tasks", 0)
+        outputs, cell = row.pop("tasks", 0), row.pop("spec_of", row["cell"])
         if outputs == 0 or row["input_size"] is None:
             continue
         truncation, px = row["truncation"], row["input_size"]
         key = (row["architecture"], outputs, truncation, px)
         if key not in known:
-            spec = json.loads(read_kept(cell_directory(row["cell"], results), "spec.json"))
+            spec = json.loads(read_kept(cell_directory(cell, results), "spec.json"))
             known[key] = cost(spec["architecture"], outputs, truncation, px)
         row |= {"params": known[key].params, "macs": known[key].macs}

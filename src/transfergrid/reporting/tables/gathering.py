@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from transfergrid.planning.grid import ALL
 from transfergrid.reporting.records import read_card
 from transfergrid.runtime.imports import for_workers
 
@@ -22,9 +23,6 @@ Found = TypeVar("Found")
 
 MANY = 200
 """Fewer cells than this are done before a pool of processes has started."""
-
-ALL = "all"
-"""Fold of a cell whose data set has none, and of a row over all folds."""
 
 
 def entries(study: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
@@ -39,8 +37,7 @@ def ordered_selections(evaluation: Mapping[str, Any]) -> list[str]:
 
 def fold_of(entry: Mapping[str, Any]) -> str:
     """Return the fold of a cell as tables name it."""
-    fold = entry.get("fold")
-    return ALL if fold is None else str(fold)
+    return str(entry.get("fold", ALL))
 
 
 def cards(cells: Sequence[Mapping[str, Any]], results: Path) -> dict[str, Mapping[str, Any]]:

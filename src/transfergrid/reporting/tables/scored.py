@@ -25,12 +25,15 @@ class Scored:
         whole: The mean over the scored tasks, or the metric itself.
         thresholds: By task the operating point, fixed on validation scores; none without one.
         conditional_on: What the intervals take as given, possibly empty.
+        n_folds: By task, and under the empty name for the whole, the folds that are in a mean over
+            folds; none where there are no folds.
     """
 
     tasks: Mapping[str, Interval]
     whole: Interval
     thresholds: Mapping[str, float] = field(default_factory=dict)
     conditional_on: str = ""
+    n_folds: Mapping[str, int] = field(default_factory=dict)
 
 
 def score(

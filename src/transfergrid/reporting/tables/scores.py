@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.metrics.intervals import Interval
+from transfergrid.planning.grid import ALL
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import CellWork, cell_work
+from transfergrid.reporting.tables.crossed import RunWork, pooled_score, run_work
 from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
@@ -41,9 +43,30 @@ def scores_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> p
         UserError: A file of a cell breaks its contract.
     """
     work = cell_work(study, results)
-    mapped = gathering.over_cells(score_rows, work, workers)
-    rows = [row for part in progress(mapped, len(work), "scores") for row in part]
+    runs = run_work(work)
+    mapped = gathering.over_cells(run_score_rows, runs, workers, len(work))
+    rows = [row for part in progress(mapped, len(runs), "scores") for row in part]
     return gathering.frame(study, "scores", rows, WHOLE)
+
+
+def run_score_rows(work: RunWork) -> list[dict[str, Any]]:
+    """Return the rows of a run: those of its cell, or its own and then those of its folds.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    folds = [row for one in work.cells.values() for row in score_rows(one)]
+    if not work.run.crossed:
+        return folds
+    about = data_flags(read_card(work.first.entry, work.first.results) or {})
+    rows = []
+    for selection in work.first.selections:
+        for metric in work.first.metrics if work.scored(selection) else ():
+            found = pooled_score(work, selection, metric)
+            same = {"cell": work.run.name, "fold": ALL, "selection": selection}
+            same |= {"metric": metric["name"], "conditional_on": found.conditional_on}
+            rows += [{**same, **row} for row in _rows(found, about)]
+    return rows + folds
 
 
 def score_rows(work: CellWork) -> list[dict[str, Any]]:
@@ -69,10 +92,10 @@ def score_rows(work: CellWork) -> list[dict[str, Any]]:
 
 
 def _rows(found: Scored, about: list[str]) -> Iterator[dict[str, Any]]:
-    yield {"task": "", **_numbers(found.whole, about)}
+    yield {"task": "", **_numbers(found.whole, about), "n_folds": found.n_folds.get("")}
     for task, part in found.tasks.items():
-        threshold = found.thresholds.get(task)
-        yield {"task": task, **_numbers(part, about), "threshold": threshold}
+        more = {"threshold": found.thresholds.get(task), "n_folds": found.n_folds.get(task)}
+        yield {"task": task, **_numbers(part, about), **more}
 
 
 def _numbers(value: Interval, about: list[str]) -> dict[str, Any]:

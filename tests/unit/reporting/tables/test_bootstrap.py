@@ -6,14 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from unit.reporting import fabricate
 
 from transfergrid.evaluation.bootstrap import bootstrap_macro
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
+from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.metrics import built_in
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.bootstrap import Drawn, bootstrap_rows, bootstrap_table
+from transfergrid.reporting.tables.bootstrap import (
+    Drawn,
+    bootstrap_rows,
+    bootstrap_table,
+    replicates_of_folds,
+)
 from transfergrid.reporting.tables.scored import score
 
 AUROC = built_in("auroc")
@@ -160,3 +166,32 @@ def test_operating_points_stay_those_of_the_validation_scores(tree: fabricate.Tr
     width = found.whole.high - found.whole.low
     assert 0.6 < (row["high"] - row["low"]) / width < 1.5
     assert "operating points" in row["method"]
+
+
+def test_folds_draw_their_own_patients_and_are_averaged_task_by_task() -> None:
+    rng = np.random.default_rng(3)
+    folds, used = [], np.array([[True, True], [True, False], [True, True]])
+    for patients in (9, 7, 8):
+        patient = np.repeat(np.arange(patients), 2)
+        labels = (rng.random((len(patient), 2)) < 0.4).astype(float)
+        labels[rng.random(labels.shape) < 0.1] = np.nan
+        labels[:2], labels[2:4] = 1, 0
+        folds.append(Cases(rng.random(labels.shape), labels, patient, ("a", "b"), ("a", "b")))
+    settings = {"replicates": 40, "seed": 5}
+    scorer = Scorer.of(built_in("auroc"))
+    found = replicates_of_folds(scorer, folds, [None] * 3, used, settings)
+    for replicate in range(40):
+        by_task: list[list[float]] = [[], []]
+        for number, fold in enumerate(folds):
+            draws = np.random.default_rng([5, number])
+            size = int(fold.patient.max()) + 1
+            drawn = draws.integers(0, size, size=(40, size))[replicate]
+            rows = np.concatenate([np.flatnonzero(fold.patient == p) for p in drawn])
+            for t in range(2):
+                y = fold.labels[rows, t]
+                if not used[number, t] or len(set(y[~np.isnan(y)])) < 2:
+                    continue
+                known = ~np.isnan(y)
+                by_task[t].append(roc_auc_score(y[known], fold.probabilities[rows, t][known]))
+        expected = np.mean([np.mean(areas) for areas in by_task])
+        np.testing.assert_allclose(found[replicate], expected, atol=1e-12)
