@@ -17,15 +17,17 @@ TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
 
 
 def networks(cells: pd.DataFrame, results: Path) -> str:
-    """Return one row a network and recipe: test AUROC by seed, its spread, and validation."""
+    """Return one row a network and recipe: test score by seed, its spread, and validation."""
     primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
     primary["valid"] = [
         read_json(results / "cells" / cell / "train.json")["best_valid_score"]
         for cell in primary["cell"]
     ]
+    known = {"auroc": "AUROC"}
+    titles = [known.get(name, name) for name in primary["metric"].unique()]
     lines = [
-        "| network | weights | cut | recipe | test AUROC, mean of seeds | each seed (95 % interval)"
-        " | validation, best, mean |",
+        f"| network | weights | cut | recipe | test {' or '.join(titles)}, mean of seeds "
+        "| each seed (95 % interval) | validation, best, mean |",
         "|---|---|---:|---|---:|---|---:|",
     ]
     for key, group in primary.groupby(GROUP, sort=False):
