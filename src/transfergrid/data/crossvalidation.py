@@ -122,10 +122,10 @@ def _check_whole(what: str, ids: Ids, folds: Folds) -> None:
         torn = np.flatnonzero(low != high)
         if len(torn):
             first = torn[0]
+            others = f" ({len(torn)} {what}s are split)" if len(torn) > 1 else ""
             raise UserError(
                 f"{what} {names[first]} is in {SPLITS[low[first]]} and in {SPLITS[high[first]]} of "
-                f"fold {fold}, and {len(torn) - 1} more {what}(s) are torn; all images of a {what} "
-                "belong in one part of a fold."
+                f"fold {fold}{others}; all images of a {what} belong in one part of a fold."
             )
 
 

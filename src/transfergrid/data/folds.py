@@ -218,8 +218,8 @@ def from_file(path: Path, image_ids: Ids, k: int) -> Folds:
     if len(missing):
         row, fold = missing[0]
         raise UserError(
-            f"{path} has no part of fold {fold} for image {image_ids[row]}, nor for "
-            f"{len(missing) - 1} more of image and fold; give every image a part in every fold."
+            f"{path} gives image {image_ids[row]} no part in fold {fold} ({len(missing)} pairs of "
+            "image and fold lack one); give every image a part in every fold."
         )
     return _tested_once(path, of, image_ids)
 
@@ -231,8 +231,9 @@ def _tested_once(path: Path, of: npt.NDArray[np.int8], image_ids: Ids) -> Folds:
     if len(wrong):
         row = wrong[0]
         where = f"in folds {listed(np.flatnonzero(tested[row]))}" if times[row] else "in no fold"
+        others = f" ({len(wrong)} images are not tested exactly once)" if len(wrong) > 1 else ""
         raise UserError(
-            f"{path} tests image {image_ids[row]} {where}, and {len(wrong) - 1} more not exactly "
-            "once; each image is tested in one fold."
+            f"{path} tests image {image_ids[row]} {where}{others}; give every image the part test "
+            "in exactly one fold."
         )
     return Folds(tested.argmax(axis=1), of == SPLITS.index("valid"))

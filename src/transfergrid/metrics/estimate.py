@@ -25,6 +25,39 @@ def load(reference: str) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A study's own function, whose failures are sentences.
+
+    Attributes:
+        who: The metric and its function, for messages.
+        function: The function.
+        paired: Whether it must return estimates and contributions.
+    """
+
+    who: str
+    function: Callable[..., Any]
+    paired: bool
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            UserError: It failed, or did not return a pair.
+        """
+        try:
+            found = self.function(*arguments, **settings)
+        except Exception as error:  # a user's own function may fail in any way
+            told = f"{type(error).__name__}: {error}"
+            raise UserError(f"{self.who} failed ({told}); correct it.") from error
+        if self.paired and not (isinstance(found, tuple) and len(found) == 2):
+            raise UserError(
+                f"{self.who} returns {type(found).__name__}; return a pair of estimates and "
+                "contributions."
+            )
+        return found
+
+
+@dataclass(frozen=True)
 class Estimator:
     """A metric as training and the choice of checkpoints need it.
 
@@ -50,10 +83,13 @@ class Estimator:
     @classmethod
     def of(cls, declaration: Mapping[str, Any]) -> Estimator:
         """Import the functions that a declaration names."""
-        found = {
-            key: load(declaration[key]) if declaration.get(key) else None
-            for key in ("function", "estimate", "operating_point")
-        }
+        found: dict[str, Callable[..., Any] | None] = {}
+        for key in ("function", "estimate", "operating_point"):
+            reference = declaration.get(key) or ""
+            found[key] = function = load(reference) if reference else None
+            if function is not None and not reference.startswith("transfergrid."):
+                who = f"metric '{declaration['name']}' ({reference})"
+                found[key] = Own(who, function, paired=key == "function")
         return cls(
             name=declaration["name"],
             per=declaration["per"],

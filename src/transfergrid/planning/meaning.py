@@ -38,6 +38,13 @@ def check_recipe(where: str, recipe: Recipe) -> None:
 
 def check_replaced(source: str, study: Mapping[str, Any]) -> None:
     """Raise UserError if a study, as read, has a key that another one has replaced."""
+    metrics = study.get("metrics")
+    for name, settings in metrics.items() if isinstance(metrics, Mapping) else ():
+        if isinstance(settings, Mapping) and {"of", "function"} <= settings.keys():
+            raise UserError(
+                f"{source}: metrics.{name} has both of and function; write of for a built-in "
+                "metric with other settings, or function for one of your own."
+            )
     datasets = study.get("datasets")
     for name, settings in datasets.items() if isinstance(datasets, Mapping) else ():
         split = settings.get("split") if isinstance(settings, Mapping) else None

@@ -138,7 +138,10 @@ def find_metric(config: Mapping[str, Any], name: str, where: str) -> Declaration
         built_in = _built_in(name)
         if built_in is None:
             known = [metric.name for metric in METRICS] + list(config["metrics"])
-            raise UserError(f"{where}: there is no metric '{name}'{suggest(name, known)}.")
+            raise UserError(
+                f"{where}: there is no metric '{name}'{suggest(name, known)}; there are "
+                f"{listed(known)}."
+            )
         return declare(built_in)
     if "of" in own:
         return _variant(name, own, where)
@@ -260,7 +263,10 @@ def _variant(name: str, own: Mapping[str, Any], where: str) -> Declaration:
 def _plugin(name: str, own: Mapping[str, Any], where: str) -> Declaration:
     """Return a metric whose function is the study's own."""
     for kind in own["task_kinds"]:
-        task_kind(kind)
+        try:
+            task_kind(kind)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
     if own["per"] == "case" and own["operating_point"]:
         raise UserError(
             f"{where}: metric '{name}' is per case and has an operating_point, which is one for "

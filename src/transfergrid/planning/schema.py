@@ -148,7 +148,8 @@ def _sentence(error: ValidationError) -> str:
             if isinstance(value, str) and value in schema.get("x-once", {}):
                 return f"{where} is {_shown(value)}; write {schema['x-once'][value]}"
             hint = suggest(value, options) if isinstance(value, str) else _boolean_hint(value)
-            return f"{where} is {_shown(value)}{hint}; allowed are {listed(options)}"
+            names = ["null" if option is None else option for option in options]
+            return f"{where} is {_shown(value)}{hint}; allowed are {listed(names)}"
         case "type" if value is None:
             if rule == "string":
                 return f"{where} is empty{_null_hint(value)}; write a text or remove it"

@@ -236,7 +236,7 @@ def faults() -> list[Any]:
         (
             fold(column="f", k=3),
             lambda frame: frame.assign(f=[str(row % 3) for row in range(len(frame))]),
-            "patient 000 is in t[a-z]+ and in [a-z]+ of fold 0, and .* belong in one part",
+            "patient 000 is in t[a-z]+ and in [a-z]+ of fold 0 .* belong in one part",
         ),
         (
             fold(column="f", k=3, group_column="g"),
@@ -244,7 +244,7 @@ def faults() -> list[Any]:
                 f=frame["part"],
                 g=["7" if row in (0, len(frame) - 1) else "" for row in frame.index],
             ),
-            "group 7 is in valid and in test of fold 0, and 0 more group.s. are torn",
+            "group 7 is in valid and in test of fold 0; all images of a group belong",
         ),
         (
             fold(),
@@ -338,7 +338,7 @@ def test_an_empty_fold_file_is_told_of_the_data_set(films: Path, tmp_path: Path)
     torn.loc[1, "part"] = "valid"
     torn.to_csv(root / "folds.csv", index=False)
     with pytest.raises(
-        UserError, match="patient 000 is in train and in valid of fold 1, and 0 more"
+        UserError, match="patient 000 is in train and in valid of fold 1; all images"
     ):
         read_manifest(declaration, root)
 

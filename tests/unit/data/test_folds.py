@@ -124,10 +124,10 @@ def test_published_folds_are_read_as_they_are(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"d": ["train", "train"]}, "tests image d in no fold, and 0 more not exactly once"),
-        ({"d": ["test", "test"]}, "tests image d in folds 0, 1, and 0 more not exactly once"),
-        ({"d": ["test"]}, "has no part of fold 1 for image d, nor for 0 more of image and fold"),
-        ({"d": []}, "has no part of fold 0 for image d, nor for 1 more"),
+        ({"d": ["train", "train"]}, "tests image d in no fold; give every image the part test"),
+        ({"d": ["test", "test"]}, "tests image d in folds 0, 1; give every image the part test"),
+        ({"d": ["test"]}, "gives image d no part in fold 1 .1 pairs"),
+        ({"d": []}, "gives image d no part in fold 0 .2 pairs"),
         ({"d": ["train", "test", "train"]}, "has the fold '2' in row 9; allowed are 0 to 1"),
         (
             {"d": ["tuning", "test"]},

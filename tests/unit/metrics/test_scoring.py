@@ -49,6 +49,14 @@ def flat(scores: Any, labels: Any, patient: Any) -> Any:
     return means, values[0]
 
 
+def failing(scores: Any, labels: Any, patient: Any) -> Any:
+    raise KeyError("thresholds")
+
+
+def alone(scores: Any, labels: Any, patient: Any) -> Any:
+    return share(scores, labels, patient)[0]
+
+
 def own(function: str, **changes: Any) -> Scorer:
     plain = {"title": "Share", "interval": None, "estimate": None, "operating_point": None}
     plain |= {"function": f"{__name__}:{function}", "higher_is_better": True, "range": [0, 1]}
@@ -112,7 +120,12 @@ def test_nan_contributions_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("function", "told"),
-    [("beyond", "not within its range, 0 to 1"), ("flat", r"shapes \(1,\) and \(120,\)")],
+    [
+        ("beyond", "not within its range, 0 to 1"),
+        ("flat", r"shapes \(1,\) and \(120,\)"),
+        ("failing", r"failed \(KeyError: 'thresholds'\)"),
+        ("alone", "returns ndarray; return a pair"),
+    ],
 )
 def test_what_a_declaration_does_not_promise_is_refused(function: str, told: str) -> None:
     scores, labels, patient = films()

@@ -80,6 +80,8 @@ def test_the_code_of_a_plugin_is_in_its_declaration(lab: Path) -> None:
     ("changes", "told"),
     [
         ({"evaluation": {"metrics": ["aurok"]}}, "no metric 'aurok' (did you mean 'auroc'?)"),
+        ({"evaluation": {"metrics": ["f1"]}}, "no metric 'f1'; there are auroc, average_precision"),
+        ({"metrics": {"mine": {**OWN, "of": "auroc"}}}, "metrics.mine has both of and function"),
         ({"datasets": {"films": {"kind": "phantom", "metric": "dice"}}}, "no metric 'dice'"),
         ({"metrics": {"auroc": OWN}}, "has the name of a built-in metric"),
         ({"metrics": {"mine": {"of": "auroc", "beta": 2}}}, "has no setting 'beta'; it has none"),
@@ -87,7 +89,10 @@ def test_the_code_of_a_plugin_is_in_its_declaration(lab: Path) -> None:
         ({"metrics": {"mine": {"task_kinds": ["multilabel"]}}}, "lacks the setting 'function'"),
         ({"metrics": {"mine": {**OWN, "function": "my_lab:nothing"}}}, "no function 'nothing'"),
         ({"metrics": {"mine": {**OWN, "range": [1, 0]}}}, "goes from 1 to 0; turn it"),
-        ({"metrics": {"mine": {**OWN, "task_kinds": ["masks"]}}}, "task_kind is 'masks'"),
+        (
+            {"metrics": {"mine": {**OWN, "task_kinds": ["masks"]}}},
+            ": task_kind is 'masks'",
+        ),
         (
             {"metrics": {"mine": {**OWN, "per": "case", "operating_point": "my_lab:youden"}}},
             "leave it out, or write per: task",
