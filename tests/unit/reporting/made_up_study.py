@@ -105,11 +105,11 @@ CUT = {"name": "truncation_cost", "kind": "contrast", "axis": "truncation"}
 TOP1 = {"name": "imagenet_and_auroc", "kind": "correlation", "x": "imagenet_top1", "y": "score"}
 SIZE = {"name": "size_and_auroc", "kind": "correlation", "x": "params", "y": "score"}
 QUESTIONS = [
-    {**BOOST, "baseline": "random", "margin": None, "effect": 0.01, "where": WHOLE},
-    {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "where": {}},
-    {**TOP1, "margin": None, "where": WHOLE},
-    {**SIZE, "margin": None, "where": WHOLE},
-    {"name": "noise", "kind": "seed_noise", "contrast": None, "where": {}},
+    {**BOOST, "baseline": "random", "margin": None, "effect": 0.01, "metric": None, "where": WHOLE},
+    {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "metric": None, "where": {}},
+    {**TOP1, "margin": None, "metric": None, "where": WHOLE},
+    {**SIZE, "margin": None, "metric": None, "where": WHOLE},
+    {"name": "noise", "kind": "seed_noise", "contrast": None, "metric": None, "where": {}},
 ]
 RECIPE = Recipe(
     optimizer="adamw",
