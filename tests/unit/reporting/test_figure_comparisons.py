@@ -110,6 +110,20 @@ def test_a_published_figure_is_set_beside_ours_arms_apart(data: FigureData) -> N
     assert "first author's site" in caption
 
 
+def test_a_study_of_another_metric_is_set_beside_a_paper_by_its_aurocs(data: FigureData) -> None:
+    shown = against_the_papers_figure(data)
+    names = {"score": "value", "score_low": "low", "score_high": "high"}
+    scores = shown.cells[["cell", "metric", *names]].rename(columns=names)
+    other = shown.cells.assign(metric="log_loss", score=1.0, score_low=0.9, score_high=1.1)
+    by_loss = replace(shown, cells=other, scores=scores.assign(task=np.nan))
+    with style.styled():
+        expected, found = published.draw(shown), published.draw(by_loss)
+        assert style.svg_text(found, "x") == style.svg_text(expected, "x")
+    assert published.caption(by_loss).startswith("Macro AUROC of whole networks")
+    assert published.lack(replace(by_loss, scores=pd.DataFrame()))
+    assert published.lack(replace(by_loss, findings=shown.findings.assign(question="mine")))
+
+
 def test_without_three_shared_networks_there_is_no_such_figure(data: FigureData) -> None:
     shown = against_the_papers_figure(data)
     few = replace(shown, cells=shown.cells.iloc[:2], findings=shown.findings.iloc[:0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from unit.reporting import fabricate
 from unit.reporting.papers_figure import against_the_papers_figure
+from unit.reporting.wide import folded, wide
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style
@@ -26,6 +28,8 @@ from transfergrid.reporting.figures.points import correlation_of, key_text, lett
 from transfergrid.reporting.figures.seeds import seed_spread
 from transfergrid.reporting.figures.summaries import by_skill, limits, seed_means
 from transfergrid.reporting.page.page import figures, read_report
+from transfergrid.reporting.tables.files import read_table, write_table
+from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.reporting.words import count
 from transfergrid.runtime.errors import UserError
 
@@ -372,3 +376,34 @@ def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> No
     with style.styled():
         assert not [p for ax in drawing("truncation").draw(without).axes for p in ax.patches]
     assert "Band" not in caption(without)
+
+
+def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
+    plain = wide(2)
+    crossed = folded(plain)
+    before, after = svgs(plain), svgs(crossed)
+    assert list(before) == list(after)
+    # All folds of a made-up cell have its own curve, and its probabilities.
+    assert {name for name in before if before[name] != after[name]} == {"learning"}
+    assert f"{2 * len(plain.cells)} cells, one line each" in drawing("learning").caption(crossed)
+
+
+def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
+    drawn_tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    shutil.copytree(drawn_tree.results / "demo", tmp_path / "demo")
+    tables = tmp_path / "demo" / "tables"
+    plain = read_figure_data(drawn_tree.study, drawn_tree.results)
+    first = plain.cells["cell"].iloc[0]
+    for name in ("cells", "scores"):
+        table = read_table(tables / f"{name}.csv")
+        own = table[table["cell"] == first].assign(cell="pooled")
+        table.loc[table["cell"] == first, "fold"] = "0"
+        write_table(pd.concat([table, own]), tables / f"{name}.csv")
+    seal_stage(tmp_path / "demo", "tables", [f"tables/{path.name}" for path in tables.iterdir()])
+    crossed = read_figure_data(drawn_tree.study, tmp_path)
+    assert list(crossed.folds["cell"]) == [first]
+    assert first not in set(crossed.cells["cell"]) | set(crossed.scores["cell"])
+    assert {"pooled"} < set(crossed.cells["cell"]) and {"pooled"} < set(crossed.scores["cell"])
+    assert crossed.parts("pooled") == [first]
+    assert first in crossed.ensembles and "pooled" not in crossed.ensembles

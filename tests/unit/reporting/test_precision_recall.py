@@ -106,7 +106,7 @@ def test_pretrainings_are_compared_on_the_whole_networks_that_both_have(data: Fi
 def test_folds_of_a_cell_are_averaged(data: FigureData) -> None:
     panel = precision_recall.panels_of(data)[0]
     one = data.cells[data.cells["cell"] == panel.curves[0].cells[0]]
-    parts = [one.assign(cell=f"fold{number}") for number in range(2)]
+    parts = [one.assign(cell=f"fold{number}", fold=str(number)) for number in range(2)]
     others = [name for name in data.finished["cell"] if name != one["cell"].iloc[0]][:2]
     ensembles = {f"fold{number}": data.ensembles[name] for number, name in enumerate(others)}
     folded = replace(data, cells=one, folds=pd.concat(parts), ensembles=ensembles)

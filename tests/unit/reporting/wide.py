@@ -184,3 +184,21 @@ def beside(data: FigureData, other: FigureData) -> FigureData:
         histories={**data.histories, **renamed},
         metrics=other.metrics,
     )
+
+
+def folded(data: FigureData, k: int = 2) -> FigureData:
+    """Return the same study with every cell trained once a fold, of which its row is the pool."""
+    parts = [
+        data.cells.assign(cell=[f"{cell}-{fold}" for cell in data.cells["cell"]], fold=str(fold))
+        for fold in range(k)
+    ]
+    histories = {
+        f"{cell}-{fold}": lines for cell, lines in data.histories.items() for fold in range(k)
+    }
+    return replace(
+        data,
+        cells=data.cells.assign(fold="all"),
+        folds=pd.concat(parts, ignore_index=True),
+        histories=histories,
+        ensembles={name: next(iter(data.ensembles.values())) for name in histories},
+    )

@@ -46,7 +46,8 @@ class FigureData:
     """Tables and curves of one study, as plain values.
 
     Attributes:
-        cells: Rows of cells.csv, target cells under the primary selection; status may be anything.
+        cells: Rows of cells.csv, target cells under the primary selection, or what is pooled over
+            the folds of a cell; status may be anything.
         contrasts: Rows of contrasts.csv.
         correlations: Rows of correlations.csv.
         histories: Per cell its lines of history.jsonl, in order.
@@ -56,7 +57,7 @@ class FigureData:
         cams: Rows of cams.csv; empty where the study asks for no maps.
         findings: Rows of findings.csv.
         asked: The study's claims, with the points of the published figure that they are about.
-        scores: Rows of scores.csv of those cells, under the primary selection.
+        scores: Rows of scores.csv of `cells`.
         metrics: What each metric is called, by name.
         maps: Class activation maps by cell; empty where the study asks for none.
         ensembles: Probabilities and labels on the test split by cell, under the primary selection;

@@ -15,7 +15,6 @@ from transfergrid.reporting.figures.names import Spot, place_letters, shortened
 from transfergrid.reporting.figures.phrases import (
     interval_of,
     range_of,
-    scored_by,
     seeds_of,
     tested_on,
 )
@@ -27,24 +26,45 @@ from transfergrid.reporting.figures.points import (
     rho_text,
     scale_y,
 )
-from transfergrid.reporting.figures.summaries import limits, seed_means, setting_title
+from transfergrid.reporting.figures.summaries import SCORE, limits, seed_means, setting_title
 from transfergrid.reporting.words import level, signed
 from transfergrid.statistics.published import NAME, Panel, panels
 
+AUROC = "auroc"
+"""The metric of the paper's figure."""
 Shown = tuple[Panel, Mapping[Any, Any], float]
 """A panel, its rank correlation as a row of findings.csv, and the mean difference."""
 
 
 def published_of(data: FigureData) -> list[Shown]:
-    """Return the panels that there are."""
+    """Return the panels that there are: of cells that have an AUROC, as the paper's have."""
     if data.cells.empty or data.findings.empty:
         return []
     primary = str(data.cells["selection"].iloc[0])
     own = data.findings[data.findings["question"] == NAME]
+    if own.empty:
+        return []
     rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
     means = own.loc[own["quantity"] == "mean_difference", "value"]
-    found = list(panels(data.cells, primary, data.asked))
-    return [(panel, rho, float(mean)) for panel, rho, mean in zip(found, rhos, means, strict=True)]
+    found = list(panels(_by_auroc(data), primary, data.asked))
+    return [
+        (panel, rho, float(mean))
+        for panel, rho, mean in zip(found, rhos, means, strict=True)
+        if panel.cells["score"].notna().all()
+    ]
+
+
+def _by_auroc(data: FigureData) -> pd.DataFrame:
+    """Return the cells with their AUROC in the place of the score of any other metric."""
+    scores = data.scores.reindex(columns=["cell", "task", "metric", "value", "low", "high"])
+    whole = scores[(scores["metric"] == AUROC) & scores["task"].isna()].set_index("cell")
+    other = data.cells["metric"] != AUROC
+    names = zip(SCORE, ("value", "low", "high"), strict=True)
+    found = {
+        column: data.cells[column].mask(other, data.cells["cell"].map(whole[name]))
+        for column, name in names
+    }
+    return data.cells.assign(**found, metric=AUROC)
 
 
 def lack(data: FigureData) -> str:
@@ -66,9 +86,10 @@ def caption(data: FigureData) -> str:
         if each.place["pretraining"] != each.arm
     ]
     text = (
-        f"{scored_by(data)} of whole networks, {tested_on(data)}, mean over {seeds_of(data)}, "
-        f"against those of the paper's own figure, {grade}. Source: {panel.source}. Vertical "
-        f"lines: mean over seeds of each cell's {interval_of(data)}. Dashed: equal differences. "
+        f"{data.named(AUROC).score} of whole networks, {tested_on(data)}, mean over "
+        f"{seeds_of(data)}, against those of the paper's own figure, {grade}. Source: "
+        f"{panel.source}. Vertical lines: mean over seeds of each cell's {interval_of(data)}. "
+        "Dashed: equal differences. "
         f"Above a panel Spearman's ρ with its {level(data.confidence)} interval, over networks of "
         f"{range_of(families, 'family', 'families')}, and the mean of ours minus theirs; "
         "findings.csv has each network's difference. No test is made."
