@@ -6,17 +6,26 @@ from transfergrid.catalog.records import Column, Table, analysis
 
 CELLS = Table(
     name="cells",
-    rows=("One row a cell of the grid and selection of checkpoints; the primary selection first."),
+    rows=(
+        "One row a cell of the grid and selection of checkpoints; the primary selection first. "
+        "Where a data set is cut into folds, the rows of single folds follow that of their run, "
+        "whose fold is `all`."
+    ),
     caption=(
         "One row per cell and selection of checkpoints, the primary selection first: the "
         "cell's place in the grid, its size and compute, the score of the data set's primary "
         "metric on the test split with its interval (clustered by patient), remarks, and what "
         "the training cost. Scores by task stand in the table of scores. A diverged or missing "
         "cell has empty fields. ``micro_batch`` below the recipe's batch size means that batch "
-        "statistics differ from other cells'."
+        "statistics differ from other cells'. Where ``fold`` is a number, the row is a single "
+        "fold; the row above, whose fold is ``all``, has the mean over folds of their scores."
     ),
     columns=(
-        Column("cell", "name of the cell, its folder under `results/cells/`"),
+        Column(
+            "cell",
+            "name of the cell, its folder under `results/cells/`, or of a run over folds, which "
+            "has none",
+        ),
         Column("dataset, architecture", "its place on these axes"),
         Column("family", "family of the architecture"),
         Column(
@@ -25,11 +34,13 @@ CELLS = Table(
         ),
         Column(
             "fold",
-            "the fold whose test part it is scored on; `all` where the data set has no folds",
+            "the fold whose test part it is scored on; `all` where the data set has no folds, and "
+            "for a run, which is the mean over its folds",
         ),
         Column(
             "status",
-            ("`finished`, `diverged` (no score) or `missing` (not trained or not scored yet)"),
+            "`finished`, `diverged` (no score) or `missing` (not trained or not scored yet); of a "
+            "run `finished` if all of its folds are",
         ),
         Column("params", "parameters of the network as trained, with its head"),
         Column("macs", "multiply-accumulates of one forward pass at `input_size`"),
@@ -43,7 +54,7 @@ CELLS = Table(
                 "memory ran out"
             ),
         ),
-        Column("n_images, n_studies, n_patients", "of the test split"),
+        Column("n_images, n_studies, n_patients", "of the test split; of a run, of all folds"),
         Column("metric", "the primary metric of the data set, that checkpoints are ranked by"),
         Column(
             "score, score_low, score_high",
@@ -56,7 +67,9 @@ CELLS = Table(
             "flags",
             "notes on the score, separated by `;`: `<flag>:<task>`, or `<flag>` for all tasks",
         ),
-        Column("train_seconds", "seconds of training, validations included"),
+        Column(
+            "train_seconds", "seconds of training, validations included; of a run, of all folds"
+        ),
         Column("images_per_second", "training images a second, steps alone"),
         Column(
             "peak_memory_mb",
@@ -78,6 +91,11 @@ CELLS = Table(
         ),
         Column("single_class", "one class only: no value"),
         Column(
+            "without_fold_<k>",
+            "the mean is over the other folds, because the patients of fold k lack a class, or one "
+            "of its classes has a single patient",
+        ),
+        Column(
             "no_variance",
             (
                 "the classes are separated perfectly (or all scores are equal), so the "
@@ -95,9 +113,9 @@ CELLS = Table(
 SCORES = Table(
     name="scores",
     rows=(
-        "One row a cell of the grid, selection of checkpoints, metric and task. A cell that has "
-        "not been scored has no row. A row without a task is the whole: the mean over the scored "
-        "tasks, or a metric that is one number over all classes."
+        "One row a cell of the grid, or a run over folds, selection of checkpoints, metric and "
+        "task. One that has not been scored has no row. A row without a task is the whole: the "
+        "mean over the scored tasks, or a metric that is one number over all classes."
     ),
     caption=(
         "One row per cell, selection of checkpoints, metric and task on the test split, with its "
@@ -119,7 +137,8 @@ SCORES = Table(
         Column("n_patients", "patients of these studies"),
         Column(
             "threshold",
-            "operating point, fixed on validation scores; empty for a metric without one",
+            "operating point, fixed on validation scores; empty for a metric without one, and for "
+            "a run, each of whose folds has its own",
         ),
         Column("n_folds", "folds that the value is the mean of; empty for a single cell"),
         Column(
@@ -161,7 +180,7 @@ BOOTSTRAP = Table(
     name="bootstrap",
     rows=(
         "Other intervals of every cell's score under the primary selection, beside that of "
-        "`cells.csv`."
+        "`cells.csv`; before them those of runs over folds, each of which draws its own patients."
     ),
     caption=(
         "One row per cell under the primary selection: the score with the percentile "
@@ -260,7 +279,10 @@ CALIBRATION = Table(
                 "network has several"
             ),
         ),
-        Column("n_cells", "finished cells of this pretraining that are pooled"),
+        Column(
+            "n_cells",
+            "finished cells of this pretraining that are pooled; those of a run over folds are one",
+        ),
         Column("n_cells_left_out", "its finished cells of other networks or seeds"),
         Column("n_studies, n_patients", "of the test split"),
         Column(
