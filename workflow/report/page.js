@@ -11,8 +11,12 @@ const means = document.getElementById("means");
 const shown = document.getElementById("shown");
 const selects = [...document.querySelectorAll("[data-filter]")];
 const headers = [...table.tHead.rows[0].cells];
-const order = { column: headers.findIndex((h) => h.hasAttribute("aria-sort")), kind: "number", sign: -1 };
-const score = order.column;
+const score = headers.findIndex((h) => h.hasAttribute("aria-sort"));
+const better = headers[score].getAttribute("aria-sort");
+const order = { column: score, kind: "number", sign: better === "ascending" ? 1 : -1 };
+// Columns of other metrics, of which the reader may have one shown.
+const others = headers.flatMap((h, column) => (h.dataset.metric ? [column] : []));
+const also = document.getElementById("also");
 
 const valueOf = (row, column) => {
   const cell = row.cells[column];
@@ -37,7 +41,8 @@ const groupsOf = (list, key) => {
   return parts;
 };
 
-const scores = (part) => part.map((row) => valueOf(row, score)).filter((v) => v !== "").map(Number);
+const numbers = (part, column) => part.map((row) => valueOf(row, column)).filter((v) => v !== "").map(Number);
+const scores = (part) => numbers(part, score);
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
 const spread = (values) => {
   const middle = mean(values);
@@ -55,6 +60,11 @@ const meanRow = (part) => {
   const told = values.length < part.length ? `${values.length} of ${part.length} seeds` : plural(part.length, "seed");
   const sd = values.length > 1 ? `SD ${spread(values).toFixed(3)}, ` : "";
   cell.textContent = values.length ? `${middle.toFixed(3)} (${sd}${told})` : `– (${told})`;
+  for (const column of others) {
+    const own = numbers(part, column);
+    row.cells[column].dataset.value = own.length ? mean(own) : "";
+    row.cells[column].textContent = own.length ? mean(own).toFixed(3) : "–";
+  }
   const seeds = row.querySelector(".seed");
   const links = part.map((one) => [one.querySelector(".seed").textContent, one.querySelector("a")]);
   links.sort((a, b) => a[0] - b[0]);
@@ -122,8 +132,9 @@ headers.forEach((header, column) => {
   button.append(...header.childNodes);
   header.append(button);
   button.addEventListener("click", () => {
-    const first = kind === "number" ? "descending" : "ascending";
-    const other = kind === "number" ? "ascending" : "descending";
+    const usual = column === score ? better : header.dataset.first;
+    const first = usual ?? (kind === "number" ? "descending" : "ascending");
+    const other = first === "ascending" ? "descending" : "ascending";
     const way = header.getAttribute("aria-sort") === first ? other : first;
     headers.forEach((h) => h.removeAttribute("aria-sort"));
     header.setAttribute("aria-sort", way);
@@ -149,6 +160,11 @@ group.addEventListener("input", () => {
   if (means && group.value && !means.dataset.chosen) means.value = "means";
 });
 means?.addEventListener("input", () => { means.dataset.chosen = "yes"; });
+also?.addEventListener("input", () => {
+  for (const line of [table.tHead.rows[0], ...rows]) {
+    for (const column of others) line.cells[column].hidden = headers[column].dataset.metric !== also.value;
+  }
+});
 window.addEventListener("hashchange", open);
 tools.hidden = false;
 draw();

@@ -54,6 +54,16 @@ class MetricWords:
         return "" if self.higher_is_better else " (lower is better)"
 
 
+SEVERAL = MetricWords("Score", averaged=False)
+"""What stands for several metrics: it has no better side and no range of its own."""
+
+
+def named_together(names: Iterable[str], metrics: Mapping[str, MetricWords]) -> MetricWords:
+    """Return what scores in some metrics are called: the metric, or `SEVERAL` of more than one."""
+    found = list(dict.fromkeys(names))
+    return metrics.get(found[0], MetricWords(found[0])) if len(found) == 1 else SEVERAL
+
+
 def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
     """Return by name the metrics that a study uses, and the built-in ones.
 
@@ -71,6 +81,11 @@ def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
         for name, entry in study.get("metrics", {}).items()
     }
     return {**built_in, **own}
+
+
+def ranked_by(study: Mapping[str, Any]) -> MetricWords:
+    """Return what a study's checkpoints are ranked by; `SEVERAL` where data sets differ."""
+    return named_together(study["primary_metric"].values(), metric_words(study))
 
 
 def _words(title: str, per: str, higher: bool, bounds: Iterable[float | None]) -> MetricWords:

@@ -1,4 +1,4 @@
-"""Numbers as the page prints them: three decimals for an AUROC, true minus signs, units."""
+"""Numbers as the page prints them: three decimals for a score, true minus signs, units."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ def known(value: Any) -> bool:
     return not (isinstance(value, float) and math.isnan(value))
 
 
-def auroc(value: Any) -> str:
-    """Print an AUROC, in [0, 1], with three decimals; NaN and None as a dash."""
-    return f"{float(value):.3f}" if known(value) else NOTHING
+def score(value: Any) -> str:
+    """Print a score with three decimals; NaN and None as a dash."""
+    return f"{float(value):.3f}".replace("-", "−") if known(value) else NOTHING
 
 
-def auroc_interval(value: Any, low: Any, high: Any) -> str:
-    """Print ``0.812 (0.771–0.846)``; without an interval the value alone."""
+def score_interval(value: Any, low: Any, high: Any) -> str:
+    """Print ``0.812 (0.771–0.846)``, or ``−0.1 (−0.2 to 0.1)``; without an interval the value."""
     if not (known(value) and known(low) and known(high)):
-        return auroc(value)
-    return f"{auroc(value)} ({auroc(low)}–{auroc(high)})"
+        return score(value)
+    between = " to " if float(low) < 0 else "–"
+    return f"{score(value)} ({score(low)}{between}{score(high)})"
 
 
 def signed(value: Any, decimals: int = 3) -> str:

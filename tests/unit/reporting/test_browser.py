@@ -231,7 +231,7 @@ def test_nothing_is_loaded_and_nothing_scrolls_sideways(
 SCORES = """
 const names = document.querySelectorAll("#leaderboard tbody th a");
 names.forEach((a) => { a.textContent = "tf_efficientnetv2_xl.in21k_ft_in1k_and_a_tail"; });
-const boxes = [...document.querySelectorAll("#leaderboard tbody td.auroc")]
+const boxes = [...document.querySelectorAll("#leaderboard tbody td.points")]
   .map((cell) => cell.getBoundingClientRect());
 const left = Math.min(...boxes.map((b) => b.left));
 const right = Math.max(...boxes.map((b) => b.right));

@@ -12,12 +12,16 @@ from unit.statistics.crossed_study import SEEDS
 
 from transfergrid.reporting.figures.style import marks_of
 from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page import methods, notes
+from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import sections
 from transfergrid.reporting.page.leaderboard import leaderboard
 from transfergrid.reporting.tables.cells import cells_table
 from transfergrid.reporting.tables.scores import scores_table
 from transfergrid.statistics.runs import runs_of
+
+WORDS = metric_words({})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_runs_are_answered_for_and_folds_were_trained(
 def test_the_leaderboard_ranks_runs_and_says_what_is_left_out(
     made: tuple[dict[str, Any], pd.DataFrame, Path],
 ) -> None:
-    board = leaderboard(answered(made[1]), {}, marks_of(["random", "imagenet"]))
+    board = leaderboard(answered(made[1]), {}, marks_of(["random", "imagenet"]), WORDS, {})
     assert {row.cell["cell"] for row in board.rows} == set(answered(made[1])["cell"])
     assert board.without == 0
 
@@ -53,11 +57,12 @@ def test_single_folds_are_folded_away_with_their_run(
     study, cells, results = made
     runs = {run.name: tuple(run.cells.values()) for run in runs_of(study["cells"]).values()}
     scores = scores_table(study, results).replace({"task": {"": None}})  # as read from disk
-    found = sections(cells, scores, "best", {}, runs=runs)
+    measured = measures(scores, "best", WORDS)
+    found = sections(cells, measured, "best", {}, WORDS, runs=runs)
     assert [section.cell["cell"] for section in found] == list(answered(cells)["cell"])
     (own,) = (section for section in found if section.cell["cell"] == RUN)
     assert [fold.cell["cell"] for fold in own.folds] == CELLS
-    assert len(own.tasks) == 2 and " to " in own.range
+    assert own.primary is not None and len(own.primary.tasks) == 2 and " to " in own.range
     assert not own.folds[0].folds
 
 

@@ -242,7 +242,7 @@ def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
 
 def test_the_leaderboard_ranks_by_auroc_and_has_no_row_of_dashes(html: str) -> None:
     body = html[html.index('id="leaderboard"') : html.index('id="figures"')]
-    values = re.findall(r'<td class="n auroc" data-value="([^"]*)">', body)
+    values = re.findall(r'<td class="n points" data-value="([^"]*)">', body)
     assert len(values) == 22
     known = [float(value) for value in values]
     assert known == sorted(known, reverse=True)

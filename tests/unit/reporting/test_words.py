@@ -7,15 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfergrid.reporting import words
+from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page.history import curve_of, sparkline
+
+AUROC = metric_words({})["auroc"]
+LOSS = metric_words({})["log_loss"]
 
 
 @pytest.mark.parametrize(
     ("printed", "expected"),
     [
-        (words.auroc_interval(0.8124, 0.7714, 0.8461), "0.812 (0.771–0.846)"),
-        (words.auroc_interval(0.8124, math.nan, 0.8), "0.812"),
-        (words.auroc_interval(math.nan, math.nan, math.nan), "–"),
+        (words.score_interval(0.8124, 0.7714, 0.8461), "0.812 (0.771–0.846)"),
+        (words.score_interval(0.8124, math.nan, 0.8), "0.812"),
+        (words.score_interval(math.nan, math.nan, math.nan), "–"),
+        (words.score_interval(-0.1, -0.24, 0.04), "−0.100 (−0.240 to 0.040)"),
         (words.difference(0.034, -0.0021, 0.056), "+0.034 (−0.002 to +0.056)"),
         (words.difference(-0.0001, None, None), "0.000"),
         (words.signed(None), "–"),
@@ -73,10 +78,16 @@ def test_learning_curves_leave_out_what_is_no_number() -> None:
 
 
 def test_sparkline_spans_its_box() -> None:
-    svg = sparkline([(0, 0.5), (100, 1.0)], 0.5, 1.0)
+    svg = sparkline([(0, 0.5), (100, 1.0)], 0.5, 1.0, AUROC)
     assert 'points="40.0,96.0 308.0,10.0"' in svg
     assert "from 0.500 to 1.000 over 100 training examples" in svg
-    assert sparkline([], 0, 1) == ""
-    assert "<polyline" in sparkline([(0, 0.5), (9, 0.5)], 0.5, 0.5)
-    alone = sparkline([(623, 0.471)], 0.4, 0.8)
+    assert sparkline([], 0, 1, AUROC) == ""
+    assert "<polyline" in sparkline([(0, 0.5), (9, 0.5)], 0.5, 0.5, AUROC)
+    alone = sparkline([(623, 0.471)], 0.4, 0.8, AUROC)
     assert alone == '<p class="quiet">One validation, after 623 training examples: 0.471.</p>'
+
+
+def test_the_best_of_a_loss_is_the_lowest() -> None:
+    svg = sparkline([(0, 0.9), (50, 0.4), (100, 0.6)], 0.4, 0.9, LOSS)
+    assert "Validation log loss from 0.900 to 0.600" in svg
+    assert "best 0.400" in svg

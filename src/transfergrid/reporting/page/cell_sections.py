@@ -1,4 +1,4 @@
-"""A cell's own section: learning curve, AUROC of every task, weights, cost, specification."""
+"""A cell's own section: learning curve, scores of every task, weights, cost, specification."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ import pandas as pd
 from markupsafe import Markup
 
 from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.metric_words import MetricWords, named_together
+from transfergrid.reporting.page.cell_scores import Measure
 from transfergrid.reporting.page.history import curve_of, sparkline
 from transfergrid.reporting.page.map_tiles import MapTile
 from transfergrid.reporting.records import CellRecord
-from transfergrid.reporting.words import auroc, count, known, plural, scaled, seconds, signed
+from transfergrid.reporting.words import count, known, plural, scaled, seconds, signed
+from transfergrid.reporting.words import score as printed
 
 
 @dataclass(frozen=True)
 class Selected:
-    """A cell's AUROC under one selection of checkpoints.
+    """A cell's score under one selection of checkpoints.
 
     Attributes:
         name: The selection.
         checkpoints: How many it chose.
-        auroc: Macro AUROC on the test split, with its bounds.
+        score: Its data set's metric on the test split, with its bounds.
         low: Lower bound.
         high: Upper bound.
-        gain: The primary selection's AUROC minus this one's, as text; empty for the primary.
+        gain: How much better the primary selection's score is, as text; empty for the primary.
     """
 
     name: str
     checkpoints: Any
-    auroc: Any
+    score: Any
     low: Any
     high: Any
     gain: str
@@ -40,7 +43,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Trial:
-    """One learning rate that was tried: its validation AUROC, and whether it was taken."""
+    """One learning rate that was tried: its validation score, and whether it was taken."""
 
     rate: str
     score: str
@@ -54,7 +57,9 @@ class Section:
     Attributes:
         cell: The row of cells.csv under the primary selection.
         curve: The learning curve as an SVG element, a sentence on a single validation, or empty.
-        tasks: (task, AUROC, low, high, positives) of each task.
+        metric: What its data set's metric is called.
+        primary: The same metric of each task, or None without a score.
+        others: The study's other metrics.
         selections: The primary selection first.
         trials: Learning rates that were tried, rising.
         pointing: Rows of cams.csv with marks.
@@ -66,7 +71,9 @@ class Section:
 
     cell: Mapping[str, Any]
     curve: Markup
-    tasks: tuple[tuple[str, Any, Any, Any, Any], ...]
+    metric: MetricWords
+    primary: Measure | None
+    others: tuple[Measure, ...]
     selections: tuple[Selected, ...]
     trials: tuple[Trial, ...]
     pointing: tuple[Mapping[str, Any], ...]
@@ -83,9 +90,10 @@ class Section:
 
 def sections(
     cells: pd.DataFrame,
-    scores: pd.DataFrame,
+    measured: Mapping[str, Mapping[str, Measure]],
     primary: str,
     records: Mapping[str, CellRecord],
+    metrics: Mapping[str, MetricWords],
     cams: pd.DataFrame | None = None,
     maps: Mapping[str, tuple[MapTile, ...]] | None = None,
     runs: Mapping[str, Sequence[str]] | None = None,
@@ -94,28 +102,30 @@ def sections(
 
     Args:
         cells: cells.csv with all selections.
-        scores: scores.csv.
+        measured: The measures of each cell, by metric, under the primary selection.
         primary: The selection that the other figures of the page are under.
         records: Per cell what lies in its folder.
+        metrics: What metrics are called, by name.
         cams: cams.csv, where the study has maps.
         maps: Per cell its activation maps.
         runs: Per run over folds its cells.
     """
     marks = _pointing(cams)
-    by_task = _by_task(scores, primary)
     curves = {name: curve_of(record.history) for name, record in records.items()}
-    heights = [score for points in curves.values() for _, score in points]
-    low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
+    heights = _heights(cells, curves)
     found = {}
     for name, rows in cells.groupby("cell", sort=False):
         by_selection = {row["selection"]: row for row in rows.to_dict("records")}
         row = {str(key): value for key, value in by_selection[primary].items()}
-        record = records.get(str(name), CellRecord())
+        record, own = records.get(str(name), CellRecord()), str(row["metric"])
+        metric, mine = named_together([own], metrics), dict(measured.get(str(name), {}))
         found[str(name)] = Section(
             cell=row,
-            curve=Markup(sparkline(curves.get(str(name), []), low, high)),
-            tasks=by_task.get((row["cell"], row["metric"]), ()),
-            selections=_selections(by_selection, primary),
+            curve=Markup(sparkline(curves.get(str(name), []), *heights[own], metric)),
+            metric=metric,
+            primary=mine.pop(own, None),
+            others=tuple(mine.values()),
+            selections=_selections(by_selection, primary, metric),
             trials=_trials(record.tuning),
             pointing=marks.get(str(name), ()),
             maps=(maps or {}).get(str(name), ()),
@@ -139,7 +149,7 @@ class Group:
     Attributes:
         name: The architecture, with its data set where there are several.
         cells: The sections.
-        range: Lowest to highest AUROC as text, or empty.
+        range: Its metric from the lowest to the highest score as text, or empty.
     """
 
     name: str
@@ -162,15 +172,29 @@ def grouped(found: Sequence[Section]) -> list[Group]:
 
 def _range(found: Sequence[Section]) -> str:
     scores = [section.cell["score"] for section in found if known(section.cell["score"])]
-    return f"{auroc(min(scores))} to {auroc(max(scores))}" if scores else ""
+    title = found[0].metric.title if found else ""
+    return f"{title} {printed(min(scores))} to {printed(max(scores))}" if scores else ""
 
 
-def _selections(rows: Mapping[str, Mapping[Any, Any]], primary: str) -> tuple[Selected, ...]:
-    best = rows[primary]["score"]
+def _heights(
+    cells: pd.DataFrame, curves: Mapping[str, Sequence[tuple[float, float]]]
+) -> dict[str, tuple[float, float]]:
+    """Return by metric the lowest and highest point of all learning curves."""
+    found = {}
+    for metric, rows in cells.groupby("metric", sort=False):
+        points = [score for cell in rows["cell"].unique() for _, score in curves.get(cell, ())]
+        found[str(metric)] = (min(points), max(points)) if points else (0.0, 1.0)
+    return found
+
+
+def _selections(
+    rows: Mapping[str, Mapping[Any, Any]], primary: str, metric: MetricWords
+) -> tuple[Selected, ...]:
+    best, sign = rows[primary]["score"], 1 if metric.higher_is_better else -1
     found = []
     for name in sorted(rows, key=lambda name: name != primary):
         row = rows[name]
-        gain = "" if name == primary else signed(best - row["score"])
+        gain = "" if name == primary else signed(sign * (best - row["score"]))
         numbers = (row["n_checkpoints"], row["score"], row["score_low"], row["score_high"])
         found.append(Selected(name, *numbers, gain))
     return tuple(found)
@@ -181,7 +205,9 @@ def _trials(tuning: Mapping[str, Any]) -> tuple[Trial, ...]:
     return tuple(
         Trial(
             f"{float(rate):g}",
-            auroc(trial["valid_score"]) if trial["status"] == "finished" else str(trial["status"]),
+            printed(trial["valid_score"])
+            if trial["status"] == "finished"
+            else str(trial["status"]),
             float(rate) == taken,
         )
         for rate, trial in sorted(tuning.get("trials", {}).items(), key=lambda item: float(item[0]))
@@ -197,18 +223,6 @@ def _pointing(cams: pd.DataFrame | None) -> dict[str, tuple[Mapping[str, Any], .
         str(cell): tuple({str(key): value for key, value in row.items()} for row in rows)
         for cell, part in done.groupby("cell", sort=False)
         for rows in [part.to_dict("records")]
-    }
-
-
-def _by_task(
-    scores: pd.DataFrame, primary: str
-) -> dict[Any, tuple[tuple[str, Any, Any, Any, Any], ...]]:
-    """Return (task, value, low, high, positives) of each task by cell and metric."""
-    columns = ["task", "value", "low", "high", "n_pos"]
-    known = scores[(scores["selection"] == primary) & scores["task"].notna()]
-    return {
-        key: tuple(part[columns].itertuples(index=False, name=None))
-        for key, part in known.groupby(["cell", "metric"], sort=False)
     }
 
 

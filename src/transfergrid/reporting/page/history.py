@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from transfergrid.reporting.words import auroc, scaled
+from transfergrid.reporting.metric_words import MetricWords
+from transfergrid.reporting.words import scaled
+from transfergrid.reporting.words import score as printed
 
 
 def curve_of(history: Iterable[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """Return (training examples seen, mean validation AUROC) of each validation with a number."""
+    """Return (training examples seen, validation score) of each validation with a number."""
     points = []
     for line in history:
         examples, score = line.get("examples"), line.get("valid_score")
@@ -24,15 +26,17 @@ def sparkline(
     points: Sequence[tuple[float, float]],
     low: float,
     high: float,
+    metric: MetricWords,
     width: int = 320,
     height: int = 120,
 ) -> str:
     """Draw a learning curve as an SVG element of a few hundred bytes.
 
     Args:
-        points: (examples, AUROC) in order.
-        low: AUROC at the bottom, the same for all cells of a page.
-        high: AUROC at the top.
+        points: (examples, score) in order.
+        low: Score at the bottom, the same for all cells of a page and metric.
+        high: Score at the top.
+        metric: What the score is called, and which way is better.
         width: Width in CSS pixels; it scales down with the page.
         height: Height in CSS pixels.
 
@@ -43,7 +47,7 @@ def sparkline(
         return ""
     if len(points) == 1:
         ((seen, score),) = points
-        told = f"One validation, after {scaled(seen)} training examples: {auroc(score)}."
+        told = f"One validation, after {scaled(seen)} training examples: {printed(score)}."
         return f'<p class="quiet">{told}</p>'
     left, right, top, bottom = 40, 12, 10, 24
     last = max(x for x, _ in points) or 1.0
@@ -55,10 +59,10 @@ def sparkline(
 
     spots = [place(x, y) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-    best = max(range(len(points)), key=lambda i: points[i][1])
+    best = (max if metric.higher_is_better else min)(range(len(points)), key=lambda i: points[i][1])
     label = (
-        f"Validation AUROC from {auroc(points[0][1])} to {auroc(points[-1][1])} over "
-        f"{scaled(points[-1][0])} training examples, best {auroc(points[best][1])}."
+        f"Validation {metric.inline} from {printed(points[0][1])} to {printed(points[-1][1])} over "
+        f"{scaled(points[-1][0])} training examples, best {printed(points[best][1])}."
     )
     base, ceiling = height - bottom, top
     return (

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.figures.style import PALETTE, Mark
+from transfergrid.reporting.metric_words import MetricWords, named_together
+from transfergrid.reporting.page.cell_scores import Measure, Value
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import known, listing
 
@@ -31,7 +33,8 @@ AXES = ("truncation", "dataset", "protocol")
 class Row:
     """One cell: its table row, short remarks, colour number and the bar's three positions.
 
-    ``network`` numbers the networks: rows that differ only in their seed have the same.
+    ``others`` has the values of metrics by name. ``network`` numbers the networks: rows that differ
+    only in their seed have the same.
     """
 
     cell: Mapping[str, Any]
@@ -39,6 +42,7 @@ class Row:
     tags: tuple[tuple[str, str], ...]
     colour: int
     bar: tuple[float, float, float] | None
+    others: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,14 @@ class Board:
     """The leaderboard.
 
     Attributes:
-        rows: Cells with an AUROC, the highest first.
+        rows: Cells with a score, the best first; metrics one after the other.
         without: How many cells have none; they are listed elsewhere.
         filters: (axis, values) of every axis on which cells differ.
         axes: Those of AXES that have more than one value; the others need no column.
         seeds: Whether there are several seeds to take the mean of.
-        scale: AUROC at the left and the right end of the bars.
+        scale: Score at the left and the right end of the bars.
+        metric: What the scores are called.
+        others: Names and words of the metrics that can be shown beside it.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +66,8 @@ class Board:
     seeds: bool
     scale: tuple[float, float]
     without: int
+    metric: MetricWords
+    others: Mapping[str, MetricWords]
 
     @property
     def tagged(self) -> bool:
@@ -68,7 +76,11 @@ class Board:
 
 
 def leaderboard(
-    cells: pd.DataFrame, records: Mapping[str, CellRecord], marks: Mapping[str, Mark]
+    cells: pd.DataFrame,
+    records: Mapping[str, CellRecord],
+    marks: Mapping[str, Mark],
+    metrics: Mapping[str, MetricWords],
+    measured: Mapping[str, Mapping[str, Measure]],
 ) -> Board:
     """Build the leaderboard.
 
@@ -76,9 +88,14 @@ def leaderboard(
         cells: Rows of cells.csv under the primary selection.
         records: Per cell what lies in its folder.
         marks: The pretrainings' marks, whose order numbers their colours.
+        metrics: What metrics are called, by name.
+        measured: The measures of each cell, by metric.
     """
     every, cells = len(cells), cells[cells["score"].notna()]
-    ordered = cells.sort_values("score", ascending=False, kind="stable")
+    ordered = _best_first(cells, metrics)
+    others = dict.fromkeys(name for cell in cells["cell"] for name in measured.get(cell, ()))
+    if cells["metric"].nunique() == 1:
+        others.pop(str(cells["metric"].iloc[0]), None)
     low, high = cells["score_low"].min(), cells["score_high"].max()
     common = _common_flags(cells)
     networks: dict[tuple[Any, ...], int] = {}
@@ -89,7 +106,8 @@ def leaderboard(
         bar = _bar(plain, low, high)
         network = networks.setdefault(tuple(plain[axis] for axis in NETWORK), len(networks))
         tags = _tags(plain, records.get(plain["cell"]), common)
-        rows.append(Row(plain, network, tags, colour, bar))
+        own = {name: one.whole for name, one in measured.get(plain["cell"], {}).items()}
+        rows.append(Row(plain, network, tags, colour, bar, own))
     filters = []
     for axis in FILTERS:
         values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
@@ -98,7 +116,29 @@ def leaderboard(
     several = frozenset(axis for axis in AXES if cells[axis].nunique() > 1)
     seeds = cells["seed"].nunique() > 1
     scale = (float(low), float(high))
-    return Board(tuple(rows), tuple(filters), several, seeds, scale, every - len(cells))
+    return Board(
+        rows=tuple(rows),
+        filters=tuple(filters),
+        axes=several,
+        seeds=seeds,
+        scale=scale,
+        without=every - len(cells),
+        metric=named_together(map(str, cells["metric"]), metrics),
+        others={name: named_together([name], metrics) for name in others},
+    )
+
+
+def _best_first(cells: pd.DataFrame, metrics: Mapping[str, MetricWords]) -> pd.DataFrame:
+    """Order cells by score, the best first; those of different metrics one after the other."""
+    parts = [
+        rows.sort_values(
+            "score",
+            ascending=not named_together([str(metric)], metrics).higher_is_better,
+            kind="stable",
+        )
+        for metric, rows in cells.groupby("metric", sort=False)
+    ]
+    return pd.concat(parts) if parts else cells
 
 
 def _natural(value: str) -> tuple[int, str]:
@@ -134,7 +174,7 @@ def _tags(
     """Return (short text, explanation) of everything odd about a cell."""
     tags = []
     if cell["status"] != "finished":
-        tags.append((str(cell["status"]), f"This cell is {cell['status']} and has no AUROC."))
+        tags.append((str(cell["status"]), f"This cell is {cell['status']} and has no score."))
     flags = [
         flag.partition(":")
         for flag in _flags(cell["flags"])

@@ -71,7 +71,7 @@ def _intervals(study: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> I
             "another validation set would have chosen is not in them."
         )
     yield (
-        f"Beside the intervals of AUROC stand percentile intervals from "
+        "Beside those of each data set's own metric stand percentile intervals from "
         f"{count(boot['replicates'])} bootstrap samples of patients (seed {boot['seed']})."
     )
 

@@ -205,8 +205,9 @@ def _few(cells: pd.DataFrame) -> Note | None:
         "few_negatives": "fewer than 30 patients with negatives",
         "scarce_positives": "fewer than 5 patients with positives: intervals rest on a model",
         "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
-        "single_class": "a single class in the test split, so no AUROC",
+        "single_class": "a single class in the test split, so no score",
         "no_variance": "scores without variance between patients",
+        "no_threshold": "no operating point, because the validation split has a single class",
     }
     parts = []
     for kind, text in words.items():

@@ -25,8 +25,10 @@ from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.metric_words import metric_words, ranked_by
 from transfergrid.reporting.page import answers, claims, costs, methods, notes
 from transfergrid.reporting.page.answer import Manner
+from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
 from transfergrid.reporting.page.inline_svg import inline_svg
@@ -39,7 +41,7 @@ from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
 from transfergrid.statistics.runs import runs_of
 
-FILTERS = ("auroc", "auroc_interval", "signed", "count", "scaled", "hours", "percent")
+FILTERS = ("score", "score_interval", "signed", "count", "scaled", "hours", "percent")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ReportInput:
 
     @property
     def primary(self) -> str:
-        """The selection that the page's AUROCs come from."""
+        """The selection that the page's scores come from."""
         return str(self.study["evaluation"]["primary"])
 
     @property
@@ -178,6 +180,8 @@ def context(report: ReportInput) -> dict[str, Any]:
     study, tables = report.study, report.tables
     cells, confidence = report.primary_cells, float(study["evaluation"]["confidence"])
     judged = claims.claims(tables["claims"])
+    metrics = metric_words(study)
+    measured = measures(tables["scores"], report.primary, metrics)
     spent = costs.costs(study["cells"], report.records)
     return {
         "study": study,
@@ -195,14 +199,18 @@ def context(report: ReportInput) -> dict[str, Any]:
         "tally": claims.tally(judged) if judged else "",
         "questions": answers.questions(study["questions"], tables, Manner.of(study)),
         "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
-        "board": leaderboard(cells, report.records, style.marks_of(pretrainings_of(cells))),
+        "board": leaderboard(
+            cells, report.records, style.marks_of(pretrainings_of(cells)), metrics, measured
+        ),
+        "ranked": ranked_by(study),
         "figures": figures(report),
         "sections": grouped(
             sections(
                 tables["cells"],
-                tables["scores"],
+                measured,
                 report.primary,
                 report.records,
+                metrics,
                 tables.get("cams"),
                 report.maps,
                 report.runs,

@@ -80,7 +80,7 @@ def _sentence(table: pd.DataFrame, done: int, left: int) -> str:
     text = f"{plural(done, 'rate')} chosen from {plural(len(ended), 'trial')}"
     diverged = int((ended["status"] == "diverged").sum())
     text += f", of which {diverged} diverged" if diverged else ""
-    return text + (f"; {left} not chosen yet, or without a trial that has an AUROC" if left else "")
+    return text + (f"; {left} not chosen yet, or without a trial that has a score" if left else "")
 
 
 def _warning(edge: int, done: int) -> str:
