@@ -125,7 +125,7 @@ def main(words: Sequence[str] | None = None) -> None:
     count, rows = (20, 2_000) if arguments.quick else (FILMS, CHEXPERT)
     counts = (count,) if arguments.quick else (count, 4 * count)
     heading("Decoding", f"To {PX} x {PX}, films not in memory.")
-    table(("films", "what", "number", "s", "films a second", "ratio"), texts=2)
+    table(("films", "what", "number", "s", "films per second", "ratio"), texts=2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in counts:

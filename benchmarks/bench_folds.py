@@ -26,7 +26,7 @@ RANDOM = {"random": {"valid": 0.2, "test": 0.2}, "seed": 0}
 
 
 def settings(data: Mapping[str, Any], splits: str) -> list[dict[str, Any]]:
-    """Return the data sets that have to be prepared: one, one in folds, or one a fold."""
+    """Return the data sets that have to be prepared: one, one in folds, or one per fold."""
     plain = {key: value for key, value in data.items() if key != "split"}
     if splits == "folds":
         return [{**plain, "folds": {"k": K, "seed": 0, "valid": "next"}}]

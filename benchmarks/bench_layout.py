@@ -1,4 +1,4 @@
-"""Number format and memory layout on the CPU: images a second of a training step, one thread.
+"""Number format and memory layout on the CPU: images per second of a training step, one thread.
 
 Bare steps (AdamW, batch 32, 64 px) on images in memory. bf16 is autocast to bfloat16, which changes
 results and is therefore part of a recipe; the layout is not.
@@ -23,7 +23,7 @@ SECONDS = 2.5
 
 
 def rate(loop: BareLoop, limit: float) -> float:
-    """Return images a second over at least `limit` seconds, after one step."""
+    """Return images per second over at least `limit` seconds, after one step."""
     loop.epoch(1)
     start, images = time.perf_counter(), 0
     while not images or time.perf_counter() - start < limit:

@@ -3,7 +3,7 @@
 Both train the same network from the same weights on as many images of one data set at 64 px, batch
 32, AdamW, without augmentation. The bare loop has its images normalised beforehand and uses the
 faster of the two memory layouts, found by a few steps of each. It runs as it is usually written,
-and once more with a fused AdamW, as the library has it. The first table is of images a second in
+and once more with a fused AdamW, as the library has it. The first table is of images per second in
 steps; the second counts a validation and a checkpoint after each of two epochs on all sides (the
 bare loop's: a forward pass, scikit-learn's AUROC, torch.save). The library's own times are those
 that train.json holds.
@@ -33,7 +33,7 @@ MANY, EPOCHS, BATCH, PX = 1024, 2, 32, 64
 
 @dataclass
 class Rates:
-    """Images a second of one side, run by run."""
+    """Images per second of one side, run by run."""
 
     steps: list[float] = field(default_factory=list)
     all: list[float] = field(default_factory=list)

@@ -1,14 +1,13 @@
 """How fast a GPU trains the networks of the published study, in less than eight minutes.
 
 For sixteen architectures x {224, 320} px x {float32 with TF32 convolutions, bfloat16} x {NCHW,
-channels_last}: images a second of a training step (normalisation, forward, backward, fused Adam) on
-images that lie on the device, timed by device events after a warm-up, and the peak of memory. Then
-what feeds a step, alone: batches from memory on the device, batches streamed from a memory map, and
-augmentation. Then torch.compile, which takes up to a minute a network: for as many as time allows,
-from the cheapest network on, at the larger size, in bfloat16 and channels_last only.
+channels_last}: images per second in a training step (normalisation, forward, backward, fused Adam)
+on images already on the device, timed by device events after a warm-up, and the peak of memory.
+Then what feeds a step, on its own: batches from memory on the device, batches streamed from a
+memory map, and augmentation. Then torch.compile, which takes up to a minute per network: for as many
+as time allows, the cheapest first, at the larger size, in bfloat16 and channels_last only.
 
-Kernels are deterministic ones, as the recipe's default asks for, and the GPU is leased as jobs
-lease it. The CSV is what `transfergrid plan` and the report read: run `python benchmarks/gpu.py` on
+Kernels are deterministic, the recipe's default, and the GPU is leased as jobs lease it. The CSV is what `transfergrid plan` and the report read: run `python benchmarks/gpu.py` on
 a machine with a GPU, then keep resources/gpu_speed.csv. What is measured anew replaces its own rows
 alone. `--device cpu` and `--quick` run the same code to see that it runs; their numbers mean
 nothing and go to no file, unless --output names one.
@@ -240,7 +239,7 @@ def feeding(setting: Setting, px: int) -> Iterator[Speed]:
 
 
 def _drained(feed: Feed, batches: Sequence[Batch], watch: Stopwatch) -> float:
-    """Return images a second when nothing is done with them."""
+    """Return images per second when nothing is done with them."""
 
     def drain() -> None:
         for _ in feed.stream(iter(batches)):

@@ -12,7 +12,7 @@ from transfergrid.runtime.program import run_program
 
 
 def main() -> None:
-    """Read the tables and histories, write one file a figure that has something to show."""
+    """Read the tables and histories, write one file per figure that has something to show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stamp", type=Path, required=True, help="stamp of the stage")
     parser.add_argument("--figure", help="one that was drawn and is lost; all where left out")

@@ -12,7 +12,7 @@ from transfergrid.runtime.program import run_program
 
 
 def main() -> None:
-    """Read the stored scores, write one row a study."""
+    """Read the stored scores, write one row per study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cell", required=True, help="name of the cell")
     parser.add_argument("--selection", required=True, help="last, best, top<k>, top<k>_per_task")

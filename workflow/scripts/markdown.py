@@ -17,7 +17,7 @@ TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
 
 
 def networks(cells: pd.DataFrame, results: Path) -> str:
-    """Return one row a network and recipe: test score by seed, its spread, and validation."""
+    """Return one row per network and recipe: test score by seed, its spread, and validation."""
     primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
     primary["valid"] = [
         read_json(results / "cells" / cell / "train.json")["best_valid_score"]
@@ -42,7 +42,7 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
 
 
 def contrasts(table: pd.DataFrame) -> str:
-    """Return one row a contrast, p adjusted within its question."""
+    """Return one row per contrast, p adjusted within its question."""
     lines = [
         "| contrast | seeds | difference (95 % interval) | adjusted p that the verdict rests on "
         "| verdict |",

@@ -128,7 +128,7 @@ FIGURES: tuple[Figure, ...] = (
         "Precision and recall",
         ("cells", "scores"),
         f"{_ROOM}.precision_recall",
-        "Precision against recall, where the study asks for average precision: a panel a task, on "
+        "Precision against recall, if the study asks for average precision: a panel per task, on "
         "the whole networks that the compared pretrainings share. Lines are means over cells at "
         "equal recall, and the area under one is the mean average precision. The dashed line is "
         "the share of positives, which is the precision of guessing.",

@@ -7,7 +7,7 @@ from transfergrid.catalog.records import Column, Table, analysis
 CELLS = Table(
     name="cells",
     rows=(
-        "One row a cell of the grid and selection of checkpoints; the primary selection first. "
+        "One row per cell of the grid and selection of checkpoints; the primary selection first. "
         "Where a data set is cut into folds, the rows of single folds follow that of their run, "
         "whose fold is `all`."
     ),
@@ -70,7 +70,7 @@ CELLS = Table(
         Column(
             "train_seconds", "seconds of training, validations included; of a run, of all folds"
         ),
-        Column("images_per_second", "training images a second, steps alone"),
+        Column("images_per_second", "training images per second, steps only"),
         Column(
             "peak_memory_mb",
             "most memory held, in MiB: by PyTorch on a GPU, by the process on a CPU",
@@ -113,7 +113,7 @@ CELLS = Table(
 SCORES = Table(
     name="scores",
     rows=(
-        "One row a cell of the grid, or a run over folds, selection of checkpoints, metric and "
+        "One row per cell of the grid, or a run over folds, selection of checkpoints, metric and "
         "task. One that has not been scored has no row. A row without a task is the whole: the "
         "mean over the scored tasks, or a metric that is one number over all classes."
     ),
@@ -151,7 +151,7 @@ SCORES = Table(
 SOURCES = Table(
     name="sources",
     rows=(
-        "One row a cell that others start from. Whether it learned its own task is what its "
+        "One row per cell that others start from. Whether it learned its own task is what its "
         "pretraining is worth."
     ),
     caption=(
@@ -256,7 +256,7 @@ TUNING = Table(
 CALIBRATION = Table(
     name="calibration",
     rows=(
-        "One row a bin of a pretraining's reliability curve, under the primary selection. "
+        "One row per bin of a pretraining's reliability curve, under the primary selection. "
         "Pretrainings are compared on the networks and seeds that all of them have; where "
         "there are none, each with the first on what the two share."
     ),
@@ -302,7 +302,7 @@ CALIBRATION = Table(
 CAMS = Table(
     name="cams",
     rows=(
-        "Where a study asks for class activation maps (`cams`): one row a cell and task whose "
+        "Where a study asks for class activation maps (`cams`): one row per cell and task whose "
         "regions are known, or one row without a task where none is."
     ),
     caption=(

@@ -296,7 +296,7 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
-    """Write a row group a split or part; return the SHA-256 of its ids, labels and rows."""
+    """Write a row group per split or part; return the SHA-256 of its ids, labels and rows."""
     tasks = list(manifest.tasks)
     described = [(name, pa.string()) for name in IDS] + [("row", pa.int64())]
     described += [(LABEL + task, pa.float32()) for task in tasks]

@@ -175,7 +175,7 @@ def _by_number(name: str) -> tuple[bool, int, str]:
 
 
 def from_file(path: Path, image_ids: Ids, k: int) -> Folds:
-    """Read published folds: a table of image, fold and part, a row an image and fold.
+    """Read published folds: a table of image, fold and part, a row per image and fold.
 
     Args:
         path: The table.

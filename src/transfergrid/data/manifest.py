@@ -1,4 +1,4 @@
-"""The manifest: one row an image, with its labels, people and split, and where its pixels are."""
+"""The manifest: one row per image, with its labels, people and split, and where its pixels are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transfergrid.data.folds import Folds
 
 IDS = ("image_id", "study_id", "patient_id", "view", "split")
-"""Columns of every manifest, before one float32 column a task."""
+"""Columns of every manifest, before one float32 column per task."""
 
 TASK_KINDS = ("multilabel", "multiclass")
 """Kinds of task that the built-in readers make; a reader of one's own may name another."""
@@ -188,7 +188,7 @@ def _check_shape(manifest: Manifest) -> None:
     if len(manifest.source) != len(table):
         raise UserError(
             f"the manifest has {len(table)} rows and {len(manifest.source)} images; "
-            "give one image a row."
+            "give one image per row."
         )
 
 
@@ -204,7 +204,7 @@ def _check_ids(table: pd.DataFrame) -> None:
     if len(twice):
         raise UserError(
             f"{len(twice)} image(s) are listed more than once: {listed(twice, 5)}; "
-            "keep one row an image."
+            "keep one row per image."
         )
 
 

@@ -1,6 +1,6 @@
 """The cache as training reads it: one split's pixels and labels, never another's.
 
-A data set in folds is stored in parts, one a fold: fold f tests on part f, and opens no other for
+A data set in folds is stored in parts, one per fold: fold f tests on part f, and opens no other for
 that; what it learns from and validates on is read from the other parts, where they lie.
 """
 
@@ -285,7 +285,7 @@ def rows_sha256(names: Mapping[str, Sequence[str]], labels: npt.NDArray[np.float
     """Return the SHA-256 of the names and labels of one split's rows.
 
     Args:
-        names: For each of `NAMES`, one a row.
+        names: For each of `NAMES`, one per row.
         labels: (N, tasks) float32; an unknown label has numpy's own NaN.
     """
     digest = hashlib.sha256(f"{labels.shape}".encode())

@@ -21,7 +21,7 @@ def average_precision(
     sqrt(I / (I - 1)) with I the number of patients who have a case of that class.
 
     Args:
-        scores: (M, N) scores, one row a model.
+        scores: (M, N) scores, one row per model.
         labels: (N,) values 0, 1 or NaN.
         patient: (N,) int, the number of each case's patient, from 0.
 

@@ -16,7 +16,7 @@ def best_threshold(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     It is halfway between neighbouring scores (Youden 1950, Cancer 3:32-35).
 
     Args:
-        scores: (M, N) scores of validation cases, one row a model.
+        scores: (M, N) scores of validation cases, one row per model.
         labels: (N,) values 0, 1 or NaN.
 
     Returns:
@@ -44,7 +44,7 @@ def balanced_accuracy(
     """Return the mean of sensitivity and specificity, and each case's contribution.
 
     Args:
-        scores: (M, N) scores, one row a model.
+        scores: (M, N) scores, one row per model.
         labels: (N,) values 0, 1 or NaN.
         patient: (N,) int, the number of each case's patient, from 0.
         threshold: The operating point; a score at or above it is called positive.

@@ -14,7 +14,7 @@ def brier_score(
     """Return the Brier score of each model and the contribution of each case; lower is better.
 
     Args:
-        scores: (M, N) probabilities, one row a model.
+        scores: (M, N) probabilities, one row per model.
         labels: (N,) values 0, 1 or NaN.
         patient: (N,) int, the number of each case's patient, from 0.
 

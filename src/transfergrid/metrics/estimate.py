@@ -107,7 +107,7 @@ class Estimator:
         """Return the (M,) operating points of one task, or None for a metric without any.
 
         Args:
-            scores: (M, N) scores on validation cases, one row a model.
+            scores: (M, N) scores on validation cases, one row per model.
             labels: (N,) values 0, 1 or NaN.
         """
         if self.operating_point is None:

@@ -14,7 +14,7 @@ def log_loss(
     """Return the log loss of each model and the contribution of each case; lower is better.
 
     Args:
-        scores: (M, N) probabilities, one row a model.
+        scores: (M, N) probabilities, one row per model.
         labels: (N,) values 0, 1 or NaN.
         patient: (N,) int, the number of each case's patient, from 0.
         clip: Probabilities are moved to [clip, 1 - clip], so that no case costs more than

@@ -17,7 +17,7 @@ def macro_f1(
     of patients.
 
     Args:
-        scores: (M, N, T) probabilities, one table a model; of equal ones the first class counts.
+        scores: (M, N, T) probabilities, one table per model; of equal ones the first class counts.
         labels: (N, T) one-hot rows; a row with NaN is dropped.
         patient: (N,) int, the number of each case's patient, from 0.
 

@@ -17,7 +17,7 @@ def mean_with_contributions(
     of patients: summed by patient and squared they give the clustered variance of the mean.
 
     Args:
-        values: (M, N) real, one row a model; what is not counted may be anything.
+        values: (M, N) real, one row per model; what is not counted may be anything.
         counted: (N,) the cases that the mean is over.
         patient: (N,) int, the number of each case's patient, from 0.
 

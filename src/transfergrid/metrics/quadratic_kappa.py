@@ -19,7 +19,7 @@ def quadratic_kappa(
     sqrt(I / (I - 1)) with I the number of patients.
 
     Args:
-        scores: (M, N, T) probabilities, one table a model; of equal ones the first class counts.
+        scores: (M, N, T) probabilities, one table per model; of equal ones the first class counts.
         labels: (N, T) one-hot rows, classes in their order; a row with NaN is dropped.
         patient: (N,) int, the number of each case's patient, from 0.
 

@@ -18,7 +18,7 @@ def threshold_at_specificity(
     It is halfway between the last negative that must lie below and the next higher score.
 
     Args:
-        scores: (M, N) scores of validation cases, one row a model.
+        scores: (M, N) scores of validation cases, one row per model.
         labels: (N,) values 0, 1 or NaN.
         specificity: Share of the negatives that must lie below, in (0, 1).
 
@@ -51,7 +51,7 @@ def sensitivity(
     """Return the share of positives at or above the threshold, and each case's contribution.
 
     Args:
-        scores: (M, N) scores, one row a model.
+        scores: (M, N) scores, one row per model.
         labels: (N,) values 0, 1 or NaN.
         patient: (N,) int, the number of each case's patient, from 0.
         specificity: What the threshold was chosen for.

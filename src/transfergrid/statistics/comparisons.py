@@ -1,4 +1,4 @@
-"""A contrast question's pairs of cells: one row a pair, and one for the mean over networks."""
+"""A contrast question's pairs of cells: one row per pair, and one for the mean over networks."""
 
 from __future__ import annotations
 

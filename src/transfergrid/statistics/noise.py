@@ -73,7 +73,7 @@ def seed_spread(runs: Sequence[Influence]) -> SeedSpread:
     """Return what seeds do to one network.
 
     Args:
-        runs: A run a seed, on the same patients.
+        runs: A run per seed, on the same patients.
     """
     seeds = len(runs)
     if seeds < 2:

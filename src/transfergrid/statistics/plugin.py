@@ -47,7 +47,7 @@ def answered(question: Question, basis: Basis) -> Answered:
     start = f"question '{question['name']}': {question['kind']}"
     if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
         raise UserError(
-            f"{start} must return a list of mappings, one a finding, and returned "
+            f"{start} must return a list of mappings, one per finding, and returned "
             f"{type(rows).__name__}; see docs/extending.md."
         )
     primary = basis.study["primary_metric"].values()

@@ -46,7 +46,7 @@ class Position:
             first.
         stale: Validations since the best one.
         seconds: Wall time of training, validations and writing included, before `started`.
-        step_seconds: Wall time of the steps alone.
+        step_seconds: Wall time of the steps only.
         line_examples: `examples` at the last history line.
         line_seconds: `step_seconds` at the last history line.
         started: Monotonic time of this process' start of training.

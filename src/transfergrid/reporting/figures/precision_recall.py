@@ -1,4 +1,4 @@
-"""Precision against recall: a panel a task, a line a pretraining, where the study asks for it."""
+"""Precision against recall: a panel per task, a line a pretraining, where the study asks for it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def caption(data: FigureData) -> str:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw the mean curve of every pretraining over the share of positives, a panel a task."""
+    """Draw the mean curve of every pretraining over the share of positives, a panel per task."""
     panels = panels_of(data)
     several = len({panel.dataset for panel in panels}) > 1
     shown = {curve.pretraining for panel in panels for curve in panel.curves}

@@ -1,4 +1,4 @@
-"""What truncation costs: the score against what is left of a network, a panel a network."""
+"""What truncation costs: the score against what is left of a network, a panel per network."""
 
 from __future__ import annotations
 

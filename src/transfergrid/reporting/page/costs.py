@@ -114,7 +114,7 @@ class Compared:
         px: Side of the images.
         precision: ``fp32`` or ``bf16``.
         trainings: How many there were.
-        rate: The median of their images a second, steps alone.
+        rate: The median of their images per second, steps only.
         benchmark: The benchmark's row.
     """
 

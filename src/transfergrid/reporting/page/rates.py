@@ -20,7 +20,7 @@ class Taken:
         protocol: The recipe.
         pretraining: The initial weights.
         counts: How often each of `Rates.tried` was taken; None where it was not tried.
-        tunings: How many rates had to be chosen: one a network and truncation.
+        tunings: How many rates had to be chosen: one per network and truncation.
         edge: How many of those taken lie at an end of what was tried.
         open: How many are not chosen: trials are missing, or all of them diverged.
     """
@@ -40,7 +40,7 @@ class Rates:
 
     Attributes:
         tried: Every rate that was tried, as text, rising.
-        rows: One a data set, protocol and pretraining.
+        rows: One per data set, protocol and pretraining.
         sentence: How many rates were chosen from how many trials, in words.
         warning: How many lie at an end of what was tried, in words; empty if none does.
     """

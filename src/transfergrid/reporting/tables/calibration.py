@@ -86,7 +86,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
 
 
 def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> pd.DataFrame:
-    """Return calibration.csv: the reliability of each pretraining, one row a bin.
+    """Return calibration.csv: the reliability of each pretraining, one row per bin.
 
     Pretrainings are compared on the networks that they share. Cases are pairs of a test study and
     a scored task, of every such cell, pooled, and so are those of all folds: a probability is set

@@ -29,7 +29,7 @@ def read_records(study: Mapping[str, Any], folder: Path) -> dict[str, CamRecord]
 
 
 def cams_table(study: Mapping[str, Any], records: Mapping[str, CamRecord]) -> pd.DataFrame:
-    """Return one row a cell and task, or one row where a cell has no marks.
+    """Return one row per cell and task, or one row where a cell has no marks.
 
     Args:
         study: The stamp's content: cells and evaluation.

@@ -28,7 +28,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
 
 
 def scores_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
-    """Return scores.csv: a row a cell, selection, metric and task.
+    """Return scores.csv: a row per cell, selection, metric and task.
 
     Args:
         study: The stamp's content (name, cells, evaluation, metrics).

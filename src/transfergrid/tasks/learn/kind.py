@@ -1,6 +1,6 @@
 """What training asks of a kind of task; each kind is a module that has these functions.
 
-For a kind whose target is a label a task, the output is a logit a task. For one whose target has
+For a kind whose target is a label a task, the output is a logit per task. For one whose target has
 a place in the image, `complete` puts a decoder on the network, `target` returns what is drawn on
 the images, `follow` moves it with them, and `keep` counts what scoring needs instead of keeping
 the whole output.
@@ -33,7 +33,7 @@ class LearnHalf(Protocol):
         ...
 
     def target(self, split: Split) -> NDArray[Any]:
-        """Return what is learned, one row an image, NaN where it is not known."""
+        """Return what is learned, one row per image, NaN where it is not known."""
         ...
 
     def follow(self, target: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:

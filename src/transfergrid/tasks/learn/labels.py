@@ -13,7 +13,7 @@ from transfergrid.tasks.learn.kind import Keep
 
 
 def outputs(tasks: int) -> int:
-    """Return one logit a task."""
+    """Return one logit per task."""
     return tasks
 
 

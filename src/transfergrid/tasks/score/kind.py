@@ -1,7 +1,7 @@
 """What scoring asks of a kind of task; each kind is a module that has these functions.
 
-What is stored of an image is what the learn half's `keep` kept: a logit a task, or the counts that
-a metric of another kind is made of. Either way checkpoint, image and task are its first axes.
+For each image, what the learn half's `keep` kept is stored: a logit per task, or the counts from
+which a metric of another kind is made. Either way the first axes are checkpoint, image and task.
 """
 
 from __future__ import annotations
