@@ -4,13 +4,14 @@ For sixteen architectures x {224, 320} px x {float32 with TF32 convolutions, bfl
 channels_last}: images per second in a training step (normalisation, forward, backward, fused Adam)
 on images already on the device, timed by device events after a warm-up, and the peak of memory.
 Then what feeds a step, on its own: batches from memory on the device, batches streamed from a
-memory map, and augmentation. Then torch.compile, which takes up to a minute per network: for as many
-as time allows, the cheapest first, at the larger size, in bfloat16 and channels_last only.
+memory map, and augmentation. Then torch.compile, which takes up to a minute per network: for as
+many as time allows, the cheapest first, at the larger size, in bfloat16 and channels_last only.
 
-Kernels are deterministic, the recipe's default, and the GPU is leased as jobs lease it. The CSV is what `transfergrid plan` and the report read: run `python benchmarks/gpu.py` on
-a machine with a GPU, then keep resources/gpu_speed.csv. What is measured anew replaces its own rows
-alone. `--device cpu` and `--quick` run the same code to see that it runs; their numbers mean
-nothing and go to no file, unless --output names one.
+Kernels are deterministic, the recipe's default, and the GPU is leased as jobs lease it.
+`transfergrid plan` and the report read the CSV: run `python benchmarks/gpu.py` on a machine with a
+GPU, then keep resources/gpu_speed.csv. New measurements only replace their own rows. `--device cpu`
+and `--quick` run the same code to see that it runs; their numbers mean nothing and go to no file,
+unless --output names one.
 """
 
 from __future__ import annotations
