@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from transfergrid.commands.images import Images, count_images
@@ -185,11 +186,15 @@ def _shared_bytes(
     results: Path,
 ) -> dict[str, tuple[str, int]]:
     """Return (room, bytes) of the caches and weights that cells lack, by id."""
-    found = {}
+    found: dict[str, tuple[str, int]] = {}
+
+    @cache
+    def decoded(dataset_id: str) -> bool:
+        return (cache_directory(dataset_id, results) / "card.json").exists()
+
     for cell in study.cells:
         state, data = states[cell.name], images[cell.point.dataset]
-        cache = cache_directory(cell.dataset_id, results)
-        if (state.trains or state.scores) and data and not (cache / "card.json").exists():
+        if (state.trains or state.scores) and data and not decoded(cell.dataset_id):
             declaration = study.datasets[cell.point.dataset].declaration
             channels = 3 if declaration["channels"] == "rgb" else 1
             pixels = declaration["image_px"] ** 2 * channels

@@ -66,8 +66,11 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
         folder = cell_directory(name, results)
         if SPEC not in files or memory.incomplete(str(folder / SPEC)):
             jobs.specs.add(name)
-        records = [str(folder / file) for file in (RECORD, TRAINED)]
-        if SPEC not in files or RECORD not in files or any(map(memory.incomplete, records)):
+        if (
+            SPEC not in files
+            or RECORD not in files
+            or any(memory.incomplete(str(folder / file)) for file in (RECORD, TRAINED))
+        ):
             jobs.trains.add(name)
         if RECORD in files:
             jobs.restores |= {f"cells/{name}/{kept}" for kept in KEPT if kept not in files}

@@ -226,14 +226,14 @@ def _again_lines(seen: Survey) -> list[str]:
     """Say what must be decoded or prepared, by a rule or by the first job that misses it."""
     needed = {f"data set {name} is decoded": None for name in sorted(seen.jobs.prepare)}
     needed |= {f"weights {name} are prepared": None for name in sorted(seen.jobs.weights)}
-    for name in sorted(seen.jobs.scores | seen.jobs.trains):
-        cell = seen.plan.cells[name]
-        if not (cache_directory(cell.dataset_id, seen.results) / "card.json").exists():
-            needed[f"data set {cell.dataset_id} is decoded"] = None
-        if cell.weights_id and name in seen.jobs.trains:
-            weights = weights_directory(cell.weights_id, seen.results)
-            if not (weights / "proof.json").exists():
-                needed[f"weights {cell.weights_id} are prepared"] = None
+    read = [seen.plan.cells[name] for name in seen.jobs.scores | seen.jobs.trains]
+    for dataset_id in sorted({cell.dataset_id for cell in read}):
+        if not (cache_directory(dataset_id, seen.results) / "card.json").exists():
+            needed[f"data set {dataset_id} is decoded"] = None
+    begun = {seen.plan.cells[name].weights_id for name in seen.jobs.trains}
+    for weights_id in sorted(filter(None, begun)):
+        if not (weights_directory(weights_id, seen.results) / "proof.json").exists():
+            needed[f"weights {weights_id} are prepared"] = None
     if not needed:
         return []
     return _heading("to prepare first") + [f"  {text}" for text in needed]
