@@ -16,7 +16,7 @@ from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.findings import ALONE, MEAN, NAN, Finding
-from transfergrid.statistics.places import varying_axes, words
+from transfergrid.statistics.places import pooled, varying_axes, words
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.scale import AUROC, Scale
 
@@ -221,7 +221,7 @@ def _cuts(members: Sequence[Compared], basis: Basis) -> Cuts:
     place = members[0].place
     reader = basis.reader
     scale = Scale.of(reader.metric_of(place["dataset"], members[0].metric))
-    own = basis.cells[basis.cells["selection"] == reader.primary]
+    own = pooled(basis.cells[basis.cells["selection"] == reader.primary])
     for axis, value in place.items():
         own = own[own[axis] == value]
     by_drop = own[list(COSTS)].astype("float64").groupby(own["truncation"]).mean()

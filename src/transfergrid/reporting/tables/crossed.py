@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from transfergrid.evaluation.ensemble import read_ensemble
@@ -18,7 +19,7 @@ from transfergrid.statistics.runs import Run, runs_of
 _JOINED: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     **dict.fromkeys(("n_checkpoints", "n_images", "n_studies", "n_patients"), sum),
     "train_seconds": sum,
-    "images_per_second": min,
+    "images_per_second": fmean,
     "micro_batch": min,
     "peak_memory_mb": max,
     "device": lambda names: " / ".join(dict.fromkeys(names)),
