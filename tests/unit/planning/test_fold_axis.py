@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from datasets.medmnist.make import make as make_npz
 from unit.planning.made_up_plan import STUDY, grid, names, planned
 from unit.planning.test_grid import block, study
 
@@ -205,6 +207,25 @@ def test_two_data_sets_of_one_table_must_be_split_alike(
     words = "shares a label table with it and is not split alike"
     with pytest.raises(UserError, match=words):
         planned(tmp_path, {**study, "datasets": datasets})
+
+
+@pytest.mark.parametrize("kind", ["csv", "medmnist"])
+def test_a_file_of_folds_is_part_of_its_data_set(kind: str, tmp_path: Path) -> None:
+    make_npz(tmp_path / "set.npz", np.random.default_rng(0))
+    (tmp_path / "t.csv").write_text("i,p,y,z\na,1,0,1\n")
+    folds = {"folds": {"k": 2, "file": "folds.csv"}}
+    settings = table(**folds, root=str(tmp_path))
+    if kind == "medmnist":
+        settings = {"kind": kind, "root": str(tmp_path / "set.npz"), **folds, "image_px": 64}
+    study = {**grid(datasets=["own"], pretrainings=["random"]), "datasets": {"own": settings}}
+    with pytest.raises(UserError, match=r"lacks the label table .*folds\.csv; corr.*folds\.file"):
+        planned(tmp_path, study)
+    found = []
+    for text in ("image,fold,part\n", "image,fold,part\na,0,test\n"):
+        (tmp_path / "folds.csv").write_text(text)
+        found.append(names(planned(tmp_path, study)))
+        assert len(found[-1]) == 8
+    assert not found[0] & found[1]
 
 
 def test_points_are_equal_with_and_without_a_named_fold() -> None:

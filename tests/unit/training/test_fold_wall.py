@@ -14,6 +14,7 @@ from unit.training.tiny import make_spec
 from transfergrid.data import store
 from transfergrid.data.cache import build_cache
 from transfergrid.data.store import open_split
+from transfergrid.evaluation.cam import cam_cell
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.errors import UserError
@@ -59,6 +60,9 @@ def test_a_training_needs_no_file_of_its_test_part(results: Path) -> None:
             rows = open_split(results / "cache" / "tiny-0", "test", fold)
             assert scores["image_id"].tolist() == rows.image_id.tolist()
             np.testing.assert_array_equal(scores["labels"], rows.labels)
+        maps = cam_cell(spec, results, {"films": 1, "tasks": ["mass"]})
+        assert set(maps.film_image) <= set(rows.image_id[rows.labels[:, 0] == 1])
+        assert len(maps.film_image) == 1
 
 
 def test_patients_held_out_for_trials_are_none_that_the_fold_tests(results: Path) -> None:
