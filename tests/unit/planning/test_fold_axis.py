@@ -71,11 +71,14 @@ def test_a_fold_that_no_data_set_has_is_refused(change: dict[str, Any], words: s
 def test_patterns_of_a_study_name_folds_by_number(tmp_path: Path) -> None:
     ask = {"name": "q", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
     changes = {**FOLDED, **grid(exclude=[{"fold": 1}]), "cams": {"where": {"fold": 2}}}
-    study = planned(tmp_path, {**changes, "questions": [{**ask, "where": {"fold": 0}}]})
+    study = planned(tmp_path, {**changes, "questions": [ask]})
     assert {cell.point.fold for cell in study.targets} == {"0", "2"}
     assert {cell.point.fold for cell in study.cam_cells} == {"2"}
-    with pytest.raises(UserError, match="matches no cell|no cell of the grid matches"):
-        planned(tmp_path, {**FOLDED, "questions": [{**ask, "where": {"fold": "all"}}]})
+    # An answer is over all folds.
+    with pytest.raises(UserError, match="has the fold 0 in its where, but answers pool all folds"):
+        planned(tmp_path, {**changes, "questions": [{**ask, "where": {"fold": 0}}]})
+    with pytest.raises(UserError, match="no cell of the grid matches"):
+        planned(tmp_path, {**FOLDED, "cams": {"where": {"fold": "all"}}})
 
 
 def test_a_fold_stands_in_names_specs_and_stamps_where_there_is_one(tmp_path: Path) -> None:
