@@ -31,8 +31,8 @@ def entries(study: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
 
 
 def ordered_selections(evaluation: Mapping[str, Any]) -> list[str]:
-    """Return the selection rules, the primary one first."""
-    return list(dict.fromkeys([evaluation["primary"], *evaluation["selections"]]))
+    """Return the selection rules that a stamp holds, the primary one first."""
+    return list(dict.fromkeys([evaluation["primary"], *evaluation.get("selections", ())]))
 
 
 def fold_of(entry: Mapping[str, Any]) -> str:
