@@ -24,13 +24,14 @@ EVERYTHING: dict[str, Any] = {
         "finetune": {"tune": {"learning_rates": [5e-4, 2e-3], "epochs": 1, "holdout": 0.25}}
     },
     "cams": {"where": {"pretraining": "random"}},
+    "evaluation": {"metrics": ["average_precision"]},
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }
 CAPTIONS = {
     "table": {table.name: table.caption for table in TABLES},
     "figure": {figure.name: figure.caption for figure in FIGURES},
 }
-SHOWN = {"score", "tasks", "boosts", "truncation", "calibration", "cams"}
+SHOWN = {"score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"}
 """Figures that the study has something to show of."""
 ITEMS = {
     "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"]},
