@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from transfergrid.catalog.metrics import METRICS
@@ -23,6 +23,7 @@ class MetricWords:
         higher_is_better: Whether a higher value is better.
         low: Least value; infinite where it has no bound.
         high: Greatest value; infinite where it has no bound.
+        thresholded: Whether it cuts scores at operating points, which its intervals take as given.
     """
 
     title: str
@@ -30,6 +31,7 @@ class MetricWords:
     higher_is_better: bool = True
     low: float = -math.inf
     high: float = math.inf
+    thresholded: bool = False
 
     @property
     def inline(self) -> str:
@@ -70,16 +72,8 @@ def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
     Args:
         study: The stamp's content; ``metrics`` holds the declarations that the study uses.
     """
-    built_in = {
-        metric.name: _words(metric.title, metric.per, metric.higher_is_better, metric.range)
-        for metric in METRICS
-    }
-    own = {
-        str(name): _words(
-            str(entry["title"]), entry["per"], entry["higher_is_better"], entry["range"]
-        )
-        for name, entry in study.get("metrics", {}).items()
-    }
+    built_in = {metric.name: _words(asdict(metric)) for metric in METRICS}
+    own = {str(name): _words(entry) for name, entry in study.get("metrics", {}).items()}
     return {**built_in, **own}
 
 
@@ -88,12 +82,13 @@ def ranked_by(study: Mapping[str, Any]) -> MetricWords:
     return named_together(study["primary_metric"].values(), metric_words(study))
 
 
-def _words(title: str, per: str, higher: bool, bounds: Iterable[float | None]) -> MetricWords:
-    low, high = (float(end) if end is not None else None for end in bounds)
+def _words(declaration: Mapping[str, Any]) -> MetricWords:
+    low, high = declaration["range"]
     return MetricWords(
-        title,
-        per == "task",
-        bool(higher),
-        -math.inf if low is None else low,
-        math.inf if high is None else high,
+        declaration["title"],
+        declaration["per"] == "task",
+        declaration["higher_is_better"],
+        -math.inf if low is None else float(low),
+        math.inf if high is None else float(high),
+        declaration.get("operating_point") is not None,
     )

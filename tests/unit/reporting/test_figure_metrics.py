@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from unit.reporting.wide import as_loss, beside, wide
 
+from transfergrid.catalog.metrics import METRICS
 from transfergrid.reporting.figures import boosts, score, seeds, style, tasks
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.drawing import draw_all
@@ -86,3 +88,16 @@ def test_words_come_from_the_declarations() -> None:
     kappa = MetricWords("Quadratic kappa", averaged=False, low=-1, high=1)
     assert (kappa.mean, kappa.score, kappa.direction) == ("quadratic kappa", "Quadratic kappa", "")
     assert metric_words({})["auroc"].mean == "macro AUROC"
+
+
+def test_captions_say_what_the_intervals_of_a_cut_score_take_as_given() -> None:
+    built_in = metric_words({})
+    assert {name for name, words in built_in.items() if words.thresholded} == {
+        metric.name for metric in METRICS if metric.operating_point
+    }
+    data = wide(2)
+    cut = replace(data, cells=data.cells.assign(metric="balanced_accuracy"), metrics=built_in)
+    given = "(cluster-robust, operating points from validation scores taken as given)"
+    for figure in (score, seeds):
+        assert "(cluster-robust)" in figure.caption(data)
+        assert given in figure.caption(cut)

@@ -17,7 +17,7 @@ from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.figures.style import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.folds import answered, trained
-from transfergrid.reporting.metric_words import MetricWords, metric_words
+from transfergrid.reporting.metric_words import MetricWords, metric_words, named_together
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
 
@@ -117,13 +117,8 @@ class FigureData:
         return self.metrics.get(metric, MetricWords(metric))
 
     def metric(self, rows: pd.DataFrame) -> MetricWords:
-        """Return what rows with a column ``metric`` are scores of; "score" if of several metrics.
-
-        A mixture has no better side and no range of its own.
-        """
-        names = [str(name) for name in rows["metric"].dropna().unique()]
-        several = MetricWords("Score", averaged=False)
-        return self.named(names[0]) if len(names) == 1 else several
+        """Return what rows with a column ``metric`` are scores of; "score" where they mix."""
+        return named_together(map(str, rows["metric"].dropna()), self.metrics)
 
 
 def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:

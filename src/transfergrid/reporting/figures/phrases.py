@@ -36,7 +36,10 @@ def seeds_of(data: FigureData) -> str:
 
 def interval_of(data: FigureData) -> str:
     """Name the interval of one cell's score."""
-    return f"{level(data.confidence)} interval from sampling patients (cluster-robust)"
+    metrics = [data.named(str(name)) for name in data.cells["metric"].dropna().unique()]
+    fixed = any(metric.thresholded for metric in metrics)
+    given = ", operating points from validation scores taken as given" if fixed else ""
+    return f"{level(data.confidence)} interval from sampling patients (cluster-robust{given})"
 
 
 def methods_of(table: pd.DataFrame) -> str:
