@@ -13,8 +13,7 @@ class Column:
     """A column of a table, or several of one meaning.
 
     Attributes:
-        name: As in the header; several are given with ", " between them, and ``<task>`` and the
-            like stand for a family of columns.
+        name: As in the header; several are given with ", " between them.
         meaning: What it holds, with its unit, as Markdown.
     """
 

@@ -42,16 +42,11 @@ def analyse(stage: str, study: Mapping[str, Any], results: Path, workers: int = 
 
 
 def in_order(table: pd.DataFrame, columns: Sequence[str], name: str) -> pd.DataFrame:
-    """Return a table with its declared columns in their order.
-
-    Names in angle brackets stand for columns of which there may be any number; where there are
-    some, the table's own order holds.
+    """Return a table with its declared columns in their order; one without rows may have none.
 
     Raises:
         ValueError: It has other columns.
     """
-    if any("<" in column for column in columns):
-        return table
     if len(table) == 0:
         return table.reindex(columns=list(columns))
     if set(table.columns) != set(columns):
