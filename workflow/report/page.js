@@ -161,6 +161,7 @@ group.addEventListener("input", () => {
 });
 means?.addEventListener("input", () => { means.dataset.chosen = "yes"; });
 also?.addEventListener("input", () => {
+  table.classList.toggle("two", Boolean(also.value));
   for (const line of [table.tHead.rows[0], ...rows]) {
     for (const column of others) line.cells[column].hidden = headers[column].dataset.metric !== also.value;
   }

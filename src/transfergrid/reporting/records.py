@@ -12,6 +12,7 @@ from transfergrid.planning.cards import as_seen_by
 from transfergrid.planning.paths import cache_directory, cell_directory, tuning_file
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_bytes
 from transfergrid.runtime.sealed import read_sealed
 
 TAIL = 4096
@@ -75,7 +76,7 @@ def read_record(cell: str, results: Path) -> CellRecord:
         spec=spec,
         train=train,
         proof=_kept_json(folder, "proof.json", train),
-        history=read_history(cell, results),
+        history=_history(folder, train),
         log=last_line(folder / "logs" / "evaluate.log") or last_line(folder / "logs" / "train.log"),
         tuning=read_tuning(tuning["id"], results) if tuning else {},
         trials=trials,
@@ -98,8 +99,19 @@ def _kept_json(folder: Path, name: str, train: Mapping[str, Any]) -> dict[str, A
     """Return a file of a cell as training left it; of a cell that is not trained, as it is."""
     if not train:
         return json_if_there(folder / name) or {}
-    value: dict[str, Any] = json.loads(read_kept(folder, name))
+    value: dict[str, Any] = json.loads(_kept(folder, name, train))
     return value
+
+
+def _kept(folder: Path, name: str, train: Mapping[str, Any]) -> bytes:
+    """Return a file as training left it, which train.json, once read, tells of."""
+    try:
+        data = (folder / name).read_bytes()
+    except FileNotFoundError:
+        return read_kept(folder, name)
+    if sha256_bytes(data) == train.get("files", {}).get(name):
+        return data
+    return read_kept(folder, name)  # says what is wrong
 
 
 def last_line(path: Path) -> str:
@@ -120,11 +132,14 @@ def read_history(cell: str, results: Path) -> tuple[dict[str, Any], ...]:
         UserError: It is not what training left, or a line other than the last is not JSON.
     """
     folder = cell_directory(cell, results)
+    return _history(folder, read_train(folder) or {})
+
+
+def _history(folder: Path, train: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     path = folder / "history.jsonl"
-    trained = read_train(folder) is not None
-    if not trained and not path.exists():
+    if not train and not path.exists():
         return ()
-    text = read_kept(folder, path.name) if trained else path.read_bytes()
+    text = _kept(folder, path.name, train) if train else path.read_bytes()
     lines = text.decode("utf-8").splitlines()
     found = []
     for number, line in enumerate(lines, start=1):

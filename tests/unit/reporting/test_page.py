@@ -14,16 +14,17 @@ import pytest
 from unit.reporting import fabricate
 from unit.reporting.made_up_tables import claims_of
 
+from transfergrid.planning import records as planning_records
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.page.claims import claims
 from transfergrid.reporting.page.notes import Failed, Snapshot, summary
 from transfergrid.reporting.page.page import ReportInput, anchor, read_report, render
-from transfergrid.reporting.records import read_contents
+from transfergrid.reporting.records import read_contents, read_record
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
 
 EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "input", "br", "link", "img"}
+VOID = {"meta", "input", "br", "wbr", "link", "img"}
 
 
 class Page(HTMLParser):
@@ -386,3 +387,23 @@ def test_a_claim_tells_the_grade_and_the_source_of_its_value() -> None:
     table = claims_of().assign(source="secondary: a review, figure captions")
     assert claims(table)[0].origin == "published, as quoted by a review, figure captions"
     assert claims(claims_of())[0].origin == "published: abstract"
+
+
+def test_the_record_of_a_training_is_read_once(
+    drawn_tree: fabricate.Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    whole = planning_records.read_sealed
+
+    def counted(path: Path, *more: object) -> dict[str, object]:
+        read.append(path)
+        return whole(path, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(planning_records, "read_sealed", counted)
+    cell = next(
+        entry["cell"]
+        for entry in drawn_tree.study["cells"]
+        if (drawn_tree.results / "cells" / entry["cell"] / "train.json").exists()
+    )
+    read_record(cell, drawn_tree.results)
+    assert [path.name for path in read].count("train.json") == 1

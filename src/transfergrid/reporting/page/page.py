@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from transfergrid import __version__
 from transfergrid.catalog.tables import ANALYSES
@@ -158,6 +159,7 @@ def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
     )
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.filters["anchor"] = anchor
+    environment.filters["breakable"] = breakable
     environment.filters["cut"] = truncation_name
     environment.globals["plural"] = words.plural
     script = (templates / "page.js").read_text(encoding="utf-8")
@@ -173,6 +175,11 @@ def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
 def anchor(cell: str) -> str:
     """Return the identifier of a cell's section; spaces are not allowed in one."""
     return "cell-" + quote(cell, safe="")
+
+
+def breakable(name: Any) -> Markup:
+    """Return a name, escaped, that a narrow column breaks after its marks and not in a word."""
+    return Markup(re.sub(r"(?<=[_.-])(?=\w)", "<wbr>", str(escape(name))))
 
 
 def context(report: ReportInput) -> dict[str, Any]:
