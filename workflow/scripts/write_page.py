@@ -19,7 +19,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page")
     arguments = parser.parse_args()
     study = read_study(arguments.stamp)
-    from transfergrid.reporting.page.page import read_report, render
+    from transfergrid.reporting.page.material import read_report
+    from transfergrid.reporting.page.page import render
     from transfergrid.reporting.tables.stage_files import seal_stage
 
     with heartbeat("writing the page"):

@@ -14,8 +14,9 @@ from transfergrid.planning.plan import PlannedStudy
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
+from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.notes import Failed, Snapshot
-from transfergrid.reporting.page.page import read_report, render
+from transfergrid.reporting.page.page import render
 from transfergrid.reporting.tables.analysis import analyse
 from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.atomic import write_text

@@ -21,7 +21,8 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
-from transfergrid.reporting.page.page import anchor, read_report, render
+from transfergrid.reporting.page.material import read_report
+from transfergrid.reporting.page.page import anchor, render
 from transfergrid.reporting.tables.files import write_table
 from transfergrid.reporting.tables.pointing import pointing
 from transfergrid.reporting.tables.stage_files import seal_stage

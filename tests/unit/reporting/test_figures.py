@@ -27,7 +27,8 @@ from transfergrid.reporting.figures.files import read_drawn, restore_drawn, writ
 from transfergrid.reporting.figures.points import correlation_of, key_text, letters_of, rho_text
 from transfergrid.reporting.figures.seeds import seed_spread
 from transfergrid.reporting.figures.summaries import by_skill, limits, seed_means
-from transfergrid.reporting.page.page import figures, read_report
+from transfergrid.reporting.page.material import read_report
+from transfergrid.reporting.page.page import figures
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.reporting.words import count

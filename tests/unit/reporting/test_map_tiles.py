@@ -13,7 +13,8 @@ from unit.reporting.test_cams import record
 
 from transfergrid.evaluation.cam_record import empty_record, write_record
 from transfergrid.reporting.page.map_tiles import map_tiles, outlined
-from transfergrid.reporting.page.page import read_report, render
+from transfergrid.reporting.page.material import read_report
+from transfergrid.reporting.page.page import render
 
 
 def opened(picture: str) -> np.ndarray:

@@ -11,7 +11,8 @@ import pytest
 from unit.reporting import fabricate
 
 from transfergrid.planning.metrics import built_in
-from transfergrid.reporting.page.page import ReportInput, context, read_report, render
+from transfergrid.reporting.page.material import ReportInput, read_report
+from transfergrid.reporting.page.page import context, render
 
 NAMES = ("log_loss", "average_precision", "sensitivity", "accuracy")
 

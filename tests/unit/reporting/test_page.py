@@ -16,10 +16,13 @@ from unit.reporting.made_up_tables import claims_of
 
 from transfergrid.planning import records as planning_records
 from transfergrid.planning.paths import TEMPLATES
+from transfergrid.reporting.page import downloads
 from transfergrid.reporting.page.claims import claims
+from transfergrid.reporting.page.material import ReportInput, read_report
 from transfergrid.reporting.page.notes import Failed, Snapshot, summary
-from transfergrid.reporting.page.page import ReportInput, anchor, read_report, render
+from transfergrid.reporting.page.page import anchor, breakable, render
 from transfergrid.reporting.records import read_contents, read_record
+from transfergrid.reporting.tables.files import csv_text
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
 
@@ -407,3 +410,19 @@ def test_the_record_of_a_training_is_read_once(
     )
     read_record(cell, drawn_tree.results)
     assert [path.name for path in read].count("train.json") == 1
+
+
+def test_a_long_name_breaks_at_its_marks(html: str) -> None:
+    assert ">tf_<wbr>efficientnet_<wbr>lite0</a>" in html
+    assert breakable(EVIL) == "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"
+
+
+def test_a_table_too_large_for_the_page_is_named(
+    report: ReportInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "LARGEST", 5_000)
+    page = Page(render(report))
+    links = [link for _, link in page.links if link.startswith("data:")]
+    sizes = [len(csv_text(table).encode()) for table in report.tables.values() if len(table)]
+    assert 0 < len(links) == sum(size <= 5_000 for size in sizes) < len(sizes)
+    assert "cells.csv 72 rows, in the folder tables beside this page" in page.words

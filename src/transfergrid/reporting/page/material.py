@@ -1,0 +1,118 @@
+"""What the page is made of: everything that is read for it, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfergrid import __version__
+from transfergrid.catalog.tables import ANALYSES
+from transfergrid.planning.fingerprint import code_files
+from transfergrid.planning.paths import PROJECT
+from transfergrid.reporting.figures.files import Drawn, read_drawn
+from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.page import notes
+from transfergrid.reporting.page.map_tiles import MapTile, map_tiles
+from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
+from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.runtime.environment import environment_record
+from transfergrid.statistics.runs import runs_of
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything that the page is made of, as plain values.
+
+    Attributes:
+        study: The study's JSON: name, title, description, cells, evaluation, questions, recipes by
+            protocol, and ``resolved``, the whole configuration.
+        tables: Those that every study has, as read from their CSV, and cams where it has maps.
+        cards: Per dataset name its card.json, where known.
+        contents: Per dataset name how many cells were trained on each content of it.
+        records: Per cell what lies in its folder, where known.
+        figures: Those that were drawn, with their captions, in order.
+        environment: The record of what made the page.
+        version: Version of TransferGrid.
+        snapshot: What is known of the cells that have no result, if the page is a snapshot.
+        maps: Per cell its activation maps, where the study asks for them.
+    """
+
+    study: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+    cards: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, CellRecord]
+    figures: Sequence[Drawn]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    snapshot: notes.Snapshot | None = None
+    contents: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    maps: Mapping[str, tuple[MapTile, ...]] = field(default_factory=dict)
+
+    @property
+    def primary(self) -> str:
+        """The selection that the page's scores come from."""
+        return str(self.study["evaluation"]["primary"])
+
+    @property
+    def primary_cells(self) -> pd.DataFrame:
+        """Rows of the cells' table under the primary selection, single folds left out."""
+        cells = answered(self.tables["cells"])
+        return cells[cells["selection"] == self.primary]
+
+    @property
+    def trained_cells(self) -> pd.DataFrame:
+        """Rows of what was trained, under the primary selection; see `reporting.folds`."""
+        cells = trained(self.tables["cells"])
+        return cells[cells["selection"] == self.primary]
+
+    @property
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """The cells of each run over folds, by its name."""
+        runs = runs_of(self.study["cells"]).values()
+        return {run.name: tuple(run.cells.values()) for run in runs if run.crossed}
+
+
+def read_report(
+    study: Mapping[str, Any], results: Path, snapshot: notes.Snapshot | None = None
+) -> ReportInput:
+    """Read everything that a study's page needs.
+
+    Args:
+        study: The study's JSON.
+        results: Root of all outputs.
+        snapshot: Given where the study is not finished.
+
+    Returns:
+        The page's input; a figure that has not been drawn is left out.
+
+    Raises:
+        UserError: A table is missing, or a file is broken.
+    """
+    folder = results / study["name"]
+    names = [entry["cell"] for entry in study["cells"]]
+    # Maps of a study that has stopped asking for them may still lie there.
+    asked = study["resolved"].get("cams") is not None
+    mapped = asked and (folder / "tables" / "cams.csv").is_file()
+    made = [stage for stage in ANALYSES if mapped or stage.asked_by != "cams"]
+    tables = [table.name for stage in made for table in stage.tables]
+    return ReportInput(
+        study=study,
+        tables={name: read_made_table(folder, name) for name in tables},
+        cards=read_cards(study, results),
+        contents=read_contents(study, results),
+        records={name: read_record(name, results) for name in names},
+        figures=read_drawn(folder),
+        environment=environment_record(_behind(study)),
+        version=__version__,
+        snapshot=snapshot,
+        maps={name: map_tiles(folder / "cams" / f"{name}.npz") for name in names if asked},
+    )
+
+
+def _behind(study: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a change of would make the study's results other ones."""
+    return [*code_files(), *([PROJECT / study["source"]] if study.get("source") else [])]
