@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from docutils.core import publish_parts
-from tests.unit.reporting.test_browser import browse, needs_browser, title_of
+from tests.unit.reporting.page.test_browser import browse, needs_browser, title_of
 from tests.workflow.conftest import Workspace
 
 from transfergrid.catalog.figures import FIGURES

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from unit.reporting import fabricate
-from unit.reporting.test_cams import record
+from unit.reporting.figures.test_cams import record
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.records import Stage

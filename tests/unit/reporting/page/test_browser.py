@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from unit.reporting import fabricate
-from unit.reporting.test_cams import record
+from unit.reporting.figures.test_cams import record
 
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import PROJECT

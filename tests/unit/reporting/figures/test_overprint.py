@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from unit.reporting.wide import as_loss, beside, wide
+from unit.reporting.figures.wide import as_loss, beside, wide
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style

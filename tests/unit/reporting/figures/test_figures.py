@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from unit.reporting import fabricate
-from unit.reporting.papers_figure import against_the_papers_figure
-from unit.reporting.wide import folded, wide
+from unit.reporting.figures.papers_figure import against_the_papers_figure
+from unit.reporting.figures.wide import folded, wide
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import TABLES

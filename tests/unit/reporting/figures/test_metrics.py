@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from unit.reporting.wide import as_loss, beside, wide
+from unit.reporting.figures.wide import as_loss, beside, wide
 
 from transfergrid.catalog.metrics import METRICS
 from transfergrid.reporting.figures import boosts, score, seeds, style, tasks

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from unit.reporting import fabricate
+from unit.reporting.figures.papers_figure import against_the_papers_figure
 from unit.reporting.made_up_scores import SCORE_TASKS
-from unit.reporting.papers_figure import against_the_papers_figure
 
 from transfergrid.reporting.figures import calibration, published, style
 from transfergrid.reporting.figures.data import (

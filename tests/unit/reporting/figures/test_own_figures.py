@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from unit.reporting.wide import wide
+from unit.reporting.figures.wide import wide
 
 from transfergrid.planning.figures import own_figures
 from transfergrid.reporting.figures import style

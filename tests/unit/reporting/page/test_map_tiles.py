@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from unit.reporting import fabricate
-from unit.reporting.test_cams import record
+from unit.reporting.figures.test_cams import record
 
 from transfergrid.evaluation.cam_record import empty_record, write_record
 from transfergrid.reporting.page.map_tiles import map_tiles, outlined
