@@ -143,6 +143,7 @@ def correlations_of() -> pd.DataFrame:
                     "question": "imagenet_and_auroc" if x == "imagenet_top1" else "size_and_auroc",
                     "x": x,
                     "y": "score",
+                    "metric": "auroc",
                     "dataset": "phantom",
                     "pretraining": pretraining,
                     "truncation": 0,

@@ -104,10 +104,10 @@ def caption(data: FigureData) -> str:
 
 def _rho(data: FigureData, key: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the correlation of a panel, if the study asked for it."""
-    _, dataset, protocol, a, _ = key
+    metric, dataset, protocol, a, _ = key
     table = data.correlations
-    found = correlation_of(table, "params", a, (dataset, protocol), "boost")
-    return found or correlation_of(table, "params", a, (dataset, ""), "boost")
+    found = correlation_of(table, "params", a, (dataset, protocol), metric, "boost")
+    return found or correlation_of(table, "params", a, (dataset, ""), metric, "boost")
 
 
 def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str]) -> list[Spot]:

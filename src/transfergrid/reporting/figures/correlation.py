@@ -92,7 +92,8 @@ def lack(data: FigureData) -> str:
 def caption(data: FigureData) -> str:
     """State n, interval and test of the correlations above the panels."""
     rows = data.correlations
-    known = rows[rows["rho"].notna() & (rows["n"] >= FEWEST) & (rows["y"] == "score")]
+    drawn = (rows["y"] == "score") & rows["metric"].isin(data.finished["metric"])
+    known = rows[drawn & rows["rho"].notna() & (rows["n"] >= FEWEST)]
     text = (
         f"Whole networks, mean over {seeds_of(data)}; {tested_on(data)}. Each point is one "
         f"architecture with its {interval_of(data)}. "
@@ -120,7 +121,8 @@ def draw(data: FigureData) -> Figure:
     for ax, cloud in zip(axes, drawn, strict=True):
         mark = data.marks[cloud.pretraining]
         spots += networks(ax, cloud.rows, cloud.axis.key, mark, letters)
-        row = correlation_of(data.correlations, cloud.axis.key, cloud.pretraining, cloud.setting)
+        place = (cloud.axis.key, cloud.pretraining, cloud.setting, cloud.rows["metric"].iloc[0])
+        row = correlation_of(data.correlations, *place)
         name = shortened([cloud.pretraining], 28)[cloud.pretraining]
         where = setting_title(cloud.setting, settings)
         ax.set_title("\n".join(filter(None, [name, where, rho_text(row)])), fontsize=9)

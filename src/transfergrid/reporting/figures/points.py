@@ -76,13 +76,18 @@ def networks(
 
 
 def correlation_of(
-    table: pd.DataFrame, x: str, pretraining: str, setting: Setting, y: str = "score"
+    table: pd.DataFrame,
+    x: str,
+    pretraining: str,
+    setting: Setting,
+    metric: str,
+    y: str = "score",
 ) -> dict[str, Any] | None:
     """Return the row of correlations.csv for one panel, or None if the study did not ask."""
     rows = table[(table["x"] == x) & (table["y"] == y) & (table["pretraining"] == pretraining)]
     rows = rows[(pd.to_numeric(rows["truncation"]) == 0) & (rows["dataset"] == setting[0])]
     rows = rows[rows["protocol"].astype(object).fillna("") == setting[1]]
-    found = rows.to_dict("records")
+    found = rows[rows["metric"] == metric].to_dict("records")
     return {str(key): value for key, value in found[0].items()} if found else None
 
 

@@ -297,15 +297,17 @@ def test_rho_belongs_to_its_panel() -> None:
             "pretraining": "random",
             "truncation": [0, 0, 1],
             "protocol": "p",
+            "metric": "auroc",
             "n": 4,
             "rho": [0.5, 0.1, 0.2],
             "low": np.nan,
             "high": np.nan,
         }
     )
-    row = correlation_of(table, "params", "random", ("d", "p"))
+    row = correlation_of(table, "params", "random", ("d", "p"), "auroc")
     assert rho_text(row) == "ρ +0.50\nn 4"
-    assert correlation_of(table, "imagenet_top1", "random", ("d", "p")) is None
+    assert correlation_of(table, "imagenet_top1", "random", ("d", "p"), "auroc") is None
+    assert correlation_of(table, "params", "random", ("d", "p"), "brier") is None
     assert rho_text({**row, "n_families": 3}) == "ρ +0.50\nn 4 in 3 families"
     assert rho_text(None) == ""
 

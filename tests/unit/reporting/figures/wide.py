@@ -108,6 +108,7 @@ def _contrasts(cells: pd.DataFrame, names: list[str], rng: np.random.Generator) 
 
 def _correlations(names: list[str]) -> pd.DataFrame:
     same = {"dataset": "films", "truncation": 0, "protocol": "", "n": 16, "method": "Fisher z"}
+    same |= {"metric": "auroc"}
     return pd.DataFrame(
         [
             {**same, "x": x, "y": y, "pretraining": name, "rho": -0.43, "low": -0.81, "high": 0.12}
@@ -161,6 +162,7 @@ def as_loss(data: FigureData) -> FigureData:
         cells=loss(data.cells, "score", "score_low", "score_high"),
         scores=loss(data.scores, "value", "low", "high"),
         contrasts=contrasts,
+        correlations=data.correlations.assign(metric="log_loss"),
         histories=histories,
         metrics={**data.metrics, "log_loss": MetricWords("Log loss", True, False, 0.0)},
     )
