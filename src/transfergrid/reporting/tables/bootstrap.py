@@ -19,11 +19,10 @@ from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.cell_work import cell_work
-from transfergrid.reporting.tables.crossed import RunWork, run_work
 from transfergrid.reporting.tables.scored import cases_of
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.pooled import pool
+from transfergrid.statistics.runs import runs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +50,19 @@ class Drawn:
     place: Path
     score_tasks: tuple[str, ...] | None
     metric: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DrawnRun:
+    """A run whose patients are drawn.
+
+    Attributes:
+        name: Its name.
+        folds: Its cells.
+    """
+
+    name: str
+    folds: tuple[Drawn, ...]
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
@@ -92,29 +104,36 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
     function = partial(bootstrap_rows, evaluation=study["evaluation"])
     mapped = gathering.over_cells(function, batches, workers, len(work))
     rows = list(progress((row for part in mapped for row in part), len(work), "bootstrap"))
-    runs = [run for run in run_work(cell_work(study, results)) if run.run.crossed]
-    runs = [run for run in runs if run.scored(primary)]
+    runs = _runs(targets, work)
     pooled = partial(pooled_row, evaluation=study["evaluation"])
-    folds = sum(len(run.cells) for run in runs)
+    folds = sum(len(run.folds) for run in runs)
     whole = progress(gathering.over_cells(pooled, runs, workers, folds), len(runs), "bootstrap")
     return gathering.frame(study, "bootstrap", [*whole, *rows], ())
 
 
-def pooled_row(work: RunWork, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def _runs(targets: Sequence[Mapping[str, Any]], work: Sequence[Drawn]) -> list[DrawnRun]:
+    """Return the runs over folds all of whose cells have been scored."""
+    there = {one.cell: one for one in work}
+    return [
+        DrawnRun(run.name, tuple(there[cell] for cell in run.cells.values()))
+        for run in runs_of(targets).values()
+        if run.crossed and not run.missing and all(c in there for c in run.cells.values())
+    ]
+
+
+def pooled_row(work: DrawnRun, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's row of bootstrap.csv: each fold draws its own patients.
 
     Args:
         work: The run, all folds of which have been scored.
         evaluation: The study's settings of evaluation.
     """
-    one = work.first
-    places = [own.ensemble(evaluation["primary"]) for own in work.cells.values()]
-    tables = [read_ensemble(place / "test.parquet") for place in places]
-    scorer, metric = Scorer.of(one.metrics[0]), one.metrics[0]
-    few = metric["per"] == "task"
+    one = work.folds[0]
+    tables = [read_ensemble(own.place / "test.parquet") for own in work.folds]
+    scorer = Scorer.of(one.metric)
+    few = one.metric["per"] == "task"
     cases = [cases_of(table, one.score_tasks, scored_only=few) for table in tables]
-    drawn = [Drawn("", place, one.score_tasks, metric) for place in places]
-    points = [_points(scorer, own) for own in drawn]
+    points = [_points(scorer, own) for own in work.folds]
     parts = [scorer.parts(own, point) for own, point in zip(cases, points, strict=True)]
     found = pool({str(number): part for number, part in enumerate(parts)})
     values = replicates_of_folds(scorer, cases, points, found.used, evaluation["bootstrap"])
@@ -122,7 +141,7 @@ def pooled_row(work: RunWork, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         found, values = found.without_result(), np.full_like(values, np.nan)
     row = _row(scorer, found.influence.estimate, found.influence, values, evaluation)
     return row | {
-        "cell": work.run.name,
+        "cell": work.name,
         "n_studies": sum(len(table.study_id) for table in tables),
         "n_patients": sum(len(np.unique(table.patient_id)) for table in tables),
         "method": row["method"].replace("patients", "patients of each fold"),

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from unit.statistics.crossed_study import COST, FILMS, PATIENTS, SEEDS, TASKS, build
 
+from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import TABLES
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.reporting.tables.bootstrap import bootstrap_table
@@ -38,7 +39,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
 
 @pytest.fixture(scope="module")
 def cells(made: tuple[dict[str, Any], Path]) -> pd.DataFrame:
-    return cells_table(*made)
+    return cells_table(held(made[0], "cells"), made[1])
+
+
+def held(study: dict[str, Any], stage: str) -> dict[str, Any]:
+    """Return what the stamp of a stage holds of a study, and no more."""
+    found = {key: study[key] for key in ("name", "cells", "columns")}
+    for key in STAGE[stage].holds:
+        part, _, setting = key.partition(".")
+        if setting:
+            found.setdefault(part, {})[setting] = study[part][setting]
+        else:
+            found |= {name: study[name] for name in METRICS[key]}
+    return found
+
+
+METRICS = {
+    "primary_metrics": ("metrics", "primary_metric"),
+    "all_metrics": ("metrics", "primary_metric", "extra_metrics"),
+}
+"""Keys of a study by what a stage calls them."""
 
 
 def area(results: Path, cell: str, task: str) -> float:
@@ -68,7 +88,7 @@ def test_the_row_of_a_run_stands_above_those_of_its_folds(
 
 
 def test_scores_have_the_folds_behind_each_value(made: tuple[dict[str, Any], Path]) -> None:
-    scores = scores_table(*made)
+    scores = scores_table(held(made[0], "scores"), made[1])
     run = scores[scores["cell"] == RUN].set_index("task")
     assert list(run.index) == ["", *TASKS] and set(run["n_folds"]) == {K}
     assert set(run["conditional_on"]) == {"one division into 3 folds"}
@@ -123,7 +143,7 @@ def diverge(train: Path) -> None:
 def test_the_bootstrap_of_a_run_agrees_with_its_closed_form(
     made: tuple[dict[str, Any], Path], cells: pd.DataFrame
 ) -> None:
-    table = bootstrap_table(*made).set_index("cell")
+    table = bootstrap_table(held(made[0], "bootstrap"), made[1]).set_index("cell")
     run = table.loc[RUN]
     assert run["score"] == cells.iloc[0]["score"]
     closed = (run["delong_high"] - run["delong_low"]) / 2 / 1.96
@@ -135,7 +155,7 @@ def test_the_bootstrap_of_a_run_agrees_with_its_closed_form(
 def test_calibration_puts_the_cases_of_all_folds_together(
     made: tuple[dict[str, Any], Path], cells: pd.DataFrame
 ) -> None:
-    found = calibration_table(made[0], cells, made[1])
+    found = calibration_table(held(made[0], "calibration"), cells, made[1])
     assert set(found["n_patients"]) == {PATIENTS}
     assert set(found["n_cells"]) == {len(SEEDS)}
     known = 0
