@@ -1,8 +1,8 @@
-"""Scores that the training's own process made once it had ended, for evaluation to take over.
+"""Scores made by the training's own process once it had ended, for evaluation to take over.
 
-That process has the libraries, the GPU and the data at hand; on small networks starting all of that
-again costs more than the scoring. Nothing rests on it: a note says which code made the scores and
-of which checkpoints, and where it does not agree with what evaluation would do, evaluation scores.
+That process has the libraries, the GPU and the data at hand; for small networks starting all of
+that again costs more than the scoring. Nothing relies on it: a note says which code made the scores
+from which checkpoints, and if that is not what evaluation would do, evaluation scores the cell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
 
 FOLDER = "ahead"
-"""Under a cell's folder; laid out as that one is."""
+"""In a cell's folder, and laid out like it."""
 NOTE = "note.json"
 
 
@@ -34,7 +34,7 @@ def score_ahead(
     code: str,
     threads: int,
 ) -> None:
-    """Score a cell that has just been trained; what fails is left to the job that scores.
+    """Score a cell that has just been trained; failures are left to the job that scores.
 
     Args:
         spec: The content of the cell's spec.json.
@@ -42,7 +42,7 @@ def score_ahead(
         device: "cpu" or "cuda".
         watcher: Is told of progress.
         code: Fingerprint of evaluation's code.
-        threads: Threads of the CPU's kernels, which may decide a last bit there.
+        threads: Threads of the CPU's kernels, which may decide the last bits on a CPU.
     """
     from transfergrid.evaluation.predict import score_cell  # torch, which taking over never needs
 
@@ -50,24 +50,24 @@ def score_ahead(
     try:
         score_cell(spec, results, device, watcher=watcher, into=begin(folder))
         sign(folder, code, threads if device == "cpu" else None)
-    except Exception as error:  # the job that scores will meet it, and say what it is
+    except Exception as error:  # the job that scores will meet it, and report it
         clear(folder)
         watcher.say(f"not scored yet ({error or 'stopped'}): a job of its own does that")
 
 
 def begin(folder: Path) -> Path:
-    """Return an empty place for the scores of a cell to lie ready in."""
+    """Return an empty folder for a cell's scores made ahead."""
     clear(folder)
     return folder / FOLDER
 
 
 def sign(folder: Path, code: str, threads: int | None) -> None:
-    """Say what made the scores that lie ready in a cell's folder.
+    """Record what made the scores that are ready in a cell's folder.
 
     Args:
         folder: The cell's folder.
         code: Fingerprint of evaluation's code.
-        threads: Threads of the CPU's kernels; None where a GPU made them.
+        threads: Threads of the CPU's kernels; None if a GPU made them.
     """
     write_json(folder / FOLDER / NOTE, _note(folder, code, threads))
 
@@ -77,12 +77,12 @@ def _note(folder: Path, code: str, threads: int | None) -> dict[str, Any]:
 
 
 def take_over(folder: Path, code: str, threads: int) -> bool:
-    """Publish scores that lie ready as evaluation's own, the receipt last; clear what lay ready.
+    """Publish ready scores as evaluation's own, the receipt last, and clear their folder.
 
     Args:
         folder: The cell's folder.
         code: Fingerprint of evaluation's code.
-        threads: Threads of the CPU's kernels that would score it.
+        threads: Threads of the CPU's kernels with which it would be scored.
 
     Returns:
         Whether the cell is scored now.
@@ -103,7 +103,7 @@ def take_over(folder: Path, code: str, threads: int) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove what lies ready in a cell's folder."""
+    """Remove the ready scores from a cell's folder."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 

@@ -1,9 +1,9 @@
 """Paired bootstrap of the macro AUROC of many models at once, clustered by patient.
 
 One table of counts, how often each patient was drawn in each replicate, serves every model and
-task, so replicate b of any difference is paired. Studies are sorted once a model and task and then
-walked from the lowest score to the highest, all replicates of a row of the table at a time; whole
-numbers are added and multiplied, so no order of summing can change a bit.
+task, so replicate b of any difference is paired. Studies are sorted once per model and task and
+then walked from the lowest score to the highest, all replicates in a row of the table at a time;
+only whole numbers are added and multiplied, so the order of summing cannot change a bit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from transfergrid.runtime.errors import UserError
 
 _DRAWS = 100_000
-"""Draws of patients made at a time (0.8 MB, which a core's own cache holds)."""
+"""Draws of patients made at a time (0.8 MB, which fits in a core's own cache)."""
 _TABLE = 16_000_000
-"""Largest number of counts in the table (64 MB); further replicates get a table of their own."""
+"""Largest number of counts in the table (64 MB); further replicates get another table."""
 _LEAST = 64
-"""Replicates of a table all the same, so that a row is worth a step."""
+"""Fewest replicates in a table nevertheless, so that a row is worth a step."""
 _NARROW = 2**31
 """Fewer pairs than this can be counted in 32 bits."""
 
@@ -34,12 +34,11 @@ def bootstrap_macro(
 ) -> NDArray[np.float64]:
     """Return bootstrap replicates of the macro AUROC of each model.
 
-    Patients are drawn with replacement, all studies of a patient together. Memory stays bounded
-    whatever N and the number of replicates.
+    Patients are drawn with replacement, all studies of a patient together. Memory stays bounded,
+    however large N and the number of replicates are.
 
     Args:
-        probabilities: (M, N, T) scores of M models on N studies; the T tasks are those of the
-            mean.
+        probabilities: (M, N, T) scores of M models on N studies; the mean is over the T tasks.
         labels: (N, T) values 0, 1 or NaN.
         patient_index: (N,) int in [0, G), the number of each study's patient.
         replicates: Number of replicates B.
@@ -83,7 +82,7 @@ def _tables(
     """
     width = min(replicates, max(_LEAST, _TABLE // patients))
     step = max(1, _DRAWS // patients)
-    # One for all: a new one would be made while the caller still holds the last.
+    # One for all: a new one would be created while the caller still holds the last.
     whole = np.empty((patients, width), dtype=np.int32)
     for first in range(0, replicates, width):
         table = whole[:, : min(width, replicates - first)]
@@ -105,7 +104,7 @@ def _areas(scores: NDArray, labels: NDArray, patient: NDArray, counts: NDArray) 
     pairs = up * down
     kind = np.int32 if pairs.max() < _NARROW else np.int64
     wins = [_wins(row[known], labels[known] == 1, patient[known], counts, kind) for row in scores]
-    with np.errstate(invalid="ignore"):  # 0 / 0: a replicate without a class is NaN
+    with np.errstate(invalid="ignore"):  # 0 / 0: a replicate that lacks a class is NaN
         return np.stack(wins, axis=1) / pairs.astype(np.float64)[:, None]
 
 
@@ -121,7 +120,7 @@ def _wins(
     scores: NDArray, positive: NDArray, patient: NDArray, counts: NDArray, kind: type
 ) -> NDArray[np.float64]:
     """Return in how many drawn pairs of a replicate the positive is above; a tie is a half."""
-    order = np.lexsort((~positive, scores))  # of equal scores, positives first
+    order = np.lexsort((~positive, scores))  # positives first among equal scores
     positive, patient, ranked = positive[order], patient[order], scores[order]
     below: NDArray = np.zeros(counts.shape[1], dtype=kind)
     wins, product = np.zeros_like(below), np.empty_like(below)

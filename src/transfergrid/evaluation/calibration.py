@@ -14,7 +14,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Cases of about the same probability.
+    """Cases with about the same probability.
 
     Attributes:
         predicted: Their mean probability.
@@ -27,14 +27,14 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a set of probabilities agrees with its labels.
+    """How well a set of probabilities agrees with its labels.
 
     Attributes:
-        bins: Bins of about equal count, from the lowest probability up.
-        ece: Expected calibration error: the mean distance of predicted and observed, weighted by
-            the bins' counts (Naeini et al. 2015, with bins of equal count); never below its own
+        bins: Bins with about equal counts, from the lowest probability up.
+        ece: Expected calibration error: the mean distance between predicted and observed, weighted
+            by the bins' counts (Naeini et al. 2015, with bins of equal count); it includes its own
             sampling noise.
-        brier: Mean squared distance of probability and label (Brier 1950).
+        brier: Mean squared distance between probability and label (Brier 1950).
     """
 
     bins: tuple[Bin, ...]
@@ -51,13 +51,13 @@ def calibration(
 ) -> Calibration:
     """Return reliability, calibration error and Brier score of some cases.
 
-    Equal probabilities share a bin, so there may be fewer bins than asked for.
+    Equal probabilities share a bin, so there may be fewer bins than requested.
 
     Args:
         probability: (N,) in [0, 1].
         label: (N,) 0 or 1.
         patient: (N,) the patient of each case.
-        bins: Bins asked for.
+        bins: Number of bins requested.
         confidence: Coverage of the bins' intervals, in (0, 1).
     """
     p = np.asarray(probability, dtype=np.float64)
@@ -75,6 +75,6 @@ def calibration(
 
 
 def bin_of(probability: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """Return the bin of each probability: between quantiles, the lower edge belonging to it."""
+    """Return each probability's bin: between quantiles, including the lower edge."""
     edges = np.quantile(probability, np.arange(1, bins) / bins, method="higher")
     return np.searchsorted(np.unique(edges), probability, side="right").astype(np.int64)

@@ -1,12 +1,12 @@
-"""Class activation maps of a cell's best checkpoint, and how well they point at findings.
+"""Class activation maps of a cell's best checkpoint, and how well they point at signs.
 
 A network that ends in average pooling and a linear layer gives its map exactly: the last feature
 map times the layer's weights (CAM, Zhou et al. 2016). Its mean plus the bias is the logit, and it
 equals Grad-CAM (Selvaraju et al. 2017) times the number of pixels, before that is rectified.
 Whether a network is of that kind is found by computing its logits both ways, not by its name.
 
-Regions are taken from the rectified map. The highest point is not: a map that says no to the whole
-film, as those of a rare finding may, still has a place that says it least.
+Regions are taken from the rectified map. The highest point is not: even a map that says no to the
+whole film, as may happen for a rare sign, has a place where it says so least.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.tasks.score.kind import score_half
 
 BATCH_SIZE = 16
-"""Images at once: their maps are enlarged to the images' size, for every task."""
+"""Images processed at once: their maps are enlarged to the images' size, for every task."""
 RANDOM_MAPS = 5
-"""Random maps that every mark is compared with."""
+"""Number of random maps with which every mark is compared."""
 TOLERANCE = 1e-3
-"""Largest difference of logits, relative to their spread, that is rounding."""
+"""Largest difference between logits, relative to their spread, that counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Maps:
 
 @dataclass(frozen=True)
 class Film:
-    """The map of one film to show: rectified and scaled, its peak, and the probability."""
+    """The map shown for one film: rectified and scaled, with its peak and the probability."""
 
     values: NDArray[np.float16]
     peak: tuple[int, int]
@@ -72,7 +72,7 @@ class Film:
 def class_maps(model: nn.Module, inputs: Tensor, tasks: Sequence[int]) -> Maps:
     """Return the class activation maps of a network's last feature map.
 
-    Both methods are on CAM's scale: Grad-CAM's weights are summed over pixels, not averaged.
+    Both methods use CAM's scale: Grad-CAM's weights are summed over pixels, not averaged.
 
     Args:
         model: A network in evaluation mode.
@@ -110,7 +110,7 @@ def _by_gradients(
 
 
 def _last_map(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the last feature map (B, C, h, w), and what makes logits of it."""
+    """Return the last feature map (B, C, h, w), and the function that turns it into logits."""
     body, end = (getattr(model, name, None) for name in ("forward_features", "forward_head"))
     if body is not None and end is not None:
         features: Tensor = body(inputs)
@@ -163,16 +163,16 @@ def cam_cell(
     Args:
         spec: The content of the cell's spec.json.
         results: The folder of all outputs.
-        settings: ``films``, how many are shown a task; ``tasks``, names, or None for the scored.
+        settings: ``films``, how many are shown per task; ``tasks``, names, or None for the scored.
         device: "cpu" or "cuda".
-        regions: The file of the data set's true regions, where the user has one.
+        regions: The file of the data set's true regions, if the user has one.
 
     Returns:
-        The record; without maps where the cell diverged or no checkpoint has a score.
+        The record; without maps if the cell diverged or no checkpoint has a score.
 
     Raises:
-        UserError: A task that the data set lacks, a checkpoint that is missing or not the file
-            that training left, or a network without a feature map.
+        UserError: A task that the data set lacks, a checkpoint that is missing or was changed, or
+            a network without a feature map.
     """
     cell = Trained.of(results / "cells" / cell_name(spec))
     cache = results / "cache" / spec["dataset"]["id"]
@@ -238,7 +238,7 @@ def _record(
     regions = _regions(split, tasks, positive, truth)
     shown: set[tuple[int, int]] = set()
     for t in range(len(tasks)):
-        # Where regions are known, a film that hides the finding has nothing to be judged by.
+        # If regions are known, a film that hides the sign has nothing to be judged by.
         pool = [(i, t) in regions for i in range(len(positive))] if regions else positive[:, t]
         shown |= {(int(i), t) for i in first_positives(pool, split.image_id, count)}
     rows = sorted({i for i, _ in shown | regions.keys()})

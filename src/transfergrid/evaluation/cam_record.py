@@ -1,4 +1,4 @@
-"""The file of activation maps that a cell leaves: films to show, and marks for every map."""
+"""The file of a cell's activation maps: films to show, and marks for every map."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from transfergrid.runtime.errors import UserError, listed
 class CamRecord:
     """Class activation maps of one cell on the test split.
 
-    Films are pairs of an image and a task that it is positive for; marks are given to every such
-    pair whose true region is known.
+    Films are pairs of an image and a task for which it is positive; every such pair whose true
+    region is known gets marks.
 
     Attributes:
         status: "finished", or why there are no maps: "diverged", or a sentence.
@@ -28,18 +28,18 @@ class CamRecord:
         film_image: (F,) image ids.
         film_task: (F,) task names.
         film_pixels: (F, px, px) or (F, px, px, 3) uint8.
-        film_truth: (F, px, px) bool, the true region; all false where none is known.
+        film_truth: (F, px, px) bool, the true region; all false if none is known.
         film_map: (F, h, w) float16, rectified and scaled to its own maximum.
         film_peak: (F, 2) int64, row and column of the enlarged map's highest pixel.
         film_probability: (F,) float32, the checkpoint's probability for the image alone.
         mark_image: (M,) image ids.
         mark_patient: (M,) patient ids.
         mark_task: (M,) task names.
-        hit: (M,) float32, 1 where the map's highest pixel lies in the true region, though it be
+        hit: (M,) float32, 1 if the map's highest pixel lies in the true region, even if it is
             below zero.
         iou: (M,) float32, overlap of the rectified map's region with the true one.
-        blank: (M,) float32, 1 where no pixel of the map is above zero, so that iou is 0.
-        random_hit: (M,) float32, mean hit of random maps of the same resolution.
+        blank: (M,) float32, 1 if no pixel of the map is above zero, so that iou is 0.
+        random_hit: (M,) float32, mean hit of random maps with the same resolution.
         random_iou: (M,) float32, mean overlap of random maps.
         map_px: (2,) int64, height and width of the maps before they are enlarged.
     """
@@ -112,7 +112,7 @@ def read_record(path: str | Path) -> CamRecord:
                 raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
             # Every array is read to its end, and so compared with its checksum in the file.
             arrays = {name: archive[name] for name in names}
-    # RuntimeError: the archive says of an array that it is encrypted, or packed in another way.
+    # RuntimeError: the archive says that an array is encrypted or packed in an unknown way.
     except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
         if isinstance(error, UserError | FileNotFoundError):
             raise

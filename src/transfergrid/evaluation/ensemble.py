@@ -48,14 +48,14 @@ class Ensemble:
 
 
 COUNTS = ("n_checkpoints", "n_images")
-"""Fields in the key-value metadata of the file, so that tables need not open the scores."""
+"""Fields in the file's key-value metadata, so that tables need not open the scores."""
 
 SEAL = "sha256"
-"""Field of the same metadata: of the content, so that a flipped bit is seen on reading."""
+"""Field in the same metadata: the content's SHA-256, so that reading reveals a flipped bit."""
 
 
 def cell_metric(folder: Path) -> Estimator:
-    """Return the primary metric of a cell, by its specification.
+    """Return a cell's primary metric, from its specification.
 
     Args:
         folder: The cell's folder.
@@ -106,7 +106,7 @@ def choose_checkpoints(name: str, valid: Scores, metric: Estimator) -> NDArray[n
     Raises:
         UserError: The name is unknown, or no checkpoint has the score that it needs.
     """
-    # Other rules rank all tasks by the mean score, and do not look at the tasks' own.
+    # Other rules rank all tasks by the mean score and ignore the tasks' own scores.
     by_task = (
         task_scores(valid, metric)
         if parse_selection(name).per_task
@@ -178,10 +178,10 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
 
 
 def content_sha256(table: Ensemble) -> str:
-    """Return the SHA-256 of all that an ensemble holds, which its file carries.
+    """Return the SHA-256 of everything in an ensemble, which its file carries.
 
-    Parquet's own checksums leave out the headers of pages and the whole footer: names of columns,
-    counts, encodings.
+    Parquet's own checksums leave out page headers and the whole footer: column names, counts,
+    encodings.
     """
     head = [list(table.tasks), table.n_checkpoints, table.n_images]
     for names in (table.study_id, table.patient_id):
@@ -193,8 +193,8 @@ def content_sha256(table: Ensemble) -> str:
     return digest.hexdigest()
 
 
-# pa.array would import pandas to look at what it is given: half of the time of a job that makes one
-# ensemble, and there are thousands.
+# pa.array would import pandas to inspect its argument, which takes half the time of a job that
+# makes one ensemble, and there are thousands of these.
 def _numbers(values: NDArray, kind: pa.DataType) -> pa.Array:
     data = np.ascontiguousarray(values, dtype=kind.to_pandas_dtype())
     return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
@@ -225,7 +225,7 @@ def read_ensemble(path: str | Path) -> Ensemble:
         whole = content_sha256(found) == seal
     except (UserError, FileNotFoundError):
         raise
-    except Exception:  # whatever the parser meets in bytes that nobody wrote
+    except Exception:  # whatever the parser finds in damaged bytes
         whole = False
     if not whole:
         raise UserError(
@@ -236,7 +236,7 @@ def read_ensemble(path: str | Path) -> Ensemble:
 
 
 def _parse(path: str | Path) -> tuple[Ensemble, str]:
-    # pq.read_table would look for a data set of many files, and start threads for this small one.
+    # pq.read_table would look for a data set of many files, and start threads for one small file.
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read(use_threads=False)
     tasks = tuple(
@@ -246,7 +246,7 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
     missing = [name for name in needed if name not in table.column_names]
     told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     missing += [name for name in (*COUNTS, SEAL) if name not in told]
-    if missing == [SEAL] and set(told) == set(COUNTS):  # else a bit of the key has flipped
+    if missing == [SEAL] and set(told) == set(COUNTS):  # otherwise a bit of the key has flipped
         raise Unsealed(
             f"{path} has no SHA-256 of its own, so an earlier version wrote it; remove it and run "
             "snakemake again, which makes it again from the cell's scores."

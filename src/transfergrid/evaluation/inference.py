@@ -1,4 +1,4 @@
-"""Logits of images, as validation during training and evaluation after it both compute them."""
+"""Logits of images, computed alike by validation during training and by evaluation after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfergrid.data.store import Images
 from transfergrid.tasks.learn.kind import Keep
 
 BATCH_SIZE = 64
-"""Images per forward pass; fixed, because another size may round another last bit."""
+"""Images per forward pass; fixed, because another size may round the last bits differently."""
 
 
 def to_device(model: nn.Module, device: torch.device | str) -> nn.Module:
@@ -30,16 +30,16 @@ def predict_each(
     check: Callable[[], None] | None = None,
     keep: Keep | None = None,
 ) -> NDArray[np.float32]:
-    """Return what several networks say of images, in one pass over them.
+    """Return several networks' outputs for images, in one pass over them.
 
     Everything is computed in evaluation mode and without autocast: logits rounded to bfloat16 tie,
-    and ties move an AUROC. The networks are left in evaluation mode.
+    and ties change an AUROC. The networks are left in evaluation mode.
 
     Args:
-        models: C networks on `device` with as many outputs each.
+        models: C networks on `device`, all with the same number of outputs.
         normalise: From uint8 images on `device` to the networks' input.
-        images: (N, H, W) or (N, H, W, 3) uint8, a memory map or an array, or what is read like one.
-        batch_size: Images per forward pass; fewer where memory runs out.
+        images: (N, H, W) or (N, H, W, 3) uint8: a memory map, an array, or something read like one.
+        batch_size: Images per forward pass; fewer if memory runs out.
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
         keep: What is kept of outputs and rows; None for the outputs themselves, float32.
@@ -72,9 +72,9 @@ def _outputs(
     first: int,
     keep: Keep,
 ) -> Tensor:
-    """Return (C, n, T) of n images from row `first` on.
+    """Return (C, n, T) for n images from row `first` on.
 
-    Where memory runs out it is done in halves, which may round other last bits.
+    If memory runs out, it is done in halves, which may round the last bits differently.
     """
     try:
         inputs, rows = normalise(pixels), slice(first, first + len(pixels))
@@ -82,7 +82,7 @@ def _outputs(
     except torch.OutOfMemoryError:
         if len(pixels) == 1:
             raise
-    # Outside the handler, whose traceback holds on to the tensors.
+    # Outside the handler, whose traceback would keep the tensors alive.
     halves = pixels.split(-(-len(pixels) // 2))
     starts = (first, first + len(halves[0]))
     parts = [

@@ -1,4 +1,4 @@
-"""How well a map points at a finding: pointing game and overlap with the true region."""
+"""How well a map points at a sign: pointing game and overlap with the true region."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ THRESHOLD = "Otsu's threshold on the map scaled to 0..255 (as CheXlocalize, Sapo
 
 
 def otsu_threshold(values: ArrayLike) -> int:
-    """Return the level that best parts grey levels in two: class 0 is at or below it.
+    """Return the level that best splits grey levels in two: class 0 is at or below it.
 
-    Maximises the variance between the classes (Otsu 1979, IEEE Trans. SMC 9:62-66); of equal
-    maxima the lowest level.
+    Maximises the variance between the classes (Otsu 1979, IEEE Trans. SMC 9:62-66); among equal
+    maxima it is the lowest level.
 
     Args:
         values: Integers from 0 to 255, any shape.
@@ -37,7 +37,7 @@ def region(values: ArrayLike) -> NDArray[np.bool_]:
         values: (H, W) real.
 
     Returns:
-        (H, W); nothing of a map that is the same everywhere.
+        (H, W); all false for a map that is the same everywhere.
     """
     scaled = np.asarray(values, dtype=np.float64)
     low, high = float(scaled.min()), float(scaled.max())
@@ -57,7 +57,7 @@ def points_inside(values: ArrayLike, truth: NDArray[np.bool_]) -> bool:
     """Tell whether the map's highest pixel lies in the true region, without a tolerance.
 
     The pointing game of Zhang et al. 2018 (IJCV 126:1084-1102). A map that is the same everywhere
-    points nowhere; of equal maxima the first in reading order counts.
+    points nowhere; among equal maxima the first in reading order counts.
 
     Args:
         values: (H, W) real.
@@ -71,7 +71,7 @@ def points_inside(values: ArrayLike, truth: NDArray[np.bool_]) -> bool:
 def first_positives(labels: ArrayLike, image_id: ArrayLike, count: int) -> NDArray[np.int64]:
     """Return the first `count` positive images in the order of their ids.
 
-    The rule by which films are shown: it knows labels and names, and nothing of any network.
+    This is the rule for showing films: it knows labels and names, and nothing about any network.
 
     Args:
         labels: (N,) 0, 1 or NaN.

@@ -1,4 +1,4 @@
-"""From a trained cell's checkpoints to its files of scores."""
+"""From a trained cell's checkpoints to its score files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn.kind import learn_half
 
 WEIGHTS_BYTES = 2**32
-"""Checkpoints held in memory at once; as many share one pass over the images."""
+"""Checkpoints held in memory at once; they share one pass over the images."""
 REPORT_SECONDS = 5.0
 """Seconds between reports of progress."""
 
@@ -52,10 +52,10 @@ def score_cell(
         device: "cpu", "cuda" or "cuda:<n>".
         splits: Which splits to score.
         watcher: Is told of progress.
-        into: Folder to write to, laid out as the cell's; by default the cell's own.
+        into: Folder to write to, laid out like the cell's; by default the cell's own.
 
     Raises:
-        UserError: The cell is not trained, or its files are not those of its receipt.
+        UserError: The cell is not trained, or its files do not match its receipt.
     """
     results = Path(results)
     cell = Trained.of(results / "cells" / cell_name(spec))
@@ -111,12 +111,12 @@ def _logits(
         for name, split in splits.items():
             keep, settings = task.keep(split), (BATCH_SIZE, device, tick)
             parts[name].append(predict_each(models, normalise, split.images, *settings, keep))
-        del models  # else they would be held beside the next ones
+        del models  # otherwise they would stay in memory beside the next ones
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 
 def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
-    """Return a function to call before each batch, which reports how far the scoring is."""
+    """Return a function to call before each batch, which reports how far scoring has come."""
     start = told = time.monotonic()
     batches = 0
 

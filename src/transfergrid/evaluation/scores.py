@@ -1,4 +1,4 @@
-"""The file of scores that evaluation leaves: every kept checkpoint, every image, every task."""
+"""The score file that evaluation leaves: every kept checkpoint, every image, every task."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def validate(scores: Scores, name: str = "scores") -> None:
 
     Args:
         scores: What to check.
-        name: How an error names them, such as a path.
+        name: What an error calls them, such as a path.
 
     Raises:
         UserError: The contract that `Scores` states does not hold.
@@ -75,7 +75,7 @@ def validate(scores: Scores, name: str = "scores") -> None:
     _check_arrays(scores, name)
     for field, values in (("image_id", scores.image_id), ("task", scores.task)):
         if len(np.unique(values)) != len(values):
-            raise UserError(f"{name}: {field} holds a name twice; each must stand once.")
+            raise UserError(f"{name}: {field} holds a name twice; each must occur once.")
     if np.any(np.diff(scores.step) <= 0):
         raise UserError(f"{name}: step must increase from checkpoint to checkpoint.")
     if not np.isin(scores.labels[~np.isnan(scores.labels)], (0, 1)).all():
@@ -153,7 +153,7 @@ def write_scores(path: str | Path, scores: Scores) -> None:
 
 
 def read_cell_scores(folder: Path, split: str) -> Scores:
-    """Read a cell's scores of one split, compared with evaluation's receipt.
+    """Read a cell's scores for one split, compared with evaluation's receipt.
 
     Args:
         folder: The cell's folder.

@@ -19,7 +19,7 @@ class Selection:
 
     Attributes:
         name: "last", "best", "top<k>" or "top<k>_per_task".
-        k: Most checkpoints to choose; `None` for the last one whatever its score.
+        k: Most checkpoints to choose; `None` for the last one, whatever its score.
         per_task: Whether each task ranks the checkpoints by its own validation score.
     """
 
@@ -58,8 +58,8 @@ def select(
     """Choose checkpoints by validation scores.
 
     A tie goes to the earlier checkpoint. A checkpoint whose validation score is NaN is never
-    chosen by score. Where fewer than k checkpoints have a score, all of them are chosen. With
-    `_per_task`, a task that has no validation score at any checkpoint (single-class there)
+    chosen by score. If fewer than k checkpoints have a score, all of these are chosen. With
+    `_per_task`, a task that has no validation score at any checkpoint (a single class there)
     follows the mean score.
 
     Args:
@@ -67,10 +67,10 @@ def select(
         step: (C,) training step of each checkpoint.
         valid_score: (C,) validation score over the scored tasks, or NaN.
         valid_task_score: (C, T) validation score of each task, or NaN.
-        sign: 1 where a higher score is better, -1 where a lower one is.
+        sign: 1 if a higher score is better, -1 if a lower one is.
 
     Returns:
-        (T, n) int64, for each task the chosen checkpoints, ascending; n = 0 where C = 0.
+        (T, n) int64, for each task the chosen checkpoints, ascending; n = 0 if C = 0.
 
     Raises:
         UserError: The name is unknown, shapes differ, or there are checkpoints but none has the
@@ -95,7 +95,7 @@ def select(
     else:
         rankings = [overall] * tasks
     chosen = [_best(ranking, step, rule) for ranking in rankings]
-    # A task that lacks scores at some checkpoints must not give another one a different count.
+    # A task that lacks scores at some checkpoints must not change another task's count.
     fewest = min(len(ranked) for ranked in chosen)
     return np.array([np.sort(ranked[:fewest]) for ranked in chosen], dtype=np.int64)
 

@@ -1,7 +1,7 @@
 """Random changes of training images, made for a whole batch at once on its device.
 
-Every number is a hash of (seed, epoch, row, what it is for): an image is changed in the same way
-whatever batch, micro-batch or device it stands in, and no generator has to be kept for a resume.
+Every number is a hash of (seed, epoch, row, purpose): an image is changed in the same way in every
+batch, micro-batch and device, and no generator has to be saved for resuming.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transfergrid.training.batches import send
 _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 _FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
 _SECOND = 0x94D049BB133111EB - (1 << 64)
-# One column of numbers each, so that switching one change on leaves the others as they were.
+# Each change has its own column of numbers, so that switching one on leaves the others unchanged.
 _USES = (
     *("flip", "angle", "shift_x", "shift_y", "scale", "area", "crop_x", "crop_y"),
     *("brightness", "contrast", "noise"),
@@ -31,8 +31,8 @@ def augment(pixels: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augme
     """Turn stored pixels into changed training images.
 
     In order: mirror, one bilinear resampling (crop, rotation, shift and scale; black outside),
-    contrast about the image's own mean, brightness, noise, and a cut to [0, 1]. A crop is square:
-    the shape of anatomy is a finding (cardiomegaly), so no aspect ratio is drawn.
+    contrast about the image's own mean, brightness, noise, and clipping to [0, 1]. A crop is
+    square: the shape of anatomy is a sign (cardiomegaly), so no aspect ratio is drawn.
 
     Args:
         pixels: (B, H, W) grey or (B, H, W, 3) colour, uint8, on any device.
@@ -58,23 +58,23 @@ def augment(pixels: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augme
 
 
 def move(maps: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augmentation) -> Tensor:
-    """Change maps in shape as `augment` changes the images of the same rows.
+    """Change the shape of maps as `augment` changes the images of the same rows.
 
     Args:
         maps: (B, C, H, W) float32 on any device, such as a target that is drawn on the images.
-        rows: See `augment`, as the others.
+        rows: See `augment`, also for the rest.
         epoch: Number of the epoch, from 0.
         seed: The cell's seed.
         settings: Sizes of the changes.
 
     Returns:
-        (B, C, H, W) float32; 0 where the image is black outside.
+        (B, C, H, W) float32; 0 wherever the image would be black outside.
     """
     return _moved(maps, _drawn(rows, epoch, seed)[1], settings)
 
 
 def _drawn(rows: Tensor, epoch: int, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return (B,) random bits, and numbers in [0, 1) made of them, by use."""
+    """Return (B,) random bits, and numbers in [0, 1) made from them, by use."""
     keys = _mix(seeded(seed, "augment", epoch) + rows * _STEP)
     bits = dict(zip(_USES, _counted(keys, len(_USES)).unbind(dim=1), strict=True))
     return bits, {use: _shift(word, 11).double() * 2.0**-53 for use, word in bits.items()}
@@ -108,8 +108,8 @@ def matrices(draws: dict[str, Tensor], settings: Augmentation) -> Tensor:
 def resample(images: Tensor, matrix: Tensor) -> Tensor:
     """Resample (B, C, H, W) images bilinearly at the points of (B, 2, 3) matrices; black outside.
 
-    The grid is spelled out: the matrix product of `affine_grid` may be rounded differently in
-    batches of another size, or to TF32.
+    The grid is computed explicitly: the matrix product in `affine_grid` may be rounded differently
+    in batches of another size, or to TF32.
     """
     height, width = images.shape[-2:]
     matrix = send(matrix, images.device)[:, None, None]
@@ -142,7 +142,7 @@ def _any(settings: Augmentation, *names: str) -> bool:
 
 
 def _shift(values: Tensor, bits: int) -> Tensor:
-    # A shift of signed numbers drags the sign along; the mask makes it the unsigned shift.
+    # Shifting signed numbers drags the sign along; the mask makes it an unsigned shift.
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
 

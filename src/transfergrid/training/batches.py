@@ -20,7 +20,7 @@ from transfergrid.runtime.hashing import seeded
 A = TypeVar("A")
 R = TypeVar("R")
 
-# Share of a GPU's free memory that the stored images may take; the network needs the rest.
+# Share of a GPU's free memory that the stored images may use; the network needs the rest.
 RESIDENT_SHARE = 0.4
 _COPY_IMAGES = 4096
 
@@ -45,8 +45,8 @@ class Batch:
 def pieces(count: int, size: int) -> list[slice]:
     """Cut `count` items into consecutive slices of `size`.
 
-    The last slice holds what is left. A rest of one item joins the slice before: batch norm has no
-    statistics of a single image (PyTorch refuses it). With `size` 1 that was asked for.
+    The last slice holds what is left. A single item left over joins the slice before it: batch norm
+    has no statistics for a single image (PyTorch refuses it). With `size` 1 it stays alone.
     """
     starts = list(range(0, count, size))
     if size > 1 and len(starts) > 1 and count - starts[-1] == 1:
@@ -58,9 +58,9 @@ def pieces(count: int, size: int) -> list[slice]:
 class Order:
     """The order of all steps of a training, known before it starts.
 
-    Every epoch has its own order, and takes every row once. An epoch's last batch is as small as
-    it comes out (see `pieces` for a rest of one). A fraction of an epoch is its first batches; if
-    it ends in a single image, that one is left out.
+    Every epoch has its own order and uses every row once. An epoch's last batch may be smaller (see
+    `pieces` for a single item left over). A fraction of an epoch is its first batches; if it ends
+    in a single image, that image is left out.
 
     Attributes:
         rows: (n,) int64 rows of the training split that are used, at least two.
@@ -108,14 +108,14 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy a CPU tensor to `device` without waiting for it; on the CPU return it as it is."""
     if device.type != "cuda":
         return tensor
-    # Only a copy from page-locked memory leaves the host free. PyTorch's pool hands such memory
-    # out again only when the copy from it is done, which makes it a double buffer.
+    # Only a copy from page-locked memory leaves the host free. PyTorch's pool reuses such memory
+    # only when the copy from it is done, which makes it a double buffer.
     pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
     return pinned.to(device, non_blocking=True)
 
 
 def one_ahead(items: Iterable[A], work: Callable[[A], R]) -> Iterator[tuple[A, R]]:
-    """Yield each item with `work(item)`, while a thread already works on the next one."""
+    """Yield each item with `work(item)`, while a thread is already working on the next one."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting: tuple[A, Future[R]] | None = None
         for item in items:
@@ -130,7 +130,7 @@ def one_ahead(items: Iterable[A], work: Callable[[A], R]) -> Iterator[tuple[A, R
 class Feed:
     """Stored images and labels of a split, delivered to a device batch by batch.
 
-    On CUDA the used rows stay on the device where they fit; else each batch is gathered from the
+    On CUDA the used rows stay on the device if they fit; otherwise each batch is gathered from the
     memory map into page-locked memory, one batch ahead in a thread, and copied while the device
     computes. On the CPU batches are gathered from the memory map.
     """

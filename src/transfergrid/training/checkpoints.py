@@ -18,12 +18,12 @@ INDEX = "index.json"
 
 @dataclass(frozen=True)
 class Kept:
-    """A checkpoint that is kept.
+    """A kept checkpoint.
 
     Attributes:
         file: Name of its file in the folder of checkpoints.
         step: Optimiser steps done when it was taken.
-        valid_score: The validation's value of the primary metric, or None where it is undefined.
+        valid_score: The primary metric on the validation split, or None if undefined.
     """
 
     file: str
@@ -36,7 +36,7 @@ def rank(kept: Kept, sign: float) -> tuple[float, int]:
 
     Args:
         kept: A checkpoint.
-        sign: 1 where a higher score is better, -1 where a lower one is.
+        sign: 1 if a higher score is better, -1 if a lower one is.
     """
     return (math.inf if kept.valid_score is None else -sign * kept.valid_score), kept.step
 
@@ -90,7 +90,7 @@ class Checkpoints:
         self.kept = []
 
     def prune(self) -> None:
-        """Write index.json and remove every other file that it does not name."""
+        """Write index.json and remove every file that it does not name."""
         write_json(self.folder / INDEX, self.index())
         named = {INDEX, *(kept.file for kept in self.kept)}
         for path in self.folder.iterdir():

@@ -1,4 +1,4 @@
-"""Choose a learning rate by what its trials scored."""
+"""Choose a learning rate by its trials' scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def choose_rate(trials: Mapping[str, str], results: Path) -> dict[str, Any]:
 
     Returns:
         ``rule``, ``metric``, ``trials`` (cell, status and best validation score by rate),
-        ``learning_rate`` (None where every trial diverged or has no score) and ``at_edge``, whether
+        ``learning_rate`` (None if every trial diverged or has no score) and ``at_edge``, whether
         it is the lowest or highest that was tried, so that a better one may lie outside.
     """
     rows, metric, sign = {}, "", 1.0
@@ -32,7 +32,7 @@ def choose_rate(trials: Mapping[str, str], results: Path) -> dict[str, Any]:
             "status": record["status"],
             "valid_score": record["best_valid_score"],
         }
-        # One data set's trials share its metric.
+        # A data set's trials share its metric.
         metric, sign = record["metric"], 1.0 if record["higher_is_better"] else -1.0
     scored = {
         rate: sign * row["valid_score"]

@@ -16,7 +16,7 @@ def freeze(model: nn.Module, train_layers: str) -> None:
 
     Args:
         model: The network.
-        train_layers: "all", "head" (the classifier alone) or "last_<k>" (the classifier and the
+        train_layers: "all", "head" (only the classifier) or "last_<k>" (the classifier and the
             last k blocks).
 
     Raises:

@@ -12,14 +12,14 @@ from transfergrid.runtime.atomic import space_for
 
 
 def plain(value: Any) -> Any:
-    """Return `value` with every float that is no finite number as None: JSON has no NaN."""
+    """Return `value` with every float that is not finite as None: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class History:
-    """A file of JSON lines that is only ever added to, or cut back to an earlier length."""
+    """A file of JSON lines that only ever grows, or is cut back to an earlier length."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +36,7 @@ class History:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def cut(self, size: int) -> None:
-        """Cut it back to `size` bytes; make it if there is none."""
+        """Cut it back to `size` bytes; create it if there is none."""
         with open(self.path, "ab") as file:
             file.truncate(size)
 

@@ -1,4 +1,4 @@
-"""Everything that one training needs, made from its spec."""
+"""Everything that a training needs, made from its spec."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Job:
         device: Where to train.
         micro_batch: Images per forward and backward pass.
         card: What the data set holds.
-        task: The half of its kind of task that training needs.
+        task: The half of its task kind that training needs.
         metric: Its primary metric, which ranks checkpoints.
         valid: The validation split.
-        pixels: Compares the caches' pixels with what was written, while they are trained on.
+        pixels: Compares the caches' pixels with what was written, while they are being used.
         feed: The training images and labels.
         order: The order of all steps.
         model: The network on `device`.
         normalise: From stored images to the network's input.
-        optimizer: Over the layers that learn.
+        optimizer: For the layers that learn.
         checkpoints: The cell's folder of checkpoints.
         history: The cell's history.jsonl.
-        watcher: Who is told, and may stop the training.
+        watcher: Who is told about the training, and may stop it.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Job:
         return batch.step + 1 == self.order.steps
 
     def validates(self, batch: Batch) -> bool:
-        """Tell whether a validation follows this batch: N more examples are done, or all."""
+        """Tell whether a validation follows this batch: after N more examples, or at the end."""
         every = self.recipe.validate_every_examples or len(self.order.rows)
         before = batch.examples - len(batch.rows)
         return self.last(batch) or batch.examples // every > before // every

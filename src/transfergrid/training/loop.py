@@ -47,9 +47,9 @@ from transfergrid.training.tuning import recipe_of
 from transfergrid.training.validation import Validation, validate
 
 CHECK_STEPS = 50
-"""Steps between looks at the loss for divergence; a look waits for the device."""
+"""Steps between checks of the loss for divergence; a check waits for the device."""
 STATE_SECONDS = 60.0
-"""Seconds between states on disk: what a killed training loses at most, beside a validation."""
+"""Seconds between states on disk: at most what a killed training loses, besides a validation."""
 REPORT_SECONDS = 5.0
 """Seconds between progress reports."""
 
@@ -103,7 +103,7 @@ def train(
             outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, metric, watcher)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
-            for name in ("history.jsonl", "proof.json"):  # of an earlier attempt
+            for name in ("history.jsonl", "proof.json"):  # from an earlier attempt
                 (folder / name).unlink(missing_ok=True)
             outcome = inherited(metric)
         made_with = _circumstances(recipe, where)
@@ -114,7 +114,7 @@ def train(
 
 
 def _circumstances(recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """Return what train.json tells of how a training ran, whatever its outcome."""
+    """Return what train.json says about how a training ran, whatever its outcome."""
     return {
         "peak_memory_mb": peak_memory_mb(device),
         "device": device_name(device),
@@ -143,7 +143,7 @@ def _train_in_memory(
     micro_batch = state["micro_batch"] if state else recipe.micro_batch
     while True:
         try:
-            # The job has no name here, so that its tensors are gone before the next one is opened.
+            # The job has no name here, so that its tensors are freed before the next is opened.
             return _run(
                 open_job(spec, recipe, results, folder, device, micro_batch, metric, watcher),
                 state,
@@ -152,7 +152,7 @@ def _train_in_memory(
         except torch.OutOfMemoryError:
             if micro_batch <= 2:
                 raise
-        # Outside the handler, whose traceback holds on to the tensors.
+        # Outside the handler, whose traceback would keep the tensors alive.
         state, micro_batch = None, -(-micro_batch // 2)
         remove_state(folder)
         forget(device)
@@ -160,7 +160,7 @@ def _train_in_memory(
 
 
 def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any]:
-    """Do all that is left of a training; save its state if it is stopped."""
+    """Do the rest of a training; save its state if it is stopped."""
     position = load_position(job, state)
     if position.step:
         job.watcher.say(f"continuing at step {position.step} of {job.order.steps}")
@@ -178,7 +178,7 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
 
 
 def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
-    """Take all steps that are left, validating between them; return why it diverged, or None."""
+    """Take all remaining steps, validating between them; return why it diverged, or None."""
     if position.due:
         reason = _validate(job, position, next(job.order.batches(position.step - 1)))
         if reason is not None or _has_ended(job, position):
@@ -205,7 +205,7 @@ def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
 
 
 def _has_ended(job: Job, position: Position) -> bool:
-    """Tell whether the validation score was not bettered for as long as the recipe waits."""
+    """Tell whether the validation score has not improved for as long as the recipe waits."""
     return job.recipe.patience is not None and position.stale >= job.recipe.patience
 
 
@@ -233,8 +233,8 @@ def _validate(job: Job, position: Position, batch: Batch) -> str | None:
 def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, target: Tensor) -> None:
     """Take one optimiser step; nothing here waits for the device.
 
-    The loss is the mean over the known entries of the whole batch, so each micro-batch counts by
-    its own known entries, and accumulation changes nothing but batch statistics.
+    The loss is the mean over the known entries in the whole batch, so each micro-batch counts by
+    its own known entries, and accumulation only changes batch statistics.
     """
     seed_step(job.device, job.seed, batch.step)
     rows = torch.from_numpy(batch.rows)
@@ -265,7 +265,7 @@ def _move(drawn: tuple[Tensor, int, int, Augmentation], maps: Tensor) -> Tensor:
 def _record(
     job: Job, position: Position, batch: Batch, loss: float, validation: Validation
 ) -> None:
-    """Keep the checkpoint if it deserves it, write a line of history, and begin a new mean."""
+    """Keep the checkpoint if it is good enough, write a line of history, and begin a new mean."""
     last = job.last(batch) or _has_ended(job, position)
     job.checkpoints.offer(job.model.state_dict(), position.step, validation.score, last)
     line = {

@@ -1,4 +1,4 @@
-"""Settings of PyTorch that decide numbers: threads, deterministic kernels, number format."""
+"""PyTorch's settings that affect numbers: threads, deterministic kernels, number format."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from transfergrid.runtime.hashing import seeded
 
 @contextmanager
 def settings(device: torch.device, threads: int | None, deterministic: bool) -> Iterator[None]:
-    """Apply the settings of one training for the length of the block, and lend it the generators.
+    """Apply a training's settings for the duration of the block, and lend it the generators.
 
-    With `deterministic`, kernels that have a deterministic form use it, and those that have none
-    warn; without, cuDNN may choose the fastest kernel by timing. Afterwards everything is as it
-    was, the state of the global random generators included.
+    With `deterministic`, kernels that have a deterministic form use it, and those that do not
+    warn; without it, cuDNN may choose the fastest kernel by timing. Afterwards everything is
+    restored, including the state of the global random generators.
     """
     cudnn = torch.backends.cudnn
     before = (
@@ -34,7 +34,7 @@ def settings(device: torch.device, threads: int | None, deterministic: bool) -> 
         cudnn.benchmark,
     )
     if deterministic and device.type == "cuda":
-        # cuBLAS reads it when its handle is made.
+        # cuBLAS reads it when its handle is created.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     devices = [device] if device.type == "cuda" else []
     try:
@@ -58,19 +58,19 @@ def _deterministic(mode: bool, warn_only: bool, fill: bool) -> None:
 def seed_step(device: torch.device, seed: int, step: int) -> None:
     """Seed the lent generators for one step.
 
-    Dropout and stochastic depth draw from the global generators and can be given no other. Seeded
-    by step, they draw the same in a resumed training as in one never interrupted.
+    Dropout and stochastic depth only draw from the global generators. Seeded by step, they draw the
+    same in a resumed training as in one never interrupted.
     """
-    # Not torch.manual_seed: that one reseeds GPUs that were not lent.
+    # Not torch.manual_seed, which would reseed GPUs that were not lent.
     number = seeded(seed, "step", step)
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
-        with torch.cuda.device(device):  # it seeds the current one
+        with torch.cuda.device(device):  # the current GPU is the one seeded
             torch.cuda.manual_seed(number)
 
 
 def autocast(device: torch.device, precision: str) -> Any:
-    """Return the context of the forward pass: bfloat16 where the recipe asks for it, on CUDA only.
+    """Return the context of the forward pass: bfloat16 if the recipe asks for it, on CUDA only.
 
     Raises:
         UserError: `precision` is neither "fp32" nor "bf16".
@@ -98,15 +98,15 @@ def precision_used(device: torch.device, precision: str) -> str:
 
 
 def forget(device: torch.device) -> None:
-    """Free what nothing refers to any more on a device, and begin its peak of memory anew."""
-    gc.collect()  # modules may hold on to themselves, and the collector rarely looks
+    """Free unreferenced memory on a device, and reset its peak of memory."""
+    gc.collect()  # modules may refer to themselves, and the collector rarely runs
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def keep_float32(head: nn.Linear) -> None:
-    """Make a classifier compute in float32 under autocast too; its parameters stay as they are."""
+    """Make a classifier compute in float32 even under autocast; its parameters do not change."""
 
     def forward(features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):

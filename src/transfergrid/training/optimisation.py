@@ -18,9 +18,9 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Split the trainable parameters into those with and those without weight decay.
 
-    Biases and the gains of normalisation layers (whatever has one dimension) are not decayed, the
-    habit of the recipes that released weights were trained with (He et al. 2019, Bag of Tricks,
-    section 3.1).
+    Biases and the gains of normalisation layers (whatever has one dimension) are not decayed, as in
+    the recipes with which released weights were trained (He et al. 2019, Bag of Tricks, section
+    3.1).
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -37,7 +37,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
         UserError: The recipe names an unknown optimiser.
     """
     groups = parameter_groups(model, recipe.weight_decay)
-    # Fused: one kernel for all parameters on a GPU, one pass over each on the processor.
+    # Fused: one kernel for all parameters on a GPU, one pass over each on the CPU.
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
     if recipe.optimizer == "adamw":
@@ -55,8 +55,8 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     - ``constant``: the peak rate; ``cosine``: down to 0 (Loshchilov and Hutter 2017, SGDR). Both
       rise linearly to the peak over the first ``warmup_fraction`` of the steps.
     - ``one_cycle``: from 1/25 of the peak up to it over ``warmup_fraction`` of the steps, then down
-      to 1/250,000 of it, both along a cosine (Smith and Topin 2018, as PyTorch's OneCycleLR without
-      a cycle of momentum).
+      to 1/250,000 of it, both along a cosine (Smith and Topin 2018, like PyTorch's OneCycleLR
+      without cycling the momentum).
 
     Args:
         recipe: Gives `learning_rate` (the peak), `schedule` and `warmup_fraction`.

@@ -1,4 +1,4 @@
-"""How far a training is, and its way to disk and back."""
+"""How far a training has come, and how that is saved and restored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TENSORS = ("loss_sum", "loss_count")
 
 @dataclass
 class Position:
-    """What changes from step to step beside weights and optimiser.
+    """What changes from step to step besides weights and optimiser.
 
     Attributes:
         step: Optimiser steps done.
@@ -45,7 +45,7 @@ class Position:
         best: Best validation score so far, times the metric's sign; minus infinity before the
             first.
         stale: Validations since the best one.
-        seconds: Wall time of training, validations and writing included, before `started`.
+        seconds: Wall time of training before `started`, including validations and writing.
         step_seconds: Wall time of the steps only.
         line_examples: `examples` at the last history line.
         line_seconds: `step_seconds` at the last history line.
@@ -82,7 +82,7 @@ class Position:
         return (self.loss_sum / self.loss_count.clamp(min=1)).item()
 
     def start_clock(self) -> None:
-        """Begin to count time as time of steps, if it is not counted already."""
+        """Begin counting time as time of steps, if it is not yet counted."""
         self.lap = self.lap or time.monotonic()
 
     def stop_clock(self) -> None:
@@ -96,7 +96,7 @@ class Position:
         return self.seconds + time.monotonic() - self.started
 
     def note(self, score: float) -> None:
-        """Count a validation: a new best starts the count of stale ones anew; NaN is no best.
+        """Count a validation: a new best resets the count of stale ones; NaN is never best.
 
         Args:
             score: Its score, times the metric's sign.
@@ -117,7 +117,7 @@ class Position:
 
 
 def save_position(job: Job, position: Position, stamp: str) -> None:
-    """Write all that a resumed training needs, then remove the files that it does not need."""
+    """Write what a resumed training needs, then remove the files that it does not need."""
     values = {
         **{name: getattr(position, name) for name in (*_NUMBERS, *_TENSORS)},
         "seconds": position.total_seconds(),
@@ -133,7 +133,7 @@ def save_position(job: Job, position: Position, stamp: str) -> None:
 
 
 def remove_state(folder: Path) -> None:
-    """Remove the state, and what a killed process left of one half written."""
+    """Remove the state, and any half-written state that a killed process left."""
     for path in [folder / STATE, *folder.glob(f".tmp-*-{STATE}")]:
         path.unlink(missing_ok=True)
 

@@ -29,7 +29,7 @@ from transfergrid.training.position import Position
 
 
 def summary(job: Job, position: Position, status: str, reason: str | None = None) -> dict[str, Any]:
-    """Return what train.json tells about a training that has ended.
+    """Return what train.json says about a training that has ended.
 
     Args:
         job: The training.
@@ -58,7 +58,7 @@ def summary(job: Job, position: Position, status: str, reason: str | None = None
 
 
 def inherited(metric: Estimator) -> dict[str, Any]:
-    """Return what train.json tells about a cell whose source cell diverged."""
+    """Return what train.json says about a cell whose source cell diverged."""
     return {
         "status": "diverged",
         "reason": "the cell that it starts from diverged",
@@ -82,10 +82,10 @@ def _rank(sign: float, line: dict[str, Any]) -> tuple[float, int]:
 def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> dict[str, Any]:
     """Write train.json, then the receipt that evaluation waits for; return train.json's content.
 
-    train.json is given the SHA-256 of the spec and of the files that only training can make. The
-    receipt names the status and the SHA-256 of what evaluation reads. It holds no time and no
-    machine, so equal trainings have equal receipts. finished.json, of which Snakemake does not
-    know, keeps all of them; `stamp` is the SHA-256 of the spec.
+    train.json receives the SHA-256 of the spec and of the files that only training can make. The
+    receipt holds the status and the SHA-256 of what evaluation reads, but no time and no machine,
+    so equal trainings have equal receipts. finished.json, unknown to Snakemake, keeps all of them;
+    `stamp` is the SHA-256 of the spec.
     """
     kept = kept_texts(folder)
     told = {name: sha256_text(text) for name, text in kept.items()}
@@ -106,15 +106,15 @@ def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> dict[s
 def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
     """Write the records of a training that had ended, if its checkpoints are still as they were.
 
-    A run of Snakemake that is killed while its jobs end on a cluster takes their outputs for
-    incomplete, and the next run removes them: the training itself need not be done again.
+    If a Snakemake run is killed while its jobs end on a cluster, their outputs count as incomplete,
+    and the next run removes them: the training itself need not be repeated.
 
     Args:
         folder: The cell's folder.
         stamp: SHA-256 of the cell's spec.
 
     Returns:
-        The content of train.json, or None where the cell has to be trained.
+        The content of train.json, or None if the cell has to be trained.
     """
     try:
         finished = read_sealed(folder / FINISHED)
@@ -135,7 +135,7 @@ def _publish(
     for name, text in kept.items():
         if not (folder / name).exists() or sha256_file(folder / name) != record["files"][name]:
             write_text(folder / name, text)
-    # The receipt last: evaluation waits for it.
+    # The receipt comes last: evaluation waits for it.
     write_sealed(folder / RECORD, record)
     write_sealed(folder / TRAINED, receipt)
 

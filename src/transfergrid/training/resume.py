@@ -1,4 +1,4 @@
-"""The state that lets a killed training go on where it was."""
+"""The state that lets a killed training go on from where it was."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stamp_of(spec: Mapping[str, Any]) -> str:
 
 def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
-    # By way of memory: PyTorch's own writing of files hides why it failed. It does not look at the
+    # Via memory: PyTorch's own writing of files hides why it failed. It does not check the
     # checksums in its files either.
     buffer = io.BytesIO(bytes(DIGITS))
     buffer.seek(DIGITS)
@@ -34,10 +34,10 @@ def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, stamp: str, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """Return the values of a state, or None (with a message) where there is none to use.
+    """Return the values of a state, or None (with a message) if there is none to use.
 
-    A state of another spec, or one that cannot be read, is no error: training starts anew, which
-    gives the same result later. Nothing but tensors and plain values is unpickled.
+    A state of another spec, or one that cannot be read, is not an error: training starts again,
+    which gives the same result later. Only tensors and plain values are unpickled.
     """
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Which training images a cell uses, and which it validates on if those are held out of them."""
+"""Which training images a cell uses, and which of them it validates on if some are held out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfergrid.runtime.hashing import seeded, sha256_text
 
 
 class Rows:
-    """Some rows of a split's images, read where they lie."""
+    """Some rows of a split's images, read in place."""
 
     def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
         """Take (N, H, W[, 3]) images and (n,) rows of them."""
@@ -31,7 +31,7 @@ def held_out(patients: NDArray[np.str_], share: float) -> NDArray[np.bool_]:
 
     Args:
         patients: (N,) patient of each image.
-        share: Share of the patients, in (0, 1); one at least, and one at least is left.
+        share: Share of the patients, in (0, 1); at least one is chosen and at least one is left.
 
     Returns:
         (N,) whether the image's patient is held out.
@@ -45,8 +45,8 @@ def held_out(patients: NDArray[np.str_], share: float) -> NDArray[np.bool_]:
 def split_off(train: Split, held: NDArray[np.bool_]) -> Split:
     """Return the held-out images as a validation split.
 
-    Labels strictly between 0 and 1 (smoothed uncertain ones) become unknown: they are no truth to
-    score by.
+    Labels strictly between 0 and 1 (smoothed uncertain ones) become unknown: they are not a truth
+    to score by.
     """
     labels = train.labels[held]
     soft = (labels > 0) & (labels < 1)
@@ -63,12 +63,12 @@ def split_off(train: Split, held: NDArray[np.bool_]) -> Split:
 def training_rows(images: int, share: float, count: int | None, seed: int) -> NDArray[np.int64]:
     """Choose the training rows of a share or count; subsets of one seed are nested.
 
-    The rows are a prefix of one permutation that depends on the seed and the number of images
-    alone, so every smaller subset is part of every larger one.
+    The rows are a prefix of one permutation that depends only on the seed and the number of images,
+    so every smaller subset is part of every larger one.
 
     Args:
         images: Number of images of the training split.
-        share: Share of them to use, in (0, 1]; rounded to whole images, two at least.
+        share: Share of them to use, in (0, 1]; rounded to whole images, at least two.
         count: Number of images to use, or None for `share`.
         seed: The cell's seed.
 

@@ -1,4 +1,4 @@
-"""The recipe of a cell, with the learning rate that its trials found."""
+"""A cell's recipe, with the learning rate that its trials found."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recipe_of(spec: Mapping[str, Any], results: Path) -> Recipe:
         found = read_sealed(path)
     except OSError:
         raise UserError(
-            f"{path} is missing, which holds the learning rate of this cell; run snakemake {path}."
+            f"{path}, which holds this cell's learning rate, is missing; run snakemake {path}."
         ) from None
     if {rate: trial["cell"] for rate, trial in found["trials"].items()} != spec["tuning"]["trials"]:
         raise UserError(f"{path} is not about the trials of this cell; remove it and run again.")

@@ -24,10 +24,9 @@ class Validation:
 
     Attributes:
         loss: Mean loss over the known entries of all images; NaN without any.
-        score: The primary metric per study, over the tasks that are scored; NaN if undefined for
-            one.
-        score_tasks: That of every task, NaN where it is undefined; empty for a metric of whole
-            cases.
+        score: The primary metric per study, over the scored tasks; NaN if undefined for one of
+            them.
+        score_tasks: The same for every task, NaN if undefined; empty for a metric of whole cases.
         finite: Whether every output is a finite number.
     """
 

@@ -132,7 +132,7 @@ def test_a_cell_trains_with_the_rate_that_was_found(results: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (None, "tuning.json is missing.*; run snakemake"),
+        (None, "tuning.json.* is missing; run snakemake"),
         ({"learning_rate": None}, "every trial .* diverged.*; try lower ones"),
         ({"learning_rate": 1.0, "trials": {}}, "not about the trials of this cell"),
     ],
