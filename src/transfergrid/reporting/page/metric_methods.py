@@ -51,7 +51,8 @@ def _intervals(study: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> I
     evaluation = study["evaluation"]
     boot = evaluation["bootstrap"]
     own = [metric for metric in declared if metric["interval"] == AUROC_BOUNDS]
-    others = [str(metric["title"]) for metric in declared if metric not in own]
+    words = metric_words(study)
+    others = [words[metric["name"]].inline for metric in declared if metric not in own]
     told = f"Intervals are for {level(evaluation['confidence'])}, and count patients"
     if own:
         told += (

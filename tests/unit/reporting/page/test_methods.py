@@ -107,6 +107,6 @@ def test_every_metric_is_described_with_its_note() -> None:
     assert "Macro log loss of phantom (lower is better): unweighted mean" in found
     assert "Log loss: in natural units; probabilities are clipped to 1e-07 from 0 and 1" in found
     assert "intervals take them as given" in found and "DeLong" not in found
-    assert "Those of Log loss, Sensitivity at a specificity of 0.9 and Accuracy are made" in found
+    assert "Those of log loss, sensitivity at a specificity of 0.9 and accuracy are made" in found
     other["primary_metric"] = {"phantom": "accuracy"}
     assert "Accuracy of phantom: over all classes at once." in " ".join(scoring(other, cards))
