@@ -9,7 +9,7 @@ from transfergrid.catalog.records import Column, Table, analysis
 
 CONTRASTS = Table(
     name="contrasts",
-    rows="One row a comparison; the difference is `a` minus `b`.",
+    rows="One row per comparison; the difference is `a` minus `b`.",
     caption=(
         "Paired differences of a metric, the first arm minus the second, on the same test "
         "patients and with the same seeds. The variance adds what the choice of patients "
@@ -17,15 +17,17 @@ CONTRASTS = Table(
         "the interval is Student's t with Satterthwaite's degrees of freedom and is not "
         "adjusted for the number of contrasts, while p-values are adjusted by Holm's method "
         "within a question. Where a margin was set in advance, equivalence is tested by two "
-        "one-sided tests. n and seeds stand beside each contrast."
+        "one-sided tests. Each contrast has its n and seeds."
     ),
     columns=(
         Column("contrast", "what is compared, in words"),
         Column("question", "the study's question; p-values are adjusted within it"),
         Column("metric", "the metric that is compared"),
         Column("dataset", "where"),
-        Column("a, b", "the two values of the question's axis (of truncation the blocks removed)"),
-        Column("n_cells", "pairs of networks that the difference is a mean over"),
+        Column(
+            "a, b", "the two values of the question's axis (for truncation, the blocks removed)"
+        ),
+        Column("n_cells", "pairs of networks over which the difference is a mean"),
         Column("n_seeds", "seeds that both arms share"),
         Column(
             "n_studies, n_patients",
@@ -72,7 +74,7 @@ CONTRASTS = Table(
             "verdict_rests_on",
             (
                 "the p-value that decided, by its adjusted column: `p_difference` or "
-                "`p_equivalence`; of an undecided row, the one that the question asks for"
+                "`p_equivalence`; for an undecided row, the one that the question asks for"
             ),
         ),
         Column(
@@ -86,7 +88,7 @@ CONTRASTS = Table(
         Column(
             "seeds_needed",
             (
-                "seeds that would give 80 % power; `inf` where patients' variance alone is "
+                "seeds that would give 80 % power; `inf` if patients' variance alone is "
                 "too large, empty with one seed"
             ),
         ),
@@ -113,7 +115,7 @@ CONTRASTS = Table(
 
 CORRELATIONS = Table(
     name="correlations",
-    rows="One row a rank correlation over networks.",
+    rows="One row per rank correlation over networks.",
     caption=(
         "Spearman's rank correlation over architectures between a property of the network and "
         "its result, once for each combination of the other axes, with n networks and "
@@ -164,7 +166,7 @@ CORRELATIONS = Table(
         Column(
             "rho_disattenuated, disattenuated_low, disattenuated_high",
             (
-                "the correlation freed of patients' and seeds' noise, which draws `rho` to 0, "
+                "the correlation freed of patients' and seeds' noise, which pulls `rho` towards 0, "
                 "and its interval"
             ),
         ),
@@ -174,7 +176,7 @@ CORRELATIONS = Table(
         ),
         Column(
             "dataset, pretraining, truncation, protocol",
-            ("what the networks share; `protocol` is empty where each network has a single one"),
+            ("what the networks share; `protocol` is empty if each network has a single one"),
         ),
         Column("metric", "the metric of `y`"),
     ),
@@ -183,8 +185,8 @@ CORRELATIONS = Table(
 FINDINGS = Table(
     name="findings",
     rows=(
-        "One row a quantity of a question that is neither a contrast nor a correlation, or of the "
-        "comparison with a published figure."
+        "One row per quantity of a question that is neither a contrast nor a correlation, or of "
+        "the comparison with a published figure."
     ),
     caption=(
         "One row per quantity of a question that is neither a contrast nor a correlation, or of "
@@ -200,12 +202,12 @@ FINDINGS = Table(
                 "paper's figure against ours"
             ),
         ),
-        Column("subject", "the cells that it is about"),
+        Column("subject", "the cells it is about"),
         Column("quantity", "what was estimated ([design.md](design.md) lists them)"),
         Column("value, low, high", "the estimate and its interval"),
         Column("n", "networks behind it"),
         Column("method, note", "how, and what it takes as given or why there is none"),
-        Column("n_families", "families of these networks; 0 where they play no part"),
+        Column("n_families", "families of these networks; 0 if they play no part"),
         Column(
             "networks",
             (
@@ -215,18 +217,18 @@ FINDINGS = Table(
         ),
         Column(
             "dataset, architecture, pretraining, truncation, protocol",
-            "what the networks share; empty where they differ",
+            "what the networks share; empty if they differ",
         ),
-        Column("metric", "the metric that it rests on"),
+        Column("metric", "the metric on which it rests"),
     ),
 )
 
 CLAIMS = Table(
     name="claims",
-    rows="One row a published claim, and a row for each result that it is judged by.",
+    rows="One row per published claim and result by which it is judged.",
     caption=(
-        "One row per published claim and result that it is judged by: the published value "
-        "where a public source gives one, ours with its interval, the rule that was fixed "
+        "One row per published claim and result by which it is judged: the published value "
+        "if a public source gives one, ours with its interval, the rule that was fixed "
         "before any result, and the verdict: reproduced, stronger, not reproduced, undecided, "
         "cannot be decided with so few networks, or not tested. ``evidence`` names the row "
         "that was judged. A verdict on drawn images says that it is no evidence."
@@ -238,13 +240,13 @@ CLAIMS = Table(
         ),
         Column("published", "the published value, if one was read in a public source"),
         Column("measured, low, high", "ours, with its interval"),
-        Column("rule", "the rule it is judged by, fixed before any result"),
+        Column("rule", "the rule by which it is judged, fixed before any result"),
         Column(
             "verdict",
             (
                 "`reproduced`, `stronger`, `not reproduced`, `undecided`, `cannot be decided "
                 "with n networks (m needed)` or `not tested`; on drawn images with `(drawn "
-                "data, no evidence)` behind it"
+                "data, no evidence)` after it"
             ),
         ),
         Column("data", "what the verdict rests on; drawn images are no evidence"),

@@ -35,9 +35,9 @@ FIGURES: tuple[Figure, ...] = (
         f"{_ROOM}.score",
         "The score on the test split by architecture, truncation and pretraining. Large markers "
         "are means over seeds, small dots single seeds. Lines are the mean over seeds of each "
-        "cell's interval, which holds what the sampling of patients does, not the variance "
-        "between seeds. Overlap of two lines is no test: the paired contrasts are. n of studies "
-        "and patients stands in the table of cells.",
+        "cell's interval, which covers the sampling of patients, but not the variance "
+        "between seeds. Overlapping lines are not a test; the paired contrasts are. n of studies "
+        "and patients is in the table of cells.",
     ),
     Figure(
         "tasks",
@@ -46,7 +46,7 @@ FIGURES: tuple[Figure, ...] = (
         f"{_ROOM}.tasks",
         "The score of every task on the test split, mean over seeds: a row per network, a panel "
         "per pretraining, one scale of colour. −1, −2 are blocks removed. Intervals and numbers "
-        "of positives stand in the table of scores.",
+        "of positives are in the table of scores.",
     ),
     Figure(
         "seeds",
@@ -67,7 +67,7 @@ FIGURES: tuple[Figure, ...] = (
         "and with the same seeds, grouped by question. Lines are intervals that hold the sampling "
         "of patients and, with several seeds, the seed; they are not adjusted for the number of "
         "contrasts. A filled square's interval excludes zero. Dotted lines mark the margin, where "
-        "one was set in advance. n, seeds, p-values and method stand in the table of contrasts.",
+        "one was set in advance. n, seeds, p-values and method are in the table of contrasts.",
     ),
     Figure(
         "truncation",
@@ -78,7 +78,7 @@ FIGURES: tuple[Figure, ...] = (
         "parameters that are left; one panel per network. Vertical lines are the mean over seeds "
         "of each cell's interval, clustered by patient. The bands are the margin of equivalence "
         "around the whole network, where a question fixed one in advance. n of studies and "
-        "patients stands in the table of cells.",
+        "patients is in the table of cells.",
     ),
     Figure(
         "correlation",
@@ -99,7 +99,7 @@ FIGURES: tuple[Figure, ...] = (
         "of parameters: one panel per comparison of two pretrainings, one lettered point per "
         "architecture with the interval of the paired difference. A filled point's interval "
         "excludes zero. Above each panel Spearman's correlation over architectures with its "
-        "interval and n, where the study asked for it. n of studies, p-values and method stand in "
+        "interval and n, where the study asked for it. n of studies, p-values and method are in "
         "the tables of contrasts and correlations.",
     ),
     Figure(
@@ -108,7 +108,7 @@ FIGURES: tuple[Figure, ...] = (
         ("cells", "findings"),
         f"{_ROOM}.published",
         "This study's AUROCs against those of the paper's own figure, which were read off the "
-        "picture (digitised), one panel an arm; with Spearman's correlation and the mean "
+        "picture (digitised), one panel per arm; with Spearman's correlation and the mean "
         "difference.",
     ),
     Figure(

@@ -8,14 +8,14 @@ CELLS = Table(
     name="cells",
     rows=(
         "One row per cell of the grid and selection of checkpoints; the primary selection first. "
-        "Where a data set is cut into folds, the rows of single folds follow that of their run, "
+        "If a data set is cut into folds, the rows of single folds follow that of their run, "
         "whose fold is `all`."
     ),
     caption=(
         "One row per cell and selection of checkpoints, the primary selection first: the "
         "cell's place in the grid, its size and compute, the score of the data set's primary "
         "metric on the test split with its interval (clustered by patient), remarks, and what "
-        "the training cost. Scores by task stand in the table of scores. A diverged or missing "
+        "the training cost. Scores by task are in the table of scores. A diverged or missing "
         "cell has empty fields. ``micro_batch`` below the recipe's batch size means that batch "
         "statistics differ from other cells'. Where ``fold`` is a number, the row is a single "
         "fold; the row above, whose fold is ``all``, has the mean over folds of their scores."
@@ -34,7 +34,7 @@ CELLS = Table(
         ),
         Column(
             "fold",
-            "the fold whose test part it is scored on; `all` where the data set has no folds, and "
+            "the fold whose test part it is scored on; `all` if the data set has no folds, and "
             "for a run, which is the mean over its folds",
         ),
         Column(
@@ -54,12 +54,12 @@ CELLS = Table(
                 "memory ran out"
             ),
         ),
-        Column("n_images, n_studies, n_patients", "of the test split; of a run, of all folds"),
-        Column("metric", "the primary metric of the data set, that checkpoints are ranked by"),
+        Column("n_images, n_studies, n_patients", "in the test split; for a run, in all folds"),
+        Column("metric", "the data set's primary metric, by which checkpoints are ranked"),
         Column(
             "score, score_low, score_high",
             (
-                "its value on the test split (of a metric per task, the mean over the scored "
+                "its value on the test split (for a metric per task, the mean over the scored "
                 "tasks), and its interval over patients"
             ),
         ),
@@ -68,7 +68,7 @@ CELLS = Table(
             "notes on the score, separated by `;`: `<flag>:<task>`, or `<flag>` for all tasks",
         ),
         Column(
-            "train_seconds", "seconds of training, validations included; of a run, of all folds"
+            "train_seconds", "seconds of training, validations included; for a run, in all folds"
         ),
         Column("images_per_second", "training images per second, steps only"),
         Column(
@@ -87,9 +87,9 @@ CELLS = Table(
         ),
         Column(
             "scarce_positives, scarce_negatives",
-            "fewer than 5 patients of that class: it rests on the model almost alone",
+            "fewer than 5 patients of that class: it rests almost entirely on the model",
         ),
-        Column("single_class", "one class only: no value"),
+        Column("single_class", "a single class: no value"),
         Column(
             "without_fold_<k>",
             "the mean is over the other folds, because the patients of fold k lack a class, or one "
@@ -99,7 +99,7 @@ CELLS = Table(
             "no_variance",
             (
                 "the classes are separated perfectly (or all scores are equal), so the "
-                "interval rests on the model alone"
+                "interval rests only on the model"
             ),
         ),
         Column("synthetic", "drawn images: no evidence about medicine"),
@@ -124,15 +124,15 @@ SCORES = Table(
     ),
     columns=(
         Column("cell, fold, selection", "as above"),
-        Column("task", "what was scored, also where the mean leaves it out; empty for the whole"),
+        Column("task", "what was scored, even if the mean leaves it out; empty for the whole"),
         Column(
             "metric",
             "the primary metric of the data set, or another one that `evaluation.metrics` names",
         ),
         Column("value, low, high", "the metric on the test split, and its interval over patients"),
-        Column("n", "studies with a known label (of the whole: in any of the scored tasks)"),
+        Column("n", "studies with a known label (for the whole: in any of the scored tasks)"),
         Column(
-            "n_pos", "studies with a positive label (of the whole: the fewest of the scored tasks)"
+            "n_pos", "studies with a positive label (for the whole: the fewest of the scored tasks)"
         ),
         Column("n_patients", "patients of these studies"),
         Column(
@@ -140,11 +140,11 @@ SCORES = Table(
             "operating point, fixed on validation scores; empty for a metric without one, and for "
             "a run, each of whose folds has its own",
         ),
-        Column("n_folds", "folds that the value is the mean of; empty for a single cell"),
+        Column("n_folds", "folds over which the value is the mean; empty for a single cell"),
         Column(
             "conditional_on", "what the interval takes as given, such as a fixed operating point"
         ),
-        Column("flags", "notes, separated by `;`, as above; of the whole, those of any task"),
+        Column("flags", "notes, separated by `;`, as above; for the whole, those of any task"),
     ),
 )
 
@@ -156,7 +156,7 @@ SOURCES = Table(
     ),
     caption=(
         "One row per cell that others start from, on its own validation split: its "
-        "score, share of right answers, and the same for always answering the commonest class, of "
+        "score, its share of right answers and that of always giving the most common class, over "
         "``n_valid`` studies. A source that is no better than chance has nothing to pass on. "
         "No interval is given."
     ),
@@ -171,7 +171,7 @@ SOURCES = Table(
                 "the mean over tasks"
             ),
         ),
-        Column("chance_accuracy", "the same for always answering the commonest class"),
+        Column("chance_accuracy", "the same for always answering the most common class"),
         Column("n_valid", "validation studies"),
     ),
 )
