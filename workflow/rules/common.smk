@@ -131,7 +131,7 @@ def planned_cell(name):
 
 
 def is_drawn(dataset_id):
-    """Tell whether a data set is drawn on the spot."""
+    """Tell whether a data set is drawn as needed."""
     return any(
         data.id == dataset_id and kind is not None and not kind.rooted
         for study in PLAN.studies.values()

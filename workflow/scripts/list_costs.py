@@ -1,4 +1,4 @@
-"""Write resources/costs.csv anew: size and compute of every network that has a short name.
+"""Rewrite resources/costs.csv: size and compute of every network that has a short name.
 
 Run it after resources/architectures.csv or the truncations were changed:
 ``python workflow/scripts/list_costs.py resources/costs.csv``.

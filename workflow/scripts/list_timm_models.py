@@ -1,4 +1,4 @@
-"""Write resources/timm_models.txt anew: every pinned ``arch.tag`` that the installed timm knows.
+"""Rewrite resources/timm_models.txt: every pinned ``arch.tag`` that the installed timm knows.
 
 Run it after a new timm release is put into the lock:
 ``python workflow/scripts/list_timm_models.py resources/timm_models.txt``.

@@ -24,7 +24,7 @@ class DatasetKind:
     Attributes:
         name: Value of ``kind`` in a study.
         reader: ``module:function`` from a declaration and a root to a manifest.
-        rooted: Whether it reads from a place that the study names; else it is drawn on the spot.
+        rooted: Whether it reads from a place that the study names; else it is drawn as needed.
         task_kinds: Kinds of task that it may hold.
         task_kind_of: By a setting, the kind of task of each of its values, where it decides.
         files: Label tables in the root, whose content is part of a cell.

@@ -214,7 +214,7 @@ BOOTSTRAP = Table(
 TUNING = Table(
     name="tuning",
     rows=(
-        "One row a learning rate that was tried, where a study tunes (`tune`); otherwise "
+        "One row per learning rate that was tried, if a study tunes (`tune`); otherwise "
         "there is no row."
     ),
     caption=(

@@ -1,4 +1,4 @@
-"""Data sets drawn on the spot, so that everything runs anywhere: chest films and textures.
+"""Data sets drawn as needed, so that everything runs anywhere: chest films and textures.
 
 They prove the machinery and never a medical claim. ``chest`` is a set of chest films with
 CheXpert's layout, tables and label errors, read back by CheXpert's own reader; ``shapes`` is an

@@ -149,7 +149,7 @@ def _history(folder: Path, train: Mapping[str, Any]) -> tuple[dict[str, Any], ..
             # A training that runs at this moment may be in the midst of its last line.
             if number < len(lines):
                 raise UserError(
-                    f"{path}: line {number} is not JSON; train the cell anew."
+                    f"{path}: line {number} is not JSON; train the cell again."
                 ) from None
     return tuple(found)
 

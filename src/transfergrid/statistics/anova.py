@@ -67,14 +67,14 @@ class OneWay:
         return value, low, high
 
     def share_without(self, noise: float, alpha: float, rng: np.random.Generator) -> Interval:
-        """Return the share between groups when the members' own noise is taken off.
+        """Return the share between groups after subtracting the members' own noise.
 
         The interval is a generalised pivot's (Weerahandi 1993, J. Am. Stat. Assoc. 88:899-905).
 
         Args:
             noise: Variance of the noise in a member, which lies within groups.
             alpha: 1 minus the coverage, in (0, 1).
-            rng: Draws the mean squares as their sampling leaves them uncertain.
+            rng: Draws mean squares from their sampling distribution.
         """
 
         def part(between: ArrayLike, within: ArrayLike) -> NDArray[np.float64]:
@@ -128,7 +128,7 @@ def one_way(
     Args:
         values: (N,) numbers; NaN is left out.
         groups: (N,) labels.
-        kin: Gives the family of a group, where groups of one family are alike.
+        kin: Gives the family of a group, if groups of one family are alike.
 
     Returns:
         The layout; None with fewer than two groups, or if no group has two values.

@@ -1,4 +1,4 @@
-"""What questions are answered from, and what every answer can tell of itself."""
+"""What questions are answered from, and what every answer can say about itself."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Evidence:
         value: The estimate.
         low: Lower bound.
         high: Upper bound.
-        condition: What the interval takes as given, where a reader must know it.
+        condition: What the interval takes as given, if a reader must know it.
         raw: Value and bounds as they were measured, where `value` is freed of noise.
-        networks: Networks that a rank correlation is over; 0 for anything else.
+        networks: Number of networks in a rank correlation; 0 for anything else.
     """
 
     keys: Mapping[str, Any]
@@ -78,7 +78,7 @@ class Basis:
         cells: Rows of tables/cells.csv.
         reader: Reads the cells' scores.
         alpha: 1 minus the coverage of the intervals.
-        answered: By question, the rows of those that were answered before.
+        answered: For each question answered before, its rows.
     """
 
     study: Mapping[str, Any]

@@ -1,6 +1,6 @@
 """Verdicts on published claims, by rules that were fixed before the results.
 
-A rule speaks of one number of the study with its interval. `resources/claims.csv` says which
+A rule is about one number of the study with its interval. `resources/claims.csv` says which
 number (`select`), which rule and which bound.
 """
 
@@ -164,7 +164,7 @@ def _agrees(claim: Claim, one: Evidence) -> str:
 
 
 def prediction_interval(claim: Claim, one: Evidence) -> tuple[float, float]:
-    """Return between what an exact repetition of our number may lie where the paper made it.
+    """Return the range in which an exact repetition of our number by the paper may lie.
 
     Its error is that of the published interval where there is one; for a rank correlation of a
     known number of networks that of Fisher's z, but no less than ours; else it is ours again.

@@ -37,7 +37,7 @@ class Compared:
         question: The question that it answers.
         place: What the pairs share; with the architecture unless it is a mean over networks.
         value: Value of the question's axis in arm a.
-        pairs: The pairs of cells that the row is the mean of.
+        pairs: The pairs of cells over which the row is the mean.
         asked: How many there would be if all had a result.
     """
 
@@ -50,7 +50,7 @@ class Compared:
 
     @property
     def key(self) -> str:
-        """The text that a network's random draws are seeded with, which never changes."""
+        """The text with which a network's random draws are seeded; it never changes."""
         mark = "drop" if self.question["axis"] == "truncation" else ""
         baseline = self.question["baseline"]
         return f"{key(self.place)}: {mark}{self.value} - {mark}{baseline}"

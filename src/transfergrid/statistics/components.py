@@ -28,7 +28,7 @@ class Difference:
         variance_patient: Sampling variance from patients.
         variance_seed: Variance from seeds net of patients' noise; NaN with one seed.
         df_patient: Degrees of freedom of `variance_patient`.
-        seeds: Seeds of each arm, S; infinity for what no number of seeds goes beyond.
+        seeds: Seeds of each arm, S; infinity for the limit of many seeds.
         between: Each arm's variance between seeds, over S; empty with one seed.
         interaction: The part of `variance_patient` that more seeds average out; NaN with one seed.
     """
@@ -43,7 +43,7 @@ class Difference:
 
     @property
     def se(self) -> float:
-        """The standard error; with one seed that of patients alone."""
+        """The standard error; with one seed, only that of patients."""
         seed = 0.0 if math.isnan(self.variance_seed) else self.variance_seed
         return math.sqrt(self.variance_patient + seed)
 
@@ -59,7 +59,7 @@ class Difference:
         """Return what the same study would find with another number of seeds.
 
         Args:
-            seeds: Number of seeds of each arm, >= 2; infinity leaves the patients alone.
+            seeds: Number of seeds of each arm, >= 2; infinity leaves only the patients' part.
         """
         share = self.seeds / seeds
         averaged = min(self.interaction, self.variance_patient)
@@ -83,8 +83,8 @@ def difference(
     """Compute V = V_patient + max(0, sum of s2/S over arms - V_seed_x_patient).
 
     V_patient is the variance of the seed-mean difference over patients. s2 is an arm's variance
-    between its S seeds. That spread holds, beside what the seeds do to the true score, how
-    differently seeds score the same patients; V_patient holds that noise too, so it is taken off
+    between its S seeds. Besides what the seeds do to the true score, that spread holds how
+    differently seeds score the same patients; V_patient holds that noise too, so it is subtracted
     once. df = V^2 / [sum over arms of (s2/S)^2 / (S - 1) + V_patient^2 / df_patient].
 
     Args:

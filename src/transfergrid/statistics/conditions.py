@@ -19,9 +19,9 @@ Arm = Mapping[int, Mapping[str, Any]]
 
 
 def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
-    """Say what the intervals of contrasts between these arms cannot speak of.
+    """Say what the intervals of contrasts between these arms take as given.
 
-    A source cell counts as fixed where several seeds of an arm start from the same run of it, at
+    A source cell counts as fixed if several seeds of an arm start from the same run of it, at
     once or through other source cells: its own seed then never varies.
 
     Args:
@@ -52,7 +52,7 @@ def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
 def _line(cell: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield a cell's name and the names of those that it descends from.
 
-    A snapshot may lack a source cell that is being made anew; the line ends there.
+    A snapshot may lack a source cell that is being redone; the line ends there.
     """
     name = cell["cell"]
     while name in entries:

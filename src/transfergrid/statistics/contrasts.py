@@ -18,10 +18,10 @@ from transfergrid.statistics.power import power_of, seeds_needed
 from transfergrid.statistics.scale import AUROC, Scale
 
 ONE_SEED = "conditional on this seed"
-"""What stands in `conditional_on` when there was nothing to measure the seeds' variance with."""
+"""The entry in `conditional_on` if there was nothing to measure the seeds' variance with."""
 
 EFFECT = 0.01
-"""The difference at which power is stated where no margin is."""
+"""The difference at which power is stated if there is no margin."""
 
 _ROUNDING = 1e-12
 """A standard error below this is rounding of equal numbers, not a spread."""
@@ -92,7 +92,7 @@ class Contrast:
             variance alone is too large; NaN with one seed.
         conditional_on: What the interval takes as given.
         seeds: The seeds used; not a column.
-        sign: 1 where a higher metric is better, else -1; not a column.
+        sign: 1 if a higher metric is better, else -1; not a column.
     """
 
     contrast: str
@@ -199,7 +199,7 @@ def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]
     """Adjust p-values by Holm's method within each question and give the final verdicts.
 
     "equivalent" needs a stated margin and an adjusted p of equivalence below alpha; where the
-    interval excludes 0 all the same, it is "different within margin". Otherwise "better" or
+    interval excludes 0 nevertheless, it is "different within margin". Otherwise "better" or
     "worse" needs an adjusted p of no difference below alpha. Each kind of p is adjusted over the
     rows of the question that have one.
 

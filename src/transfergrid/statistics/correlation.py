@@ -79,7 +79,7 @@ class Correlation:
 
     @property
     def judged(self) -> tuple[float, float, float]:
-        """What verdicts rest on: rho with its bounds, freed of noise where that could be done."""
+        """What verdicts rest on: rho with its bounds, freed of noise if possible."""
         if math.isnan(self.disattenuated_low):
             return self.rho, self.low, self.high
         return self.rho_disattenuated, self.disattenuated_low, self.disattenuated_high

@@ -37,7 +37,7 @@ def answered(question: Question, basis: Basis) -> Answered:
         basis: What it is answered from.
 
     Raises:
-        UserError: What it returns is no list of findings.
+        UserError: What it returns is not a list of findings.
     """
     influence = partial(_influence, basis, question)
     function = load(question["kind"])
@@ -58,7 +58,7 @@ def answered(question: Question, basis: Basis) -> Answered:
 def _influence(basis: Basis, question: Question, cell: str) -> Influence:
     if cell not in basis.reader.entries:
         raise UserError(
-            f"question '{question['name']}' asks for the score of '{cell}', which is no cell of "
+            f"question '{question['name']}' asks for the score of '{cell}', which is not a cell of "
             "this study; take names from the column cell."
         )
     return basis.reader.influence(cell, metric=question["metric"])[0]

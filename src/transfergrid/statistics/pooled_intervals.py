@@ -76,7 +76,7 @@ def pooled_intervals(
     pooled = pool(parts)
     lost = np.array([one.diverged for one in folds.values()])
     if lost.any():
-        # Its labels are known all the same, so that the counts stay those of other runs.
+        # Its labels are known nevertheless, so that the counts stay those of other runs.
         pooled = replace(pooled.without_result(), used=pooled.used | lost[:, None])
     patients = np.concatenate([one.cases.patient_id for one in folds.values()])
     patient = np.unique(patients, return_inverse=True)[1]

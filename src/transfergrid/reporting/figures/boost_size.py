@@ -50,7 +50,7 @@ def drawn_boosts(data: FigureData) -> pd.DataFrame:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no panel to draw, or nothing where there is one."""
+    """Say why there is no panel to draw; empty if there is one."""
     few = "A boost against size needs at least three architectures."
     return few if drawn_boosts(data).empty else ""
 

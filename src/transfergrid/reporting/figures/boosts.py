@@ -38,7 +38,7 @@ def drawn_contrasts(data: FigureData) -> pd.DataFrame:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no contrast to draw, or nothing where there is one."""
+    """Say why there is no contrast to draw; empty if there is one."""
     none = "No contrast of this study has an estimate yet."
     return none if data.contrasts["estimate"].notna().sum() == 0 else ""
 

@@ -17,7 +17,7 @@ LINE = 0.15  # inches of such a line
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no curve to draw, or nothing where there is one."""
+    """Say why there is no curve to draw; empty if there is one."""
     return "No ensemble of this study has probabilities yet." if data.reliability.empty else ""
 
 

@@ -79,7 +79,7 @@ def shown_networks(networks: Sequence[Network]) -> list[Network]:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no map to draw, or nothing where there is one."""
+    """Say why there is no map to draw; empty if there is one."""
     return "" if networks_of(data) else "No cell of this study has a class activation map."
 
 

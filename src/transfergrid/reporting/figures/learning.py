@@ -22,7 +22,7 @@ DASHES = ("solid", "dashed", "dotted", "dash-dotted")
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no curve to draw, or nothing where there is one."""
+    """Say why there is no curve to draw; empty if there is one."""
     known = any(len(curve_of(data.histories.get(cell, ()))) > 1 for cell in data.trained["cell"])
     return "" if known else "No learning curve of this study has been recorded."
 

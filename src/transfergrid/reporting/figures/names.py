@@ -61,7 +61,7 @@ def place_letters(figure: Figure, spots: Sequence[Spot]) -> None:
     The figure has its final layout afterwards.
 
     Args:
-        figure: The figure, complete but for the letters (inside `styled`).
+        figure: The figure, complete except for the letters (inside `styled`).
         spots: The points.
     """
     figure.draw_without_rendering()

@@ -113,7 +113,7 @@ def panels_of(data: FigureData) -> list[Panel]:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no curve to draw, or nothing where there is one."""
+    """Say why there is no curve to draw; empty if there is one."""
     return "" if panels_of(data) else f"The study does not ask for {METRIC}, or has no value of it."
 
 

@@ -68,7 +68,7 @@ def _by_auroc(data: FigureData) -> pd.DataFrame:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no panel to draw, or nothing where there is one."""
+    """Say why there is no panel to draw; empty if there is one."""
     if published_of(data):
         return ""
     return "The study shares fewer than three finished networks with a published figure."

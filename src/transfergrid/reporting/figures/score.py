@@ -27,7 +27,7 @@ GAP = 0.45  # rows between truncations
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no score to draw, or nothing where there is one."""
+    """Say why there is no score to draw; empty if there is one."""
     return "No cell of this study has been scored yet." if data.finished.empty else ""
 
 

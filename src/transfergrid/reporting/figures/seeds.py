@@ -44,7 +44,7 @@ def seed_spread(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no spread to draw, or nothing where there is one."""
+    """Say why there is no spread to draw; empty if there is one."""
     none = "No network of this study has finished with two seeds."
     return none if seed_spread(data.cells).empty else ""
 

@@ -53,7 +53,7 @@ def cuts_of(data: FigureData) -> list[Cuts]:
 
 
 def lack(data: FigureData) -> str:
-    """Say why there is no cut to draw, or nothing where there is one."""
+    """Say why there is no cut to draw; empty if there is one."""
     return "" if cuts_of(data) else "No network of this study was both kept whole and truncated."
 
 

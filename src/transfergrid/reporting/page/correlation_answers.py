@@ -53,7 +53,7 @@ def method(rows: pd.DataFrame) -> list[str]:
 
 
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
-    """Put its rows of correlations.csv into words, but for those of too few networks."""
+    """Put its rows of correlations.csv into words, except those with too few networks."""
     axes = varying(rows)
     few = (rows["n"] < FEWEST) | rows["rho"].isna()
     answers = tuple(

@@ -78,7 +78,7 @@ def breakable(name: Any) -> Markup:
 
 
 def context(report: ReportInput) -> dict[str, Any]:
-    """Return what the template shows, ready but for escaping."""
+    """Return what the template shows, complete except for escaping."""
     study, tables = report.study, report.tables
     cells, confidence = report.primary_cells, float(study["evaluation"]["confidence"])
     judged = claims.claims(tables["claims"])

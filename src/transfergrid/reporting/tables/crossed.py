@@ -87,7 +87,7 @@ def pooled_score(
 
 
 def pooled_row(work: RunWork, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a run's row of cells.csv but for its score.
+    """Return a run's row of cells.csv, except its score.
 
     Args:
         work: The run.
