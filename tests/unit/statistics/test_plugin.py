@@ -71,7 +71,7 @@ def test_it_gets_cells_scores_and_contributions(asked: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (None, "must return a list of mappings, one a finding, and returned NoneType"),
+        (None, "must return a list of mappings, one per finding, and returned NoneType"),
         ([1, 2], "must return a list of mappings"),
         ([{**FINE, "valu": 1}], "has 'valu' .did you mean 'value'.*must give quantity and value"),
         ([{"quantity": "gap"}], "lacks a key; it must give quantity and value, and may give"),
@@ -94,5 +94,5 @@ def test_a_value_that_could_not_be_made_is_nan(asked: Any) -> None:
 
 
 def test_a_cell_of_another_study_is_named(asked: Any) -> None:
-    with pytest.raises(UserError, match="'own' asks for the score of 'cell9', which is no cell"):
+    with pytest.raises(UserError, match="'own' asks for the score of 'cell9', which is not a cell"):
         asked(lambda options, cells, influence: influence("cell9"))
