@@ -25,8 +25,14 @@ def tested_on(data: FigureData) -> str:
     sizes = []
     for dataset, rows in done.groupby("dataset", sort=False):
         n = f"{range_of(rows['n_studies'], 'study', 'studies')} of "
-        sizes.append(f"{n}{range_of(rows['n_patients'], 'patient')} in {dataset}'s test split")
+        sizes.append(f"{n}{range_of(rows['n_patients'], 'patient')} in {_part(data, str(dataset))}")
     return listing(sizes)
+
+
+def _part(data: FigureData, dataset: str) -> str:
+    folds = data.folds[data.folds["dataset"] == dataset] if len(data.folds) else data.folds
+    k = folds["fold"].nunique() if len(folds) else 0
+    return f"{dataset}, each tested in one of {count(k)} folds" if k else f"{dataset}'s test split"
 
 
 def seeds_of(data: FigureData) -> str:

@@ -390,6 +390,8 @@ def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
     # All folds of a made-up cell have its own curve, and its probabilities.
     assert {name for name in before if before[name] != after[name]} == {"learning"}
     assert f"{2 * len(plain.cells)} cells, one line each" in drawing("learning").caption(crossed)
+    told = drawing("score").caption(crossed)
+    assert "160 patients in films, each tested in one of 2 folds; " in told
 
 
 def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
