@@ -11,9 +11,11 @@ const means = document.getElementById("means");
 const shown = document.getElementById("shown");
 const selects = [...document.querySelectorAll("[data-filter]")];
 const headers = [...table.tHead.rows[0].cells];
-const score = headers.findIndex((h) => h.hasAttribute("aria-sort"));
-const better = headers[score].getAttribute("aria-sort");
-const order = { column: score, kind: "number", sign: better === "ascending" ? 1 : -1 };
+const score = headers.findIndex((h) => h.hasAttribute("data-score"));
+const better = headers[score].dataset.first;
+// Scores in several metrics have no common order: rows stay as they stand until the reader chooses.
+const ranked = headers.findIndex((h) => h.hasAttribute("aria-sort"));
+const order = { column: ranked, kind: "number", sign: better === "ascending" ? 1 : -1 };
 // Columns of other metrics, of which the reader may have one shown.
 const others = headers.flatMap((h, column) => (h.dataset.metric ? [column] : []));
 const also = document.getElementById("also");
@@ -25,6 +27,7 @@ const valueOf = (row, column) => {
 
 // Numbers as numbers, words as words; a missing value comes last whichever way one sorts.
 const compare = (a, b) => {
+  if (order.column < 0) return 0;
   const [x, y] = [valueOf(a, order.column), valueOf(b, order.column)];
   if (x === "" || y === "") return (x === "") - (y === "");
   if (order.kind === "number") return order.sign * (Number(x) - Number(y));
@@ -132,8 +135,7 @@ headers.forEach((header, column) => {
   button.append(...header.childNodes);
   header.append(button);
   button.addEventListener("click", () => {
-    const usual = column === score ? better : header.dataset.first;
-    const first = usual ?? (kind === "number" ? "descending" : "ascending");
+    const first = header.dataset.first ?? (kind === "number" ? "descending" : "ascending");
     const other = first === "ascending" ? "descending" : "ascending";
     const way = header.getAttribute("aria-sort") === first ? other : first;
     headers.forEach((h) => h.removeAttribute("aria-sort"));

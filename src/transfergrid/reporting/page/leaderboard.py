@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.figures.style import PALETTE, Mark
-from transfergrid.reporting.metric_words import MetricWords, named_together
+from transfergrid.reporting.metric_words import SEVERAL, MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure, Value
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import known, listing
@@ -43,6 +43,7 @@ class Row:
     colour: int
     bar: tuple[float, float, float] | None
     others: Mapping[str, Value]
+    metric: MetricWords
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Board:
     others: Mapping[str, MetricWords]
 
     @property
+    def mixed(self) -> bool:
+        """Whether the scores are in several metrics, and have no common order or scale."""
+        return self.metric is SEVERAL
+
+    @property
     def tagged(self) -> bool:
         """Whether there is a remark on any cell."""
         return any(row.tags for row in self.rows)
@@ -94,7 +100,8 @@ def leaderboard(
     every, cells = len(cells), cells[cells["score"].notna()]
     ordered = _best_first(cells, metrics)
     others = dict.fromkeys(name for cell in cells["cell"] for name in measured.get(cell, ()))
-    if cells["metric"].nunique() == 1:
+    several_metrics = cells["metric"].nunique() > 1
+    if not several_metrics and len(cells):
         others.pop(str(cells["metric"].iloc[0]), None)
     low, high = cells["score_low"].min(), cells["score_high"].max()
     common = _common_flags(cells)
@@ -103,11 +110,12 @@ def leaderboard(
     for cell in ordered.to_dict("records"):
         plain = {str(key): value for key, value in cell.items()}
         colour = _colour(marks[plain["pretraining"]])
-        bar = _bar(plain, low, high)
+        bar = None if several_metrics else _bar(plain, low, high)
         network = networks.setdefault(tuple(plain[axis] for axis in NETWORK), len(networks))
         tags = _tags(plain, records.get(plain["cell"]), common)
         own = {name: one.whole for name, one in measured.get(plain["cell"], {}).items()}
-        rows.append(Row(plain, network, tags, colour, bar, own))
+        metric = named_together([plain["metric"]], metrics)
+        rows.append(Row(plain, network, tags, colour, bar, own, metric))
     filters = []
     for axis in FILTERS:
         values = tuple(str(value) for value in dict.fromkeys(cells[axis]))

@@ -98,3 +98,18 @@ def test_small_classes_are_those_of_scored_tasks(drawn_tree: fabricate.Tree) -> 
     html = render(report)
     note = html[html.index("Small classes") :][:300]
     assert "Consolidation" in note and "Fracture" not in note
+
+
+def test_metrics_of_two_data_sets_have_no_common_order(report: ReportInput) -> None:
+    cells = report.tables["cells"]
+    first = cells["architecture"] == "resnet18"
+    areas = cells.assign(dataset="other", metric="auroc", score=1 - cells["score"])
+    mixed = pd.concat([cells[~first], areas[first]])
+    html = render(replace(report, tables={**report.tables, "cells": mixed}))
+    body = html[html.index('id="leaderboard"') : html.index('id="figures"')]
+    head = body[: body.index("<tbody>")]
+    assert "aria-sort" not in head and "<svg" not in body
+    rows = re.findall(r'data-value="([^"]*)"><span class="quiet">([^<]*)</span>', body)
+    assert [name for _, name in rows] == sorted((name for _, name in rows), reverse=True)
+    losses, best = ([float(v) for v, name in rows if name == own] for own in ("Log loss", "AUROC"))
+    assert losses == sorted(losses) and best == sorted(best, reverse=True) and losses and best
