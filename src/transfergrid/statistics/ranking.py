@@ -17,7 +17,10 @@ from transfergrid.statistics.relations import scores_of
 from transfergrid.statistics.scale import Scale
 
 METHOD = "all pairs of networks by the paired t, adjusted by Holm's method"
-NOTE = "bounds of all networks of the question hold at once; these networks as given"
+NOTE = (
+    "bounds of all networks of the question hold at once; these networks as given; ranked by the "
+    "test split, by which nothing is chosen"
+)
 
 
 def ranking(question: Question, basis: Basis) -> Answered:
@@ -76,6 +79,8 @@ def _findings(
     means = pd.Series(scores, index=group["architecture"].to_numpy()).groupby(level=0).mean()
     means = means.dropna()
     ranks = means.rank(ascending=not metric["higher_is_better"])
+    if len(ranks) < 2:
+        return []
     varying = varying_axes(basis.reader.targets)
     shown = [(row.a, row.b) for row in rows if row.verdict == "better"]
     shown += [(row.b, row.a) for row in rows if row.verdict == "worse"]

@@ -73,6 +73,10 @@ def test_bounds_count_the_networks_that_holms_method_sets_apart() -> None:
     }
 
 
+def test_one_network_has_no_rank() -> None:
+    assert ranked(*made(0, [0.0])) == {}
+
+
 @pytest.mark.parametrize("gaps", [[0.0] * 4, [0.0, 0.0, 0.4, 0.8]])
 def test_all_bounds_hold_at_once_as_often_as_they_say(gaps: list[float]) -> None:
     held = 0
