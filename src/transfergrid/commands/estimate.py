@@ -52,7 +52,7 @@ def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -
     predicted, seconds = 0.0, 0.0
     if state.trains:
         rows = trained_images(recipe, images)
-        examples = recipe.epochs * rows * (1 - state.progress)
+        examples = recipe.epochs * rows * (1 - state.share_done)
         every = recipe.validate_every_examples or rows
         validated = round(recipe.holdout * images.train) or images.valid
         predicted += math.ceil(examples / max(every, 1)) * validated

@@ -50,7 +50,7 @@ class CellState:
         scores: Snakemake would score it.
         freed: It was trained, and `prune --checkpoints` has removed its weights since.
         predecessors: Trained cells at the same place on the axes that the plan does not name.
-        progress: Share of a running or stopped training that is done, in [0, 1].
+        share_done: Share of a running or stopped training that is done, in [0, 1].
         message: Last line of the log that ends in an error.
         log: That log.
     """
@@ -62,7 +62,7 @@ class CellState:
     scores: bool = False
     freed: bool = False
     predecessors: tuple[str, ...] = ()
-    progress: float = 0.0
+    share_done: float = 0.0
     message: str = ""
     log: str = ""
 
@@ -129,7 +129,7 @@ def _named(
     told = read_told(folder / FILE) if files else None
     if told is not None:
         if state.trains and told.stage == "train" and told.step and told.steps:
-            state = replace(state, progress=told.step / told.steps)
+            state = replace(state, share_done=told.step / told.steps)
         if is_alive(told, time.time()):
             return replace(state, status=Status.RUNNING)
     log = folder / "logs" / ("train.log" if state.trains else "evaluate.log")
@@ -149,4 +149,4 @@ def _named(
     state = replace(state, predecessors=trained)
     if STATE in files:
         return replace(state, status=Status.STOPPED)
-    return replace(state, status=Status.STALE if trained else Status.MISSING, progress=0.0)
+    return replace(state, status=Status.STALE if trained else Status.MISSING, share_done=0.0)

@@ -25,8 +25,8 @@ RESULTS = Path("results")
 IMAGES = Images(train=1000, valid=90, test=210, tasks=14, exact=True)
 
 
-def state(trains: bool = True, scores: bool = True, progress: float = 0.0) -> CellState:
-    return CellState("x", Status.MISSING, trains=trains, scores=scores, progress=progress)
+def state(trains: bool = True, scores: bool = True, share_done: float = 0.0) -> CellState:
+    return CellState("x", Status.MISSING, trains=trains, scores=scores, share_done=share_done)
 
 
 def test_training_is_epochs_validations_and_scoring() -> None:
@@ -45,7 +45,7 @@ def test_scoring_alone_is_forward_passes_of_the_kept_checkpoints() -> None:
 
 def test_what_a_stopped_training_has_done_is_not_counted_again() -> None:
     recipe = Recipe(epochs=4)
-    half = job_seconds(recipe, IMAGES, state(scores=False, progress=0.5), 50)
+    half = job_seconds(recipe, IMAGES, state(scores=False, share_done=0.5), 50)
     whole = job_seconds(Recipe(epochs=2), IMAGES, state(scores=False), 50)
     assert half == pytest.approx(whole)
 

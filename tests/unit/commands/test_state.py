@@ -161,7 +161,7 @@ def test_a_state_without_a_job_is_stopped(planned: Plan) -> None:
     events(where, step, pid=_reaped())
     (where / "resume.pt").write_bytes(b"state")
     found = state(planned, "drop1")
-    assert (found.status, found.progress) == (Status.STOPPED, 0.25)
+    assert (found.status, found.share_done) == (Status.STOPPED, 0.25)
 
 
 def test_a_job_that_runs_is_running_whatever_its_log_says(planned: Plan) -> None:
@@ -170,7 +170,7 @@ def test_a_job_that_runs_is_running_whatever_its_log_says(planned: Plan) -> None
     (where / "spec.json").write_text("{}")
     events(where, {"event": "step", "step": 6, "steps": 12}, pid=os.getpid())
     found = state(planned, "drop1")
-    assert (found.status, found.progress) == (Status.RUNNING, 0.5)
+    assert (found.status, found.share_done) == (Status.RUNNING, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfergrid.reporting.metric_words import MetricWords, metric_words
-from transfergrid.reporting.page.findings import Finding
+from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.words import known
 
 Bounds = tuple[float, float, float]
@@ -38,7 +38,7 @@ class Answer:
 
     Attributes:
         subject: Where in the grid it stands, possibly empty.
-        finding: The answer as a sentence up to its number.
+        lead: The answer as a sentence up to its number.
         number: Estimate with interval.
         rest: What the sentence says after its number.
         support: p-values, n, seeds, method and conditions, in pieces.
@@ -49,7 +49,7 @@ class Answer:
     """
 
     subject: str
-    finding: str
+    lead: str
     number: str
     rest: str
     support: tuple[str, ...]
@@ -61,7 +61,7 @@ class Answer:
     @property
     def sentence(self) -> str:
         """The whole answer in plain words."""
-        return f"{self.finding} {self.number}{self.rest}"
+        return f"{self.lead} {self.number}{self.rest}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Told:
     """
 
     answers: tuple[Answer, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ShownFinding, ...] = ()
     left: str = ""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from transfergrid.catalog.questions import QUESTION_KINDS, kind_of
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bar_of, scale_of
-from transfergrid.reporting.page.findings import Finding
+from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.words import known
 from transfergrid.runtime.named import load
 from transfergrid.statistics.places import place_words
@@ -33,7 +33,7 @@ class Question:
     text: str
     answers: tuple[Answer, ...]
     common: tuple[str, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ShownFinding, ...] = ()
     left: str = ""
 
     @property

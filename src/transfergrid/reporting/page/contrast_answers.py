@@ -83,7 +83,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
         effect: The difference that the question wants to find, if there is no margin.
     """
     metric = manner.metrics[row["metric"]]
-    finding, number, rest = _sentence(row, metric, effect)
+    lead, number, rest = _sentence(row, metric, effect)
     parts = [
         *_p_values(row),
         _power(row, effect),
@@ -99,7 +99,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
     bounds = bounds_of(row["low"], row["estimate"], row["high"])
     return Answer(
         subject=label,
-        finding=finding,
+        lead=lead,
         number=number,
         rest=rest,
         support=tuple(part for part in parts if part),

@@ -97,7 +97,7 @@ def correlation_answer(row: Row, label: str, manner: Manner) -> Answer:
     ]
     return Answer(
         subject=label,
-        finding=f"{_relation(row, x, y, clear)}:",
+        lead=f"{_relation(row, x, y, clear)}:",
         number=f"ρ {difference(rho, low, high, 2)}",
         rest=_takes(row) if verdict in ("", "undecided") and not clear else "",
         support=tuple(part for part in parts if part),

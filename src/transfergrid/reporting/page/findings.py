@@ -13,7 +13,7 @@ from transfergrid.statistics.findings import ALONE, MEAN
 
 
 @dataclass(frozen=True)
-class Finding:
+class ShownFinding:
     """One row of findings.csv, ready to print.
 
     Attributes:
@@ -33,7 +33,7 @@ class Finding:
     note: str
 
 
-def findings(table: pd.DataFrame, quantities: Mapping[str, str]) -> tuple[Finding, ...]:
+def findings(table: pd.DataFrame, quantities: Mapping[str, str]) -> tuple[ShownFinding, ...]:
     """Return rows of findings.csv: means over networks first, blanks last.
 
     Args:
@@ -50,12 +50,12 @@ def _of_one(row: Mapping[Any, Any]) -> bool:
     return known(row["networks"]) and row["networks"] not in (MEAN, ALONE)
 
 
-def _finding(row: Mapping[Any, Any], quantities: Mapping[str, str]) -> Finding:
+def _finding(row: Mapping[Any, Any], quantities: Mapping[str, str]) -> ShownFinding:
     notes = [str(row[key]) for key in ("method", "note") if known(row.get(key))]
     n = row.get("n")
     families: Any = row.get("n_families")
     kin = f" in {plural(families, 'family', 'families')}" if known(families) and families else ""
-    return Finding(
+    return ShownFinding(
         subject=str(row["subject"]) if known(row["subject"]) else "",
         quantity=quantities.get(row["quantity"], str(row["quantity"]).replace("_", " ")),
         value=number(row["value"]),

@@ -70,7 +70,7 @@ def activation_maps(settings: Mapping[str, Any], evaluation: Mapping[str, Any]) 
         "validation split. Where a network ends in average pooling and a linear layer, the map is "
         "exact: its last feature map weighted by that layer (CAM, Zhou et al. 2016); elsewhere "
         "the weights are gradients (Grad-CAM, Selvaraju et al. 2017).",
-        "Where a data set knows a finding's region, the pointing game counts the films whose map "
+        "Where a data set knows a sign's region, the pointing game counts the films whose map "
         f"is highest inside it, and IoU is the region's overlap with the map's, by {THRESHOLD}. "
         "Both stand beside random maps of the same size, with "
         f"{level(evaluation['confidence'])} intervals by patient.",

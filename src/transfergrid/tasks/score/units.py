@@ -33,7 +33,7 @@ def combine_views(logits: ArrayLike, index: ArrayLike, how: str) -> NDArray[np.f
     Args:
         logits: (C, N, T) logits of C checkpoints, N images, T tasks.
         index: (N,) study number of each image, as `study_index` gives it.
-        how: "max" (a finding seen in one view is a finding) or "mean".
+        how: "max" (a sign seen in one view is a sign) or "mean".
 
     Returns:
         (C, S, T) float64 logits.

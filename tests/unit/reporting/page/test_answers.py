@@ -196,7 +196,7 @@ def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first:
 
 
 @pytest.mark.parametrize(
-    ("low", "rho", "high", "finding"),
+    ("low", "rho", "high", "lead"),
     [
         (-0.45, 0.06, 0.54, "No relation between AUROC and the number of parameters could be"),
         (0.1, 0.5, 0.8, "AUROC rises with the number of parameters"),
@@ -204,15 +204,15 @@ def test_the_p_value_that_the_verdict_rests_on_comes_first(rests_on: str, first:
         (math.nan, 1.0, math.nan, "No relation between AUROC and the number of parameters"),
     ],
 )
-def test_correlations(low: float, rho: float, high: float, finding: str) -> None:
+def test_correlations(low: float, rho: float, high: float, lead: str) -> None:
     row = {**CORRELATION, "low": low, "rho": rho, "high": high}
     found = shown(SIZE_ASKED, correlations=[row])
-    assert found[0].answers[0].finding.startswith(finding)
+    assert found[0].answers[0].lead.startswith(lead)
     assert "n = 16 networks" in found[0].answers[0].support
 
 
 @pytest.mark.parametrize(
-    ("verdict", "margin", "finding"),
+    ("verdict", "margin", "lead"),
     [
         ("none", 0.2, "AUROC and the number of parameters are unrelated within ±0.2"),
         ("positive", math.nan, "AUROC rises with the number of parameters"),
@@ -221,13 +221,13 @@ def test_correlations(low: float, rho: float, high: float, finding: str) -> None
     ],
 )
 def test_a_correlations_verdict_decides_what_is_said(
-    verdict: str, margin: float, finding: str
+    verdict: str, margin: float, lead: str
 ) -> None:
     # The interval excludes zero, which alone would be read as a relation.
     row = {**CORRELATION, "rho": 0.3, "low": 0.1, "high": 0.5, "verdict": verdict}
     row |= {"margin": margin, "p_family": 0.31, "rho_critical": 0.5, "rho_detectable": 0.66}
     found = correlation_answer(row, "", MANNER)
-    assert found.finding.startswith(finding)
+    assert found.lead.startswith(lead)
     assert "within families p = 0.310" in found.support
     assert "80 % power from |ρ| = 0.66" in found.support
 
@@ -411,4 +411,4 @@ def test_a_metric_of_which_less_is_better_is_told_as_such() -> None:
     size = {**CORRELATION, "metric": "log_loss"}
     (question,) = shown({**SIZE_ASKED, "metric": "log_loss"}, correlations=[size])
     assert question.text == "Does the number of parameters go with the log loss?"
-    assert question.answers[0].finding.startswith("No relation between log loss and the number")
+    assert question.answers[0].lead.startswith("No relation between log loss and the number")
