@@ -37,15 +37,17 @@ def quadratic_kappa(
     estimates, values = np.full(len(scores), np.nan), np.zeros(scores.shape[:2])
     for m, table in enumerate(scores[:, known]):
         answer = table.argmax(axis=1)
-        rows = np.bincount(truth, minlength=classes) / max(count, 1)
-        columns = np.bincount(answer, minlength=classes) / max(count, 1)
-        by_chance = float(rows @ weights @ columns)
-        if by_chance == 0:
+        rows = np.bincount(truth, minlength=classes)
+        columns = np.bincount(answer, minlength=classes)
+        pairs = float(rows @ weights @ columns)
+        if pairs == 0:
             values[m, known] = np.nan
             continue
         distance = weights[truth, answer]
-        seen = float(distance.mean())
-        expected = (weights @ columns)[truth] + (rows @ weights)[answer]
+        # Of whole numbers, so that one answer for all cases is worth 0 to the last bit.
+        estimates[m] = 1 - float(distance.sum()) * count / pairs
+        seen, by_chance = float(distance.mean()), pairs / count**2
+        expected = ((weights @ columns)[truth] + (rows @ weights)[answer]) / count
         slope = -(distance - seen) / by_chance + seen * (expected - 2 * by_chance) / by_chance**2
-        estimates[m], values[m, known] = 1 - seen / by_chance, slope * factor / count
+        values[m, known] = slope * factor / count
     return estimates, values

@@ -124,6 +124,13 @@ def test_log_loss_is_clipped_where_it_says() -> None:
         assert f"{clip:g}" in scorer.declaration["note"]
 
 
+@pytest.mark.parametrize("answer", range(3))
+def test_one_answer_for_all_has_a_kappa_of_nothing(answer: int) -> None:
+    labels = np.eye(3)[np.random.default_rng(answer).integers(0, 3, 41)]
+    found = cases(np.tile(np.eye(3)[answer], (41, 1)), labels, np.arange(41), [0])
+    assert Scorer.of(built_in("quadratic_kappa")).values(found)[0] == 0  # to the last bit
+
+
 def test_of_equal_probabilities_the_first_class_counts() -> None:
     found = cases(np.full((2, 3), 1 / 3), np.eye(3)[[0, 1]], np.arange(2), [0])
     assert Scorer.of(built_in("accuracy")).values(found)[0] == 0.5
