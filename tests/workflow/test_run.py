@@ -104,10 +104,10 @@ def test_a_seed_is_added_without_touching_the_others(copied: Workspace) -> None:
 def test_settings_of_the_analysis_retrain_nothing(copied: Workspace) -> None:
     copied.write({"evaluation": {"selections": ["best", "top2"]}})
     assert copied.snakemake("-n").jobs == {
-        "stamp": 3,
+        "stamp": 4,
         "ensemble": 4,
         "gather": 1,
-        **dict.fromkeys(["cells", "sources", "bootstrap", "tuning", "calibration"], 1),
+        **dict.fromkeys(["cells", "scores", "sources", "bootstrap", "tuning", "calibration"], 1),
         "statistics": 1,
         "figures": 1,
         "page": 1,

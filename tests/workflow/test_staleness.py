@@ -157,7 +157,11 @@ ROWS = {
     ),
     "the ensemble's k": Row(
         lambda p: p.study(analysis(selections=["best", "top2"])),
-        union(stamped("cells", "statistics", "report"), analysed(), ensembled(CELLS, ["top2"])),
+        union(
+            stamped("cells", "scores", "statistics", "report"),
+            analysed(),
+            ensembled(CELLS, ["top2"]),
+        ),
     ),
     "one question": Row(
         lambda p: p.study({"questions": [SMALL["questions"][0] | {"margin": 0.02}, *OTHERS]}),
