@@ -66,7 +66,7 @@ class Measured:
             are not known; for whole cases all of them, and zeros.
         patients: Patients who have a positive and who have a negative case.
         range: Least and greatest value.
-        threshold: The operating point, or NaN.
+        threshold: The operating point, or (S,) that of each case, as folds differ; NaN for none.
         settings: The metric's settings.
     """
 
@@ -77,7 +77,7 @@ class Measured:
     by_class: NDArray[np.float64]
     patients: tuple[int, int]
     range: tuple[float, float]
-    threshold: float = float("nan")
+    threshold: ArrayLike = float("nan")
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -89,7 +89,7 @@ class Measured:
         labels: ArrayLike,
         patient: NDArray[np.int64],
         bounds: tuple[float, float],
-        threshold: float = float("nan"),
+        threshold: ArrayLike = float("nan"),
         settings: Mapping[str, Any] | None = None,
     ) -> Measured:
         """Sum contributions (S,) of cases by class and patient."""

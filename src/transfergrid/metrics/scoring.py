@@ -203,8 +203,8 @@ class Scorer:
         own = self.declaration.get("interval")
         bounds = load(own) if own else None
         if self.per_case:
-            known = np.isnan(cases.labels).any(axis=1)
-            labels = np.where(known[:, None], np.nan, cases.labels)
+            unknown = np.isnan(cases.labels).any(axis=1)
+            labels = np.where(unknown[:, None], np.nan, cases.labels)
             estimate, values = self._measure(cases, None, points)
             whole = Measured.of(estimate, values, cases.probabilities, labels, patient, self.bounds)
             return [], task_interval(whole, alpha, bounds)

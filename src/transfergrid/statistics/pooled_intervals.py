@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,7 +87,10 @@ def pooled_intervals(
         measured = _measured(t, pooled, list(parts.values()), list(folds.values()), patient, scorer)
         interval = task_interval(measured, alpha, bounds)
         if np.isnan(interval.estimate):
-            interval = replace(interval, flags=("no_score" if lost.any() else "single_class",))
+            why = (
+                "no_score" if lost.any() else _why_undefined(pooled.tasks[t], list(folds.values()))
+            )
+            interval = replace(interval, flags=(why,))
         found.append((measured, _flagged(interval, pooled.left_out.get(pooled.tasks[t], ()))))
     counts = dict(zip(pooled.tasks, pooled.used.sum(axis=0).tolist(), strict=True))
     if scorer.per_case:
@@ -115,13 +118,15 @@ def _measured(
     used = pooled.used[:, t]
     held, count = used | ~used.any(), max(int(used.sum()), 1)
     whole = pooled.tasks == (WHOLE,)
-    values, labels, scores = [], [], []
+    values, labels, scores, thresholds = [], [], [], []
     for part, one, there in zip(parts, folds, held, strict=True):
         own = one.cases.labels if whole else one.cases.labels[:, t]
         unknown = np.isnan(own).any(axis=1, keepdims=True) if whole else np.isnan(own)
         scores.append(one.cases.probabilities if whole else one.cases.probabilities[:, t])
         labels.append(np.where(unknown | ~there, np.nan, own))
         values.append(part.contributions[t] / count if there else np.zeros(len(own)))
+        point = float("nan") if one.points is None else one.points[pooled.tasks[t]]
+        thresholds.append(np.full(len(own), point))
     return Measured.of(
         float(pooled.estimates[t]),
         np.concatenate(values),
@@ -129,9 +134,15 @@ def _measured(
         np.concatenate(labels),
         patient,
         scorer.bounds,
-        float("nan"),
+        np.concatenate(thresholds),
         scorer.estimator.settings,
     )
+
+
+def _why_undefined(task: str, folds: Sequence[FoldedCases]) -> str:
+    """Return the flag of a task without a value in any fold."""
+    unset = all(one.points is not None and np.isnan(one.points[task]) for one in folds)
+    return "no_threshold" if unset else "single_class"
 
 
 def _flagged(interval: Interval, left_out: tuple[str, ...]) -> Interval:

@@ -14,9 +14,16 @@ from transfergrid.metrics.scoring import Cases
 from transfergrid.statistics.pooled_intervals import FoldedCases, PooledIntervals, pooled_intervals
 
 
-def intervals(folds: dict[str, Cases], alpha: float = 0.05) -> PooledIntervals:
-    folded = {fold: FoldedCases(one) for fold, one in folds.items()}
-    return pooled_intervals(folded, scorer(), alpha)
+def intervals(
+    folds: dict[str, Cases], alpha: float = 0.05, metric: str = "auroc"
+) -> PooledIntervals:
+    # Operating points are fixed on other cases, those of each fold on their own.
+    own = scorer(metric)
+    folded = {
+        fold: FoldedCases(one, own.points(cases(900 + place, range(30))))
+        for place, (fold, one) in enumerate(folds.items())
+    }
+    return pooled_intervals(folded, own, alpha)
 
 
 @settings(max_examples=20, deadline=None)
@@ -30,6 +37,42 @@ def test_one_fold_has_its_own_intervals_to_the_last_bit(
     assert repr(found.whole) == repr(whole)
     assert repr(list(found.tasks.values())) == repr(tasks)
     assert tuple(found.tasks) == one.tasks and set(found.n_folds.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "metric", ["average_precision", "brier", "log_loss", "sensitivity", "balanced_accuracy"]
+)
+def test_a_fold_has_its_own_intervals_whatever_the_metric(metric: str) -> None:
+    one, own = cases(3, range(30)), scorer(metric)
+    tasks, whole = own.intervals(one, own.points(cases(900, range(30))))
+    found = intervals({"0": one}, metric=metric)
+    assert repr(found.whole) == repr(whole)
+    assert repr(list(found.tasks.values())) == repr(tasks)
+
+
+def test_each_fold_is_judged_at_its_own_operating_point() -> None:
+    # One fold's scores are shifted, and its threshold with them: nothing else may change.
+    def of(shift: float) -> PooledIntervals:
+        own = scorer("balanced_accuracy")
+        folds = {}
+        for fold, one in cut(2).items():
+            points = {task: 0.5 + shift * int(fold) for task in one.tasks}
+            moved = replace(one, probabilities=one.probabilities + shift * int(fold))
+            folds[fold] = FoldedCases(moved, points)
+        return pooled_intervals(folds, own)
+
+    assert repr(of(0.0)) == repr(of(2.0))
+    whole = of(0.0).whole
+    assert whole.low < whole.estimate < whole.high
+
+
+def test_a_task_without_an_operating_point_in_any_fold_says_so() -> None:
+    own = scorer("sensitivity")
+    folds = {
+        fold: FoldedCases(one, {task: float("nan") for task in one.tasks})
+        for fold, one in cut(2).items()
+    }
+    assert pooled_intervals(folds, own).whole.flags == ("no_threshold",)
 
 
 def test_they_have_the_error_of_the_pooled_contributions_and_count_all_patients() -> None:
