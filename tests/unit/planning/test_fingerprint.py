@@ -292,6 +292,10 @@ def test_results_depend_on_no_command_and_no_documentation() -> None:
     source = Path("src") / "transfergrid"
     for module in ("training/loop.py", "data/chexpert.py", "statistics/contrasts.py"):
         assert str(source / module) in names
+    # What is looked up by name, which nothing imports, decides results as well.
+    for room in ("metrics", "tasks/learn", "tasks/score"):
+        modules = {path.name for path in (PROJECT / source / room).glob("*.py")} - {"__init__.py"}
+        assert modules == {path.name for path in found if path.parent == source / room}
     assert {"Snakefile", "workflow", "resources"} <= names
     assert not any(path.is_relative_to(source / "commands") for path in found)
     assert all((PROJECT / path).exists() for path in found)
