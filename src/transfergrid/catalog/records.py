@@ -73,7 +73,8 @@ class Stage:
         tables: What `run` returns: a data frame for each of these names.
         holds: What its stamp says of the study, beside the code: keys of
             `transfergrid.planning.contents.PARTS`, of ``evaluation`` also single settings.
-        asked_by: Key of the study without which it has no such stage, or an empty string.
+        asked_by: Key of the study without which it has no such stage, or an empty string. What a
+            stamp holds under it is empty then.
         rule: The rule of Snakemake that runs it, where that has another name.
         threads: Threads that its rule asks for.
         memory_mb: Memory that its rule asks for at the first attempt.

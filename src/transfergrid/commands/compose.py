@@ -67,8 +67,9 @@ def compose(
     maps = freeze_maps(study, targets, results, view)
     made = view / study.name
     for stage in study.stages:
-        if stage.run and (maps or stage.asked_by != "cams"):
-            analyse(stage.name, _content(study, stage.name, maps), view, workers)
+        content = _content(study, stage.name, maps)
+        if stage.run and (not stage.asked_by or content[stage.asked_by]):
+            analyse(stage.name, content, view, workers)
     with heartbeat("drawing figures and writing the page"):
         data = read_figure_data(_content(study, "figures", maps), view)
         write_drawn(made, draw_all(data))

@@ -131,13 +131,13 @@ class CellBuilder:
                 chain = " -> ".join(open_point.pretraining for open_point in self._open[-12:])
                 raise UserError(
                     f"{self.study.source}: pretraining '{point.pretraining}' starts from itself "
-                    f"({chain}); end the chain in random, timm, file or wheel."
+                    f"({chain}); end the chain in {_ends()}."
                 )
             if len(self._open) > LONGEST_CHAIN:
                 raise UserError(
                     f"{self.study.source}: pretraining '{self._open[0].pretraining}' rests on a "
-                    f"chain of more than {LONGEST_CHAIN} source cells; end it sooner in random, "
-                    "timm, file or wheel."
+                    f"chain of more than {LONGEST_CHAIN} source cells; end it sooner in "
+                    f"{_ends()}."
                 )
             self._open.append(point)
             self.cells[point] = self._build(point)
@@ -367,6 +367,12 @@ class CellBuilder:
             seed=point.seed if settings["seed"] == "same" else settings["seed"],
             fold=self._source_fold(point, settings),
         )
+
+
+def _ends() -> str:
+    """Return the kinds of initial weights that need no other cell."""
+    *others, last = [k.name for k in PRETRAINING_KINDS if k.start in ("drawn", "released")]
+    return f"{', '.join(others)} or {last}"
 
 
 def _in_words(dataset: str, fold: str) -> str:

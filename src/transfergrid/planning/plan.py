@@ -17,7 +17,7 @@ from typing import Any
 from transfergrid.catalog.records import Stage
 from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
-from transfergrid.planning.contents import content_of
+from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
@@ -89,7 +89,7 @@ class PlannedStudy:
 
     def has(self, stage: Stage) -> bool:
         """Tell whether the study has a stage; some are only there if the study asks for them."""
-        return stage.asked_by != "cams" or bool(self.cam_cells)
+        return not stage.asked_by or bool(PARTS[stage.asked_by](self))
 
     @property
     def stages(self) -> list[Stage]:

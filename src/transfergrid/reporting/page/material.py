@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid import __version__
+from transfergrid.catalog.records import Stage
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import PROJECT
@@ -94,10 +95,7 @@ def read_report(
     """
     folder = results / study["name"]
     names = [entry["cell"] for entry in study["cells"]]
-    # Maps of a study that has stopped asking for them may still lie there.
-    asked = study["resolved"].get("cams") is not None
-    mapped = asked and (folder / "tables" / "cams.csv").is_file()
-    made = [stage for stage in ANALYSES if mapped or stage.asked_by != "cams"]
+    made = [stage for stage in ANALYSES if not stage.asked_by or _is_made(stage, study, folder)]
     tables = [table.name for stage in made for table in stage.tables]
     return ReportInput(
         study=study,
@@ -109,8 +107,18 @@ def read_report(
         environment=environment_record(_behind(study)),
         version=__version__,
         snapshot=snapshot,
-        maps={name: map_tiles(folder / "cams" / f"{name}.npz") for name in names if asked},
+        maps={
+            name: map_tiles(folder / "cams" / f"{name}.npz")
+            for name in names
+            if study["resolved"].get("cams") is not None
+        },
     )
+
+
+def _is_made(stage: Stage, study: Mapping[str, Any], folder: Path) -> bool:
+    # Tables of a study that has stopped asking for them may still lie there.
+    asked = study["resolved"].get(stage.asked_by) is not None
+    return asked and all((folder / table.file).is_file() for table in stage.tables)
 
 
 def _behind(study: Mapping[str, Any]) -> list[Path]:

@@ -42,19 +42,6 @@ def seal_stage(folder: Path, stage: str, names: Iterable[str]) -> None:
     write_sealed(receipt, {"files": made})
 
 
-def stage_receipt(folder: Path, stage: str) -> Mapping[str, str]:
-    """Return the SHA-256 of what a stage made, by name.
-
-    Raises:
-        UserError: The stage has not run, or its receipt is damaged.
-    """
-    path = receipt_path(folder, stage)
-    try:
-        return _files_of(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run snakemake, which makes the {stage}.") from None
-
-
 def read_made(folder: Path, name: str) -> bytes:
     """Return a file that a stage made.
 
