@@ -211,16 +211,20 @@ def _few(cells: pd.DataFrame) -> Note | None:
     }
     parts = []
     for kind, text in words.items():
-        tasks = sorted(flag.partition(":")[2] for flag in flags if flag.split(":")[0] == kind)
-        if tasks:
+        if tasks := _flagged(flags, kind):
             parts.append(f"{listing(tasks)}: {text}")
     for fold in sorted({flag.split(":")[0] for flag in flags if flag.startswith(WITHOUT)}):
-        tasks = sorted(flag.partition(":")[2] for flag in flags if flag.split(":")[0] == fold)
         parts.append(
-            f"{listing(tasks)}: the patients of fold {fold.removeprefix(WITHOUT)} lack a class, or "
-            "have one patient of it, so the mean is over the other folds"
+            f"{listing(_flagged(flags, fold))}: the patients of fold {fold.removeprefix(WITHOUT)} "
+            "lack a class, or have one patient of it, so the mean is over the other folds"
         )
     return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
+
+
+def _flagged(flags: set[str], kind: str) -> list[str]:
+    """Return the tasks that have a flag; a metric of whole cases is over all classes."""
+    split = [flag.partition(":") for flag in flags]
+    return sorted(task or "all classes" for name, _, task in split if name == kind)
 
 
 def summary(

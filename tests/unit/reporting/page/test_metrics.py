@@ -12,6 +12,7 @@ from unit.reporting import fabricate
 
 from transfergrid.planning.metrics import built_in
 from transfergrid.reporting.page.material import ReportInput, read_report
+from transfergrid.reporting.page.notes import notes
 from transfergrid.reporting.page.page import context, render
 
 NAMES = ("log_loss", "average_precision", "sensitivity", "accuracy")
@@ -98,6 +99,13 @@ def test_small_classes_are_those_of_scored_tasks(drawn_tree: fabricate.Tree) -> 
     html = render(report)
     note = html[html.index("Small classes") :][:300]
     assert "Consolidation" in note and "Fracture" not in note
+
+
+def test_remarks_on_a_metric_of_whole_cases_are_about_all_classes(report: ReportInput) -> None:
+    cells = report.tables["cells"].assign(metric="accuracy", flags="synthetic;scarce_positives")
+    found = notes(report.study, {**report.tables, "cells": cells}, report.cards)
+    (note,) = (one for one in found if one.title == "Small classes")
+    assert note.text.startswith("all classes: fewer than 5 patients with positives")
 
 
 def test_metrics_of_two_data_sets_have_no_common_order(report: ReportInput) -> None:
