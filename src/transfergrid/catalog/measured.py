@@ -90,6 +90,11 @@ CELLS = Table(
             "fewer than 5 patients of that class: it rests almost entirely on the model",
         ),
         Column("single_class", "a single class: no value"),
+        Column("no_score", "the training diverged: no value"),
+        Column(
+            "no_threshold",
+            "no operating point, because the validation split lacks a class: no value",
+        ),
         Column(
             "without_fold_<k>",
             "the mean is over the other folds, because the patients of fold k lack a class, or one "
