@@ -205,11 +205,14 @@ def macro_interval(
     below = estimates - [part.low for part in parts]
     above = [part.high for part in parts] - estimates
     arms = [
-        float(np.sqrt(max(0.0, arm @ correlation @ arm))) / len(parts) for arm in (below, above)
+        # Unlike max(), this keeps the NaN of a task without bounds.
+        float(np.sqrt(np.maximum(0.0, arm @ correlation @ arm))) / len(parts)
+        for arm in (below, above)
     ]
     silent = any(np.isnan(part.se) for part in parts)
     se = float("nan") if silent else float(np.sqrt(covariance.sum())) / len(parts)
-    low, high = max(bounds[0], estimate - arms[0]), min(bounds[1], estimate + arms[1])
+    low = float(np.maximum(bounds[0], estimate - arms[0]))
+    high = float(np.minimum(bounds[1], estimate + arms[1]))
     return Interval(estimate, se, low, high, *counts, flags)
 
 
@@ -221,14 +224,16 @@ def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
     (Dean and Pagano 2015, Journal of Survey Statistics and Methodology 3:484-503). A value that is
     bounded on one side gets an interval on the logarithm of its distance from that side, and one
     without bounds a plain one. All use Student's t with Welch's degrees of freedom over the rarer
-    class and the others.
+    class and the others. A class that comes from a single patient tells nothing of its spread: then
+    a share counts as many cases as the rarest class has patients.
 
     Args:
         found: The value and what goes with it.
         alpha: 1 minus the coverage, in (0, 1).
 
     Returns:
-        Lower and upper bound; NaN where fewer than two patients say nothing of the spread.
+        Lower and upper bound; NaN where fewer than two patients say nothing of the spread, or
+        those of a class do not and the value has no two bounds.
     """
     labels = found.labels.reshape(len(found.labels), -1)
     known = ~np.isnan(labels).any(axis=1)
@@ -236,7 +241,8 @@ def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
     patients = count_distinct(found.patient[known])
     if patients < 2:
         return float("nan"), float("nan")
-    variance = float((sums**2).sum())
+    silent = bool(np.isnan(found.by_class).any())
+    variance = 0.0 if silent else float((sums**2).sum())
     df = degrees_of_freedom(sums, rarest_class(labels, found.patient, len(sums)))
     t = -float(special.stdtrit(patients - 1 if np.isnan(df) else df, alpha / 2))
     low, high = found.range
@@ -246,6 +252,8 @@ def general_bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
             (found.estimate - low) / (high - low), variance / (high - low) ** 2, fewest, t
         )
         return low + (high - low) * share[0], low + (high - low) * share[1]
+    if silent:
+        return float("nan"), float("nan")
     arm = t * float(np.sqrt(variance))
     if np.isinf(low) and np.isinf(high):
         return found.estimate - arm, found.estimate + arm
@@ -274,14 +282,16 @@ def wilson(share: float, variance: float, patients: int, t: float) -> tuple[floa
     Args:
         share: In [0, 1].
         variance: Its variance, >= 0.
-        patients: What stands for the effective number of values where nothing varies.
+        patients: What stands for the effective number of values where nothing varies, or where a
+            share of 0 or 1 leaves nothing to vary.
         t: Quantile of the distribution of the standardised error.
     """
     # Residuals that cancel leave rounding errors behind, which are no spread.
-    effective = share * (1 - share) / variance if variance > 1e-24 else float(patients)
+    model = share * (1 - share)
+    effective = model / variance if variance > 1e-24 and model > 0 else float(patients)
     t2 = t**2
     centre = (share + t2 / (2 * effective)) / (1 + t2 / effective)
-    arm = float(np.sqrt(t2 * (share * (1 - share) / effective + t2 / (4 * effective**2))))
+    arm = float(np.sqrt(t2 * (model / effective + t2 / (4 * effective**2))))
     arm /= 1 + t2 / effective
     # At a share of 0 or 1 the bound is that share, up to the last bit.
     return max(0.0, min(share, centre - arm)), min(1.0, max(share, centre + arm))

@@ -115,6 +115,22 @@ def test_without_a_class_what_needs_it_is_undefined(name: str) -> None:
     assert ("single_class" in row.flags) == needed and row.n_pos == 0
 
 
+@pytest.mark.parametrize("name", ["auroc", "average_precision", "sensitivity", "balanced_accuracy"])
+def test_a_single_positive_patient_makes_no_narrow_interval(name: str) -> None:
+    rng = np.random.default_rng(4)
+    labels = np.zeros((40, 2))
+    labels[0, 0], labels[:20, 1] = 1, 1
+    found = cases(rng.random((40, 2)), labels, np.arange(40), [0, 1])
+    scorer = Scorer.of(built_in(name))
+    points = None if scorer.estimator.operating_point is None else {"0": 0.5, "1": 0.5}
+    (alone, other), whole = scorer.intervals(found, points)
+    assert "scarce_positives" in alone.flags
+    assert np.isnan(alone.low) or alone.high - alone.low > 0.6
+    # Without bounds of a task there are none of the mean; they are not of no width.
+    assert np.isnan(whole.low) == np.isnan(alone.low)
+    assert np.isnan(whole.low) or whole.high - whole.low > other.high - other.low
+
+
 def test_log_loss_is_clipped_where_it_says() -> None:
     for clip in (1e-7, 0.01):
         scorer = Scorer.of(declare(METRICS[NAMES.index("log_loss")], settings={"clip": clip}))

@@ -53,6 +53,11 @@ def failing(scores: Any, labels: Any, patient: Any) -> Any:
     raise KeyError("thresholds")
 
 
+def flawless(scores: Any, labels: Any, patient: Any) -> Any:
+    """Return the greatest value, and contributions all the same."""
+    return np.ones(len(scores)), np.where(np.isnan(labels), 0, np.resize([0.1, -0.1], scores.shape))
+
+
 def alone(scores: Any, labels: Any, patient: Any) -> Any:
     return share(scores, labels, patient)[0]
 
@@ -107,6 +112,13 @@ def test_a_metric_of_a_users_own_has_its_interval() -> None:
     assert row.estimate == ((scores >= 0.5) == (labels == 1))[known].mean()
     assert 0 < row.low < row.estimate < row.high < 1
     assert (row.low, row.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
+
+
+def test_a_perfect_value_whose_cases_move_it_has_an_interval() -> None:
+    scores, labels, patient = films()
+    whole, *_ = rows(own("flawless"), cases(scores, labels, patient, [0]))
+    assert whole.estimate == 1 and whole.se > 0
+    assert 0 < whole.low < whole.high == 1
 
 
 def test_nan_contributions_are_refused() -> None:

@@ -12,12 +12,16 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from transfergrid.evaluation.ensemble import Ensemble
+from transfergrid.metrics.scoring import Scorer
+from transfergrid.planning.metrics import built_in
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
 from transfergrid.reporting.tables.calibration import comparisons, network_keys
+from transfergrid.reporting.tables.scored import cases_of
 from transfergrid.reporting.words import count, known, plural
+from transfergrid.statistics.pooled import pool
 
 METRIC = "average_precision"
 SCORED = ["task", "value", "low", "high", "n", "n_pos"]
@@ -177,10 +181,25 @@ def _curves(
             tasks.setdefault(cell, set()).add(panel.task)
     found = {}
     for cell, wanted in tasks.items():
-        parts = [data.ensembles[part] for part in data.parts(cell)]
+        parts = _folds_of_tasks([data.ensembles[part] for part in data.parts(cell)])
         for task in wanted:
-            found[cell, task] = np.mean([_at_recall(part, task) for part in parts], axis=0)
+            found[cell, task] = np.mean([_at_recall(part, task) for part in parts[task]], axis=0)
     return found
+
+
+def _folds_of_tasks(parts: Sequence[Ensemble]) -> dict[str, list[Ensemble]]:
+    """Return by task the folds that its average precision is the mean of."""
+    tasks = parts[0].tasks
+    if len(parts) == 1:
+        return {task: list(parts) for task in tasks}
+    scorer = Scorer.of(built_in(METRIC))
+    used = pool(
+        {str(f): scorer.parts(cases_of(one, tasks, False)) for f, one in enumerate(parts)}
+    ).used
+    return {
+        task: [part for part, there in zip(parts, column, strict=True) if there]
+        for task, column in zip(tasks, used.T, strict=True)
+    }
 
 
 def _at_recall(part: Ensemble, task: str) -> NDArray[np.float64]:

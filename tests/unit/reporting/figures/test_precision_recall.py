@@ -120,6 +120,13 @@ def test_folds_of_a_cell_are_averaged(data: FigureData) -> None:
         for e in ensembles.values()
     ]
     assert np.allclose(ax.lines[1].get_ydata(), np.mean(expected, axis=0))
+    # A fold without a positive is in no mean, and so in no line.
+    labels = ensembles["fold1"].labels.copy()
+    labels[:, task] = 0
+    bare = {**ensembles, "fold1": replace(ensembles["fold1"], labels=labels)}
+    with style.styled():
+        ax = precision_recall.draw(replace(folded, ensembles=bare)).axes[0]
+    assert np.allclose(ax.lines[1].get_ydata(), expected[0])
 
 
 def test_a_study_that_does_not_ask_has_no_such_figure(drawn_tree: fabricate.Tree) -> None:
