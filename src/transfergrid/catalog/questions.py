@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 Question = Mapping[str, Any]
@@ -169,7 +170,7 @@ _CONTRAST = QuestionKind(
             "description": (
                 "Axis along which cells that agree in all others are compared, seed by seed."
             ),
-            "enum": ["pretraining", "truncation", "protocol", "architecture"],
+            "enum": [axis for axis in PLACE if axis != "dataset"],
             "default": "pretraining",
         },
         "baseline": {

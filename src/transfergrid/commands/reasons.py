@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.axes import AXES
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
-from transfergrid.planning.grid import AXES
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Recipe

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from transfergrid.catalog.axes import AXES
 from transfergrid.catalog.questions import Question, kind_of
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import CLAIMED, chosen_claims, selected
-from transfergrid.planning.grid import AXES
 from transfergrid.planning.metrics import StudyMetrics
 from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.study import Study

@@ -8,17 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from transfergrid.catalog.axes import AXES
 from transfergrid.runtime.errors import UserError, listed, suggest
 
-AXES = {
-    "dataset": "datasets",
-    "architecture": "architectures",
-    "pretraining": "pretrainings",
-    "truncation": "truncations",
-    "protocol": "protocols",
-    "seed": "seeds",
-    "fold": "folds",
-}
 ALL = "all"
 """The fold of a cell whose data set is not cut into folds."""
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from transfergrid.catalog.axes import AXES
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.grid import AXES
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError

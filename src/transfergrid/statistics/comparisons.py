@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
 from transfergrid.statistics.conditions import Arm, conditions
@@ -20,7 +21,7 @@ from transfergrid.statistics.contrasts import (
     adjust,
     contrast_of_influences,
 )
-from transfergrid.statistics.places import AXES, Place, key, value_words, varying_axes, words
+from transfergrid.statistics.places import Place, key, value_words, varying_axes, words
 from transfergrid.statistics.reader import Reader
 
 Cell = Mapping[str, Any]
@@ -62,7 +63,7 @@ class Compared:
 
     def columns(self) -> dict[str, Any]:
         """Return the row of contrasts.csv."""
-        place = {axis: self.place.get(axis, "") for axis in AXES if axis != "dataset"}
+        place = {axis: self.place.get(axis, "") for axis in PLACE if axis != "dataset"}
         where = {"axis": self.question["axis"], **place, "n_cells_asked": self.asked}
         return {**self.row.row(), **where}
 
@@ -102,7 +103,7 @@ def compare(question: Question, basis: Basis) -> Answered:
     reader, alpha = basis.reader, basis.alpha
     axis, baseline = question["axis"], question["baseline"]
     varying = varying_axes(reader.targets)
-    rest = [name for name in AXES if name != axis]
+    rest = [name for name in PLACE if name != axis]
     runs: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
     for cell in _matching(reader.targets, question["where"]):
         key = tuple(cell[name] for name in rest)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Evidence
-from transfergrid.statistics.places import AXES, Place
+from transfergrid.statistics.places import Place
 
 NAN: Interval = (math.nan, math.nan, math.nan)
 
@@ -55,7 +56,7 @@ class Finding:
         """Return the row of findings.csv."""
         row = asdict(self)
         place = row.pop("place")
-        return {**row, **{axis: place.get(axis, "") for axis in AXES}}
+        return {**row, **{axis: place.get(axis, "") for axis in PLACE}}
 
     def evidence(self) -> Evidence:
         """Return what a claim may be judged by."""

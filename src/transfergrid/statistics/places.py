@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.planning.grid import ALL
-
-AXES = ("dataset", "architecture", "pretraining", "truncation", "protocol")
 
 Place = Mapping[str, Any]
 """Axis -> value."""
@@ -60,7 +59,7 @@ def key(place: Place) -> str:
 
 def varying_axes(targets: Collection[Place]) -> frozenset[str]:
     """Return the axes on which the runs of a study's grid differ."""
-    return frozenset(axis for axis in AXES if len({cell[axis] for cell in targets}) > 1)
+    return frozenset(axis for axis in PLACE if len({cell[axis] for cell in targets}) > 1)
 
 
 def pooled(cells: pd.DataFrame) -> pd.DataFrame:

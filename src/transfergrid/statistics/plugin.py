@@ -10,17 +10,18 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.metrics.influence import Influence
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.named import load
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.places import AXES, Place, pooled
+from transfergrid.statistics.places import Place, pooled
 from transfergrid.statistics.relations import scores_of
 
 _NUMBERS = {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
 _TEXTS = ("quantity", "subject", "method", "note")
-KEYS = (*_TEXTS, *_NUMBERS, *AXES)
+KEYS = (*_TEXTS, *_NUMBERS, *PLACE)
 """What a plug-in may say of a finding; it has to give quantity and value."""
 
 
@@ -89,7 +90,7 @@ def _finding(question: Question, row: Mapping[str, Any], start: str, metric: str
             f"{numbers['high']:g}; the lower bound must not be above the upper one."
         )
     text = {key: str(row.get(key, "")) for key in _TEXTS}
-    place: Place = {axis: row[axis] for axis in AXES if axis in row}
+    place: Place = {axis: row[axis] for axis in PLACE if axis in row}
     return Finding(
         question=question["name"],
         kind=question["kind"],

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.questions import boost_of
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
 from transfergrid.statistics.comparisons import Compared, runs
 from transfergrid.statistics.correlation import Correlation, decide, spearman
 from transfergrid.statistics.noise import SeedSpread, noise_of, seed_spread
-from transfergrid.statistics.places import AXES, Place, groups_of_networks, key, words
+from transfergrid.statistics.places import Place, groups_of_networks, key, words
 from transfergrid.statistics.reader import Reader
 
 
@@ -44,7 +45,7 @@ class Related:
 
     def columns(self) -> dict[str, Any]:
         """Return the row of correlations.csv."""
-        place = {axis: self.place.get(axis, "") for axis in AXES if axis != "architecture"}
+        place = {axis: self.place.get(axis, "") for axis in PLACE if axis != "architecture"}
         return {**asdict(self.row), **place, "metric": self.metric}
 
     def evidence(self) -> Evidence:
@@ -99,7 +100,7 @@ def relate(question: Question, basis: Basis) -> Answered:
             x = float(rows[str(question["x"])].astype("float64").mean())
             family = study_family(reader, str(architecture))
             if y == "boost":
-                boost = boosts.get(tuple(rows.iloc[0][axis] for axis in AXES))
+                boost = boosts.get(tuple(rows.iloc[0][axis] for axis in PLACE))
                 point = _boost(x, family, boost, reader)
             else:
                 point = score_point(x, family, rows, reader, question["metric"])
@@ -146,7 +147,7 @@ def _boosts(question: Question, basis: Basis) -> dict[tuple[Any, ...], Compared]
     """Return each network's boost, its contrast along pretraining, by the axes of its arm a."""
     name = boost_of(basis.study["questions"], question["metric"])
     return {
-        tuple({**one.place, "pretraining": one.value}[axis] for axis in AXES): one
+        tuple({**one.place, "pretraining": one.value}[axis] for axis in PLACE): one
         for one in basis.answered[str(name)]
         if "architecture" in one.place
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import RUN
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
@@ -20,9 +21,6 @@ from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.metric_words import MetricWords, metric_words, named_together
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
-
-RUN = ["dataset", "protocol", "architecture", "pretraining", "truncation", "seed"]
-"""What the folds of a cell share."""
 
 
 class StoredEnsembles(Mapping[str, Ensemble]):
@@ -99,8 +97,8 @@ class FigureData:
         """Return the cells of single folds that a row of `cells` pools, or itself."""
         if self.folds.empty:
             return [cell]
-        place = self.cells.loc[self.cells["cell"] == cell, RUN]
-        return list(place.merge(self.folds, on=RUN)["cell"]) or [cell]
+        place = self.cells.loc[self.cells["cell"] == cell, list(RUN)]
+        return list(place.merge(self.folds, on=list(RUN))["cell"]) or [cell]
 
     @property
     def pretrainings(self) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.statistics.places import place_words
 
-GROUP = ["dataset", "protocol", "architecture", "pretraining", "truncation"]
+GROUP = list(PLACE)
 SCORE = ["score", "score_low", "score_high"]
 FEWEST = 3
 """Networks of a rank correlation or a cloud, at least: two are a line, whichever they are."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures.style import PALETTE, Mark
 from transfergrid.reporting.metric_words import SEVERAL, MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure, Value
@@ -23,9 +24,7 @@ FILTERS = (
     "protocol",
     "status",
 )
-NETWORK = ("dataset", "architecture", "pretraining", "truncation", "protocol")
-"""What the seeds of one network have in common."""
-AXES = ("truncation", "dataset", "protocol")
+NAMED = tuple(axis for axis in PLACE if axis not in ("architecture", "pretraining"))
 """Axes that are named where they vary; the others always are."""
 
 
@@ -54,7 +53,7 @@ class Board:
         rows: Cells with a score, the best first; metrics one after the other.
         without: How many cells have none; they are listed elsewhere.
         filters: (axis, values) of every axis on which cells differ.
-        axes: Those of AXES that have more than one value; the others need no column.
+        axes: Those of `NAMED` that have more than one value; the others need no column.
         seeds: Whether there are several seeds to take the mean of.
         scale: Score at the left and the right end of the bars.
         metric: What the scores are called.
@@ -111,7 +110,7 @@ def leaderboard(
         plain = {str(key): value for key, value in cell.items()}
         colour = _colour(marks[plain["pretraining"]])
         bar = None if several_metrics else _bar(plain, low, high)
-        network = networks.setdefault(tuple(plain[axis] for axis in NETWORK), len(networks))
+        network = networks.setdefault(tuple(plain[axis] for axis in PLACE), len(networks))
         tags = _tags(plain, records.get(plain["cell"]), common)
         own = {name: one.whole for name, one in measured.get(plain["cell"], {}).items()}
         metric = named_together([plain["metric"]], metrics)
@@ -121,7 +120,7 @@ def leaderboard(
         values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
         if len(values) > 1:
             filters.append((axis, tuple(sorted(values, key=_natural))))
-    several = frozenset(axis for axis in AXES if cells[axis].nunique() > 1)
+    several = frozenset(axis for axis in NAMED if cells[axis].nunique() > 1)
     seeds = cells["seed"].nunique() > 1
     scale = (float(low), float(high))
     return Board(

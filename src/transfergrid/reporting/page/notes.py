@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import RUN
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.records import CellRecord
@@ -261,7 +262,9 @@ def summary(
 def _sizes(cells: pd.DataFrame) -> list[tuple[str, str]]:
     """Count the values of the axes, but of those on which nothing is compared."""
     found = []
-    for axis in ("architecture", "pretraining", "truncation", "protocol", "seed"):
+    for axis in RUN:
+        if axis == "dataset":
+            continue
         number = int(cells[axis].nunique())
         if number > 1 or axis not in ("truncation", "protocol"):
             found.append((str(number), axis if number == 1 else f"{axis}s"))

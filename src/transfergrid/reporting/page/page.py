@@ -27,7 +27,7 @@ from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
 from transfergrid.reporting.page.downloads import downloads
 from transfergrid.reporting.page.inline_svg import inline_svg
-from transfergrid.reporting.page.leaderboard import AXES, leaderboard
+from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
 from transfergrid.reporting.page.machines import hardware
 from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.rates import rates
@@ -100,7 +100,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
         "questions": answers.questions(study["questions"], tables, Manner.of(study)),
-        "varied": {axis for axis in AXES if cells[axis].nunique() > 1},
+        "varied": {axis for axis in NAMED if cells[axis].nunique() > 1},
         "board": leaderboard(
             cells, report.records, style.marks_of(pretrainings_of(cells)), metrics, measured
         ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfergrid.catalog.axes import RUN
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_kept, read_train
@@ -20,7 +21,6 @@ from transfergrid.runtime.progress import progress
 if TYPE_CHECKING:
     import pandas as pd
 
-AXES = ("dataset", "architecture", "family", "pretraining", "truncation", "protocol", "seed")
 COST = ("train_seconds", "images_per_second", "peak_memory_mb", "device")
 WHOLE = (
     "params",
@@ -95,7 +95,7 @@ def cell_rows(work: CellWork) -> list[dict[str, Any]]:
     folder = cell_directory(work.entry["cell"], work.results)
     trained = read_train(folder)
     spec = json.loads(read_kept(folder, "spec.json")) if trained else {}
-    head = {"cell": work.entry["cell"], **{axis: work.entry[axis] for axis in AXES}}
+    head = {name: work.entry[name] for name in ("cell", "family", *RUN)}
     head |= {"fold": gathering.fold_of(work.entry), "metric": work.metrics[0]["name"]}
     about = data_flags(read_card(work.entry, work.results) or {})
     rows = []

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transfergrid.catalog.axes import RUN
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.metrics.clustered import clustered_mean, clustered_share
-
-AXES = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
 
 
 def pointing(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
@@ -39,7 +38,7 @@ def cams_table(study: Mapping[str, Any], records: Mapping[str, CamRecord]) -> pd
     confidence = float(study["evaluation"]["confidence"])
     rows: list[dict[str, Any]] = []
     for cell, record in records.items():
-        axes = {"cell": cell, **{axis: entries[cell][axis] for axis in AXES}}
+        axes = {"cell": cell, **{axis: entries[cell][axis] for axis in RUN}}
         height, width = (int(side) for side in record.map_px)
         known: dict[str, Any] = {"map_px": f"{height}x{width}" if height else ""}
         known |= {"method": record.method, "step": record.step, "region": THRESHOLD}

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfergrid.catalog.axes import RUN
 from transfergrid.evaluation.ensemble import (
     cell_metric,
     choose_checkpoints,
@@ -24,8 +25,6 @@ from transfergrid.tasks.score.units import study_index
 
 if TYPE_CHECKING:
     import pandas as pd
-
-AXES = ("dataset", "architecture", "pretraining", "protocol", "seed")
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
@@ -65,7 +64,7 @@ def source_row(entry: Mapping[str, Any], results: Path) -> dict[str, Any]:
         entry: The cell in the study's JSON.
         results: Root of all outputs.
     """
-    row: dict[str, Any] = {axis: entry[axis] for axis in ("cell", *AXES)}
+    row: dict[str, Any] = {axis: entry[axis] for axis in ("cell", *RUN)}
     folder = cell_directory(entry["cell"], results)
     trained = read_train(folder)
     if trained is None or not (folder / "scores" / "valid.npz").exists():
