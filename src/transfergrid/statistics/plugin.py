@@ -12,7 +12,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.metrics.influence import Influence
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError, listed, printable, suggest
 from transfergrid.runtime.named import load
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import Finding
@@ -38,14 +38,20 @@ def answered(question: Question, basis: Basis) -> Answered:
         basis: What it is answered from.
 
     Raises:
-        UserError: What it returns is not a list of findings.
+        UserError: It fails, or what it returns is not a list of findings.
     """
     influence = partial(_influence, basis, question)
-    function = load(question["kind"])
-    rows = function(
-        options=dict(question["options"]), cells=_cells(question, basis), influence=influence
-    )
     start = f"question '{question['name']}': {question['kind']}"
+    cells = _cells(question, basis)
+    try:
+        rows = load(question["kind"])(
+            options=dict(question["options"]), cells=cells, influence=influence
+        )
+    except UserError:
+        raise
+    except Exception as error:  # a user's own function may fail in any way
+        told = f"{type(error).__name__}: {printable(error, 200)}"
+        raise UserError(f"{start} failed ({told}); correct it.") from error
     if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
         raise UserError(
             f"{start} must return a list of mappings, one per finding, and returned "

@@ -96,3 +96,8 @@ def test_a_value_that_could_not_be_made_is_nan(asked: Any) -> None:
 def test_a_cell_of_another_study_is_named(asked: Any) -> None:
     with pytest.raises(UserError, match="'own' asks for the score of 'cell9', which is not a cell"):
         asked(lambda options, cells, influence: influence("cell9"))
+
+
+def test_a_question_that_fails_is_named(asked: Any) -> None:
+    with pytest.raises(UserError, match=r"'own': made_up_lab:ask failed \(KeyError: 'seeds'\)"):
+        asked(lambda options, cells, influence: cells["seeds"])
