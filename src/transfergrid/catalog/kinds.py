@@ -83,6 +83,7 @@ class PretrainingKind:
         renew: ``module:function`` from a declaration to what `identify` looked up elsewhere, so
             that a job sees when that was edited; an empty string where nothing was.
         keeps: What is kept of borrowed weights.
+        told: What the methods say of them, with settings in braces; empty for released weights.
         cites: What to cite for them, with settings in braces.
         schema: Its part in the schema's file, where that has another name.
         settings: Its settings; a kind that has none has a part in the schema's file.
@@ -95,6 +96,7 @@ class PretrainingKind:
     identify: str = ""
     renew: str = ""
     keeps: str = ""
+    told: str = ""
     cites: str = "cite the source of the weights."
     schema: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict)
@@ -154,7 +156,9 @@ _IMAGENET = (
 )
 
 PRETRAINING_KINDS: tuple[PretrainingKind, ...] = (
-    PretrainingKind("random", "drawn", cites=""),
+    PretrainingKind(
+        "random", "drawn", told="the whole network is drawn from the cell's seed.", cites=""
+    ),
     PretrainingKind(
         "timm",
         "released",
@@ -176,8 +180,21 @@ PRETRAINING_KINDS: tuple[PretrainingKind, ...] = (
         renew="transfergrid.planning.weight_sources:wheel_again",
         cites="{package}. " + _IMAGENET,
     ),
-    PretrainingKind("cell", "trained", cites="", schema="source_cell"),
-    PretrainingKind("statistics", "borrowed", keeps="statistics"),
+    PretrainingKind(
+        "cell",
+        "trained",
+        told="the same network, first trained on {dataset} by protocol {protocol}; its best "
+        "checkpoint by validation score, with a new head.",
+        cites="",
+        schema="source_cell",
+    ),
+    PretrainingKind(
+        "statistics",
+        "borrowed",
+        keeps="statistics",
+        told="every tensor drawn from the cell's seed with the mean and variance that it has in "
+        "{of}; layers of normalisation start as the identity.",
+    ),
 )
 """Every kind of initial weights; a study may name its own ``module:function``."""
 

@@ -14,6 +14,8 @@ class TaskKind:
         learn: Module of the half that training needs (torch).
         score: Module of the half that scoring needs (numpy).
         metric: Name of the metric that a data set has unless it says otherwise.
+        told: What the methods say of a data set's tasks: ``{number}`` is how many there are,
+            ``{tasks}`` the same with the word.
         per_task: Whether each task may choose checkpoints of its own (``top<k>_per_task``), which
             needs outputs that can be put together task by task.
     """
@@ -22,6 +24,7 @@ class TaskKind:
     learn: str
     score: str
     metric: str
+    told: str = "{tasks}"
     per_task: bool = True
 
 
@@ -31,11 +34,13 @@ TASK_KINDS: tuple[TaskKind, ...] = (
         "transfergrid.tasks.learn.multilabel",
         "transfergrid.tasks.score.multilabel",
         "auroc",
+        "labels for {tasks}",
     ),
     TaskKind(
         "multiclass",
         "transfergrid.tasks.learn.multiclass",
         "transfergrid.tasks.score.multiclass",
         "auroc",
+        "one of {number} classes",
     ),
 )

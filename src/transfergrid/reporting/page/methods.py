@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.evaluation.localisation import THRESHOLD
+from transfergrid.planning.tasks import task_kind
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -88,8 +90,7 @@ def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
         whole = {key: sum(part[key] for part in parts) for key in ("images", "patients")}
         sizes = [f"{_size(whole, card)} in {folds['k']} folds"]
     number = len(card["tasks"])
-    several = card["task_kind"] == "multiclass"
-    tasks = f"one of {number} classes" if several else f"labels for {plural(number, 'task')}"
+    tasks = task_kind(card["task_kind"]).told.format(number=number, tasks=plural(number, "task"))
     text = f"{name} ({card['kind']}): {listing(sizes)}; {tasks}"
     text += f"; images of {card['image_px']} × {card['image_px']} pixels"
     text += f" ({RESIZE.get(card['resize'], card['resize'])})"
@@ -140,18 +141,9 @@ def _pretrainings(study: Mapping[str, Any]) -> list[str]:
 def pretraining(name: str, settings: Mapping[str, Any]) -> str:
     """Describe where initial weights come from."""
     kind = settings.get("kind", name)
-    if kind == "random":
-        return f"{name}: the whole network is drawn from the cell's seed."
-    if kind == "cell":
-        return (
-            f"{name}: the same network, first trained on {settings.get('dataset')} by protocol "
-            f"{settings.get('protocol')}; its best checkpoint by validation score, with a new head."
-        )
-    if kind == "statistics":
-        return (
-            f"{name}: every tensor drawn from the cell's seed with the mean and variance that it "
-            f"has in {settings.get('of')}; layers of normalisation start as the identity."
-        )
+    told = pretraining_kind(kind).told
+    if told:
+        return f"{name}: {told.format(**settings)}"
     rest = {key: value for key, value in settings.items() if key != "kind" and value}
     detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
     text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."

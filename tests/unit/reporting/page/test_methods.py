@@ -58,6 +58,15 @@ def test_maps_are_described_where_a_study_asks_for_them() -> None:
     assert "Maps were made of every cell, for edema" in every[0]
 
 
+def test_initial_weights_are_told_as_their_kind_declares() -> None:
+    random = pretraining("nothing", {"kind": "random"})
+    assert random == "nothing: the whole network is drawn from the cell's seed."
+    source = pretraining("films", {"kind": "cell", "dataset": "shapes", "protocol": "short"})
+    assert "first trained on shapes by protocol short" in source
+    own = pretraining("ours", {"kind": "my_lab:weights", "sha256": "00"})
+    assert own.startswith("ours: released weights (my_lab:weights, sha256 00) with a new head.")
+
+
 def test_statistics_of_weights() -> None:
     words = pretraining("moments", {"kind": "statistics", "of": "imagenet"})
     assert "mean and variance that it has in imagenet" in words
