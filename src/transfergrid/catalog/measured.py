@@ -194,7 +194,7 @@ BOOTSTRAP = Table(
         "class only and are left out."
     ),
     columns=(
-        Column("cell, selection, metric", "as above"),
+        Column("cell, fold, selection, metric", "as above"),
         Column(
             "score, low, high, se",
             "the value, its percentile interval and the replicates' standard deviation",

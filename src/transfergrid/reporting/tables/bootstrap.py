@@ -17,6 +17,7 @@ from transfergrid.evaluation.resampling import resampled
 from transfergrid.metrics.auroc_interval import delong_interval
 from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.scored import cases_of
@@ -44,12 +45,14 @@ class Drawn:
         place: Folder of its ensemble.
         score_tasks: Tasks that the mean is over; None for all.
         metric: Declaration of its primary metric.
+        fold: Its fold, or ``all``.
     """
 
     cell: str
     place: Path
     score_tasks: tuple[str, ...] | None
     metric: Mapping[str, Any]
+    fold: str = ALL
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
             place,
             gathering.score_tasks(cards[entry["dataset_id"]]),
             gathering.primary_metric(study, entry["dataset"]),
+            gathering.fold_of(entry),
         )
         for entry, place in zip(targets, places, strict=True)
         if (place / "test.parquet").exists()
@@ -142,6 +146,7 @@ def pooled_row(work: DrawnRun, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     row = _row(scorer, found.influence.estimate, found.influence, values, evaluation)
     return row | {
         "cell": work.name,
+        "fold": ALL,
         "n_studies": sum(len(table.study_id) for table in tables),
         "n_patients": sum(len(np.unique(table.patient_id)) for table in tables),
         "method": row["method"].replace("patients", "patients of each fold"),
@@ -215,7 +220,7 @@ def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list
             row = _row(scorer, score, closed, values[:, model], evaluation)
             counts = {"n_studies": len(tables[i].study_id)}
             counts["n_patients"] = len(np.unique(tables[i].patient_id))
-            rows[i] = {"cell": work[i].cell, **row, **counts}
+            rows[i] = {"cell": work[i].cell, "fold": work[i].fold, **row, **counts}
     return [rows[i] for i in range(len(work))]
 
 

@@ -145,6 +145,7 @@ def test_the_bootstrap_of_a_run_agrees_with_its_closed_form(
 ) -> None:
     table = bootstrap_table(held(made[0], "bootstrap"), made[1]).set_index("cell")
     run = table.loc[RUN]
+    assert run["fold"] == "all" and list(table.loc[CELLS, "fold"]) == [str(f) for f in range(K)]
     assert run["score"] == cells.iloc[0]["score"]
     closed = (run["delong_high"] - run["delong_low"]) / 2 / 1.96
     assert run["se"] == pytest.approx(closed, rel=0.2)
