@@ -31,30 +31,73 @@ class Own:
     Attributes:
         who: The metric and its function, for messages.
         function: The function.
-        paired: Whether it must return estimates and contributions.
+        paired: Whether it must return estimates and contributions; else it returns thresholds.
     """
 
     who: str
     function: Callable[..., Any]
     paired: bool
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        """Call the function.
+    def __call__(self, scores: ArrayLike, labels: ArrayLike, *others: Any, **settings: Any) -> Any:
+        """Call the function on arrays that it cannot change, and check what it returns.
+
+        Args:
+            scores: (M, N) scores, or (M, N, T).
+            labels: (N,) labels, or (N, T).
+            others: The patients, for a metric.
+            settings: The metric's settings.
+
+        Returns:
+            (M,) estimates and (M, N) contributions, or (M,) thresholds; float64.
 
         Raises:
-            UserError: It failed, or did not return a pair.
+            UserError: It failed, or returned something else.
         """
         try:
-            found = self.function(*arguments, **settings)
+            found = self.function(*map(_fixed, (scores, labels, *others)), **settings)
         except Exception as error:  # a user's own function may fail in any way
             told = f"{type(error).__name__}: {error}"
             raise UserError(f"{self.who} failed ({told}); correct it.") from error
-        if self.paired and not (isinstance(found, tuple) and len(found) == 2):
+        models, cases = np.shape(scores)[:2]
+        if not self.paired:
+            return self._numbers(found, (models,), "thresholds")
+        if not (isinstance(found, tuple) and len(found) == 2):
             raise UserError(
                 f"{self.who} returns {type(found).__name__}; return a pair of estimates and "
                 "contributions."
             )
-        return found
+        estimates = self._numbers(found[0], (models,), "estimates")
+        contributions = self._numbers(found[1], (models, cases), "contributions")
+        if np.isinf(estimates).any() or np.isinf(contributions).any():
+            raise UserError(
+                f"{self.who} returns infinite numbers; an undefined value is NaN, and a case that "
+                "does not count contributes 0."
+            )
+        return estimates, contributions
+
+    def _numbers(self, found: Any, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
+        try:
+            numbers = np.asarray(found)
+        except ValueError:  # lists of different lengths
+            numbers = np.array(None)
+        if numbers.dtype.kind not in "biuf":
+            raise UserError(
+                f"{self.who} returns {what} that are no array of real numbers; return shape "
+                f"{shape}, NaN where there is none."
+            )
+        if numbers.shape != shape:
+            raise UserError(
+                f"{self.who} returns {what} of shape {numbers.shape}; for this many models"
+                f"{' and cases' if len(shape) > 1 else ''} return {shape}."
+            )
+        return numbers.astype(np.float64)
+
+
+def _fixed(values: ArrayLike) -> NDArray:
+    """Return a view of an array that cannot be written to."""
+    view = np.asarray(values).view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)

@@ -246,8 +246,8 @@ class Scorer:
                 return nothing
         assert self.estimator.function is not None  # a whole declaration has it
         estimates, values = self.estimator.function(scores[None], labels, cases.patient, **settings)
-        self._check(estimates, values, len(labels))
-        estimate, own = float(np.asarray(estimates)[0]), np.asarray(values, dtype=np.float64)[0]
+        estimate, own = float(estimates[0]), values[0]
+        self._check_range(estimate)
         if not np.isnan(estimate) and np.isnan(own).any() and self._plenty(labels, cases.patient):
             raise UserError(
                 f"metric '{self.name}' ({self.declaration['function']}) gives a value of "
@@ -256,20 +256,15 @@ class Scorer:
             )
         return estimate, own
 
-    def _check(self, estimates: Any, values: Any, cases: int) -> None:
-        """Refuse what a function returns where it is not what the declaration promises."""
-        who = f"metric '{self.name}' ({self.declaration['function']})"
-        if np.shape(estimates) != (1,) or np.shape(values) != (1, cases):
-            raise UserError(
-                f"{who} returns arrays of shapes {np.shape(estimates)} and {np.shape(values)} for "
-                f"one model and {cases} cases; return (models,) and (models, cases)."
-            )
-        (low, high), value = self.bounds, float(np.asarray(estimates)[0])
+    def _check_range(self, value: float) -> None:
+        """Refuse a value that the declaration rules out."""
+        low, high = self.bounds
         slack = 1e-9 * max(1.0, abs(value))
-        if np.isinf(value) or value < low - slack or value > high + slack:
+        if value < low - slack or value > high + slack:
             raise UserError(
-                f"{who} gives a value of {value:g}, which is not within its range, {low:g} to "
-                f"{high:g}; correct one of them."
+                f"metric '{self.name}' ({self.declaration['function']}) gives a value of "
+                f"{value:g}, which is not within its range, {low:g} to {high:g}; correct one of "
+                "them."
             )
 
     @staticmethod

@@ -49,6 +49,35 @@ def flat(scores: Any, labels: Any, patient: Any) -> Any:
     return means, values[0]
 
 
+def whole(scores: Any, labels: Any, patient: Any) -> Any:
+    return 0.5, share(scores, labels, patient)[1]
+
+
+def worded(scores: Any, labels: Any, patient: Any) -> Any:
+    return ["good"] * len(scores), share(scores, labels, patient)[1]
+
+
+def ragged(scores: Any, labels: Any, patient: Any) -> Any:
+    return share(scores, labels, patient)[0], [[0.0], [0.0, 0.0]]
+
+
+def endless(scores: Any, labels: Any, patient: Any) -> Any:
+    return share(scores, labels, patient)[0], np.full(np.shape(scores), np.inf)
+
+
+def changing(scores: Any, labels: Any, patient: Any) -> Any:
+    scores[scores > 0.5] = 1
+    return share(scores, labels, patient)
+
+
+def no_points(scores: Any, labels: Any) -> Any:
+    return None
+
+
+def one_point(scores: Any, labels: Any) -> Any:
+    return 0.5
+
+
 def failing(scores: Any, labels: Any, patient: Any) -> Any:
     raise KeyError("thresholds")
 
@@ -134,7 +163,12 @@ def test_nan_contributions_are_refused() -> None:
     ("function", "told"),
     [
         ("beyond", "not within its range, 0 to 1"),
-        ("flat", r"shapes \(1,\) and \(120,\)"),
+        ("flat", r"contributions of shape \(120,\); .* return \(1, 120\)"),
+        ("whole", r"estimates of shape \(\); .* return \(1,\)"),
+        ("worded", "estimates that are no array of real numbers"),
+        ("ragged", "contributions that are no array of real numbers"),
+        ("endless", "infinite numbers"),
+        ("changing", "read-only"),
         ("failing", r"failed \(KeyError: 'thresholds'\)"),
         ("alone", "returns ndarray; return a pair"),
     ],
@@ -143,6 +177,26 @@ def test_what_a_declaration_does_not_promise_is_refused(function: str, told: str
     scores, labels, patient = films()
     with pytest.raises(UserError, match=f"metric 'mine' .*:{function}.*{told}"):
         own(function).values(cases(scores, labels, patient, [0]))
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [("no_points", "no array of real numbers"), ("one_point", r"shape \(\); .* return \(1,\)")],
+)
+def test_an_operating_point_that_is_none_is_refused(function: str, told: str) -> None:
+    scores, labels, patient = films()
+    mine = own("share", operating_point=f"{__name__}:{function}")
+    with pytest.raises(UserError, match=f"metric 'mine' .*:{function}.* thresholds .*{told}"):
+        mine.points(cases(scores, labels, patient, [0]))
+    with pytest.raises(UserError, match=f"metric 'mine' .*:{function}.* thresholds .*{told}"):
+        mine.estimator.overall(scores[None], labels, [0])
+
+
+@pytest.mark.parametrize("function", ["whole", "worded", "ragged", "endless", "changing"])
+def test_checkpoints_are_not_ranked_by_what_is_no_metric(function: str) -> None:
+    scores, labels, _ = films()
+    with pytest.raises(UserError, match=f"metric 'mine' .*:{function}"):
+        own(function).estimator.overall(scores[None], labels, [0])
 
 
 def test_a_diverged_cell_is_nan() -> None:
