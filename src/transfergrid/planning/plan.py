@@ -182,6 +182,7 @@ def plan_study(study: Study) -> PlannedStudy:
     others = [cell for point, cell in builder.cells.items() if point not in points]
     check_lengths(study, builder.cells.values())
     metrics = study_metrics(study.config, str(study.source))
+    _check_by_task(study, targets, metrics)
     return PlannedStudy(
         study=study,
         targets=tuple(targets),
@@ -206,6 +207,19 @@ def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
                 raise UserError(
                     f"{study.source}: selection {name} needs {wanted} checkpoints, but protocol "
                     f"'{protocol}' keeps {kept}; raise keep_checkpoints or choose top{kept}."
+                )
+
+
+def _check_by_task(study: Study, targets: Sequence[Cell], metrics: StudyMetrics) -> None:
+    """Refuse a rule that goes by the scores of single tasks where a metric has none."""
+    for name in study.config["evaluation"]["selections"]:
+        for dataset in dict.fromkeys(cell.point.dataset for cell in targets):
+            metric = metrics.declarations[metrics.primary[dataset]]
+            if name.endswith("_per_task") and metric["per"] == "case":
+                raise UserError(
+                    f"{study.source}: selection {name} goes by the score of each task, and metric "
+                    f"'{metric['name']}' of data set '{dataset}' is one number over all classes; "
+                    f"write {name.removesuffix('_per_task')}."
                 )
 
 
