@@ -76,10 +76,12 @@ class Stage:
         asked_by: Key of the study without which it has no such stage, or an empty string. What a
             stamp holds under it is empty then.
         rule: The rule of Snakemake that runs it, where that has another name.
-        threads: Threads that its rule asks for.
-        memory_mb: Memory that its rule asks for at the first attempt.
-        minutes: Time that its rule asks for at the first attempt.
-        title: What its rule says it is doing; ``{wildcards.study}`` stands for the study.
+        threads: Threads that its rule asks for, if it makes tables; other rules say themselves.
+        memory_mb: Memory that its rule asks for at the first attempt, if it makes tables, figures
+            or the page.
+        minutes: Time that its rule asks for, as `memory_mb`.
+        title: What its rule says it is doing, if it makes tables; ``{wildcards.study}`` stands for
+            the study.
     """
 
     name: str

@@ -163,6 +163,11 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
         raise UserError(
             f"{where}: folds.file is a table in root, but the data set has no root; draw the folds."
         )
+    if folds["file"] is not None and folds["valid"] != "next":
+        raise UserError(
+            f"{where}: folds.file says what each fold validates on, so folds.valid has no meaning; "
+            "remove it."
+        )
     if folds["valid"] == "next" and folds["k"] == 2 and folds["file"] is None:
         raise UserError(
             f"{where}: with folds.k 2 and valid next, no part is left to train on; give k as 3 or "

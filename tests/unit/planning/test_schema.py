@@ -115,7 +115,7 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
         (("datasets", "own", "folds"), {"k": 1}, "folds.k' is 1; allowed is at least 2"),
         (("datasets", "own", "folds"), 5, "not a mapping or null, such as folds: { k: 5 }"),
         (("datasets", "own", "folds"), {"seed": 1}, "lacks the setting 'k'"),
-        (("datasets", "own", "split"), "random", "A split column, a random split by patient"),
+        (("datasets", "own", "split"), "random", "A split column, or a random split by patient"),
         (("datasets", "own", "split"), "patient", "such as split: { random: { valid: 0.1, test"),
         (("datasets", "own", "split"), {"random": 0.2}, "not a mapping, such as split: { random"),
         (("datasets", "own", "split"), {"test": 0.1}, "such as split: { random"),

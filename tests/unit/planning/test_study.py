@@ -124,6 +124,10 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
             "folds.by says how folds are drawn, and folds.column gives them; remove one",
         ),
         (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "file": "g.csv", "valid": 0.1}}}},
+            "folds.file says what each fold validates on, so folds.valid has no meaning",
+        ),
+        (
             {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "by": "group"}}}},
             "folds.by is group, but no groups are given; name their column as folds.group_column",
         ),

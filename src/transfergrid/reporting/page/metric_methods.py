@@ -31,8 +31,14 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
         "never counted as 0."
     )
     declared = list(study["metrics"].values())
-    found += [_capital(f"{m['title']}: {m['note']}.") for m in declared if m["note"]]
+    found += [_capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
     return [*found, *_intervals(study, declared), _calibration()]
+
+
+def _about(metric: Mapping[str, Any]) -> str:
+    """Say how a metric is computed, and where that comes from; empty for a study's own."""
+    source = f"see {metric['source']}" if metric["source"] else ""
+    return "; ".join(filter(None, (metric["note"], source)))
 
 
 def _primary(dataset: str, metric: MetricWords, card: Mapping[str, Any]) -> str:

@@ -115,6 +115,7 @@ def test_every_metric_is_described_with_its_note() -> None:
     found = " ".join(scoring(other, cards))
     assert "Macro log loss of phantom (lower is better): unweighted mean" in found
     assert "Log loss: in natural units; probabilities are clipped to 1e-07 from 0 and 1" in found
+    assert "logarithm of that; for classes each one against the rest; see Good 1952" in found
     assert "intervals take them as given" in found and "DeLong" not in found
     assert "Those of log loss, sensitivity at a specificity of 0.9 and accuracy are made" in found
     other["primary_metric"] = {"phantom": "accuracy"}
