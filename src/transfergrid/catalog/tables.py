@@ -1,16 +1,17 @@
 """The tables of a study, with a word for every column.
 
-A table is declared with its stage in `measured` or `answered`; everything that lists tables loops
-over this.
+A table is declared with its stage in `measured`, `mapped` or `answered`; everything that lists
+tables loops over this.
 """
 
 from __future__ import annotations
 
 from transfergrid.catalog.answered import STATISTICS
+from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
 from transfergrid.catalog.records import Stage, Table
 
-ANALYSES: tuple[Stage, ...] = (*MEASURED, STATISTICS)
+ANALYSES: tuple[Stage, ...] = (*MEASURED, POINTING, STATISTICS)
 """The stages that make tables."""
 
 TABLES: tuple[Table, ...] = tuple(table for stage in ANALYSES for table in stage.tables)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from transfergrid.catalog.axes import AXES
-from transfergrid.catalog.questions import Question, kind_of
+from transfergrid.catalog.question_kind import Question
+from transfergrid.catalog.questions import kind_of
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import CLAIMED, chosen_claims, selected
 from transfergrid.planning.metrics import StudyMetrics

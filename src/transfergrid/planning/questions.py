@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, Asked, Question, kind_of
+from transfergrid.catalog.question_kind import Asked, Question
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.grid import ALL, Point

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, schema_of
+from transfergrid.catalog.question_kind import schema_of
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS
 from transfergrid.planning.paths import SCHEMAS
 from transfergrid.planning.reading import SafeYaml
 from transfergrid.planning.schema_kinds import with_kinds

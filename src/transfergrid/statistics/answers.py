@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, QuestionKind, kind_of
+from transfergrid.catalog.question_kind import QuestionKind
+from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.runtime.named import load
 from transfergrid.statistics.basis import Basis, Question, Row
 from transfergrid.statistics.claims import judge

@@ -1,0 +1,114 @@
+"""The record that a kind of question is declared with, and what its checks are given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Question = Mapping[str, Any]
+"""A question of a study, defaults filled in."""
+
+
+class Point(Protocol):
+    """A point of the grid; its axes are its attributes."""
+
+    def matches(self, pattern: Mapping[str, Any]) -> bool:
+        """Tell whether the point agrees with every axis that a pattern names."""
+        ...
+
+
+class Planned(Protocol):
+    """A cell of the grid as planning knows it."""
+
+    @property
+    def point(self) -> Any:
+        """Its point of the grid."""
+        ...
+
+    @property
+    def imagenet_top1(self) -> float | None:
+        """Published accuracy of its network on ImageNet, per cent; None where unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question is checked against.
+
+    Attributes:
+        start: How every sentence about it begins: the study's file and the question's name.
+        points: The whole grid.
+        questions: Every question of the study.
+        width: How far two values of its metric can be apart; infinite where it has no bound.
+    """
+
+    start: str
+    points: Collection[Point]
+    questions: Sequence[Question]
+    width: float = math.inf
+
+
+@dataclass(frozen=True)
+class QuestionKind:
+    """A kind of question.
+
+    Attributes:
+        name: Value of ``kind`` in a study.
+        answer: ``module:function`` from a question and a `statistics.basis.Basis` to its
+            `statistics.basis.Answered`.
+        tell: Module that puts it into words: ``text`` of a question, ``told`` of its rows, and
+            ``method``, how it is answered.
+        keys: JSON Schema of its keys, beside name, kind, metric and where.
+        required: Those that a study must give.
+        scores: Whether it reads scores itself, so that it takes a ``metric``.
+        where: Whether it takes a ``where``.
+        check: Refuses a question that no cell of the grid can answer.
+        lack: Says what the cells of a slice lack for it, if they match its ``where``.
+        builds_on: Name of the question that it builds on, or None.
+        networks: The most networks that one answer is over, where it takes a number of them to
+            show within a ``margin`` that there is no relation; None for other kinds.
+        table: The table that its rows go to.
+        otherwise: ``module:function`` that answers a row in other ways, for sensitivity.csv.
+        unasked: Name under which it is answered without being asked; no study's question then.
+    """
+
+    name: str
+    answer: str
+    tell: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    scores: bool = True
+    where: bool = True
+    check: Callable[[Question, Asked], None] = lambda question, asked: None
+    lack: Callable[[Question, Collection[Any]], str] = lambda question, found: ""
+    builds_on: Callable[[Question, Sequence[Question]], str | None] = lambda question, others: None
+    networks: Callable[[Question, Collection[Any]], int] | None = None
+    table: str = "findings"
+    otherwise: str = ""
+    unasked: str = ""
+
+
+def schema_of(kind: QuestionKind) -> dict[str, Any]:
+    """Return the JSON Schema of a kind's questions, which refers to the study's ``$defs``."""
+    keys: dict[str, Any] = {
+        "name": {"$ref": "#/$defs/word", "description": "Name of the question."},
+        "kind": {"type": "string", "description": kind.name},
+        **kind.keys,
+    }
+    if kind.scores:
+        keys["metric"] = {
+            "description": "Metric that is compared; null takes each data set's own.",
+            "anyOf": [{"$ref": "#/$defs/word"}, {"type": "null"}],
+            "default": None,
+        }
+    if kind.where:
+        cells = {"$ref": "#/$defs/pattern_or_empty", "description": "Cells that take part."}
+        keys["where"] = {**cells, "default": {}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "kind", *kind.required],
+        "properties": keys,
+    }
