@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -59,7 +60,7 @@ def answered(question: Question, basis: Basis) -> Answered:
         )
     primary = basis.study["primary_metric"].values()
     metric = question["metric"] or (next(iter(primary)) if len(set(primary)) == 1 else "")
-    return Answered([_finding(question, row, start, metric) for row in rows])
+    return Answered([_finding(question, row, start, metric, cells) for row in rows])
 
 
 def _influence(basis: Basis, question: Question, cell: str) -> Influence:
@@ -68,7 +69,9 @@ def _influence(basis: Basis, question: Question, cell: str) -> Influence:
             f"question '{question['name']}' asks for the score of '{cell}', which is not a cell of "
             "this study; take names from the column cell."
         )
-    return basis.reader.influence(cell, metric=question["metric"])[0]
+    found = basis.reader.influence(cell, metric=question["metric"])[0]
+    # A copy, because other answers are made of the same contributions.
+    return replace(found, values=found.values.copy(), patients=found.patients.copy())
 
 
 def _cells(question: Question, basis: Basis) -> pd.DataFrame:
@@ -80,7 +83,9 @@ def _cells(question: Question, basis: Basis) -> pd.DataFrame:
     return cells.assign(score=scores.to_numpy()).reset_index(drop=True)
 
 
-def _finding(question: Question, row: Mapping[str, Any], start: str, metric: str) -> Finding:
+def _finding(
+    question: Question, row: Mapping[str, Any], start: str, metric: str, cells: pd.DataFrame
+) -> Finding:
     unknown = [key for key in row if key not in KEYS]
     lacking = [key for key in ("quantity", "value") if key not in row]
     if unknown or lacking:
@@ -89,14 +94,14 @@ def _finding(question: Question, row: Mapping[str, Any], start: str, metric: str
             f"{start} returned a finding that {told}; it must give quantity and value, and may "
             f"give {listed(key for key in KEYS if key not in ('quantity', 'value'))}."
         )
+    text = {key: _text(row, key, start) for key in _TEXTS}
     numbers = {key: _number(row, key, start) for key in _NUMBERS}
     if numbers["low"] > numbers["high"]:
         raise UserError(
             f"{start} returned {row['quantity']} with an interval from {numbers['low']:g} to "
             f"{numbers['high']:g}; the lower bound must not be above the upper one."
         )
-    text = {key: str(row.get(key, "")) for key in _TEXTS}
-    place: Place = {axis: row[axis] for axis in PLACE if axis in row}
+    place: Place = {axis: _axis(row, axis, start, cells) for axis in PLACE if axis in row}
     return Finding(
         question=question["name"],
         kind=question["kind"],
@@ -113,6 +118,24 @@ def _finding(question: Question, row: Mapping[str, Any], start: str, metric: str
     )
 
 
+def _text(row: Mapping[str, Any], key: str, start: str) -> str:
+    value = row.get(key, "")
+    if not isinstance(value, str) or (key == "quantity" and not value.strip()):
+        raise UserError(f"{start} returned {value!r} as {key} of a finding; it must be text.")
+    return value
+
+
+def _axis(row: Mapping[str, Any], axis: str, start: str, cells: pd.DataFrame) -> Any:
+    value = row[axis]
+    known = cells[axis].drop_duplicates().tolist()
+    if not isinstance(value, str | Real) or value not in known:
+        raise UserError(
+            f"{start} returned {value!r} as {axis} of '{row['quantity']}'; its cells have "
+            f"{listed(known)}. Leave {axis} out of a finding about several."
+        )
+    return value
+
+
 def _number(row: Mapping[str, Any], key: str, start: str) -> float:
     value = row.get(key, _NUMBERS[key])
     if not isinstance(value, Real) or isinstance(value, bool):
@@ -121,6 +144,11 @@ def _number(row: Mapping[str, Any], key: str, start: str) -> float:
             "NaN where there is none."
         )
     number = float(value)
+    if key == "value" and math.isinf(number):
+        raise UserError(
+            f"{start} returned {number:g} as value of '{row['quantity']}'; it must be finite, or "
+            "NaN where there is none."
+        )
     if key == "n" and not (number >= 0 and number.is_integer()):
         raise UserError(
             f"{start} returned {number:g} as n of '{row['quantity']}'; it must be a whole number."

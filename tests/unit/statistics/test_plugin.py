@@ -68,6 +68,18 @@ def test_it_gets_cells_scores_and_contributions(asked: Any) -> None:
     assert row.evidence().keys["quantity"] == "gap"
 
 
+def test_it_cannot_change_what_other_answers_are_made_of(asked: Any, basis: Basis) -> None:
+    def changing(options: dict, cells: pd.DataFrame, influence: Any) -> list[dict[str, Any]]:
+        influence("cell1").values[:] = 9
+        cells["score"] = cells["params"] = 9.0
+        return [FINE]
+
+    before = basis.cells.copy()
+    asked(changing)
+    assert basis.reader.influence("cell1")[0].values == pytest.approx(0.01)
+    pd.testing.assert_frame_equal(basis.cells, before)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -78,6 +90,15 @@ def test_it_gets_cells_scores_and_contributions(asked: Any) -> None:
         ([{**FINE, "value": "high"}], "returned 'high' as value of 'gap'; it must be a number"),
         ([{**FINE, "value": None}], "returned None as value"),
         ([{**FINE, "low": 0.2, "high": 0.1}], "gap with an interval from 0.2 to 0.1"),
+        ([{**FINE, "quantity": None}], "returned None as quantity of a finding; it must be text"),
+        ([{**FINE, "quantity": " "}], "returned ' ' as quantity of a finding"),
+        ([{**FINE, "note": 3}], "returned 3 as note"),
+        ([{**FINE, "value": math.inf}], "returned inf as value of 'gap'; it must be finite"),
+        (
+            [{**FINE, "dataset": "moon"}],
+            "returned 'moon' as dataset of 'gap'; its cells have films",
+        ),
+        ([{**FINE, "pretraining": ["imagenet"]}], "as pretraining of 'gap'; its cells have imagen"),
         ([{**FINE, "n": 1.5}], "returned 1.5 as n of 'gap'; it must be a whole number"),
     ],
 )

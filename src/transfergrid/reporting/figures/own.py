@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import style
@@ -36,7 +38,7 @@ def draw_own(name: str, reference: str, data: FigureData) -> Drawn | None:
     title = title[0].upper() + title[1:]
     with style.styled():
         try:
-            made = getattr(import_module(module), function)(data)
+            made = getattr(import_module(module), function)(_copied(data))
             if made is None:
                 return None
             canvas, caption = _parts(made, f"figure '{name}': {reference}")
@@ -51,6 +53,14 @@ def draw_own(name: str, reference: str, data: FigureData) -> Drawn | None:
             ) from error
     inline_svg(svg, name, title)
     return Drawn(Shown(name, title, caption), svg)
+
+
+def _copied(data: FigureData) -> FigureData:
+    """Copy the tables, so that a function which changes them changes no other figure."""
+    copies: dict[str, Any] = {
+        key: value.copy() for key, value in vars(data).items() if isinstance(value, pd.DataFrame)
+    }
+    return replace(data, **copies)
 
 
 def _parts(made: Any, start: str) -> tuple[Figure, str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from unit.reporting.figures.wide import wide
 
@@ -52,6 +53,11 @@ def linked(data):
     figure = plain(data)
     figure.text(0.5, 0.5, "there", url="https://example.org")
     return figure
+
+
+def changing(data):
+    data.cells["score"] = 0.5
+    return plain(data)
 """
 
 
@@ -81,6 +87,14 @@ def test_own_figures_stand_behind_the_others_with_their_captions(
     assert draw_one(replace(data, own=own), "my_cloud") == cloud
     with pytest.raises(UserError, match="'no' has nothing to show: its function returned None"):
         draw_one(replace(data, own=own), "no")
+
+
+def test_code_that_changes_a_table_changes_no_other_figure(data: FigureData, lab: str) -> None:
+    own = {"first": f"{lab}:changing", "second": f"{lab}:captioned"}
+    before = data.cells.copy()
+    *_, second = draw_all(replace(data, own=own))
+    assert second == draw_one(replace(data, own=own), "second")
+    pd.testing.assert_frame_equal(data.cells, before)
 
 
 @pytest.mark.parametrize(
