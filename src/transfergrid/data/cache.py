@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transfergrid.data.crossvalidation import truth
+from transfergrid.data.declared import is_drawn
 from transfergrid.data.folds import Folds
 from transfergrid.data.images import CHANNELS, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
@@ -132,7 +133,7 @@ def build_cache(
     destination.parent.mkdir(parents=True, exist_ok=True)
     drawn: Path | None = None
     with ExitStack() as stack:
-        if declaration.get("kind") == "phantom":
+        if is_drawn(str(declaration.get("kind"))):
             # Drawn to be read once: what is kept of them is the cache.
             drawn = stack.enter_context(scratch_directory(destination))
         manifest = read_manifest(declaration, drawn or root)
@@ -387,7 +388,7 @@ def _card(
         image_px=form.px,
         resize=form.rule,
         channels=1 if form.channels == "grey" else 3,
-        synthetic=kind == "phantom",
+        synthetic=is_drawn(kind),
         aggregate=choice(declaration, "aggregate", ("max", "mean")),
         splits={} if manifest.folds else _splits(manifest),
         content_sha256=origin.content_sha256,

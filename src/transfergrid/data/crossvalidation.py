@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from transfergrid.data.declared import has_splits
 from transfergrid.data.folds import (
     Folds,
     Ids,
@@ -62,7 +63,7 @@ def cross_validated(
     _check_whole("patient", patients, folds)
     if manifest.groups is not None:
         _check_whole("group", manifest.groups, folds)
-    pooled = "" if declaration["kind"] == "csv" else " The splits of its source were pooled."
+    pooled = " The splits of its source were pooled." if has_splits(declaration["kind"]) else ""
     note = f"Cross-validation in {folds.k} folds, {how}: each image is tested in one.{pooled}"
     names = np.array([part_name(number) for number in range(folds.k)])
     manifest = replace(manifest, table=table.assign(split=names[folds.part]), folds=folds)

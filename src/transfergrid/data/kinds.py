@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.data.crossvalidation import cross_validated
+from transfergrid.data.declared import kinds
 from transfergrid.data.manifest import TASK_KINDS, Manifest, validate
 from transfergrid.runtime.errors import UserError, listed, suggest
-
-_KINDS = "transfergrid.catalog.kinds"
 
 
 def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
@@ -26,8 +25,7 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             `transfergrid.data.manifest.validate` or `cross_validated` finds.
     """
     kind = str(declaration.get("kind"))
-    # By name, so that a declaration of another kind is no code of this data set.
-    known = {one.name: one for one in importlib.import_module(_KINDS).DATASET_KINDS}
+    known = kinds()
     if kind in known and known[kind].rooted and root is None:
         raise UserError(f"a data set of kind {kind} lies somewhere; name the place as its root.")
     reader = known[kind].reader if kind in known else kind
