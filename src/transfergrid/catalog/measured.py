@@ -98,7 +98,7 @@ CELLS = Table(
         Column(
             "without_fold_<k>",
             "the mean is over the other folds, because the patients of fold k lack a class, or one "
-            "of its classes has a single patient",
+            "of its classes has a single patient, or its validation split has no operating point",
         ),
         Column(
             "no_variance",
