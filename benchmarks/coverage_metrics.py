@@ -8,6 +8,8 @@ patient has two cases that are alike; the truth is the value on 400,000 cases of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from common import as_share, parse, row, table
 from numpy.typing import NDArray
@@ -63,18 +65,18 @@ def coverage(name: str, shift: float, positives: int, patients: int, repeats: in
     return hits / repeats
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
-    quick = parse(__doc__).quick
+    quick = parse(__doc__, words).quick
     repeats = 20 if quick else 1000
     print(f"\n## Other metrics: coverage of 95 % intervals ({repeats} test sets each)\n")
     table(["metric", "", *(f"{p} of {n}" for p, n in DESIGNS)], texts=2)
     for metric in METRICS:
         if metric.name == "auroc":
             continue
-        for words, shift in SHIFTS.items():
+        for told, shift in SHIFTS.items():
             shares = (coverage(metric.name, shift, p, n, repeats) for p, n in DESIGNS)
-            row(metric.name, words, *map(as_share, shares))
+            row(metric.name, told, *map(as_share, shares))
 
 
 if __name__ == "__main__":

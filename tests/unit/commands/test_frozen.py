@@ -17,6 +17,7 @@ from transfergrid.commands import frozen as module
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.runtime.atomic import write_json, write_text
@@ -113,6 +114,7 @@ def study(tmp_path: Path) -> Any:
     stamp = tmp_path / "stamps" / "small.ensemble.12345678"
     write_text(stamp, "{}")
     folder = write_cell("a", tmp_path)
+    write_json(folder / "spec.json", {"metric": built_in("auroc")})
     for number, split in enumerate(("valid", "test")):
         write_scores(folder / "scores" / f"{split}.npz", scores_of(number))
     files = {n: sha256_file(folder / n) for n in ("scores/valid.npz", "scores/test.npz")}

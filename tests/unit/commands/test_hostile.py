@@ -78,7 +78,7 @@ HOSTILE = {
         changed(
             grid=[{**STUDY["grid"][0], "seeds": list(range(2000)), "truncations": [*range(99)]}]
         ),
-        "cells, and a study has at most 200000",
+        "cells, but a study has at most 200000",
     ),
 }
 
