@@ -11,11 +11,20 @@ from transfergrid.statistics.reader import Reader
 
 RELEASED = "one released weight file"
 UNKNOWN_PATIENTS = "patients unknown: every study counted as a patient"
-FOLDED = "one division into {} folds"
-"""Folds share training patients, so what another division would give is not known from one."""
 
 Arm = Mapping[int, Mapping[str, Any]]
 """One cell without its seed: seed -> cell."""
+
+
+def folded(there: int, k: int) -> str:
+    """Say that folds are of one division; folds share training patients, so another is not known.
+
+    Args:
+        there: Folds that are in the study.
+        k: Folds of the data set.
+    """
+    part = "" if there == k else f", of which {there} {'is' if there == 1 else 'are'} in the study"
+    return f"one division into {k} folds{part}"
 
 
 def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
@@ -44,8 +53,12 @@ def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
     ):
         found.append(UNKNOWN_PATIENTS)
     runs = [reader.runs[cell["cell"]] for arm in arms for cell in arm.values()]
-    if counts := {len(run.cells) for run in runs if run.crossed}:
-        found.append(FOLDED.format(listed(sorted(counts))))
+    counts = {
+        (len(run.cells), reader.card(run.name).get("folds", len(run.cells)))
+        for run in runs
+        if run.crossed
+    }
+    found += [folded(there, k) for there, k in sorted(counts)]
     return tuple(found)
 
 

@@ -162,12 +162,14 @@ def _names(one: Compared, reader: Reader) -> Names:
 
 
 def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
-    """Yield Nadeau and Bengio's test over folds, where there are any."""
+    """Yield Nadeau and Bengio's test over folds, where there are two or more."""
     row = one.row
     names = [arm[seed]["cell"] for pair in one.pairs for arm in pair for seed in row.seeds]
     if not reader.runs[names[0]].crossed:
         return
     by_fold = differences_by_fold(one, reader)
+    if len(by_fold) < 2:  # a slice may have one
+        return
     # The arm that trains on fewer patients has the larger ratio, and the wider interval.
     ratio = max(reader.tested_over_trained(name) for name in names)
     found = corrected_resampled_t(by_fold, ratio, alpha)

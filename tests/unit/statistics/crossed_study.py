@@ -80,7 +80,7 @@ def _write(
     folder, tested = results / "cells" / name, len(set(ensemble.patient_id))
     counts = {"train": PATIENTS - 2 * tested, "valid": tested, "test": tested}
     splits = {part: {"patients": n, "images": n * FILMS} for part, n in counts.items()}
-    card = {"score_tasks": list(TASKS), "patients": "known", "splits": splits}
+    card = {"score_tasks": list(TASKS), "patients": "known", "splits": splits, "folds": k}
     write_json(folder / "card.json", card)
     spec = {"weights": {"id": "w" if place["pretraining"] == "imagenet" else None}}
     write_spec(folder, spec, status="finished", **COST, train_images=counts["train"] * FILMS)

@@ -181,6 +181,17 @@ def test_nadeau_and_bengios_row(made: tuple[Path, dict[str, Any]], answers: Answ
     assert other["method"].str.contains("fold").sum() == len(rows)
 
 
+def test_one_fold_alone_says_so_and_has_no_test_over_folds(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    results, study = made
+    cells = [{**cell, "folds": ["1"]} for cell in study["cells"] if cell["fold"] == "1"]
+    found = answer({**study, "cells": cells}, pd.DataFrame(), results).tables
+    told = set(found["contrasts"]["conditional_on"])
+    assert all(f"one division into {K} folds, of which 1 is in the study" in text for text in told)
+    assert "Nadeau-Bengio" not in set(found["sensitivity"]["analysis"])
+
+
 def test_a_fold_without_a_class_is_left_out_of_both_arms(tmp_path: Path) -> None:
     study = build(tmp_path, one_class=3, networks=["small"])
     row = contrasts(tmp_path, {**study, "questions": study["questions"][:1]}).iloc[0]

@@ -31,8 +31,10 @@ def tested_on(data: FigureData) -> str:
 
 def _part(data: FigureData, dataset: str) -> str:
     folds = data.folds[data.folds["dataset"] == dataset] if len(data.folds) else data.folds
-    k = folds["fold"].nunique() if len(folds) else 0
-    return f"{dataset}, each tested in one of {count(k)} folds" if k else f"{dataset}'s test split"
+    there = list(folds["fold"].unique()) if len(folds) else []
+    if len(there) > 1:
+        return f"{dataset}, each tested in one of {count(len(there))} folds"
+    return f"the test part of {dataset}'s fold {there[0]}" if there else f"{dataset}'s test split"
 
 
 def seeds_of(data: FigureData) -> str:

@@ -76,7 +76,7 @@ def notes(
         _unfinished(trained(cells), snapshot),
         _patients(targets),
         _one_seed(cells),
-        _folds(trained(cells)),
+        _folds(trained(cells), cards),
         _few(answered(cells)),
         *(
             Note("remark", name, " ".join(own))
@@ -184,18 +184,25 @@ def _one_seed(cells: pd.DataFrame) -> Note | None:
     )
 
 
-def _folds(cells: pd.DataFrame) -> Note | None:
-    """Say what a number is where cells are folds."""
+def _folds(cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
+    """Say what a number is where cells are folds, and which of them a slice has."""
     folds = cells[cells["fold"] != ALL]
     if folds.empty:
         return None
-    told = [f"{name} in {rows['fold'].nunique()} folds" for name, rows in folds.groupby("dataset")]
+    told, whole = [], True
+    for name, rows in folds.groupby("dataset"):
+        there = sorted(set(rows["fold"]), key=int)
+        k = int(cards.get(str(name), {}).get("folds", len(there)))
+        whole &= len(there) == k
+        only = f" (here only fold{'s' * (len(there) > 1)} {listing(there)})" * (len(there) < k)
+        told.append(f"{name} in {k} folds{only}")
+    tested = "every patient is" if whole else "patients of the folds that are here are"
     return Note(
         "remark",
         "Cross-validation",
-        f"{listing(told)}: every patient is tested once, by a network that has not seen him or "
-        "her. What is shown is the mean over folds of each fold's score; the single folds are "
-        "folded away with their network. They share training patients, so they are no sample.",
+        f"{listing(told)}: {tested} tested once, by a network that has not seen them. What is "
+        "shown is the mean over folds of each fold's score; the single folds are folded away with "
+        "their network. They share training patients, so they are no sample.",
     )
 
 
@@ -249,7 +256,7 @@ def summary(
         *_sizes(cells),
     ]
     if folds := set(every["fold"]) - {ALL}:
-        pairs.append((str(len(folds)), "folds"))
+        pairs.append((str(len(folds)), "fold" if len(folds) == 1 else "folds"))
     for dataset, rows in done.groupby("dataset", sort=False):
         card = (cards or {}).get(str(dataset), {})
         what = "patients"

@@ -26,6 +26,7 @@ class CellWork:
         score_tasks: Tasks that the mean is over, or None for all.
         metrics: Declarations of the metrics, the primary one first.
         results: Root of all outputs.
+        folds: The number of folds of its data set, of which the study may have some; None without.
     """
 
     entry: Mapping[str, Any]
@@ -35,6 +36,7 @@ class CellWork:
     score_tasks: tuple[str, ...] | None
     metrics: tuple[Mapping[str, Any], ...]
     results: Path
+    folds: int | None = None
 
     def ensemble(self, selection: str) -> Path:
         """Return the folder of the cell's ensemble under a selection."""
@@ -57,6 +59,7 @@ def cell_work(study: Mapping[str, Any], results: Path) -> list[CellWork]:
                 study, entry["dataset"], cards[entry["dataset_id"]].get("task_kind")
             ),
             results,
+            cards[entry["dataset_id"]].get("folds"),
         )
         for entry in targets
     ]

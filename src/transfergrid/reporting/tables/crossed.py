@@ -12,7 +12,7 @@ from transfergrid.metrics.scoring import Scorer
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.tables.cell_work import MISSING, CellWork
 from transfergrid.reporting.tables.scored import OPERATING_POINT, Scored, cases_of
-from transfergrid.statistics.conditions import FOLDED
+from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
 from transfergrid.statistics.runs import Run, runs_of
 
@@ -81,7 +81,7 @@ def pooled_score(
         folds[fold] = FoldedCases(cases, points)
     found = pooled_intervals(folds, scorer, work.first.alpha)
     given = [OPERATING_POINT] if metric["operating_point"] else []
-    given.append(FOLDED.format(len(folds)))
+    given.append(folded(len(folds), work.first.folds or len(folds)))
     # Each fold has operating points of its own, so that the run has none.
     return Scored(found.tasks, found.whole, {}, "; ".join(given), found.n_folds)
 

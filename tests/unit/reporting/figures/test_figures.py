@@ -392,6 +392,9 @@ def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
     assert f"{2 * len(plain.cells)} cells, one line each" in drawing("learning").caption(crossed)
     told = drawing("score").caption(crossed)
     assert "160 patients in films, each tested in one of 2 folds; " in told
+    one = crossed.folds[crossed.folds["fold"] == crossed.folds["fold"].iloc[0]]
+    told = drawing("score").caption(replace(crossed, folds=one))
+    assert "160 patients in the test part of films's fold 0; " in told
 
 
 def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(

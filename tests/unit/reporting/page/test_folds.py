@@ -73,6 +73,13 @@ def test_the_notes_and_the_summary_count_trainings_and_name_folds(
     told = {note.title: note.text for note in notes.notes({}, {"cells": cells}, {})}
     assert told["Cross-validation"].startswith("films in 3 folds: every patient is tested once")
     assert "fracture: the patients of fold 1 lack a class" in told["Small classes"]
+    slice_ = cells[cells["fold"].isin(["all", "1"])]
+    cards = {"films": {"folds": K, "task_kind": "multilabel"}}
+    told = {note.title: note.text for note in notes.notes({}, {"cells": slice_}, cards)}
+    assert told["Cross-validation"].startswith(
+        "films in 3 folds (here only fold 1): patients of the folds that are here are tested once"
+    )
+    assert ("1", "fold") in notes.summary(answered(slice_), {}, trained(slice_))
     summary = notes.summary(answered(cells), {}, trained(cells))
     assert summary[0] == (str(len(study["cells"])), "cells")
     assert (str(K), "folds") in summary
