@@ -48,7 +48,7 @@ def draw(data: FigureData) -> Figure:
         ax.set_xlim(limits(*(each[name] for name in SCORE for each in alike)))
     for number, (ax, metric) in enumerate(zip(axes, metrics, strict=True), start=1):
         if number == len(metrics) or metrics[number] != metric:
-            ax.set_xlabel(f"{metric.score} on the test split{metric.direction}")
+            ax.set_xlabel(f"{metric.score} on the test images{metric.direction}")
     style.legend(figure, axes[0], marks)
     return figure
 
