@@ -168,6 +168,12 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
             f"{where}: folds.file says what each fold validates on, so folds.valid has no meaning; "
             "remove it."
         )
+    drawn = folds["file"] is None and folds["valid"] != "next"
+    if published and folds["seed"] != 0 and not drawn:
+        raise UserError(
+            f"{where}: folds.{published[0]} gives the folds and nothing is drawn, so folds.seed "
+            "has no meaning; remove it."
+        )
     if folds["valid"] == "next" and folds["k"] == 2 and folds["file"] is None:
         raise UserError(
             f"{where}: with folds.k 2 and valid next, no part is left to train on; give k as 3 or "

@@ -275,7 +275,10 @@ def _plugin(name: str, own: Mapping[str, Any], where: str) -> Declaration:
     functions = [own[key] for key in ("function", "operating_point") if own[key]]
     low, high = own["range"]
     if low is not None and high is not None and low >= high:
-        raise UserError(f"{where}: the range of '{name}' goes from {low:g} to {high:g}; turn it.")
+        raise UserError(
+            f"{where}: the range of '{name}' goes from {low:g} to {high:g}; write its least value, "
+            "then its greatest."
+        )
     return {
         "name": name,
         "title": own["title"] or name,

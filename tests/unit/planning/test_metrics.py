@@ -88,7 +88,8 @@ def test_the_code_of_a_plugin_is_in_its_declaration(lab: Path) -> None:
         ({"metrics": {"mine": {"of": "aurok"}}}, "no built-in metric (did you mean 'auroc'?)"),
         ({"metrics": {"mine": {"task_kinds": ["multilabel"]}}}, "lacks the setting 'function'"),
         ({"metrics": {"mine": {**OWN, "function": "my_lab:nothing"}}}, "no function 'nothing'"),
-        ({"metrics": {"mine": {**OWN, "range": [1, 0]}}}, "goes from 1 to 0; turn it"),
+        ({"metrics": {"mine": {**OWN, "range": [1, 0]}}}, "goes from 1 to 0; write its least"),
+        ({"metrics": {"mine": {**OWN, "range": [1, 1]}}}, "goes from 1 to 1; write its least"),
         (
             {"metrics": {"mine": {**OWN, "task_kinds": ["masks"]}}},
             ": task_kind is 'masks'",

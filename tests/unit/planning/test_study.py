@@ -128,6 +128,14 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
             "folds.file says what each fold validates on, so folds.valid has no meaning",
         ),
         (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "file": "g.csv", "seed": 1}}}},
+            "folds.file gives the folds and nothing is drawn, so folds.seed has no meaning",
+        ),
+        (
+            {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "column": "f", "seed": 1}}}},
+            "folds.column gives the folds and nothing is drawn, so folds.seed has no meaning",
+        ),
+        (
             {"datasets": {"a": UNSPLIT | {"folds": {"k": 3, "by": "group"}}}},
             "folds.by is group, but no groups are given; name their column as folds.group_column",
         ),

@@ -26,6 +26,7 @@ MOST = 40
 """Contrasts of a question from which on only the means over networks are drawn."""
 LABEL = 34  # characters of a contrast's label in a line
 ACROSS = (-0.42, 0.42)  # rows that the line of no difference takes above and below a square
+FLAT = 0.01  # differences below this are shown without a scale of their own
 
 
 def drawn_contrasts(data: FigureData) -> pd.DataFrame:
@@ -148,7 +149,11 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
     arm = 3 * float(((table["high"] - table["low"]) / 2).median())
     low = max(table["low"].min(), table["estimate"].min() - arm)
     high = min(table["high"].max(), table["estimate"].max() + arm)
-    return limits(pd.Series([low, high, 0.0]), table["estimate"])
+    ends = pd.Series([low, high, 0.0]).dropna()
+    if ends.max() - ends.min() < FLAT:  # nothing varies, so there is no scale but the margin's
+        arm = float(table["margin"].astype(float).fillna(FLAT).max())
+        ends = pd.Series([-arm, arm])
+    return limits(ends, table["estimate"])
 
 
 def _row(ax: Axes, y: float, row: dict, lines: list[str]) -> float:

@@ -382,6 +382,19 @@ def test_the_band_is_the_margin_around_the_whole_network(data: FigureData) -> No
     assert "Band" not in caption(without)
 
 
+def test_differences_of_nothing_have_a_scale_that_can_be_read() -> None:
+    data = wide(2)
+    still = data.contrasts.assign(estimate=0.0, low=np.nan, high=np.nan)
+    for margin, end in ((np.nan, 0.01), (0.05, 0.05)):
+        with style.styled():
+            figure = drawing("boosts").draw(replace(data, contrasts=still.assign(margin=margin)))
+            figure.canvas.draw()
+        ax = figure.axes[0]
+        told = [tick.get_text() for tick in ax.get_xticklabels()]
+        assert len(set(told)) == len(told) > 2
+        assert ax.get_xlim()[0] < -end < end < ax.get_xlim()[1]
+
+
 def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
     plain = wide(2)
     crossed = folded(plain)
