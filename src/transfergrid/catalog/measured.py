@@ -95,6 +95,7 @@ CELLS = Table(
             "no_threshold",
             "no operating point, because the validation split lacks a class: no value",
         ),
+        Column("undefined", "a study's own metric has no value, though both classes are there"),
         Column(
             "without_fold_<k>",
             "the mean is over the other folds, because the patients of fold k lack a class, or one "

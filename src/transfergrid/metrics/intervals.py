@@ -38,8 +38,8 @@ class Interval:
         n_pos: Positive cases (the fewest of the tasks or classes, for all of them together).
         n_neg: Negative cases (the fewest of the tasks or classes, for all of them together).
         n_patients: Patients of the n cases.
-        flags: Of "single_class", "no_score", "no_threshold", "few_positives", "few_negatives",
-            "scarce_positives", "scarce_negatives", "no_variance".
+        flags: Of "single_class", "no_score", "no_threshold", "undefined", "few_positives",
+            "few_negatives", "scarce_positives", "scarce_negatives", "no_variance".
     """
 
     estimate: float

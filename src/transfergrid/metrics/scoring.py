@@ -7,7 +7,7 @@ that names its functions; see `docs/extending.md` for their contract.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -207,7 +207,7 @@ class Scorer:
             labels = np.where(unknown[:, None], np.nan, cases.labels)
             estimate, values = self._measure(cases, None, points)
             whole = Measured.of(estimate, values, cases.probabilities, labels, patient, self.bounds)
-            return [], task_interval(whole, alpha, bounds)
+            return [], self._explained(task_interval(whole, alpha, bounds))
         tasks = []
         for t, task in enumerate(cases.tasks):
             estimate, values = self._measure(cases, t, points)
@@ -221,11 +221,17 @@ class Scorer:
                 float("nan") if points is None else points[task],
                 self.estimator.settings,
             )
-            tasks.append((measured, task_interval(measured, alpha, bounds)))
+            tasks.append((measured, self._explained(task_interval(measured, alpha, bounds))))
         known = ~np.isnan(cases.labels[:, scored]).all(axis=1)
         counts = int(known.sum()), count_distinct(patient[known])
         mean = macro_interval([tasks[t] for t in scored], *counts, self.bounds)
         return [interval for _, interval in tasks], mean
+
+    def _explained(self, interval: Interval) -> Interval:
+        """Say `undefined` where a metric without operating points has no value."""
+        if self.estimator.operating_point is None and interval.flags == ("no_threshold",):
+            return replace(interval, flags=("undefined",))
+        return interval
 
     def _measure(
         self, cases: Cases, column: int | None, points: Points | None

@@ -141,8 +141,12 @@ def _measured(
 
 def _why_undefined(task: str, folds: Sequence[FoldedCases]) -> str:
     """Return the flag of a task without a value in any fold."""
-    unset = all(one.points is not None and np.isnan(one.points[task]) for one in folds)
-    return "no_threshold" if unset else "single_class"
+    if all(one.points is not None and np.isnan(one.points[task]) for one in folds):
+        return "no_threshold"
+    if task == WHOLE:
+        return "single_class"
+    labels = [one.cases.labels[:, one.cases.tasks.index(task)] for one in folds]
+    return "undefined" if any({0, 1} <= set(own) for own in labels) else "single_class"
 
 
 def _flagged(interval: Interval, left_out: tuple[str, ...]) -> Interval:

@@ -13,6 +13,7 @@ from transfergrid.metrics.influence import macro_influence, sum_by_patient
 from transfergrid.metrics.scoring import Scorer
 from transfergrid.planning.metrics import built_in
 from transfergrid.runtime.errors import UserError
+from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
 
 AUROC = Scorer.of(built_in("auroc"))
 
@@ -47,6 +48,10 @@ def beyond(scores: Any, labels: Any, patient: Any) -> Any:
 def flat(scores: Any, labels: Any, patient: Any) -> Any:
     means, values = share(scores, labels, patient)
     return means, values[0]
+
+
+def nowhere(scores: Any, labels: Any, patient: Any) -> Any:
+    return np.full(len(scores), np.nan), np.zeros(np.shape(scores))
 
 
 def whole(scores: Any, labels: Any, patient: Any) -> Any:
@@ -148,6 +153,14 @@ def test_a_perfect_value_whose_cases_move_it_has_an_interval() -> None:
     whole, *_ = rows(own("flawless"), cases(scores, labels, patient, [0]))
     assert whole.estimate == 1 and whole.se > 0
     assert 0 < whole.low < whole.high == 1
+
+
+def test_a_metric_of_a_users_own_without_a_value_is_called_undefined() -> None:
+    scores, labels, patient = films()
+    one = cases(scores, labels, patient, [0])
+    told = rows(own("nowhere"), one)
+    told += [pooled_intervals({"0": FoldedCases(one)}, own("nowhere")).whole]
+    assert {interval.flags for interval in told} == {("undefined",)}
 
 
 def test_nan_contributions_are_refused() -> None:

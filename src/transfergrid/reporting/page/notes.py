@@ -215,6 +215,7 @@ def _few(cells: pd.DataFrame) -> Note | None:
         "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
         "single_class": "a single class in the test split, so no score",
         "no_variance": "scores without variance between patients",
+        "undefined": "no value of the metric, though both classes are there",
         "no_threshold": "no operating point, because the validation split has a single class",
     }
     parts = []
