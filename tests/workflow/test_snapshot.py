@@ -125,7 +125,7 @@ def test_without_a_finished_target_there_is_no_snapshot(copied: Workspace) -> No
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "error: study 'small' has no finished cell yet (4 not scored yet); take the snapshot when "
+        "error: study 'small' has no finished cell yet (4 not scored yet); take the snapshot once "
         "the first one is scored.\n"
     )
     assert not (copied.folder / "results" / "small" / "snapshot").exists()

@@ -33,8 +33,9 @@ rule figure:
         ancient(f"results/{STAGE['figures'].mark}"),
         stamp=lambda wildcards: ancient(stage_stamp("figures")(wildcards)),
     output:
+        # Drawing all figures may have brought it back, and the page reads it: it is not removed first.
         report(
-            f"results/{STAGE['figure'].mark}",
+            update(f"results/{STAGE['figure'].mark}"),
             caption="../report/figure.rst",
             category="2. Figures",
             subcategory="{study}",

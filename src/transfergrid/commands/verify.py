@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from transfergrid.commands.remarks import Remark
 from transfergrid.commands.state import folders
+from transfergrid.planning.gathered import GATHERED
 from transfergrid.planning.records import (
     FINISHED,
     KEPT,
@@ -140,6 +141,7 @@ def _cell(folder: Path) -> Iterator[Check]:
 
 
 def _study(folder: Path) -> Iterator[Check]:
+    yield from _sealed(folder / GATHERED, f"remove it {AGAIN}")
     for receipt in sorted((folder / "receipts").glob("*.json")):
         yield from _receipt(folder, receipt, f"remove the file {AGAIN}")
     for path in sorted((folder / "ensemble").glob("*/*/*.parquet")):
