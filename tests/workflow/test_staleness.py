@@ -175,7 +175,8 @@ ROWS = {
         lambda p: p.study({"title": "T"}), union(stamped("report"), analysed("report"))
     ),
     "a table's caption": Row(
-        lambda p: p.code(CATALOG + "measured.py", "caption=(", 'caption=("A "')
+        lambda p: p.code(CATALOG + "measured.py", "caption=(", 'caption=("A "'),
+        union(stamped("report"), analysed("report")),
     ),
     "a figure's caption": Row(
         lambda p: p.code(FIGURES + "score.py", "    return (\n", '    return "A " + (\n'),
