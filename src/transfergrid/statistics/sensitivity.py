@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.influence import delong_covariance
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.comparisons import Compared, runs
-from transfergrid.statistics.contrasts import Names, contrast_of_influences
+from transfergrid.statistics.contrasts import Contrast, Names, contrast_of_influences
 from transfergrid.statistics.correlation import weighted_rank_correlations
 from transfergrid.statistics.kinship import numbered
 from transfergrid.statistics.places import key, words
@@ -100,6 +101,17 @@ def correlation_otherwise(one: Related, reader: Reader, alpha: float) -> Iterato
         yield _networks(one, alpha)
 
 
+def _row(contrast: Contrast, **told: Any) -> Sensitivity:
+    """Return a row about a contrast; `told` are the columns that the contrast does not decide."""
+    return Sensitivity(
+        subject=contrast.contrast,
+        question=contrast.question,
+        dataset=contrast.dataset,
+        metric=contrast.metric,
+        **told,
+    )
+
+
 def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
     row = one.row
     rng = np.random.default_rng(seeded("two-level", row.question, one.key))
@@ -109,10 +121,8 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
     if row.n_seeds < _LEAST:
         low = high = p = math.nan
         how += f"; no interval from fewer than {_LEAST} seeds"
-    return Sensitivity(
-        subject=row.contrast,
-        question=row.question,
-        dataset=row.dataset,
+    return _row(
+        row,
         analysis="two-level bootstrap",
         task="",
         n=row.n_seeds,
@@ -122,7 +132,6 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
         high=high,
         p=p,
         method=f"{how}, percentiles",
-        metric=row.metric,
     )
 
 
@@ -137,10 +146,8 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
         ]
         other, _ = contrast_of_influences(pairs, _names(one, reader), row.n_studies, alpha)
         if other is not None:
-            yield Sensitivity(
-                subject=row.contrast,
-                question=row.question,
-                dataset=row.dataset,
+            yield _row(
+                row,
                 analysis=f"selection {selection}",
                 task="",
                 n=other.n_seeds,
@@ -150,7 +157,6 @@ def _selections(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensiti
                 high=other.high,
                 p=other.p_difference,
                 method=other.method,
-                metric=row.metric,
             )
 
 
@@ -174,10 +180,8 @@ def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]
     ratio = max(reader.tested_over_trained(name) for name in names)
     found = corrected_resampled_t(by_fold, ratio, alpha)
     units = "patients" if reader.card(names[0])["patients"] == "known" else "studies"
-    yield Sensitivity(
-        subject=row.contrast,
-        question=row.question,
-        dataset=row.dataset,
+    yield _row(
+        row,
         analysis="Nadeau-Bengio",
         task="",
         n=row.n_seeds,
@@ -188,7 +192,6 @@ def _folds(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]
         p=found.p,
         method=f"corrected resampled t over {len(by_fold)} folds, seeds averaged, "
         f"test/train {ratio:.3g} by {units}",
-        metric=row.metric,
     )
 
 
@@ -209,10 +212,8 @@ def _tasks(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]
         found, _ = contrast_of_influences(pairs, names, row.n_studies, alpha)  # type: ignore[arg-type]
         if found is None or math.isnan(found.low):
             continue
-        yield Sensitivity(
-            subject=row.contrast,
-            question=row.question,
-            dataset=row.dataset,
+        yield _row(
+            row,
             analysis="by task",
             task=task,
             n=found.n_seeds,
@@ -222,7 +223,6 @@ def _tasks(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]
             high=found.high,
             p=found.p_difference,
             method=found.method,
-            metric=row.metric,
         )
 
 
@@ -244,10 +244,8 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
             continue
         estimate, se = sum(pair[0] for pair in known) / len(known), math.sqrt(variance)
         arm = float(stats.norm.isf(alpha / 2)) * se
-        yield Sensitivity(
-            subject=row.contrast,
-            question=row.question,
-            dataset=row.dataset,
+        yield _row(
+            row,
             analysis="DeLong",
             task=first.tasks[task],
             n=seeds,
@@ -257,7 +255,6 @@ def _delong(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity
             high=estimate + arm,
             p=float(2 * stats.norm.sf(abs(estimate) / se)),
             method="DeLong, studies as independent, conditional on these seeds",
-            metric=row.metric,
         )
 
 
