@@ -65,22 +65,24 @@ def test_chexpert_is_counted_from_its_tables(tmp_path: Path, options: dict[str, 
         assert found(data, tmp_path) == expected
 
 
-COLUMN = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
-
-
-@pytest.mark.parametrize("split", [COLUMN, {"random": {"valid": 0.2, "test": 0.3}}])
-def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) -> None:
-    make_csv(tmp_path / "data", np.random.default_rng(0))
-    settings = {
+def csv_settings(tmp_path: Path) -> dict[str, Any]:
+    return {
         "kind": "csv",
         "root": str(tmp_path / "data"),
         "table": "labels.csv",
         "image_column": "image",
         "label_columns": ["Mass"],
         "patient_column": "patient",
-        "split": split,
     }
-    data = dataset(tmp_path, settings)
+
+
+COLUMN = {"column": "part", "train": ["development"], "valid": ["tuning"], "test": ["holdout"]}
+
+
+@pytest.mark.parametrize("split", [COLUMN, {"random": {"valid": 0.2, "test": 0.3}}])
+def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) -> None:
+    make_csv(tmp_path / "data", np.random.default_rng(0))
+    data = dataset(tmp_path, csv_settings(tmp_path) | {"split": split})
     expected = sizes(table.read(data.declaration, tmp_path / "data"))
     assert sum(found(data, tmp_path)) == sum(expected)
     assert np.allclose(found(data, tmp_path), expected, rtol=0.5, atol=4)
@@ -91,16 +93,7 @@ def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) 
 @pytest.mark.parametrize("valid", ["next", 0.2])
 def test_a_data_set_in_folds_is_counted_as_one_of_them(tmp_path: Path, valid: Any) -> None:
     make_csv(tmp_path / "data", np.random.default_rng(0))
-    settings = {
-        "kind": "csv",
-        "root": str(tmp_path / "data"),
-        "table": "labels.csv",
-        "image_column": "image",
-        "label_columns": ["Mass"],
-        "patient_column": "patient",
-        "folds": {"k": 4, "valid": valid},
-    }
-    data = dataset(tmp_path, settings)
+    data = dataset(tmp_path, csv_settings(tmp_path) | {"folds": {"k": 4, "valid": valid}})
     folds = read_manifest(data.declaration, tmp_path / "data").folds
     expected = [folds.rows(name, 0).sum() for name in ("train", "valid", "test")]
     assert sum(found(data, tmp_path)) == sum(expected)
