@@ -49,6 +49,11 @@ class Cases:
     tasks: tuple[str, ...]
     score_tasks: tuple[str, ...]
 
+    @property
+    def diverged(self) -> bool:
+        """Whether no model is behind the predictions."""
+        return bool(np.isnan(self.probabilities).all())
+
     @cached_property
     def scored(self) -> list[int]:
         """Columns of the scored tasks; UserError where there are none, or one is unknown."""

@@ -30,11 +30,6 @@ class FoldedCases:
     cases: Cases
     points: Points | None = None
 
-    @property
-    def diverged(self) -> bool:
-        """Whether there is no model."""
-        return bool(np.isnan(self.cases.probabilities).all())
-
 
 @dataclass(frozen=True)
 class PooledIntervals:
@@ -74,7 +69,7 @@ def pooled_intervals(
         for name, one in folds.items()
     }
     pooled = pool(parts)
-    lost = np.array([one.diverged for one in folds.values()])
+    lost = np.array([one.cases.diverged for one in folds.values()])
     if lost.any():
         # Its labels are known nevertheless, so that the counts stay those of other runs.
         pooled = replace(pooled.without_result(), used=pooled.used | lost[:, None])

@@ -96,7 +96,8 @@ class Reader:
 
     def by_task(self, run: str, metric: str | None = None) -> dict[str, Influence]:
         """Return a run's value in each scored task; none for a metric of whole cases."""
-        folds = self._parts(run, self.primary, self.metric(run, metric)["name"])
+        read = self._folds(run, self.primary, self.metric(run, metric)["name"])
+        folds = {fold: parts for fold, (_, parts) in read.items()}
         return {
             task: pool({fold: parts.only(task) for fold, parts in folds.items()}).influence
             for task in next(iter(folds.values())).tasks
@@ -148,26 +149,22 @@ class Reader:
         return Cases(one.probabilities, one.labels, one.patient_id, one.tasks, tasks)
 
     def _pool(self, run: str, selection: str, metric: str) -> Pooled:
-        scorer, parts, diverged = self._scorer(metric), {}, []
-        for fold, cell in self._cells(run).items():
-            cases = self._cases(run, cell, selection)
-            parts[fold] = scorer.parts(cases, self._points(scorer, run, cell, selection))
-            if np.isnan(cases.probabilities).all():
-                diverged.append(fold)
-        found = pool(parts)
+        folds = self._folds(run, selection, metric)
+        found = pool({fold: parts for fold, (_, parts) in folds.items()})
+        diverged = [fold for fold, (cases, _) in folds.items() if cases.diverged]
         if not diverged:
             return found
         self._diverged[run] = tuple(diverged)
         return found.without_result()
 
-    def _parts(self, run: str, selection: str, metric: str) -> dict[str, Parts]:
-        scorer = self._scorer(metric)
-        return {
-            fold: scorer.parts(
-                self._cases(run, cell, selection), self._points(scorer, run, cell, selection)
-            )
-            for fold, cell in self._cells(run).items()
-        }
+    def _folds(self, run: str, selection: str, metric: str) -> dict[str, tuple[Cases, Parts]]:
+        """Return by fold its test cases, and what their value is the mean of."""
+        scorer, found = self._scorer(metric), {}
+        for fold, cell in self._cells(run).items():
+            cases = self._cases(run, cell, selection)
+            points = self._points(scorer, run, cell, selection)
+            found[fold] = cases, scorer.parts(cases, points)
+        return found
 
     def _points(
         self, scorer: Scorer, run: str, cell: str, selection: str

@@ -37,4 +37,5 @@ class Scale:
 
 
 OPERATING_POINTS = "operating points from validation scores"
+"""What the interval of a metric with a threshold takes as given."""
 AUROC = Scale()

@@ -7,6 +7,7 @@ import pandas as pd
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.words import count, level, listing, plural
+from transfergrid.statistics.scale import OPERATING_POINTS
 
 
 def range_of(values: pd.Series, word: str, many: str | None = None) -> str:
@@ -46,7 +47,7 @@ def interval_of(data: FigureData) -> str:
     """Name the interval of one cell's score."""
     metrics = [data.named(str(name)) for name in data.cells["metric"].dropna().unique()]
     fixed = any(metric.thresholded for metric in metrics)
-    given = ", operating points from validation scores taken as given" if fixed else ""
+    given = f", {OPERATING_POINTS} taken as given" if fixed else ""
     return f"{level(data.confidence)} interval from sampling patients (cluster-robust{given})"
 
 

@@ -20,7 +20,7 @@ from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.scored import cases_of
+from transfergrid.reporting.tables.scored import cases_of, operating_points
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.pooled import pool
 from transfergrid.statistics.runs import runs_of
@@ -141,7 +141,7 @@ def pooled_row(work: DrawnRun, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     parts = [scorer.parts(own, point) for own, point in zip(cases, points, strict=True)]
     found = pool({str(number): part for number, part in enumerate(parts)})
     values = replicates_of_folds(scorer, cases, points, found.used, evaluation["bootstrap"])
-    if any(np.isnan(own.probabilities).all() for own in cases):
+    if any(own.diverged for own in cases):
         found, values = found.without_result(), np.full_like(values, np.nan)
     row = _row(scorer, found.influence.estimate, found.influence, values, evaluation)
     return row | {
@@ -225,10 +225,7 @@ def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list
 
 
 def _points(scorer: Scorer, one: Drawn) -> Mapping[str, float] | None:
-    if scorer.estimator.operating_point is None:
-        return None
-    valid = read_ensemble(one.place / "valid.parquet")
-    return scorer.points(cases_of(valid, one.score_tasks, scored_only=True))
+    return operating_points(scorer, one.place, one.score_tasks, scored_only=True)
 
 
 def _replicates(

@@ -11,10 +11,11 @@ from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.metrics.scoring import Scorer
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.tables.cell_work import MISSING, CellWork
-from transfergrid.reporting.tables.scored import OPERATING_POINT, Scored, cases_of
+from transfergrid.reporting.tables.scored import Scored, cases_of, operating_points
 from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
 from transfergrid.statistics.runs import Run, runs_of
+from transfergrid.statistics.scale import OPERATING_POINTS
 
 _JOINED: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     **dict.fromkeys(("n_checkpoints", "n_images", "n_studies", "n_patients"), sum),
@@ -74,13 +75,9 @@ def pooled_score(
     for fold, one in work.cells.items():
         place = one.ensemble(selection)
         cases = cases_of(read_ensemble(place / "test.parquet"), one.score_tasks, few)
-        points = None
-        if metric["operating_point"]:
-            valid = read_ensemble(place / "valid.parquet")
-            points = scorer.points(cases_of(valid, one.score_tasks, few))
-        folds[fold] = FoldedCases(cases, points)
+        folds[fold] = FoldedCases(cases, operating_points(scorer, place, one.score_tasks, few))
     found = pooled_intervals(folds, scorer, work.first.alpha)
-    given = [OPERATING_POINT] if metric["operating_point"] else []
+    given = [OPERATING_POINTS] if metric["operating_point"] else []
     given.append(folded(len(folds), work.first.folds or len(folds)))
     # Each fold has operating points of its own, so that the run has none.
     return Scored(found.tasks, found.whole, {}, "; ".join(given), found.n_folds)

@@ -11,9 +11,7 @@ from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.intervals import Interval
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.runtime.errors import UserError
-
-OPERATING_POINT = "operating points from validation scores"
-"""What the interval of a metric with a threshold takes as given."""
+from transfergrid.statistics.scale import OPERATING_POINTS
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,10 @@ def score(
     # A metric of whole cases is over all classes.
     few = scored_only and not scorer.per_case
     cases = cases_of(table, score_tasks, few)
-    points = None
-    if metric["operating_point"]:
-        points = scorer.points(cases_of(read_ensemble(place / "valid.parquet"), score_tasks, few))
+    points = operating_points(scorer, place, score_tasks, few)
     parts, whole = scorer.intervals(cases, points, alpha)
     tasks = {} if scorer.per_case else dict(zip(cases.tasks, parts, strict=True))
-    return Scored(tasks, whole, points or {}, OPERATING_POINT if points else "")
+    return Scored(tasks, whole, points or {}, OPERATING_POINTS if points else "")
 
 
 def cases_of(table: Ensemble, score_tasks: tuple[str, ...] | None, scored_only: bool) -> Cases:
@@ -88,6 +84,22 @@ def cases_of(table: Ensemble, score_tasks: tuple[str, ...] | None, scored_only: 
         tuple(table.tasks[t] for t in kept),
         names,
     )
+
+
+def operating_points(
+    scorer: Scorer, place: Path, score_tasks: tuple[str, ...] | None, scored_only: bool
+) -> dict[str, float] | None:
+    """Return a metric's operating points by task, from the validation split; None without any.
+
+    Args:
+        scorer: The metric.
+        place: Folder of the ensemble.
+        score_tasks: Tasks that the mean is over; None for all.
+        scored_only: Whether the other tasks are left out.
+    """
+    if scorer.estimator.operating_point is None:
+        return None
+    return scorer.points(cases_of(read_ensemble(place / "valid.parquet"), score_tasks, scored_only))
 
 
 def data_flags(card: Mapping[str, Any]) -> list[str]:
