@@ -25,9 +25,9 @@ from transfergrid.planning.inputs import Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.questions import check_questions, fit_to_slice
+from transfergrid.planning.selections import check_selections
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed
-from transfergrid.planning.tasks import check_selections
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_text
@@ -173,8 +173,6 @@ def plan_study(study: Study) -> PlannedStudy:
     whole = whole_grid(study.config, str(study.source))
     check_folds(whole, str(study.source))
     check_questions(study, whole)
-    _check_selections(study, targets)
-    check_selections(study.config, str(study.source))
     points = {cell.point for cell in targets}
     asked = [str(question["name"]) for question in study.config["questions"]]
     study, lost = fit_to_slice(study, points)
@@ -182,11 +180,12 @@ def plan_study(study: Study) -> PlannedStudy:
     others = [cell for point, cell in builder.cells.items() if point not in points]
     check_lengths(study, builder.cells.values())
     metrics = study_metrics(study.config, str(study.source))
-    _check_by_task(study, targets, metrics)
+    sources = [cell for cell in others if not cell.trial]
+    check_selections(study, targets, [*targets, *sources], metrics)
     return PlannedStudy(
         study=study,
         targets=tuple(targets),
-        sources=tuple(cell for cell in others if not cell.trial),
+        sources=tuple(sources),
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
@@ -194,33 +193,6 @@ def plan_study(study: Study) -> PlannedStudy:
         warnings=(*builder.warnings, *lost, *undecidable(study, targets, metrics)),
         unasked=tuple(name for name in asked if name not in kept),
     )
-
-
-def _check_selections(study: Study, targets: Sequence[Cell]) -> None:
-    for name in study.config["evaluation"]["selections"]:
-        if not name.startswith("top"):
-            continue
-        wanted = int(name.removeprefix("top").removesuffix("_per_task"))
-        for protocol in dict.fromkeys(cell.point.protocol for cell in targets):
-            kept = study.recipes[protocol].keep_checkpoints
-            if kept < wanted:
-                raise UserError(
-                    f"{study.source}: selection {name} needs {wanted} checkpoints, but protocol "
-                    f"'{protocol}' keeps {kept}; raise keep_checkpoints or choose top{kept}."
-                )
-
-
-def _check_by_task(study: Study, targets: Sequence[Cell], metrics: StudyMetrics) -> None:
-    """Refuse a rule that goes by the scores of single tasks where a metric has none."""
-    for name in study.config["evaluation"]["selections"]:
-        for dataset in dict.fromkeys(cell.point.dataset for cell in targets):
-            metric = metrics.declarations[metrics.primary[dataset]]
-            if name.endswith("_per_task") and metric["per"] == "case":
-                raise UserError(
-                    f"{study.source}: selection {name} goes by the score of each task, and metric "
-                    f"'{metric['name']}' of data set '{dataset}' is one number over all classes; "
-                    f"write {name.removesuffix('_per_task')}."
-                )
 
 
 @dataclass(frozen=True)

@@ -40,27 +40,6 @@ def possible_kinds(settings: Mapping[str, Any]) -> tuple[TaskKind, ...]:
     return tuple(task_kind(name) for name in kind.task_kinds)
 
 
-def check_selections(config: Mapping[str, Any], source: str) -> None:
-    """Refuse a rule that chooses checkpoints task by task where a kind of task cannot.
-
-    Args:
-        config: The validated study.
-        source: How an error names it.
-
-    Raises:
-        UserError: The sentence names the rule and the data set.
-    """
-    for name in config["evaluation"]["selections"]:
-        for dataset, settings in config["datasets"].items():
-            unable = [kind.name for kind in possible_kinds(settings) if not kind.per_task]
-            if name.endswith("_per_task") and unable:
-                raise UserError(
-                    f"{source}: selection {name} lets each task choose its checkpoints, which "
-                    f"data set '{dataset}' cannot, being {unable[0]}; write "
-                    f"{name.removesuffix('_per_task')}."
-                )
-
-
 def task_modules(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the modules of all kinds of task that a data set may hold, both halves of each."""
     return tuple(m for kind in possible_kinds(settings) for m in (kind.learn, kind.score))

@@ -204,12 +204,3 @@ def test_cpu_and_cuda_in_one_run_are_refused(tmp_path: Path) -> None:
         paths.append(str(path))
     with pytest.raises(UserError, match="device cpu and another for cuda"):
         plan_run([], {"studies": paths})
-
-
-def test_a_metric_of_whole_cases_cannot_rank_task_by_task(tmp_path: Path) -> None:
-    classes = {"datasets": {"films": {"set": "shapes", "metric": "accuracy"}}}
-    rules = {"evaluation": {"selections": ["best", "top2_per_task"]}}
-    assert planned(tmp_path, classes)
-    with pytest.raises(UserError, match="top2_per_task .* 'accuracy' of data set 'films' is one"):
-        planned(tmp_path, {**classes, **rules})
-    assert planned(tmp_path, {"datasets": {"films": {"set": "shapes"}}, **rules})

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from transfergrid.catalog.tasks import TASK_KINDS
-from transfergrid.planning import tasks
-from transfergrid.planning.tasks import check_selections, possible_kinds, task_kind
+from transfergrid.planning.tasks import possible_kinds, task_kind
 from transfergrid.runtime.errors import UserError
 
 
@@ -31,15 +28,3 @@ def test_the_kinds_that_a_data_set_may_hold(settings: dict[str, Any], kinds: lis
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(UserError, match="'masks'; allowed are multilabel, multiclass"):
         task_kind("masks")
-
-
-def test_a_kind_may_not_let_tasks_choose(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = {
-        "datasets": {"films": {"kind": "chexpert"}},
-        "evaluation": {"selections": ["best", "top3_per_task"]},
-    }
-    check_selections(config, "study.yaml")
-    whole = tuple(replace(kind, per_task=False) for kind in TASK_KINDS)
-    monkeypatch.setattr(tasks, "TASK_KINDS", whole)
-    with pytest.raises(UserError, match="top3_per_task .* 'films' cannot, .* write top3.$"):
-        check_selections(config, "study.yaml")
