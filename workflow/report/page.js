@@ -73,7 +73,8 @@ const meanRow = (part) => {
   links.sort((a, b) => a[0] - b[0]);
   seeds.replaceChildren(...links.flatMap(([seed, link], i) => {
     const own = document.createElement("a");
-    own.href = link.href;
+    // Of a large study not every cell has a section.
+    if (link.hasAttribute("href")) own.href = link.href;
     own.title = link.title;
     own.textContent = seed;
     return i ? [" ", own] : [own];

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -97,8 +98,9 @@ def sections(
     cams: pd.DataFrame | None = None,
     maps: Mapping[str, tuple[MapTile, ...]] | None = None,
     runs: Mapping[str, Sequence[str]] | None = None,
+    shown: Collection[str] | None = None,
 ) -> list[Section]:
-    """Return the sections of all cells in the study's order, folds within those of their run.
+    """Return the sections of cells in the study's order, folds within those of their run.
 
     Args:
         cells: cells.csv with all selections.
@@ -109,9 +111,13 @@ def sections(
         cams: cams.csv, where the study has maps.
         maps: Per cell its activation maps.
         runs: Per run over folds its cells.
+        shown: The cells and runs that have a section; None for all.
     """
+    runs = {run: folds for run, folds in (runs or {}).items() if shown is None or run in shown}
+    if shown is not None:
+        cells = cells[cells["cell"].isin({*shown, *chain.from_iterable(runs.values())})]
     marks = _pointing(cams)
-    curves = {name: curve_of(record.history) for name, record in records.items()}
+    curves = {name: curve_of(records[name].history) for name in {*cells["cell"]} & {*records}}
     heights = _heights(cells, curves)
     found = {}
     for name, rows in cells.groupby("cell", sort=False):
@@ -132,7 +138,7 @@ def sections(
             facts=tuple(_facts(row, record)),
             spec=json.dumps(record.spec, indent=2) if record.spec else "",
         )
-    for run, folds in (runs or {}).items():
+    for run, folds in runs.items():
         parts = tuple(found.pop(fold) for fold in folds)
         found[run] = replace(found[run], folds=parts)
     return list(found.values())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from transfergrid.reporting.tables.files import csv_text
 
-LARGEST = 6_000_000
+LARGEST = 2_000_000
 """Bytes of a table that the page holds; a larger one lies beside it, and would only slow it."""
 
 

@@ -12,6 +12,7 @@ from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures.style import PALETTE, Mark
 from transfergrid.reporting.metric_words import SEVERAL, MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure, Value
+from transfergrid.reporting.page.extent import best_rows
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import known, listing
 
@@ -58,6 +59,7 @@ class Board:
         scale: Score at the left and the right end of the bars.
         metric: What the scores are called.
         others: Names and words of the metrics that can be shown beside it.
+        left_out: How many cells with a score have no row, because they are too many for a page.
     """
 
     rows: tuple[Row, ...]
@@ -68,6 +70,7 @@ class Board:
     without: int
     metric: MetricWords
     others: Mapping[str, MetricWords]
+    left_out: int = 0
 
     @property
     def mixed(self) -> bool:
@@ -96,8 +99,8 @@ def leaderboard(
         metrics: What metrics are called, by name.
         measured: The measures of each cell, by metric.
     """
-    every, cells = len(cells), cells[cells["score"].notna()]
-    ordered = _best_first(cells, metrics)
+    every, scored = len(cells), cells[cells["score"].notna()]
+    cells = best_rows(_best_first(scored, metrics))
     others = dict.fromkeys(name for cell in cells["cell"] for name in measured.get(cell, ()))
     several_metrics = cells["metric"].nunique() > 1
     if not several_metrics and len(cells):
@@ -106,7 +109,7 @@ def leaderboard(
     common = _common_flags(cells)
     networks: dict[tuple[Any, ...], int] = {}
     rows = []
-    for cell in ordered.to_dict("records"):
+    for cell in cells.to_dict("records"):
         plain = {str(key): value for key, value in cell.items()}
         colour = _colour(marks[plain["pretraining"]])
         bar = None if several_metrics else _bar(plain, low, high)
@@ -121,7 +124,8 @@ def leaderboard(
         if len(values) > 1:
             filters.append((axis, tuple(sorted(values, key=_natural))))
     several = frozenset(axis for axis in NAMED if cells[axis].nunique() > 1)
-    seeds = cells["seed"].nunique() > 1
+    # A mean over the seeds that happen to have a row would be none over seeds.
+    seeds = cells["seed"].nunique() > 1 and len(cells) == len(scored)
     scale = (float(low), float(high))
     return Board(
         rows=tuple(rows),
@@ -129,7 +133,8 @@ def leaderboard(
         axes=several,
         seeds=seeds,
         scale=scale,
-        without=every - len(cells),
+        without=every - len(scored),
+        left_out=len(scored) - len(cells),
         metric=named_together(map(str, cells["metric"]), metrics),
         others={name: named_together([name], metrics) for name in others},
     )

@@ -26,6 +26,7 @@ from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
 from transfergrid.reporting.page.downloads import downloads
+from transfergrid.reporting.page.extent import with_section
 from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
 from transfergrid.reporting.page.machines import hardware
@@ -85,6 +86,10 @@ def context(report: ReportInput) -> dict[str, Any]:
     metrics = metric_words(study)
     measured = measures(tables["scores"], report.primary, metrics)
     spent = costs.costs(study["cells"], report.records)
+    board = leaderboard(
+        cells, report.records, style.marks_of(pretrainings_of(cells)), metrics, measured
+    )
+    shown = with_section(cells, [row.cell["cell"] for row in board.rows], report.runs)
     return {
         "study": study,
         "report": report,
@@ -101,9 +106,9 @@ def context(report: ReportInput) -> dict[str, Any]:
         "tally": claims.tally(judged) if judged else "",
         "questions": answers.questions(study["questions"], tables, Manner.of(study)),
         "varied": {axis for axis in NAMED if cells[axis].nunique() > 1},
-        "board": leaderboard(
-            cells, report.records, style.marks_of(pretrainings_of(cells)), metrics, measured
-        ),
+        "board": board,
+        "shown": shown,
+        "hidden": len(cells) - len(shown),
         "ranked": ranked_by(study),
         "figures": figures(report),
         "sections": grouped(
@@ -116,6 +121,7 @@ def context(report: ReportInput) -> dict[str, Any]:
                 tables.get("cams"),
                 report.maps,
                 report.runs,
+                shown,
             )
         ),
         "rates": rates(tables["tuning"]),

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,7 +18,9 @@ from unit.reporting.made_up_tables import claims_of
 from transfergrid.planning import records as planning_records
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting.page import downloads
+from transfergrid.reporting.page import page as page_module
 from transfergrid.reporting.page.claims import claims
+from transfergrid.reporting.page.extent import with_section
 from transfergrid.reporting.page.material import ReportInput, read_report
 from transfergrid.reporting.page.notes import Failed, Snapshot, summary
 from transfergrid.reporting.page.page import anchor, breakable, render
@@ -374,6 +377,21 @@ def test_two_hundred_cells_stay_below_fifteen_megabytes(
     grown = render(replace(more, records=records, figures=report.figures))
     extra = len(more.primary_cells) - len(report.primary_cells)
     assert len(html) + (len(grown) - len(html)) / extra * 200 < 5_000_000
+
+
+def test_a_page_with_some_sections_says_so_and_links_to_no_other(
+    report: ReportInput, html: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "others stand in" not in html
+    monkeypatch.setattr(page_module, "with_section", partial(with_section, most=7))
+    shortened = Page(render(report))
+    cells = [name for name in shortened.ids if name.startswith("cell-")]
+    left = len(report.primary_cells) - 7
+    assert len(cells) == 7 and "7 of them have a page here" in shortened.words
+    assert f"The {left} others stand in the tables" in shortened.words
+    assert shortened.tags["tr"] > html.count("<tr data-network") > 7  # every cell keeps its row
+    targets = {unquote(link[1:]) for _, link in shortened.links if link.startswith("#cell-")}
+    assert targets <= {unquote(name) for name in cells}
 
 
 def test_the_script_is_short() -> None:
