@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.gathered import read_study
 from transfergrid.planning.unchanged import check_templates
 from transfergrid.runtime.atomic import write_text
@@ -24,7 +25,7 @@ def main() -> None:
     from transfergrid.reporting.tables.stage_files import seal_stage
 
     with heartbeat("writing the page"):
-        page = render(read_report(study, arguments.stamp.parents[1]))
+        page = render(read_report(study, arguments.stamp.parents[1], code_files()))
     check_templates(study["templates"])
     write_text(arguments.output, page)
     seal_stage(arguments.output.parent, "report", [arguments.output.name])

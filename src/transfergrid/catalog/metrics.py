@@ -38,6 +38,8 @@ class Metric:
             cheaper, or None.
         higher_is_better: Whether a higher value is better.
         range: Least and greatest value; infinite where it has no bound.
+        roc_area: Whether it is the area under the ROC curve: DeLong's test and a bootstrap that
+            counts ranks are for it alone, and it is what published scores are compared with.
         per: "task": computed for each task and averaged over the scored ones; "case": one number
             over all classes of a case.
         interval: ``module:function`` of bounds of its own, or None for
@@ -56,6 +58,7 @@ class Metric:
     estimate: str | None = None
     higher_is_better: bool = True
     range: tuple[float, float] = (0.0, 1.0)
+    roc_area: bool = False
     per: Literal["task", "case"] = "task"
     interval: str | None = None
     operating_point: str | None = None
@@ -71,6 +74,7 @@ METRICS: tuple[Metric, ...] = (
         task_kinds=("multilabel", "multiclass"),
         function="transfergrid.metrics.influence:influence_values",
         estimate="transfergrid.metrics.auroc:auroc",
+        roc_area=True,
         interval="transfergrid.metrics.auroc_interval:bounds",
         source="DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837-845",
     ),

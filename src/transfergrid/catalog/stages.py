@@ -96,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
             "evaluation.confidence",
             "claims",
             "cams",
-            "asked_metrics",
+            "all_metrics",
             "figures",
         ),
     ),

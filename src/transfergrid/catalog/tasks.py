@@ -44,3 +44,5 @@ TASK_KINDS: tuple[TaskKind, ...] = (
         "one of {number} classes",
     ),
 )
+
+TASK_KIND = {kind.name: kind for kind in TASK_KINDS}

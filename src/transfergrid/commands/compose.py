@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
+from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
@@ -73,7 +74,7 @@ def compose(
     with heartbeat("drawing figures and writing the page"):
         data = read_figure_data(_content(study, "figures", maps), view)
         write_drawn(made, draw_all(data))
-        page = render(read_report(_content(study, "report", maps), view, snapshot))
+        page = render(read_report(_content(study, "report", maps), view, code_files(), snapshot))
     write_text(made / "report.html", page)
     seal_stage(made, "report", ["report.html"])
     for name in ("tables", "figures", "receipts", "report.html"):

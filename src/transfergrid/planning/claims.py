@@ -10,8 +10,6 @@ from typing import Any
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.runtime.errors import UserError, listed, suggest
 
-CLAIMED = "auroc"
-"""The metric that a claim is about unless its `select` names another."""
 Claim = Mapping[str, str]
 """One row of resources/claims.csv."""
 
@@ -76,6 +74,15 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }
+
+
+def claimed_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the metrics of a study that published numbers are about: areas under the ROC curve.
+
+    Args:
+        metrics: Declarations by name.
+    """
+    return [name for name, metric in metrics.items() if metric["roc_area"]]
 
 
 def selected(claim: Claim) -> dict[str, str]:

@@ -9,7 +9,7 @@ from transfergrid.catalog.axes import AXES
 from transfergrid.catalog.question_kind import Question
 from transfergrid.catalog.questions import kind_of
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.claims import CLAIMED, chosen_claims, selected
+from transfergrid.planning.claims import chosen_claims, claimed_metrics, selected
 from transfergrid.planning.metrics import StudyMetrics
 from transfergrid.planning.needed import networks_needed
 from transfergrid.planning.study import Study
@@ -77,9 +77,9 @@ def _judged(
             and cell.point.matches(claims["where"])
         ]
         own = {key: value for key, value in wanted.items() if key not in (*AXES, "metric")}
-        metric = wanted.get("metric", CLAIMED)
+        by = [wanted["metric"]] if "metric" in wanted else claimed_metrics(metrics.declarations)
         counts = [
-            count(question, _scored_by(metric, question, there, metrics))
+            count(question, _scored_by(by, question, there, metrics))
             for question, count in asked
             if own and all(question.get(key) == value for key, value in own.items())
         ]
@@ -88,13 +88,11 @@ def _judged(
 
 
 def _scored_by(
-    metric: str, question: Question, cells: Collection[Cell], metrics: StudyMetrics
+    by: Collection[str], question: Question, cells: Collection[Cell], metrics: StudyMetrics
 ) -> list[Cell]:
-    """Return the cells that a question compares by a metric."""
+    """Return the cells that a question compares by one of some metrics."""
     return [
-        cell
-        for cell in cells
-        if (question["metric"] or metrics.primary[cell.point.dataset]) == metric
+        cell for cell in cells if (question["metric"] or metrics.primary[cell.point.dataset]) in by
     ]
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
-
-from transfergrid.catalog.metrics import METRICS
 
 PROPER = ("Brier ",)
 """Names of people, which keep their capital within a sentence."""
@@ -67,14 +65,12 @@ def named_together(names: Iterable[str], metrics: Mapping[str, MetricWords]) -> 
 
 
 def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
-    """Return by name the metrics that a study uses, and the built-in ones.
+    """Return the metrics that a study uses, by name.
 
     Args:
-        study: The stamp's content; ``metrics`` holds the declarations that the study uses.
+        study: The stamp's content; ``metrics`` holds their declarations.
     """
-    built_in = {metric.name: _words(asdict(metric)) for metric in METRICS}
-    own = {str(name): _words(entry) for name, entry in study.get("metrics", {}).items()}
-    return {**built_in, **own}
+    return {str(name): _words(entry) for name, entry in study["metrics"].items()}
 
 
 def ranked_by(study: Mapping[str, Any]) -> MetricWords:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from transfergrid.planning.claims import CLAIMED, Claim, selected
+from transfergrid.planning.claims import Claim, claimed_metrics, selected
 from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
@@ -215,11 +215,11 @@ def judge(
             values that the evidence's place must have where it has the axis, and the pretrainings
             that stand for one of the claims.
         evidence: The study's numbers.
-        reader: Knows which data sets are drawn.
+        reader: Knows which data sets are drawn, and the metrics.
         alpha: 1 minus the coverage of the intervals, in (0, 1).
 
     Returns:
-        A row for each claim and number, which is one of AUROC unless the claim's `select` names
+        A row for each claim and number, which is an AUROC unless the claim's `select` names
         another metric; a claim without a rule or a number is "not tested".
     """
     drawn = _drawn(reader)
@@ -229,13 +229,17 @@ def judge(
         if all(str(one.keys.get(axis, v)) == str(v) for axis, v in asked["where"].items())
     ]
     there = [_renamed(one, asked["stands_for"]) for one in there]
+    usual = claimed_metrics(reader.study["metrics"])
     rows = []
     for claim in asked["claims"]:
-        wanted = {"metric": CLAIMED, **selected(claim)} if claim["rule"] else {}
+        wanted = selected(claim) if claim["rule"] else {}
+        metrics = [wanted["metric"]] if "metric" in wanted else usual
         found = [
             one
             for one in there
-            if wanted and all(str(one.keys.get(k)) == v for k, v in wanted.items())
+            if wanted
+            and one.keys.get("metric") in metrics
+            and all(str(one.keys.get(k)) == v for k, v in wanted.items())
         ]
         if not wanted:
             rows.append(_row(claim, None, NOT_TESTED, "", f"context: {claim['kind']}"))

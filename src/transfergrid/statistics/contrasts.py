@@ -15,7 +15,7 @@ from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.multiplicity import holm
 from transfergrid.statistics.power import power_of, seeds_needed
-from transfergrid.statistics.scale import AUROC, Scale
+from transfergrid.statistics.scale import Scale
 
 ONE_SEED = "conditional on this seed"
 """The entry in `conditional_on` if there was nothing to measure the seeds' variance with."""
@@ -49,7 +49,7 @@ class Names:
     dataset: str
     a: str
     b: str
-    scale: Scale = AUROC
+    scale: Scale
     conditional_on: tuple[str, ...] = ()
 
 

@@ -18,7 +18,7 @@ from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.findings import ALONE, MEAN, NAN, Finding
 from transfergrid.statistics.places import pooled, varying_axes, words
 from transfergrid.statistics.reader import Reader
-from transfergrid.statistics.scale import AUROC, Scale
+from transfergrid.statistics.scale import Scale
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
 NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
@@ -59,7 +59,7 @@ class Cuts:
     df: NDArray[np.float64]
     costs: Mapping[str, NDArray[np.float64]]
     errors: NDArray[np.float64]
-    scale: Scale = AUROC
+    scale: Scale
 
     def chosen(self, rule: str, margin: float, alpha: float) -> int:
         """Return how many of the cuts a rule accepts.

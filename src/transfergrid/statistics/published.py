@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.catalog.questions import PUBLISHED
+from transfergrid.planning.claims import claimed_metrics
 from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
@@ -18,7 +19,6 @@ from transfergrid.statistics.findings import ALL, Finding, rows
 from transfergrid.statistics.noise import noise_of
 from transfergrid.statistics.places import Place, groups_of_networks, key, varying_axes, words
 from transfergrid.statistics.relations import Point, score_point, study_family
-from transfergrid.statistics.scale import AUROC
 
 NAME = PUBLISHED.unasked
 """Stands for a question in findings.csv; no question of a study can have this name."""
@@ -79,18 +79,19 @@ def published(question: Question, basis: Basis) -> Answered:
             which cells count and which pretraining stands for another.
     """
     told: list[Finding] = []
-    if AUROC.name not in basis.study["metrics"]:
+    metric = next(iter(claimed_metrics(basis.study["metrics"])), None)
+    if metric is None:
         return Answered(told)  # a study of other metrics has nothing to set beside AUROCs
     for panel in panels(basis.cells, basis.reader.primary, basis.study["claims"]):
         points: dict[str, Point] = {}
         for architecture, own in panel.cells.groupby("architecture", sort=False):
             name = str(architecture)
             family = study_family(basis.reader, name)
-            point = score_point(panel.theirs[name], family, own, basis.reader, AUROC.name)
+            point = score_point(panel.theirs[name], family, own, basis.reader, metric)
             if point is not None:
                 points[name] = point
         varying = varying_axes(basis.reader.targets)
-        told += _compared(question, panel, points, varying, basis.alpha)
+        told += _compared(question, panel, points, varying, basis.alpha, metric)
     return Answered(told)
 
 
@@ -100,6 +101,7 @@ def _compared(
     points: Mapping[str, Point],
     varying: Collection[str],
     alpha: float,
+    metric: str,
 ) -> Iterator[Finding]:
     place = panel.place
     found = list(points.values())
@@ -128,11 +130,11 @@ def _compared(
         "rank_correlation": ((row.rho, row.low, row.high), f"Spearman, {row.method}"),
         "mean_difference": ((float(apart.mean()), np.nan, np.nan), spread),
     }
-    yield from rows(question, place, words(place, varying) or ALL, told, counts, note, AUROC.name)
+    yield from rows(question, place, words(place, varying) or ALL, told, counts, note, metric)
     for name, point in points.items():
         own = {**place, "architecture": name}
         how = f"ours {point.y:.4f} minus theirs, digitised, {point.x:.4f}"
         single: dict[str, tuple[Interval, str]] = {
             "difference": ((point.y - point.x, np.nan, np.nan), how)
         }
-        yield from rows(question, own, words(own, varying), single, (1, 1), note, AUROC.name)
+        yield from rows(question, own, words(own, varying), single, (1, 1), note, metric)

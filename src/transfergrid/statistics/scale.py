@@ -17,12 +17,14 @@ class Scale:
         sign: 1 where higher is better, -1 where lower is.
         width: How far two values can be apart at most; infinite where it has no bound.
         fixed: What its values take as given beside the model, such as operating points, or empty.
+        roc_area: Whether it is the area under the ROC curve.
     """
 
-    name: str = "auroc"
-    sign: int = 1
-    width: float = 1.0
+    name: str
+    sign: int
+    width: float
     fixed: str = ""
+    roc_area: bool = False
 
     @classmethod
     def of(cls, declaration: Mapping[str, Any]) -> Scale:
@@ -33,9 +35,9 @@ class Scale:
             sign=1 if declaration["higher_is_better"] else -1,
             width=math.inf if low is None or high is None else float(high) - float(low),
             fixed=OPERATING_POINTS if declaration.get("operating_point") else "",
+            roc_area=declaration["roc_area"],
         )
 
 
 OPERATING_POINTS = "operating points from validation scores"
 """What the interval of a metric with a threshold takes as given."""
-AUROC = Scale()

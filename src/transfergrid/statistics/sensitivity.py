@@ -23,7 +23,6 @@ from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.relations import Related
 from transfergrid.statistics.replicates import percentile_interval, percentile_p, two_level
 from transfergrid.statistics.resampled import corrected_resampled_t, differences_by_fold
-from transfergrid.statistics.scale import AUROC
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
 
@@ -83,7 +82,7 @@ def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[
     yield _two_level(one, reader, alpha)
     yield from _selections(one, reader, alpha)
     yield from _folds(one, reader, alpha)
-    if one.metric != AUROC.name:
+    if not _names(one, reader).scale.roc_area:
         yield from _tasks(one, reader, alpha)
     elif len(one.pairs) == 1:
         yield from _delong(one, reader, alpha)

@@ -109,6 +109,13 @@ def test_an_analysis_depends_on_no_other_and_on_no_list_of_them(stage: Stage) ->
     assert not found & {f"transfergrid.{module}" for module in others}
 
 
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_no_stage_depends_on_the_list_of_metrics(stage: Stage) -> None:
+    # One more built-in metric would redo it; those that a study uses are in its stamp.
+    found = set(closure(f"transfergrid.{module}" for module in stage.code))
+    assert "transfergrid.catalog.metrics" not in found
+
+
 @pytest.mark.parametrize(("stage", "named"), [("statistics", answering), ("report", telling)])
 def test_what_a_question_names_as_text_is_part_of_its_stage(
     stage: str, named: Callable[[], tuple[str, ...]]

@@ -5,13 +5,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.reporting.built_in_words import WORDS
 
 from transfergrid.reporting import words
-from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page.history import curve_of, sparkline
 
-AUROC = metric_words({})["auroc"]
-LOSS = metric_words({})["log_loss"]
+AUROC = WORDS["auroc"]
+LOSS = WORDS["log_loss"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 from unit.evaluation.proc import golden
 from unit.evaluation.proc.rscript import rscript
+from unit.statistics.scales import AUROC
 
 from transfergrid.metrics.auroc_interval import delong_interval
 from transfergrid.metrics.influence import Influence, delong_covariance
@@ -74,7 +75,7 @@ def test_a_contrast_of_seeds_alone_is_welchs_test(
         {seed: Influence(value, np.arange(40), np.zeros(40)) for seed, value in enumerate(column)}
         for _, column in drawn["runs"].items()
     ]
-    row, _ = contrast_of_influences([(arms[0], arms[1])], Names("", "", "", "a", "b"), 40)
+    row, _ = contrast_of_influences([(arms[0], arms[1])], Names("", "", "", "a", "b", AUROC), 40)
     assert row is not None
     found = row.df, row.p_difference, row.low, row.high
     expected = [answers[f"welch {name}"] for name in ("df", "p", "low", "high")]

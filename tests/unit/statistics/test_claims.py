@@ -164,10 +164,15 @@ def test_claims_of_a_relation_are_judged_without_the_noise_and_agreement_with_it
     assert (row_.verdict, row_.measured, row_.low) == (YES, 0.5, 0.1)
 
 
+METRICS = {"auroc": {"roc_area": True}, "ranks": {"roc_area": True}, "brier": {"roc_area": False}}
+
+
 def reader(synthetic: bool = False) -> Any:
     entries = {"one": {"dataset": "films", "cell": "one"}}
     return SimpleNamespace(
-        entries=entries, card=lambda cell: {"synthetic": synthetic, "dataset": "films"}
+        entries=entries,
+        card=lambda cell: {"synthetic": synthetic, "dataset": "films"},
+        study={"metrics": METRICS},
     )
 
 
@@ -238,6 +243,8 @@ def test_a_claim_is_about_auroc_unless_it_says_otherwise(monkeypatch: pytest.Mon
     other = evidence(name, 0.1, 0.05, 0.15, metric="brier")
     (row,) = judged(name, other)
     assert row.verdict == "not tested"
+    ranks = evidence(name, 0.1, 0.05, 0.15, metric="ranks")
+    assert [row.verdict for row in judged(name, ranks)] == [YES]
     claim = known_claims()[name]
     other_claim = {**claim, "select": f"{claim['select']} metric=brier"}
     monkeypatch.setitem(known_claims(), name, other_claim)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
+from unit.statistics.scales import AUROC
 
 from transfergrid.metrics.influence import (
     Influence,
@@ -25,7 +26,7 @@ from transfergrid.statistics.contrasts import (
 )
 from transfergrid.statistics.power import difference_power, equivalence_power
 
-NAMES = Names("boost", "Does pretraining help?", "phantom", "shapes", "random")
+NAMES = Names("boost", "Does pretraining help?", "phantom", "shapes", "random", AUROC)
 COLUMNS = (
     "contrast,question,metric,dataset,a,b,n_cells,n_seeds,n_studies,n_patients,estimate,"
     "se_patient,se_seed,df,low,high,p_difference,p_difference_adjusted,p_equivalence,"

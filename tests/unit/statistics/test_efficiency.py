@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from unit.statistics.scales import AUROC
 
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.paths import RESOURCES
@@ -17,7 +18,6 @@ from transfergrid.statistics import efficiency as module
 from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.comparisons import Compared
 from transfergrid.statistics.efficiency import COSTS, Cuts, _cuts, _errors, efficiency, summaries
-from transfergrid.statistics.scale import AUROC
 
 HARMLESS = {"densenet121": 1, "mnasnet_100": 1, "resnet18": 1, "efficientnet_b0": 2}
 """Largest cut without a significant loss that the published mean is over."""
@@ -38,6 +38,7 @@ def cut(
         np.full(count, 1e9),
         {cost: values for cost in COSTS},
         spread * rng.normal(size=(count, 4000)),
+        AUROC,
     )
 
 
@@ -149,7 +150,9 @@ def test_the_interval_of_a_chosen_cuts_change_holds_where_its_own_does_not() -> 
     accepted = 0
     for _ in range(1500):
         estimates = true + se * rng.normal(size=3)
-        one = Cuts("n", np.arange(1, 4), estimates, np.full(3, se), np.full(3, 1e9), costs, spread)
+        one = Cuts(
+            "n", np.arange(1, 4), estimates, np.full(3, se), np.full(3, 1e9), costs, spread, AUROC
+        )
         low, high = one.between(0.01, 0.05)
         harmless += low <= 3 <= high
         found = dict(summaries([one], "non_inferior", 0.01, 0.05))["score_change", ""]

@@ -28,8 +28,10 @@ COST = {
     "function": "unit.statistics.test_metrics_of_questions:cost",
     "estimate": None,
     "interval": None,
+    "roc_area": False,
     "higher_is_better": False,
 }
+RANKS = {**built_in("auroc"), "name": "ranks"}
 WHERE: dict[str, Any] = {"where": {}}
 QUESTIONS = [
     {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random", **WHERE},
@@ -92,7 +94,8 @@ def answers(
         asked.append({**effects, **question, "metric": None, **by})
     made = study(entries, asked)
     made["evaluation"]["selections"] = ["best", "last"]
-    made["metrics"] = {name: built_in(name) for name in ("auroc", "log_loss")} | {"cost": COST}
+    made["metrics"] = {name: built_in(name) for name in ("auroc", "log_loss")}
+    made["metrics"] |= {"cost": COST, "ranks": RANKS}
     made["primary_metric"] = {"films": primary}
     sizes = {network: 10.0 ** (5 + rank) for rank, network in enumerate(NETWORKS)}
     rows = [
@@ -148,6 +151,15 @@ def test_task_by_task_a_metric_has_the_primary_analysis_where_auroc_has_delongs_
     own = found.loc[delong.index]
     np.testing.assert_allclose(own["estimate"], -delong["estimate"], atol=1e-12)
     assert not (down["analysis"] == "DeLong").any()
+
+
+def test_an_auroc_under_another_name_is_an_auroc(grid: Any) -> None:
+    usual, named = (answers(grid, metric).tables["sensitivity"] for metric in ("auroc", "ranks"))
+    assert (named["analysis"] == "DeLong").any()
+    contrasts = named["metric"] == "ranks"
+    pd.testing.assert_frame_equal(
+        named[contrasts].assign(metric="auroc"), usual[usual["metric"] == "auroc"][contrasts]
+    )
 
 
 def test_a_log_loss_is_compared_as_scikit_learn_computes_it(grid: Any) -> None:

@@ -41,7 +41,7 @@ def found(arms: dict[str, list[str]], **settings: Any) -> list[Finding]:
     reader = reader_of(entries, runs, draws)
     claims = chosen_claims({"about": "chextransfer", **settings}, "s.yaml")
     study = {"cells": entries, "claims": claims, "evaluation": {"primary": "best"}}
-    study["metrics"] = {"auroc": {}}
+    study["metrics"] = {"loss": {"roc_area": False}, "ranks": {"roc_area": True}}
     found.table = table  # type: ignore[attr-defined]
     question = {"name": NAME, "kind": "published"}
     return list(published(question, Basis(study, table, reader, 0.05)).rows)
@@ -61,7 +61,7 @@ def test_one_arm_is_compared_network_by_network() -> None:
     assert by["mean_difference"].value == pytest.approx(np.mean(list(apart.values())))
     single = [row for row in rows if row.quantity == "difference"]
     assert [row.value for row in single] == pytest.approx(list(apart.values()))
-    assert len(rows) == 2 + 4
+    assert len(rows) == 2 + 4 and {row.metric for row in rows} == {"ranks"}
     # Never "published": that is a grade of its own.
     assert all(row.note.startswith("digitised, not published as numbers: ") for row in rows)
     assert "first author's site" in rows[0].note and "digitised" in single[0].method

@@ -75,7 +75,7 @@ class FigureData:
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
     asked: Mapping[str, Any] = field(default_factory=dict)
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
-    metrics: Mapping[str, MetricWords] = field(default_factory=lambda: metric_words({}))
+    metrics: Mapping[str, MetricWords] = field(default_factory=dict)
     maps: Mapping[str, CamRecord] = field(default_factory=dict)
     ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from transfergrid.catalog.metrics import METRICS
 from transfergrid.evaluation.ensemble import Ensemble
-from transfergrid.metrics.scoring import Scorer
+from transfergrid.metrics.average_precision import average_precision
+from transfergrid.metrics.scoring import Parts
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
 from transfergrid.reporting.tables.calibration import comparisons, network_keys
-from transfergrid.reporting.tables.scored import cases_of
 from transfergrid.reporting.words import count, known, plural
 from transfergrid.statistics.pooled import pool
 
@@ -192,16 +191,25 @@ def _folds_of_tasks(parts: Sequence[Ensemble]) -> dict[str, list[Ensemble]]:
     tasks = parts[0].tasks
     if len(parts) == 1:
         return {task: list(parts) for task in tasks}
-    # Planning's list of metrics would bring every table's declaration into the figures' code.
-    metric = next(metric for metric in METRICS if metric.name == METRIC)
-    scorer = Scorer.of({**asdict(metric), "settings": {}})
-    used = pool(
-        {str(f): scorer.parts(cases_of(one, tasks, False)) for f, one in enumerate(parts)}
-    ).used
+    used = pool({str(fold): _measured(part) for fold, part in enumerate(parts)}).used
     return {
         task: [part for part, there in zip(parts, column, strict=True) if there]
         for task, column in zip(tasks, used.T, strict=True)
     }
+
+
+def _measured(part: Ensemble) -> Parts:
+    """Return the average precision of every task in one fold."""
+    patient = np.unique(part.patient_id, return_inverse=True)[1]
+    columns = zip(part.probabilities.T, part.labels.T, strict=True)
+    found = [average_precision(scores[None], labels, patient) for scores, labels in columns]
+    return Parts(
+        part.tasks,
+        np.array([estimate[0] for estimate, _ in found]),
+        np.stack([contributions[0] for _, contributions in found]),
+        part.patient_id,
+        part.labels,
+    )
 
 
 def _at_recall(part: Ensemble, task: str) -> NDArray[np.float64]:

@@ -30,8 +30,6 @@ from transfergrid.reporting.figures.summaries import SCORE, limits, seed_means, 
 from transfergrid.reporting.words import level, signed
 from transfergrid.statistics.published import NAME, Panel, panels
 
-AUROC = "auroc"
-"""The metric of the paper's figure."""
 Shown = tuple[Panel, Mapping[Any, Any], float]
 """A panel, its rank correlation as a row of findings.csv, and the mean difference."""
 
@@ -46,7 +44,7 @@ def published_of(data: FigureData) -> list[Shown]:
         return []
     rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
     means = own.loc[own["quantity"] == "mean_difference", "value"]
-    found = list(panels(_by_auroc(data), primary, data.asked))
+    found = list(panels(_by_metric(data, _metric(data)), primary, data.asked))
     return [
         (panel, rho, float(mean))
         for panel, rho, mean in zip(found, rhos, means, strict=True)
@@ -54,17 +52,22 @@ def published_of(data: FigureData) -> list[Shown]:
     ]
 
 
-def _by_auroc(data: FigureData) -> pd.DataFrame:
-    """Return the cells with their AUROC in the place of the score of any other metric."""
+def _metric(data: FigureData) -> str:
+    """Return the study's name of what it was compared in, AUROC as in the paper."""
+    return str(data.findings.loc[data.findings["question"] == NAME, "metric"].iloc[0])
+
+
+def _by_metric(data: FigureData, metric: str) -> pd.DataFrame:
+    """Return the cells with their value of a metric in the place of any other score."""
     scores = data.scores.reindex(columns=["cell", "task", "metric", "value", "low", "high"])
-    whole = scores[(scores["metric"] == AUROC) & scores["task"].isna()].set_index("cell")
-    other = data.cells["metric"] != AUROC
+    whole = scores[(scores["metric"] == metric) & scores["task"].isna()].set_index("cell")
+    other = data.cells["metric"] != metric
     names = zip(SCORE, ("value", "low", "high"), strict=True)
     found = {
         column: data.cells[column].mask(other, data.cells["cell"].map(whole[name]))
         for column, name in names
     }
-    return data.cells.assign(**found, metric=AUROC)
+    return data.cells.assign(**found, metric=metric)
 
 
 def lack(data: FigureData) -> str:
@@ -86,7 +89,7 @@ def caption(data: FigureData) -> str:
         if each.place["pretraining"] != each.arm
     ]
     text = (
-        f"{data.named(AUROC).score} of whole networks, {tested_on(data)}, mean over "
+        f"{data.named(_metric(data)).score} of whole networks, {tested_on(data)}, mean over "
         f"{seeds_of(data)}, against those of the paper's own figure, {grade}. Source: "
         f"{panel.source}. Vertical lines: mean over seeds of each cell's {interval_of(data)}. "
         "Dashed: equal differences. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import pandas as pd
 from transfergrid import __version__
 from transfergrid.catalog.records import Stage
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.folds import answered, trained
@@ -78,13 +77,18 @@ class ReportInput:
 
 
 def read_report(
-    study: Mapping[str, Any], results: Path, snapshot: notes.Snapshot | None = None
+    study: Mapping[str, Any],
+    results: Path,
+    code: Iterable[Path],
+    snapshot: notes.Snapshot | None = None,
 ) -> ReportInput:
     """Read everything that a study's page needs.
 
     Args:
         study: The study's JSON.
         results: Root of all outputs.
+        code: Files and folders of the project on which results depend; the page says whether any
+            has changes that are not committed.
         snapshot: Given where the study is not finished.
 
     Returns:
@@ -104,7 +108,7 @@ def read_report(
         contents=read_contents(study, results),
         records={name: read_record(name, results) for name in names},
         figures=read_drawn(folder),
-        environment=environment_record(_behind(study)),
+        environment=environment_record([*code, *_source(study)]),
         version=__version__,
         snapshot=snapshot,
         maps={
@@ -121,6 +125,6 @@ def _is_made(stage: Stage, study: Mapping[str, Any], folder: Path) -> bool:
     return asked and all((folder / table.file).is_file() for table in stage.tables)
 
 
-def _behind(study: Mapping[str, Any]) -> list[Path]:
-    """Return the files that a change of would make the study's results other ones."""
-    return [*code_files(), *([PROJECT / study["source"]] if study.get("source") else [])]
+def _source(study: Mapping[str, Any]) -> list[Path]:
+    """Return the study's own file, if it is part of the project."""
+    return [PROJECT / study["source"]] if study.get("source") else []

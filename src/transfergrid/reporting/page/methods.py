@@ -10,8 +10,8 @@ import pandas as pd
 
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
+from transfergrid.catalog.tasks import TASK_KIND
 from transfergrid.evaluation.localisation import THRESHOLD
-from transfergrid.planning.tasks import task_kind
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -90,7 +90,7 @@ def dataset(name: str, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
         whole = {key: sum(part[key] for part in parts) for key in ("images", "patients")}
         sizes = [f"{_size(whole, card)} in {folds['k']} folds"]
     number = len(card["tasks"])
-    tasks = task_kind(card["task_kind"]).told.format(number=number, tasks=plural(number, "task"))
+    tasks = TASK_KIND[card["task_kind"]].told.format(number=number, tasks=plural(number, "task"))
     text = f"{name} ({card['kind']}): {listing(sizes)}; {tasks}"
     text += f"; images of {card['image_px']} × {card['image_px']} pixels"
     text += f" ({RESIZE.get(card['resize'], card['resize'])})"

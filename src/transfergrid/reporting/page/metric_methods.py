@@ -8,8 +8,6 @@ from typing import Any
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.words import count, level, listing
 
-AUROC_BOUNDS = "transfergrid.metrics.auroc_interval:bounds"
-
 
 def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Describe the metrics and their intervals.
@@ -56,14 +54,15 @@ def _primary(dataset: str, metric: MetricWords, card: Mapping[str, Any]) -> str:
 def _intervals(study: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> Iterator[str]:
     evaluation = study["evaluation"]
     boot = evaluation["bootstrap"]
-    own = [metric for metric in declared if metric["interval"] == AUROC_BOUNDS]
     words = metric_words(study)
-    others = [words[metric["name"]].inline for metric in declared if metric not in own]
+    areas = [words[metric["name"]].inline for metric in declared if metric["roc_area"]]
+    others = [words[metric["name"]].inline for metric in declared if not metric["roc_area"]]
     told = f"Intervals are for {level(evaluation['confidence'])}, and count patients"
-    if own:
+    if areas:
         told += (
-            "; those of AUROC are score intervals with DeLong's variance, clustered by patient, "
-            "and with Newcombe's model of it as far as a class has too few patients to show one"
+            f"; those of {listing(areas)} are score intervals with DeLong's variance, clustered by "
+            "patient, and with Newcombe's model of it as far as a class has too few patients to "
+            "show one"
         )
     yield f"{told}."
     if others:

@@ -32,10 +32,6 @@ BATCH = 16
 """Cells that share one set of draws; more of them would be no faster."""
 
 
-COUNTED = "transfergrid.metrics.influence:influence_values"
-"""The metric whose replicates are counted for many cells at once: the AUROC."""
-
-
 @dataclass(frozen=True)
 class Drawn:
     """A cell whose patients are drawn.
@@ -215,7 +211,7 @@ def bootstrap_rows(work: Sequence[Drawn], evaluation: Mapping[str, Any]) -> list
         values = _replicates(scorer, [cases[i] for i in alike], points, evaluation["bootstrap"])
         for model, i in enumerate(alike):
             score, closed = _value(scorer, cases[i], points[model]), None
-            if scorer.declaration["function"] == COUNTED:
+            if scorer.declaration["roc_area"]:
                 closed = scorer.influence(cases[i])
             row = _row(scorer, score, closed, values[:, model], evaluation)
             counts = {"n_studies": len(tables[i].study_id)}
@@ -248,7 +244,7 @@ def _replicates(
         for cases in models
     ]
     rng, first = np.random.default_rng(settings["seed"]), models[0]
-    if scorer.declaration["function"] != COUNTED:
+    if not scorer.declaration["roc_area"]:
         return resampled(scorer, models, points, settings["replicates"], rng)
     stacked = np.stack([cases.probabilities[:, first.scored] for cases in models])
     labels = first.labels[:, first.scored]
@@ -267,7 +263,7 @@ def _row(
     alpha = 1 - evaluation["confidence"]
     delong = low, high = np.nan, np.nan
     se = np.nan
-    if closed is not None and scorer.declaration["function"] == COUNTED:
+    if closed is not None and scorer.declaration["roc_area"]:
         delong = delong_interval(closed.estimate, float(np.sqrt((closed.values**2).sum())), alpha)
     if len(known) > 1:
         low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])

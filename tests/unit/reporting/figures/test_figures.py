@@ -165,7 +165,7 @@ def test_a_figure_with_nothing_to_show_is_not_drawn_and_left_out_of_the_page(
     assert list(reasons) == [figure.name for figure in FIGURES]
     assert "No contrast" in reasons["boosts"] and "truncated" in reasons["truncation"]
     assert draw_all(none) == []
-    report = read_report(drawn_tree.study, drawn_tree.results)
+    report = read_report(drawn_tree.study, drawn_tree.results, [])
     shown = [figure.name for figure in figures(report)]
     assert shown == [drawn.shown.name for drawn in draw_all(data)]
     assert set(shown) == {figure.name for figure in FIGURES} - set(UNASKED)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from unit.reporting.built_in_words import WORDS
 from unit.reporting.figures.wide import as_loss, beside, wide
 
 from transfergrid.catalog.metrics import METRICS
@@ -87,16 +88,15 @@ def test_words_come_from_the_declarations() -> None:
     assert (found.low, found.high) == (0, np.inf)
     kappa = MetricWords("Quadratic kappa", averaged=False, low=-1, high=1)
     assert (kappa.mean, kappa.score, kappa.direction) == ("quadratic kappa", "Quadratic kappa", "")
-    assert metric_words({})["auroc"].mean == "macro AUROC"
+    assert WORDS["auroc"].mean == "macro AUROC"
 
 
 def test_captions_say_what_the_intervals_of_a_cut_score_take_as_given() -> None:
-    built_in = metric_words({})
-    assert {name for name, words in built_in.items() if words.thresholded} == {
+    assert {name for name, words in WORDS.items() if words.thresholded} == {
         metric.name for metric in METRICS if metric.operating_point
     }
     data = wide(2)
-    cut = replace(data, cells=data.cells.assign(metric="balanced_accuracy"), metrics=built_in)
+    cut = replace(data, cells=data.cells.assign(metric="balanced_accuracy"), metrics=WORDS)
     given = "(cluster-robust, operating points from validation scores taken as given)"
     for figure in (score, seeds):
         assert "(cluster-robust)" in figure.caption(data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from unit.reporting.built_in_words import WORDS
 
 from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.reporting.figures.data import FigureData
@@ -52,6 +53,7 @@ def wide(
         imagenet_top1={name: 60 + 20 * rng.random() for name in cells["architecture"].unique()},
         reliability=_reliability(names),
         scores=pd.DataFrame(scores),
+        metrics=WORDS,
         ensembles=dict.fromkeys(cells["cell"], _ensemble(tasks, rng)),
     )
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from unit.reporting.built_in_words import WORDS
 
-from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.answers import Question, question_text, questions
 from transfergrid.reporting.page.contrast_answers import contrast_answer
@@ -63,7 +63,7 @@ CORRELATION: dict[str, Any] = {
 ASKED: dict[str, Any] = {"axis": "pretraining", "baseline": "random", "effect": None}
 ASKED |= {"name": "boost", "kind": "contrast"}
 SIZE_ASKED = {"name": "size", "kind": "correlation", "x": "params", "y": "score", "where": {}}
-MANNER = Manner(0.95, metric_words({}), frozenset({"auroc"}))
+MANNER = Manner(0.95, WORDS, frozenset({"auroc"}))
 
 
 def shown(*declared: dict[str, Any], **tables: Any) -> list[Question]:

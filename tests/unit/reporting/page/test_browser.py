@@ -83,7 +83,7 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     drawn = draw_all(read_figure_data(with_maps, folder / "results"))
     write_drawn(demo, drawn)
     asked = {**study, "resolved": {**study["resolved"], "cams": {"films": 2}}}
-    page = render(read_report(asked, folder / "results"))
+    page = render(read_report(asked, folder / "results", []))
     for part in ("What the networks look at", "Rates at the edge", "Where its activation maps"):
         assert part in page
     path = folder / "report.html"
@@ -152,7 +152,7 @@ def test_sorting_filtering_and_grouping(
 ) -> None:
     clicked = with_scripts(page_file, "clicked.html", CLICKS)
     log = title_of(browse(clicked.as_uri(), tmp_path, "--dump-dom")).split("|")
-    cells = read_report(drawn_tree.study, drawn_tree.results).primary_cells
+    cells = read_report(drawn_tree.study, drawn_tree.results, []).primary_cells
     assert log[:2] == ["descending", "resnet18"]
     assert log[2:4] == ["ascending", "lcnet_050"]
     assert log[4] == "1"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from unit.reporting.built_in_words import WORDS
 from unit.reporting.tables.test_crossed import CELLS, RUN, K, whole
 from unit.statistics.crossed_study import SEEDS
 
 from transfergrid.reporting.figures.style import marks_of
 from transfergrid.reporting.folds import answered, trained
-from transfergrid.reporting.metric_words import metric_words
 from transfergrid.reporting.page import methods, notes
 from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import sections
@@ -20,8 +20,6 @@ from transfergrid.reporting.page.leaderboard import leaderboard
 from transfergrid.reporting.tables.cells import cells_table
 from transfergrid.reporting.tables.scores import scores_table
 from transfergrid.statistics.runs import runs_of
-
-WORDS = metric_words({})
 
 
 @pytest.fixture(scope="module")

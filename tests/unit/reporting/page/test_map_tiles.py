@@ -72,5 +72,5 @@ def test_maps_are_shown_where_the_study_asks(drawn_tree: fabricate.Tree, asked: 
     study = {**drawn_tree.study, "resolved": {**drawn_tree.study["resolved"]}}
     if asked:
         study["resolved"]["cams"] = {}
-    html = render(read_report(study, drawn_tree.results))
+    html = render(read_report(study, drawn_tree.results, []))
     assert html.count('<img src="data:image/jpeg;base64,') == 3 * asked

@@ -38,11 +38,11 @@ def turned(scores: pd.DataFrame) -> pd.DataFrame:
 def report(drawn_tree: fabricate.Tree) -> ReportInput:
     study = {
         **drawn_tree.study,
-        "metrics": {name: built_in(name) for name in NAMES},
+        "metrics": {name: built_in(name) for name in ("auroc", *NAMES)},  # contrasts are of AUROC
         "primary_metric": {"phantom": "log_loss", "shapes": "log_loss"},
         "extra_metrics": list(NAMES[1:]),
     }
-    report = read_report(drawn_tree.study, drawn_tree.results)
+    report = read_report(drawn_tree.study, drawn_tree.results, [])
     cells = report.tables["cells"]
     ends = {"score_low": 1 - cells["score_high"], "score_high": 1 - cells["score_low"]}
     cells = cells.assign(metric="log_loss", score=1 - cells["score"], **ends)
@@ -95,7 +95,7 @@ def test_the_gain_of_a_selection_is_how_much_better_it_is(report: ReportInput) -
 
 
 def test_small_classes_are_those_of_scored_tasks(drawn_tree: fabricate.Tree) -> None:
-    report = read_report(drawn_tree.study, drawn_tree.results)
+    report = read_report(drawn_tree.study, drawn_tree.results, [])
     html = render(report)
     note = html[html.index("Small classes") :][:300]
     assert "Consolidation" in note and "Fracture" not in note

@@ -76,7 +76,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def report(drawn_tree: fabricate.Tree) -> ReportInput:
-    return read_report(drawn_tree.study, drawn_tree.results)
+    return read_report(drawn_tree.study, drawn_tree.results, [])
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
     study = fabricate.study_json(title=f"{EVIL} & more")
     study["description"] = study["resolved"]["description"] = EVIL
     study["name"] = EVIL
-    report = read_report({**study, "name": "demo"}, drawn_tree.results)
+    report = read_report({**study, "name": "demo"}, drawn_tree.results, [])
     cells = report.tables["cells"].copy()
     victim = cells["cell"][0]
     cells["cell"] = cells["cell"].replace({victim: EVIL})
@@ -372,7 +372,7 @@ def test_two_hundred_cells_stay_below_fifteen_megabytes(
     report: ReportInput, html: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     tree = fabricate.fabricate(tmp_path_factory.mktemp("more"), copies=2, tables_only=True)
-    more = read_report(tree.study, tree.results)
+    more = read_report(tree.study, tree.results, [])
     records = dict(zip(more.records, [*report.records.values()] * 2, strict=False))
     grown = render(replace(more, records=records, figures=report.figures))
     extra = len(more.primary_cells) - len(report.primary_cells)
@@ -401,7 +401,7 @@ def test_the_script_is_short() -> None:
 def test_a_missing_table_is_a_sentence(drawn_tree: fabricate.Tree, tmp_path: object) -> None:
     study = {**drawn_tree.study, "name": "absent"}
     with pytest.raises(UserError, match=r"no stage has made .*cells\.csv; run snakemake"):
-        read_report(study, drawn_tree.results)
+        read_report(study, drawn_tree.results, [])
 
 
 def test_a_claim_tells_the_grade_and_the_source_of_its_value() -> None:
