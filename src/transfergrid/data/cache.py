@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from transfergrid.data.crossvalidation import truth
 from transfergrid.data.declared import is_drawn
 from transfergrid.data.folds import Folds
-from transfergrid.data.images import CHANNELS, RULES, ImageFiles, decoded, resize
+from transfergrid.data.images import CHANNELS, JPEG_GAP, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
 from transfergrid.data.numbers import Pixels
@@ -401,4 +401,4 @@ def _card(
         del values[key]
     if manifest.folds is not None:
         values |= _in_folds(manifest, manifest.folds)
-    return values | {"decoders": origin.decoders}
+    return values | {"jpeg_gap": JPEG_GAP, "decoders": origin.decoders}

@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from transfergrid.data.formats import CONVERT, FORMATS, UnfitError, unread
 from transfergrid.data.numbers import Pixels, Values, numbers, scaled
+from transfergrid.data.plain_png import plain_png
 from transfergrid.data.samples import Samples, samples_of
 
 CONSTANT, PAGES, TRANSPARENT, TURNED, COLOURED = (
@@ -107,11 +108,7 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
         Exception: Of nearly any class, from decoders of broken files.
     """
     samples, data = samples_of(data)
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise unread(data, samples) from None
-    with image:
+    with _open(data, samples) as image:
         _check_inks(image)
         traits = {PAGES} if getattr(image, "is_animated", False) else set[str]()
         # Pillow turns TIFFs itself when it loads them.
@@ -139,6 +136,16 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
     if clear:
         traits.add(TRANSPARENT)
     return Picture(eight, width, height, frozenset(traits), look)
+
+
+def _open(data: bytes, samples: Samples | None) -> Image.Image:
+    pixels = plain_png(data)
+    if pixels is not None:
+        return Image.fromarray(pixels)
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise unread(data, samples) from None
 
 
 def _look(values: Values, samples: Samples, levels: Levels) -> Look:

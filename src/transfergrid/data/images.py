@@ -25,8 +25,8 @@ from transfergrid.runtime.regular import check_regular
 RULES = ("crop", "pad", "stretch")
 CHANNELS = ("grey", "rgb")
 
-_DRAFT_GAP = 2
-"""A draft's smallest size, as a multiple of the size wanted; see `read_image`."""
+JPEG_GAP = 2
+"""Least size at which a JPEG is decoded, as a multiple of the size wanted; see `read_image`."""
 _GREY_SPREAD = 16
 """Grey levels by which a grey image's channels may differ: JPEG rounds its colours."""
 _AS_FILES_SAY = Levels()
@@ -283,6 +283,6 @@ def _fit(picture: Image.Image, width: float, height: float, px: int, rule: str) 
 
 def _draft_size(px: int, rule: str, width: int, height: int) -> tuple[int, int]:
     if rule == "stretch":
-        return _DRAFT_GAP * px, _DRAFT_GAP * px
-    scale = _DRAFT_GAP * px / (max(width, height) if rule == "pad" else min(width, height))
+        return JPEG_GAP * px, JPEG_GAP * px
+    scale = JPEG_GAP * px / (max(width, height) if rule == "pad" else min(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

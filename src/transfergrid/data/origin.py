@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def origin_of(
 
 def decoders() -> dict[str, str]:
     """Return the version of each library that an image's pixels may depend on."""
-    versions = {name: features.version(name) for name in _CODECS}
-    known = {name: str(version) for name, version in versions.items() if version}
-    return {"pillow": PIL.__version__, "numpy": np.__version__, **known}
+    codecs = {name: features.version(name) for name in _CODECS}
+    known = {name: str(found) for name, found in codecs.items() if found}
+    ours = {"pillow": PIL.__version__, "numpy": np.__version__}
+    return {**ours, "kornia_rs": version("kornia_rs"), **known}

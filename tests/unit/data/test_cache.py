@@ -105,6 +105,7 @@ def test_the_card_counts(tmp_path, published):
         "synthetic": False,
         "aggregate": "mean",
         "notes": [],
+        "jpeg_gap": 2,
     }
     assert {key: card[key] for key in fixed} == fixed
     assert len(card["tasks"]) == 14
@@ -137,7 +138,11 @@ def test_the_receipt_holds_the_hash_of_every_other_file(tmp_path, published):
     assert set(receipt["rows"]) == {"train", "valid", "test"}
 
 
-def test_a_cache_does_not_depend_on_workers_or_place(tmp_path, published):
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_cache_does_not_depend_on_workers_or_place(tmp_path, published, suffix):
+    for path in published.rglob("*.jpg") if suffix == ".png" else ():
+        with Image.open(path) as image:
+            image.save(path, "PNG")
     first, _ = built(tmp_path, DECLARATION, published, workers=1)
     shutil.move(published, tmp_path / "elsewhere")
     second, _ = built(tmp_path, DECLARATION, tmp_path / "elsewhere", "other", workers=5)
