@@ -115,7 +115,7 @@ def stepper(
 ) -> Callable[[], None]:
     """Return a training step as the library takes it, but for the layout that is asked for."""
     normalise = Normalise(default_preprocessing(architecture), pixels.device)
-    optimizer = build_optimizer(model, Recipe())
+    optimizer = build_optimizer(model, Recipe(), 1e-4)
     labels = torch.zeros(len(pixels), TASKS, device=pixels.device)
     memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
 

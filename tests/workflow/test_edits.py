@@ -52,8 +52,10 @@ def learning_rates(workspace: Workspace) -> dict[str, float]:
         spec = json.loads(path.read_text())
         assert cell_name(spec) == path.parent.name
         history = (path.parent / "history.jsonl").read_text().splitlines()
-        assert json.loads(history[-1])["learning_rate"] == spec["recipe"]["learning_rate"]
-        found[path.parent.name] = spec["recipe"]["learning_rate"]
+        assert (
+            json.loads(history[-1])["learning_rate"] == spec["recipe"]["phases"][0]["learning_rate"]
+        )
+        found[path.parent.name] = spec["recipe"]["phases"][0]["learning_rate"]
     return found
 
 

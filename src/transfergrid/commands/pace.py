@@ -115,7 +115,7 @@ def _measured(record: Any, spec: Any) -> Measured | None:
             int(spec["cell"]["truncation"]),
             int(spec["architecture"]["input_px"]),
             number_format(record["precision"]),
-            spec["recipe"]["train_layers"],
+            Recipe.from_dict(spec["recipe"]).layers,
             record["device"],
             float(record["images_per_second"]),
         )
@@ -179,7 +179,7 @@ def pace(
     point = cell.point
     precision = "fp32" if device == "cpu" else recipe.precision
     here, network = [], []
-    like = (px, precision, recipe.train_layers)
+    like = (px, precision, recipe.layers)
     batches = (None, recipe.micro_batch)
     for basis, found in (("measured", known), ("benchmarked", benchmarks())):
         own = [m for m in found if m.device == device]

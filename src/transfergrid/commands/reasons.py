@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
-from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.recipe import Phase, Recipe
 from transfergrid.planning.schema import study_schema
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
@@ -164,8 +165,8 @@ def file_of(module: str) -> str:
 def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """Yield a phrase for each setting that differs between two specifications."""
     rooms = [room for room in new if old.get(room, _NONE) != new[room]]
-    then = flat({room: old[room] for room in rooms if room in old})
-    now = flat({room: new[room] for room in rooms})
+    then = _flat_rooms({room: old[room] for room in rooms if room in old})
+    now = _flat_rooms({room: new[room] for room in rooms})
     # A setting that an earlier format lacked has its default; what changed is the code.
     usual = _defaults(new.get("dataset", {}).get("kind", ""))
     before, after = {**usual, **then}, {**usual, **now}
@@ -181,7 +182,11 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
     if _tuned(then) != _tuned(now):
         rates = shown((now if _tuned(now) else then)[f"{_TUNE}.learning_rates"])
         yield f"learning rate {'tuned over' if _tuned(now) else 'given, not tuned over'} {rates}"
-        changed = [key for key in changed if not key.startswith(_TUNE)]
+        # The rate of a phase that trials find is none, as long as they have not.
+        found = {k for k in changed if k.endswith("learning_rate") and None in (then[k], now[k])}
+        changed = [k for k in changed if not k.startswith(_TUNE) and k not in found]
+    if "recipe.phases" in changed:
+        changed = [key for key in changed if not _of_a_phase(key)]
     for key in changed:
         room, _, setting = key.partition(".")
         if key in _DERIVED or room in _DERIVED or key in tables or key == "weights.sha256":
@@ -208,7 +213,23 @@ def _defaults(kind: str) -> Flat:
     """Return the defaults of a recipe and of a data set kind, as in a specification."""
     properties = study_schema()["$defs"].get(kind, {}).get("properties", {})
     dataset = {key: part["default"] for key, part in properties.items() if "default" in part}
-    return flat({"recipe": Recipe().to_dict(), "dataset": dataset})
+    return _flat_rooms({"recipe": Recipe().to_dict(), "dataset": dataset})
+
+
+def _flat_rooms(rooms: Mapping[str, Any]) -> Flat:
+    """Return the leaves of a specification's parts; a recipe's single phase is not numbered."""
+    if "recipe" not in rooms:
+        return flat(rooms)
+    recipe = Recipe.from_dict(rooms["recipe"]).to_dict()
+    phases = recipe.pop("phases")
+    one = len(phases) == 1
+    parts = phases[0] if one else {f"phase_{n}": phase for n, phase in enumerate(phases, 1)}
+    return flat({**rooms, "recipe": {**recipe, "phases": len(phases), **parts}})
+
+
+def _of_a_phase(key: str) -> bool:
+    setting = key.removeprefix("recipe.")
+    return setting.startswith("phase_") or setting in {field.name for field in fields(Phase)}
 
 
 def _tuned(settings: Flat) -> bool:

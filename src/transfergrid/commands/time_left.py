@@ -11,6 +11,7 @@ from transfergrid.commands.live import CellLive
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.recipe import Recipe
 
 SAMPLES = 20
 """How many finished cells of each kind have their train.json read."""
@@ -43,7 +44,8 @@ class Pace:
         self._results = results
         # Trials of learning rates are shorter than other trainings of the same network.
         self._epochs = {
-            name: float(json.loads(cell.spec)["recipe"]["epochs"]) for name, cell in cells.items()
+            name: Recipe.from_dict(json.loads(cell.spec)["recipe"]).epochs
+            for name, cell in cells.items()
         }
         self._trials = {name for name, cell in cells.items() if cell.trial}
         self._trained: dict[str, float] = {}

@@ -167,7 +167,7 @@ class CellBuilder:
         trials = {}
         for rate in recipe.tune.learning_rates:
             trial_recipe = recipe.trial(rate)
-            name = trial_protocol(trial_recipe)
+            name = trial_protocol(trial_recipe, rate)
             if name in self.study.recipes:
                 raise UserError(
                     f"{self.study.source}: protocol '{name}' is what a trial of "
@@ -379,7 +379,6 @@ def _in_words(dataset: str, fold: str) -> str:
     return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
 
 
-def trial_protocol(recipe: Recipe) -> str:
+def trial_protocol(recipe: Recipe, rate: float) -> str:
     """Return the name of a trial's recipe: protocols that try a rate in the same way share it."""
-    rate = format(Decimal(repr(recipe.learning_rate)), "f")
-    return f"trial.lr{rate}.{short_hash(recipe.to_dict())}"
+    return f"trial.lr{format(Decimal(repr(rate)), 'f')}.{short_hash(recipe.to_dict())}"

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+MOST_EPOCHS = 1000
+"""Passes over the training data after which a phase ends that only its patience would end."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -42,7 +45,7 @@ class Tuning:
 
     Attributes:
         learning_rates: The rates to try, rising.
-        epochs: Passes over the remaining images, the same for each trial.
+        epochs: Passes over the remaining images in each phase, the same for each trial.
         holdout: Share of the training patients held out, in (0, 1).
         seed: Seed of the trials; every seed of the cell takes the rate that was found with it.
     """
@@ -54,24 +57,57 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a training: what learns in it, how fast, and when it ends.
+
+    Attributes:
+        train_layers: ``all``, ``head`` (classifier only) or ``last_<k>`` (classifier and the last k
+            blocks); batch-norm statistics of frozen blocks stay as they are.
+        learning_rate: Peak learning rate; None if the recipe's trials find it (`Recipe.tune`).
+        epochs: Most passes over the training data, may be a fraction; None for `MOST_EPOCHS`.
+        patience: Validations without a new best score after which the phase ends, or None to train
+            all epochs.
+        norms: ``train``, or ``frozen``: batch norms, those of layers that learn included, use
+            their running statistics, do not update them, and keep their scale and shift.
+    """
+
+    train_layers: str = "all"
+    learning_rate: float | None = 1e-4
+    epochs: float | None = 3
+    patience: int | None = None
+    norms: str = "train"
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate, which must be known.
+
+        Raises:
+            ValueError: The trials that find it have not been read.
+        """
+        if self.learning_rate is None:
+            raise ValueError("the learning rate of this phase is not known before its trials")
+        return self.learning_rate
+
+    @property
+    def most_epochs(self) -> float:
+        """The passes over the training data after which the phase ends in any case."""
+        return MOST_EPOCHS if self.epochs is None else self.epochs
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a cell is trained; every key is part of the cell's identity.
 
     Attributes:
-        optimizer: ``adam``, ``adamw`` or ``sgd``.
-        learning_rate: Peak learning rate; with `tune`, a placeholder until it is found.
+        phases: The parts of the training, one after the other; at least one.
+        optimizer: ``adam``, ``adamw`` or ``sgd``; each phase begins with a fresh one.
         weight_decay: Weight decay (decoupled for ``adamw``).
         momentum: Momentum of ``sgd``; unused otherwise.
-        schedule: ``constant``, ``cosine`` or ``one_cycle``.
-        warmup_fraction: Share of all steps over which the rate rises to its peak, in [0, 1).
-        epochs: Most passes over the training data; may be a fraction.
-        patience: Validations without a new best score after which training ends, or None to train
-            all epochs.
+        schedule: ``constant``, ``cosine`` or ``one_cycle``, over the steps of each phase.
+        warmup_fraction: Share of a phase's steps over which the rate rises to its peak, in [0, 1).
         batch_size: Images per optimiser step.
         accumulate: Micro-batches that a batch is split into (batch statistics are per micro-batch).
         clip_grad_norm: Largest gradient norm, or None.
-        train_layers: ``all``, ``head`` (classifier only) or ``last_<k>`` (classifier and the last k
-            blocks); batch-norm statistics of frozen blocks stay as they are.
         train_share: Share of the training images used, in (0, 1]; subsets are nested.
         train_count: Number of training images used, or None; excludes `train_share` < 1.
         validate_every_examples: Training examples between validations, or None for each epoch.
@@ -81,22 +117,19 @@ class Recipe:
         deterministic: Ask for deterministic kernels.
         holdout: Share of the training patients that validation uses instead of the validation
             split, in [0, 1); the trials of `tune` have it.
-        tune: How the learning rate is chosen, or None if it is given.
+        tune: How the learning rate is chosen of phases that give none, or None if all do.
         augmentation: Random changes of the training images.
     """
 
+    phases: tuple[Phase, ...] = (Phase(),)
     optimizer: str = "adam"
-    learning_rate: float = 1e-4
     weight_decay: float = 0.0
     momentum: float = 0.9
     schedule: str = "constant"
     warmup_fraction: float = 0.0
-    epochs: float = 3
-    patience: int | None = None
     batch_size: int = 16
     accumulate: int = 1
     clip_grad_norm: float | None = None
-    train_layers: str = "all"
     train_share: float = 1.0
     train_count: int | None = None
     validate_every_examples: int | None = None
@@ -112,25 +145,68 @@ class Recipe:
         """Images that go through the network at once, if memory allows."""
         return -(-self.batch_size // self.accumulate)
 
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate that all phases share; None if they differ or it is not known yet."""
+        rates = {phase.learning_rate for phase in self.phases}
+        return rates.pop() if len(rates) == 1 else None
+
+    @property
+    def layers(self) -> str:
+        """What learns, phase by phase: ``head+all``."""
+        return "+".join(phase.train_layers for phase in self.phases)
+
+    @property
+    def epochs(self) -> float:
+        """Most passes over the training data, all phases together."""
+        return sum(phase.most_epochs for phase in self.phases)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Build a recipe from the plain mapping of a study or a spec; unknown keys are refused."""
-        unknown = set(values) - {f.name for f in fields(cls)}
+        """Build a recipe from the plain mapping of a study or a spec; unknown keys are refused.
+
+        A study may give the keys of a phase in place of ``phases``, for a recipe of one phase.
+        Beside ``phases``, of these keys ``learning_rate`` and ``norms`` stand for the phases that
+        do not give them, and the others are not used.
+        """
+        own = {f.name for f in fields(Phase)}
+        unknown = set(values) - {f.name for f in fields(cls)} - own
         if unknown:
             raise ValueError(f"unknown recipe keys: {', '.join(sorted(unknown))}")
-        plain = dict(values)
+        plain = {key: value for key, value in values.items() if key not in own}
         plain["augmentation"] = Augmentation(**plain.get("augmentation", {}))
+        given = {key: value for key, value in values.items() if key in own}
         if plain.get("tune") is not None:
             tune = dict(plain["tune"])
             plain["tune"] = Tuning(**{**tune, "learning_rates": tuple(tune["learning_rates"])})
+            given["learning_rate"] = None
+        if plain.get("phases") is None:
+            plain["phases"] = (Phase(**given),)
+        else:
+            shared: dict[str, Any] = {"epochs": None, "patience": None}
+            shared |= {key: given[key] for key in ("learning_rate", "norms") if key in given}
+            plain["phases"] = tuple(Phase(**{**shared, **phase}) for phase in plain["phases"])
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values, every key present."""
         values = asdict(self)
+        values["phases"] = list(values["phases"])
         if self.tune is not None:
             values["tune"]["learning_rates"] = list(self.tune.learning_rates)
         return values
+
+    def with_rate(self, learning_rate: float) -> Recipe:
+        """Return the recipe with a learning rate for the phases that have none."""
+        return replace(
+            self,
+            phases=tuple(
+                replace(phase, learning_rate=learning_rate)
+                if phase.learning_rate is None
+                else phase
+                for phase in self.phases
+            ),
+        )
 
     def trial(self, learning_rate: float) -> Recipe:
         """Return the recipe of the training that tries one learning rate.
@@ -140,12 +216,13 @@ class Recipe:
         """
         if self.tune is None:
             raise ValueError("a recipe without tune has no trials")
+        known = self.with_rate(learning_rate)
         return replace(
-            self,
-            learning_rate=learning_rate,
-            epochs=self.tune.epochs,
+            known,
+            phases=tuple(
+                replace(phase, epochs=self.tune.epochs, patience=None) for phase in known.phases
+            ),
             holdout=self.tune.holdout,
-            patience=None,
             keep_checkpoints=0,
             tune=None,
         )

@@ -24,7 +24,8 @@ class Watcher:
     Attributes:
         report: Receives events: ``{"event": "note", "message"}``, and about every five seconds
             ``{"event": "step", "step", "steps", "loss", "images_per_second", "seconds_left"}``
-            (loss None right after a validation; no loss while scoring, where a step is an image).
+            (loss None right after a validation; no loss while scoring, where a step is an image;
+            seconds_left None where nobody can tell, as of a phase that only its patience ends).
         stop: Tells whether the job should save its state and end; asked at every step.
     """
 

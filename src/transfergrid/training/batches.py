@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from transfergrid.data.store import Images
+from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.hashing import seeded
 
 A = TypeVar("A")
@@ -30,10 +32,10 @@ class Batch:
     """The images of one optimiser step.
 
     Attributes:
-        step: Number of the step, from 0.
-        epoch: Number of the epoch, from 0.
+        step: Number of the step in its phase, from 0.
+        epoch: Number of the epoch, from 0, in the whole training.
         rows: (B,) int64 rows of the training split.
-        examples: Images seen once this step is done, since the start of training.
+        examples: Images seen once this step is done, since the start of the phase.
     """
 
     step: int
@@ -56,7 +58,7 @@ def pieces(count: int, size: int) -> list[slice]:
 
 @dataclass(frozen=True)
 class Order:
-    """The order of all steps of a training, known before it starts.
+    """The order of all steps of a phase, known before it starts.
 
     Every epoch has its own order and uses every row once. An epoch's last batch may be smaller (see
     `pieces` for a single item left over). A fraction of an epoch is its first batches; if it ends
@@ -67,12 +69,17 @@ class Order:
         batch_size: Images per step.
         epochs: Passes over the rows, greater than 0; may be a fraction.
         seed: The cell's seed.
+        first_epoch: Number of the first epoch; what is drawn depends on an epoch's number.
+        first_step: Steps that earlier phases have at most; what is drawn depends on a step's number
+            in the training, and not on when an earlier phase ended.
     """
 
     rows: NDArray[np.int64]
     batch_size: int
     epochs: float
     seed: int
+    first_epoch: int = 0
+    first_step: int = 0
 
     @cached_property
     def examples(self) -> int:
@@ -91,17 +98,28 @@ class Order:
         """Yield the batches in order from step `start` on."""
         size = len(self.rows)
         per_epoch = len(self._slices(size))
-        epoch, skipped = divmod(start, per_epoch)
+        done, skipped = divmod(start, per_epoch)
         step = start
-        while epoch * size < self.examples:
+        while done * size < self.examples:
+            epoch = self.first_epoch + done
             order = np.random.default_rng(seeded(self.seed, "order", epoch)).permutation(self.rows)
-            for cut in self._slices(min(size, self.examples - epoch * size))[skipped:]:
-                yield Batch(step, epoch, order[cut], epoch * size + cut.stop)
+            for cut in self._slices(min(size, self.examples - done * size))[skipped:]:
+                yield Batch(step, epoch, order[cut], done * size + cut.stop)
                 step += 1
-            epoch, skipped = epoch + 1, 0
+            done, skipped = done + 1, 0
 
     def _slices(self, count: int) -> list[slice]:
         return pieces(count, self.batch_size)
+
+
+def orders_of(recipe: Recipe, rows: NDArray[np.int64], seed: int) -> tuple[Order, ...]:
+    """Return the order of steps of each phase, none of which depends on when another ends."""
+    orders: list[Order] = []
+    epoch = step = 0
+    for phase in recipe.phases:
+        orders.append(Order(rows, recipe.batch_size, phase.most_epochs, seed, epoch, step))
+        epoch, step = epoch + math.ceil(phase.most_epochs), step + orders[-1].steps
+    return tuple(orders)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
@@ -128,7 +146,7 @@ def one_ahead(items: Iterable[A], work: Callable[[A], R]) -> Iterator[tuple[A, R
 
 
 class Feed:
-    """Stored images and labels of a split, delivered to a device batch by batch.
+    """Stored images, or features, and labels of a split, delivered to a device batch by batch.
 
     On CUDA the used rows stay on the device if they fit; otherwise each batch is gathered from the
     memory map into page-locked memory, one batch ahead in a thread, and copied while the device
@@ -142,8 +160,9 @@ class Feed:
         rows: NDArray[np.int64],
         device: torch.device,
     ) -> None:
-        """Take (N, H, W[, 3]) images, (N, T) labels and the (n,) rows in use, rising."""
+        """Take (N, ...) images of any type, (N, T) labels and the (n,) rows in use, rising."""
         self.images, self.labels, self.rows, self.device = images, labels, rows, device
+        self.dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
         self.resident = self._resident()
 
     def _resident(self) -> Tensor | None:
@@ -157,14 +176,14 @@ class Feed:
     def load(self) -> Tensor:
         """Return all used rows as one tensor on the device, copied piece by piece."""
         shape = (len(self.rows), *self.images.shape[1:])
-        whole = torch.empty(shape, dtype=torch.uint8, device=self.device)
+        whole = torch.empty(shape, dtype=self.dtype, device=self.device)
         for start in range(0, len(self.rows), _COPY_IMAGES):
             part = self.rows[start : start + _COPY_IMAGES]
             whole[start : start + len(part)] = torch.from_numpy(self.images[part])
         return whole
 
     def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-        """Yield each batch with its uint8 images (B, H, W[, 3]) and float32 labels (B, T)."""
+        """Yield each batch with its images (B, ...), as stored, and float32 labels (B, T)."""
         if self.device.type != "cuda" or self.resident is not None:
             for batch in batches:
                 yield batch, self._pixels(batch.rows), self._labels(batch)
@@ -183,6 +202,6 @@ class Feed:
 
     def _gather(self, rows: NDArray[np.int64]) -> Tensor:
         shape = (len(rows), *self.images.shape[1:])
-        buffer = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        buffer = torch.empty(shape, dtype=self.dtype, pin_memory=self.device.type == "cuda")
         np.take(self.images, rows, axis=0, out=buffer.numpy())
         return buffer

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from transfergrid.models.truncation import blocks_of
 from transfergrid.models.zoo import head_of
 from transfergrid.runtime.errors import UserError
 
 
-def freeze(model: nn.Module, train_layers: str) -> None:
+def freeze(model: nn.Module, train_layers: str, norms: str = "train") -> None:
     """Switch gradients on for the layers that learn and off for all others.
 
     Args:
         model: The network.
         train_layers: "all", "head" (only the classifier) or "last_<k>" (the classifier and the
             last k blocks).
+        norms: "train", or "frozen" for batch norms that learn nothing wherever they are, as
+            torchvision's `FrozenBatchNorm2d`; other norms learn with their layers.
 
     Raises:
-        UserError: `train_layers` is none of the three, or asks for more blocks than there are.
+        UserError: `train_layers` or `norms` is none of these, or more blocks are asked for than
+            there are.
     """
+    if norms not in ("train", "frozen"):
+        raise UserError(f"norms is {norms!r}: use 'train' or 'frozen'.")
+    _layers_learn(model, train_layers)
+    if norms == "frozen":
+        for module in _batch_norms(model):
+            module.requires_grad_(False)
+
+
+def _batch_norms(model: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in model.modules() if isinstance(module, _BatchNorm))
+
+
+def _layers_learn(model: nn.Module, train_layers: str) -> None:
     match = re.fullmatch(r"last_([1-9][0-9]*)", train_layers)
     if train_layers not in ("all", "head") and not match:
         raise UserError(
@@ -42,7 +60,7 @@ def freeze(model: nn.Module, train_layers: str) -> None:
             module.requires_grad_(True)
 
 
-def train_mode(model: nn.Module) -> None:
+def train_mode(model: nn.Module, norms: str = "train") -> None:
     """Put the layers that learn into training mode and the frozen ones into evaluation mode.
 
     A frozen batch norm in training mode would normalise by the batch and go on updating its
@@ -52,4 +70,7 @@ def train_mode(model: nn.Module) -> None:
     for module in model.modules():
         parameters = list(module.parameters())
         if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
+    if norms == "frozen":
+        for module in _batch_norms(model):  # some have no weights that could be frozen
             module.eval()

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
-from torch.optim import Optimizer
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import to_device
@@ -24,13 +24,13 @@ from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.verified import Verification
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn.kind import LearnHalf, learn_half
-from transfergrid.training.batches import Batch, Feed, Order
+from transfergrid.training.batches import Order, orders_of
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import freeze
 from transfergrid.training.history import History
 from transfergrid.training.numerics import keep_float32
-from transfergrid.training.optimisation import build_optimizer
 from transfergrid.training.subsets import held_out, split_off, training_rows
+from transfergrid.training.view import View
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Job:
         card: What the data set holds.
         task: The half of its task kind that training needs.
         metric: Its primary metric, which ranks checkpoints.
+        train: The training split.
+        target: What is learned, a row for each image of `train`.
         valid: The validation split.
         pixels: Compares the caches' pixels with what was written, while they are being used.
-        feed: The training images and labels.
-        order: The order of all steps.
+        orders: The order of the steps of each phase.
         model: The network on `device`.
         normalise: From stored images to the network's input.
-        optimizer: For the layers that learn.
         checkpoints: The cell's folder of checkpoints.
         history: The cell's history.jsonl.
         watcher: Who is told about the training, and may stop it.
@@ -66,26 +66,38 @@ class Job:
     card: Card
     task: LearnHalf
     metric: Estimator
+    train: Split
+    target: NDArray[Any]
     valid: Split
     pixels: Verification
-    feed: Feed
-    order: Order
+    orders: tuple[Order, ...]
     model: nn.Module
     normalise: Normalise
-    optimizer: Optimizer
     checkpoints: Checkpoints
     history: History
     watcher: Watcher
 
-    def last(self, batch: Batch) -> bool:
-        """Tell whether training ends with this batch."""
-        return batch.step + 1 == self.order.steps
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) rows of the training split that are used, rising."""
+        return self.orders[0].rows
 
-    def validates(self, batch: Batch) -> bool:
-        """Tell whether a validation follows this batch: after N more examples, or at the end."""
-        every = self.recipe.validate_every_examples or len(self.order.rows)
-        before = batch.examples - len(batch.rows)
-        return self.last(batch) or batch.examples // every > before // every
+    @property
+    def steps(self) -> int:
+        """Most optimiser steps, all phases together."""
+        return sum(order.steps for order in self.orders)
+
+    @property
+    def examples(self) -> int:
+        """Most images seen, all phases together."""
+        return sum(order.examples for order in self.orders)
+
+    def view(self, index: int) -> tuple[View, View]:
+        """Return what a phase is shown of the training and of the validation split."""
+        return (
+            View(self.train.images, self.normalise, self.model),
+            View(self.valid.images, self.normalise, self.model),
+        )
 
 
 def open_job(
@@ -118,7 +130,8 @@ def open_job(
     write_json(folder / "proof.json", proof)
     model = task.complete(model, outputs, spec["seed"])
     keep_float32(head_of(model))
-    freeze(model, recipe.train_layers)
+    for phase in recipe.phases:  # refused before the first step, not after hours of them
+        freeze(model, phase.train_layers, phase.norms)
     to_device(model, device)
     return Job(
         folder=folder,
@@ -129,13 +142,13 @@ def open_job(
         card=card,
         task=task,
         metric=metric,
+        train=train,
+        target=task.target(train),
         valid=valid,
         pixels=verify_pixels(cache, train, valid),
-        feed=Feed(train.images, task.target(train), rows, device),
-        order=Order(rows, recipe.batch_size, recipe.epochs, spec["seed"]),
+        orders=orders_of(recipe, rows, spec["seed"]),
         model=model,
         normalise=Normalise(preprocessing, device),
-        optimizer=build_optimizer(model, recipe),
         checkpoints=Checkpoints(
             folder / "checkpoints", recipe.keep_checkpoints, metric.name, metric.sign
         ),

@@ -27,6 +27,7 @@ from transfergrid.training.freezing import train_mode
 from transfergrid.training.job import Job, open_job
 from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
+from transfergrid.training.phase import Running, open_phase
 from transfergrid.training.position import (
     Position,
     load_position,
@@ -163,13 +164,13 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
     """Do the rest of a training; save its state if it is stopped."""
     position = load_position(job, state)
     if position.step:
-        job.watcher.say(f"continuing at step {position.step} of {job.order.steps}")
+        job.watcher.say(f"continuing at step {position.step} of {position.steps(job)}")
     try:
-        reason = _take_steps(job, position, stamp)
+        reason = _take_phases(job, position, stamp)
     except Stopped:
         position.stop_clock()
         save_position(job, position, stamp)
-        raise Stopped(f"state saved at step {position.step} of {job.order.steps}") from None
+        raise Stopped(f"state saved at step {position.step} of {position.steps(job)}") from None
     job.pixels.wait()  # before anything is published
     if reason is not None:
         return _diverged(job, position, reason)
@@ -177,44 +178,60 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
     return summary(job, position, "finished")
 
 
-def _take_steps(job: Job, position: Position, stamp: str) -> str | None:
-    """Take all remaining steps, validating between them; return why it diverged, or None."""
-    if position.due:
-        reason = _validate(job, position, next(job.order.batches(position.step - 1)))
-        if reason is not None or _has_ended(job, position):
+def _take_phases(job: Job, position: Position, stamp: str) -> str | None:
+    """Take all remaining steps; return why the training diverged, or None."""
+    while position.phase < len(job.orders):
+        position.running = position.running or open_phase(job, position.phase)
+        reason = _take_steps(job, position, position.running, stamp)
+        if reason is not None:
+            position.end_phase("diverged")
             return reason
-    train_mode(job.model)
-    for batch, pixels, target in job.feed.stream(job.order.batches(position.step)):
-        _take_step(job, position, batch, pixels, target)
-        position.due = job.validates(batch)
+        over = position.phase_step == position.running.order.steps
+        position.end_phase("epochs" if over else "patience")
+        if position.phase < len(job.orders):
+            job.watcher.check()
+    return None
+
+
+def _take_steps(job: Job, position: Position, running: Running, stamp: str) -> str | None:
+    """Take a phase's remaining steps, validating between them; return why it diverged, or None."""
+    if position.due:
+        batch = next(running.order.batches(position.phase_step - 1))
+        reason = _validate(job, position, running, batch)
+        if reason is not None or _has_ended(running, position):
+            return reason
+    train_mode(running.train.network, running.phase.norms)
+    position.start_clock()
+    for batch, images, target in running.feed.stream(running.order.batches(position.phase_step)):
+        _take_step(job, position, running, batch, images, target)
+        position.due = running.validates(batch)
         if position.due or position.step % CHECK_STEPS == 0:
             finite = math.isfinite(position.mean_loss())
             position.stop_clock()
             if not finite:
                 return f"the loss was not finite by step {position.step}"
         if position.due:
-            reason = _validate(job, position, batch)
-            if reason is not None or _has_ended(job, position):
+            reason = _validate(job, position, running, batch)
+            if reason is not None or _has_ended(running, position):
                 return reason
-            train_mode(job.model)
-        if position.step < job.order.steps:
+            train_mode(running.train.network, running.phase.norms)
+        if not running.last(batch):
             job.watcher.check()
         _report_and_save(job, position, stamp)
         position.start_clock()
     return None
 
 
-def _has_ended(job: Job, position: Position) -> bool:
-    """Tell whether the validation score has not improved for as long as the recipe waits."""
-    return job.recipe.patience is not None and position.stale >= job.recipe.patience
+def _has_ended(running: Running, position: Position) -> bool:
+    """Tell whether the validation score has not improved for as long as the phase waits."""
+    return running.phase.patience is not None and position.stale >= running.phase.patience
 
 
-def _validate(job: Job, position: Position, batch: Batch) -> str | None:
+def _validate(job: Job, position: Position, running: Running, batch: Batch) -> str | None:
     """Validate after a batch and record it; return why the training diverged, or None."""
     job.pixels.poll()
     validation = validate(
-        job.model,
-        job.normalise,
+        running.valid,
         job.valid,
         job.card,
         job.task,
@@ -225,26 +242,30 @@ def _validate(job: Job, position: Position, batch: Batch) -> str | None:
     if not validation.finite:
         return f"a validation logit was not finite at step {position.step}"
     position.note(job.metric.sign * validation.score)
-    _record(job, position, batch, position.mean_loss(), validation)
+    _record(job, position, running, batch, position.mean_loss(), validation)
     position.due = False
     return None
 
 
-def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, target: Tensor) -> None:
+def _take_step(
+    job: Job, position: Position, running: Running, batch: Batch, images: Tensor, target: Tensor
+) -> None:
     """Take one optimiser step; nothing here waits for the device.
 
     The loss is the mean over the known entries in the whole batch, so each micro-batch counts by
     its own known entries, and accumulation only changes batch statistics.
     """
-    seed_step(job.device, job.seed, batch.step)
+    seed_step(job.device, job.seed, running.order.first_step + batch.step)
     rows = torch.from_numpy(batch.rows)
     count = job.task.known(target).sum()
-    job.optimizer.zero_grad(set_to_none=True)
+    running.optimizer.zero_grad(set_to_none=True)
     for part in pieces(len(rows), job.micro_batch):
         drawn = (rows[part], batch.epoch, job.seed, job.recipe.augmentation)
-        images = augment(pixels[part], *drawn)
+        shown = images[part]
+        if shown.dtype == torch.uint8:  # pixels, and not what frozen layers made of them
+            shown = augment(shown, *drawn)
         with autocast(job.device, job.recipe.precision):
-            output = job.model(job.normalise(images))
+            output = running.train.network(running.train.normalise(shown))
         followed = job.task.follow(target[part], partial(_move, drawn))
         loss = job.task.loss_sum(output.float(), followed)
         (loss / count.clamp(min=1)).backward()
@@ -252,10 +273,12 @@ def _take_step(job: Job, position: Position, batch: Batch, pixels: Tensor, targe
     position.loss_count += count
     if job.recipe.clip_grad_norm is not None:
         clip_grad_norm_(job.model.parameters(), job.recipe.clip_grad_norm)
-    for group in job.optimizer.param_groups:
-        group["lr"] = learning_rate(job.recipe, batch.step, job.order.steps)
-    job.optimizer.step()
-    position.step, position.examples = batch.step + 1, batch.examples
+    rate = learning_rate(job.recipe, running.phase.rate, batch.step, running.order.steps)
+    for group in running.optimizer.param_groups:
+        group["lr"] = rate
+    running.optimizer.step()
+    position.step += 1
+    position.examples = position.began_examples + batch.examples
 
 
 def _move(drawn: tuple[Tensor, int, int, Augmentation], maps: Tensor) -> Tensor:
@@ -263,17 +286,26 @@ def _move(drawn: tuple[Tensor, int, int, Augmentation], maps: Tensor) -> Tensor:
 
 
 def _record(
-    job: Job, position: Position, batch: Batch, loss: float, validation: Validation
+    job: Job,
+    position: Position,
+    running: Running,
+    batch: Batch,
+    loss: float,
+    validation: Validation,
 ) -> None:
     """Keep the checkpoint if it is good enough, write a line of history, and begin a new mean."""
-    last = job.last(batch) or _has_ended(job, position)
+    ends = running.last(batch) or _has_ended(running, position)
+    last = ends and running.index + 1 == len(job.orders)
     job.checkpoints.offer(job.model.state_dict(), position.step, validation.score, last)
     line = {
+        "phase": running.index,
         "step": position.step,
         "examples": position.examples,
-        "epoch": position.examples / len(job.order.rows),
+        "epoch": position.examples / len(job.rows),
         "train_loss": loss,
-        "learning_rate": learning_rate(job.recipe, batch.step, job.order.steps),
+        "learning_rate": learning_rate(
+            job.recipe, running.phase.rate, batch.step, running.order.steps
+        ),
         "valid_loss": validation.loss,
         "metric": job.metric.name,
         "valid_score": validation.score,
@@ -287,22 +319,22 @@ def _record(
 
 def _report_and_save(job: Job, position: Position, stamp: str) -> None:
     now = time.monotonic()
+    steps = position.steps(job)
     if now - position.told >= REPORT_SECONDS:
         loss = position.mean_loss()
         position.stop_clock()
-        rate = position.examples / position.step_seconds
         job.watcher.report(
             {
                 "event": "step",
                 "step": position.step,
-                "steps": job.order.steps,
+                "steps": steps,
                 "loss": loss if position.examples > position.line_examples else None,
-                "images_per_second": rate,
-                "seconds_left": (job.order.examples - position.examples) / rate,
+                "images_per_second": position.rate(),
+                "seconds_left": position.seconds_left(job),
             }
         )
         position.told = now
-    if now - position.saved >= STATE_SECONDS and position.step < job.order.steps:
+    if now - position.saved >= STATE_SECONDS and position.step < steps:
         position.stop_clock()
         save_position(job, position, stamp)
 

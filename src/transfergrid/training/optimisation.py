@@ -30,8 +30,13 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+def build_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
     """Build the recipe's optimiser over the parameters of `model` that require gradients.
+
+    Args:
+        model: The network.
+        recipe: Gives `optimizer`, `weight_decay` and `momentum`.
+        rate: The learning rate of the first step.
 
     Raises:
         UserError: The recipe names an unknown optimiser.
@@ -39,18 +44,16 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     groups = parameter_groups(model, recipe.weight_decay)
     # Fused: one kernel for all parameters on a GPU, one pass over each on the CPU.
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
+        return torch.optim.Adam(groups, lr=rate, fused=True)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+        return torch.optim.AdamW(groups, lr=rate, fused=True)
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True
-        )
+        return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, fused=True)
     raise UserError(f"The optimizer {recipe.optimizer!r} is unknown: use 'adam', 'adamw' or 'sgd'.")
 
 
-def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """Return the learning rate of one step.
+def learning_rate(recipe: Recipe, peak: float, step: int, total: int) -> float:
+    """Return the learning rate of one step of a phase.
 
     - ``constant``: the peak rate; ``cosine``: down to 0 (Loshchilov and Hutter 2017, SGDR). Both
       rise linearly to the peak over the first ``warmup_fraction`` of the steps.
@@ -59,14 +62,14 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
       without cycling the momentum).
 
     Args:
-        recipe: Gives `learning_rate` (the peak), `schedule` and `warmup_fraction`.
-        step: Steps done so far, in [0, total).
-        total: Steps of the whole training.
+        recipe: Gives `schedule` and `warmup_fraction`.
+        peak: The phase's peak rate.
+        step: Steps of the phase done so far, in [0, total).
+        total: Steps of the whole phase.
 
     Raises:
         UserError: The recipe names an unknown schedule.
     """
-    peak = recipe.learning_rate
     if recipe.schedule == "one_cycle":
         top = recipe.warmup_fraction * total - 1
         if step <= top:

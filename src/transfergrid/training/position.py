@@ -16,9 +16,14 @@ from transfergrid.planning.records import STATE
 from transfergrid.training.checkpoints import Kept
 from transfergrid.training.history import History
 from transfergrid.training.job import Job
+from transfergrid.training.phase import Running, open_phase
 from transfergrid.training.resume import save_state
 
 _NUMBERS = (
+    "phase",
+    "began_step",
+    "began_examples",
+    "began_seconds",
     "step",
     "due",
     "best",
@@ -37,13 +42,19 @@ class Position:
     """What changes from step to step besides weights and optimiser.
 
     Attributes:
-        step: Optimiser steps done.
+        running: The phase under way; None only between two of them.
+        phase: Its number, from 0.
+        ended: What train.json says about each phase that has ended.
+        began_step: `step` where the phase began.
+        began_examples: `examples` where the phase began.
+        began_seconds: `step_seconds` where the phase began.
+        step: Optimiser steps done, of all phases.
         due: Whether the validation of that step is still to come.
-        examples: Images seen.
+        examples: Images seen, in all phases.
         loss_sum: () float64 on the device: loss since the last history line, summed.
         loss_count: () float64 on the device: known entries in that sum.
-        best: Best validation score so far, times the metric's sign; minus infinity before the
-            first.
+        best: Best validation score in this phase so far, times the metric's sign; minus infinity
+            before the first.
         stale: Validations since the best one.
         seconds: Wall time of training before `started`, including validations and writing.
         step_seconds: Wall time of the steps only.
@@ -57,6 +68,12 @@ class Position:
 
     loss_sum: Tensor
     loss_count: Tensor
+    running: Running | None = None
+    phase: int = 0
+    ended: list[dict[str, Any]] = field(default_factory=list)
+    began_step: int = 0
+    began_examples: int = 0
+    began_seconds: float = 0.0
     step: int = 0
     due: bool = False
     examples: int = 0
@@ -67,7 +84,7 @@ class Position:
     line_examples: int = 0
     line_seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
-    lap: float | None = field(default_factory=time.monotonic)
+    lap: float | None = None
     saved: float = field(default_factory=time.monotonic)
     told: float = field(default_factory=time.monotonic)
 
@@ -76,6 +93,27 @@ class Position:
         """Return the position of a training that has not begun."""
         zero = torch.zeros((), dtype=torch.float64, device=device)
         return cls(loss_sum=zero, loss_count=zero.clone())
+
+    @property
+    def phase_step(self) -> int:
+        """Optimiser steps done in this phase."""
+        return self.step - self.began_step
+
+    def steps(self, job: Job) -> int:
+        """Return the most steps that the training will have taken at its end."""
+        return self.began_step + sum(order.steps for order in job.orders[self.phase :])
+
+    def rate(self) -> float:
+        """Return images per second of the steps of this phase."""
+        seconds = self.step_seconds - self.began_seconds
+        return (self.examples - self.began_examples) / max(seconds, 1e-9)
+
+    def seconds_left(self, job: Job) -> float | None:
+        """Return the most seconds to come at this phase's rate; None if only patience ends one."""
+        if any(phase.epochs is None for phase in job.recipe.phases[self.phase :]):
+            return None
+        most = sum(order.examples for order in job.orders[self.phase :])
+        return (most - (self.examples - self.began_examples)) / self.rate()
 
     def mean_loss(self) -> float:
         """Return the mean loss since the last history line; waits for the device."""
@@ -104,6 +142,24 @@ class Position:
         better = score > self.best
         self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
 
+    def end_phase(self, ended_by: str) -> None:
+        """Note how the phase went; the next one is not begun yet."""
+        assert self.running is not None
+        running = self.running
+        examples = self.examples - self.began_examples
+        self.ended.append(
+            {
+                "train_layers": running.phase.train_layers,
+                "learning_rate": running.phase.learning_rate,
+                "steps": self.phase_step,
+                "epochs": examples / len(running.order.rows),
+                "ended_by": ended_by,
+            }
+        )
+        self.running, self.phase = None, self.phase + 1
+        self.began_step, self.began_examples = self.step, self.examples
+        self.began_seconds, self.best, self.stale = self.step_seconds, -math.inf, 0
+
     def line_rate(self) -> float:
         """Return images per second of the steps since the last history line."""
         seconds = self.step_seconds - self.line_seconds
@@ -123,7 +179,8 @@ def save_position(job: Job, position: Position, stamp: str) -> None:
         "seconds": position.total_seconds(),
         "micro_batch": job.micro_batch,
         "model": job.model.state_dict(),
-        "optimizer": job.optimizer.state_dict(),
+        "optimizer": position.running and position.running.optimizer.state_dict(),
+        "ended": position.ended,
         "history_bytes": job.history.size(),
         "kept": [vars(kept) for kept in job.checkpoints.kept],
     }
@@ -150,11 +207,15 @@ def load_position(job: Job, values: Mapping[str, Any] | None) -> Position:
     position = Position.fresh(job.device)
     if values is not None:
         job.model.load_state_dict(values["model"])
-        job.optimizer.load_state_dict(values["optimizer"])
         for name in _NUMBERS:
             setattr(position, name, values[name])
         for name in _TENSORS:
             setattr(position, name, values[name].to(job.device))
+        position.ended = list(values["ended"])
+    position.running = open_phase(job, position.phase)
+    if values is not None:
+        if values["optimizer"] is not None:
+            position.running.optimizer.load_state_dict(values["optimizer"])
         job.checkpoints.kept = [Kept(**kept) for kept in values["kept"]]
     job.history.cut(values["history_bytes"] if values is not None else 0)
     job.checkpoints.prune()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,4 +38,4 @@ def recipe_of(spec: Mapping[str, Any], results: Path) -> Recipe:
         raise UserError(
             f"every trial in {path} diverged, so no learning rate is known; try lower ones."
         )
-    return replace(recipe, learning_rate=float(found["learning_rate"]))
+    return recipe.with_rate(float(found["learning_rate"]))

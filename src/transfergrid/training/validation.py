@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split
 from transfergrid.evaluation.inference import BATCH_SIZE, predict
@@ -16,6 +15,7 @@ from transfergrid.metrics.estimate import Estimator
 from transfergrid.tasks.learn.kind import LearnHalf
 from transfergrid.tasks.score.kind import score_half
 from transfergrid.tasks.score.units import study_index
+from transfergrid.training.view import View
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Validation:
 
 
 def validate(
-    model: nn.Module,
-    normalise: Callable[[Tensor], Tensor],
+    view: View,
     split: Split,
     card: Card,
     task: LearnHalf,
@@ -48,10 +47,11 @@ def validate(
 ) -> Validation:
     """Score a network on the validation split, as evaluation will score its checkpoints.
 
-    `check` is called before every batch and may raise to end the validation.
+    `view` is what the network is shown of the split; `check` is called before every batch and may
+    raise to end the validation.
     """
     keep = task.keep(split)
-    stored = predict(model, normalise, split.images, BATCH_SIZE, device, check, keep)
+    stored = predict(view.network, view.normalise, view.images, BATCH_SIZE, device, check, keep)
     per_case = metric.per == "case"
     if not np.isfinite(stored).all():
         nothing = {} if per_case else dict.fromkeys(card.tasks, math.nan)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.commands import made_up_results as made
@@ -30,7 +31,7 @@ def state(trains: bool = True, scores: bool = True, share_done: float = 0.0) -> 
 
 
 def test_training_is_epochs_validations_and_scoring() -> None:
-    recipe = Recipe(epochs=3, keep_checkpoints=10)
+    recipe = Recipe.from_dict({"epochs": 3, "keep_checkpoints": 10})
     steps = 3 * 1000 / 50
     predicted = 3 * 90 + 3 * (90 + 210)  # three validations, three checkpoints
     expected = steps + FORWARD_SHARE * predicted / 50 + 2 * START_SECONDS
@@ -38,34 +39,36 @@ def test_training_is_epochs_validations_and_scoring() -> None:
 
 
 def test_scoring_alone_is_forward_passes_of_the_kept_checkpoints() -> None:
-    recipe = Recipe(epochs=30, keep_checkpoints=2)
+    recipe = Recipe.from_dict({"epochs": 30, "keep_checkpoints": 2})
     expected = START_SECONDS + FORWARD_SHARE * 3 * 300 / 50
     assert job_seconds(recipe, IMAGES, state(trains=False), 50) == pytest.approx(expected)
 
 
 def test_what_a_stopped_training_has_done_is_not_counted_again() -> None:
-    recipe = Recipe(epochs=4)
+    recipe = Recipe.from_dict({"epochs": 4})
     half = job_seconds(recipe, IMAGES, state(scores=False, share_done=0.5), 50)
-    whole = job_seconds(Recipe(epochs=2), IMAGES, state(scores=False), 50)
+    whole = job_seconds(Recipe.from_dict({"epochs": 2}), IMAGES, state(scores=False), 50)
     assert half == pytest.approx(whole)
 
 
 @pytest.mark.parametrize(
     ("recipe", "count"),
     [
-        (Recipe(epochs=3, keep_checkpoints=10), 3),
-        (Recipe(epochs=30, keep_checkpoints=10), 11),
-        (Recipe(epochs=1, keep_checkpoints=10, validate_every_examples=100), 10),
-        (Recipe(epochs=1, train_count=50, validate_every_examples=100), 1),
-        (Recipe(epochs=1, train_share=0.5, validate_every_examples=250), 2),
+        ({"epochs": 3, "keep_checkpoints": 10}, 3),
+        ({"epochs": 30, "keep_checkpoints": 10}, 11),
+        ({"epochs": 1, "keep_checkpoints": 10, "validate_every_examples": 100}, 10),
+        ({"epochs": 1, "train_count": 50, "validate_every_examples": 100}, 1),
+        ({"epochs": 1, "train_share": 0.5, "validate_every_examples": 250}, 2),
     ],
 )
-def test_no_more_checkpoints_are_kept_than_validations_were(recipe: Recipe, count: int) -> None:
-    assert kept(recipe, IMAGES) == count
+def test_no_more_checkpoints_are_kept_than_validations_were(
+    recipe: dict[str, Any], count: int
+) -> None:
+    assert kept(Recipe.from_dict(recipe), IMAGES) == count
 
 
 def test_a_trial_trains_on_what_is_left_and_validates_on_what_is_held_out() -> None:
-    recipe = Recipe(epochs=2, holdout=0.25, keep_checkpoints=1)
+    recipe = Recipe.from_dict({"epochs": 2, "holdout": 0.25, "keep_checkpoints": 1})
     expected = 2 * 750 / 50 + FORWARD_SHARE * 2 * 250 / 50 + START_SECONDS
     assert job_seconds(recipe, IMAGES, state(scores=False), 50) == pytest.approx(expected)
 

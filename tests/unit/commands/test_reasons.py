@@ -101,6 +101,12 @@ def spec_of(planned: Plan, part: str) -> tuple[str, dict[str, Any]]:
     return name, json.loads(planned.cells[name].spec)
 
 
+def with_phase(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a specification whose recipe has other settings in its only phase."""
+    (only,) = spec["recipe"]["phases"]
+    return {**spec, "recipe": {**spec["recipe"], "phases": [{**only, **changes}]}}
+
+
 def put_on_disk(spec: dict[str, Any], record: Mapping[str, Any], seconds: float = 1e9) -> None:
     """Write a trained cell of any specification."""
     folder = RESULTS / "cells" / cell_name(spec)
@@ -114,7 +120,9 @@ def test_settings_that_an_earlier_format_lacked_have_their_defaults() -> None:
     planned = made.plan(Path())
     name, spec = spec_of(planned, "random-drop0-finetune")
     old = json.loads(json.dumps(spec))
-    for key in ("patience", "holdout", "deterministic", "tune"):
+    (only,) = old["recipe"].pop("phases")  # as recipes were before they had phases
+    old["recipe"] |= {key: only[key] for key in ("train_layers", "learning_rate", "epochs")}
+    for key in ("holdout", "deterministic", "tune"):
         del old["recipe"][key]
     del old["recipe"]["augmentation"]["noise"]
     del old["dataset"]["uncertain"], old["dataset"]["aggregate"]
@@ -125,7 +133,8 @@ def test_settings_that_an_earlier_format_lacked_have_their_defaults() -> None:
     (told,) = Reasons(planned).of(planned.cells[name], predecessors)
     assert told.startswith("training code changed")
     # Where the missing setting is not the default, that is told.
-    held = {**spec, "recipe": {**spec["recipe"], "holdout": 0.2, "patience": 4}}
+    held = with_phase(spec, patience=4)
+    held["recipe"]["holdout"] = 0.2
     assert set(setting_phrases(old, held)) == {"holdout 0 → 0.2", "patience none → 4"}
 
 
@@ -137,7 +146,7 @@ def test_the_nearest_predecessor_is_compared_then_the_newest() -> None:
         (1e8, {"learning_rate": 4e-3}),
         (2e8, {"learning_rate": 5e-3}),
     ):
-        put_on_disk({**spec, "recipe": {**spec["recipe"], **changes}}, {}, seconds)
+        put_on_disk(with_phase(spec, **changes), {}, seconds)
     assert reason(planned, "random-drop0-finetune") == ("learning rate 5e-3 → 1e-3",)
 
 

@@ -25,7 +25,7 @@ def test_names_and_specs_agree(tmp_path: Path) -> None:
         assert cell.name == cell_name(spec)
         assert cell.name.endswith(short_hash(spec))
         assert canonical_json(spec) == cell.spec
-        assert spec["recipe"]["epochs"] == (2 if cell in study.sources else 3)
+        assert spec["recipe"]["phases"][0]["epochs"] == (2 if cell in study.sources else 3)
     source = study.sources[0]
     assert source.name.startswith("shapes-lcnet_050-random-drop0-source-seed0-")
     assert {c.source_cell for c in study.targets if c.point.pretraining == "shapes"} == {
@@ -181,7 +181,7 @@ def test_a_tuned_protocol_brings_its_trials(tmp_path: Path) -> None:
         }
         assert spec["recipe"]["tune"]["learning_rates"] == [0.0001, 0.01]
         trial = json.loads(plan.cell(cell.tuning.trials[0.01]).spec)
-        assert trial["recipe"]["learning_rate"] == 0.01
+        assert trial["recipe"]["phases"][0]["learning_rate"] == 0.01
         assert trial["recipe"]["holdout"] == 0.1
         assert trial["recipe"]["keep_checkpoints"] == 0
         assert trial["cell"]["pretraining"] == spec["cell"]["pretraining"]

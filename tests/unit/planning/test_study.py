@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.recipe import Phase, Recipe
 from transfergrid.planning.schema import study_schema
 from transfergrid.planning.study import load_study, location, merge, study_files, typed
 from transfergrid.runtime.errors import UserError
@@ -63,7 +64,10 @@ def test_every_key_of_the_schema_has_a_description_and_every_setting_a_default()
 def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, SMALL))
     assert study.recipes["finetune"] == Recipe()
-    assert study.config["recipe"].keys() == Recipe().to_dict().keys()
+    of_a_phase = {field.name for field in fields(Phase)}
+    assert study.config["recipe"].keys() == Recipe().to_dict().keys() | of_a_phase
+    phases = study_schema()["$defs"]["recipe"]["properties"]["phases"]["items"]
+    assert phases["properties"].keys() == of_a_phase
 
 
 def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:

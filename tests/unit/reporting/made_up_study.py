@@ -111,15 +111,17 @@ QUESTIONS = [
     {**SIZE, "margin": None, "metric": None, "where": WHOLE},
     {"name": "noise", "kind": "seed_noise", "contrast": None, "metric": None, "where": {}},
 ]
-RECIPE = Recipe(
-    optimizer="adamw",
-    learning_rate=0.003,
-    weight_decay=0.01,
-    schedule="one_cycle",
-    warmup_fraction=0.2,
-    epochs=4,
-    batch_size=32,
-    keep_checkpoints=3,
+RECIPE = Recipe.from_dict(
+    {
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "weight_decay": 0.01,
+        "schedule": "one_cycle",
+        "warmup_fraction": 0.2,
+        "epochs": 4,
+        "batch_size": 32,
+        "keep_checkpoints": 3,
+    }
 ).to_dict()
 DATASETS = {
     "phantom": {"kind": "phantom", "set": "chest", "patients": 400, "uncertain": "ignore"},

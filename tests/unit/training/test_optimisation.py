@@ -17,8 +17,7 @@ TOTAL = 40
 
 
 def rates(**recipe: Any) -> list[float]:
-    made = Recipe(learning_rate=0.02, **recipe)
-    return [learning_rate(made, step, TOTAL) for step in range(TOTAL)]
+    return [learning_rate(Recipe(**recipe), 0.02, step, TOTAL) for step in range(TOTAL)]
 
 
 def oracle(build: Any) -> list[float]:
@@ -71,15 +70,15 @@ def test_warmup_agrees_with_torch(schedule: str) -> None:
 def test_short_trainings_have_rates_in_range(schedule: str, fraction: float) -> None:
     for total in range(1, 5):
         for step in range(total):
-            recipe = Recipe(learning_rate=1.0, schedule=schedule, warmup_fraction=fraction)
-            assert 0 <= learning_rate(recipe, step, total) <= 1
+            recipe = Recipe(schedule=schedule, warmup_fraction=fraction)
+            assert 0 <= learning_rate(recipe, 1.0, step, total) <= 1
 
 
 def test_an_unknown_schedule_or_optimizer_is_refused() -> None:
     with pytest.raises(UserError, match="'cosine'"):
         rates(schedule="linear")
     with pytest.raises(UserError, match="'adamw'"):
-        build_optimizer(nn.Linear(1, 1), Recipe(optimizer="lamb"))
+        build_optimizer(nn.Linear(1, 1), Recipe(optimizer="lamb"), 0.1)
 
 
 def test_only_weights_of_two_dimensions_decay() -> None:
@@ -97,8 +96,8 @@ def test_only_weights_of_two_dimensions_decay() -> None:
 def test_optimizers_follow_their_published_update(name: str) -> None:
     weight = nn.Linear(1, 1, bias=False)
     nn.init.constant_(weight.weight, 2.0)
-    recipe = Recipe(optimizer=name, learning_rate=0.1, weight_decay=0.5, momentum=0.8)
-    optimizer = build_optimizer(weight, recipe)
+    recipe = Recipe(optimizer=name, weight_decay=0.5, momentum=0.8)
+    optimizer = build_optimizer(weight, recipe, 0.1)
     value, velocity, mean, square = 2.0, 0.0, 0.0, 0.0
     for step in itertools.count(1):
         weight.weight.grad = torch.full((1, 1), 3.0)

@@ -147,8 +147,11 @@ def test_a_rate_that_is_not_known_is_a_sentence(
 def test_trials_differ_in_their_rate_alone() -> None:
     recipe = Recipe.from_dict({"tune": TUNE, "epochs": 9, "patience": 2, "batch_size": 8})
     one, two = (recipe.trial(rate).to_dict() for rate in recipe.tune.learning_rates)  # type: ignore[union-attr]
-    assert {key for key in one if one[key] != two[key]} == {"learning_rate"}
-    assert (one["epochs"], one["holdout"], one["tune"], one["patience"]) == (1.0, 0.2, None, None)
+    assert {key for key in one if one[key] != two[key]} == {"phases"}
+    assert (one["holdout"], one["tune"]) == (0.2, None)
+    (first,), (second,) = one["phases"], two["phases"]
+    assert {key for key in first if first[key] != second[key]} == {"learning_rate"}
+    assert (first["epochs"], first["patience"]) == (1.0, None)
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     with pytest.raises(ValueError, match="no trials"):
         Recipe().trial(0.1)

@@ -16,6 +16,7 @@ from transfergrid.metrics.estimate import Estimator
 from transfergrid.planning.metrics import built_in
 from transfergrid.tasks.learn.kind import learn_half
 from transfergrid.training.validation import validate
+from transfergrid.training.view import View
 
 AUROC = Estimator.of(built_in("auroc"))
 CPU = torch.device("cpu")
@@ -43,7 +44,8 @@ def test_multilabel_scores_are_those_of_studies(tmp_path: Path) -> None:
     split, card = open_split(cache, "valid"), read_card(cache)
     logits = np.random.default_rng(0).normal(size=split.labels.shape).astype(np.float32)
     card = dataclasses.replace(card, score_tasks=("Half",))
-    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
+    view = View(split.images, unchanged, Fixed(logits))
+    found = validate(view, split, card, learn_half(card.task_kind), AUROC, CPU)
     studies = logits.reshape(-1, 2, 2).max(axis=1)
     expected = [roc_auc_score(split.labels[::2, t], studies[:, t]) for t in (0, 1)]
     assert list(found.score_tasks.values()) == pytest.approx(expected)
@@ -58,7 +60,8 @@ def test_multiclass_scores_are_one_against_the_rest(tmp_path: Path) -> None:
     split, card = open_split(cache, "valid"), read_card(cache)
     rng = np.random.default_rng(0)
     logits = (rng.normal(size=split.labels.shape) + split.labels).astype(np.float32)
-    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
+    view = View(split.images, unchanged, Fixed(logits))
+    found = validate(view, split, card, learn_half(card.task_kind), AUROC, CPU)
     studies = np.exp(logits.reshape(-1, 2, 3).max(axis=1).astype(float))
     studies /= studies.sum(axis=1, keepdims=True)
     classes = split.labels[::2].argmax(axis=1)
@@ -72,7 +75,8 @@ def test_a_logit_that_is_no_number_is_told(tmp_path: Path) -> None:
     split, card = open_split(cache, "valid"), read_card(cache)
     logits = np.zeros(split.labels.shape)
     logits[3, 1] = np.inf
-    found = validate(Fixed(logits), unchanged, split, card, learn_half(card.task_kind), AUROC, CPU)
+    view = View(split.images, unchanged, Fixed(logits))
+    found = validate(view, split, card, learn_half(card.task_kind), AUROC, CPU)
     assert not found.finite
     assert np.isnan(found.score)
     json.dumps(dataclasses.asdict(found))

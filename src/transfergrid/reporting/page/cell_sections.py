@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from transfergrid.planning.recipe import Recipe
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure
@@ -252,8 +253,8 @@ def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
 def _rate(record: CellRecord) -> str:
     rate = record.train.get("learning_rate", record.tuning.get("learning_rate"))
     if not known(rate):
-        rate = record.spec.get("recipe", {}).get("learning_rate")
-        return f"{float(rate):g}" if known(rate) and not record.spec.get("tuning") else ""
+        given = Recipe.from_dict(record.spec.get("recipe", {})).learning_rate
+        return "" if given is None else f"{given:g}"
     text = f"{float(rate):g}"
     if record.tuning:
         tried = len(record.tuning.get("trials", {}))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.speeds import COLUMNS, Speed, number_format, speed_of
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import hours, known, plural
@@ -157,7 +158,7 @@ def _place(record: CellRecord) -> _Place | None:
     spec, train = record.spec, record.train
     if not spec or not known(train.get("images_per_second")) or spec["cell"]["truncation"]:
         return None
-    if spec["recipe"].get("train_layers", "all") != "all":
+    if Recipe.from_dict(spec["recipe"]).layers != "all":
         return None
     precision = number_format(str(train.get("precision")))
     px = int(spec["architecture"]["input_px"])

@@ -156,36 +156,58 @@ def _nested(value: Any) -> bool:
 
 def recipe(name: str, settings: Mapping[str, Any]) -> str:
     """Describe one protocol's complete recipe."""
-    tune = settings.get("tune")
-    rate = "learning rate " + ("by trials" if tune else f"{settings['learning_rate']:g}")
-    rate += f" ({settings['schedule'].replace('_', ' ')}"
+    tune, phases = settings.get("tune"), settings["phases"]
+    schedule = settings["schedule"].replace("_", " ")
     warm = settings.get("warmup_fraction")
-    rate += f", warm-up over {percent(warm, 0)} of the steps)" if warm else ")"
-    layers = {"all": "all layers", "head": "the head only"}
-    trained = layers.get(settings["train_layers"], settings["train_layers"].replace("_", " "))
+    schedule += f", warm-up over {percent(warm, 0)} of the steps" if warm else ""
     share = settings.get("train_count")
     images = (
         f"{count(share)} training images"
         if share
         else f"{percent(settings['train_share'], 0)} of the training images"
     )
-    patience = settings.get("patience")
-    budget = f"{'at most ' if patience else ''}{_epochs(settings['epochs'])} on {images}"
-    if patience:
-        budget += (
-            f", until {plural(patience, 'validation')} in a row {'is' if patience == 1 else 'are'} "
-            "not the best so far"
-        )
-    parts = [
-        f"{settings['optimizer']}, {rate}",
+    common = [
         f"weight decay {settings['weight_decay']:g}",
-        budget,
         f"batches of {count(settings['batch_size'])}",
-        f"training {trained}",
         f"number format {settings['precision']}",
         augmentation(settings.get("augmentation", {})),
     ]
-    return f"{name}: {', '.join(parts)}.{f' {trials(tune)}' if tune else ''}"
+    if len(phases) == 1:
+        (only,) = phases
+        rate = f"learning rate {_phase_rate(only)} ({schedule})"
+        parts = [settings["optimizer"], rate, _budget(only, f" on {images}"), _learning(only)]
+        text = ", ".join([*parts, *common])
+    else:
+        told = [
+            f"({n}) {_learning(phase)}, learning rate {_phase_rate(phase)}, {_budget(phase)}"
+            for n, phase in enumerate(phases, 1)
+        ]
+        shared = [f"{settings['optimizer']} ({schedule}), begun afresh in each", f"on {images}"]
+        text = f"{len(phases)} phases: {'; '.join(told)}; {', '.join([*shared, *common])}"
+    return f"{name}: {text}.{f' {trials(tune)}' if tune else ''}"
+
+
+def _phase_rate(phase: Mapping[str, Any]) -> str:
+    rate = phase["learning_rate"]
+    return "by trials" if rate is None else f"{rate:g}"
+
+
+def _learning(phase: Mapping[str, Any]) -> str:
+    """Say what learns in a phase."""
+    layers = {"all": "all layers", "head": "the head only"}
+    learning = layers.get(phase["train_layers"], phase["train_layers"].replace("_", " "))
+    frozen = " with frozen batch norms" if phase["norms"] == "frozen" else ""
+    return f"training {learning}{frozen}"
+
+
+def _budget(phase: Mapping[str, Any], images: str = "") -> str:
+    """Say when a phase ends."""
+    patience, most = phase["patience"], phase["epochs"]
+    if patience is None:
+        return f"{_epochs(most)}{images}"
+    budget = images.lstrip() if most is None else f"at most {_epochs(most)}{images}"
+    waits = f"{plural(patience, 'validation')} in a row {'is' if patience == 1 else 'are'}"
+    return f"{budget}{', ' if budget else ''}until {waits} not the best so far"
 
 
 def trials(settings: Mapping[str, Any]) -> str:

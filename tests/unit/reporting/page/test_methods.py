@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pandas as pd
 import pytest
 from unit.reporting import fabricate, made_up_study
@@ -20,7 +22,7 @@ TUNE = Tuning(learning_rates=(3e-5, 1e-4), epochs=1.5, holdout=0.2, seed=4)
 
 
 def test_a_recipe_with_trials_tells_how_the_rate_was_found() -> None:
-    words = recipe("best", Recipe(tune=TUNE).to_dict())
+    words = recipe("best", Recipe.from_dict({"tune": asdict(TUNE)}).to_dict())
     assert "learning rate by trials (constant)" in words
     assert "one of 3e-05 and 0.0001, tried by a training of 1.5 epochs each" in words
     assert "20 % of the training patients" in words
@@ -29,7 +31,7 @@ def test_a_recipe_with_trials_tells_how_the_rate_was_found() -> None:
 
 
 def test_a_recipe_without_trials_does_not_mention_them() -> None:
-    words = recipe("plain", Recipe(learning_rate=0.002).to_dict())
+    words = recipe("plain", Recipe.from_dict({"learning_rate": 0.002}).to_dict())
     assert "learning rate 0.002 (constant)" in words
     assert "trial" not in words
     assert "at most" not in words
@@ -43,7 +45,9 @@ def test_a_recipe_without_trials_does_not_mention_them() -> None:
     ],
 )
 def test_training_to_plateau(patience: int, words: str) -> None:
-    assert words in recipe("plateau", Recipe(epochs=50, patience=patience).to_dict())
+    assert words in recipe(
+        "plateau", Recipe.from_dict({"epochs": 50, "patience": patience}).to_dict()
+    )
 
 
 def test_maps_are_described_where_a_study_asks_for_them() -> None:
