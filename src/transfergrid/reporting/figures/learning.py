@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +19,8 @@ from transfergrid.reporting.words import listing, plural, scaled
 
 PANEL = 1.75  # inches of a panel's height
 TITLE, LABEL = 26, 18  # characters of a panel's title, and of a line of its y axis
+MOST = 500
+"""Lines: more would hide one another, and are a megabyte for each thousand."""
 LINES = ("-", "--", ":", "-.")
 DASHES = ("solid", "dashed", "dotted", "dash-dotted")
 
@@ -29,6 +33,8 @@ def lack(data: FigureData) -> str:
 
 def caption(data: FigureData) -> str:
     """State how many lines there are, and that they decide nothing."""
+    every = len(data.trained)
+    data = first_seeds(data)
     drawn = sum(bool(data.histories.get(cell)) for cell in data.trained["cell"])
     metrics = dict.fromkeys(metric for _, metric, _ in _parts(data))
     named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
@@ -37,6 +43,8 @@ def caption(data: FigureData) -> str:
         f"({seeds_of(data)}), without interval or test. Checkpoints are chosen on these scores "
         "alone; the test split takes no part."
     )
+    if len(data.trained) < every:
+        text += f" Of {plural(every, 'cell')}, those of the first seeds are drawn."
     cuts = sorted(int(k) for k in data.trained["truncation"].unique())
     if len(cuts) > 1:
         names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
@@ -46,6 +54,7 @@ def caption(data: FigureData) -> str:
 
 def draw(data: FigureData) -> Figure:
     """Draw validation scores against training examples: a panel an architecture, a line a cell."""
+    data = first_seeds(data)
     parts = _parts(data)
     marks = data.marks
     truncations = sorted(int(t) for t in data.trained["truncation"].unique())
@@ -67,6 +76,16 @@ def draw(data: FigureData) -> Figure:
     figure.supxlabel("Training examples", fontsize=10)
     style.legend(figure, axes[0], marks, lines=True)
     return figure
+
+
+def first_seeds(data: FigureData, most: int = MOST) -> FigureData:
+    """Leave out later seeds where there are too many cells; one seed is always kept."""
+    counts = data.trained["seed"].value_counts().sort_index().cumsum()
+    if not len(counts) or counts.iloc[-1] <= most:
+        return data
+    kept = counts.index[: max(1, int((counts <= most).sum()))]
+    folds = data.folds if data.folds.empty else data.folds[data.folds["seed"].isin(kept)]
+    return replace(data, cells=data.cells[data.cells["seed"].isin(kept)], folds=folds)
 
 
 def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:

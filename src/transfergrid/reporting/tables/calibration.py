@@ -20,7 +20,8 @@ from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.statistics.runs import runs_of
 
-Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]
+Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+"""Probability, label and the number of the patient, of cases with both."""
 Network = tuple[str, int, str]
 """Architecture, truncation, and the protocol where a network has several, else empty."""
 
@@ -123,18 +124,43 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
             for name in compared.pretrainings:
                 own = here[here["pretraining"] == name]
                 part = own[keys[own.index].isin(compared.cells)]
-                pooled = [_cases(file, tasks) for cell in part["cell"] for file in files[cell]]
+                patients = _Patients()
+                pooled = [
+                    _cases(file, tasks, patients) for cell in part["cell"] for file in files[cell]
+                ]
                 same = {"dataset": dataset, "comparison": ", ".join(compared.pretrainings)}
                 same |= {"pretraining": name, "selection": primary, "n_cells": len(part)}
                 same |= {"n_networks": len({network for network, _ in compared.cells})}
                 same |= {"n_cells_left_out": len(own) - len(part)}
                 same |= {"n_studies": int(part["n_studies"].max())}
-                rows += [{**same, **row} for row in _bins(pooled, confidence)]
+                rows += [{**same, **row} for row in _bins(pooled, patients, confidence)]
     return gathering.frame(study, "calibration", rows, ())
 
 
-def _bins(pooled: Sequence[Cases], confidence: float) -> list[dict[str, Any]]:
-    p, y, patient = (np.concatenate(values) for values in zip(*pooled, strict=True))
+class _Patients:
+    """Numbers for patients: thousands of cells have the same ones, whose names are long."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def numbers(self, names: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return a number for each name, from 0 in the order in which they first came."""
+        known = self._numbers
+        found = [known.setdefault(name, len(known)) for name in names.tolist()]
+        return np.array(found, dtype=np.int64)
+
+    def places(self) -> NDArray[np.int64]:
+        """Return by number the place of its name among all names, sorted.
+
+        Sums over patients are taken in the order of their names.
+        """
+        found: NDArray[np.int64] = np.argsort(np.argsort(np.array([*self._numbers], dtype=np.str_)))
+        return found
+
+
+def _bins(pooled: Sequence[Cases], patients: _Patients, confidence: float) -> list[dict[str, Any]]:
+    p, y, number = (np.concatenate(values) for values in zip(*pooled, strict=True))
+    patient = patients.places()[number]
     found = calibration(p, y, patient, confidence=confidence)
     common: dict[str, Any] = {"n_patients": len(np.unique(patient)), "n_cases": len(p)}
     common |= {"ece": found.ece, "brier": found.brier}
@@ -152,10 +178,11 @@ def _bins(pooled: Sequence[Cases], confidence: float) -> list[dict[str, Any]]:
     ]
 
 
-def _cases(file: Path, tasks: Sequence[str] | None) -> Cases:
+def _cases(file: Path, tasks: Sequence[str] | None, patients: _Patients) -> Cases:
     ensemble = read_ensemble(file)
     columns = [i for i, task in enumerate(ensemble.tasks) if tasks is None or task in tasks]
     p = ensemble.probabilities[:, columns].ravel()
     y = ensemble.labels[:, columns].ravel().astype(np.float64)
     known = ~np.isnan(y) & ~np.isnan(p)
-    return p[known], y[known], np.repeat(ensemble.patient_id, len(columns))[known]
+    numbers = patients.numbers(ensemble.patient_id)
+    return p[known], y[known], np.repeat(numbers, len(columns))[known]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
@@ -408,6 +409,21 @@ def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
     one = crossed.folds[crossed.folds["fold"] == crossed.folds["fold"].iloc[0]]
     told = drawing("score").caption(replace(crossed, folds=one))
     assert "160 patients in the test part of films's fold 0; " in told
+
+
+def test_of_a_large_study_the_curves_of_the_first_seeds_are_drawn(
+    data: FigureData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning, every = drawing("learning"), len(data.trained)
+    first, *others = sorted(data.trained["seed"].unique())
+    alone = int((data.trained["seed"] == first).sum())
+    assert others and learning.first_seeds(data, every) is data
+    for most in (1, alone, every - 1):  # one seed is drawn, however many cells it has
+        assert set(learning.first_seeds(data, most).trained["seed"]) >= {first}
+    assert len(learning.first_seeds(data, alone).trained) == alone
+    assert "those of the first seeds" not in learning.caption(data)
+    monkeypatch.setattr(learning, "first_seeds", partial(learning.first_seeds, most=alone))
+    assert f"Of {every} cells, those of the first seeds are drawn." in learning.caption(data)
 
 
 def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
