@@ -1,4 +1,4 @@
-"""JPEG files of the size and detail of CheXpert-small's films, and a data set of any length."""
+"""Files of the size and detail of real films, and a data set of any length."""
 
 from __future__ import annotations
 
@@ -21,30 +21,37 @@ VARIANTS = 50
 """Different films; others are copies, so that drawing takes seconds."""
 
 
-def write_films(folder: Path, counts: Mapping[str, int], size: tuple[int, int] = SMALL) -> None:
-    """Write <split>/<class>/<n>.jpg, as ImageFolder wants them, and films.csv."""
-    variants = [_film(number, size) for number in range(VARIANTS if size == SMALL else 2)]
+def write_films(
+    folder: Path, counts: Mapping[str, int], size: tuple[int, int] = SMALL, form: str = "JPEG"
+) -> None:
+    """Write <split>/<class>/<n>.jpg (or .png), as ImageFolder wants them, and films.csv."""
+    variants = [film(number, size, form) for number in range(VARIANTS if size == SMALL else 2)]
+    suffix = {"JPEG": "jpg", "PNG": "png"}[form]
     lines = ["path,finding,split"]
     for split, count in counts.items():
         for number in range(count):
             kind = number % len(CLASSES)
-            path = Path(split) / CLASSES[kind] / f"{number:06d}.jpg"
+            path = Path(split) / CLASSES[kind] / f"{number:06d}.{suffix}"
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(variants[number % len(variants)])
             lines.append(f"{path},{kind},{split}")
     (folder / "films.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _film(number: int, size: tuple[int, int]) -> bytes:
-    """Draw smooth shapes under grain; about 25 kB for a small film."""
+def film(number: int, size: tuple[int, int], form: str = "JPEG") -> bytes:
+    """Draw smooth shapes under grain.
+
+    About 25 kB for a small film, and 450 kB for a PNG of the middle size, somewhat more than films
+    of ChestX-ray14 have.
+    """
     rng = np.random.default_rng(number)
     coarse = Image.fromarray(rng.integers(20, 200, (10, 12), dtype=np.uint8))
     smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
     light = 20.0 * (number % len(CLASSES))
-    grain = rng.normal(light, 8, smooth.shape)
+    grain = rng.normal(light, 8 if form == "JPEG" else 4, smooth.shape)
     image = Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
     buffer = io.BytesIO()
-    image.filter(ImageFilter.GaussianBlur(0.7)).save(buffer, "JPEG", quality=90)
+    image.filter(ImageFilter.GaussianBlur(0.7)).save(buffer, form, quality=90)
     return buffer.getvalue()
 
 
