@@ -21,6 +21,7 @@ if not workflow.overwrite_configfiles and "studies" not in workflow.config_setti
 include: "workflow/rules/stamps.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
+include: "workflow/rules/features.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/restore.smk"

@@ -99,6 +99,7 @@ wildcard_constraints:
     cell=planning.CELL,
     dataset_id=planning.DATASET_ID,
     weights_id=planning.WEIGHTS_ID,
+    features_id=planning.FEATURES_ID,
     tuning_id=planning.TUNING_ID,
     stamp=planning.STAMP,
     study=planning.STUDY,
@@ -197,6 +198,18 @@ def spec_sources(wildcards):
         files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
     if cell.tuning:
         files.append(f"results/tuning/{cell.tuning.id}/tuning.json")
+    files += [f"results/features/{features_id}/receipt.json" for features_id in cell.features]
+    return unless_forced(files)
+
+
+def features_sources(wildcards):
+    """Return what must exist before features of frozen layers can be computed."""
+    features = PLAN.feature(wildcards.features_id)
+    files = [f"results/cache/{features.dataset_id}/receipt.json"]
+    if features.weights_id:
+        files.append(f"results/weights/{features.weights_id}/receipt.json")
+    if features.source_cell:
+        files.append(f"results/cells/{features.source_cell}/receipts/train.json")
     return unless_forced(files)
 
 

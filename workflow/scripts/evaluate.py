@@ -9,6 +9,7 @@ from pathlib import Path
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.evaluation.rebuild import can_make, ensure_features, hold_features
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_spec
 from transfergrid.planning.unchanged import hold_cell, read_stamp
@@ -30,6 +31,7 @@ def main() -> None:
     folder = cell_directory(arguments.cell, results)
     spec = read_spec(folder / "spec.json")
     hold_cell(spec)
+    hold_features(spec)
     with exclusive(
         folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
     ):
@@ -47,6 +49,8 @@ def main() -> None:
             live.report(device.event)
             from transfergrid.evaluation.predict import score_cell  # imports torch
 
+            if can_make(spec, results):
+                ensure_features(spec, results, device.kind)
             score_cell(spec, results, device.kind, watcher=Watcher(live.report))
             end["status"] = "finished"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from device_job import add_device_arguments, bring_back_cache, take_device
 
+from transfergrid.evaluation.rebuild import ensure_features, hold_features
 from transfergrid.planning.cards import cells_card
 from transfergrid.planning.fingerprint import code_files, current_modules
 from transfergrid.planning.naming import fold_of
@@ -32,6 +33,7 @@ def main() -> None:
     spec = read_spec(arguments.spec)
     hold_stage("train", spec["code"]["train"])
     hold_cell(spec)
+    hold_features(spec)
     scoring = hold_stage("evaluate")
     folder, results = arguments.spec.parent, arguments.spec.parents[2]
     with exclusive(
@@ -70,6 +72,7 @@ def run(
     if device.kind == "cpu" and arguments.gpus:
         watcher.say("torch sees no GPU: training on the CPU")
     watcher.report(device.event)
+    ensure_features(spec, results, device.kind, watcher.check)
     modules = current_modules(spec["dataset"]["kind"], spec["code"])
     record = train(
         spec,

@@ -34,7 +34,19 @@ def _named(modules: Iterable[str]) -> tuple[str, ...]:
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", "dataset", "cache/{dataset_id}/receipt.json", code=("data.cache",)),
     Stage("weights", "weights", "weights/{weights_id}/receipt.json", code=("models.pretraining",)),
-    Stage("spec", "cell", f"{CELL}/spec.json", reads=("prepare", "weights", "train", "tune")),
+    Stage(
+        "features",
+        "features",
+        "features/{features_id}/receipt.json",
+        reads=("prepare", "weights", "train"),
+        code=("evaluation.extraction",),
+    ),
+    Stage(
+        "spec",
+        "cell",
+        f"{CELL}/spec.json",
+        reads=("prepare", "weights", "features", "train", "tune"),
+    ),
     Stage(
         "tune",
         "tuning",

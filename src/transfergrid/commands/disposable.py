@@ -27,6 +27,7 @@ from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import (
     CELL,
     DATASET_ID,
+    FEATURES_ID,
     TUNING_ID,
     WEIGHTS_ID,
     Plan,
@@ -41,6 +42,13 @@ from transfergrid.runtime.locks import exclusive
 
 LEFTOVER_SECONDS = 3600
 """What nothing has changed for this long, a killed writer left; asked where locks do not tell."""
+ROOMS_OF_IDS = {
+    "cache": DATASET_ID,
+    "weights": WEIGHTS_ID,
+    "features": FEATURES_ID,
+    "tuning": TUNING_ID,
+}
+"""The form of the ids in each folder of what cells share."""
 SELECTION = r"last|best|top\d+(_per_task)?"
 _LOCKED = "a run of Snakemake names it (if that run was killed: snakemake --unlock)"
 _BUSY = "another process uses it"
@@ -77,8 +85,9 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     used = _used_by([item.name for item in items if item.in_use], results)
     items = [_kept(item) if item.name in used else item for item in items]
     ids = {cell.dataset_id for cell in plan.cells.values()} | used
+    ids |= {name for cell in plan.cells.values() for name in cell.features}
     ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id} | set(plan.tunings)
-    for kind, pattern in (("cache", DATASET_ID), ("weights", WEIGHTS_ID), ("tuning", TUNING_ID)):
+    for kind, pattern in ROOMS_OF_IDS.items():
         items += _shared_items(kind, results / kind, pattern, ids, locked)
     for study in plan.studies.values():
         items += _ensemble_items(study, results, locked)
@@ -110,6 +119,28 @@ def finished_checkpoints(
         # is needed, never one that is mistaken for complete.
         paths = (folder / TRAINED, folder / "checkpoints")
         items.append(Item("checkpoints", name, paths, folder / ".lock", reason))
+    return items
+
+
+def finished_features(
+    plan: Plan, results: Path = RESULTS, memory: Memory | None = None
+) -> list[Item]:
+    """Return the stored features that no unfinished cell of the plan is trained on or scored by."""
+    memory = memory or Memory()
+    states = cell_states(plan, results, planned_jobs(plan, results, memory))
+    locked = _in_locks(memory, results)
+    needed = {
+        features: name
+        for name, cell in plan.cells.items()
+        for features in cell.features
+        if states[name].trains or states[name].scores
+    }
+    items = []
+    for item in _shared_items("features", results / "features", FEATURES_ID, set(), locked):
+        if item.name in plan.features:
+            user = needed.get(item.name)
+            reason = item.in_use or (f"{user} is not finished" if user else "")
+            items.append(replace(item, in_use=reason))
     return items
 
 
@@ -173,7 +204,7 @@ def _kept(item: Item) -> Item:
 
 
 def _used_by(names: list[str], results: Path) -> set[str]:
-    """Return the ids of data, weights and tunings, and the sources, that some cells need."""
+    """Return the ids of data, weights, features and tunings, and the sources, that cells need."""
     used: set[str] = set()
     queue = list(names)
     while queue:
@@ -181,6 +212,7 @@ def _used_by(names: list[str], results: Path) -> set[str]:
         weights = spec.get("weights") or {}
         parts = (spec.get("dataset") or {}, weights, spec.get("tuning") or {})
         used.update(part["id"] for part in parts if part.get("id"))
+        used.update((spec.get("features") or {}).values())
         source = weights.get("source_cell")
         if source and source not in used:
             used.add(source)

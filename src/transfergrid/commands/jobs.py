@@ -20,6 +20,7 @@ from transfergrid.planning.paths import (
     RESULTS,
     cache_directory,
     cell_directory,
+    features_directory,
     tuning_file,
     weights_directory,
 )
@@ -35,6 +36,7 @@ class Jobs:
         files: For each cell, when each file in its folder was changed, in ns.
         prepare: Data sets that are decoded.
         weights: Weights that are prepared.
+        features: Features of frozen layers that are computed.
         specs: Cells whose spec.json is written.
         trains: Cells that are trained.
         restores: Files of trained cells that are restored from their copy.
@@ -46,6 +48,7 @@ class Jobs:
     files: Mapping[str, Mapping[str, int]]
     prepare: set[str] = field(default_factory=set)
     weights: set[str] = field(default_factory=set)
+    features: set[str] = field(default_factory=set)
     specs: set[str] = field(default_factory=set)
     trains: set[str] = field(default_factory=set)
     restores: set[str] = field(default_factory=set)
@@ -100,6 +103,7 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
             inputs = missing[name]
             jobs.prepare |= inputs.prepare
             jobs.weights |= inputs.weights
+            jobs.features |= inputs.features
             jobs.trains |= inputs.trains
         jobs.scores |= jobs.trains & scored
         for name, study in plan.studies.items():
@@ -114,6 +118,7 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
             for name, inputs in missing.items()
             if inputs.prepare & jobs.prepare
             or inputs.weights & jobs.weights
+            or inputs.features & jobs.features
             or inputs.trains & jobs.trains
             or inputs.tunes & jobs.tunes
         }
@@ -121,6 +126,7 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
 
 def _size(jobs: Jobs) -> int:
     rooms = [jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes]
+    rooms.append(jobs.features)
     return sum(map(len, rooms + list(jobs.maps.values())))
 
 
@@ -141,6 +147,10 @@ def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
             found.weights.add(cell.weights_id)
         if cell.source_cell and TRAINED not in jobs.files[cell.source_cell]:
             found.trains.add(cell.source_cell)
+        made_anew = found.prepare or found.weights or found.trains
+        for name in cell.features:
+            if made_anew or gone(features_directory(name, results)):
+                found.features.add(name)
         if cell.tuning and not tuning_file(cell.tuning.id, results).exists():
             found.tunes.add(cell.tuning.id)
         return found

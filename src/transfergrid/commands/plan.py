@@ -24,7 +24,13 @@ from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.commands.text import aligned, cells, hours
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import told_lost, wanted_files
-from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory, weights_directory
+from transfergrid.planning.paths import (
+    RESULTS,
+    cache_directory,
+    cell_directory,
+    features_directory,
+    weights_directory,
+)
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import RECORD
 from transfergrid.planning.rights import rights_warning
@@ -81,6 +87,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
     counts = {
         "prepare": len(jobs.prepare),
         "weights": len(jobs.weights),
+        "features": len(jobs.features),
         "spec": len(jobs.specs),
         "train": len(jobs.trains),
         "restore": len(jobs.restores),
@@ -234,9 +241,16 @@ def _again_lines(seen: Survey) -> list[str]:
     for weights_id in sorted(filter(None, begun)):
         if not (weights_directory(weights_id, seen.results) / "proof.json").exists():
             needed[f"weights {weights_id} are prepared"] = None
+    stored = {name for cell in read for name in cell.features}
+    for name in sorted(seen.jobs.features | {n for n in stored if not _made(n, seen.results)}):
+        needed[f"features {name} are computed"] = None
     if not needed:
         return []
     return _heading("to prepare first") + [f"  {text}" for text in needed]
+
+
+def _made(features_id: str, results: Path) -> bool:
+    return (features_directory(features_id, results) / "receipt.json").exists()
 
 
 def _cost_lines(seen: Survey) -> list[str]:

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from transfergrid.commands.disposable import Item, finished_checkpoints, remove, unnamed
+from transfergrid.commands.disposable import (
+    Item,
+    finished_checkpoints,
+    finished_features,
+    remove,
+    unnamed,
+)
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.text import aligned, cells
@@ -25,11 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``transfergrid prune``."""
     add_study_arguments(parser)
     parser.add_argument("--delete", action="store_true", help="remove what is listed")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--checkpoints",
         action="store_true",
         help="instead of what no study names: the weights of finished cells, which are trained "
         "again only if they have to be scored again",
+    )
+    instead.add_argument(
+        "--features",
+        action="store_true",
+        help="instead of what no study names: stored features that no unfinished cell needs, which "
+        "are computed again for the next cell that does",
     )
 
 
@@ -42,13 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{RESULTS.absolute()} does not exist; name the working directory of your runs "
                 "with --directory."
             )
-        find = finished_checkpoints if arguments.checkpoints else unnamed
-        items = find(plan)
+        items = _found(plan, arguments)
         lines = _deleted(items) if arguments.delete else _listing(items)
-        if not arguments.checkpoints:
+        if not (arguments.checkpoints or arguments.features):
             lines += _notes(plan, items)
         print("\n".join(lines))
     return 0
+
+
+def _found(plan: Plan, arguments: argparse.Namespace) -> list[Item]:
+    if arguments.checkpoints:
+        return finished_checkpoints(plan)
+    return finished_features(plan) if arguments.features else unnamed(plan)
 
 
 def _listing(items: list[Item]) -> list[str]:
@@ -77,6 +95,8 @@ def _counted(items: list[Item]) -> str:
 def _plural(kind: str, count: int) -> str:
     if kind in ("weights", "checkpoints"):
         return "sets of weights" if count > 1 else "set of weights"
+    if kind == "features":
+        return "sets of features" if count > 1 else "set of features"
     return kind if count == 1 else f"{kind}s"
 
 

@@ -24,12 +24,22 @@ CODE = {
     "prepare": "data code",
     "weights": "weights code",
     "train": "training code",
+    "features": "code that computes features",
     "task": "code of its kind of task",
     "metric": "code of its metric",
 }
 """What the code of a cell's stages is called."""
 # Follow from other parts of a specification, or name the cell.
-_DERIVED = {"cell", "code", "dataset.id", "metric", "tuning", "weights.id", "weights.source_cell"}
+_DERIVED = {
+    "cell",
+    "code",
+    "dataset.id",
+    "features",
+    "metric",
+    "tuning",
+    "weights.id",
+    "weights.source_cell",
+}
 _TUNE = "recipe.tune"
 MOST_MODULES = 3
 _NONE = object()
@@ -84,7 +94,7 @@ class Reasons:
         self, old: Mapping[str, Any], new: Mapping[str, Any], name: str
     ) -> Iterator[str]:
         then, now = old.get("code", {}), new["code"]
-        stages = [s for s in CODE if then.get(s) != now[s] and then.get(s) and now[s]]
+        stages = [s for s in CODE if then.get(s) != now.get(s) and then.get(s) and now.get(s)]
         if old.get("metric") != new["metric"]:
             stages = [stage for stage in stages if stage != "metric"]
         if not stages:

@@ -10,7 +10,12 @@ from pathlib import Path
 from transfergrid.catalog.stages import STAGES
 from transfergrid.commands.live import error_line, last_lines
 from transfergrid.planning.outputs import mark_of
-from transfergrid.planning.paths import cache_directory, tuning_file, weights_directory
+from transfergrid.planning.paths import (
+    cache_directory,
+    features_directory,
+    tuning_file,
+    weights_directory,
+)
 from transfergrid.planning.plan import Plan
 
 FRESH = 30.0
@@ -51,6 +56,9 @@ def _single(plan: Plan, results: Path) -> Iterator[tuple[str, Path, Path | None]
     for owner in dict.fromkeys(owner for study in studies for owner in study.weights):
         folder = weights_directory(owner, results)
         yield f"weights {owner}", folder.parent / "logs" / f"{owner}.log", folder / "receipt.json"
+    for owner in plan.features:
+        folder = features_directory(owner, results)
+        yield f"features {owner}", folder.parent / "logs" / f"{owner}.log", folder / "receipt.json"
     for owner in plan.tunings:
         made = tuning_file(owner, results)
         yield f"learning rate of {owner}", results / "tuning" / "logs" / f"{owner}.log", made

@@ -9,8 +9,8 @@ from typing import Any
 from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
+from transfergrid.planning.records import is_whole
 from transfergrid.planning.unchanged import hold_prepare
-from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.locks import make_once
 
 
@@ -50,12 +50,3 @@ def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
         directory.with_name(f".{dataset_id}.lock"),
         lambda: rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers),
     )
-
-
-def is_whole(cache: Path) -> bool:
-    """Tell whether every file of a cache is there, whatever its content."""
-    try:
-        files = read_json(cache / "receipt.json")["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return all((cache / name).is_file() for name in files)

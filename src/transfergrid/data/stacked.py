@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Map = npt.NDArray[np.uint8]
+Map = npt.NDArray[Any]
 
 
 class Stacked:
     """Chosen rows of several arrays of images, one after the other; nothing is copied until read.
 
     Attributes:
-        shape: (N, H, W) or (N, H, W, 3).
-        dtype: uint8.
+        shape: (N, ...): (N, H, W) or (N, H, W, 3) for images.
+        dtype: That of the arrays: uint8 for images, float32 for features.
     """
 
     def __init__(self, maps: Sequence[Map], rows: Sequence[npt.NDArray[np.int64]]) -> None:

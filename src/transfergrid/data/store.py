@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,7 @@ class Split:
         study_id: (N,) str.
         patient_id: (N,) str.
         files: Names of the files that the images are read from.
+        rows: Which images of each of these files, one file after the other.
     """
 
     images: Images
@@ -126,6 +127,7 @@ class Split:
     study_id: npt.NDArray[np.str_]
     patient_id: npt.NDArray[np.str_]
     files: tuple[str, ...] = ()
+    rows: tuple[npt.NDArray[np.int64], ...] = ()
 
 
 def part_name(number: int) -> str:
@@ -248,9 +250,7 @@ def _matrix(
 
 def _joined(parts: Sequence[_Part], rows: Sequence[npt.NDArray[np.int64]], scored: bool) -> Split:
     """Return rows of parts, one part after the other."""
-    images: Images = parts[0].images
-    if len(parts) > 1 or len(rows[0]) < len(images):
-        images = Stacked([part.images for part in parts], rows)
+    images = stacked([part.images for part in parts], rows)
     labels = [part.truth if scored else part.labels for part in parts]
     chosen = list(zip(parts, rows, strict=True))
     names = {
@@ -263,8 +263,42 @@ def _joined(parts: Sequence[_Part], rows: Sequence[npt.NDArray[np.int64]], score
         images=images,
         labels=np.concatenate([label[row] for label, row in zip(labels, rows, strict=True)]),
         files=tuple(f"{part.name}.npy" for part in parts),
+        rows=tuple(rows),
         **names,
     )
+
+
+def stacked(
+    maps: Sequence[npt.NDArray[Any]], rows: Sequence[npt.NDArray[np.int64]]
+) -> npt.NDArray[Any] | Stacked:
+    """Return rows of arrays, one array after the other; all of a single one as it is."""
+    if len(maps) == 1 and len(rows[0]) == len(maps[0]):
+        return maps[0]
+    return Stacked(maps, rows)
+
+
+def file_of_test(fold: int | None) -> str:
+    """Return the name of the file whose images a fold, or a data set without folds, tests on."""
+    return f"{'test' if fold is None else part_name(fold)}.npy"
+
+
+def image_files(cache: str | Path) -> dict[str, str | None]:
+    """Return the SHA-256 of each file of images in a cache, by name.
+
+    Raises:
+        UserError: The cache has no receipt.
+    """
+    files = _receipt(cache)["files"]
+    return {name: files[name] for name in sorted(files) if name.endswith(".npy")}
+
+
+def content_of(cache: str | Path) -> str:
+    """Return the SHA-256 over ids, labels and pixels of all images in a cache, from its card.
+
+    Raises:
+        UserError: The cache has no receipt or no card, or the card is not what was written.
+    """
+    return str(_card_values(Path(cache), _receipt(cache))["content_sha256"])
 
 
 def verify_pixels(cache: str | Path, *splits: Split) -> Verification:
@@ -276,8 +310,17 @@ def verify_pixels(cache: str | Path, *splits: Split) -> Verification:
     Raises:
         UserError: The cache has no receipt.
     """
-    files = _receipt(cache)["files"]
     names = dict.fromkeys(name for split in splits for name in split.files)
+    return verify_images(cache, names)
+
+
+def verify_images(cache: str | Path, names: Iterable[str]) -> Verification:
+    """Start to compare files of images with what was written, as `verify_pixels` does.
+
+    Raises:
+        UserError: The cache has no receipt.
+    """
+    files = _receipt(cache)["files"]
     return Verification(Path(cache), {name: files.get(name) for name in names}, _MEND)
 
 
@@ -318,18 +361,26 @@ def _receipt(cache: str | Path) -> dict[str, Any]:
 
 
 def _card(cache: Path, receipt: Mapping[str, Any], fold: int | None) -> Card:
+    values = _card_values(cache, receipt)
     try:
-        data = (cache / "card.json").read_bytes()
-        values = as_seen_by(json.loads(data), fold)
+        values = as_seen_by(values, fold)
         lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
         given = [field.name for field in fields(Card) if field.name not in _ONLY_IN_FOLDS]
         more = {name: values.get(name) for name in _ONLY_IN_FOLDS}
-        card = Card(**{name: values[name] for name in given} | more | lists)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Card(**{name: values[name] for name in given} | more | lists)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken(cache, f"card.json cannot be read ({error})") from None
+
+
+def _card_values(cache: Path, receipt: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        data = (cache / "card.json").read_bytes()
+        values = dict(json.loads(data))
+    except (OSError, ValueError, TypeError) as error:
         raise _broken(cache, f"card.json cannot be read ({error})") from None
     if sha256_bytes(data) != receipt["files"].get("card.json"):
         raise _broken(cache, "card.json is not what was written")
-    return card
+    return values
 
 
 def _broken(cache: str | Path, what: str) -> UserError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -37,8 +37,9 @@ def predict_each(
 
     Args:
         models: C networks on `device`, all with the same number of outputs.
-        normalise: From uint8 images on `device` to the networks' input.
-        images: (N, H, W) or (N, H, W, 3) uint8: a memory map, an array, or something read like one.
+        normalise: From images on `device` to the networks' input.
+        images: (N, ...): uint8 images or float32 features; a memory map, an array, or something
+            read like one.
         batch_size: Images per forward pass; fewer if memory runs out.
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
@@ -47,22 +48,36 @@ def predict_each(
     Returns:
         (C, N, T) float32; (C, 0, 0) for no images.
     """
+    parts = list(outputs_of(models, normalise, images, batch_size, device, check, keep))
+    if not parts:
+        return np.zeros((len(models), 0, 0), dtype=np.float32)
+    return torch.cat(parts, dim=1).cpu().numpy()
+
+
+def outputs_of(
+    models: Sequence[nn.Module],
+    normalise: Callable[[Tensor], Tensor],
+    images: Images,
+    batch_size: int = BATCH_SIZE,
+    device: torch.device | str = "cpu",
+    check: Callable[[], None] | None = None,
+    keep: Keep | None = None,
+    first: int = 0,
+) -> Iterator[Tensor]:
+    """Yield what `predict_each` returns batch by batch, (C, n, T) on `device`, from a row on."""
     keep = keep or (lambda output, rows: output.float())
     device = torch.device(device)
     for model in models:
         model.eval()
-    parts = []
-    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for start in range(0, len(images), batch_size):
-            if check is not None:
-                check()
-            pixels = torch.from_numpy(np.array(images[start : start + batch_size]))
-            if device.type == "cuda":
-                pixels = pixels.pin_memory().to(device, non_blocking=True)
-            parts.append(_outputs(models, normalise, pixels, start, keep))
-        if not parts:
-            return np.zeros((len(models), 0, 0), dtype=np.float32)
-        return torch.cat(parts, dim=1).cpu().numpy()
+    for start in range(first, len(images), batch_size):
+        if check is not None:
+            check()
+        pixels = torch.from_numpy(np.array(images[start : start + batch_size]))
+        if device.type == "cuda":
+            pixels = pixels.pin_memory().to(device, non_blocking=True)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            part = _outputs(models, normalise, pixels, start, keep)
+        yield part
 
 
 def _outputs(

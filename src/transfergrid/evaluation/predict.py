@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
+from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.prefix import Tail, as_input, linear
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name, fold_of
-from transfergrid.planning.records import SCORED
+from transfergrid.planning.paths import features_directory
+from transfergrid.planning.prefix import deepest
+from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.records import SCORED, is_whole
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
@@ -64,10 +69,15 @@ def score_cell(
     card = read_card(cache, fold)
     checkpoints = cell.checkpoints()
     rows = {split: open_split(cache, split, fold) for split in splits}
-    pixels = verify_pixels(cache, *rows.values())
+    features = _features_for(spec, results, card) if checkpoints else None
+    bytes_read = (
+        verify_pixels(cache, *rows.values())
+        if features is None
+        else features.verify(name for split in rows.values() for name in split.files)
+    )
     where, watcher = torch.device(device), watcher or Watcher()
-    logits = _logits(spec, cell, checkpoints, rows, card, where, watcher)
-    pixels.wait()
+    logits = _logits(spec, cell, rows, card, features, where, watcher)
+    bytes_read.wait()
     files, into = {}, into or cell.folder
     for split in splits:
         name = f"scores/{split}.npz"
@@ -79,40 +89,70 @@ def score_cell(
     write_sealed(into / SCORED, receipt)
 
 
+def _features_for(spec: Mapping[str, Any], results: Path, card: Card) -> Features | None:
+    """Return the stored features of what is frozen in all phases of a training, if there are.
+
+    If they were removed, the whole network computes them again as it goes.
+    """
+    phase = deepest(phase.train_layers for phase in Recipe.from_dict(spec["recipe"]).phases)
+    found = spec.get("features", {}).get(str(phase))
+    if not found or not is_whole(features_directory(found, results)):
+        return None
+    return Features.of(found, results, card)
+
+
 def _logits(
     spec: Mapping[str, Any],
     cell: Trained,
-    checkpoints: Sequence[Mapping[str, Any]],
     splits: Mapping[str, Split],
     card: Card,
+    features: Features | None,
     device: torch.device,
     watcher: Watcher,
 ) -> dict[str, NDArray[np.float32]]:
     """Return (checkpoint, image, task) logits by split."""
-    tasks, task = len(card.tasks), learn_half(card.task_kind)
-    if not checkpoints:
+    names = [checkpoint["file"] for checkpoint in cell.checkpoints()]
+    if not names:
         return {
-            name: np.zeros((0, len(split.images), tasks), np.float32)
+            name: np.zeros((0, len(split.images), len(card.tasks)), np.float32)
             for name, split in splits.items()
         }
-    proof = cell.json("proof.json")
-    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
-    truncation, seed = spec["cell"]["truncation"], spec["seed"]
-    network = build(spec["architecture"], task.outputs(tasks), truncation, seed)
-    network = task.complete(network, tasks, seed)
-    names = [checkpoint["file"] for checkpoint in checkpoints]
-    sizes = [(cell.folder / "checkpoints" / name).stat().st_size for name in names]
-    together = max(1, WEIGHTS_BYTES // max(sizes))
+    load, normalise = _networks(spec, cell, card, features, device)
+    task = learn_half(card.task_kind)
+    together = max(1, WEIGHTS_BYTES // max(map(cell.bytes_of, names)))
     passes = -(-len(names) // together)
     tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()))
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in splits}
     for start in range(0, len(names), together):
-        models = [_load(network, cell, name, device) for name in names[start : start + together]]
+        models = [load(name) for name in names[start : start + together]]
         for name, split in splits.items():
             keep, settings = task.keep(split), (BATCH_SIZE, device, tick)
-            parts[name].append(predict_each(models, normalise, split.images, *settings, keep))
+            images = split.images if features is None else features.rows_of(split)
+            parts[name].append(predict_each(models, normalise, images, *settings, keep))
         del models  # otherwise they would stay in memory beside the next ones
     return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def _networks(
+    spec: Mapping[str, Any],
+    cell: Trained,
+    card: Card,
+    features: Features | None,
+    device: torch.device,
+) -> tuple[Callable[[str], nn.Module], Callable[[Tensor], Tensor]]:
+    """Return what loads a checkpoint's network, and what makes its input of what is stored."""
+    if features is not None and features.prefix.pooled:
+        return (lambda file: linear(cell.learned(file)).to(device)), as_input
+    proof = cell.json("proof.json")
+    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
+    truncation, seed = spec["cell"]["truncation"], spec["seed"]
+    tasks, task = len(card.tasks), learn_half(card.task_kind)
+    network = build(spec["architecture"], task.outputs(tasks), truncation, seed)
+    network = task.complete(network, tasks, seed)
+    if features is None:
+        return (lambda file: _load(network, cell, file, device)), normalise
+    prefix = features.prefix
+    return (lambda file: Tail(_load(network, cell, file, device), prefix, truncation)), as_input
 
 
 def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:

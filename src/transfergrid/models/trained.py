@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
 
-from transfergrid.planning.records import KEPT, TRAINED, restore
+from transfergrid.planning.records import FROZEN, KEPT, TRAINED, restore
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import broken, load_verified, read_verified
@@ -75,7 +76,15 @@ class Trained:
         return self._index().get("best") or None
 
     def tensors(self, file: str) -> dict[str, Tensor]:
-        """Read a checkpoint onto the CPU.
+        """Read a checkpoint onto the CPU, with what never learned.
+
+        Raises:
+            UserError: A file is not what training left.
+        """
+        return {**self._frozen, **self.learned(file)}
+
+    def learned(self, file: str) -> dict[str, Tensor]:
+        """Read onto the CPU what a checkpoint has of its own: the tensors that learned.
 
         Raises:
             UserError: It is not the file that training left.
@@ -83,6 +92,15 @@ class Trained:
         name = f"checkpoints/{file}"
         path, mend = self.folder / name, _mend(self.folder)
         return load_verified(path, self.files.get(name), load_file, mend)
+
+    def bytes_of(self, file: str) -> int:
+        """Return the size of a checkpoint with what never learned."""
+        names = (file, FROZEN) if f"checkpoints/{FROZEN}" in self.files else (file,)
+        return sum((self.folder / "checkpoints" / name).stat().st_size for name in names)
+
+    @cached_property
+    def _frozen(self) -> dict[str, Tensor]:
+        return self.learned(FROZEN) if f"checkpoints/{FROZEN}" in self.files else {}
 
     def _index(self) -> dict[str, Any]:
         return self.json("checkpoints/index.json")

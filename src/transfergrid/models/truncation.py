@@ -129,3 +129,26 @@ def blocks_of(model: nn.Module) -> list[list[nn.Module]]:
         if any(True for _ in module.parameters()):
             blocks[bisect_left(ends, position)].append(module)
     return [block for block in blocks if block]
+
+
+def layers_of_last(model: nn.Module, last: int) -> list[nn.Module]:
+    """Return the layers through which the map before the last blocks becomes the last map.
+
+    Args:
+        model: A whole or truncated timm network whose cuts are defined.
+        last: Number of blocks, at least 1; the stem and the first block are not among them.
+
+    Returns:
+        Layers to call one after the other; with MobileNet v3, whose head convolution comes after
+        the pooling, not that.
+
+    Raises:
+        UserError: The cuts of this class of network are not defined, or not so deep.
+    """
+    layers = _layers(model)
+    kept = len(blocks_of(model)) - last if layers is not None else 0
+    if layers is None or kept < 2:
+        raise UserError(f"{type(model).__name__} cannot be divided before its last {last} blocks.")
+    names, ends = layers
+    end = len(names) if not isinstance(model, MobileNetV3) else names.index("conv_head")
+    return [model.get_submodule(name) for name in names[ends[kept - 1] + 1 : end]]

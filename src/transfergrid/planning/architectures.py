@@ -26,6 +26,8 @@ class Architecture:
         min_px: By truncation, the smallest input whose last map is 2 × 2; empty if unknown.
         imagenet_top1: The pinned weights' top-1 accuracy in percent, or None.
         fixed_px: The only input size that the network takes, or None for any.
+        widths: By truncation, the channels that go into the classifier; empty if unknown.
+        strides: By truncation, pixels of the input for one of the last map; empty if unknown.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Architecture:
     min_px: tuple[int, ...] = ()
     imagenet_top1: float | None = None
     fixed_px: int | None = None
+    widths: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
     def record(self, image_px: int) -> dict[str, Any]:
         """Return the part of a cell's specification that names the network."""
@@ -65,6 +69,8 @@ def _from_row(row: Mapping[str, str]) -> Architecture:
         max_truncation=int(row["max_truncation"]),
         min_px=tuple(int(px) for px in row["min_px"].split()),
         imagenet_top1=float(row["imagenet_top1"]) if row["imagenet_top1"] else None,
+        widths=tuple(map(int, row["widths"].split())),
+        strides=tuple(map(int, row["strides"].split())),
     )
 
 

@@ -15,6 +15,7 @@ from transfergrid.planning.architectures import (
     find_architecture,
     small_map_warning,
 )
+from transfergrid.planning.features import Features, check_prefix, stored_features
 from transfergrid.planning.fingerprint import (
     prepare_fingerprint,
     stage_fingerprint,
@@ -72,6 +73,7 @@ class Cell:
         weights_id: Folder of its prepared weights, or None.
         source_cell: Name of the cell that it is fine-tuned from, or None.
         tuning: How its learning rate is found, or None if it is given.
+        features: Ids of the features of frozen layers that it is trained on.
         trial: Whether it is a training that tries a learning rate, and is not scored.
         family: Family of the architecture.
         imagenet_top1: Top-1 accuracy of the architecture's pinned weights in percent, or None.
@@ -84,6 +86,7 @@ class Cell:
     weights_id: str | None
     source_cell: str | None
     tuning: CellTuning | None
+    features: tuple[str, ...]
     trial: bool
     family: str
     imagenet_top1: float | None
@@ -96,6 +99,7 @@ class CellBuilder:
         cells: Cells by point: targets, sources, and trials of learning rates.
         datasets: Resolved data sets by name.
         weights: Resolved weights by (pretraining, architecture).
+        features: The features of frozen layers that cells are trained on, by id.
         warnings: Sentences about cells that can run but may not be what the user wants.
     """
 
@@ -104,6 +108,7 @@ class CellBuilder:
         self.cells: dict[Point, Cell] = {}
         self.datasets: dict[str, Dataset] = {}
         self.weights: dict[tuple[str, str], Weights] = {}
+        self.features: dict[str, Features] = {}
         self.warnings: dict[str, None] = {}
         self._recipes = dict(study.recipes)
         self._open: list[Point] = []
@@ -204,8 +209,9 @@ class CellBuilder:
         learned = self._learned[source] if source else ()
         self._check_chain(point, learned)
         recipe = self._recipes[point.protocol]
+        features = self._stored(point, recipe, architecture, dataset, weights)
         tuning = self._tuning(point)
-        stages = (point.dataset, bool(weights_id))
+        stages = (point.dataset, bool(weights_id), bool(features))
         metric = self._metric(point.dataset)
         axes = point.axes()
         # Most of a specification is shared by many cells; in a grid of thousands, writing each
@@ -225,6 +231,8 @@ class CellBuilder:
         }
         if tuning is not None:
             parts["tuning"] = canonical_json(tuning.record)
+        if features:
+            parts["features"] = canonical_json(features)
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         name = name_of(axes, sha256_text(spec))
         self._learned[name] = (*learned, (point.dataset, point.fold))
@@ -236,10 +244,27 @@ class CellBuilder:
             weights_id=weights_id,
             source_cell=source,
             tuning=tuning,
+            features=tuple(features.values()),
             trial=point.protocol not in self.study.recipes,
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )
+
+    def _stored(
+        self,
+        point: Point,
+        recipe: Recipe,
+        architecture: Architecture,
+        dataset: Dataset,
+        weights: Mapping[str, Any],
+    ) -> dict[str, str]:
+        """Return the id of the features that a cell has in store for a phase, by its number."""
+        where = f"{self.study.source}: protocol '{point.protocol}'"
+        check_prefix(recipe, architecture, point.truncation, where)
+        px = dataset.declaration["image_px"]
+        found = stored_features(recipe, architecture, point, px, dataset.id, weights)
+        self.features |= {features.id: features for features in found.values()}
+        return {str(phase): features.id for phase, features in found.items()}
 
     def _metric(self, dataset: str) -> Declaration:
         if dataset not in self._metrics:
@@ -247,9 +272,10 @@ class CellBuilder:
             self._metrics[dataset] = primary_metric(self.study.config, dataset, source)
         return self._metrics[dataset]
 
-    def _code(self, dataset: str, has_weights: bool) -> dict[str, str]:
+    def _code(self, dataset: str, has_weights: bool, has_features: bool) -> dict[str, str]:
         settings = self.study.config["datasets"][dataset]
-        return {
+        features = {"features": stage_fingerprint("features")} if has_features else {}
+        return features | {
             "prepare": prepare_fingerprint(settings["kind"]),
             "weights": stage_fingerprint("weights") if has_weights else "",
             "train": stage_fingerprint("train"),

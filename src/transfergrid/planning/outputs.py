@@ -28,6 +28,7 @@ TEST, VALID = "test.parquet", "valid.parquet"
 EXPENDABLE = (
     r"cache/.*",
     r"weights/.*",
+    r"features/.*",
     r"origins/.*",
     r"cells/[^/]+/(resume\.pt|finished\.json|ahead/.*)",
     r"cells/[^/]+/receipts/train\.json",
@@ -38,8 +39,9 @@ EXPENDABLE = (
 )
 """What may be deleted: it is made again when needed, and nothing is trained again because of it.
 
-Caches, the records of their images, initial weights, the states of trainings that were stopped or
-had ended, training receipts and checkpoints; and what is not a result: locks, logs, snapshots.
+Caches, the records of their images, initial weights, features of frozen layers, the states of
+trainings that were stopped or had ended, training receipts and checkpoints; and what is not a
+result: locks, logs, snapshots.
 """
 
 

@@ -34,6 +34,11 @@ def weights_directory(weights_id: str, results: Path = RESULTS) -> Path:
     return results / "weights" / weights_id
 
 
+def features_directory(features_id: str, results: Path = RESULTS) -> Path:
+    """Return the folder of stored features."""
+    return results / "features" / features_id
+
+
 def tuning_file(tuning_id: str, results: Path = RESULTS) -> Path:
     """Return the file that holds the learning rate found by trials."""
     return results / "tuning" / tuning_id / "tuning.json"

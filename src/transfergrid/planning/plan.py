@@ -19,6 +19,7 @@ from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.decidable import undecidable
+from transfergrid.planning.features import Features
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
 from transfergrid.planning.inputs import Dataset, Weights
@@ -37,6 +38,7 @@ CELL = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}-seed\d+(?:-fold\d+)?-[0-9a-f]{{8}}
 DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
 TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}(?:-fold\d+)?-[0-9a-f]{{8}}"
+FEATURES_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-(?:pooled|map)-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
 
@@ -52,6 +54,7 @@ class PlannedStudy:
         trials: Cells that try a learning rate; they are trained and not scored.
         datasets: Resolved data sets by name.
         weights: Seedless weights by id.
+        features: Features of frozen layers by id.
         metrics: The metrics that it names.
         warnings: Sentences for the user.
         unasked: Questions that a slice leaves out.
@@ -63,6 +66,7 @@ class PlannedStudy:
     trials: tuple[Cell, ...]
     datasets: Mapping[str, Dataset]
     weights: Mapping[str, Weights]
+    features: Mapping[str, Features]
     metrics: StudyMetrics
     warnings: tuple[str, ...]
     unasked: tuple[str, ...]
@@ -189,6 +193,7 @@ def plan_study(study: Study) -> PlannedStudy:
         trials=tuple(cell for cell in others if cell.trial),
         datasets=builder.datasets,
         weights={weights.id: weights for weights in builder.weights.values()},
+        features=builder.features,
         metrics=metrics,
         warnings=(*builder.warnings, *lost, *undecidable(study, targets, metrics)),
         unasked=tuple(name for name in asked if name not in kept),
@@ -248,6 +253,20 @@ class Plan:
                 notes.setdefault(weights.id, weights.location)
         return dict(_stamp(owner, LOCATION, note) for owner, note in notes.items())
 
+    @cached_property
+    def features(self) -> dict[str, Features]:
+        """The features of frozen layers that cells are trained on, by id."""
+        found: dict[str, Features] = {}
+        for study in self.studies.values():
+            found |= study.features
+        return found
+
+    def feature(self, features_id: str) -> Features:
+        """Return features by id; UserError if no cell of this run is trained on them."""
+        if features_id not in self.features:
+            raise UserError(f"none of this run's cells is trained on features '{features_id}'.")
+        return self.features[features_id]
+
     @property
     def warnings(self) -> list[str]:
         """Sentences for the user, each once."""
@@ -271,7 +290,10 @@ class Plan:
         again inside the job would record a study that was edited in the meantime. Names hold the
         content's hash, so a file that is already there is right.
         """
-        for name, content in self.stamps.items():
+        # What features are made from stands in the specification of every cell that uses them, so
+        # these notes are for the job alone.
+        notes = [_stamp(found.id, LOCATION, found.note) for found in self.features.values()]
+        for name, content in [*self.stamps.items(), *notes]:
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))
         # prepare and weights find a note by its owner: the latest one counts.

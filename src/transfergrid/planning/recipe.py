@@ -114,6 +114,9 @@ class Recipe:
         keep_checkpoints: How many of the best checkpoints by validation score are kept; the last
             one is always kept as well. The trials of `tune` keep none.
         precision: ``fp32``, or ``bf16`` for autocast on CUDA (the head and the loss stay float32).
+        frozen_prefix: ``stored`` for phases that train on stored features of the layers that are
+            frozen in them, ``computed`` for none that do, ``auto`` for those that can and whose
+            features are not much larger than the pixels.
         deterministic: Ask for deterministic kernels.
         holdout: Share of the training patients that validation uses instead of the validation
             split, in [0, 1); the trials of `tune` have it.
@@ -135,6 +138,7 @@ class Recipe:
     validate_every_examples: int | None = None
     keep_checkpoints: int = 10
     precision: str = "fp32"
+    frozen_prefix: str = "auto"
     deterministic: bool = True
     holdout: float = 0.0
     tune: Tuning | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.naming import cell_name
-from transfergrid.runtime.atomic import write_bytes
+from transfergrid.runtime.atomic import read_json, write_bytes
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_bytes
 from transfergrid.runtime.sealed import read_sealed, write_sealed
@@ -23,6 +23,8 @@ STATE = "resume.pt"
 """The state from which a stopped training goes on."""
 TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
 """SHA-256 of what training and scoring left; Snakemake waits for these."""
+FROZEN = "frozen.safetensors"
+"""Beside a cell's checkpoints: the tensors that never learned and are the same in all of them."""
 KEPT = ("history.jsonl", "proof.json", "card.json")
 """What only training can make; `FINISHED` has a copy of each."""
 
@@ -57,6 +59,15 @@ def read_train(folder: Path) -> dict[str, Any] | None:
         return read_sealed(folder / RECORD)
     except FileNotFoundError:
         return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether every file that a folder's receipt names is there, whatever its content."""
+    try:
+        files = read_json(folder / "receipt.json")["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return all((folder / name).is_file() for name in files)
 
 
 def kept_texts(folder: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -117,6 +117,31 @@ class Verification:
                     raise broken(path, found, expected, self._mend)
         except Exception as error:  # raised again by poll and wait
             self._error = error
+
+
+class Verifications:
+    """Several verifications as one."""
+
+    def __init__(self, parts: Iterable[Verification]) -> None:
+        self._parts = tuple(parts)
+
+    def poll(self) -> None:
+        """Raise what has been found so far.
+
+        Raises:
+            UserError: A file is missing, or is not the one that was written.
+        """
+        for part in self._parts:
+            part.poll()
+
+    def wait(self) -> None:
+        """Wait until everything is hashed; raise what was found.
+
+        Raises:
+            UserError: A file is missing, or is not the one that was written.
+        """
+        for part in self._parts:
+            part.wait()
 
 
 def load_verified(path: Path, expected: str | None, load: Callable[[Path], T], mend: str) -> T:

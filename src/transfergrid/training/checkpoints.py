@@ -1,9 +1,12 @@
-"""The best checkpoints of a training by validation score, and the last one."""
+"""The best checkpoints of a training by validation score, and the last one.
+
+Tensors that never learn are the same in all of them, and are stored once beside them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from transfergrid.planning.records import FROZEN
 from transfergrid.runtime.atomic import replacing, write_json
 
 INDEX = "index.json"
@@ -48,9 +52,25 @@ class Checkpoints:
     on disk refers to it any more.
     """
 
-    def __init__(self, folder: Path, best: int, metric: str = "", sign: float = 1.0) -> None:
-        """Open `folder` to keep the `best` best by a metric; `sign` is -1 if lower is better."""
+    def __init__(
+        self,
+        folder: Path,
+        best: int,
+        metric: str = "",
+        sign: float = 1.0,
+        frozen: Set[str] = frozenset(),
+    ) -> None:
+        """Open `folder` to keep the `best` best by a metric.
+
+        Args:
+            folder: Where checkpoints are.
+            best: How many are kept.
+            metric: Name of the metric.
+            sign: -1 if a lower score is better.
+            frozen: Names of the tensors that never learn.
+        """
         self.folder, self.best, self.metric, self.sign = folder, best, metric, sign
+        self.frozen = frozen
         self.kept: list[Kept] = []
 
     def offer(self, weights: Mapping[str, Tensor], step: int, score: float, last: bool) -> None:
@@ -68,10 +88,21 @@ class Checkpoints:
         best = sorted([*self.kept, new], key=self._rank)[: self.best]
         if new not in best and not last:
             return
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        with replacing(self.folder / new.file) as temporary:
-            save_file(tensors, temporary)
+        if self.frozen and not (self.folder / FROZEN).exists():
+            self._save(FROZEN, {name: weights[name] for name in self.frozen})
+        learned = {name: part for name, part in weights.items() if name not in self.frozen}
+        self._save(new.file, learned)
         self.kept = sorted({*best, new} if last else best, key=lambda kept: kept.step)
+
+    def _save(self, file: str, weights: Mapping[str, Tensor]) -> None:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        with replacing(self.folder / file) as temporary:
+            save_file(tensors, temporary)
+
+    def files(self) -> list[str]:
+        """Return the names of the files that hold the kept checkpoints."""
+        shared = [FROZEN] if self.kept and self.frozen else []
+        return [*shared, *(kept.file for kept in self.kept)]
 
     def index(self) -> dict[str, Any]:
         """Return the content of index.json; `best` and `last` are file names or None."""
@@ -92,7 +123,7 @@ class Checkpoints:
     def prune(self) -> None:
         """Write index.json and remove every file that it does not name."""
         write_json(self.folder / INDEX, self.index())
-        named = {INDEX, *(kept.file for kept in self.kept)}
+        named = {INDEX, *self.files()}
         for path in self.folder.iterdir():
             if path.name not in named:
                 path.unlink()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from transfergrid.models.truncation import blocks_of
 from transfergrid.models.zoo import head_of
+from transfergrid.planning.recipe import Phase
 from transfergrid.runtime.errors import UserError
 
 
@@ -58,6 +59,33 @@ def _layers_learn(model: nn.Module, train_layers: str) -> None:
     for block in blocks[-last:]:
         for module in block:
             module.requires_grad_(True)
+
+
+def never_learned(model: nn.Module, phases: Iterable[Phase]) -> frozenset[str]:
+    """Return the names of the tensors of a network that are the same after all phases.
+
+    Raises:
+        UserError: A phase asks for more blocks than there are.
+    """
+    names, changed = set[str](), set[str]()
+    for phase in phases:
+        freeze(model, phase.train_layers, phase.norms)
+        train_mode(model, phase.norms)
+        for prefix, module in model.named_modules():
+            own = {
+                name: tensor.requires_grad
+                for name, tensor in module._parameters.items()
+                if tensor is not None
+            }
+            own |= {
+                name: module.training
+                for name, tensor in module._buffers.items()
+                if tensor is not None
+            }
+            told = {f"{prefix}.{name}".removeprefix("."): learns for name, learns in own.items()}
+            names |= set(told)
+            changed |= {name for name, learns in told.items() if learns}
+    return frozenset(names - changed)
 
 
 def train_mode(model: nn.Module, norms: str = "train") -> None:

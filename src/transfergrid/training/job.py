@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,51 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
+from transfergrid.data.store import (
+    Card,
+    Images,
+    Split,
+    file_of_test,
+    open_split,
+    read_card,
+    verify_pixels,
+)
+from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import to_device
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
+from transfergrid.models.prefix import Tail, as_input
 from transfergrid.models.zoo import head_of
 from transfergrid.planning.naming import fold_of
+from transfergrid.planning.prefix import Prefix
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.atomic import write_json
-from transfergrid.runtime.verified import Verification
+from transfergrid.runtime.verified import Verification, Verifications
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn.kind import LearnHalf, learn_half
 from transfergrid.training.batches import Order, orders_of
 from transfergrid.training.checkpoints import Checkpoints
-from transfergrid.training.freezing import freeze
+from transfergrid.training.freezing import never_learned
 from transfergrid.training.history import History
 from transfergrid.training.numerics import keep_float32
 from transfergrid.training.subsets import held_out, split_off, training_rows
 from transfergrid.training.view import View
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What frozen layers made of a job's images.
+
+    Attributes:
+        prefix: The layers.
+        train: The training split's, row for row.
+        valid: The validation split's.
+    """
+
+    prefix: Prefix
+    train: Images
+    valid: Images
 
 
 @dataclass(frozen=True)
@@ -49,7 +75,9 @@ class Job:
         train: The training split.
         target: What is learned, a row for each image of `train`.
         valid: The validation split.
-        pixels: Compares the caches' pixels with what was written, while they are being used.
+        stored: What is stored of the images for a phase, by its number; others see the pixels.
+        truncation: Blocks that the network lacks.
+        pixels: Compares pixels and stored features with what was written, while they are used.
         orders: The order of the steps of each phase.
         model: The network on `device`.
         normalise: From stored images to the network's input.
@@ -69,7 +97,9 @@ class Job:
     train: Split
     target: NDArray[Any]
     valid: Split
-    pixels: Verification
+    stored: Mapping[int, Stored]
+    truncation: int
+    pixels: Verifications
     orders: tuple[Order, ...]
     model: nn.Module
     normalise: Normalise
@@ -94,6 +124,10 @@ class Job:
 
     def view(self, index: int) -> tuple[View, View]:
         """Return what a phase is shown of the training and of the validation split."""
+        stored = self.stored.get(index)
+        if stored is not None:
+            tail = Tail(self.model, stored.prefix, self.truncation)
+            return View(stored.train, as_input, tail), View(stored.valid, as_input, tail)
         return (
             View(self.train.images, self.normalise, self.model),
             View(self.valid.images, self.normalise, self.model),
@@ -119,9 +153,10 @@ def open_job(
     fold = fold_of(spec)
     card, train = read_card(cache, fold), open_split(cache, "train", fold)
     valid = open_split(cache, "valid", fold)
+    opened = train, valid
     kept = np.arange(len(train.images))
-    if recipe.holdout:
-        held = held_out(train.patient_id, recipe.holdout)
+    held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
+    if held is not None:
         valid, kept = split_off(train, held), np.flatnonzero(~held)
     chosen = training_rows(len(kept), recipe.train_share, recipe.train_count, spec["seed"])
     rows = kept[chosen]
@@ -130,9 +165,11 @@ def open_job(
     write_json(folder / "proof.json", proof)
     model = task.complete(model, outputs, spec["seed"])
     keep_float32(head_of(model))
-    for phase in recipe.phases:  # refused before the first step, not after hours of them
-        freeze(model, phase.train_layers, phase.norms)
+    frozen = never_learned(model, recipe.phases)  # refuses before the first step, not after hours
     to_device(model, device)
+    stored, verifications = _open_stored(spec, results, card, opened, held)
+    if len(stored) < len(recipe.phases):
+        verifications.append(verify_pixels(cache, *opened))
     return Job(
         folder=folder,
         seed=spec["seed"],
@@ -145,13 +182,53 @@ def open_job(
         train=train,
         target=task.target(train),
         valid=valid,
-        pixels=verify_pixels(cache, train, valid),
+        stored=stored,
+        truncation=int(spec["cell"]["truncation"]),
+        pixels=Verifications(verifications),
         orders=orders_of(recipe, rows, spec["seed"]),
         model=model,
         normalise=Normalise(preprocessing, device),
         checkpoints=Checkpoints(
-            folder / "checkpoints", recipe.keep_checkpoints, metric.name, metric.sign
+            folder / "checkpoints", recipe.keep_checkpoints, metric.name, metric.sign, frozen
         ),
         history=History(folder / "history.jsonl"),
         watcher=watcher,
     )
+
+
+def _open_stored(
+    spec: Mapping[str, Any],
+    results: Path,
+    card: Card,
+    opened: tuple[Split, Split],
+    held: NDArray[np.bool_] | None,
+) -> tuple[dict[int, Stored], list[Verification]]:
+    """Open the stored features that phases have in place of pixels, and start to compare them.
+
+    Args:
+        spec: The cell's specification.
+        results: Root of all outputs.
+        card: The data set's card.
+        opened: The training and the validation split.
+        held: The training images to validate on; None for the validation split.
+
+    Returns:
+        What is stored by number of the phase, and the verifications.
+
+    Raises:
+        UserError: Features are missing, or are not for these images.
+    """
+    train, valid = opened
+    closed = file_of_test(fold_of(spec))
+    stored, verifications = {}, []
+    for phase, features_id in spec.get("features", {}).items():
+        features = Features.of(features_id, results, card)
+        images = features.rows_of(train, closed)
+        validated = (
+            features.rows_of(valid, closed)
+            if held is None
+            else split_off(replace(train, images=images), held).images
+        )
+        stored[int(phase)] = Stored(features.prefix, images, validated)
+        verifications.append(features.verify([*train.files, *valid.files]))
+    return stored, verifications

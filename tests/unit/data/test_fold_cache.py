@@ -22,8 +22,8 @@ from transfergrid.data.admission import difference
 from transfergrid.data.cache import build_cache
 from transfergrid.data.crossvalidation import truth
 from transfergrid.data.kinds import read_manifest
-from transfergrid.data.rebuild import is_whole
 from transfergrid.data.store import SPLITS, open_split, read_card, verify_pixels
+from transfergrid.planning.records import is_whole
 from transfergrid.runtime.errors import UserError
 
 CSV: dict[str, Any] = {

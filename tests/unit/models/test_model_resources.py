@@ -54,13 +54,16 @@ def test_architectures_are_named_pinned_and_of_known_families() -> None:
 def test_counts_and_smallest_inputs_are_as_listed(row: dict[str, str]) -> None:
     entry = {"timm": row["timm_name"]}
     sizes = [int(px) for px in row["min_px"].split()]
-    assert len(sizes) == int(row["max_truncation"]) + 1
+    widths, strides = ([int(n) for n in row[key].split()] for key in ("widths", "strides"))
+    assert len(sizes) == len(widths) == len(strides) == int(row["max_truncation"]) + 1
     assert cost(entry, 1000, 0, 128).params == int(row["params_1000"])
     for truncation, px in enumerate(sizes):
         with torch.device("meta"):
             model = build(entry, 1, truncation, seed=0).eval()
             height, width = model.forward_features(torch.empty(1, 3, px, px)).shape[2:]
             assert min(height, width) >= 2
+            assert model.get_classifier().in_features == widths[truncation]
+            assert height <= -(-px // strides[truncation]) <= 2 * height + 2
             try:
                 smaller = model.forward_features(torch.empty(1, 3, px - 1, px - 1)).shape[2:]
             except RuntimeError:

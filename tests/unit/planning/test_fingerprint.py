@@ -160,11 +160,13 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
 TRAIN_CLOSURE = [
     "data.stacked",
     "data.store",
+    "evaluation.features",
     "evaluation.inference",
     "metrics.estimate",
     "models.initial",
     "models.matching",
     "models.normalise",
+    "models.prefix",
     "models.proof",
     "models.redrawn",
     "models.trained",
@@ -173,6 +175,7 @@ TRAIN_CLOSURE = [
     "planning.cards",
     "planning.naming",
     "planning.paths",
+    "planning.prefix",
     "planning.recipe",
     "planning.records",
     "runtime.atomic",
@@ -195,12 +198,14 @@ TRAIN_CLOSURE = [
     "training.loop",
     "training.numerics",
     "training.optimisation",
+    "training.phase",
     "training.position",
     "training.receipts",
     "training.resume",
     "training.subsets",
     "training.tuning",
     "training.validation",
+    "training.view",
 ]
 
 
@@ -242,7 +247,8 @@ PROGRAMS = {
     "draw_figures.py": {"figures"},
     "write_page.py": {"report"},
     "cams.py": {"cams"},
-    "device_job.py": {"train", "evaluate", "cams"},
+    "features.py": {"features"},
+    "device_job.py": {"train", "evaluate", "cams", "features"},
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

@@ -134,7 +134,7 @@ def code_of(stage: str) -> set[str]:
 
 
 # Only hand on what a note says; they read it in rooms that no stage of a cell may know.
-HANDING_ON = {"transfergrid.data.rebuild", "transfergrid.models.rebuild"}
+HANDING_ON = {f"transfergrid.{room}.rebuild" for room in ("data", "evaluation", "models")}
 # Calls the function that the stamp names, whose module is the stage's code, and seals its tables.
 HANDING_ON |= {"transfergrid.reporting.tables.analysis"}
 

@@ -84,3 +84,25 @@ def test_of_a_loss_the_lowest_is_best(tmp_path: Path) -> None:
     assert [kept.step for kept in checkpoints.kept] == [2, 5]
     assert checkpoints.index()["best"] == "step-00000002.safetensors"
     assert checkpoints.index()["metric"] == "brier"
+
+
+def test_what_never_learns_is_stored_once(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 2, frozen=frozenset({"body"}))
+    body = torch.arange(1000.0)
+    for step, score in ((1, 0.5), (2, 0.4), (3, 0.6)):
+        checkpoints.offer({"body": body, "head": torch.ones(step)}, step, score, last=step == 3)
+        if step == 1:
+            written = (tmp_path / "frozen.safetensors").stat().st_mtime_ns
+    checkpoints.prune()
+    assert (tmp_path / "frozen.safetensors").stat().st_mtime_ns == written
+    assert torch.equal(load_file(tmp_path / "frozen.safetensors")["body"], body)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "frozen.safetensors",
+        "index.json",
+        "step-00000001.safetensors",
+        "step-00000003.safetensors",
+    ]
+    assert set(load_file(tmp_path / "step-00000003.safetensors")) == {"head"}
+    checkpoints.clear()
+    checkpoints.prune()
+    assert [path.name for path in tmp_path.iterdir()] == ["index.json"]

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.models.initial import initial_model
+from transfergrid.models.trained import Trained
 from transfergrid.planning.naming import cell_name
 from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.sealed import read_sealed
@@ -56,7 +56,7 @@ def history(folder: Path) -> list[dict[str, Any]]:
 
 def last_weights(folder: Path) -> dict[str, Tensor]:
     index = json.loads((folder / "checkpoints" / "index.json").read_text())
-    return load_file(folder / "checkpoints" / index["last"])
+    return Trained.of(folder).tensors(index["last"])
 
 
 def test_a_task_that_can_be_learnt_is_learnt(results: Path) -> None:
