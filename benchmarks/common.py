@@ -111,24 +111,35 @@ def _word(value: object) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: seconds on the clock, seconds of the processor, MiB at its largest."""
+    """What a command took: seconds on the clock, seconds of the processor, MiB at its largest.
+
+    ``own`` are the seconds of the processor of the command's own process, its children left out.
+    """
 
     wall: float
     cpu: float
     memory: float
+    own: float = math.nan
 
 
-def run(command: Sequence[str | Path], folder: Path) -> Cost:
+def run(
+    command: Sequence[str | Path], folder: Path, variables: Mapping[str, str] | None = None
+) -> Cost:
     """Run a command to its end; memory is that of all its processes together.
 
-    What it prints is in `folder`/last.log, and its end is shown if it fails.
+    `variables` replace some of `environment`. What it prints is in `folder`/last.log, and its end
+    is shown if it fails.
     """
     start = time.perf_counter()
     with open(folder / "last.log", "wb") as log:
         process = subprocess.Popen(
-            list(map(str, command)), cwd=folder, env=environment(), stdout=log, stderr=log
+            list(map(str, command)),
+            cwd=folder,
+            env={**environment(), **(variables or {})},
+            stdout=log,
+            stderr=log,
         )
-        peak = [0.0]
+        peak = [0.0, math.nan]
         watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
         watcher.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -137,7 +148,7 @@ def run(command: Sequence[str | Path], folder: Path) -> Cost:
     watcher.join()
     if process.returncode:
         raise SystemExit((folder / "last.log").read_text()[-4000:])
-    return Cost(wall, usage.ru_utime + usage.ru_stime, peak[0])
+    return Cost(wall, usage.ru_utime + usage.ru_stime, *peak)
 
 
 def environment() -> dict[str, str]:
@@ -158,6 +169,8 @@ def _watch(pid: int, peak: list[float]) -> None:
                 except psutil.NoSuchProcess:
                     continue
             peak[0] = max(peak[0], sum(sizes) / 2**20)
+            own = process.cpu_times()
+            peak[1] = own.user + own.system
             time.sleep(0.05)
     except psutil.NoSuchProcess:
         return
@@ -165,7 +178,7 @@ def _watch(pid: int, peak: list[float]) -> None:
 
 def median(costs: Sequence[Cost]) -> Cost:
     """Return the median of each number."""
-    columns = zip(*((cost.wall, cost.cpu, cost.memory) for cost in costs), strict=True)
+    columns = zip(*((cost.wall, cost.cpu, cost.memory, cost.own) for cost in costs), strict=True)
     return Cost(*(statistics.median(column) for column in columns))
 
 

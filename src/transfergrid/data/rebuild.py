@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.records import is_whole
@@ -22,9 +21,11 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
             on which earlier cells were trained; then nothing is written.
     """
     hold_prepare(note["declaration"]["kind"])
-    check_dataset(note)
     # Imported only now, so that it is the code that was compared, and because most jobs find their
-    # cache and need no decoders.
+    # cache and need neither decoders nor what planning reads studies with.
+    from transfergrid.planning.inputs import check_dataset
+
+    check_dataset(note)
     from transfergrid.data.admission import admit
     from transfergrid.data.cache import build_cache
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.inputs import check_weights
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
 from transfergrid.planning.unchanged import hold_plugin, hold_stage
@@ -26,8 +25,11 @@ def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
     if note["declaration"].get("code"):
         hold_plugin(note["declaration"]["kind"])
     hold_stage("weights")
+    # Imported only now: most jobs find their weights, and need nothing that reads studies.
+    from transfergrid.planning.inputs import check_weights
+
     check_weights(note)
-    # Imported only now, so that it is the code that was compared.
+    # So that it is the code that was compared.
     from transfergrid.models.pretraining import write_weights
 
     path = Path(note["path"]) if note["path"] else None

@@ -20,15 +20,8 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
-from transfergrid.catalog.kinds import (
-    DATASET_KINDS,
-    PRETRAINING_KINDS,
-    DatasetKind,
-    dataset_kind,
-)
-from transfergrid.catalog.metrics import METRICS
-from transfergrid.catalog.stages import STAGE, STAGES
-from transfergrid.catalog.tasks import TASK_KINDS
+from transfergrid.catalog.kinds import DatasetKind, dataset_kind
+from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
 from transfergrid.planning.rules import command_parts, programs
 from transfergrid.planning.syntax import canonical_syntax
@@ -153,23 +146,12 @@ def cell_modules(kind: str) -> dict[str, dict[str, str]]:
 def code_files(project: Path = PROJECT) -> list[Path]:
     """Return the project's files and folders on which a result depends.
 
-    The modules of every stage and of every declared kind and metric, the workflow and what it looks
-    up, but not commands that only report on results, documentation or tests.
+    The package but for the commands, which only report on results, the workflow and what it looks
+    up; no documentation and no tests.
     """
-    roots = set(_named(module for stage in STAGES for module in stage.code)) | _looked_up()
-    modules = [path for name in closure(roots) if (path := _file(name))]
-    return [*modules, project / "Snakefile", project / "workflow", project / "resources"]
-
-
-def _looked_up() -> set[str]:
-    """Return the modules that the catalogue names as text, which no module imports."""
-    named = [kind.reader for kind in DATASET_KINDS]
-    named += [kind.fetch for kind in PRETRAINING_KINDS]
-    named += [half for kind in TASK_KINDS for half in (kind.learn, kind.score)]
-    for metric in METRICS:
-        functions = (metric.function, metric.estimate, metric.interval, metric.operating_point)
-        named += [function for function in functions if function]
-    return {name.partition(":")[0] for name in named if name}
+    rooms = sorted(path.parent for path in SOURCE.glob("*/__init__.py"))
+    own = [room for room in rooms if room.name != "commands"]
+    return [*own, project / "Snakefile", project / "workflow", project / "resources"]
 
 
 def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, str]]:
