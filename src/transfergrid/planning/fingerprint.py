@@ -14,7 +14,7 @@ import ast
 import csv
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from types import CodeType
 
 from transfergrid.catalog.kinds import DatasetKind, dataset_kind
 from transfergrid.catalog.stages import STAGE
+from transfergrid.planning.known_syntax import MEMORY, remember, syntax_of
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
 from transfergrid.planning.rules import command_parts, programs
 from transfergrid.planning.syntax import canonical_syntax
@@ -183,7 +184,7 @@ def modules_code(modules: Iterable[str]) -> dict[str, HeldCode]:
     held = {}
     for name in closure(modules):
         file = str(_file(name))
-        held[name] = HeldCode(file, _compiled(_tree(name), file))
+        held[name] = HeldCode(file, _compiled(_text(name), file))
     return held
 
 
@@ -257,17 +258,17 @@ def _held_code(rule: str, roots: tuple[str, ...]) -> dict[str, HeldCode]:
     held = {}
     for name in names:
         file = str(_file(name))
-        held[name.removeprefix(_SCRIPT)] = HeldCode(file, _compiled(_tree(name), file))
+        held[name.removeprefix(_SCRIPT)] = HeldCode(file, _compiled(_text(name), file))
     return held
 
 
-def _compiled(tree: ast.Module, file: str) -> CodeType:
-    return compile(tree, file, "exec", dont_inherit=True)
+def _compiled(source: str | ast.Module, file: str) -> CodeType:
+    return compile(source, file, "exec", dont_inherit=True)
 
 
 @cache
 def _digest(module: str) -> str:
-    return sha256_text(canonical_syntax(_tree(module)))
+    return syntax_of(_text(module)).digest
 
 
 def closure(roots: Iterable[str]) -> list[str]:
@@ -297,49 +298,36 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
+def _text(module: str) -> str:
     path = _file(module)
     if path is None:
         where = SCRIPTS if module.startswith(_SCRIPT) else SOURCE
         name = module.removeprefix(_SCRIPT)
         raise UserError(f"module {name} is missing from {where}; install TransferGrid again.")
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return path.read_text(encoding="utf-8")
 
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
     """Return the modules of its own kind that a module imports: the package's, or beside it."""
     prefix = _SCRIPT if module.startswith(_SCRIPT) else ""
-    found: list[str] = []
-    for node in _executed(_tree(module)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        named = [prefix + name for name in names]
-        found += [name for name in named if name.startswith((_SCRIPT, _PREFIX)) and _file(name)]
+    named = [prefix + name for name in syntax_of(_text(module)).imports]
+    found = [name for name in named if name.startswith((_SCRIPT, _PREFIX)) and _file(name)]
     return tuple(dict.fromkeys(found))
 
 
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every statement outside ``if TYPE_CHECKING``; expressions hold no imports."""
-    blocks = ast.stmt | ast.ExceptHandler | ast.match_case
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, blocks) and not _typing_only(child):
-                waiting.append(child)
+def remember_code(memory: Path = MEMORY) -> None:
+    """Spare the jobs of this run to parse the code that they compare.
+
+    Raises:
+        OSError: The memory cannot be written.
+    """
+    modules = (path for room in code_files() if room.parent == SOURCE for path in _modules(room))
+    remember((path.read_text(encoding="utf-8") for path in (*modules, *_modules(SCRIPTS))), memory)
 
 
-def _typing_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and any(
-        "TYPE_CHECKING" in (getattr(part, "id", ""), getattr(part, "attr", ""))
-        for part in ast.walk(node.test)
-    )
+def _modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
 
 
 def _oldest_equal(stage: str, fingerprint: str) -> str:

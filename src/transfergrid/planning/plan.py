@@ -20,9 +20,10 @@ from transfergrid.planning.cells import Cell, CellBuilder, CellTuning
 from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.features import Features
-from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.fingerprint import remember_code, stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
 from transfergrid.planning.inputs import Dataset, Weights
+from transfergrid.planning.known_syntax import MEMORY
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.questions import check_questions, fit_to_slice
@@ -301,6 +302,7 @@ class Plan:
         for stamp, path in stamps_in(folder):
             if stamp.owner in planned and planned[stamp.owner].replaces(stamp):
                 path.unlink(missing_ok=True)
+        remember_code(folder / MEMORY.name)
 
 
 def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:

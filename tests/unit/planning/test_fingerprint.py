@@ -225,7 +225,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for function in ("_fingerprint", "_digest", "_file", "_tree", "_imports"):
+    for function in ("_fingerprint", "_digest", "_file", "_text", "_imports"):
         getattr(fingerprint, function).cache_clear()
 
 
