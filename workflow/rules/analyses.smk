@@ -48,7 +48,8 @@ for STAGE_OF_TABLES in ANALYSES:
             f"results/{{study}}/logs/{STAGE_OF_TABLES.name}.log",
         conda:
             "../../envs/transfergrid.yaml"
-        threads: STAGE_OF_TABLES.threads
+        # A few cells are read by one process: others would keep a core from another stage.
+        threads: where_many(STAGE_OF_TABLES.threads)
         resources:
             mem_mb=growing(STAGE_OF_TABLES.memory_mb),
             runtime=growing(STAGE_OF_TABLES.minutes),

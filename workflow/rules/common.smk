@@ -12,6 +12,7 @@ from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning import outputs, plan as planning
+from transfergrid.planning.gathered import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.atomic import write_text
@@ -167,6 +168,11 @@ def stage_inputs(stage):
 def growing(amount):
     """Return a resource that grows with every attempt."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def where_many(threads):
+    """Return a number of threads that a stage asks for if its study has many cells, else one."""
+    return lambda wildcards: threads if len(planned(wildcards.study).entries) >= MANY else 1
 
 
 def caption(kind, name, text):

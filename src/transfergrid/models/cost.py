@@ -24,19 +24,14 @@ class Cost:
     Attributes:
         params: Number of parameters, classifier included.
         macs: Multiply-accumulates in one forward pass: convolutions and matrix products.
-        map_height: Height of the last feature map, before pooling; None if the network has no
-            ``forward_features`` that returns a map.
-        map_width: Its width.
     """
 
     params: int
     macs: int
-    map_height: int | None
-    map_width: int | None
 
 
 def cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px: int) -> Cost:
-    """Count parameters and multiply-accumulates and measure the last map for `px` × `px` input.
+    """Count parameters and multiply-accumulates for `px` × `px` input.
 
     Forward only: PyTorch's count for the backward pass ignores groups and is far too high for
     depthwise networks.
@@ -61,12 +56,20 @@ def _cost(timm: str | None, factory: str | None, outputs: int, truncation: int, 
             f"{factory or timm} with {truncation} blocks removed cannot take images of {px} px "
             f"({error}); use larger images."
         ) from None
-    height, width = _last_map(model, px)
     params = sum(parameter.numel() for parameter in model.parameters())
-    return Cost(params, counter.get_total_flops() // 2, height, width)
+    return Cost(params, counter.get_total_flops() // 2)
 
 
-def _last_map(model: nn.Module, px: int) -> tuple[int | None, int | None]:
+def last_map(model: nn.Module, px: int) -> tuple[int | None, int | None]:
+    """Return height and width of a network's last feature map for `px` × `px` input.
+
+    Args:
+        model: A network on the meta device.
+        px: Side of the images.
+
+    Returns:
+        None for both if the network has no ``forward_features`` that returns a map.
+    """
     features = getattr(model, "forward_features", None)
     if features is None:
         return None, None
@@ -96,7 +99,7 @@ def smallest_px(architecture: Mapping[str, Any], truncation: int) -> int:
 
 def _large_enough(model: nn.Module, px: int) -> bool:
     try:
-        height, width = _last_map(model, px)
+        height, width = last_map(model, px)
     except RuntimeError:  # a kernel larger than the map
         return False
     return height is not None and width is not None and min(height, width) >= 2

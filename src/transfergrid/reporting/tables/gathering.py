@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from transfergrid.planning.gathered import MANY
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.records import read_card
 from transfergrid.runtime.imports import for_workers
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 Work = TypeVar("Work")
 Found = TypeVar("Found")
-
-MANY = 200
-"""Fewer cells than this are done before a pool of processes has started."""
 
 
 def entries(study: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
