@@ -15,13 +15,13 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.comparisons import Compared
-from transfergrid.statistics.findings import ALONE, MEAN, NAN, Finding
+from transfergrid.statistics.findings import NAN, Finding
+from transfergrid.statistics.named import ALONE, MEAN, NO_LOSS_FOUND, NON_INFERIOR, quantity
 from transfergrid.statistics.places import pooled, varying_axes, words
 from transfergrid.statistics.reader import Reader
 from transfergrid.statistics.scale import Scale
 
 COSTS = {"params": "params_ratio", "macs": "macs_ratio", "images_per_second": "speed_ratio"}
-NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
 RULES = {
     NON_INFERIOR: "largest cut before the first one not shown to lose less than {margin:g}",
     NO_LOSS_FOUND: "largest cut before the first one whose interval lies below 0",
@@ -95,11 +95,6 @@ class Cuts:
 
     def _arm(self, level: float) -> NDArray[np.float64]:
         return np.asarray(self.se * stats.t.isf(level, self.df))
-
-
-def quantity(name: str, rule: str) -> str:
-    """Return how findings.csv calls what is estimated at the cut that a rule chooses."""
-    return f"{name}_{rule}"
 
 
 def _run(fine: NDArray[np.bool_]) -> int:

@@ -67,9 +67,6 @@ class Finding:
         return Evidence(keys, label, self.value, self.low, self.high)
 
 
-MEAN = "mean"
-ALONE = "alone"
-"""The mean over the networks of a group, and over a group of one."""
 ALL = "all networks"
 """The subject where the study has a single place."""
 

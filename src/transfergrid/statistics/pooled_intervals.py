@@ -12,10 +12,8 @@ from transfergrid.metrics.estimate import load
 from transfergrid.metrics.influence import count_distinct
 from transfergrid.metrics.intervals import Interval, Measured, macro_interval, task_interval
 from transfergrid.metrics.scoring import WHOLE, Cases, Parts, Points, Scorer
+from transfergrid.statistics.named import WITHOUT
 from transfergrid.statistics.pooled import Pooled, pool
-
-WITHOUT = "without_fold_"
-"""What the flag begins with that names a fold which is not in a value."""
 
 
 @dataclass(frozen=True)

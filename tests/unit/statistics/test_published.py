@@ -14,7 +14,8 @@ from transfergrid.metrics.influence import Influence
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.published import NAME, published
+from transfergrid.statistics.panels import NAME
+from transfergrid.statistics.published import published
 
 NETWORKS = {"resnet18": "ResNet", "resnet34": "ResNet", "densenet121": "DenseNet",
             "inception_v4": "Inception", "lcnet_050": "LCNet"}  # fmt: skip

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
 from transfergrid.reporting.figures.phrases import lower_is_better, methods_of, range_of
@@ -110,8 +110,8 @@ def _rho(data: FigureData, key: tuple[str, ...]) -> dict[str, Any] | None:
     return found or correlation_of(table, "params", a, (dataset, ""), metric, "boost")
 
 
-def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str]) -> list[Spot]:
-    ax.axhline(0, color=style.INK, linewidth=0.8)
+def _panel(ax: Axes, rows: pd.DataFrame, mark: palette.Mark, letters: dict[str, str]) -> list[Spot]:
+    ax.axhline(0, color=palette.INK, linewidth=0.8)
     spots = []
     for row in rows.to_dict("records"):
         x, low, high = row["params"], row["low"], row["high"]
@@ -123,7 +123,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, st
             marker=mark.marker,
             markersize=6.5,
             color=mark.colour,
-            markerfacecolor=mark.colour if clear else style.PAPER,
+            markerfacecolor=mark.colour if clear else palette.PAPER,
         )
         spots.append(Spot(ax, letters[row["architecture"]], x, row["estimate"], low, high))
     return spots

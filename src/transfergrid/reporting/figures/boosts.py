@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, heading
 from transfergrid.reporting.figures.names import shortened
@@ -165,19 +165,19 @@ def _row(ax: Axes, y: float, row: dict, lines: list[str]) -> float:
     ax.text(1, y + 0.1, number_text, transform=across, va="center", ha="right")
     at = y + len(lines)
     ends = [at + end for end in ACROSS]
-    ax.plot([0, 0], ends, color=style.INK, linewidth=1)
+    ax.plot([0, 0], ends, color=palette.INK, linewidth=1)
     # A contrast of equivalence or non-inferiority is read against its margin, not against zero.
     for edge in (-row["margin"], row["margin"]):
-        ax.plot([edge, edge], ends, color=style.MUTED, linestyle=":", linewidth=1.2)
+        ax.plot([edge, edge], ends, color=palette.MUTED, linestyle=":", linewidth=1.2)
     clear = row["low"] > 0 or row["high"] < 0
-    ax.plot([row["low"], row["high"]], [at, at], color=style.INK, linewidth=2)
+    ax.plot([row["low"], row["high"]], [at, at], color=palette.INK, linewidth=2)
     ax.plot(
         [row["estimate"]],
         [at],
         marker="s",
         markersize=7,
-        color=style.INK,
-        markerfacecolor=style.INK if clear else style.PAPER,
+        color=palette.INK,
+        markerfacecolor=palette.INK if clear else palette.PAPER,
         markeredgewidth=1.6,
         zorder=5,
     )

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import range_of, seeds_of, tested_on
@@ -89,7 +89,7 @@ def _head(part: pd.DataFrame, several: bool) -> str:
     return f"{where}{networks}; ECE, Brier:"
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:
+def _curve(ax: Axes, rows: pd.DataFrame, mark: palette.Mark) -> None:
     for x, low, high in zip(rows["predicted"], rows["low"], rows["high"], strict=True):
         ax.plot([x, x], [low, high], color=mark.colour, linewidth=1.2)
     ax.plot(
@@ -98,13 +98,13 @@ def _curve(ax: Axes, rows: pd.DataFrame, mark: style.Mark) -> None:
         color=mark.colour,
         marker=mark.marker,
         markersize=6,
-        markeredgecolor=style.PAPER,
+        markeredgecolor=palette.PAPER,
         markeredgewidth=0.8,
     )
 
 
 def _frame(ax: Axes, square: bool) -> None:
-    ax.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.9, linestyle=":", zorder=0)
+    ax.plot([0, 1], [0, 1], color=palette.MUTED, linewidth=0.9, linestyle=":", zorder=0)
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.02)
     if square:

@@ -15,7 +15,7 @@ from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
-from transfergrid.reporting.figures.style import Mark, marks_of
+from transfergrid.reporting.figures.palette import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.metric_words import MetricWords, metric_words, named_together

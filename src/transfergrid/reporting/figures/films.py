@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -24,6 +23,8 @@ def shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def heated(record: CamRecord, row: int) -> NDArray[np.uint8]:
     """Return a film with its map over it, (h, w, 3) pixels of at most `TILE_PX` a side."""
+    import matplotlib  # most pages have no maps
+
     image = shrunk(record.film_pixels[row])
     values = record.film_map[row].astype(np.float32)
     heat = np.asarray(Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.transforms as transforms
 from matplotlib.axes import Axes
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 
 ROW = 0.2  # inches from one dot to the next
 HEADER = 1.25  # rows that a heading takes
@@ -17,4 +17,4 @@ def heading(ax: Axes, y: float, text: str, rule: bool = True) -> None:
     across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
     ax.text(0.005, y, text, transform=across, weight="bold", va="center", clip_on=True)
     if rule:
-        ax.axhline(y - 0.5, color=style.LINE, linewidth=0.8)
+        ax.axhline(y - 0.5, color=palette.LINE, linewidth=0.8)

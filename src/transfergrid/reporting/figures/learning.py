@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import seeds_of
@@ -98,7 +98,7 @@ def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:
     ]
 
 
-def _curve(ax: Axes, data: FigureData, cell: str, mark: style.Mark, dash: str) -> float:
+def _curve(ax: Axes, data: FigureData, cell: str, mark: palette.Mark, dash: str) -> float:
     """Draw a cell's curve and return the examples at its end."""
     points = curve_of(data.histories.get(cell, ()))
     if not points:

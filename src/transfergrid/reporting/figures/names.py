@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 
 SIZE = 9.0
 """Points of a letter beside a point."""
@@ -103,7 +103,7 @@ def _place(ax: Axes, spots: Sequence[Spot], scale: float) -> None:
 def _leader() -> dict[str, object]:
     return {
         "arrowstyle": "-",
-        "color": style.MUTED,
+        "color": palette.MUTED,
         "linewidth": 0.5,
         "shrinkA": 0,
         "shrinkB": MARKER,

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.names import Spot
 from transfergrid.reporting.figures.summaries import SCORE, Setting, limits
 from transfergrid.reporting.words import known, plural, signed
@@ -54,7 +54,7 @@ def key_text(letters: dict[str, str]) -> str:
 
 
 def networks(
-    ax: Axes, rows: pd.DataFrame, x: str, mark: style.Mark, letters: Mapping[str, str]
+    ax: Axes, rows: pd.DataFrame, x: str, mark: palette.Mark, letters: Mapping[str, str]
 ) -> list[Spot]:
     """Draw networks with their intervals over a column `x`; return where their letters belong."""
     spots = []
@@ -69,7 +69,7 @@ def networks(
         marker=mark.marker,
         markersize=6.5,
         color=mark.colour,
-        markeredgecolor=style.PAPER,
+        markeredgecolor=palette.PAPER,
         markeredgewidth=0.8,
     )
     return spots

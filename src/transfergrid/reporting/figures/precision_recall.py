@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.average_precision import average_precision
 from transfergrid.metrics.scoring import Parts
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
@@ -150,7 +150,7 @@ def draw(data: FigureData) -> Figure:
     axes = style.panels(figure, ["Precision"] * len(panels))
     curves = _curves(data, panels)
     for ax, panel in zip(axes, panels, strict=True):
-        ax.axhline(panel.n_pos / panel.n, color=style.MUTED, linewidth=0.9, linestyle="--")
+        ax.axhline(panel.n_pos / panel.n, color=palette.MUTED, linewidth=0.9, linestyle="--")
         for curve in panel.curves:
             precision = np.mean([curves[cell, panel.task] for cell in curve.cells], axis=0)
             mark = marks[curve.pretraining]

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
 from transfergrid.reporting.figures.phrases import (
@@ -28,7 +28,7 @@ from transfergrid.reporting.figures.points import (
 )
 from transfergrid.reporting.figures.summaries import SCORE, limits, seed_means, setting_title
 from transfergrid.reporting.words import level, signed
-from transfergrid.statistics.published import NAME, Panel, panels
+from transfergrid.statistics.panels import NAME, Panel, panels
 
 Shown = tuple[Panel, Mapping[Any, Any], float]
 """A panel, its rank correlation as a row of findings.csv, and the mean difference."""
@@ -136,9 +136,11 @@ def _points(panel: Panel) -> pd.DataFrame:
 
 
 def _panel(
-    ax: Axes, rows: pd.DataFrame, mark: style.Mark, letters: dict[str, str], mean: float
+    ax: Axes, rows: pd.DataFrame, mark: palette.Mark, letters: dict[str, str], mean: float
 ) -> list[Spot]:
     # Where all networks differ by the same, they lie on this line.
     ends = rows["theirs"].min(), rows["theirs"].max()
-    ax.plot(ends, [end + mean for end in ends], color=style.INK, linewidth=0.8, linestyle="dashed")
+    ax.plot(
+        ends, [end + mean for end in ends], color=palette.INK, linewidth=0.8, linestyle="dashed"
+    )
     return networks(ax, rows, "theirs", mark, letters)

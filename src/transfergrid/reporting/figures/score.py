@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, heading
 from transfergrid.reporting.figures.names import shortened
@@ -70,7 +70,7 @@ def _height(panel: pd.DataFrame) -> float:
     return len(means) + HEADER * means["architecture"].nunique() + GAP * truncations
 
 
-def _panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark], higher: bool) -> None:
+def _panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, palette.Mark], higher: bool) -> None:
     means = seed_means(panel)
     several = means["truncation"].nunique() > 1
     recipes = means["protocol"].nunique() > 1
@@ -100,7 +100,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, style.Mark], higher: 
     ax.spines["left"].set_visible(False)
 
 
-def _row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.Mark) -> None:
+def _row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: palette.Mark) -> None:
     same = panel[
         (panel["architecture"] == row["architecture"])
         & (panel["pretraining"] == row["pretraining"])
@@ -109,12 +109,12 @@ def _row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.Mark) -
     if row["n_finished"] < row["n_cells"]:
         across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
         note = f"{row['n_finished']} of {row['n_cells']} seeds"
-        ax.text(1.01, y, note, transform=across, va="center", color=style.MUTED, fontsize=9)
+        ax.text(1.01, y, note, transform=across, va="center", color=palette.MUTED, fontsize=9)
     if row["n_finished"] == 0:
         return
     ax.plot([row["score_low"], row["score_high"]], [y, y], color=mark.colour, linewidth=2)
     if row["n_finished"] > 1:
-        ax.scatter(same["score"], [y] * len(same), s=14, color=style.PAPER, zorder=3)
+        ax.scatter(same["score"], [y] * len(same), s=14, color=palette.PAPER, zorder=3)
         ax.scatter(same["score"], [y] * len(same), s=7, color=mark.colour, zorder=4)
     ax.plot(
         [row["score"]],
@@ -122,7 +122,7 @@ def _row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: style.Mark) -
         marker=mark.marker,
         markersize=7.5,
         color=mark.colour,
-        markeredgecolor=style.PAPER,
+        markeredgecolor=palette.PAPER,
         markeredgewidth=1,
         zorder=5,
     )

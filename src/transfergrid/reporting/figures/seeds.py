@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, ROW
 from transfergrid.reporting.figures.names import shortened
@@ -121,14 +121,16 @@ def _axes(figure: Figure, metrics: Sequence[MetricWords], heights: Sequence[int]
     return axes
 
 
-def _panel(ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, style.Mark]) -> None:
+def _panel(
+    ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, palette.Mark]
+) -> None:
     across = transforms.blended_transform_factory(ax.transAxes, ax.transData)
     labels: list[str] = []
     names = shortened(rows["architecture"], 28)
     for y, row in enumerate(rows.to_dict("records")):
         mark, mean = marks[row["pretraining"]], row["score"]
         low, high = row["score_low"] - mean, row["score_high"] - mean
-        ax.plot([low, high], [y, y], color=style.LINE, linewidth=7, solid_capstyle="butt")
+        ax.plot([low, high], [y, y], color=palette.LINE, linewidth=7, solid_capstyle="butt")
         same = cells
         for axis in GROUP:
             same = same[same[axis] == row[axis]]
@@ -139,11 +141,11 @@ def _panel(ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, s
             marker=mark.marker,
             markersize=5.5,
             color=mark.colour,
-            markeredgecolor=style.PAPER,
+            markeredgecolor=palette.PAPER,
             markeredgewidth=0.6,
         )
         note = f"SD {row['sd']:.3f}"
-        ax.text(1.01, y, note, transform=across, va="center", color=style.MUTED, fontsize=9)
+        ax.text(1.01, y, note, transform=across, va="center", color=palette.MUTED, fontsize=9)
         cut = f" −{row['truncation']}" if row["truncation"] else ""
         labels.append(f"{names[row['architecture']]}{cut}")
     # A network's name stands once, at the first of its pretrainings.
@@ -154,6 +156,6 @@ def _panel(ax: Axes, rows: pd.DataFrame, cells: pd.DataFrame, marks: dict[str, s
     ax.set_yticks(range(len(labels)), shown)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(labels) - 0.4, -0.6)
-    ax.axvline(0, color=style.INK, linewidth=0.8)
+    ax.axvline(0, color=palette.INK, linewidth=0.8)
     ax.grid(axis="y", visible=False)
     ax.spines["left"].set_visible(False)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
@@ -168,11 +168,11 @@ def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], na
         np.ma.masked_invalid(values),
         cmap=colours,
         norm=scale,
-        edgecolors=style.PAPER,
+        edgecolors=palette.PAPER,
         linewidth=1,
     )
     for (row, column), value in np.ndenumerate(values):
-        ink = style.MUTED
+        ink = palette.MUTED
         if np.isfinite(value):
             ink = DARK if (scale(value) > 0.5) == higher else LIGHT
         text = _number(value, grid.metric.high)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, scored_by, seeds_of, tested_on
@@ -116,7 +116,7 @@ def margin_of(data: FigureData, metric: str) -> float | None:
 
 
 def _panel(
-    ax: Axes, rows: pd.DataFrame, marks: Mapping[str, style.Mark], margin: float | None
+    ax: Axes, rows: pd.DataFrame, marks: Mapping[str, palette.Mark], margin: float | None
 ) -> None:
     there = [name for name in marks if (rows["pretraining"] == name).any()]
     for place, name in enumerate(there):
@@ -137,7 +137,7 @@ def _panel(
     ax.set_xlim(left.index.min() - 0.4, left.index.max() + 0.4)
 
 
-def _line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: style.Mark) -> None:
+def _line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: palette.Mark) -> None:
     for at, low, high in zip(x, rows["score_low"], rows["score_high"], strict=True):
         ax.plot([at, at], [low, high], color=mark.colour, linewidth=1, alpha=0.7)
     ax.plot(
@@ -146,6 +146,6 @@ def _line(ax: Axes, x: pd.Series, rows: pd.DataFrame, mark: style.Mark) -> None:
         color=mark.colour,
         marker=mark.marker,
         markersize=6.5,
-        markeredgecolor=style.PAPER,
+        markeredgecolor=palette.PAPER,
         markeredgewidth=0.8,
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from transfergrid.reporting.page.answer import Manner, Told
 from transfergrid.reporting.page.findings import findings
-from transfergrid.statistics.efficiency import NO_LOSS_FOUND, NON_INFERIOR, quantity
+from transfergrid.statistics.named import NO_LOSS_FOUND, NON_INFERIOR, quantity
 
 AT_CUT = {
     "blocks": "blocks removed",

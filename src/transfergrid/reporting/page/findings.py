@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.words import NOTHING, count, known, number, plural, range_of
-from transfergrid.statistics.findings import ALONE, MEAN
+from transfergrid.statistics.named import ALONE, MEAN
 
 
 @dataclass(frozen=True)

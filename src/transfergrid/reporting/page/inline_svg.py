@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 from transfergrid.runtime.errors import UserError
 
 ALLOWED = frozenset(
@@ -19,12 +19,12 @@ DROPPED = frozenset({"metadata", "style"})
 # matplotlib sets these for every element of the document; inside a page they belong to the figure.
 ROOT_STYLE = "stroke-linejoin:round;stroke-linecap:butt"
 VARIABLES = {
-    style.INK: "--ink",
-    style.MUTED: "--muted",
-    style.LINE: "--line",
-    style.PAPER: "--paper",
-    style.BASELINE: "--c0",
-    **{colour: f"--c{i}" for i, colour in enumerate(style.PALETTE, start=1)},
+    palette.INK: "--ink",
+    palette.MUTED: "--muted",
+    palette.LINE: "--line",
+    palette.PAPER: "--paper",
+    palette.BASELINE: "--c0",
+    **{colour: f"--c{i}" for i, colour in enumerate(palette.PALETTE, start=1)},
 }
 
 

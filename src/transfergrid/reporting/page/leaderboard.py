@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
-from transfergrid.reporting.figures.style import PALETTE, Mark
+from transfergrid.reporting.figures.palette import PALETTE, Mark
 from transfergrid.reporting.metric_words import SEVERAL, MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure, Value
 from transfergrid.reporting.page.extent import best_rows

@@ -14,7 +14,7 @@ from transfergrid.planning.grid import ALL
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
-from transfergrid.statistics.pooled_intervals import WITHOUT
+from transfergrid.statistics.named import WITHOUT
 
 PRELIMINARY = "every answer is preliminary and may change once all cells are there."
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting import words
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.metric_words import metric_words, ranked_by
 from transfergrid.reporting.page import answers, claims, costs, methods, notes
@@ -87,7 +87,7 @@ def context(report: ReportInput) -> dict[str, Any]:
     measured = measures(tables["scores"], report.primary, metrics)
     spent = costs.costs(study["cells"], report.records)
     board = leaderboard(
-        cells, report.records, style.marks_of(pretrainings_of(cells)), metrics, measured
+        cells, report.records, palette.marks_of(pretrainings_of(cells)), metrics, measured
     )
     shown = with_section(cells, [row.cell["cell"] for row in board.rows], report.runs)
     return {

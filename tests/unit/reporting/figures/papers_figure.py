@@ -9,7 +9,7 @@ import pandas as pd
 
 from transfergrid.planning.claims import digitised_points
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.statistics.published import NAME
+from transfergrid.statistics.panels import NAME
 
 
 def against_the_papers_figure(data: FigureData) -> FigureData:

@@ -21,7 +21,7 @@ from unit.reporting.figures.wide import folded, wide
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import TABLES
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.boost_size import boosts_of
 from transfergrid.reporting.figures.data import FigureData, read_figure_data
 from transfergrid.reporting.figures.drawing import Module, draw_all, draw_one, lacking, module_of
@@ -125,7 +125,7 @@ def test_contrasts_stand_where_the_table_says(data: FigureData) -> None:
     squares = [line for line in ax.lines if line.get_marker() == "s"]
     assert [line.get_xdata()[0] for line in squares] == list(data.contrasts["estimate"])
     clear = (data.contrasts["low"] > 0) | (data.contrasts["high"] < 0)
-    assert [line.get_markerfacecolor() != style.PAPER for line in squares] == list(clear)
+    assert [line.get_markerfacecolor() != palette.PAPER for line in squares] == list(clear)
     arms = [list(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2]
     assert arms == data.contrasts[["low", "high"]].to_numpy().tolist()
 
@@ -276,16 +276,16 @@ def test_a_pretraining_has_one_colour_in_every_study(names: set[str], random: Ra
     names |= {"random", "imagenet", "shapes"}
     order = sorted(names)
     random.shuffle(order)
-    marks = style.marks_of(order)
-    assert marks["random"] == style.Mark(style.BASELINE, "o")
+    marks = palette.marks_of(order)
+    assert marks["random"] == palette.Mark(palette.BASELINE, "o")
     assert len(set(marks.values())) == len(names)
     for name in names:
-        assert style.marks_of([name])[name].colour == marks[name].colour
-        assert marks[name] == style.marks_of(sorted(names))[name]
+        assert palette.marks_of([name])[name].colour == marks[name].colour
+        assert marks[name] == palette.marks_of(sorted(names))[name]
 
 
 def test_marks_stay_unique_where_colours_run_out_of_markers() -> None:
-    marks = style.marks_of(["random", *(f"p{i}" for i in range(20))])
+    marks = palette.marks_of(["random", *(f"p{i}" for i in range(20))])
     assert len({(mark.colour, mark.marker) for mark in marks.values()}) == 21
 
 

@@ -13,7 +13,7 @@ import pytest
 from unit.reporting.figures.wide import wide
 
 from transfergrid.planning.figures import own_figures
-from transfergrid.reporting.figures import style
+from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.drawing import draw_all, draw_one
 from transfergrid.runtime.errors import UserError
@@ -83,7 +83,7 @@ def test_own_figures_stand_behind_the_others_with_their_captions(
     assert (cloud.shown.title, cloud.shown.caption) == ("My cloud", "2 cells.")
     assert (bare.shown.name, bare.shown.caption) == ("bare", "")
     # Drawn in the house style, to the same bytes each time.
-    assert "DejaVu Sans" in cloud.svg and style.LINE in cloud.svg
+    assert "DejaVu Sans" in cloud.svg and palette.LINE in cloud.svg
     assert draw_one(replace(data, own=own), "my_cloud") == cloud
     with pytest.raises(UserError, match="'no' has nothing to show: its function returned None"):
         draw_one(replace(data, own=own), "no")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
+from unit.reporting.built_in_words import WORDS
 
-from transfergrid.reporting.figures.style import marks_of
-from transfergrid.reporting.metric_words import metric_words
+from transfergrid.reporting.figures.palette import marks_of
 from transfergrid.reporting.page.extent import MOST_ROWS, best_rows, with_section
 from transfergrid.reporting.page.leaderboard import leaderboard
 
@@ -72,9 +72,9 @@ def test_rows_are_left_out_of_every_metric_alike() -> None:
 
 def test_the_leaderboard_of_a_large_study_says_how_many_rows_it_lacks() -> None:
     table = cells(10, (MOST_ROWS + 20) // 10)
-    board = leaderboard(table, {}, marks_of(["random"]), metric_words({}), {})
+    board = leaderboard(table, {}, marks_of(["random"]), WORDS, {})
     assert len(board.rows) == MOST_ROWS and board.left_out == 20 and board.without == 0
     assert [row.cell["cell"] for row in board.rows] == ranked(table)[:MOST_ROWS]
     assert not board.seeds  # a mean over the seeds that are left would be another number
-    whole = leaderboard(cells(), {}, marks_of(["random"]), metric_words({}), {})
+    whole = leaderboard(cells(), {}, marks_of(["random"]), WORDS, {})
     assert whole.left_out == 0 and whole.seeds

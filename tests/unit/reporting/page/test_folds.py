@@ -11,7 +11,7 @@ from unit.reporting.built_in_words import WORDS
 from unit.reporting.tables.test_crossed import CELLS, RUN, K, whole
 from unit.statistics.crossed_study import SEEDS
 
-from transfergrid.reporting.figures.style import marks_of
+from transfergrid.reporting.figures.palette import marks_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.page import methods, notes
 from transfergrid.reporting.page.cell_scores import measures
