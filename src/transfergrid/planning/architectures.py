@@ -121,6 +121,26 @@ def check_truncation(architecture: Architecture, truncation: int) -> None:
         )
 
 
+def check_last_blocks(architecture: Architecture, truncation: int, where: str, last: int) -> None:
+    """Raise UserError if more blocks would learn than a network has, where that is known.
+
+    Args:
+        architecture: The network.
+        truncation: How many blocks are removed.
+        where: The study and protocol, for the error.
+        last: How many blocks learn beside the classifier.
+    """
+    if architecture.factory or architecture.name not in known_architectures():
+        return  # the blocks of others are counted when they are built, before the first step
+    blocks = architecture.max_truncation + 2 - truncation
+    if last > blocks:
+        cut = f" with {truncation} of its blocks removed" if truncation else ""
+        raise UserError(
+            f"{where} trains last_{last}, but architecture '{architecture.name}'{cut} has {blocks} "
+            f"blocks; use at most last_{blocks}, or all."
+        )
+
+
 def check_input_size(architecture: Architecture, image_px: int) -> None:
     """Raise UserError if a network with a fixed input size would see images of another size."""
     if architecture.fixed_px not in (None, image_px):

@@ -11,6 +11,7 @@ from transfergrid.catalog.kinds import PRETRAINING_KINDS, PretrainingKind, pretr
 from transfergrid.planning.architectures import (
     Architecture,
     check_input_size,
+    check_last_blocks,
     check_truncation,
     find_architecture,
     small_map_warning,
@@ -209,6 +210,7 @@ class CellBuilder:
         learned = self._learned[source] if source else ()
         self._check_chain(point, learned)
         recipe = self._recipes[point.protocol]
+        self._check_layers(recipe, point, architecture)
         features = self._stored(point, recipe, architecture, dataset, weights)
         tuning = self._tuning(point)
         stages = (point.dataset, bool(weights_id), bool(features))
@@ -249,6 +251,12 @@ class CellBuilder:
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )
+
+    def _check_layers(self, recipe: Recipe, point: Point, architecture: Architecture) -> None:
+        where = f"{self.study.source}: protocol '{point.protocol}'"
+        for phase in recipe.phases:
+            if phase.last_blocks:
+                check_last_blocks(architecture, point.truncation, where, phase.last_blocks)
 
     def _stored(
         self,

@@ -24,6 +24,7 @@ def check_recipe(where: str, recipe: Recipe) -> None:
             f"{where}: accumulate {recipe.accumulate} leaves micro-batches of one image, on which "
             "batch norm cannot train; leave at least two."
         )
+    _check_phases(where, recipe)
     if recipe.tune is not None:
         rates = recipe.tune.learning_rates
         if list(rates) != sorted(rates):
@@ -34,6 +35,45 @@ def check_recipe(where: str, recipe: Recipe) -> None:
             raise UserError(f"{where}: tune and holdout exclude each other; remove holdout.")
     if recipe.train_count is not None and recipe.train_share < 1:
         raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
+
+
+def _check_phases(where: str, recipe: Recipe) -> None:
+    for number, phase in enumerate(recipe.phases, 1):
+        which = f"{where}: phase {number} ({phase.train_layers})"
+        if phase.epochs is not None:
+            continue
+        if phase.patience is None:
+            raise UserError(f"{which} has no end; give it epochs, patience or both.")
+        if recipe.schedule != "constant" or recipe.warmup_fraction:
+            course = recipe.schedule if recipe.schedule != "constant" else "a warm-up"
+            raise UserError(
+                f"{which} ends by its patience alone, but the course of the learning rate "
+                f"({course}) takes a known number of steps; give it epochs as well, or choose "
+                "schedule constant and warmup_fraction 0."
+            )
+    if recipe.tune is not None and all(p.learning_rate is not None for p in recipe.phases):
+        raise UserError(
+            f"{where}: tune finds the rate of phases that give none, but every phase gives its "
+            "learning_rate; remove one of these, or write tune: null."
+        )
+
+
+def check_phase_keys(source: str, study: Mapping[str, Any]) -> None:
+    """Raise UserError if a recipe, as written, gives a key that its phases leave without effect."""
+    base = study.get("recipe", {})
+    protocols = study.get("protocols", {})
+    written = {"recipe": base, **{f"protocols.{name}": own for name, own in protocols.items()}}
+    for where, recipe in written.items():
+        phases = recipe.get("phases", base.get("phases"))
+        if phases is None:
+            continue
+        shared = [key for key in ("learning_rate", "norms") if all(key in p for p in phases)]
+        lost = [key for key in ("train_layers", "epochs", "patience", *shared) if key in recipe]
+        if lost:
+            raise UserError(
+                f"{source}: {where} gives {lost[0]}, but each of its phases says that for itself; "
+                "remove it here, or write phases: null for a training of one phase."
+            )
 
 
 def check_replaced(source: str, study: Mapping[str, Any]) -> None:

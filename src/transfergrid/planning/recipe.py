@@ -89,6 +89,13 @@ class Phase:
         return self.learning_rate
 
     @property
+    def last_blocks(self) -> int | None:
+        """How many blocks learn beside the classifier; None for all of them."""
+        if self.train_layers == "all":
+            return None
+        return 0 if self.train_layers == "head" else int(self.train_layers.removeprefix("last_"))
+
+    @property
     def most_epochs(self) -> float:
         """The passes over the training data after which the phase ends in any case."""
         return MOST_EPOCHS if self.epochs is None else self.epochs
@@ -159,6 +166,11 @@ class Recipe:
     def layers(self) -> str:
         """What learns, phase by phase: ``head+all``."""
         return "+".join(phase.train_layers for phase in self.phases)
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether nothing but patience is planned to end one of the phases."""
+        return any(phase.epochs is None for phase in self.phases)
 
     @property
     def epochs(self) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from transfergrid.planning.meaning import (
     check_dataset_settings,
     check_key_rule,
+    check_phase_keys,
     check_recipe,
     check_replaced,
 )
@@ -56,6 +57,7 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     raw = merge(read_yaml(path), overrides or {})
     check_replaced(str(path), raw)
     config = _folds_as_text(validate(raw, str(path)))
+    check_phase_keys(str(path), raw)
     recipes = {
         name: Recipe.from_dict(merge(config["recipe"], protocol))
         for name, protocol in config["protocols"].items()

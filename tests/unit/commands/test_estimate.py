@@ -73,6 +73,14 @@ def test_a_trial_trains_on_what_is_left_and_validates_on_what_is_held_out() -> N
     assert job_seconds(recipe, IMAGES, state(scores=False), 50) == pytest.approx(expected)
 
 
+def test_the_epochs_of_all_phases_are_counted() -> None:
+    phases = [{"train_layers": "head", "epochs": 1}, {"train_layers": "all", "epochs": 2}]
+    parts = Recipe.from_dict({"phases": phases})
+    whole = job_seconds(Recipe.from_dict({"epochs": 3}), IMAGES, state(), 50)
+    assert job_seconds(parts, IMAGES, state(), 50) == pytest.approx(whole)
+    assert kept(Recipe.from_dict({"phases": [{**phases[0], "epochs": None}]}), IMAGES) == 11
+
+
 @pytest.fixture()
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.chdir(tmp_path)
@@ -130,6 +138,20 @@ def test_data_of_unknown_size_are_named_not_counted(
     found = hours_left(planned.studies["small"], cell_states(planned), [])
     assert (found.cells, sum(found.unknown.values())) == (0, 5)
     assert "data set films is not decoded yet" in found.unknown
+
+
+def test_trainings_that_only_patience_ends_are_named_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    phases = {"phases": [{"train_layers": "head", "patience": 2}]}
+    plan = made.plan(tmp_path, {"protocols": {"finetune": phases}})
+    made.finish(plan, RESULTS)
+    study, known = plan.studies["small"], measurements()
+    for cell in study.targets:
+        shutil.rmtree(RESULTS / "cells" / cell.name)
+    found = hours_left(study, cell_states(plan), known)
+    assert found.unknown == {"only patience ends a phase of its training": len(study.targets)}
 
 
 def test_disk_is_counted_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

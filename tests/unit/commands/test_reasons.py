@@ -74,6 +74,31 @@ def test_a_changed_setting_is_named(changes: Mapping[str, Any], expected: tuple[
     assert sorted(why(changes)) == sorted(expected)
 
 
+HEAD = {"train_layers": "head", "epochs": 1}
+ALL = {"train_layers": "all", "epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"phases": [HEAD, ALL]}, ("phases 1 → 2",)),
+        ({"phases": [HEAD, ALL]}, {"phases": [HEAD]}, ("phases 2 → 1",)),
+        (
+            {"phases": [HEAD, ALL]},
+            {"phases": [{**HEAD, "norms": "frozen"}, {**ALL, "learning_rate": 3e-4}]},
+            ("phase 1 norms train → frozen", "phase 2 learning rate 1e-3 → 3e-4"),
+        ),
+        ({}, {"norms": "frozen"}, ("norms train → frozen",)),
+    ],
+)
+def test_a_changed_phase_is_named(
+    before: dict[str, Any], after: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    made.finish(made.plan(Path(), {"protocols": {"finetune": before}}), RESULTS)
+    changed = made.plan(Path(), {"protocols": {"finetune": after}})
+    assert sorted(reason(changed, "random-drop0-finetune-")) == sorted(expected)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

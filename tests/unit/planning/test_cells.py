@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,9 @@ from transfergrid.planning.naming import cell_name
 from transfergrid.planning.plan import CELL, TUNING_ID, Plan
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
+
+HEAD = {"train_layers": "head", "epochs": 1}
+DEEP = {"train_layers": "last_6", "epochs": 1}
 
 
 def test_names_and_specs_agree(tmp_path: Path) -> None:
@@ -68,6 +72,24 @@ def test_equal_numbers_are_one_value(tmp_path: Path) -> None:
     assert names(planned(tmp_path)) == names(planned(tmp_path, change))
 
 
+def test_a_recipe_of_one_phase_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    flat = planned(tmp_path, {"protocols": {"finetune": HEAD}})
+    listed = planned(tmp_path, {"protocols": {"finetune": {"phases": [HEAD]}}})
+    assert names(flat) == names(listed)
+    # Each setting of each phase is part of what a cell is.
+    base = {**HEAD, "epochs": 2, "patience": 2, "learning_rate": 1e-2, "norms": "train"}
+    other = {"epochs": 3, "patience": 3, "learning_rate": 1e-3, "norms": "frozen"}
+    other["train_layers"] = "last_1"
+    seen = set(names(listed))
+    for n, (key, value) in itertools.product(range(2), other.items()):
+        phases = [dict(base), dict(base)]
+        phases[n][key] = value
+        study = planned(tmp_path, {"protocols": {"finetune": {"phases": phases}}})
+        targets = {cell.name for cell in study.targets}
+        assert not targets & seen
+        seen |= targets
+
+
 def test_a_change_of_the_source_renames_what_starts_from_it_alone(tmp_path: Path) -> None:
     before = planned(tmp_path)
     after = planned(tmp_path, {"protocols": {"source": {"epochs": 3}}})
@@ -106,6 +128,15 @@ def test_weights_have_an_id_of_their_own(tmp_path: Path) -> None:
             "fits architecture 'tf_efficientnet_lite0', not 'lcnet_050'",
         ),
         ({"evaluation": {"selections": ["top30"]}}, "needs 30 checkpoints.* 'finetune' keeps 10"),
+        (
+            {**grid(truncations=[0, 2]), "protocols": {"finetune": {"train_layers": "last_6"}}},
+            "'finetune' trains last_6, but architecture 'lcnet_050' with 2 of its blocks removed "
+            "has 5 blocks; use at most last_5, or all",
+        ),
+        (
+            {"protocols": {"source": {"train_layers": "last_8"}}},
+            "'source' trains last_8, but architecture 'lcnet_050' has 7 blocks",
+        ),
         (
             {"pretrainings": {"shapes": {"dataset": "nowhere"}}},
             "pretraining 'shapes' names 'nowhere', which datasets does not define",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ def changed(**sections: Any) -> dict[str, Any]:
     return merge(copy.deepcopy(SMALL), sections)
 
 
+PATIENT = {"train_layers": "head", "patience": 2}
+ENDLESS = [PATIENT, {"train_layers": "all"}]
+
+
+def phased(*phases: Any, **recipe: Any) -> dict[str, Any]:
+    """Return the section of a study that gives phases, beside other settings of the recipe."""
+    (listed,) = phases if phases and isinstance(phases[0], list) else ([*phases],)
+    return {"recipe": {"phases": listed, **recipe}}
+
+
 def test_every_key_of_the_schema_has_a_description_and_every_setting_a_default() -> None:
     schema = study_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -78,6 +89,59 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
     recipe = load_study(write(tmp_path, settings)).recipes["long"]
     assert (recipe.learning_rate, recipe.epochs) == (0.5, 50)
     assert (recipe.augmentation.noise, recipe.augmentation.flip_probability) == (0.1, 0.5)
+
+
+def test_phases_take_the_place_of_the_keys_of_one(tmp_path: Path) -> None:
+    head = {"train_layers": "head", "epochs": 2, "learning_rate": 0.1}
+    thaw = {"train_layers": "last_2", "patience": 3}
+    settings = changed(
+        recipe={"learning_rate": 0.5, "epochs": 7, "patience": 4, "norms": "frozen"},
+        protocols={"thaw": {"phases": [head, thaw]}, "plain": {"phases": None}},
+    )
+    recipes = load_study(write(tmp_path, settings)).recipes
+    assert recipes["thaw"].phases == (
+        Phase("head", 0.1, 2, None, "frozen"),
+        Phase("last_2", 0.5, None, 3, "frozen"),
+    )
+    assert recipes["plain"].phases == (Phase("all", 0.5, 7, 4, "frozen"),)
+    # What the base says of a training in one phase is no part of what identifies this one.
+    settings["recipe"] |= {"epochs": 9, "patience": None, "train_layers": "head"}
+    assert load_study(write(tmp_path, settings)).recipes["thaw"] == recipes["thaw"]
+    # A protocol may leave the phases that the base recipe has.
+    settings["recipe"] = {"phases": [head]}
+    settings["protocols"] = {"plain": {"phases": None, "epochs": 5}, "as_base": {}}
+    recipes = load_study(write(tmp_path, settings)).recipes
+    assert recipes["plain"].phases == (Phase(epochs=5),)
+    assert recipes["as_base"].phases == (Phase("head", 0.1, 2),)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"epochs": 0.5, "patience": 3, "train_layers": "last_3", "norms": "frozen"},
+        phased(PATIENT, {"train_layers": "all", "epochs": 1, "learning_rate": 0.1})["recipe"],
+        {"tune": {"learning_rates": [0.1, 0.2], "epochs": 1.0, "holdout": 0.1, "seed": 0}},
+    ],
+)
+def test_recipes_survive_being_written(recipe: dict[str, Any]) -> None:
+    made = Recipe.from_dict(recipe)
+    text = json.dumps(made.to_dict())
+    assert Recipe.from_dict(json.loads(text)) == made
+    assert json.dumps(Recipe.from_dict(json.loads(text)).to_dict()) == text
+
+
+def test_trials_find_the_rate_of_the_phases_that_give_none(tmp_path: Path) -> None:
+    tune = {"learning_rates": [0.1, 0.2], "epochs": 0.5}
+    own = {"train_layers": "head", "epochs": 4, "learning_rate": 0.3}
+    settings = changed(**phased(own, {**PATIENT, "train_layers": "all"}, tune=tune))
+    recipe = load_study(write(tmp_path, settings)).recipes["finetune"]
+    assert [phase.learning_rate for phase in recipe.phases] == [0.3, None]
+    trial = recipe.trial(0.2)
+    assert trial.phases == (Phase("head", 0.3, 0.5), Phase("all", 0.2, 0.5))
+    with pytest.raises(ValueError, match="not known before its trials"):
+        _ = recipe.phases[1].rate
+    assert recipe.with_rate(0.2).phases[1].rate == 0.2
 
 
 @pytest.mark.parametrize(
@@ -206,6 +270,30 @@ def test_protocols_override_only_what_they_name(tmp_path: Path) -> None:
         ),
         ({"recipe": {"batch_size": 4, "accumulate": 4}}, ["finetune", "one image"]),
         ({"recipe": {"train_share": 0.5, "train_count": 9}}, ["train_share and train_count"]),
+        (phased(ENDLESS), ["'finetune'", "phase 2 (all) has no end", "epochs, patience or both"]),
+        (phased(PATIENT, schedule="cosine"), ["phase 1 (head)", "(cosine)", "epochs as well"]),
+        (phased(PATIENT, warmup_fraction=0.1), ["phase 1 (head)", "(a warm-up)", "constant"]),
+        (phased({}), ["phases[0]", "lacks the setting 'train_layers'"]),
+        (phased({"train_layers": "tail"}), ["phases[0].train_layers", "last_<k>"]),
+        (phased({**PATIENT, "norms": "off"}), ["phases[0].norms", "train, frozen"]),
+        (phased({**PATIENT, "rate": 0.1}), ["phases[0]", "'rate'", "learning_rate"]),
+        (phased(), ["recipe.phases", "at least 1"]),
+        (phased(PATIENT, epochs=3), "recipe gives epochs, but each of its phases says that"),
+        (phased(PATIENT, train_layers="all"), "recipe gives train_layers, but each"),
+        (
+            {**phased(PATIENT), "protocols": {"long": {"patience": 3}}},
+            "protocols.long gives patience, but each of its phases says that for itself",
+        ),
+        (
+            {**phased({**PATIENT, "learning_rate": 0.1}), "protocols": {"x": {"learning_rate": 1}}},
+            "protocols.x gives learning_rate, but each of its phases",
+        ),
+        (
+            phased(
+                {**PATIENT, "learning_rate": 0.1}, tune={"learning_rates": [0.1, 0.2], "epochs": 1}
+            ),
+            "tune finds the rate of phases that give none, but every phase gives its",
+        ),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_it(

@@ -27,6 +27,7 @@ from unit.reporting.made_up_tables import tables_of
 
 from transfergrid.evaluation.ensemble import Ensemble, content_sha256
 from transfergrid.planning.metrics import built_in, trained_by
+from transfergrid.planning.recipe import Recipe
 from transfergrid.reporting.tables.calibration import calibration_table
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.stage_files import seal_stage
@@ -101,8 +102,9 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
     family, timm, *_ = architectures[point["architecture"]]
     shapes = point["pretraining"] == "shapes"
     axes = ("dataset", "architecture", "pretraining", "truncation", "protocol", "seed")
-    recipe = {"optimizer": "adam", "learning_rate": 0.001, "epochs": 4, "batch_size": 32}
     tuning = tuning_of(point)
+    tune = {"learning_rates": [0.0003, 0.003], "epochs": 1, "seed": 0} if tuning else None
+    recipe = {"learning_rate": 0.003, "epochs": 4, "batch_size": 32, "tune": tune}
     return {
         "format": 1,
         "cell": {axis: point[axis] for axis in axes},
@@ -120,7 +122,7 @@ def spec_of(point: dict[str, Any], architectures: dict[str, tuple]) -> dict[str,
             "source_cell": "shapes-x" if shapes else None,
             "sha256": None,
         },
-        "recipe": {**recipe, "tune": {"seed": 0} if tuning else None},
+        "recipe": Recipe.from_dict(recipe).to_dict(),
         "seed": point["seed"],
         **({"tuning": tuning} if tuning else {}),
         "metric": dict(trained_by(built_in("auroc"))),

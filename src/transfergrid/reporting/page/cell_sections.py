@@ -17,6 +17,7 @@ from transfergrid.reporting.metric_words import MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure
 from transfergrid.reporting.page.history import curve_of, sparkline
 from transfergrid.reporting.page.map_tiles import MapTile
+from transfergrid.reporting.page.methods import layers_in_words
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import count, known, plural, scaled, seconds, signed
 from transfergrid.reporting.words import score as printed
@@ -243,25 +244,48 @@ def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
     )
     tested = f"{count(row['n_images'])} images, {count(row['n_studies'])} studies, "
     facts.append(("Tested on", f"{tested}{count(row['n_patients'])} patients"))
-    facts.append(("Learning rate", _rate(record)))
+    facts.append(("Learning rate", rate_in_words(record)))
+    facts.append(("Phases", phases_in_words(record)))
     facts.append(("Training", _training(row, record)))
     if record.train.get("reason"):
         facts.append(("Reason", str(record.train["reason"])))
     return [(what, value) for what, value in facts if value]
 
 
-def _rate(record: CellRecord) -> str:
-    rate = record.train.get("learning_rate", record.tuning.get("learning_rate"))
-    if not known(rate):
-        given = Recipe.from_dict(record.spec.get("recipe", {})).learning_rate
-        return "" if given is None else f"{given:g}"
-    text = f"{float(rate):g}"
-    if record.tuning:
-        tried = len(record.tuning.get("trials", {}))
-        text += f", the best of {tried} on held-out training patients"
-        if record.tuning.get("at_edge"):
-            text += "; it lies at an end of what was tried, so a better one may lie outside"
+def rate_in_words(record: CellRecord) -> str:
+    """Say at which rate a cell learned, by phase if these differ."""
+    phases = Recipe.from_dict(record.spec.get("recipe", {})).phases if record.spec else ()
+    found = _found_rate(record)
+    rates = [found if p.learning_rate is None else f"{p.learning_rate:g}" for p in phases]
+    if not all(rates) or len(set(rates)) == 1:
+        return rates[0] if all(rates) and rates else ""
+    return "; ".join(f"{rate} in phase {n}" for n, rate in enumerate(rates, 1))
+
+
+def _found_rate(record: CellRecord) -> str:
+    """Say which rate the trials found; empty if that is not known."""
+    rate = record.tuning.get("learning_rate")
+    if rate is None:
+        return ""
+    tried = len(record.tuning.get("trials", {}))
+    text = f"{float(rate):g}, the best of {tried} on held-out training patients"
+    if record.tuning.get("at_edge"):
+        text += "; it lies at an end of what was tried, so a better one may lie outside"
     return text
+
+
+def phases_in_words(record: CellRecord) -> str:
+    """Say how each phase of a training of several went."""
+    phases = record.train.get("phases", ())
+    if len(phases) < 2:
+        return ""
+    ends = {"epochs": "", "patience": ", ended by its patience", "diverged": ", then diverged"}
+    told = [
+        f"{layers_in_words(phase['train_layers'])} for {count(phase['steps'])} steps "
+        f"({phase['epochs']:.3g} epochs{ends[phase['ended_by']]})"
+        for phase in phases
+    ]
+    return "; ".join(told)
 
 
 def _training(row: Mapping[str, Any], record: CellRecord) -> str:

@@ -180,11 +180,12 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
     else:
         told = [
             f"({n}) {_learning(phase)}, learning rate {_phase_rate(phase)}, {_budget(phase)}"
+            + (" in it" if phase["patience"] else "")
             for n, phase in enumerate(phases, 1)
         ]
         shared = [f"{settings['optimizer']} ({schedule}), begun afresh in each", f"on {images}"]
         text = f"{len(phases)} phases: {'; '.join(told)}; {', '.join([*shared, *common])}"
-    return f"{name}: {text}.{f' {trials(tune)}' if tune else ''}"
+    return f"{name}: {text}.{f' {trials(tune, len(phases))}' if tune else ''}"
 
 
 def _phase_rate(phase: Mapping[str, Any]) -> str:
@@ -194,10 +195,16 @@ def _phase_rate(phase: Mapping[str, Any]) -> str:
 
 def _learning(phase: Mapping[str, Any]) -> str:
     """Say what learns in a phase."""
-    layers = {"all": "all layers", "head": "the head only"}
-    learning = layers.get(phase["train_layers"], phase["train_layers"].replace("_", " "))
     frozen = " with frozen batch norms" if phase["norms"] == "frozen" else ""
-    return f"training {learning}{frozen}"
+    return f"training {layers_in_words(phase['train_layers'])}{frozen}"
+
+
+def layers_in_words(train_layers: str) -> str:
+    """Name the layers that learn: all, the head only, or the head and the last blocks."""
+    names = {"all": "all layers", "head": "the head only"}
+    number = train_layers.removeprefix("last_")
+    blocks = "block" if number == "1" else f"{number} blocks"
+    return names.get(train_layers, f"the head and the last {blocks}")
 
 
 def _budget(phase: Mapping[str, Any], images: str = "") -> str:
@@ -210,12 +217,13 @@ def _budget(phase: Mapping[str, Any], images: str = "") -> str:
     return f"{budget}{', ' if budget else ''}until {waits} not the best so far"
 
 
-def trials(settings: Mapping[str, Any]) -> str:
-    """Describe how a learning rate was found."""
+def trials(settings: Mapping[str, Any], phases: int = 1) -> str:
+    """Describe how the learning rate of a recipe of some phases was found."""
+    each = "each" if phases == 1 else "for each phase"
     rates = [f"{rate:g}" for rate in settings["learning_rates"]]
     return (
         f"The learning rate is one of {listing(rates)}, tried by a training of "
-        f"{_epochs(settings['epochs'])} each, the same for every data set, network, initial "
+        f"{_epochs(settings['epochs'])} {each}, the same for every data set, network, initial "
         "weights and truncation. The rate with the best score on "
         f"{percent(settings['holdout'], 0)} of the training patients, held out for the trials, is "
         f"taken by all seeds (trials have seed {settings['seed']}); neither the validation nor "

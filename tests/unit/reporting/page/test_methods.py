@@ -50,6 +50,26 @@ def test_training_to_plateau(patience: int, words: str) -> None:
     )
 
 
+def test_phases_are_told_one_by_one() -> None:
+    head = {"train_layers": "head", "learning_rate": 0.01, "epochs": 2}
+    last = {"train_layers": "last_1", "patience": 3, "norms": "frozen"}
+    rest = {"train_layers": "last_2", "epochs": 4, "patience": 1}
+    recipe_of = {"phases": [head, last, rest], "learning_rate": 0.001, "train_count": 150}
+    assert recipe("thaw", Recipe.from_dict(recipe_of).to_dict()) == (
+        "thaw: 3 phases: (1) training the head only, learning rate 0.01, 2 epochs; "
+        "(2) training the head and the last block with frozen batch norms, learning rate 0.001, "
+        "until 3 validations in a row are not the best so far in it; "
+        "(3) training the head and the last 2 blocks, learning rate 0.001, at most 4 epochs, "
+        "until 1 validation in a row is not the best so far in it; "
+        "adam (constant), begun afresh in each, on 150 training images, weight decay 0, "
+        "batches of 16, number format fp32, no augmentation."
+    )
+    words = recipe("tuned", Recipe.from_dict({**recipe_of, "tune": asdict(TUNE)}).to_dict())
+    assert "(1) training the head only, learning rate 0.01, 2" in words
+    assert "frozen batch norms, learning rate by trials, until" in words
+    assert "tried by a training of 1.5 epochs for each phase, the same for" in words
+
+
 def test_maps_are_described_where_a_study_asks_for_them() -> None:
     study = made_up_study.study_json()
     assert "Activation maps" not in dict(paragraphs(study, {}))

@@ -1,0 +1,47 @@
+"""What a cell's own section says about its learning rate and its phases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from transfergrid.planning.recipe import Recipe
+from transfergrid.reporting.page.cell_sections import phases_in_words, rate_in_words
+from transfergrid.reporting.records import CellRecord
+
+TUNE = {"learning_rates": [0.1, 0.2], "epochs": 1}
+FOUND = {"learning_rate": 0.2, "trials": {"0.1": {}, "0.2": {}}, "at_edge": False}
+HEAD = {"train_layers": "head", "learning_rate": 0.5, "epochs": 2}
+ALL = {"train_layers": "all", "epochs": 1}
+BEST = "0.2, the best of 2 on held-out training patients"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tuning", "words"),
+    [
+        ({"learning_rate": 0.01}, {}, "0.01"),
+        ({"tune": TUNE}, FOUND, BEST),
+        ({"tune": TUNE}, {}, ""),
+        ({"phases": [HEAD, ALL], "learning_rate": 0.5}, {}, "0.5"),
+        ({"phases": [HEAD, ALL], "learning_rate": 0.25}, {}, "0.5 in phase 1; 0.25 in phase 2"),
+        ({"phases": [HEAD, ALL], "tune": TUNE}, FOUND, f"0.5 in phase 1; {BEST} in phase 2"),
+    ],
+)
+def test_rates(recipe: dict[str, Any], tuning: dict[str, Any], words: str) -> None:
+    record = CellRecord(spec={"recipe": Recipe.from_dict(recipe).to_dict()}, tuning=tuning)
+    assert rate_in_words(record) == words
+
+
+def test_how_each_phase_went() -> None:
+    ended = [
+        {"train_layers": "head", "steps": 125, "epochs": 2.0, "ended_by": "epochs"},
+        {"train_layers": "last_2", "steps": 400, "epochs": 0.64, "ended_by": "patience"},
+        {"train_layers": "all", "steps": 50, "epochs": 0.08, "ended_by": "diverged"},
+    ]
+    assert phases_in_words(CellRecord(train={"phases": ended})) == (
+        "the head only for 125 steps (2 epochs); the head and the last 2 blocks for 400 steps "
+        "(0.64 epochs, ended by its patience); all layers for 50 steps (0.08 epochs, then diverged)"
+    )
+    assert phases_in_words(CellRecord(train={"phases": ended[:1]})) == ""
+    assert phases_in_words(CellRecord()) == ""
