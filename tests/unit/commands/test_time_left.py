@@ -28,6 +28,7 @@ def cells_of(
             weights_id=None,
             source_cell=None,
             tuning=None,
+            features=(),
             trial=trial,
             family="",
             imagenet_top1=None,
