@@ -4,10 +4,14 @@ All of it is run in a new folder with the environment made: two data sets, all t
 ensembles, tables, statistics, figures, page. The bound is the sum of the cells' training times
 (steps, validations, checkpoints; from train.json) divided by the number of cores: what the
 trainings alone would take if they filled every core.
+
+--before names a checkout of another build, and the two take turns. What the processor did is told
+by program; that of `train` includes the trainings and the scoring that follows them.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -34,11 +38,12 @@ def small(path: Path) -> Path:
     return path
 
 
-def demo(folder: Path, cores: int, quick: bool) -> Cost:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile"]
+def demo(project: Path, folder: Path, cores: int, quick: bool) -> Cost:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile"]
     command += ["--directory", folder, "--cores", str(cores)]
-    command += ["--configfile", small(folder / "small.yaml") if quick else PROJECT / "config.yaml"]
-    return run([*command, *["--until", "train"] * quick], folder)
+    command += ["--configfile", small(folder / "small.yaml") if quick else project / "config.yaml"]
+    variables = {"PYTHONPATH": str(project / "src")}
+    return run([*command, *["--until", "train"] * quick], folder, variables)
 
 
 def training_seconds(folder: Path) -> list[float]:
@@ -47,17 +52,37 @@ def training_seconds(folder: Path) -> list[float]:
     return [json.loads(path.read_text(encoding="utf-8"))["train_seconds"] for path in records]
 
 
+def told(cost: Cost) -> dict[str, float]:
+    """Return seconds of the processor by program, most first."""
+    parts = {**cost.programs, "snakemake": cost.own}
+    parts["ends, and what was too short to see"] = cost.cpu - sum(parts.values())
+    return dict(sorted(parts.items(), key=lambda part: -part[1]))
+
+
 def main(words: Sequence[str] | None = None) -> None:
-    arguments = parse(__doc__, words, runs=1)
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--before", type=Path, help="a checkout of the build to compare with")
+
+    arguments = parse(__doc__, words, runs=1, more=more)
     cores = os.cpu_count() or 1
+    builds = {"this": PROJECT} | (
+        {"before": arguments.before.resolve()} if arguments.before else {}
+    )
     heading("The demo, end to end", f"{cores} cores.")
-    table(("cells", "all, s", "processor, s", "training / cores, s", "ratio"), texts=0)
+    table(("build", "cells", "all, s", "processor, s", "training / cores, s", "ratio"))
+    spent: dict[str, dict[str, float]] = {}
     for _ in range(arguments.runs):
-        with tempfile.TemporaryDirectory() as name:
-            cost = demo(Path(name), cores, arguments.quick)
-            trained = training_seconds(Path(name))
-        bound = sum(trained) / cores
-        row(len(trained), cost.wall, cost.cpu, bound, cost.wall / bound)
+        for name, project in builds.items():
+            with tempfile.TemporaryDirectory() as folder:
+                cost = demo(project, Path(folder), cores, arguments.quick)
+                trained = training_seconds(Path(folder))
+            bound = sum(trained) / cores
+            row(name, len(trained), cost.wall, cost.cpu, bound, cost.wall / bound)
+            spent[name] = told(cost)
+    print()
+    table(("what the processor did, last run", *(f"{name}, s" for name in spent)))
+    for what in dict.fromkeys(what for parts in spent.values() for what in parts):
+        row(what, *(parts.get(what) for parts in spent.values()))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -113,13 +113,16 @@ def _word(value: object) -> str:
 class Cost:
     """What a command took: seconds on the clock, seconds of the processor, MiB at its largest.
 
-    ``own`` are the seconds of the processor of the command's own process, its children left out.
+    ``own`` are the seconds of the processor of the command's own process, its children left out,
+    and ``programs`` those of the Python programs among its children, by name; the last twentieth
+    of a second of each is in neither.
     """
 
     wall: float
     cpu: float
     memory: float
     own: float = math.nan
+    programs: Mapping[str, float] = field(default_factory=dict)
 
 
 def run(
@@ -139,16 +142,16 @@ def run(
             stdout=log,
             stderr=log,
         )
-        peak = [0.0, math.nan]
-        watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
-        watcher.start()
+        watch = Watch(process.pid)
+        watch.start()
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    watcher.join()
+    watch.join()
     if process.returncode:
         raise SystemExit((folder / "last.log").read_text()[-4000:])
-    return Cost(wall, usage.ru_utime + usage.ru_stime, *peak)
+    used = usage.ru_utime + usage.ru_stime
+    return Cost(wall, used, watch.peak, watch.own, watch.programs)
 
 
 def environment() -> dict[str, str]:
@@ -158,22 +161,58 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def _watch(pid: int, peak: list[float]) -> None:
-    try:
-        process = psutil.Process(pid)
-        while process.status() != psutil.STATUS_ZOMBIE:
-            sizes = []
-            for part in [process, *process.children(recursive=True)]:
-                try:
-                    sizes.append(part.memory_info().rss)
-                except psutil.NoSuchProcess:
-                    continue
-            peak[0] = max(peak[0], sum(sizes) / 2**20)
-            own = process.cpu_times()
-            peak[1] = own.user + own.system
-            time.sleep(0.05)
-    except psutil.NoSuchProcess:
-        return
+class Watch(threading.Thread):
+    """Looks at a process and its children until the process ends.
+
+    Attributes:
+        peak: The most memory of all of them together, in MiB.
+        own: Seconds of the processor of the process itself.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak, self.own = pid, 0.0, math.nan
+        self._names: dict[int, str] = {}
+        self._seconds: dict[int, float] = {}
+
+    @property
+    def programs(self) -> dict[str, float]:
+        """Seconds of the processor of the children that are Python programs, by name."""
+        found: dict[str, float] = {}
+        for pid, seconds in self._seconds.items():
+            name = self._names[pid]
+            found[name] = found.get(name, 0.0) + seconds
+        return found
+
+    def run(self) -> None:
+        """Look twenty times a second."""
+        try:
+            process = psutil.Process(self.pid)
+            while process.status() != psutil.STATUS_ZOMBIE:
+                self.own = sum(process.cpu_times()[:2])
+                children = process.children(recursive=True)
+                sizes = [self._look(one) for one in [process, *children]]
+                self.peak = max(self.peak, sum(sizes) / 2**20)
+                time.sleep(0.05)
+        except psutil.NoSuchProcess:
+            return
+
+    def _look(self, process: psutil.Process) -> float:
+        try:
+            if process.pid != self.pid:
+                if not self._names.get(process.pid):
+                    self._names[process.pid] = _program(process.cmdline())
+                if self._names[process.pid]:
+                    self._seconds[process.pid] = sum(process.cpu_times()[:2])
+            return float(process.memory_info().rss)
+        except psutil.NoSuchProcess:
+            return 0.0
+
+
+def _program(command: Sequence[str]) -> str:
+    """Return the name of the Python program that a command runs, or an empty string."""
+    files = [word for word in command[:4] if word.endswith(".py")]
+    return Path(files[0]).stem if files and "python" in Path(command[0]).name else ""
 
 
 def median(costs: Sequence[Cost]) -> Cost:
