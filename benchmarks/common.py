@@ -154,9 +154,12 @@ def run(
     return Cost(wall, used, watch.peak, watch.own, watch.programs)
 
 
-def environment() -> dict[str, str]:
-    """Return what started programs find: one thread, the package, and the modules beside this."""
-    places = [str(PROJECT / "src"), str(PROJECT / "benchmarks"), os.environ.get("PYTHONPATH", "")]
+def environment(project: Path = PROJECT) -> dict[str, str]:
+    """Return what started programs find: one thread, the package, and its benchmarks' modules.
+
+    `project` may be another checkout.
+    """
+    places = [str(project / "src"), str(project / "benchmarks"), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(filter(None, places))
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 

@@ -27,8 +27,9 @@ from transfergrid.metrics.estimate import Estimator
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.gathered import GATHERED, write_gathered
 from transfergrid.planning.metrics import built_in, trained_by
-from transfergrid.planning.outputs import files_of, inputs_of, mark_of
+from transfergrid.planning.outputs import files_of, inputs_of, mark_of, scores_of, shard_mark
 from transfergrid.planning.plan import Plan, PlannedStudy, plan_run
+from transfergrid.planning.specs import needs_of, spec_jobs
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import canonical_json, sha256_file
 from transfergrid.runtime.sealed import read_sealed, write_sealed
@@ -132,6 +133,7 @@ def _files_of_study(study: PlannedStudy) -> list[str]:
     """Return what the stages of a whole study make, but what holds its cells."""
     whole = [stage for stage in study.stages if stage.per == "study"]
     made = [name for stage in whole for name in files_of(study.name, stage)]
+    made += [shard_mark(study, shard) for shard in study.shards]
     return [name for name in made if not name.endswith(GATHERED)]
 
 
@@ -289,9 +291,19 @@ rule prepare:
     shell: "touch {output}"
 
 
+for job in LISTS["specs"]:
+
+    rule:
+        name: job["rule"]
+        input: ancient(job["inputs"])
+        output: job["outputs"]
+        shell: "touch {output}"
+
+
 rule spec:
-    input: lambda wildcards: ancient(LISTS["sources"][wildcards.cell])
+    input: lambda wildcards: ancient(LISTS["alone"][wildcards.cell])
     output: "results/cells/{cell}/spec.json"
+    wildcard_constraints: cell=LISTS["pattern"]
     shell: "touch {output}"
 
 
@@ -310,14 +322,6 @@ rule evaluate:
     shell: "touch {output}"
 
 
-rule ensemble:
-    input: "results/cells/{cell}/receipts/evaluate.json", LISTS["ensemble"]
-    output:
-        "results/grid/ensemble/{cell}/{selection}/valid.parquet",
-        "results/grid/ensemble/{cell}/{selection}/test.parquet",
-    shell: "touch {output}"
-
-
 for stage in LISTS["stages"]:
 
     rule:
@@ -328,47 +332,57 @@ for stage in LISTS["stages"]:
 '''
 
 
-def write_bare(folder: Path, plan: Plan) -> None:
-    """Write a Snakefile of the same jobs and files as the plan's, without the library."""
+def write_bare(folder: Path, plan: Plan, trained: bool = False) -> None:
+    """Write a Snakefile of the same jobs and files as the plan's, without the library.
+
+    Args:
+        folder: Where to.
+        plan: The plan.
+        trained: Whether its cells are trained, so that no specification is to be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (planned,) = plan.studies.values()
-    stamps = {stage: f"results/stamps/{name}" for stage, (name, _) in planned.stamps.items()}
-    ensembles = [
-        f"results/{STUDY}/ensemble/{cell}/{selection}/test.parquet"
-        for cell in plan.cells
-        for selection in SELECTIONS
-    ]
-    scored = [f"results/cells/{cell}/receipts/evaluate.json" for cell in plan.cells]
-    leaves = [f"results/stamps/{stamp}" for stamp in plan.stamps]
-    for cell in plan.cells:
-        leaves += [f"results/cells/{cell}/spec.json", f"results/cells/{cell}/train.json"]
-    leaves += scored + ensembles
+    specs = spec_jobs(plan, () if trained else plan.cells)
     whole = [stage for stage in planned.stages if stage.per == "study"]
-    leaves += [f"results/{mark_of(STUDY, stage)}" for stage in whole]
+    stages = [
+        _job(planned, s.rule_name, s.name, inputs_of(planned, s), files_of(STUDY, s)) for s in whole
+    ]
+    stages += [
+        _job(
+            planned,
+            f"ensembles_{shard}",
+            "ensembles",
+            scores_of(cells),
+            [shard_mark(planned, shard)],
+        )
+        for shard, cells in planned.shards.items()
+    ]
     lists = {
         "evaluate": f"results/stamps/{plan.evaluate_stamp[0]}",
-        "ensemble": stamps["ensemble"],
-        "sources": {name: _sources(cell) for name, cell in plan.cells.items()},
-        "stages": [
-            {
-                "rule": stage.rule_name,
-                "inputs": [stamps[stage.name]]
-                + [f"results/{name}" for name in inputs_of(planned, stage)],
-                "outputs": [f"results/{name}" for name in files_of(STUDY, stage)],
-            }
-            for stage in whole
+        "specs": [
+            {"rule": job.rule, "inputs": _placed(job.needs), "outputs": _placed(job.files)}
+            for job in specs.together
         ],
-        "leaves": leaves,
+        "alone": {name: _placed(needs_of(plan.cells[name])) for name in specs.alone},
+        "pattern": specs.pattern,
+        "stages": stages,
+        "leaves": _placed(
+            [*(f"stamps/{s}" for s in plan.stamps), *(mark_of(STUDY, s) for s in whole)]
+        ),
     }
     write_json(folder / "lists.json", lists)
     (folder / "Snakefile").write_text(BARE.lstrip(), encoding="utf-8")
 
 
-def _sources(cell: Cell) -> list[str]:
-    files = [f"results/cache/{cell.dataset_id}/receipt.json"]
-    if cell.source_cell:
-        files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
-    return files
+def _job(
+    study: PlannedStudy, rule: str, stage: str, inputs: Iterable[str], outputs: Iterable[str]
+) -> dict[str, Any]:
+    stamp = f"stamps/{study.stamps[stage][0]}"
+    return {"rule": rule, "inputs": _placed([stamp, *inputs]), "outputs": _placed(outputs)}
+
+
+def _placed(names: Iterable[str]) -> list[str]:
+    return [f"results/{name}" for name in names]
 
 
 def mirror(made: Path, bare: Path) -> None:

@@ -33,10 +33,17 @@ class Outcome:
     def jobs(self) -> Counter[str]:
         """Jobs by rule, from the table that a (dry) run prints."""
         rows = re.findall(r"^(\w+) +(\d+)$", self.text.split("Job stats:")[-1], flags=re.M)
-        counts = Counter({rule: int(count) for rule, count in rows})
+        counts: Counter[str] = Counter()
+        for rule, count in rows:
+            counts[rule_of(rule)] += int(count)
         for name in ("total", "all"):
             counts.pop(name, None)
         return counts
+
+
+def rule_of(name: str) -> str:
+    """Return a rule's name, without what tells it from others made in one loop."""
+    return re.sub(r"^(spec|ensembles)_.*", r"\1", name)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ PROGRAMS = {
     "analyse": "cells",
     "cams": "cams",
     "draw_figures": "figures",
-    "ensemble": "ensemble",
+    "ensembles": "ensembles",
     "evaluate": "evaluate",
     "gather": "gather",
     "prepare": "prepare",

@@ -27,7 +27,7 @@ PROGRAMS = r"scripts/(\w+)\.py"
 TIMES = ("train_seconds", "images_per_second", "peak_memory_mb", "seconds")
 MANY = 30
 KILLS_A_JOB = 4
-SURE = {"prepare", "train", "evaluate", "ensemble", "analyse"}  # each dies at least once
+SURE = {"prepare", "train", "evaluate", "ensembles", "analyse"}  # each dies at least once
 
 
 def results_of(workspace: Workspace) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def results_of(workspace: Workspace) -> dict[str, Any]:
             found[name] = [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
         elif path.name == "cells.csv":
             found[name] = pd.read_csv(path).drop(columns=[*TIMES[:3]]).to_csv()
-        elif "/receipts/" in name and not name.startswith("cells/"):
+        elif path.parent.name == "receipts" and not name.startswith("cells/"):
             # Tables and the page hold times: a receipt has to be true of this run's.
             study = path.parents[1]
             files = read_sealed(path)["files"]

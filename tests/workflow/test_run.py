@@ -83,7 +83,7 @@ def test_a_learning_rate_retrains_its_protocol_alone_and_can_be_taken_back(
     jobs = copied.snakemake("-n").jobs
     assert {rule: jobs[rule] for rule in ("prepare", "spec", "train", "evaluate")} == {
         "prepare": 0,
-        "spec": 4,
+        "spec": 2,  # two wait for the data alone, and two for their source as well
         "train": 4,
         "evaluate": 4,
     }
@@ -104,8 +104,8 @@ def test_a_seed_is_added_without_touching_the_others(copied: Workspace) -> None:
 def test_settings_of_the_analysis_retrain_nothing(copied: Workspace) -> None:
     copied.write({"evaluation": {"selections": ["best", "top2"]}})
     assert copied.snakemake("-n").jobs == {
-        "stamp": 4,
-        "ensemble": 4,
+        "stamp": 5,
+        "ensembles": 1,
         "gather": 1,
         **dict.fromkeys(["cells", "scores", "sources", "bootstrap", "tuning", "calibration"], 1),
         "statistics": 1,

@@ -186,9 +186,8 @@ def test_the_default_study_to_its_report(
     assert "TransferGrid demo" in (results / "demo" / "report.html").read_text()
     jobs = cluster.command("scontrol", "show", "job", "--oneliner").splitlines()
     assert not [job for job in jobs if "gres:gpu" in job]  # device: cpu
-    grouped = [job for job in jobs if "/group_ensemble" in job]
-    assert len(grouped) == 1
-    assert "NumCPUs=1 " in grouped[0]
+    (ensembles,) = (job for job in jobs if "/rule_ensembles" in job)
+    assert "NumCPUs=1 " in ensembles
     assert "Nothing to be done" in workspace.snakemake("--workflow-profile", PROFILE, "-n").text
 
 

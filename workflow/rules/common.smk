@@ -11,7 +11,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning import outputs, plan as planning
+from transfergrid.planning import outputs, plan as planning, shards, specs
 from transfergrid.planning.gathered import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
@@ -42,6 +42,16 @@ try:
     PLAN.write_scratch(SCRATCH)
 except OSError as error:
     raise WorkflowError(CLOSED or failure(error) or str(error)) from None
+# Where a rule is forced, every cell has its specification's job, so that what is forced reaches what
+# starts from it. Snakemake tells what is forced when the rules are read already. A cluster's job
+# writes no specification.
+FORCED = not workflow.remote_exec and any(
+    re.match(r"-\w*[FR]|--force[ar]", word) for word in sys.argv[1:]
+)
+DRY_RUN = any(re.fullmatch(r"-[A-Za-z]*n[A-Za-z]*|--dry-?run", word) for word in sys.argv[1:])
+SPECS = specs.SpecJobs()
+if not (FORCED or workflow.remote_exec):
+    SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, RESULTS))
 FILES = outputs.wanted_files(PLAN, RESULTS)
 LOST = outputs.told_lost(FILES.lost, RESULTS)
 for sentence in [*PLAN.warnings, *LOST, *([CLOSED] if CLOSED else [])]:
@@ -80,6 +90,10 @@ shell.prefix("trap : TERM; " + "".join(f"export {part}; " for part in PREFIX))
 onstart:
     if CLOSED:
         raise WorkflowError(CLOSED)
+    try:
+        specs.write_planned(PLAN, SPECS.together, SCRATCH)
+    except OSError as error:
+        raise WorkflowError(failure(error) or str(error)) from None
     # A training that had ended when its run was killed is not done again, unless the user forces
     # it. The environment tells a cluster's jobs, which do not see the command line.
     if (
@@ -105,6 +119,7 @@ wildcard_constraints:
     stamp=planning.STAMP,
     study=planning.STUDY,
     selection=r"last|best|top\d+(_per_task)?",
+    shard=shards.PATTERN,
     figure=r"[A-Za-z0-9_]+",
 
 
@@ -165,9 +180,20 @@ def stage_inputs(stage):
     return inputs
 
 
+def shard_inputs(wildcards):
+    """Return the scores that the ensembles of a part of the wildcards' study are made of."""
+    found = planned(wildcards.study).shards
+    if wildcards.shard not in found:
+        raise WorkflowError(f"study '{wildcards.study}' has no part '{wildcards.shard}' any more.")
+    return [f"results/{name}" for name in outputs.scores_of(found[wildcards.shard])]
+
+
 def growing(amount):
-    """Return a resource that grows with every attempt."""
-    return lambda wildcards, attempt: amount * attempt
+    """Return a resource that grows with every attempt; in a dry run there is only the first.
+
+    Snakemake calls it for every job, which would be a tenth of a dry run.
+    """
+    return amount if DRY_RUN else lambda wildcards, attempt: amount * attempt
 
 
 def where_many(threads):
@@ -196,16 +222,8 @@ def figure_caption(name):
 
 def spec_sources(wildcards):
     """Return what must exist before a cell can be trained."""
-    cell = planned_cell(wildcards.cell)
-    files = [f"results/cache/{cell.dataset_id}/receipt.json"]
-    if cell.weights_id:
-        files.append(f"results/weights/{cell.weights_id}/receipt.json")
-    if cell.source_cell:
-        files.append(f"results/cells/{cell.source_cell}/receipts/train.json")
-    if cell.tuning:
-        files.append(f"results/tuning/{cell.tuning.id}/tuning.json")
-    files += [f"results/features/{features_id}/receipt.json" for features_id in cell.features]
-    return unless_forced(files)
+    needs = specs.needs_of(planned_cell(wildcards.cell))
+    return unless_forced([f"results/{name}" for name in needs])
 
 
 def features_sources(wildcards):

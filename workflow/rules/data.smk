@@ -11,8 +11,8 @@ rule prepare:
     # Drawing is one thread of Python; decoding is not.
     threads: lambda wildcards: 1 if is_drawn(wildcards.dataset_id) else 8
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         notes=str(SCRATCH),
     message:

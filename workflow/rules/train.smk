@@ -1,35 +1,14 @@
-"""A cell's specification, then its training.
+"""A cell's training.
 
 train reads spec.json and nothing else of this file or the study: a cluster job parses the workflow
 again, and by then the study may have been edited.
 """
 
 
-localrules:
-    spec,
-
-
-rule spec:
-    input:
-        spec_sources,
-    output:
-        "results/cells/{cell}/spec.json",
-    log:
-        "results/cells/{cell}/logs/spec.log",
-    conda:
-        "../../envs/transfergrid.yaml"
-    params:
-        spec=lambda wildcards: planned_cell(wildcards.cell).spec,
-    shell:
-        "(printf %s {params.spec:q} > {output:q}.part && sync {output:q}.part"
-        " && mv {output:q}.part {output:q} || {{ rm -f {output:q}.part; echo"
-        " 'error: spec.json cannot be written, for the reason above; mend it and run again.'"
-        "; exit 1; }}) > {log:q} 2>&1"
-
-
 rule train:
     input:
-        spec=spec_file,
+        # As text where it can be: a function is called for every cell.
+        spec=spec_file if FORCED else ancient("results/cells/{cell}/spec.json"),
     output:
         record="results/cells/{cell}/train.json",
         receipt="results/cells/{cell}/receipts/train.json",
@@ -41,8 +20,8 @@ rule train:
     threads: 1
     resources:
         gpu=GPUS,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(720),
     message:
         "Training {wildcards.cell}"
     shell:

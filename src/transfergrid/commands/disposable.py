@@ -34,6 +34,7 @@ from transfergrid.planning.plan import (
     PlannedStudy,
 )
 from transfergrid.planning.records import SCORED, TRAINED
+from transfergrid.planning.shards import SPLITS
 from transfergrid.planning.stamps import LOCATION, stamps_in
 from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
 from transfergrid.runtime.errors import UserError
@@ -166,7 +167,7 @@ def _size_of_file(path: str) -> int:
 
 
 def _in_locks(memory: Memory, results: Path) -> set[str]:
-    """Return names of cells, ids, and ensembles that a Snakemake run has locked."""
+    """Return names of cells, ids, and studies whose ensembles a Snakemake run has locked."""
     found = set()
     top = len(results.parts)
     for path in memory.locked:
@@ -176,8 +177,8 @@ def _in_locks(memory: Memory, results: Path) -> set[str]:
         inner = parts[top:]
         if len(inner) > 1:
             found.add(inner[1])
-        if len(inner) > 3 and inner[1] == "ensemble":
-            found.add("/".join(inner[:3]))
+        if inner[1:2] == ("ensemble",) or inner[1:3] == ("receipts", "ensembles"):
+            found.add(f"{inner[0]}/ensemble")
     return found
 
 
@@ -242,27 +243,25 @@ def _ensemble_items(study: PlannedStudy, results: Path, locked: set[str]) -> Ite
     room, logs = results / study.name / "ensemble", results / study.name / "logs" / "ensemble"
     if room.parent.is_symlink():
         return
+    reason = _LOCKED if f"{study.name}/ensemble" in locked else ""
     for cell, folder in sorted(_room(room).items()):
         if not re.fullmatch(CELL, cell):
             continue
-        reason = _LOCKED if f"{study.name}/ensemble/{cell}" in locked else ""
         if cell not in named:
             found = (folder, *_logs_of(cell, logs))
             yield Item("ensemble", f"{study.name}/{cell}", found, in_use=reason)
             continue
         for selection, inner in sorted(folders(folder).items()):
             if selection not in study.selections and re.fullmatch(SELECTION, selection):
-                found = (inner, logs / f"{cell}.{selection}.log")
+                found = (inner, *_logs_of(cell, logs, re.escape(selection)))
                 yield Item("ensemble", f"{study.name}/{cell}/{selection}", found, in_use=reason)
 
 
-def _logs_of(cell: str, room: Path) -> list[Path]:
+def _logs_of(cell: str, room: Path, selection: str = SELECTION) -> list[Path]:
+    """Return the logs of ensembles that were made again, or by an earlier version."""
     names = sorted(os.listdir(room)) if room.is_dir() else []
-    return [
-        room / name
-        for name in names
-        if re.fullmatch(rf"{re.escape(cell)}\.({SELECTION})\.log", name)
-    ]
+    pattern = re.compile(rf"{re.escape(cell)}\.({selection})(\.({'|'.join(SPLITS)}))?\.log")
+    return [room / name for name in names if pattern.fullmatch(name)]
 
 
 def _origin_items(results: Path, needed: set[str], locked: set[str]) -> Iterator[Item]:

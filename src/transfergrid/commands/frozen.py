@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 from transfergrid.commands.jobs import map_file
-from transfergrid.evaluation.ensemble import (
-    cell_metric,
-    choose_checkpoints,
-    ensemble,
-    write_ensemble,
-)
-from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.evaluation.ensembles import Ensembles, is_made_of
 from transfergrid.planning.outputs import SCORES
-from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.plan import PlannedStudy
 from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
+from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.progress import progress
 
 NEEDED = (SPEC, RECORD, *SCORES)
@@ -97,7 +93,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> None:
-    """Link the test ensembles of a study's cells into `view`; make those that a run has not made.
+    """Link the ensembles of a study's cells into `view`; make those that a run has not made.
 
     Args:
         study: The study.
@@ -108,23 +104,15 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
     Raises:
         UserError: A score file breaks its contract.
     """
-    stamp = _changed(results / "stamps" / study.stamps["ensemble"][0])
+    code = study.stamps["ensembles"][1]["code"]
+    made, frozen = (Ensembles(root, study.name, study.selections, code) for root in (results, view))
     for cell in progress(cells, len(cells), "ensembles"):
-        missing: dict[str, Path] = {}
-        scored = _changed(cell_directory(cell, results) / SCORED)
-        for selection in study.selections:
-            name = "test.parquet"
-            source = ensemble_directory(study.name, cell, selection, results) / name
-            target = ensemble_directory(study.name, cell, selection, view) / name
-            if stamp is None or scored is None or (_changed(source) or 0) < max(stamp, scored):
-                missing[selection] = target
-                continue
-            try:
-                _link(source, target)
-            except FileNotFoundError:
-                missing[selection] = target
-        if missing:
-            _make(missing, cell_directory(cell, view))
+        for selection, split in product(study.selections, SPLITS):
+            source, target = (one.file(cell, selection, split) for one in (made, frozen))
+            if is_made_of(source, frozen.made_of(cell, selection)):
+                with suppress(FileNotFoundError):
+                    _link(source, target)
+        frozen.make(cell)
 
 
 def freeze_maps(study: PlannedStudy, cells: Sequence[str], results: Path, view: Path) -> list[str]:
@@ -159,10 +147,3 @@ def _changed(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
-
-
-def _make(wanted: Mapping[str, Path], cell: Path) -> None:
-    valid, test = (read_cell_scores(cell, split) for split in ("valid", "test"))
-    for selection, path in wanted.items():
-        chosen = choose_checkpoints(selection, valid, cell_metric(cell))
-        write_ensemble(path, ensemble(test, chosen))

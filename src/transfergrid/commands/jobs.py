@@ -2,8 +2,9 @@
 
 A job runs if a requested file is missing, if an input is newer than its outputs, or if a job before
 it runs. An ``ancient`` input counts only while it is missing: so a training follows its
-specification's job only if there is no spec.json, and a specification is rewritten if its cache is
-made again. tests/workflow/test_plan.py compares this with what Snakemake says.
+specification's job only if there is no spec.json, and the specifications of one job are all written
+again if one of them is missing, or something that they wait for.
+tests/workflow/test_plan.py compares this with what Snakemake says.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from transfergrid.planning.paths import (
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
+from transfergrid.planning.specs import SpecJobs, spec_jobs
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Jobs:
         prepare: Data sets that are decoded.
         weights: Weights that are prepared.
         features: Features of frozen layers that are computed.
+        written: Which jobs may write specifications.
         specs: Cells whose spec.json is written.
         trains: Cells that are trained.
         restores: Files of trained cells that are restored from their copy.
@@ -55,6 +58,12 @@ class Jobs:
     scores: set[str] = field(default_factory=set)
     tunes: set[str] = field(default_factory=set)
     maps: dict[str, set[str]] = field(default_factory=dict)
+    written: SpecJobs = field(default_factory=SpecJobs)
+
+    @property
+    def spec_jobs(self) -> int:
+        """How many jobs write the specifications in `specs`."""
+        return len({self.written.job_of[cell] for cell in self.specs})
 
 
 def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -> Jobs:
@@ -63,11 +72,15 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
     room = results / "cells"
     on_disk = set(os.listdir(room)) if room.is_dir() else set()
     jobs = Jobs({name: _files(room / name) if name in on_disk else {} for name in plan.cells})
+    untrained = [n for n, files in jobs.files.items() if SPEC not in files or RECORD not in files]
+    jobs.written = spec_jobs(plan, untrained)
     stamp = results / "stamps" / plan.evaluate_stamp[0]
     stamp_time = stamp.stat().st_mtime_ns if stamp.exists() else None
     for name, files in jobs.files.items():
         folder = cell_directory(name, results)
-        if SPEC not in files or memory.incomplete(str(folder / SPEC)):
+        if name in jobs.written.job_of and (
+            SPEC not in files or memory.incomplete(str(folder / SPEC))
+        ):
             jobs.specs.add(name)
         if (
             SPEC not in files
@@ -122,6 +135,10 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
             or inputs.trains & jobs.trains
             or inputs.tunes & jobs.tunes
         }
+        begun = {jobs.written.job_of[name] for name in jobs.specs}
+        jobs.specs |= {
+            name for job in jobs.written.together if job.rule in begun for name in job.cells
+        }
 
 
 def _size(jobs: Jobs) -> int:
@@ -131,7 +148,7 @@ def _size(jobs: Jobs) -> int:
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
-    """Return, for each cell, the jobs that would make its specification's missing inputs."""
+    """Return, for each untrained cell, the jobs of what it waits for and is missing."""
     receipts: dict[Path, bool] = {}
 
     def gone(folder: Path) -> bool:
@@ -155,7 +172,7 @@ def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:
             found.tunes.add(cell.tuning.id)
         return found
 
-    return {name: of(cell) for name, cell in plan.cells.items()}
+    return {name: of(plan.cells[name]) for name in jobs.written.job_of}
 
 
 def _files(folder: Path) -> dict[str, int]:

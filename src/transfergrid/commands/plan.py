@@ -88,7 +88,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
         "prepare": len(jobs.prepare),
         "weights": len(jobs.weights),
         "features": len(jobs.features),
-        "spec": len(jobs.specs),
+        "spec": jobs.spec_jobs,
         "train": len(jobs.trains),
         "restore": len(jobs.restores),
         "tune": len(jobs.tunes),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.catalog.axes import AXES
+from transfergrid.planning.cell_names import place_of
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.paths import RESULTS, cell_directory
@@ -291,7 +292,7 @@ def shown(value: Any) -> str:
 _EVALUATION = {"evaluation.primary"}
 # Told in words of their own, or by another stage's stamp.
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
-_OUTSIDE |= {"gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
+_OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -299,7 +300,7 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     phrases = []
     if old.get("code") != new.get("code"):
         phrases.append("code changed")
-    phrases += _cell_phrases(old.get("cells") or [], new.get("cells") or [])
+    phrases += _cell_phrases(_cells_of(old), _cells_of(new))
     phrases += _question_phrases(old.get("questions") or [], new.get("questions") or [])
     phrases += _named_phrases("metric", old.get("metrics") or {}, new.get("metrics") or {})
     phrases += _named_phrases("table", old.get("columns") or {}, new.get("columns") or {})
@@ -328,6 +329,14 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _place(item: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(item.get(axis) for axis in AXES)
+
+
+def _cells_of(content: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the cells of a stamp; where it has but their names, the axes stand in one place."""
+    named = [
+        {next(iter(AXES)): place_of(name), "cell": name} for name in content.get("targets", ())
+    ]
+    return content.get("cells") or named
 
 
 def _cell_phrases(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.catalog.records import Stage
-from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
-from transfergrid.planning.outputs import ensemble_of, files_of, inputs_of, of_study
-from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.outputs import files_of, inputs_of, of_study, scores_of
+from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import Plan, PlannedStudy
-from transfergrid.planning.records import SCORED
 from transfergrid.planning.stamps import replaced_by
 
 
@@ -56,8 +53,8 @@ def stage_states(
     for stage in study.stages:
         reasons = disk.stamp_reasons(stage)
         follows = any(states[name].jobs for name in stage.reads if name in states)
-        if stage.per == "ensemble":
-            jobs = disk.ensemble_jobs(cells)
+        if stage.per == "shard":
+            jobs = disk.shard_jobs(stage, cells)
         elif stage.per == "cell":
             jobs = len(maps)
         elif stage.per == "figure":
@@ -107,24 +104,22 @@ class _Disk:
             return ["not made yet"]
         return stage_phrases(old, self.study.stamps[stage.name][1])
 
-    def ensemble_jobs(self, cells: Mapping[str, CellState]) -> int:
-        """Count the ensembles that would be made."""
-        study, stamp = self.study, self.stamp(STAGE["ensemble"])
+    def shard_jobs(self, stage: Stage, cells: Mapping[str, CellState]) -> int:
+        """Count the parts of the study whose ensembles would be made."""
+        study, stamp = self.study, self.stamp(stage)
         if not stamp.exists():
-            return len(study.targets) * len(study.selections)
-        stamp_time = stamp.stat().st_mtime_ns
+            return len(study.shards)
+        parts = (one for one in of_study(study, self.results) if one.rule == stage.rule_name)
         count = 0
-        for cell in study.targets:
-            receipt = cell_directory(cell.name, self.results) / SCORED
-            newest = max(stamp_time, receipt.stat().st_mtime_ns) if receipt.exists() else stamp_time
-            for selection in study.selections:
-                made = ensemble_of(study.name, cell.name, selection)
-                outputs = [self.results / name for name in made.files]
-                count += bool(
-                    cells[cell.name].scores
-                    or self._gone(outputs)
-                    or (_oldest(outputs) < newest and self._newer([receipt, stamp], outputs))
-                )
+        for part, names in zip(parts, study.shards.values(), strict=True):
+            mark, *others = (self.results / name for name in part.files)
+            inputs = [self.results / name for name in scores_of(names)]
+            count += bool(
+                any(cells[name].scores for name in names)
+                or self._gone([mark])
+                or not all(path.exists() for path in others)
+                or self._newer([*inputs, stamp], [mark])
+            )
         return count
 
     def lost_figures(self) -> int:
@@ -150,7 +145,3 @@ class _Disk:
 
     def _newer(self, inputs: Sequence[Path], outputs: Sequence[Path]) -> bool:
         return bool(self.memory.updated(map(str, inputs), map(str, outputs)))
-
-
-def _oldest(outputs: Sequence[Path]) -> int:
-    return min(os.stat(path).st_mtime_ns for path in outputs if path.exists())

@@ -91,7 +91,7 @@ def _folders(logs: Path) -> list[Path]:
 
 
 def _latest(study: str, folder: Path, now: float) -> Step | None:
-    """Return one step, the latest, for a folder of many short ones (one ensemble per cell)."""
+    """Return one step, the latest, for a folder of many short ones (ensembles, maps)."""
     written, name = 0.0, ""
     for entry in os.scandir(folder):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,8 +145,13 @@ def _study(folder: Path) -> Iterator[Check]:
     yield from _sealed(folder / GATHERED, f"remove it {AGAIN}")
     for receipt in sorted((folder / "receipts").glob("*.json")):
         yield from _receipt(folder, receipt, f"remove the file {AGAIN}")
+    listed: dict[str, str] = {}
+    for receipt in sorted((folder / "receipts" / "ensembles").glob("*.json")):
+        yield from _sealed(receipt, f"remove it {AGAIN}")
+        with suppress(UserError, KeyError):  # its own check tells
+            listed |= read_sealed(receipt)["ensembles"]
     for path in sorted((folder / "ensemble").glob("*/*/*.parquet")):
-        yield Check(path, partial(_ensemble, path))
+        yield Check(path, partial(_ensemble, path, listed.get(str(path.relative_to(folder)))))
     for path in sorted((folder / "cams").glob("*.npz")):
         yield Check(path, partial(_archive, path))
 
@@ -191,10 +197,12 @@ def _state(path: Path, mend: str) -> None:
         raise UserError(f"{path} is not what was written; {mend}.")
 
 
-def _ensemble(path: Path) -> None:
+def _ensemble(path: Path, expected: str | None) -> None:
     from transfergrid.evaluation.ensemble import read_ensemble  # numpy and pyarrow
 
     read_ensemble(path)
+    if expected is not None:
+        _same(path, expected, f"remove it {AGAIN}")
 
 
 def _origin(path: Path) -> None:

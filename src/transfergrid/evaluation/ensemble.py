@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Ensemble:
         labels: (S, T) float32, 0, 1 or NaN.
         n_checkpoints: Checkpoints in each task's mean; 0 for a diverged cell.
         n_images: Images of the S studies.
+        made_of: Stands for the code, selection and scores that it was made of; empty if unknown.
     """
 
     study_id: NDArray[np.str_]
@@ -45,10 +47,14 @@ class Ensemble:
     labels: NDArray[np.float32]
     n_checkpoints: int
     n_images: int
+    made_of: str = ""
 
 
 COUNTS = ("n_checkpoints", "n_images")
 """Fields in the file's key-value metadata, so that tables need not open the scores."""
+
+MADE_OF = "made_of"
+"""Field in the same metadata: what it was made of, so that it is not made again for nothing."""
 
 SEAL = "sha256"
 """Field in the same metadata: the content's SHA-256, so that reading reveals a flipped bit."""
@@ -116,17 +122,24 @@ def choose_checkpoints(name: str, valid: Scores, metric: Estimator) -> NDArray[n
 
 
 def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
-    """Average the probabilities of the chosen checkpoints.
+    """Average the probabilities of the chosen checkpoints: see `ensembles`."""
+    (found,) = ensembles(scores, [chosen])
+    return found
+
+
+def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ensemble]:
+    """Average the probabilities of the checkpoints that each of several selections has chosen.
 
     Views of a study are combined on the logit per checkpoint, then turned into probabilities,
     then averaged over checkpoints.
 
     Args:
         scores: Scores of any split of the cell.
-        chosen: (T, n) checkpoint numbers, as `choose_checkpoints` gives them; n = 0 gives NaN.
+        choices: (T, n) checkpoint numbers of each selection, as `choose_checkpoints` gives them;
+            n = 0 gives NaN.
 
     Returns:
-        The ensemble.
+        The ensembles, in that order.
 
     Raises:
         UserError: A study has two classes although a case has one.
@@ -136,28 +149,35 @@ def ensemble(scores: Scores, chosen: NDArray[np.int64]) -> Ensemble:
     labels = kind.truth(scores.labels, index)
     kind.check_cases(labels, studies)
     values = study_probabilities(scores)
-    if chosen.shape[1] == 0:
-        means = np.full(labels.shape, np.nan)
-    else:
-        picked = [values[rows, :, t].mean(axis=0) for t, rows in enumerate(chosen)]
-        means = np.stack(picked, axis=1)
     patients = patient_of_study(scores.study_id, scores.patient_id)
-    return Ensemble(
-        study_id=studies,
-        patient_id=patients,
-        tasks=tuple(map(str, scores.task)),
-        probabilities=means,
-        labels=labels,
-        n_checkpoints=chosen.shape[1],
-        n_images=len(scores.image_id),
-    )
+    return [
+        Ensemble(
+            study_id=studies,
+            patient_id=patients,
+            tasks=tuple(map(str, scores.task)),
+            probabilities=_means(values, chosen, labels.shape),
+            labels=labels,
+            n_checkpoints=chosen.shape[1],
+            n_images=len(scores.image_id),
+        )
+        for chosen in choices
+    ]
+
+
+def _means(
+    values: NDArray[np.float64], chosen: NDArray[np.int64], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    if chosen.shape[1] == 0:
+        return np.full(shape, np.nan)
+    picked = [values[rows, :, t].mean(axis=0) for t, rows in enumerate(chosen)]
+    return np.stack(picked, axis=1)
 
 
 def write_ensemble(path: str | Path, table: Ensemble) -> None:
     """Write an ensemble as parquet, atomically.
 
     Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32). The file's
-    key-value metadata holds n_checkpoints, n_images and the content's SHA-256.
+    key-value metadata holds n_checkpoints, n_images, what it was made of and the content's SHA-256.
 
     Args:
         path: Where to.
@@ -171,10 +191,12 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
         columns[f"prob_{task}"] = _numbers(table.probabilities[:, t], pa.float64())
     for t, task in enumerate(table.tasks):
         columns[f"label_{task}"] = _numbers(table.labels[:, t], pa.float32())
-    metadata = {name: str(getattr(table, name)) for name in COUNTS} | {SEAL: content_sha256(table)}
+    metadata = {name: str(getattr(table, name)) for name in COUNTS}
+    metadata |= {MADE_OF: table.made_of, SEAL: content_sha256(table)}
     made = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
     with replacing(path) as temporary:
-        pq.write_table(made, temporary, write_page_checksum=True)
+        # Statistics would be bytes that nobody compares.
+        pq.write_table(made, temporary, write_page_checksum=True, write_statistics=False)
 
 
 def content_sha256(table: Ensemble) -> str:
@@ -183,7 +205,7 @@ def content_sha256(table: Ensemble) -> str:
     Parquet's own checksums leave out page headers and the whole footer: column names, counts,
     encodings.
     """
-    head = [list(table.tasks), table.n_checkpoints, table.n_images]
+    head = [list(table.tasks), table.n_checkpoints, table.n_images, table.made_of]
     for names in (table.study_id, table.patient_id):
         head.append(names.tolist())
     digest = hashlib.sha256(json.dumps(head).encode("utf-8"))
@@ -245,11 +267,12 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
     needed = ["study_id", "patient_id", *(f"label_{task}" for task in tasks)]
     missing = [name for name in needed if name not in table.column_names]
     told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    missing += [name for name in (*COUNTS, SEAL) if name not in told]
-    if missing == [SEAL] and set(told) == set(COUNTS):  # otherwise a bit of the key has flipped
+    missing += [name for name in (*COUNTS, MADE_OF, SEAL) if name not in told]
+    # Otherwise a bit of a key has flipped.
+    if set(told) in ({*COUNTS}, {*COUNTS, SEAL}):
         raise Unsealed(
-            f"{path} has no SHA-256 of its own, so an earlier version wrote it; remove it and run "
-            "snakemake again, which makes it again from the cell's scores."
+            f"{path} does not say what it was made of, so an earlier version wrote it; remove it "
+            "and run snakemake again, which makes it again from the cell's scores."
         )
     if missing or not tasks:
         raise UserError(
@@ -265,6 +288,12 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
 
     counts = {name: int(told[name]) for name in COUNTS}
     found = Ensemble(
-        text("study_id"), text("patient_id"), tasks, stack("prob"), stack("label"), **counts
+        text("study_id"),
+        text("patient_id"),
+        tasks,
+        stack("prob"),
+        stack("label"),
+        **counts,
+        made_of=told[MADE_OF],
     )
     return found, told[SEAL]

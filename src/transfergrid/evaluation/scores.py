@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from zipfile import BadZipFile
@@ -152,6 +153,24 @@ def write_scores(path: str | Path, scores: Scores) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def scores_receipt(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a cell's scores, by its name in the cell's folder.
+
+    Raises:
+        UserError: The cell is not scored, or evaluation's receipt is damaged.
+    """
+    receipt = folder / SCORED
+    try:
+        files: Mapping[str, str] = read_sealed(receipt, _mend(receipt))["files"]
+    except OSError:
+        raise UserError(f"{receipt} is missing: score the cell first, with snakemake.") from None
+    return dict(files)
+
+
+def _mend(receipt: Path) -> str:
+    return f"remove {receipt} and run snakemake again, which scores the cell again"
+
+
 def read_cell_scores(folder: Path, split: str) -> Scores:
     """Read a cell's scores for one split, compared with evaluation's receipt.
 
@@ -162,14 +181,10 @@ def read_cell_scores(folder: Path, split: str) -> Scores:
     Raises:
         UserError: They are missing, not what evaluation wrote, or break the contract.
     """
-    receipt, name = folder / SCORED, f"scores/{split}.npz"
-    mend = f"remove {receipt} and run snakemake again, which scores the cell again"
-    try:
-        files = read_sealed(receipt, mend)["files"]
-    except OSError:
-        raise UserError(f"{receipt} is missing: score the cell first, with snakemake.") from None
-    path = folder / name
-    return read_verified(path, files.get(name), lambda data: _parse(io.BytesIO(data), path), mend)
+    path, name = folder / "scores" / f"{split}.npz", f"scores/{split}.npz"
+    expected = scores_receipt(folder).get(name)
+    mend = _mend(folder / SCORED)
+    return read_verified(path, expected, lambda data: _parse(io.BytesIO(data), path), mend)
 
 
 def read_scores(path: str | Path) -> Scores:

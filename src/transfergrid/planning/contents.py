@@ -28,8 +28,6 @@ def content_of(study: PlannedStudy, stage: Stage) -> Content:
     The cells themselves are only in the stamp of ``gather``, which hands them on; the others hold
     their digest, so that a stage and the cells that it reads belong to the same plan.
     """
-    if stage.per == "ensemble":
-        return {}
     held: Content = {"name": study.name}
     for key in stage.holds:
         part, _, setting = key.partition(".")
@@ -120,6 +118,7 @@ METRICS: Mapping[str, Callable[[PlannedStudy], Content]] = {
 PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     **METRICS,
     "cells": lambda study: study.entries,
+    "targets": lambda study: [cell.name for cell in study.targets],
     "tunings": _tunings,
     "evaluation": _evaluation,
     "questions": lambda study: stamped(study.study.config["questions"]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,13 +17,12 @@ from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
+from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 
 SCORES = (SCORED, "scores/valid.npz", "scores/test.npz")
 """The files that scoring a cell leaves."""
-TEST, VALID = "test.parquet", "valid.parquet"
-"""An ensemble's files."""
 
 EXPENDABLE = (
     r"cache/.*",
@@ -52,10 +51,12 @@ class Made:
     Attributes:
         rule: The rule that makes them.
         about: The cell, study or tuning.
-        mark: The file that is always requested from Snakemake, or None.
+        mark: The file that shows that the job has ended, or None.
         others: Files that are requested only if they were lost: requesting all would take twice as
             long.
         after: If given, the job only runs to restore what was lost after this file was made.
+        implied_by: If given, later jobs lead Snakemake to the mark, unless one of these files is
+            there without it: only then is it requested.
     """
 
     rule: str
@@ -63,6 +64,7 @@ class Made:
     mark: str | None
     others: tuple[str, ...] = ()
     after: str | None = None
+    implied_by: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -79,33 +81,51 @@ def made_files(plan: Plan, results: Path) -> Iterator[Made]:
     """
     for stamp in plan.stamps:
         yield Made("stamp", stamp, f"stamps/{stamp}")
+    readers = _readers(plan)
     for cell in plan.cells.values():
-        yield from of_cell(cell)
+        yield from of_cell(cell, readers.get(cell.name, ()))
     for tuning_id in plan.tunings:
         yield Made("tune", tuning_id, f"tuning/{tuning_id}/tuning.json")
     for study in plan.studies.values():
         yield from of_study(study, results)
 
 
-def of_cell(cell: Cell) -> Iterator[Made]:
-    """Yield what the jobs of one cell make, in any study."""
+def of_cell(cell: Cell, readers: Sequence[str] = ()) -> Iterator[Made]:
+    """Yield what the jobs of one cell make, in any study.
+
+    Args:
+        cell: The cell.
+        readers: The marks of the jobs that read its scores.
+    """
     folder = f"cells/{cell.name}"
-    yield Made("spec", cell.name, f"{folder}/{SPEC}")
-    yield Made("train", cell.name, f"{folder}/{RECORD}")
+    record, scored = f"{folder}/{RECORD}", f"{folder}/{SCORED}"
+    yield Made("spec", cell.name, f"{folder}/{SPEC}", implied_by=(record,))
+    read = () if cell.trial else (scored, f"{folder}/{TRAINED}")
+    yield Made("train", cell.name, record, implied_by=read)
     for name in KEPT:
-        yield Made("restore", cell.name, None, (f"{folder}/{name}",), after=f"{folder}/{RECORD}")
+        yield Made("restore", cell.name, None, (f"{folder}/{name}",), after=record)
     if not cell.trial:
-        scores = (f"{folder}/{name}" for name in SCORES if name != SCORED)
-        yield Made("evaluate", cell.name, f"{folder}/{SCORED}", tuple(scores))
+        scores = tuple(f"{folder}/{name}" for name in SCORES if name != SCORED)
+        yield Made("evaluate", cell.name, scored, scores, implied_by=tuple(readers))
+
+
+def _readers(plan: Plan) -> dict[str, list[str]]:
+    """Return the marks of the jobs that read each cell's scores."""
+    found: dict[str, list[str]] = {}
+    for study in plan.studies.values():
+        for shard, cells in study.shards.items():
+            for cell in cells:
+                found.setdefault(cell, []).append(shard_mark(study, shard))
+        for source in study.sources:
+            found.setdefault(source.name, []).append(mark_of(study.name, STAGE["gather"]))
+    return found
 
 
 def of_study(study: PlannedStudy, results: Path) -> Iterator[Made]:
     """Yield what the jobs of one study make."""
     for stage in study.stages:
-        if stage.per == "ensemble":
-            for cell in study.targets:
-                for selection in study.selections:
-                    yield ensemble_of(study.name, cell.name, selection)
+        if stage.per == "shard":
+            yield from _of_shards(study, results)
         elif stage.per == "cell":
             for cell in study.cam_cells:
                 yield Made(stage.rule_name, study.name, map_of(study.name, cell.name))
@@ -117,6 +137,19 @@ def of_study(study: PlannedStudy, results: Path) -> Iterator[Made]:
             mark = mark_of(study.name, stage)
             others = tuple(name for name in files_of(study.name, stage) if name != mark)
             yield Made(stage.rule_name, study.name, mark, others)
+
+
+def _of_shards(study: PlannedStudy, results: Path) -> Iterator[Made]:
+    """Yield a study's parts with their ensembles; those that are planned anew are not lost."""
+    planned = (results / "stamps" / study.stamps["ensembles"][0]).exists()
+    for shard, cells in study.shards.items():
+        files = (
+            f"{study.name}/ensemble/{cell}/{selection}/{split}.parquet"
+            for cell in (cells if planned else ())
+            for selection in study.selections
+            for split in SPLITS
+        )
+        yield Made("ensembles", study.name, shard_mark(study, shard), tuple(files))
 
 
 def drawn_figures(study: PlannedStudy, results: Path) -> list[str]:
@@ -151,34 +184,36 @@ def files_of(study: str, stage: Stage) -> list[str]:
 def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
     """Return what a stage of a whole study waits for, except its stamp."""
     found: list[str] = []
-    for read in map(STAGE.__getitem__, stage.reads):
-        if not study.has(read):
-            continue
-        if read.per == "ensemble":
-            found += [
-                f"{study.name}/ensemble/{cell.name}/{selection}/{TEST}"
-                for cell in study.targets
-                for selection in study.selections
-            ]
+    reads = [STAGE[name] for name in stage.reads if study.has(STAGE[name])]
+    in_shards = any(read.per == "shard" for read in reads)
+    for read in reads:
+        if read.per == "shard":
+            found += [shard_mark(study, shard) for shard in study.shards]
         elif read.of_study and read.per == "cell":
             found += [map_of(study.name, cell.name) for cell in study.cam_cells]
         elif read.per == "cell":
-            # Learning rates were chosen before the cells that use them were trained.
-            found += [read.mark.replace("{cell}", cell.name) for cell in study.scored]
+            # Ensembles were made of the scores of targets. Learning rates were chosen before the
+            # cells that use them were trained.
+            cells = study.sources if in_shards else study.scored
+            found += [read.mark.replace("{cell}", cell.name) for cell in cells]
         else:
             found.append(mark_of(study.name, read))
     return found
 
 
+def shard_mark(study: PlannedStudy, shard: str) -> str:
+    """Return the receipt of the ensembles of a part of a study's cells."""
+    return mark_of(study.name, STAGE["ensembles"]).replace("{shard}", shard)
+
+
+def scores_of(cells: Iterable[str]) -> list[str]:
+    """Return the files that show that cells are scored."""
+    return [f"cells/{cell}/{SCORED}" for cell in cells]
+
+
 def map_of(study: str, cell: str) -> str:
     """Return the file of a cell's class activation maps in a study."""
     return _named(STAGE["cams"].mark, study).replace("{cell}", cell)
-
-
-def ensemble_of(study: str, cell: str, selection: str) -> Made:
-    """Return the job and files of a cell's ensemble under one selection rule."""
-    folder = f"{study}/ensemble/{cell}/{selection}"
-    return Made("ensemble", study, f"{folder}/{TEST}", (f"{folder}/{VALID}",))
 
 
 @dataclass(frozen=True)
@@ -203,9 +238,13 @@ def wanted_files(plan: Plan, results: Path) -> Files:
     for made in made_files(plan, results):
         mark = made.mark
         if mark is not None:
-            found.append(mark)
+            missing = not exists(root + mark)
+            if not made.implied_by or (
+                missing and any(exists(root + name) for name in made.implied_by)
+            ):
+                found.append(mark)
             before = _before(made)
-            if before and not exists(root + mark) and exists(root + before):
+            if missing and before and exists(root + before):
                 lost.append((mark, made))
         # A job that has made nothing yet makes everything: one look is enough.
         done = made.after or mark
@@ -213,6 +252,40 @@ def wanted_files(plan: Plan, results: Path) -> Files:
             lost += [(name, made) for name in made.others if not exists(root + name)]
     asked = dict.fromkeys([*found, *(name for name, _ in lost)])
     return Files(tuple(asked), tuple(lost))
+
+
+@dataclass(frozen=True)
+class LostPart:
+    """A part of a study that has lost ensembles.
+
+    Attributes:
+        study: The study.
+        shard: The part.
+        mark: Its receipt.
+        lost: The ensembles.
+    """
+
+    study: str
+    shard: str
+    mark: str
+    lost: tuple[str, ...]
+
+    @property
+    def rule(self) -> str:
+        """The rule that makes them again."""
+        return f"ensembles_{self.study}_{self.shard}"
+
+
+def lost_parts(files: Files) -> list[LostPart]:
+    """Return the parts of studies that have lost ensembles."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, made in files.lost:
+        if made.rule == "ensembles" and made.mark:
+            found.setdefault((made.about, made.mark), []).append(name)
+    return [
+        LostPart(study, Path(mark).stem, mark, tuple(names))
+        for (study, mark), names in found.items()
+    ]
 
 
 _TRAINED_BY = {"spec": RECORD, "train": FINISHED}
@@ -227,7 +300,7 @@ def _before(made: Made) -> str | None:
 MENDS = {
     "restore": "restored from the copy that training left",
     "evaluate": "scored again",
-    "ensemble": "made again from the scores",
+    "ensembles": "made again from the scores",
     "figure": "drawn again",
 }
 """What happens to a lost file, by rule; those of later stages are simply made again."""

@@ -28,6 +28,7 @@ from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.selections import check_selections
+from transfergrid.planning.shards import shards
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
@@ -149,6 +150,11 @@ class PlannedStudy:
     def digest(self) -> str:
         """16 hexadecimal digits that stand for `entries`: `gathered.digest_of` of them."""
         return sha256_text(self._entries_text)[:16]
+
+    @cached_property
+    def shards(self) -> dict[str, tuple[str, ...]]:
+        """Names of the targets by the part whose ensembles one job makes."""
+        return shards(cell.name for cell in self.targets)
 
     @cached_property
     def cam_cells(self) -> tuple[Cell, ...]:

@@ -44,7 +44,7 @@ def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
         stages=[stage for stage in STAGES if stage.of_study and (mapped or not stage.asked_by)],
         content=lambda stage: {**study, "cams": list(mapped), **told(STAGE[stage])},
         stamps={
-            "ensemble": ("demo.ensemble.00000000", {}),
+            "ensembles": ("demo.ensembles.00000000", {"code": "x"}),
             "cams": ("demo.cams.00000000", {}),
         },
     )

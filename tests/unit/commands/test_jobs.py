@@ -11,6 +11,7 @@ from unit.commands import made_up_results as made
 from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.planning.paths import tuning_file
 from transfergrid.planning.plan import Plan
+from transfergrid.planning.specs import needs_of
 
 RESULTS = Path("results")
 
@@ -43,9 +44,7 @@ def test_a_choice_that_is_lost_is_made_again_and_trains_nothing(planned: Plan) -
     shutil.rmtree(tuning_file(tuning_id).parent)
     jobs = planned_jobs(planned)
     assert jobs.tunes == {tuning_id}
-    # The rate is an input of the specifications, which stay what they are.
-    assert {planned.cells[name].tuning.id for name in jobs.specs} == {tuning_id}  # type: ignore[union-attr]
-    assert (jobs.trains, jobs.scores) == (set(), set())
+    assert (jobs.specs, jobs.trains, jobs.scores) == (set(), set(), set())
 
 
 def test_a_trial_that_is_lost_is_trained_again_and_its_rate_chosen_again(planned: Plan) -> None:
@@ -60,6 +59,19 @@ def test_a_trial_that_is_lost_is_trained_again_and_its_rate_chosen_again(planned
         {tuning_id},
         set(),
     )
+
+
+def test_cells_that_wait_for_the_same_are_one_job(planned: Plan) -> None:
+    jobs = planned_jobs(planned)
+    # The data alone; two sources; the rate of each pretraining, of one also its source.
+    assert jobs.spec_jobs == len({needs_of(cell) for cell in planned.cells.values()}) < 10
+    made.finish(planned, RESULTS)
+    lost, other, *_ = (cell for cell in planned.cells.values() if cell.trial)
+    for cell in (lost, other):
+        (RESULTS / "cells" / cell.name / "train.json").unlink()
+    (RESULTS / "cells" / lost.name / "spec.json").unlink()
+    jobs = planned_jobs(planned)
+    assert jobs.specs == {lost.name, other.name} and jobs.spec_jobs == 1
 
 
 def test_freed_weights_of_trials_are_no_loss(planned: Plan) -> None:

@@ -63,7 +63,7 @@ def test_trials_are_counted_and_their_choices_are_jobs() -> None:
 def test_nothing_on_disk() -> None:
     found = text(made.plan(Path()))
     assert "missing 5" in " ".join(found.split())
-    assert "ensemble not made yet" in " ".join(found.split())
+    assert "ensembles not made yet" in " ".join(found.split())
     assert "train 5" in " ".join(found.split())
     assert "a guess, because no cell was ever measured on this device" in found
 

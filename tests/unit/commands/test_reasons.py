@@ -360,6 +360,13 @@ def test_other_cells_are_told_by_the_stage_that_gathers_them() -> None:
     assert stage_phrases({**OLD, "gathered": "a"}, {**OLD, "gathered": "b"}) == []
 
 
+def test_cells_are_counted_where_a_stage_has_but_their_names() -> None:
+    name = "films-net-random-drop0-fine-seed{}-{:08x}".format
+    old, new = [name(0, 1), name(1, 2), name(2, 3)], [name(0, 1), name(1, 9), name(3, 4)]
+    told = stage_phrases({"targets": old}, {"targets": new})
+    assert told == ["cells: 1 added, 1 removed, 1 replaced"]
+
+
 def test_metrics_tables_and_maps_are_told_by_name() -> None:
     old = {"metrics": {"auroc": {"code": "a"}}, "columns": {"cells": ["cell"]}, "cams": []}
     new = {

@@ -13,6 +13,7 @@ from unit.training.tiny import make_cache, make_spec
 from transfergrid.commands.verify import all_checks, find_faults, verify
 from transfergrid.evaluation.cam_record import empty_record, read_record, write_record
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble, write_ensemble
+from transfergrid.evaluation.ensembles import write_receipt
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.metrics.estimate import Estimator
@@ -21,7 +22,7 @@ from transfergrid.planning.naming import cell_name
 from transfergrid.planning.records import read_kept
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import canonical_json, short_hash
+from transfergrid.runtime.hashing import canonical_json, sha256_file, short_hash
 from transfergrid.runtime.sealed import _seal
 from transfergrid.training.loop import train
 from transfergrid.training.resume import save_state
@@ -41,6 +42,8 @@ def results(tmp_path: Path) -> Path:
     write_ensemble(
         path, ensemble(valid, choose_checkpoints("best", valid, Estimator.of(built_in("auroc"))))
     )
+    receipt = tmp_path / "study" / "receipts" / "ensembles" / "all.json"
+    write_receipt(receipt, {str(path.relative_to(tmp_path / "study")): sha256_file(path)})
     save_state(folder / "resume.pt", "stamp", {"step": 1})
     stamp = {"code": "x"}
     write_text(tmp_path / "stamps" / f"code.evaluate.{short_hash(stamp)}", canonical_json(stamp))

@@ -118,7 +118,7 @@ def test_parquet_is_the_published_contract(tmp_path: Path, checkpoints: int) -> 
         ("label_B b", "float"),
         ("label_C", "float"),
     ]
-    chosen = {"n_checkpoints": b"2" if checkpoints else b"0", "n_images": b"60"}
+    chosen = {"n_checkpoints": b"2" if checkpoints else b"0", "n_images": b"60", "made_of": b""}
     chosen["sha256"] = content_sha256(read_ensemble(path)).encode()
     assert schema.metadata == {name.encode(): value for name, value in chosen.items()}
     back = read_ensemble(path)
@@ -140,7 +140,9 @@ def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_counts_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(_written(tmp_path)).replace_schema_metadata(), tmp_path / "old")
-    with pytest.raises(UserError, match="lacks n_checkpoints, n_images, sha256; remove it"):
+    with pytest.raises(
+        UserError, match="lacks n_checkpoints, n_images, made_of, sha256; remove it"
+    ):
         read_ensemble(tmp_path / "old")
 
 

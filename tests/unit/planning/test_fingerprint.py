@@ -241,7 +241,7 @@ PROGRAMS = {
     "tune.py": {"tune"},
     "train.py": {"train"},
     "evaluate.py": {"evaluate"},
-    "ensemble.py": {"ensemble"},
+    "ensembles.py": {"ensembles"},
     "gather.py": {"gather"},
     "analyse.py": {stage.name for stage in ANALYSES},
     "draw_figures.py": {"figures"},

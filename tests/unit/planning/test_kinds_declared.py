@@ -110,6 +110,6 @@ def test_a_declaration_is_no_code_of_any_cell() -> None:
         assert "transfergrid.catalog.kinds" not in fingerprint.closure(
             fingerprint._prepare_roots(kind.name)
         )
-    for stage in ("weights", "train", "tune", "evaluate", "ensemble"):
+    for stage in ("weights", "train", "tune", "evaluate", "ensembles"):
         roots = [f"transfergrid.{module}" for module in STAGE[stage].code]
         assert "transfergrid.catalog.kinds" not in fingerprint.closure(roots), stage

@@ -40,10 +40,9 @@ def test_stamps_follow_what_their_stage_depends_on(tmp_path: Path) -> None:
     assert moved({"evaluation": {"bootstrap": {"replicates": 500}}}) == resampled
     question = {"name": "q", "kind": "contrast", "axis": "truncation", "baseline": 0}
     assert moved({"questions": [question]}) == {"statistics", "report"}
-    all_of_them = set(base) - {"ensemble"}
-    assert moved(grid(seeds=[0])) == all_of_them
+    assert moved(grid(seeds=[0])) == set(base)
     assert moved({"device": "cpu"}) == set()
-    assert moved({"datasets": {"films": {"patients": 999}}}) == all_of_them
+    assert moved({"datasets": {"films": {"patients": 999}}}) == set(base)
     interval = {"cells", "scores", "bootstrap", "calibration", "statistics", "figures", "report"}
     assert moved({"evaluation": {"confidence": 0.9}}) == interval
 
@@ -68,7 +67,7 @@ def test_the_cells_stand_in_one_stamp_and_by_their_digest_in_the_others(tmp_path
     assert holders == ["gather"]
     digest = digest_of(json.loads(json.dumps(study.stamps["gather"][1]["cells"])))
     told = {stage: content.get("gathered") for stage, (_, content) in study.stamps.items()}
-    assert {stage for stage, found in told.items() if found != digest} == {"ensemble", "gather"}
+    assert {stage for stage, found in told.items() if found != digest} == {"ensembles", "gather"}
 
 
 def test_a_run_joins_studies_and_shares_cells(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def write_ensemble(folder: Path, split: str, logits: np.ndarray, known: Truth) -
     labels = known.labels.astype(np.float32)
     made = Ensemble(known.study, known.patient, tuple(TASKS), prob, labels, len(keep), len(labels))
     counts = {"n_checkpoints": str(len(keep)), "n_images": str(len(labels))}
-    counts["sha256"] = content_sha256(made)
+    counts |= {"made_of": "", "sha256": content_sha256(made)}
     rows = pa.Table.from_pandas(pd.DataFrame(table), preserve_index=False)
     pq.write_table(rows.replace_schema_metadata(counts), folder / f"{split}.parquet")
 

@@ -1,0 +1,135 @@
+"""The ensembles of a study's cells: made, or kept where they are made of the same already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from transfergrid.evaluation.ensemble import (
+    MADE_OF,
+    cell_metric,
+    choose_checkpoints,
+    ensembles,
+    write_ensemble,
+)
+from transfergrid.evaluation.scores import read_cell_scores, scores_receipt
+from transfergrid.planning.paths import cell_directory, ensemble_directory
+from transfergrid.planning.shards import SPLITS
+from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
+from transfergrid.runtime.sealed import write_sealed
+
+LISTED = "ensembles"
+"""Key of a receipt under which each file has its SHA-256."""
+
+
+@dataclass(frozen=True)
+class Ensembles:
+    """The ensembles that a study asks for, whatever the cell.
+
+    Attributes:
+        results: Root of all outputs.
+        study: Name of the study.
+        selections: Its selection rules.
+        code: Fingerprint of the code that makes them.
+    """
+
+    results: Path
+    study: str
+    selections: Sequence[str]
+    code: str
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self.results / self.study
+
+    def file(self, cell: str, selection: str, split: str) -> Path:
+        """Return where one of them lies."""
+        return ensemble_directory(self.study, cell, selection, self.results) / f"{split}.parquet"
+
+    def made_of(self, cell: str, selection: str) -> str:
+        """Return 16 hexadecimal digits that stand for the code, selection and scores.
+
+        Raises:
+            UserError: The cell is not scored, or its receipt is damaged.
+        """
+        scores = scores_receipt(cell_directory(cell, self.results))
+        parts = {"code": self.code, "selection": selection, "scores": scores}
+        return sha256_text(canonical_json(parts))[:16]
+
+    def make(self, cell: str) -> dict[str, str]:
+        """Make a cell's ensembles, except those that are made of the same already.
+
+        Args:
+            cell: Name of the cell.
+
+        Returns:
+            SHA-256 of each file by its name in the study's folder.
+
+        Raises:
+            UserError: The cell's scores are missing, damaged or break their contract.
+        """
+        found: dict[str, str] = {}
+        due: dict[str, dict[str, Path]] = {split: {} for split in SPLITS}
+        for selection in self.selections:
+            made_of = self.made_of(cell, selection)
+            for split in SPLITS:
+                path = self.file(cell, selection, split)
+                if is_made_of(path, made_of):
+                    found[self._name(path)] = sha256_file(path)
+                else:
+                    due[split][selection] = path
+        return found | self._make_due(cell, due)
+
+    def _make_due(self, cell: str, due: Mapping[str, Mapping[str, Path]]) -> dict[str, str]:
+        wanted = dict.fromkeys(selection for paths in due.values() for selection in paths)
+        if not wanted:
+            return {}
+        folder = cell_directory(cell, self.results)
+        valid, metric = read_cell_scores(folder, "valid"), cell_metric(folder)
+        chosen = {name: choose_checkpoints(name, valid, metric) for name in wanted}
+        found = {}
+        for split, paths in due.items():
+            if not paths:
+                continue
+            scores = valid if split == "valid" else read_cell_scores(folder, split)
+            made = ensembles(scores, [chosen[name] for name in paths])
+            for (selection, path), table in zip(paths.items(), made, strict=True):
+                write_ensemble(path, replace(table, made_of=self.made_of(cell, selection)))
+                found[self._name(path)] = sha256_file(path)
+        return found
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.folder))
+
+
+def is_made_of(path: Path, made_of: str) -> bool:
+    """Tell whether there is an ensemble that was made of what `Ensembles.made_of` stands for.
+
+    Only the file's metadata are read: readers find out whether the rest is what was written.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        found = {key.decode(): value.decode() for key, value in metadata.items()}
+    except Exception:  # whatever the parser finds in damaged bytes
+        return False
+    return found.get(MADE_OF) == made_of
+
+
+def write_receipt(path: Path, made: Mapping[str, str]) -> None:
+    """Write the receipt of a part of a study's cells; remove those of another way of cutting.
+
+    Args:
+        path: Its path; the other parts' receipts lie beside it.
+        made: SHA-256 of each ensemble's file by its name in the study's folder.
+    """
+    write_sealed(path, {LISTED: dict(made)})
+    digit = len(path.stem) == 1
+    for other in path.parent.glob("*.json"):
+        if (len(other.stem) == 1) != digit:
+            with suppress(OSError):
+                other.unlink()
