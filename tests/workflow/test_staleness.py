@@ -228,7 +228,7 @@ ROWS = {
     ),
     "a metric beside the primary one": Row(
         lambda p: p.study(analysis(metrics=["brier"])),
-        union(stamped("scores", "report"), follow("scores")),
+        union(stamped("scores", "figures", "report"), follow("scores")),
     ),
     "another primary metric": Row(
         lambda p: p.study({"datasets": {**OURS["datasets"], "films": {"metric": "brier"}}}),

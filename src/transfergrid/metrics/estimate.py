@@ -68,12 +68,29 @@ class Own:
             )
         estimates = self._numbers(found[0], (models,), "estimates")
         contributions = self._numbers(found[1], (models, cases), "contributions")
+        self._check(estimates, contributions, np.asarray(labels), *map(np.asarray, others))
+        return estimates, contributions
+
+    def _check(
+        self,
+        estimates: NDArray[np.float64],
+        contributions: NDArray[np.float64],
+        labels: NDArray,
+        patient: NDArray,
+    ) -> None:
+        """Refuse infinite numbers, and values whose error nobody can tell."""
         if np.isinf(estimates).any() or np.isinf(contributions).any():
             raise UserError(
                 f"{self.who} returns infinite numbers; an undefined value is NaN, and a case that "
                 "does not count contributes 0."
             )
-        return estimates, contributions
+        for estimate, own in zip(estimates, contributions, strict=True):
+            if not np.isnan(estimate) and np.isnan(own).any() and _plenty(labels, patient):
+                raise UserError(
+                    f"{self.who} gives a value of {estimate:g} and contributions that are NaN; it "
+                    "must return the contribution of every case, and 0 for a case that does not "
+                    "count."
+                )
 
     def _numbers(self, found: Any, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
         try:
@@ -91,6 +108,13 @@ class Own:
                 f"{' and cases' if len(shape) > 1 else ''} return {shape}."
             )
         return numbers.astype(np.float64)
+
+
+def _plenty(labels: NDArray, patient: NDArray) -> bool:
+    """Tell whether every class that is there has two patients, who tell of its spread."""
+    columns = labels.T if labels.ndim == 2 else labels[None]
+    counts = [len(np.unique(patient[c == label])) for c in columns for label in (0, 1)]
+    return 1 not in counts
 
 
 def _fixed(values: ArrayLike) -> NDArray:

@@ -259,12 +259,6 @@ class Scorer:
         estimates, values = self.estimator.function(scores[None], labels, cases.patient, **settings)
         estimate, own = float(estimates[0]), values[0]
         self._check_range(estimate)
-        if not np.isnan(estimate) and np.isnan(own).any() and self._plenty(labels, cases.patient):
-            raise UserError(
-                f"metric '{self.name}' ({self.declaration['function']}) gives a value of "
-                f"{estimate:g} and contributions that are NaN; it must return the contribution of "
-                "every case, and 0 for a case that does not count."
-            )
         return estimate, own
 
     def _check_range(self, value: float) -> None:
@@ -277,10 +271,3 @@ class Scorer:
                 f"{value:g}, which is not within its range, {low:g} to {high:g}; correct one of "
                 "them."
             )
-
-    @staticmethod
-    def _plenty(labels: NDArray, patient: NDArray) -> bool:
-        """Tell whether every class that is there has two patients, who tell of its spread."""
-        columns = labels if labels.ndim == 2 else labels[:, None]
-        counts = [count_distinct(patient[c == label]) for c in columns.T for label in (0, 1)]
-        return 1 not in counts

@@ -16,6 +16,7 @@ from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.errors import UserError
 from transfergrid.training.loop import train
 
 
@@ -74,3 +75,16 @@ def test_an_operating_point_is_that_of_the_validation_set(tmp_path: Path) -> Non
     folder, record = trained(tmp_path, "multilabel", "sensitivity", epochs=2)
     assert all(0 <= line["valid_score"] <= 1 for line in lines(folder))
     assert record["metric"] == "sensitivity"
+
+
+def unsure(scores: Any, labels: Any, patient: Any) -> Any:
+    """Return known values whose error nobody can tell."""
+    return np.mean(scores, axis=1), np.full(np.shape(scores), np.nan)
+
+
+def test_an_own_metric_without_contributions_stops_the_first_validation(tmp_path: Path) -> None:
+    make_cache(tmp_path, "multilabel")
+    own = {**trained_by(built_in("brier")), "name": "mine", "function": f"{__name__}:unsure"}
+    with pytest.raises(UserError, match=r"'mine' \(.*:unsure\) gives .* contributions that are N"):
+        train({**make_spec(epochs=3), "metric": own}, tmp_path)
+    assert not list((tmp_path / "cells").glob("*/checkpoints/*.safetensors"))
