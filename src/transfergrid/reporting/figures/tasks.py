@@ -35,6 +35,7 @@ CHARACTER = 0.075  # inches of a character of 8 pt, about
 HEAD = 0.62 * CHARACTER  # inches that a character of a slanted name rises
 TASKS = 14  # tasks side by side; of more, their numbers would touch
 ROWS = 30  # characters of a network's name
+STAR = "*"
 
 
 def task_scores(data: FigureData) -> pd.DataFrame:
@@ -47,29 +48,37 @@ def task_scores(data: FigureData) -> pd.DataFrame:
     if scores.empty:
         return scores
     scores = scores[scores["task"].notna() & scores["value"].notna()]
-    named = ["cell", "metric", "task", "value"]
-    return data.finished.merge(scores[named], on=["cell", "metric"], how="inner")
+    named = scores.reindex(columns=["cell", "metric", "task", "value", "n_folds"])
+    return data.finished.merge(named, on=["cell", "metric"], how="inner")
 
 
-def task_means(scores: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+def task_means(
+    scores: pd.DataFrame, order: list[str], column: str = "value", by: str = "mean"
+) -> pd.DataFrame:
     """Return the mean score over seeds: a row per architecture and truncation, a column per task.
 
     Args:
         scores: Rows of `task_scores`.
         order: Architectures, the first row's first.
+        column: Another of its columns to take, instead of the score.
+        by: What to take of the seeds, instead of the mean.
     """
     tasks = list(dict.fromkeys(scores["task"]))
-    means = scores.groupby(["architecture", "truncation", "task"], sort=False)["value"].mean()
-    table = means.unstack("task")[tasks]
+    groups = scores.groupby(["architecture", "truncation", "task"], sort=False)[column]
+    table = groups.agg(by).unstack("task")[tasks]
     return table.loc[sorted(table.index, key=lambda key: (order.index(key[0]), key[1]))]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One panel: the networks of a pretraining, over some of its data set's tasks."""
+    """One panel: the networks of a pretraining, over some of its data set's tasks.
+
+    `partial` has the shape of `table`, and tells which scores rest on some of the folds only.
+    """
 
     title: str
     table: pd.DataFrame
+    partial: pd.DataFrame
     metric: MetricWords
 
 
@@ -86,11 +95,22 @@ def _grids(data: FigureData) -> list[Grid]:
         for pretraining in data.pretrainings if len(scores) else ():
             part = at_setting(scores, setting)
             part = part[part["pretraining"] == pretraining]
-            table = task_means(part, order) if len(part) else pd.DataFrame()
+            if part.empty:
+                continue
+            table = task_means(part, order)
+            partial = task_means(part, order, "n_folds", "min") < _folds(data, setting[0])
+            title = " · ".join(filter(None, (pretraining, where)))
             for first in range(0, table.shape[1], TASKS):
-                title = " · ".join(filter(None, (pretraining, where)))
-                found.append(Grid(title, table.iloc[:, first : first + TASKS], metric))
+                shown = slice(first, first + TASKS)
+                found.append(Grid(title, table.iloc[:, shown], partial.iloc[:, shown], metric))
     return found
+
+
+def _folds(data: FigureData, dataset: str) -> int:
+    """Return the folds of a data set that are in the study; 0 for one without folds."""
+    if data.folds.empty:
+        return 0
+    return int(data.folds.loc[data.folds["dataset"] == dataset, "fold"].nunique())
 
 
 def lack(data: FigureData) -> str:
@@ -102,14 +122,17 @@ def lack(data: FigureData) -> str:
 def caption(data: FigureData) -> str:
     """State n, what the colours are, and where intervals stand."""
     cuts = "−1, −2: blocks removed. " if data.cells["truncation"].nunique() > 1 else ""
-    metrics = list(dict.fromkeys(grid.metric for grid in _grids(data)))
+    grids = _grids(data)
+    metrics = list(dict.fromkeys(grid.metric for grid in grids))
     named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
     scale = "on one scale" if len(metrics) == 1 else "on one scale for each"
+    some = any(grid.partial.to_numpy().any() for grid in grids)
+    starred = f"A score with {STAR} rests on some of the folds: others lack a class. " * some
     bright = "Brighter is better" if any(m.direction for m in metrics) else "Brighter is higher"
     return (
         f"{named[0].upper()}{named[1:]} of every task, mean over {seeds_of(data)}; "
-        f"{tested_on(data)}. {cuts}{bright}, {scale}. The {interval_of(data)} of every number, and "
-        "the count of positives, stand in scores.csv. No test is made."
+        f"{tested_on(data)}. {cuts}{bright}, {scale}. {starred}The {interval_of(data)} of "
+        "every number, and the count of positives, stand in scores.csv. No test is made."
     )
 
 
@@ -175,7 +198,7 @@ def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], na
         ink = palette.MUTED
         if np.isfinite(value):
             ink = DARK if (scale(value) > 0.5) == higher else LIGHT
-        text = _number(value, grid.metric.high)
+        text = _number(value, grid.metric.high) + STAR * bool(grid.partial.iat[row, column])
         ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
     ax.set_xlim(0, columns)
     ax.set_ylim(rows, 0)

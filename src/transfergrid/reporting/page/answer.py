@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergrid.planning.grid import ALL
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.words import known
@@ -72,11 +73,13 @@ class Manner:
         confidence: Coverage of the intervals, in (0, 1).
         metrics: What metrics are called, by name.
         primary: Names of the data sets' own metrics.
+        folded: Names of the data sets that are in folds.
     """
 
     confidence: float
     metrics: Mapping[str, MetricWords]
     primary: frozenset[str]
+    folded: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, study: Mapping[str, Any]) -> Manner:
@@ -85,7 +88,15 @@ class Manner:
             study["evaluation"]["confidence"],
             metric_words(study),
             frozenset(study["primary_metric"].values()),
+            frozenset(
+                entry["dataset"] for entry in study["cells"] if entry.get("fold", ALL) != ALL
+            ),
         )
+
+    def tested_on(self, dataset: str) -> str:
+        """Name the images of a data set that answers are about."""
+        folded = dataset in self.folded
+        return f"{dataset}, tested fold by fold" if folded else f"{dataset}'s test split"
 
     def asked(self, question: Mapping[str, Any]) -> str:
         """Name the metric of a question within a sentence."""

@@ -90,7 +90,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
         plural(row["n_cells"], "pair of networks", "pairs of networks"),
         plural(row["n_seeds"], "seed"),
         f"{plural(row['n_studies'], 'study', 'studies')} of "
-        f"{plural(row['n_patients'], 'patient')} in {row['dataset']}'s test split",
+        f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
         _conditions(row["conditional_on"]),
         f"difference in {metric.mean} with {level(manner.confidence)} interval, not adjusted for "
         "the number of contrasts; p adjusted by Holm's method within the question",

@@ -49,6 +49,23 @@ def sparkline(
         ((seen, score),) = points
         told = f"One validation, after {scaled(seen)} training examples: {printed(score)}."
         return f'<p class="quiet">{told}</p>'
+    best = (max if metric.higher_is_better else min)(range(len(points)), key=lambda i: points[i][1])
+    label = (
+        f"Validation {metric.inline} from {printed(points[0][1])} to {printed(points[-1][1])} over "
+        f"{scaled(points[-1][0])} training examples, best {printed(points[best][1])}."
+    )
+    return _drawn(points, best, label, (low, high), (width, height))
+
+
+def _drawn(
+    points: Sequence[tuple[float, float]],
+    best: int,
+    label: str,
+    ends: tuple[float, float],
+    size: tuple[int, int],
+) -> str:
+    """Return the SVG element: both axes, the curve, and a dot at its best point."""
+    (low, high), (width, height) = ends, size
     left, right, top, bottom = 40, 12, 10, 24
     last = max(x for x, _ in points) or 1.0
     span = max(high - low, 1e-9)
@@ -59,11 +76,6 @@ def sparkline(
 
     spots = [place(x, y) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-    best = (max if metric.higher_is_better else min)(range(len(points)), key=lambda i: points[i][1])
-    label = (
-        f"Validation {metric.inline} from {printed(points[0][1])} to {printed(points[-1][1])} over "
-        f"{scaled(points[-1][0])} training examples, best {printed(points[best][1])}."
-    )
     base, ceiling = height - bottom, top
     return (
         f'<svg class="curve" viewBox="0 0 {width} {height}" role="img" '

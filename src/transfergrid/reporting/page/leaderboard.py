@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures.palette import PALETTE, Mark
+from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.metric_words import SEVERAL, MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure, Value
 from transfergrid.reporting.page.extent import best_rows
@@ -118,18 +119,13 @@ def leaderboard(
         own = {name: one.whole for name, one in measured.get(plain["cell"], {}).items()}
         metric = named_together([plain["metric"]], metrics)
         rows.append(Row(plain, network, tags, colour, bar, own, metric))
-    filters = []
-    for axis in FILTERS:
-        values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
-        if len(values) > 1:
-            filters.append((axis, tuple(sorted(values, key=_natural))))
     several = frozenset(axis for axis in NAMED if cells[axis].nunique() > 1)
     # A mean over the seeds that happen to have a row would be none over seeds.
     seeds = cells["seed"].nunique() > 1 and len(cells) == len(scored)
     scale = (float(low), float(high))
     return Board(
         rows=tuple(rows),
-        filters=tuple(filters),
+        filters=tuple(_filters(cells)),
         axes=several,
         seeds=seeds,
         scale=scale,
@@ -153,6 +149,14 @@ def _best_first(cells: pd.DataFrame, metrics: Mapping[str, MetricWords]) -> pd.D
     return pd.concat(parts) if parts else cells
 
 
+def _filters(cells: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the axes on which cells differ, with their values."""
+    for axis in FILTERS:
+        values = tuple(str(value) for value in dict.fromkeys(cells[axis]))
+        if len(values) > 1:
+            yield axis, tuple(sorted(values, key=_natural))
+
+
 def _natural(value: str) -> tuple[int, str]:
     return (int(value), "") if value.isdigit() else (-1, value)
 
@@ -170,30 +174,26 @@ def _bar(cell: Mapping[str, Any], low: float, high: float) -> tuple[float, float
     return first, middle, last
 
 
-def _flags(text: Any) -> list[str]:
-    return [flag for flag in str(text).split(";") if ":" in flag] if known(text) else []
-
-
-def _common_flags(cells: pd.DataFrame) -> frozenset[str]:
+def _common_flags(cells: pd.DataFrame) -> frozenset[tuple[str, str]]:
     """Return flags that every finished cell has; they are the data's, and a banner says them."""
-    each = [set(_flags(text)) for text in cells.loc[cells["score"].notna(), "flags"]]
+    each = [set(flags_of(text)) for text in cells.loc[cells["score"].notna(), "flags"]]
     return frozenset(set.intersection(*each)) if each else frozenset()
 
 
 def _tags(
-    cell: Mapping[str, Any], record: CellRecord | None, common: frozenset[str]
+    cell: Mapping[str, Any], record: CellRecord | None, common: frozenset[tuple[str, str]]
 ) -> tuple[tuple[str, str], ...]:
     """Return (short text, explanation) of everything odd about a cell."""
     tags = []
     if cell["status"] != "finished":
         tags.append((str(cell["status"]), f"This cell is {cell['status']} and has no score."))
     flags = [
-        flag.partition(":")
-        for flag in _flags(cell["flags"])
+        flag
+        for flag in flags_of(cell["flags"])
         if flag not in common and cell["status"] == "finished"
     ]
-    for kind in dict.fromkeys(flag[0] for flag in flags):
-        tasks = [task for name, _, task in flags if name == kind]
+    for kind in dict.fromkeys(name for name, _ in flags):
+        tasks = [task for name, task in flags if name == kind]
         tags.append((kind.replace("_", " "), f"{kind.replace('_', ' ')}: {listing(tasks)}"))
     if record is not None and _smaller_batch(cell, record.spec):
         text = (

@@ -11,6 +11,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import RUN
 from transfergrid.planning.grid import ALL
+from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
@@ -207,7 +208,7 @@ def _folds(cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> Note 
 
 
 def _few(cells: pd.DataFrame) -> Note | None:
-    flags = {flag for text in cells["flags"].dropna() for flag in str(text).split(";") if flag}
+    flags = {flag for text in cells["flags"] for flag in flags_of(text)}
     words = {
         "few_positives": "fewer than 30 patients with positives",
         "few_negatives": "fewer than 30 patients with negatives",
@@ -222,7 +223,7 @@ def _few(cells: pd.DataFrame) -> Note | None:
     for kind, text in words.items():
         if tasks := _flagged(flags, kind):
             parts.append(f"{listing(tasks)}: {text}")
-    for fold in sorted({flag.split(":")[0] for flag in flags if flag.startswith(WITHOUT)}):
+    for fold in sorted({name for name, _ in flags if name.startswith(WITHOUT)}):
         parts.append(
             f"{listing(_flagged(flags, fold))}: the patients of fold {fold.removeprefix(WITHOUT)} "
             "lack a class, or have one patient of it, so the mean is over the other folds"
@@ -230,10 +231,9 @@ def _few(cells: pd.DataFrame) -> Note | None:
     return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
 
 
-def _flagged(flags: set[str], kind: str) -> list[str]:
-    """Return the tasks that have a flag; a metric of whole cases is over all classes."""
-    split = [flag.partition(":") for flag in flags]
-    return sorted(task or "all classes" for name, _, task in split if name == kind)
+def _flagged(flags: set[tuple[str, str]], kind: str) -> list[str]:
+    """Return the tasks that have a flag."""
+    return sorted(task for name, task in flags if name == kind)
 
 
 def summary(
@@ -257,6 +257,7 @@ def summary(
         *_sizes(cells),
     ]
     if folds := set(every["fold"]) - {ALL}:
+        pairs.insert(1, (str(len(cells)), "run" if len(cells) == 1 else "runs"))
         pairs.append((str(len(folds)), "fold" if len(folds) == 1 else "folds"))
     for dataset, rows in done.groupby("dataset", sort=False):
         card = (cards or {}).get(str(dataset), {})

@@ -81,51 +81,25 @@ def breakable(name: Any) -> Markup:
 def context(report: ReportInput) -> dict[str, Any]:
     """Return what the template shows, complete except for escaping."""
     study, tables = report.study, report.tables
-    cells, confidence = report.primary_cells, float(study["evaluation"]["confidence"])
-    judged = claims.claims(tables["claims"])
-    metrics = metric_words(study)
-    measured = measures(tables["scores"], report.primary, metrics)
     spent = costs.costs(study["cells"], report.records)
-    board = leaderboard(
-        cells, report.records, palette.marks_of(pretrainings_of(cells)), metrics, measured
-    )
-    shown = with_section(cells, [row.cell["cell"] for row in board.rows], report.runs)
+    finished = tables["sources"][tables["sources"]["status"] == "finished"]
     return {
         "study": study,
         "report": report,
         "kind": "snapshot" if report.snapshot else "report",
         "part": " of a slice" if study.get("slice") else "",
         "primary": report.primary,
-        "level": words.level(confidence),
+        "level": words.level(float(study["evaluation"]["confidence"])),
         "summary": [
-            *notes.summary(cells, report.cards, report.trained_cells),
+            *notes.summary(report.primary_cells, report.cards, report.trained_cells),
             *costs.totals(spent),
         ],
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
-        "claims": judged,
-        "tally": claims.tally(judged) if judged else "",
-        "questions": answers.questions(study["questions"], tables, Manner.of(study)),
-        "varied": {axis for axis in NAMED if cells[axis].nunique() > 1},
-        "board": board,
-        "shown": shown,
-        "hidden": len(cells) - len(shown),
-        "ranked": ranked_by(study),
+        **_answers(report),
+        **_cells(report),
         "figures": figures(report),
-        "sections": grouped(
-            sections(
-                tables["cells"],
-                measured,
-                report.primary,
-                report.records,
-                metrics,
-                tables.get("cams"),
-                report.maps,
-                report.runs,
-                shown,
-            )
-        ),
         "rates": rates(tables["tuning"]),
-        "sources": tables["sources"][tables["sources"]["status"] == "finished"].to_dict("records"),
+        "sources": finished.to_dict("records"),
         "failed": notes.failed(
             report.trained_cells, tables["sources"], report.records, report.snapshot
         ),
@@ -142,6 +116,46 @@ def context(report: ReportInput) -> dict[str, Any]:
         "citations": citations(
             study, report.cards, report.version, report.environment.get("commit")
         ),
+    }
+
+
+def _answers(report: ReportInput) -> dict[str, Any]:
+    """Return the verdicts on claims, and the answers to questions."""
+    study, tables = report.study, report.tables
+    judged = claims.claims(tables["claims"])
+    return {
+        "claims": judged,
+        "tally": claims.tally(judged) if judged else "",
+        "questions": answers.questions(study["questions"], tables, Manner.of(study)),
+    }
+
+
+def _cells(report: ReportInput) -> dict[str, Any]:
+    """Return the leaderboard, and the sections of its cells."""
+    cells, tables, metrics = report.primary_cells, report.tables, metric_words(report.study)
+    measured = measures(tables["scores"], report.primary, metrics)
+    marks = palette.marks_of(pretrainings_of(cells))
+    board = leaderboard(cells, report.records, marks, metrics, measured)
+    shown = with_section(cells, [row.cell["cell"] for row in board.rows], report.runs)
+    found = sections(
+        tables["cells"],
+        measured,
+        report.primary,
+        report.records,
+        metrics,
+        tables.get("cams"),
+        report.maps,
+        report.runs,
+        shown,
+    )
+    return {
+        "unit": "run" if report.runs else "cell",
+        "varied": {axis for axis in NAMED if cells[axis].nunique() > 1},
+        "board": board,
+        "shown": shown,
+        "hidden": len(cells) - len(shown),
+        "ranked": ranked_by(report.study),
+        "sections": grouped(found),
     }
 
 

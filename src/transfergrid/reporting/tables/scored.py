@@ -10,6 +10,7 @@ from typing import Any
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.intervals import Interval
 from transfergrid.metrics.scoring import Cases, Scorer
+from transfergrid.reporting.flags import OF_DATA
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.scale import OPERATING_POINTS
 
@@ -104,8 +105,5 @@ def operating_points(
 
 def data_flags(card: Mapping[str, Any]) -> list[str]:
     """Return what holds for every number on a data set, by its card."""
-    flags = {
-        "synthetic": bool(card.get("synthetic")),
-        "patients_unknown": card.get("patients") == "unknown",
-    }
-    return [flag for flag, holds in flags.items() if holds]
+    holds = (bool(card.get("synthetic")), card.get("patients") == "unknown")
+    return [flag for flag, there in zip(OF_DATA, holds, strict=True) if there]

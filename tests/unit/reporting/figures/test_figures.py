@@ -353,6 +353,23 @@ def test_the_grid_of_tasks_has_every_mean_in_its_place(data: FigureData) -> None
     assert axes[0].get_yticklabels()[0].get_text() == "tf_efficientnet_lite0"
 
 
+def test_the_grid_of_tasks_marks_what_rests_on_some_of_the_folds(data: FigureData) -> None:
+    crossed = folded(data, k=3)
+    crossed = replace(crossed, scores=crossed.scores.assign(n_folds=3))
+    grid = drawing("tasks")
+    assert "*" not in grid.caption(crossed) + grid.caption(data)
+    task = crossed.scores["task"].dropna().iloc[0]
+    one = crossed.scores["n_folds"].mask(crossed.scores["task"] == task, 1)
+    crossed = replace(crossed, scores=crossed.scores.assign(n_folds=one))
+    with style.styled():
+        axes = grid.draw(crossed).axes
+    columns = [label.get_text() for label in axes[0].get_xticklabels()]
+    for text in (text for ax in axes for text in ax.texts):
+        marked = columns[int(text.get_position()[0])] == task
+        assert text.get_text().endswith("*") == marked
+    assert "A score with * rests on some of the folds" in grid.caption(crossed)
+
+
 def test_seeds_stand_around_their_mean(data: FigureData) -> None:
     spread = seed_spread(data.cells)
     several = data.finished.groupby(["architecture", "pretraining", "truncation"])["score"]

@@ -14,6 +14,7 @@ from unit.statistics.crossed_study import SEEDS
 from transfergrid.reporting.figures.palette import marks_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.page import methods, notes
+from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import sections
 from transfergrid.reporting.page.leaderboard import leaderboard
@@ -49,6 +50,15 @@ def test_the_leaderboard_ranks_runs_and_says_what_is_left_out(
     assert board.without == 0
 
 
+def test_an_answer_says_that_patients_were_tested_fold_by_fold(
+    made: tuple[dict[str, Any], pd.DataFrame, Path],
+) -> None:
+    asked = {**made[0], "evaluation": {"confidence": 0.95}, "primary_metric": {"films": "auroc"}}
+    manner = Manner.of({**asked, "metrics": {}})
+    assert manner.tested_on("films") == "films, tested fold by fold"
+    assert manner.tested_on("scans") == "scans's test split"
+
+
 def test_single_folds_are_folded_away_with_their_run(
     made: tuple[dict[str, Any], pd.DataFrame, Path],
 ) -> None:
@@ -80,6 +90,8 @@ def test_the_notes_and_the_summary_count_trainings_and_name_folds(
     assert ("1", "fold") in notes.summary(answered(slice_), {}, trained(slice_))
     summary = notes.summary(answered(cells), {}, trained(cells))
     assert summary[0] == (str(len(study["cells"])), "cells")
+    # The leaderboard has a row a run, so both counts stand at the head of the page.
+    assert summary[1] == (str(2 * len(SEEDS)), "runs")
     assert (str(K), "folds") in summary
 
 

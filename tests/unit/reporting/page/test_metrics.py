@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from unit.reporting import fabricate
+from unit.reporting.built_in_words import WORDS
 
 from transfergrid.planning.metrics import built_in
+from transfergrid.reporting.figures.style import marks_of
+from transfergrid.reporting.figures.summaries import pretrainings_of
+from transfergrid.reporting.page.leaderboard import leaderboard
 from transfergrid.reporting.page.material import ReportInput, read_report
 from transfergrid.reporting.page.notes import notes
 from transfergrid.reporting.page.page import context, render
@@ -106,6 +110,16 @@ def test_remarks_on_a_metric_of_whole_cases_are_about_all_classes(report: Report
     found = notes(report.study, {**report.tables, "cells": cells}, report.cards)
     (note,) = (one for one in found if one.title == "Small classes")
     assert note.text.startswith("all classes: fewer than 5 patients with positives")
+
+
+def test_a_row_tells_remarks_on_a_metric_of_whole_cases(report: ReportInput) -> None:
+    cells = report.primary_cells.assign(metric="accuracy", flags="synthetic;few_positives")
+    cells.loc[cells.index[0], "flags"] = "synthetic"
+    marks = marks_of(pretrainings_of(cells))
+    board = leaderboard(cells, {}, marks, WORDS, {})
+    told = {row.cell["flags"]: row.tags for row in board.rows}
+    assert told["synthetic"] == ()
+    assert told["synthetic;few_positives"] == (("few positives", "few positives: all classes"),)
 
 
 def test_metrics_of_two_data_sets_have_no_common_order(report: ReportInput) -> None:
