@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Chest films are laid out as CheXpert-v1.0-small, with train.csv, valid.csv and "
-        "test.csv; shapes lie in a folder a class.",
+        "test.csv; shapes lie in one folder per class.",
     )
     parser.add_argument("folder", type=Path, nargs="?", help="new or empty folder to draw into")
     parser.add_argument("--set", choices=SETS, default=SETS[0], help="what to draw [%(default)s]")

@@ -14,7 +14,7 @@ Setting = Mapping[str, Any]
 """A setting of a study as JSON Schema, with a description and a default."""
 
 LABELS = ("multilabel", "multiclass")
-"""Kinds of task whose truth is a label a task."""
+"""Kinds of task whose truth is one label per task."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from transfergrid.metrics.intervals import Measured
 
 _WEIGHT, _RATIO = 2.0, 1.5
 """The model counts as two misranked patients would, and takes their spread one and a half times as
-large as the mean of exponential scores: what holds for skewed scores too, by simulation."""
+large as the mean of exponential scores: which holds for skewed scores too, by simulation."""
 
 
 def bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
@@ -22,7 +22,7 @@ def bounds(found: Measured, alpha: float = 0.05) -> tuple[float, float]:
         alpha: 1 minus the coverage, in (0, 1).
     """
     variances = [float((side**2).sum()) for side in np.nan_to_num(found.by_class)]
-    # Patients with units of both classes make the whole another than the sum of the parts.
+    # Patients with units of both classes make the whole differ from the sum of its parts.
     shared = float((found.known_sums**2).sum()) / (sum(variances) or 1.0)
     return score_interval(found.estimate, [v * shared for v in variances], found.patients, alpha)
 

@@ -11,7 +11,7 @@ from transfergrid.metrics.means import mean_with_contributions
 
 
 def best_threshold(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """Return the threshold of each model with the largest balanced accuracy, the lowest of equals.
+    """Return each model's threshold of the largest balanced accuracy, the lowest if several tie.
 
     It is halfway between neighbouring scores (Youden 1950, Cancer 3:32-35).
 

@@ -14,7 +14,7 @@ def class_accuracy(
     """Return the share of cases whose most probable class is right, and each contribution.
 
     Args:
-        scores: (M, N, T) probabilities, one table per model; of equal ones the first class counts.
+        scores: (M, N, T) probabilities, one table per model; of equal ones, the first counts.
         labels: (N, T) one-hot rows; a row with NaN is dropped.
         patient: (N,) int, the number of each case's patient, from 0.
 

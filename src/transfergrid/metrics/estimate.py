@@ -26,7 +26,7 @@ def load(reference: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Own:
-    """A study's own function, whose failures are sentences.
+    """A study's own function, whose failures become sentences.
 
     Attributes:
         who: The metric and its function, for messages.
@@ -111,7 +111,7 @@ class Own:
 
 
 def _plenty(labels: NDArray, patient: NDArray) -> bool:
-    """Tell whether every class that is there has two patients, who tell of its spread."""
+    """Tell whether every class present has two patients, who show its spread."""
     columns = labels.T if labels.ndim == 2 else labels[None]
     counts = [len(np.unique(patient[c == label])) for c in columns for label in (0, 1)]
     return 1 not in counts
@@ -205,7 +205,7 @@ class Estimator:
         if self.estimate is not None:
             return np.asarray(self.estimate(scores, labels, **self.settings, **point))
         assert self.function is not None  # a declaration has one of the two
-        patient = np.arange(len(labels))  # contributions alone depend on who is whose
+        patient = np.arange(len(labels))  # only contributions depend on which case is whose
         return np.asarray(self.function(scores, labels, patient, **self.settings, **point)[0])
 
     def by_task(self, scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:

@@ -185,7 +185,7 @@ def macro_influence(
 
 
 def rarest_class(labels: ArrayLike, patient: ArrayLike, patients: int) -> NDArray[np.int64]:
-    """Group patients by the class of the fewest patients that each of them has a unit of.
+    """Group patients by the rarest class of which each has a unit.
 
     Args:
         labels: (N, T) values 0, 1 or NaN.

@@ -31,7 +31,7 @@ class Interval:
     Attributes:
         estimate: The value; NaN where it is undefined, such as an AUROC of a single class.
         se: Standard error, clustered by patient; 0 where nothing varies, such as an AUROC of
-            classes that are told apart wholly, NaN where a class has one patient.
+            classes that are separated perfectly, NaN where a class has one patient.
         low: Lower bound, within the metric's range, or NaN.
         high: Upper bound, as `low`.
         n: Cases with a known label (in any of the tasks, for a mean over tasks).
@@ -137,7 +137,7 @@ def task_interval(found: Measured, alpha: float = 0.05, bounds: Bounds | None = 
     Args:
         found: The value and what goes with it.
         alpha: 1 minus the coverage, in (0, 1).
-        bounds: Bounds of the metric's own; None for `general_bounds`.
+        bounds: The metric's own bounds; None for `general_bounds`.
     """
     labels = found.labels.reshape(len(found.labels), -1)
     n_pos, n_neg = (int((labels == label).sum(axis=0).min()) for label in (1, 0))
@@ -175,7 +175,7 @@ def macro_interval(
 ) -> Interval:
     """Return the interval of the mean over tasks.
 
-    Its arms are made of those of its tasks by the correlations of their patients' contributions
+    Its arms are made from those of its tasks by the correlations of their patients' contributions
     (Zou and Donner 2008, Statistics in Medicine 27:1693-1702), so they know which tasks share
     patients.
 
@@ -199,7 +199,7 @@ def macro_interval(
     spread = np.sqrt(np.diag(covariance))
     scale = np.where(spread > 0, spread, np.inf)
     correlation = covariance / np.outer(scale, scale)
-    # Tasks that are told apart wholly show no noise; what they may hide they may hide together.
+    # Perfectly separated tasks show no noise; what they hide, they may hide together.
     correlation[np.outer(spread == 0, spread == 0)] = 1.0
     np.fill_diagonal(correlation, 1.0)
     below = estimates - [part.low for part in parts]

@@ -17,13 +17,14 @@ def macro_f1(
     of patients.
 
     Args:
-        scores: (M, N, T) probabilities, one table per model; of equal ones the first class counts.
+        scores: (M, N, T) probabilities, one table per model; of equal ones, the first counts.
         labels: (N, T) one-hot rows; a row with NaN is dropped.
         patient: (N,) int, the number of each case's patient, from 0.
 
     Returns:
-        (M,) values in [0, 1], NaN where a class has no case, for a mean over fewer classes would be
-        another quantity; and (M, N) contributions: 0 for an unknown row, NaN for a single patient.
+        (M,) values in [0, 1], NaN where a class has no case, because a mean over fewer classes
+        would be another quantity; and (M, N) contributions: 0 for an unknown row, NaN for a single
+        patient.
     """
     scores, labels, patient = np.asarray(scores), np.asarray(labels), np.asarray(patient)
     known = ~np.isnan(labels).any(axis=1)

@@ -29,7 +29,7 @@ def mean_with_contributions(
     contributions = np.zeros(values.shape)
     if not counted.any():
         return np.full(len(values), np.nan), contributions
-    # In one order of summing, whatever stands beside a row.
+    # Summed in one order, whatever rows stand beside it.
     means = np.ascontiguousarray(values[:, counted]).mean(axis=1)
     patients = count_distinct(patient[counted])
     factor = np.sqrt(patients / (patients - 1)) if patients > 1 else np.nan

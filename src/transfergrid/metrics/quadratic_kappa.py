@@ -13,13 +13,13 @@ def quadratic_kappa(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weighted kappa of the most probable class, and each case's contribution.
 
-    1 minus the mean squared distance of the classes over the one that chance would give (Cohen
+    1 minus the mean squared distance of the classes over that which chance would give (Cohen
     1968, Psychological Bulletin 70:213-220). Contributions are its derivatives by the weight of a
     case (Fleiss, Cohen and Everitt 1969, Psychological Bulletin 72:323-327), times
     sqrt(I / (I - 1)) with I the number of patients.
 
     Args:
-        scores: (M, N, T) probabilities, one table per model; of equal ones the first class counts.
+        scores: (M, N, T) probabilities, one table per model; of equal ones, the first counts.
         labels: (N, T) one-hot rows, classes in their order; a row with NaN is dropped.
         patient: (N,) int, the number of each case's patient, from 0.
 
@@ -44,7 +44,7 @@ def quadratic_kappa(
             values[m, known] = np.nan
             continue
         distance = weights[truth, answer]
-        # Of whole numbers, so that one answer for all cases is worth 0 to the last bit.
+        # In whole numbers, so that one answer for all cases is worth 0 to the last bit.
         estimates[m] = 1 - float(distance.sum()) * count / pairs
         seen, by_chance = float(distance.mean()), pairs / count**2
         expected = ((weights @ columns)[truth] + (rows @ weights)[answer]) / count

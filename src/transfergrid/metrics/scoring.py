@@ -36,7 +36,7 @@ class Cases:
     """Predictions and truth of some cases.
 
     Attributes:
-        probabilities: (S, T) float64, one row a case; all NaN for a diverged cell.
+        probabilities: (S, T) float64, one row per case; all NaN for a diverged cell.
         labels: (S, T) values 0, 1 or NaN.
         patient_id: (S,) identifiers.
         tasks: T names.

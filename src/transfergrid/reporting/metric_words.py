@@ -13,7 +13,7 @@ PROPER = ("Brier ",)
 
 @dataclass(frozen=True)
 class MetricWords:
-    """A metric, as far as a reader meets it.
+    """What a reader sees of a metric.
 
     Attributes:
         title: Its name, such as "AUROC".

@@ -11,7 +11,7 @@ from transfergrid.reporting.words import known, plural
 from transfergrid.statistics.places import ORDER, place_words, value_words
 
 NAMES = {"imagenet": "ImageNet", "chexpert": "CheXpert"}
-"""Proper names of pretrainings that are called so."""
+"""Pretrainings that have a proper name, and what it is."""
 
 
 def varying(rows: pd.DataFrame) -> list[str]:

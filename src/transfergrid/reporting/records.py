@@ -28,7 +28,7 @@ class CellRecord:
         train: train.json.
         proof: proof.json.
         history: Lines of history.jsonl.
-        log: The last line of the log of the stage that it came to last.
+        log: The last line of the log of the last stage that it reached.
         tuning: tuning.json of its learning rate.
         trials: train.json of each of its learning-rate trials by the trial's cell.
     """
@@ -146,7 +146,7 @@ def _history(folder: Path, train: Mapping[str, Any]) -> tuple[dict[str, Any], ..
         try:
             found.append(json.loads(line))
         except json.JSONDecodeError:
-            # A training that runs at this moment may be in the midst of its last line.
+            # A training that runs at this moment may be in the middle of its last line.
             if number < len(lines):
                 raise UserError(
                     f"{path}: line {number} is not JSON; train the cell again."

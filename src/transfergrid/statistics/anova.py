@@ -31,8 +31,8 @@ class OneWay:
         size: h.
         mean_square_between: h x variance of the group means; expectation within + h x between.
         mean_square_within: Pooled variance within groups.
-        effective: Independent groups that would leave `mean_square_between` as uncertain; None
-            where the groups are independent.
+        effective: Number of independent groups that would leave `mean_square_between` just as
+            uncertain; None where the groups are independent.
     """
 
     groups: int

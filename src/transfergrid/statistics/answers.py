@@ -65,7 +65,7 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
 
 
 def asked(study: Mapping[str, Any]) -> Iterator[tuple[QuestionKind, Question]]:
-    """Yield what has to be answered, so that everything comes after what it builds on."""
+    """Yield what has to be answered, each thing after what it builds on."""
     for kind in (*QUESTION_KINDS, PLUGIN):
         if kind.unasked:
             yield kind, {"name": kind.unasked, "kind": kind.name}

@@ -164,7 +164,7 @@ def _agrees(claim: Claim, one: Evidence) -> str:
 
 
 def prediction_interval(claim: Claim, one: Evidence) -> tuple[float, float]:
-    """Return the range in which an exact repetition of our number by the paper may lie.
+    """Return the range in which the paper's number may lie if its study repeats ours exactly.
 
     Its error is that of the published interval where there is one; for a rank correlation of a
     known number of networks that of Fisher's z, but no less than ours; else it is ours again.
@@ -255,7 +255,7 @@ def judge(
 
 
 def _renamed(one: Evidence, stands_for: Mapping[str, str]) -> Evidence:
-    """Give a pretraining that stands for another that one's name, and say so."""
+    """Give a pretraining that stands for another the other's name, and say so."""
     keys = dict(one.keys)
     axes = ["pretraining", *(("a", "b") if keys.get("axis") == "pretraining" else ())]
     stood = {keys[axis]: stands_for[keys[axis]] for axis in axes if keys.get(axis) in stands_for}

@@ -36,7 +36,7 @@ class Compared:
     Attributes:
         row: The contrast.
         question: The question that it answers.
-        place: What the pairs share; with the architecture unless it is a mean over networks.
+        place: What the pairs share, including the architecture unless it is a mean over networks.
         value: Value of the question's axis in arm a.
         pairs: The pairs of cells over which the row is the mean.
         asked: How many there would be if all had a result.
@@ -213,7 +213,7 @@ def _one(
 
 
 def runs(arm: Arm, reader: Reader, selection: str | None = None, metric: str | None = None) -> Runs:
-    """Return an arm's influence values by seed, by default primary selection and metric."""
+    """Return an arm's influence values by seed, by default of the primary selection and metric."""
     return {
         seed: reader.influence(cell["cell"], selection, metric)[0] for seed, cell in arm.items()
     }

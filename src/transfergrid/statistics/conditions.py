@@ -17,7 +17,7 @@ Arm = Mapping[int, Mapping[str, Any]]
 
 
 def folded(there: int, k: int) -> str:
-    """Say that folds are of one division; folds share training patients, so another is not known.
+    """Say that the folds are one division; they share patients, so nothing is known of another.
 
     Args:
         there: Folds that are in the study.
@@ -30,8 +30,8 @@ def folded(there: int, k: int) -> str:
 def conditions(arms: Sequence[Arm], reader: Reader) -> tuple[str, ...]:
     """Say what the intervals of contrasts between these arms take as given.
 
-    A source cell counts as fixed if several seeds of an arm start from the same run of it, at
-    once or through other source cells: its own seed then never varies.
+    A source cell counts as fixed if several seeds of an arm start from the same run of it, directly
+    or through other source cells: its own seed then never varies.
 
     Args:
         arms: All arms of the contrast.

@@ -288,7 +288,7 @@ def _contrast(
     method = f"{parts}, paired t" if margin is None else f"{parts}, TOST"
     if se > _ROUNDING:
         arm = float(stats.t.isf(alpha / 2, df)) * se
-        # With hardly any degrees of freedom the arm is astronomic; a difference has its bounds.
+        # With hardly any degrees of freedom the arm is astronomical, but a difference has bounds.
         width = names.scale.width
         low, high = max(result.estimate - arm, -width), min(result.estimate + arm, width)
         p_difference = float(2 * stats.t.sf(abs(result.estimate) / se, df))

@@ -41,10 +41,10 @@ class Correlation:
         margin: Largest |rho| that counts as no relation; NaN if none was stated.
         verdict: "none" (the interval of `rho_disattenuated`, or where there is none that of `rho`,
             lies within the margin), "positive", "negative" or "undecided".
-        rho_critical: Smallest |rho| that so many independent networks call significant.
+        rho_critical: Smallest |rho| that is significant with this many independent networks.
         rho_detectable: True |rho| that they detect with 80 % power.
         n_families: Families of the n networks; n where none were given.
-        n_effective: Independent networks that would leave rho as uncertain.
+        n_effective: Number of independent networks that would leave rho just as uncertain.
         rho_disattenuated: rho freed of the noise in y; NaN where that is not known, or as large as
             the spread between networks.
         disattenuated_low: Lower bound.
@@ -207,7 +207,7 @@ def z_variance(
 
     Returns:
         The variance, NaN where there is no interval; the patients' standard error of z, NaN
-        without replicates; and how the interval came.
+        without replicates; and how the interval was made.
     """
     n, groups = len(families), len(set(families.tolist()))
     se_patients = math.nan if replicates is None else _se_patients(ranks[0], replicates)

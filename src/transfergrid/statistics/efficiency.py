@@ -1,4 +1,4 @@
-"""How far a network may be cut and lose little: ratios of parameters, MACs and speed."""
+"""How far a network may be cut without losing much: ratios of parameters, MACs and speed."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class Cuts:
         return _run(self.estimates - self._arm(alpha) > -margin)
 
     def between(self, margin: float, alpha: float) -> tuple[int, int]:
-        """Return bounds of the number of cuts that truly lose less than the margin, two-sided.
+        """Return two-sided bounds for the number of cuts that truly lose less than the margin.
 
-        The upper one goes down from the largest cut while that is shown to lose more; either
-        sequence is of fixed order, so each bound errs with probability alpha / 2 at most.
+        The upper one goes down from the largest cut while that is shown to lose more; both
+        sequences are in a fixed order, so each bound errs with probability alpha / 2 at most.
         """
         low = self.chosen(NON_INFERIOR, margin, alpha / 2)
         worse = self.estimates + self._arm(alpha / 2) < -margin
@@ -107,8 +107,8 @@ def efficiency(question: Question, basis: Basis) -> Answered:
 
     The answer is the cut shown to lose less than the margin. That no loss was found says less.
 
-    One counting rule: parameters and MACs are those of the network as trained, with the study's
-    own outputs, of whole and cut network alike.
+    Parameters and MACs are counted in one way, for whole and cut networks alike: those of the
+    network as trained, with the study's own outputs.
 
     Args:
         question: An efficiency question.
@@ -243,7 +243,7 @@ def _errors(one: Compared, reader: Reader, alpha: float, scale: Scale) -> NDArra
     if not math.isnan(row.se_seed):
         drawn = drawn + row.se_seed * rng.normal(size=drawn.shape)
     wider = stats.t.isf(alpha / 2, row.df) / stats.norm.isf(alpha / 2)
-    # With hardly any degrees of freedom t is astronomic; a difference errs by twice its bound.
+    # With hardly any degrees of freedom t is astronomical; no error exceeds twice the bound.
     most = 2 * scale.width
     drawn = drawn * (1.0 if math.isnan(wider) else float(wider))
     return np.asarray(scale.sign * np.clip(drawn, -most, most))

@@ -1,4 +1,4 @@
-"""What a network's family and its size explain; families are a sample, and networks of each."""
+"""What a network's family and its size explain; families and their networks are samples."""
 
 from __future__ import annotations
 
@@ -178,10 +178,10 @@ def _explained(
     Args:
         y: (n,) values.
         x: (n,) values.
-        families: (n,) numbers of the families, whose networks are alike; None where families were
-            taken off.
+        families: (n,) numbers of the families, whose networks are alike; None where the families'
+            means were subtracted.
         alpha: 1 minus the coverage, in (0, 1).
-        centres: Means that were taken off.
+        centres: Means that were subtracted.
     """
     free = len(y) - centres - 2
     if free < 1 or np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:

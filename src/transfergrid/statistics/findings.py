@@ -33,7 +33,7 @@ class Finding:
         metric: Name of the metric that it rests on.
         n_families: Families of these networks; 0 where they play no part.
         place: What the networks share; its axes are columns.
-        networks: What the value is of, where it may be of one network: its name, `MEAN` or
+        networks: What the value is about, where it may be about one network: its name, `MEAN` or
             `ALONE`.
     """
 

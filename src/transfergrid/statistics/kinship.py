@@ -1,4 +1,4 @@
-"""Networks of one family are alike: how many independent ones they amount to, and tests that know.
+"""Networks of one family are alike: the independent ones that they amount to, and tests to match.
 
 Sixteen networks in six families are not sixteen independent points. Where both properties run in
 families, permuting single networks finds a relation far too often (docs/statistics.md).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 RESAMPLES = 50_000
-"""Enough for all orders of 8 points (40,320); above, so many random ones."""
+"""Enough for all orders of 8 points (40,320); beyond that, this many random ones."""
 LEAST_FAMILIES = 3
 """Fewer families do not tell how far families differ."""
 _EPS = 1e-9
@@ -106,10 +106,10 @@ def permuted_over(
 ) -> float:
     """Return the p-value of a relation where whole families trade places, and members within them.
 
-    y is split into the mean of each family and what its members differ from it by. The means are
+    y is split into the mean of each family and how its members differ from it. The means are
     permuted among families and the differences within each; the statistic is the covariance with
-    x, so with families of one network this is the plain permutation test. All orders are tried up
-    to `resamples`, else so many random ones.
+    x, so with families of one network this is the plain permutation test. All orders are tried if
+    there are at most `resamples`, else that many random ones.
 
     Args:
         x: (n,) ranks.
@@ -136,7 +136,8 @@ def permuted_within(
     """Return the p-value of association within families, y permuted inside each.
 
     The statistic is the sum of products of ranks centred within families, the only part of rho
-    that such a permutation moves. All orders are tried up to 50,000, else so many random ones.
+    that such a permutation moves. All orders are tried if there are at most 50,000, else that many
+    random ones.
 
     Args:
         x: (n,) ranks.

@@ -22,7 +22,7 @@ _LEAST = 1e-6
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """What seeds do to one network, a value a seed.
+    """What seeds do to one network, one value per seed.
 
     Attributes:
         variance: Variance between seeds net of patients' noise, which may be below 0; NaN with one
@@ -121,7 +121,7 @@ def disattenuate(
     rho is taken to Pearson's scale (2 sin(pi rho / 6), as for normal values), divided by the root
     of the reliability, and taken back. The interval is that of a generalised pivot (Weerahandi
     1993, J. Am. Stat. Assoc. 88:899-905): z, the spread between networks and the seeds' variance
-    are drawn as their sampling leaves them uncertain. Noise in x is not taken off.
+    are drawn as their sampling leaves them uncertain. Noise in x is left in.
 
     Args:
         rho: Spearman's rho of n networks.

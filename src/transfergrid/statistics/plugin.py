@@ -30,7 +30,7 @@ def answered(question: Question, basis: Basis) -> Answered:
     """Ask a study's own code, and check what it answers.
 
     The code is ``function(options=..., cells=..., influence=...)``. `cells` has a row of
-    tables/cells.csv for each cell that takes part, under the primary selection, with the asked
+    tables/cells.csv for each cell that takes part, under the primary selection, with the question's
     metric as ``score``. ``influence(cell)`` returns the `Influence` of its score. Each finding that
     it returns is a mapping with the keys of `KEYS`.
 

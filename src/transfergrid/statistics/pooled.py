@@ -80,7 +80,7 @@ def pool(folds: Mapping[str, Parts]) -> Pooled:
     estimates = np.stack([part.estimates for part in parts])
     used = _used(parts)
     counts = used.sum(axis=0)
-    # Without any fold a task is NaN, as it is in each of them.
+    # A task without any fold is NaN, as it is in each of them.
     held = used | (counts == 0)
     means = np.where(held, estimates, 0.0).sum(axis=0) / np.maximum(counts, 1)
     known = [_known(part, own) for part, own in zip(parts, held, strict=True)]

@@ -64,9 +64,9 @@ def _expected(rejects: Callable[[float], float], df: float, end: float = math.in
     """Return the expectation of a function of s, the estimated over the true standard error.
 
     Args:
-        rejects: Function of s in [0, 1].
-        df: df s^2 is chi-square with so many degrees of freedom.
-        end: The function is 0 above.
+        rejects: Function of s with values in [0, 1].
+        df: df s^2 is chi-square with this many degrees of freedom.
+        end: The function is 0 above it.
     """
     scale = math.log(2) + df / 2 * math.log(df / 2) - math.lgamma(df / 2)
 

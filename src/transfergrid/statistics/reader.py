@@ -107,8 +107,8 @@ class Reader:
     def tested_over_trained(self, run: str) -> float:
         """Return patients tested over patients trained on, the mean over a run's folds.
 
-        Of the training patients, those count that the recipe left: where it took a share of the
-        images, that share.
+        Only those training patients count that the recipe left: where it took a share of the
+        images, that share of them.
         """
         ratios = []
         for cell in self._cells(run).values():
@@ -120,11 +120,11 @@ class Reader:
         return float(np.mean(ratios))
 
     def replicates(self, run: str, metric: str | None = None) -> NDArray[np.float64]:
-        """Return (B,) replicates of a run's value; draws are those of every other run."""
+        """Return (B,) replicates of a run's value; all runs share the same draws."""
         return self._replicates(self.entries[run]["dataset"], metric)[run]
 
     def lacking(self) -> list[str]:
-        """Return a sentence for each run without a result, of those read so far, that has folds."""
+        """Return a sentence for each run with folds that has been read and has no result."""
         diverged = [
             f"{run} has no result: fold{'s' if len(folds) > 1 else ''} {listed(folds)} diverged."
             for run, folds in self._diverged.items()

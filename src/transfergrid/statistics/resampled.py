@@ -66,7 +66,7 @@ def differences_by_fold(one: Compared, reader: Reader) -> NDArray[np.float64]:
         reader: Reads them.
 
     Returns:
-        (J,) differences; a task that a fold has no value in is no part of that fold's, and a fold
+        (J,) differences; a task in which a fold has no value is no part of that fold's, and a fold
         without any task is left out.
     """
     signed = []

@@ -1,6 +1,6 @@
 """Runs: what is left of cells when their folds are taken away.
 
-A data set that is cross-validated trains every point of the grid once a fold. Those cells are one
+A data set that is cross-validated trains every point of the grid once per fold. Those cells are one
 run, and answers are given for runs. Without folds a run is one cell and has that cell's name.
 """
 

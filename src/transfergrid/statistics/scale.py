@@ -1,4 +1,4 @@
-"""A metric, as far as differences of it are judged."""
+"""What has to be known of a metric to judge differences in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scale:
-    """A metric, as far as differences of it are judged.
+    """What has to be known of a metric to judge differences in it.
 
     Attributes:
         name: Its name in the study.

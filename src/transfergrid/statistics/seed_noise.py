@@ -26,8 +26,8 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
     """Find how far seeds spread against how far networks, or their effects, do.
 
     Args:
-        question: A seed_noise question; with a `contrast`, the values are its differences, one a
-            network and seed, else the score of each cell.
+        question: A seed_noise question; with a `contrast`, the values are its differences, one for
+            each network and seed, else the score of each cell.
         basis: What it is answered from.
     """
     alpha = basis.alpha

@@ -68,7 +68,7 @@ class Sensitivity:
 
 
 def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
-    """Yield a contrast in other ways.
+    """Yield a contrast as other analyses find it.
 
     A two-level bootstrap of patients and seeds, every other selection of checkpoints, Nadeau and
     Bengio's test over folds, and task by task: of AUROCs, for one pair of networks, DeLong's test;
@@ -89,7 +89,7 @@ def contrast_otherwise(one: Compared, reader: Reader, alpha: float) -> Iterator[
 
 
 def correlation_otherwise(one: Related, reader: Reader, alpha: float) -> Iterator[Sensitivity]:
-    """Yield a correlation by a bootstrap of families of networks and of patients.
+    """Yield a correlation with a bootstrap of families of networks and of patients.
 
     Args:
         one: The correlation.

@@ -1,7 +1,7 @@
 """The modules of a kind of task, found by name.
 
-What kinds there are is no part of any stage's code: modules are imported by text, so that one kind
-more makes no cell of another kind stale. A cell's specification names the code of its own kind.
+What kinds there are is no part of any stage's code: modules are imported by text, so that one more
+kind makes no cell of another kind stale. A cell's specification names the code of its own kind.
 """
 
 from __future__ import annotations

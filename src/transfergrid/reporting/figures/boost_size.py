@@ -56,7 +56,7 @@ def lack(data: FigureData) -> str:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw each network's boost against its parameters, a panel a comparison and setting."""
+    """Draw each network's boost against its parameters, one panel per comparison and setting."""
     table = drawn_boosts(data)
     groups = [(tuple(map(str, key)), part) for key, part in table.groupby(PLACE, sort=False)]
     settings = list(dict.fromkeys((key[1], key[2]) for key, _ in groups))

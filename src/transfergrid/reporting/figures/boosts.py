@@ -23,7 +23,7 @@ from transfergrid.statistics.places import value_words
 
 HEAD = 56  # characters of a heading's line
 MOST = 40
-"""Contrasts of a question from which on only the means over networks are drawn."""
+"""From this many contrasts of a question on, only the means over networks are drawn."""
 LABEL = 34  # characters of a contrast's label in a line
 ACROSS = (-0.42, 0.42)  # rows that the line of no difference takes above and below a square
 FLAT = 0.01  # differences below this are shown without a scale of their own
@@ -83,7 +83,7 @@ class Group:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw each contrast's estimate with its interval, a panel a metric."""
+    """Draw each contrast's estimate with its interval, one panel per metric."""
     table = drawn_contrasts(data)
     parts = [part for _, part in table.groupby("metric", sort=False)]
     panels = [

@@ -1,4 +1,4 @@
-"""Reliability curves: what share of cases of a probability is positive, a panel a comparison."""
+"""Reliability curves: the share of positives at each probability, one panel per comparison."""
 
 from __future__ import annotations
 

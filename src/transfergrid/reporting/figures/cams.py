@@ -1,4 +1,4 @@
-"""What the networks look at: class activation maps over the same films, a block a network."""
+"""What the networks look at: class activation maps over the same films, a block per network."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def lack(data: FigureData) -> str:
 
 
 def caption(data: FigureData) -> str:
-    """State n, intervals and method of the maps' marks, and who has no map."""
+    """State n, intervals and method of the maps' marks, and which networks have no map."""
     table = data.cams
     done = table[table["status"] == "finished"]
     text = (
@@ -115,7 +115,7 @@ def caption(data: FigureData) -> str:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw films with their true regions and each depth's map over them, a block a network."""
+    """Draw films with their true regions and each depth's map over them, a block per network."""
     networks = shown_networks(networks_of(data))
     columns = 1 + max(len(network.records) for network in networks)
     tile = min(style.WIDTH / columns, 1.4)
@@ -181,7 +181,7 @@ def _picture(ax: Axes, pixels: NDArray[np.uint8], record: CamRecord, row: int) -
     ax.imshow(pixels, interpolation="none", extent=(0, side, side, 0))
     truth = record.film_truth[row]
     if truth.any():
-        # A frame of nothing closes the outline of a region at the edge.
+        # An empty frame closes the outline of a region at the edge.
         framed = np.pad(truth, 1).astype(np.float32)
         at = np.arange(-1, side + 1) + 0.5
         ax.contour(at, at, framed, levels=[0.5], colors=[OUTLINE], linewidths=0.9)

@@ -67,7 +67,7 @@ class Cloud:
 
 
 def clouds(data: FigureData) -> list[Cloud]:
-    """Return the panels that have networks enough."""
+    """Return the panels that have enough networks."""
     means = seed_means(data.finished)
     means = means[means["truncation"] == 0].copy()
     means["imagenet_top1"] = means["architecture"].map(dict(data.imagenet_top1)).astype(float)

@@ -1,4 +1,4 @@
-"""Learning curves: the validation score against examples seen in training, a line a cell."""
+"""Learning curves: the validation score against examples seen in training, one line per cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transfergrid.reporting.words import listing, plural, scaled
 PANEL = 1.75  # inches of a panel's height
 TITLE, LABEL = 26, 18  # characters of a panel's title, and of a line of its y axis
 MOST = 500
-"""Lines: more would hide one another, and are a megabyte for each thousand."""
+"""Most lines: more would hide one another, and every thousand takes a megabyte."""
 LINES = ("-", "--", ":", "-.")
 DASHES = ("solid", "dashed", "dotted", "dash-dotted")
 
@@ -53,7 +53,7 @@ def caption(data: FigureData) -> str:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw validation scores against training examples: a panel an architecture, a line a cell."""
+    """Draw scores against training examples: one panel per architecture, one line per cell."""
     data = first_seeds(data)
     parts = _parts(data)
     marks = data.marks

@@ -1,4 +1,4 @@
-"""Names in figures that never stand on each other: shortened, wrapped, or moved beside a point."""
+"""Names in figures that never overlap: shortened, wrapped, or moved beside a point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 from transfergrid.reporting.figures import palette
 
 SIZE = 9.0
-"""Points of a letter beside a point."""
+"""Size of the letter beside a point, in points."""
 DIRECTIONS = (45, 135, 315, 225, 0, 180, 90, 270, 20, 160, 340, 200, 70, 110, 250, 290)
 DISTANCES = (9.0, 13.0, 18.0, 24.0, 31.0, 39.0, 48.0, 58.0)
 """Points from a point to its letter; beyond the first a line leads there."""
@@ -56,7 +56,7 @@ class Spot:
 
 
 def place_letters(figure: Figure, spots: Sequence[Spot]) -> None:
-    """Write every letter where it is free of letters and points, and best of intervals too.
+    """Write every letter where it touches no letter or point, and preferably no interval.
 
     The figure has its final layout afterwards.
 
@@ -73,7 +73,7 @@ def place_letters(figure: Figure, spots: Sequence[Spot]) -> None:
 def _place(ax: Axes, spots: Sequence[Spot], scale: float) -> None:
     def at(x: float, y: float) -> tuple[float, float]:
         across, up = ax.transData.transform((x, y)) * scale
-        # The solver of the layout ends a trillionth of a point away from run to run.
+        # The layout's solver differs by a trillionth of a point from run to run.
         return round(float(across), 1), round(float(up), 1)
 
     middles = [at(spot.x, spot.y) for spot in spots]

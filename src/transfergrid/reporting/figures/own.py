@@ -31,7 +31,7 @@ def draw_own(name: str, reference: str, data: FigureData) -> Drawn | None:
         The figure; None where there is nothing to show.
 
     Raises:
-        UserError: The code fails, or returns something else, or what a page must not hold.
+        UserError: The code fails, or returns something else or something that a page must not hold.
     """
     module, _, function = reference.partition(":")
     title = name.replace("_", " ")
@@ -80,7 +80,7 @@ def _kind(made: Any) -> str:
 
 
 def _where(error: BaseException, module: str) -> str:
-    """Name the last line of the user's module that the fault came through, where there is one."""
+    """Name the last line of the user's module through which the fault came, if there is one."""
     file = getattr(import_module(module), "__file__", None) if module else None
     frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == file]
     return f"in line {frames[-1].lineno} " if frames else ""

@@ -41,7 +41,7 @@ def marks_of(pretrainings: Iterable[str]) -> dict[str, Mark]:
     """Give each pretraining its mark, which its name decides: one colour in every study.
 
     Where two names of a study would have the same mark, the later in the alphabet takes another
-    marker; only of more names than a colour has markers one changes its colour.
+    marker; a name changes its colour only where there are more names than a colour has markers.
     """
     names = dict.fromkeys(pretrainings)
     marks = {name: NAMED[name] for name in names if name in NAMED}

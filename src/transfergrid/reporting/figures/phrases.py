@@ -73,7 +73,7 @@ def scored_by(data: FigureData) -> str:
 
 
 def lower_is_better(data: FigureData, rows: pd.DataFrame) -> str:
-    """Name the metrics of rows of which less is better, in a sentence; empty without any."""
+    """Name the metrics of rows in which lower is better, in a sentence; empty without any."""
     metrics = [data.named(str(name)) for name in rows["metric"].dropna().unique()]
     lower = [metric.inline for metric in metrics if not metric.higher_is_better]
     return f" Of {listing(lower)}, lower is better." if lower else ""

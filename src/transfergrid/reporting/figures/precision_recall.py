@@ -1,4 +1,4 @@
-"""Precision against recall: a panel per task, a line a pretraining, where the study asks for it."""
+"""Precision against recall: one panel per task, one line per pretraining, if asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clouds: this study's AUROCs against those of a published figure, one panel an arm."""
+"""Clouds: this study's AUROCs against those of a published figure, one panel per arm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Shown = tuple[Panel, Mapping[Any, Any], float]
 
 
 def published_of(data: FigureData) -> list[Shown]:
-    """Return the panels that there are: of cells that have an AUROC, as the paper's have."""
+    """Return the panels that can be drawn, of cells that have an AUROC as the paper's do."""
     if data.cells.empty or data.findings.empty:
         return []
     primary = str(data.cells["selection"].iloc[0])

@@ -1,4 +1,4 @@
-"""How far seeds lie apart, against what the choice of patients does."""
+"""How far apart seeds lie, beside what the choice of patients does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def lack(data: FigureData) -> str:
 
 
 def caption(data: FigureData) -> str:
-    """State n, the interval, and how far seeds lie apart in all."""
+    """State n, the interval, and how far apart seeds lie overall."""
     spread = seed_spread(data.cells)
     several = spread["metric"].nunique() > 1
     told = [
@@ -107,7 +107,7 @@ def _in_order(rows: pd.DataFrame, networks: list[str], names: list[str]) -> pd.D
 
 
 def _axes(figure: Figure, metrics: Sequence[MetricWords], heights: Sequence[int]) -> list[Axes]:
-    """Return a panel a setting; those of one metric share their x axis."""
+    """Return one panel per setting; those of one metric share their x axis."""
     grid = figure.add_gridspec(len(metrics), 1, height_ratios=heights)
     axes: list[Axes] = []
     for number, metric in enumerate(metrics):

@@ -92,7 +92,7 @@ def svg_text(figure: Figure, name: str) -> str:
 def _settled(svg: str, name: str) -> str:
     """Round coordinates and number clip paths.
 
-    The solver of the layout ends a trillionth of a point away from run to run, and matplotlib
+    The layout's solver differs by a trillionth of a point from run to run, and matplotlib
     names a clip path after all digits of its corners.
     """
     svg = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}", svg)
@@ -110,8 +110,8 @@ def panels(
         figure: An empty figure.
         ylabels: What each panel's y axis shows; written once in a row of equal ones.
         columns: Panels in a row, at most.
-        share: Whether panels of one label have one y axis; only the first of a row has numbers
-            then.
+        share: Whether panels of one label have one y axis; then only the first of a row has
+            numbers.
     """
     columns = min(columns, len(ylabels))
     grid = figure.add_gridspec(-(-len(ylabels) // columns), columns)
@@ -169,7 +169,7 @@ def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = 
 
 
 def few_ticks() -> MaxNLocator:
-    """Return ticks so few that their labels stay apart on half a figure's width."""
+    """Return few enough ticks that their labels stay apart on half a figure's width."""
     return MaxNLocator(nbins=4)
 
 

@@ -13,7 +13,7 @@ from transfergrid.statistics.places import place_words
 GROUP = list(PLACE)
 SCORE = ["score", "score_low", "score_high"]
 FEWEST = 3
-"""Networks of a rank correlation or a cloud, at least: two are a line, whichever they are."""
+"""Fewest networks of a rank correlation or a cloud: any two make a line."""
 
 
 def pretrainings_of(cells: pd.DataFrame) -> list[str]:

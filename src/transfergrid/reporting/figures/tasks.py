@@ -33,7 +33,7 @@ LIGHT, DARK = "#fdfdfd", "#111111"
 ROW, TITLE = 0.19, 0.3  # inches of a network's row, and above a panel
 CHARACTER = 0.075  # inches of a character of 8 pt, about
 HEAD = 0.62 * CHARACTER  # inches that a character of a slanted name rises
-TASKS = 14  # tasks side by side; of more, their numbers would touch
+TASKS = 14  # tasks side by side; with more, their numbers would touch
 ROWS = 30  # characters of a network's name
 STAR = "*"
 

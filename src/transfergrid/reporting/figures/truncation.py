@@ -107,7 +107,7 @@ def draw(data: FigureData) -> Figure:
 def margin_of(data: FigureData, metric: str) -> float | None:
     """Return the margin within which a cut network counts as equal to the whole; None without one.
 
-    Of several margins in this metric the narrowest.
+    Of several margins in this metric, the narrowest counts.
     """
     rows = data.contrasts
     cuts = (rows["axis"] == "truncation") & (rows["b"].astype(str) == "0")

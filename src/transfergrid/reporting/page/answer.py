@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Manner:
-    """How the page tells of numbers.
+    """How the page words numbers.
 
     Attributes:
         confidence: Coverage of the intervals, in (0, 1).
@@ -83,7 +83,7 @@ class Manner:
 
     @classmethod
     def of(cls, study: Mapping[str, Any]) -> Manner:
-        """Return how a study's page tells of numbers; `study` is the stamp's content."""
+        """Return how a study's page words numbers; `study` is the stamp's content."""
         return cls(
             study["evaluation"]["confidence"],
             metric_words(study),
@@ -110,7 +110,7 @@ class Told:
     """A question's rows in words.
 
     Attributes:
-        answers: Those that are sentences, those over most networks first.
+        answers: Those that are sentences, those over the most networks first.
         findings: Those that are quantities.
         left: Names what has too few networks for an answer, or is empty.
     """

@@ -23,9 +23,9 @@ class Question:
     Attributes:
         name: Name in the study.
         text: The question as a sentence.
-        answers: Rows, those over most networks first, and among them the decided ones.
+        answers: Rows, those over the most networks first, and among them the decided ones.
         common: The pieces of support that all rows share.
-        findings: Quantities, where it asks for such.
+        findings: Quantities, if it asks for any.
         left: Names what has too few networks for an answer, or is empty.
     """
 
@@ -45,12 +45,12 @@ class Question:
 def questions(
     declared: Sequence[Mapping[str, Any]], tables: Mapping[str, pd.DataFrame], manner: Manner
 ) -> list[Question]:
-    """Return every question of the study in its order, answered or not; then what none asks.
+    """Return every question of the study in its order, answered or not; then what no question asks.
 
     Args:
         declared: The study's questions.
         tables: The tables by name.
-        manner: How numbers are told.
+        manner: How numbers are worded.
     """
     found = []
     unasked = [kind for kind in QUESTION_KINDS if kind.unasked]

@@ -147,7 +147,7 @@ def sections(
 
 
 MANY = 30
-"""Cells from which on they are shown by network."""
+"""From this many cells on, they are shown by network."""
 
 
 @dataclass(frozen=True)

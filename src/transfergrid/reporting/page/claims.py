@@ -86,7 +86,7 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
 
 
 def _origin(grade: str, source: str) -> str:
-    """Return ``published: …``, or ``published, as quoted by …`` what was read elsewhere."""
+    """Return ``published: …``, or ``published, as quoted by …`` for what was read elsewhere."""
     if source.startswith("secondary: "):
         return f"published, as quoted by {source.removeprefix('secondary: ')}"
     return f"{grade}: {source}" if grade and source else source

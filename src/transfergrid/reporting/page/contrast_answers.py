@@ -41,7 +41,7 @@ EQUIVALENCE = "Equivalence is tested by two one-sided t tests against a margin f
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     axis = question["axis"]
     return f"{TITLES[axis]}, compared with {arm(axis, question['baseline'])}"
 
@@ -79,7 +79,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
     Args:
         row: The row.
         label: Where in the grid it stands.
-        manner: How numbers are told.
+        manner: How numbers are worded.
         effect: The difference that the question wants to find, if there is no margin.
     """
     metric = manner.metrics[row["metric"]]
@@ -130,7 +130,7 @@ def _sentence(row: Row, metric: MetricWords, effect: float | None) -> tuple[str,
 
 
 def _moved(row: Row, metric: MetricWords, up: bool) -> str:
-    """Say who moves the metric and which way, such as ``Removing one block lowers AUROC by``."""
+    """Say what moves the metric and which way, such as ``Removing one block lowers AUROC by``."""
     axis, name = row["axis"], arm(row["axis"], row["a"])
     verb, moved = "raise" if up else "lower", f"{metric.inline}{metric.direction} by"
     if axis == "pretraining":

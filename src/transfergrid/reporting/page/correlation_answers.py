@@ -35,7 +35,7 @@ def quantity(name: Any, manner: Manner, asked: Mapping[Any, Any]) -> str:
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     x, y = (quantity(question[name], manner, question) for name in ("x", "y"))
     return f"Does the {x} go with the {y}"
 
@@ -79,7 +79,7 @@ def correlation_answer(row: Row, label: str, manner: Manner) -> Answer:
     Args:
         row: The row.
         label: Where in the grid it stands.
-        manner: How numbers are told.
+        manner: How numbers are worded.
     """
     x, y = quantity(row["x"], manner, row), quantity(row["y"], manner, row)
     rho, low, high = row["rho"], row["low"], row["high"]

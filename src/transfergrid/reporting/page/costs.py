@@ -48,7 +48,7 @@ def is_gpu(device: str) -> bool:
 
 
 def costs(cells: Sequence[Mapping[str, Any]], records: Mapping[str, CellRecord]) -> list[Cost]:
-    """Return the trainings behind a study by role and device; a trial of many seeds once.
+    """Return the trainings behind a study by role and device; trials that seeds share count once.
 
     Args:
         cells: The study's cells with their roles.
@@ -70,7 +70,7 @@ def _add(
     trains: Iterable[Mapping[str, Any]],
 ) -> None:
     for train in trains:
-        # A cell that its source's divergence settled was not trained.
+        # A cell whose source diverged was not trained.
         if train.get("train_seconds"):
             device = str(train.get("device") or "unknown device")
             groups.setdefault((role, device), []).append(train)
@@ -154,7 +154,7 @@ def against_benchmark(
 
 
 def _place(record: CellRecord) -> _Place | None:
-    """Return what the benchmark knows a training by, or None for one that it does not do."""
+    """Return what the benchmark knows a training by, or None for one that it does not cover."""
     spec, train = record.spec, record.train
     if not spec or not known(train.get("images_per_second")) or spec["cell"]["truncation"]:
         return None

@@ -1,4 +1,4 @@
-"""The tables to take home, as links that work without script and without a network."""
+"""The tables to download, as links that work without scripts or a network."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ QUANTITIES = {
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     return "How far can networks be cut and lose less than the margin"
 
 

@@ -21,7 +21,7 @@ QUANTITIES = {
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     return "How much of the spread between networks do their family and their size explain"
 
 

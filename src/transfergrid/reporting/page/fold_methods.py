@@ -9,7 +9,7 @@ from transfergrid.reporting.words import listing, percent
 
 
 def divided(folds: Mapping[str, Any]) -> str:
-    """Describe how a data set was cut into folds, and who is trained on."""
+    """Describe how a data set was cut into folds, and which patients are trained on."""
     if folds.get("file"):
         return (
             f"The folds are those of {folds['file']}, which says for each image and fold what it "

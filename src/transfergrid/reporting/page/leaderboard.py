@@ -35,7 +35,7 @@ class Row:
     """One cell: its table row, short remarks, colour number and the bar's three positions.
 
     ``others`` has the values of metrics by name. ``network`` numbers the networks: rows that differ
-    only in their seed have the same.
+    only in their seed share one.
     """
 
     cell: Mapping[str, Any]
@@ -120,7 +120,7 @@ def leaderboard(
         metric = named_together([plain["metric"]], metrics)
         rows.append(Row(plain, network, tags, colour, bar, own, metric))
     several = frozenset(axis for axis in NAMED if cells[axis].nunique() > 1)
-    # A mean over the seeds that happen to have a row would be none over seeds.
+    # A mean over just those seeds that have a row would not be the mean over seeds.
     seeds = cells["seed"].nunique() > 1 and len(cells) == len(scored)
     scale = (float(low), float(high))
     return Board(
@@ -175,7 +175,7 @@ def _bar(cell: Mapping[str, Any], low: float, high: float) -> tuple[float, float
 
 
 def _common_flags(cells: pd.DataFrame) -> frozenset[tuple[str, str]]:
-    """Return flags that every finished cell has; they are the data's, and a banner says them."""
+    """Return flags that every finished cell has; a banner tells them, as the data's."""
     each = [set(flags_of(text)) for text in cells.loc[cells["score"].notna(), "flags"]]
     return frozenset(set.intersection(*each)) if each else frozenset()
 

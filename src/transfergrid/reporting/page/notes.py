@@ -269,7 +269,7 @@ def summary(
 
 
 def _sizes(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """Count the values of the axes, but of those on which nothing is compared."""
+    """Count the values of each axis, except those on which nothing is compared."""
     found = []
     for axis in RUN:
         if axis == "dataset":

@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything and asks the network for nothing."""
+"""The report: one HTML file that holds everything and needs nothing from the network."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def anchor(cell: str) -> str:
 
 
 def breakable(name: Any) -> Markup:
-    """Return a name, escaped, that a narrow column breaks after its marks and not in a word."""
+    """Return a name, escaped, that a narrow column breaks after punctuation, not in a word."""
     return Markup(re.sub(r"(?<=[_.-])(?=\w)", "<wbr>", str(escape(name))))
 
 

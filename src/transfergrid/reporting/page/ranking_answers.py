@@ -14,7 +14,7 @@ QUANTITIES = {"rank": "rank among the networks, 1 the best"}
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     return "How surely is the order of the networks known"
 
 

@@ -18,7 +18,7 @@ QUANTITIES = {
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
-    """Put a question into words, up to what it is limited to."""
+    """Put a question into words, except for what limits it."""
     return "How far do seeds spread, against networks"
 
 

@@ -1,4 +1,4 @@
-"""The tables of a study's answers, of the cells that are there."""
+"""The tables of a study's answers, from the cells that are there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5
 def statistics(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
     """Answer the study's questions and judge its claims.
 
-    A question is asked of the cells that are there, which of a finished run are all.
+    A question is asked of the cells that are there, which for a finished run are all of them.
     """
     there = [
         entry

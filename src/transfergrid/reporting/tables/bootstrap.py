@@ -80,8 +80,8 @@ def bootstrap_table(study: Mapping[str, Any], results: Path, workers: int = 1) -
         workers: Processes to use when there are many cells.
 
     Returns:
-        The columns of its declaration, a row per scored cell under the primary selection; before
-        them one per run over folds.
+        The columns of its declaration, a row per scored cell under the primary selection, preceded
+        by one per run over folds.
     """
     targets = gathering.entries(study, "target")
     cards = gathering.cards(targets, results)
@@ -286,7 +286,7 @@ def _row(
 
 
 def _value(scorer: Scorer, cases: Cases, points: Mapping[str, float] | None) -> float:
-    """Return what the replicates are of, computed as they are."""
+    """Return the value of which these are replicates, computed in the same way."""
     if points is not None:
         return scorer.values(cases, points)[0]
     whole, _ = scorer.estimator.overall(cases.probabilities[None], cases.labels, cases.scored)

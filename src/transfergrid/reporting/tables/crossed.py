@@ -25,7 +25,7 @@ _JOINED: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "peak_memory_mb": max,
     "device": lambda names: " / ".join(dict.fromkeys(names)),
 }
-"""How the folds of a run make its columns; each patient is tested in one fold."""
+"""How a run's columns are made from its folds'; each patient is tested in one fold."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def pooled_score(
     found = pooled_intervals(folds, scorer, work.first.alpha)
     given = [OPERATING_POINTS] if metric["operating_point"] else []
     given.append(folded(len(folds), work.first.folds or len(folds)))
-    # Each fold has operating points of its own, so that the run has none.
+    # Each fold has operating points of its own, so the run has none.
     return Scored(found.tasks, found.whole, {}, "; ".join(given), found.n_folds)
 
 

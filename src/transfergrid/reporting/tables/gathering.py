@@ -1,4 +1,4 @@
-"""What the analyses share that gather a study: its cells, its metrics, and processes to read them.
+"""What the analyses that gather a study share: its cells, its metrics, and processes to read them.
 
 numpy only, so that worker processes start fast.
 """

@@ -54,7 +54,7 @@ def score(
         scored_only: Whether tasks that the mean is not over are left out.
 
     Raises:
-        UserError: A scored task is not among the tasks, or a study stands twice.
+        UserError: A scored task is not among the tasks, or a study appears twice.
     """
     if len(set(table.study_id.tolist())) != len(table.study_id):
         raise UserError("A study stands twice in an ensemble; each must have one row.")

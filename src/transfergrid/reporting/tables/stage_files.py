@@ -16,7 +16,7 @@ from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.runtime.verified import read_verified
 
 RECEIPTS = "receipts"
-"""Folder of receipts in a study's folder, one a stage."""
+"""Folder of receipts in a study's folder, one per stage."""
 
 
 def receipt_path(folder: Path, stage: str) -> Path:
@@ -35,7 +35,7 @@ def seal_stage(folder: Path, stage: str, names: Iterable[str]) -> None:
     made = {name: sha256_file(folder / name) for name in names}
     receipt = receipt_path(folder, stage)
     for other in _receipts(folder):
-        # Of a stage that made the same file once, under another version or another name.
+        # From a stage that once made the same file, under another version or name.
         with suppress(OSError, UserError):
             if other != receipt and made.keys() & _files_of(other).keys():
                 other.unlink()

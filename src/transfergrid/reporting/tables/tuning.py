@@ -21,7 +21,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
 
 
 def tuning_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
-    """Return tuning.csv: a row a trial, rates rising; no row where a study tunes nothing.
+    """Return tuning.csv: one row per trial, rates rising; no row where a study tunes nothing.
 
     Args:
         study: The stamp's content (tunings, metrics).

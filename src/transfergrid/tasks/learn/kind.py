@@ -1,9 +1,9 @@
 """What training asks of a kind of task; each kind is a module that has these functions.
 
-For a kind whose target is a label a task, the output is a logit per task. For one whose target has
-a place in the image, `complete` puts a decoder on the network, `target` returns what is drawn on
-the images, `follow` moves it with them, and `keep` counts what scoring needs instead of keeping
-the whole output.
+For a kind whose target is one label per task, the output is one logit per task. For one whose
+target has a place in the image, `complete` puts a decoder on the network, `target` returns what is
+drawn on the images, `follow` moves it with them, and `keep` counts what scoring needs instead of
+keeping the whole output.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LearnHalf(Protocol):
         ...
 
     def keep(self, split: Split) -> Keep:
-        """Return what makes, of a network's outputs on a split, what scoring stores."""
+        """Return what turns a network's outputs on a split into what scoring stores."""
         ...
 
     def stored_loss(self, stored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

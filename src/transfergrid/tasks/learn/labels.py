@@ -1,4 +1,4 @@
-"""What the kinds of task share whose target is a label a task and image."""
+"""What is shared by the kinds of task whose target is one label per task and image."""
 
 from __future__ import annotations
 

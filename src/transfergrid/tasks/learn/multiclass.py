@@ -1,4 +1,4 @@
-"""One class of several an image, with a softmax over them: cross-entropy."""
+"""One of several classes per image, with a softmax over them: cross-entropy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def known(target: Tensor) -> Tensor:
 
 
 def loss_sum(output: Tensor, target: Tensor) -> Tensor:
-    """Return the cross-entropy, one term an image with a known row, summed.
+    """Return the cross-entropy, one term per image with a known row, summed.
 
     Args:
         output: (B, T) float32 logits.

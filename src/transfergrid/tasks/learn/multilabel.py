@@ -1,4 +1,4 @@
-"""Several labels an image, each with a sigmoid of its own: binary cross-entropy."""
+"""Several labels per image, each with a sigmoid of its own: binary cross-entropy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def known(target: Tensor) -> Tensor:
 
 
 def loss_sum(output: Tensor, target: Tensor) -> Tensor:
-    """Return the binary cross-entropy on logits, one term a known (image, task), summed.
+    """Return the binary cross-entropy on logits, one term per known (image, task), summed.
 
     Args:
         output: (B, T) float32 logits.

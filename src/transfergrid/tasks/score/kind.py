@@ -54,7 +54,7 @@ class ScoreHalf(Protocol):
         ...
 
     def accuracy(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> float:
-        """Return the share of cases (S, T) that are told right, or NaN without a known label."""
+        """Return the share of cases (S, T) that are right, or NaN without a known label."""
         ...
 
     def chance(self, labels: NDArray[Any]) -> float:

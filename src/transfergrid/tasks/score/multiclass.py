@@ -1,4 +1,4 @@
-"""One class of several a case, with probabilities that add to one."""
+"""One of several classes per case, with probabilities that add up to one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several labels a case, each with a probability of its own."""
+"""Several labels per case, each with a probability of its own."""
 
 from __future__ import annotations
 
