@@ -1,10 +1,11 @@
 """DeLong's covariance of 16 models on 14 tasks, N = 25,596, against two packages.
 
 confidenceinterval has the same algorithm (Sun and Xu) for the whole covariance of one task.
-MLstatkit compares two models a call; it is timed on two of the 120 pairs of a task and scaled, and
-its time for the 8 calls that give every model a variance once stands beside. The packages rank in
-single (confidenceinterval) and double precision. Before anything is timed, AUROCs and covariances
-are compared with confidenceinterval's, and the variance of a difference with MLstatkit's.
+MLstatkit compares two models per call; it is timed on two of the 120 pairs of a task and scaled,
+and its time for the 8 calls that give every model a variance once stands beside it. The packages
+rank in single (confidenceinterval) and double precision. Before anything is timed, AUROCs and
+covariances are compared with confidenceinterval's, and the variance of a difference with
+MLstatkit's.
 """
 
 from __future__ import annotations

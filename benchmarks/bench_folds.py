@@ -1,8 +1,8 @@
 """Five folds in one store against a single split, and against a cache for each fold.
 
-The films are JPEGs of the size of CheXpert-small's, brought to 320 x 320 grey, one a patient; with
---nih, those of a folder in ChestX-ray14's layout at 64 x 64 as well. Disk is what lies in the
-folder of the cache. A cache a fold is what five data sets, each with its own split, would take.
+The films are JPEGs of the size of CheXpert-small's, brought to 320 x 320 grey, one per patient;
+with --nih, those of a folder in ChestX-ray14's layout at 64 x 64 as well. Disk is what lies in the
+folder of the cache. A cache per fold is what five data sets, each with its own split, would take.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ PROGRAMS = {
 }
 """The program of each stage after the ensembles, and what it is told beside its stamp."""
 PAGE = "figures", "report"
-"""What the goal is on."""
+"""What the goal is for."""
 
 
 def write_histories(cells: Iterable[Path], validations: int = 20) -> None:

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/coverage_auroc.py
 
-prints the tables of that page in about six minutes on one core; --quick tells that it runs. All
+prints the tables of that page in about six minutes on one core; --quick shows that it runs. All
 scores are drawn, so the truth is known; every setting has a seed of its own.
 """
 

@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/coverage_folds.py
 
-prints the tables of that page in some minutes on one core; --quick tells that it runs. Patients are
-drawn, and a linear score is learned anew, in closed form, from each fold's training patients; so
-folds share training patients as real ones do, and the AUROC of every model that is learned is known
-exactly. Every setting has a seed of its own.
+prints the tables of that page in a few minutes on one core; --quick shows that it runs. Patients
+are drawn, and a linear score is learned anew, in closed form, from each fold's training patients;
+so folds share training patients as real ones do, and the AUROC of every model that is learned is
+known exactly. Every setting has a seed of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from transfergrid.statistics.resampled import corrected_resampled_t
 Floats = NDArray[np.float64]
 
 FILMS = 2
-"""Films a patient, half of whose variance is the patient's."""
+"""Films per patient; half of a film's variance is the patient's."""
 POSITIVE = 0.3
 """Share of patients who have the disease."""
 ALIKE = 0.5
@@ -192,7 +192,7 @@ class Coverage:
     """How often pooled 95 % intervals of a difference hold what they may be asked to hold.
 
     Attributes:
-        models: The mean true difference of the k models a network that were trained.
+        models: The mean true difference of the k models per network that were trained.
         general: The difference that models of this size reach on average, whoever is trained on.
         corrected: The same by Nadeau and Bengio's interval, of one seed or of seeds' means.
         narrower: Mean width of the pooled interval over that of a single fold's.

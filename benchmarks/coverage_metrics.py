@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/coverage_metrics.py
 
-prints the table of that page in about two minutes on one core; --quick tells that it runs. Each
+prints the table of that page in about two minutes on one core; --quick shows that it runs. Each
 patient has two cases that are alike; the truth is the value on 400,000 cases of the same kind.
 """
 

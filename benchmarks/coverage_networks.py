@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/coverage_networks.py
 
-prints the tables of that page in some minutes on one core; --quick tells that it runs. Networks,
+prints the tables of that page in a few minutes on one core; --quick shows that it runs. Networks,
 families and their AUROCs are drawn, so the truth is known; every setting has a seed of its own.
 """
 

@@ -92,7 +92,7 @@ class Stopwatch:
         return event
 
     def time(self, work: Callable[[], object], calls: int) -> float:
-        """Return the seconds of so many calls, the device's work on them included."""
+        """Return the seconds of that many calls, the device's work on them included."""
         before = self._mark()
         for _ in range(calls):
             work()

@@ -130,7 +130,7 @@ def write_receipts(folder: Path, plan: Plan) -> None:
 
 
 def _files_of_study(study: PlannedStudy) -> list[str]:
-    """Return what the stages of a whole study make, but what holds its cells."""
+    """Return what the stages of a whole study make, except what holds its cells."""
     whole = [stage for stage in study.stages if stage.per == "study"]
     made = [name for stage in whole for name in files_of(study.name, stage)]
     made += [shard_mark(study, shard) for shard in study.shards]

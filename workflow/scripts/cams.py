@@ -36,7 +36,7 @@ def main() -> None:
     device = take_device(
         arguments, arguments.cell, lambda text: print(text, file=sys.stderr, flush=True)
     )
-    # Late, for torch is to see one GPU; what is imported is what was held.
+    # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.cam import cam_cell
     from transfergrid.evaluation.cam_record import write_record
 

@@ -30,7 +30,7 @@ class Device:
 
     @property
     def event(self) -> dict[str, str | None]:
-        """What the job's account of itself tells."""
+        """What the job records about itself."""
         return {"event": "device", "device": self.name, "lease": self.lease}
 
 

@@ -28,7 +28,7 @@ def lines() -> list[str]:
 def main() -> None:
     """Parse, list, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, help="file to write, a name a line")
+    parser.add_argument("output", type=Path, help="file to write, one name per line")
     arguments = parser.parse_args()
     write_text(arguments.output, "".join(f"{line}\n" for line in lines()))
 

@@ -59,10 +59,10 @@ def run(
     watcher: Watcher,
     scoring: str,
 ) -> str:
-    """Train on a GPU or the CPU, and score with all that is at hand then; return the status."""
+    """Train on a GPU or the CPU, and score with what is then at hand; return the status."""
     cell = arguments.spec.parent.name
     device = take_device(arguments, cell, live.wait, watcher.check)
-    # Late, for torch is to see one GPU; what is imported is what was held.
+    # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.ahead import score_ahead
     from transfergrid.models.rebuild import ensure_weights
     from transfergrid.training.loop import train

@@ -196,7 +196,7 @@ def _train(
 def _stand_ins(
     count: int, tasks: tuple[str, ...], options: Mapping[str, Any], seed: int
 ) -> npt.NDArray[np.float32]:
-    """Return what the declared policy puts in the place of a -1, (count, tasks)."""
+    """Return what the declared policy puts in place of a -1, (count, tasks)."""
     policy = choice(options, "uncertain", ("ignore", "zeros", "ones", "smooth"))
     if policy != "smooth":
         value = {"ignore": np.nan, "zeros": 0, "ones": 1}[policy]

@@ -133,7 +133,7 @@ def _check_whole(what: str, ids: Ids, folds: Folds) -> None:
 def truth(manifest: Manifest) -> npt.NDArray[np.float32]:
     """Return the labels that images are scored by, (N, T): 0, 1, or NaN where there is no truth.
 
-    Labels between 0 and 1, and those that stand in for unknown ones, are learned from alone.
+    Labels between 0 and 1, and those that stand in for unknown ones, are only learned from.
     """
     labels = manifest.table[list(manifest.tasks)].to_numpy(dtype=np.float32, copy=True)
     with np.errstate(invalid="ignore"):

@@ -107,8 +107,8 @@ def _by_labels(
 ) -> Numbers:
     """Return the units in an order in which those of equal labels follow one another.
 
-    The rarest label decides first, then the next: to whom they are dealt in turn, each gets as many
-    of the rarest as any other, give or take one.
+    The rarest label decides first, then the next: dealt out in turn, every fold gets as many of the
+    rarest as any other, give or take one.
     """
     count = int(of_row.max()) + 1
     highest = np.full((count, labels.shape[1]), -1, np.float32)  # -1: unknown

@@ -1,4 +1,4 @@
-"""From a declaration to a checked manifest: one reader a kind of data set."""
+"""From a declaration to a checked manifest: one reader per kind of data set."""
 
 from __future__ import annotations
 

@@ -47,11 +47,11 @@ class Manifest:
     """A data set before its images are decoded.
 
     Attributes:
-        table: Columns image_id, study_id, patient_id, view and split (str), then one float32
-            column a task: in train [0, 1] or NaN (unknown), in valid and test 0, 1 or NaN.
-            An unknown study's id is the image's, an unknown patient's the study's.
+        table: Columns image_id, study_id, patient_id, view and split (str), then one float32 column
+            per task: in train [0, 1] or NaN (unknown), in valid and test 0, 1 or NaN. An unknown
+            study's id is the image's, an unknown patient's the study's.
         tasks: The tasks' identifiers, which are the label columns' names.
-        score_tasks: Those that a mean over tasks is of.
+        score_tasks: Those over which a mean over tasks is taken.
         task_kind: "multilabel", or "multiclass" with one-hot labels.
         source: The images.
         patients_known: Whether patient_id tells people apart.
@@ -130,7 +130,7 @@ def chosen_tasks(names: Sequence[object] | None, tasks: Sequence[str], key: str)
 
 
 def validate(manifest: Manifest) -> Manifest:
-    """Check a manifest wholly; return it with the notes that the checks gave rise to.
+    """Check all of a manifest; return it with the notes that the checks gave rise to.
 
     Raises:
         UserError: The first fault found: a missing column or id, an image named twice, an empty

@@ -1,6 +1,6 @@
 """Random splits that keep each patient whole.
 
-Every function takes one group id a row (a patient, or whatever must not be torn) and draws over
+Every function takes one group id per row (a patient, or whatever must not be torn) and draws over
 the sorted distinct ids, so the result depends on the ids and the generator, not on row order.
 """
 

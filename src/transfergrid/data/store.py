@@ -57,9 +57,9 @@ class Card:
     Attributes:
         dataset: Name of the data set in the study.
         kind: Its reader: chexpert, medmnist, csv, phantom or ``module:function``.
-        task_kind: "multilabel" (sigmoid a task) or "multiclass" (softmax over tasks).
+        task_kind: "multilabel" (one sigmoid per task) or "multiclass" (softmax over tasks).
         tasks: Every output, in the order of the label columns.
-        score_tasks: The tasks that a mean over tasks is of.
+        score_tasks: The tasks over which a mean over tasks is taken.
         patients: "known", or "unknown" where each study stands for a patient.
         studies: "known", or "unknown" where each image stands for a study.
         image_px: Height and width of every image.
@@ -96,7 +96,7 @@ class Card:
 
     @property
     def ranked_tasks(self) -> tuple[str, ...]:
-        """The scored tasks that a validation has both classes of; without folds, all of them."""
+        """The scored tasks of which a validation has both classes; without folds, all of them."""
         if self.folds is None or not self.splits:
             return self.score_tasks
         valid = self.splits["valid"]
@@ -150,7 +150,7 @@ def open_split(cache: str | Path, split: str, fold: int | None = None) -> Split:
 
     Of a data set in folds, "test" is the fold's part; the other splits are read from other parts.
 
-    Labels and names are compared with what was written; pixels are by `verify_pixels`.
+    Labels and names are compared with what was written; `verify_pixels` compares the pixels.
 
     Args:
         cache: Folder of the cache.

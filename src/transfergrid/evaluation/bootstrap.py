@@ -20,7 +20,7 @@ _DRAWS = 100_000
 _TABLE = 16_000_000
 """Largest number of counts in the table (64 MB); further replicates get another table."""
 _LEAST = 64
-"""Fewest replicates in a table nevertheless, so that a row is worth a step."""
+"""Fewest replicates in a table even so, to make a row worth a step."""
 _NARROW = 2**31
 """Fewer pairs than this can be counted in 32 bits."""
 

@@ -1,4 +1,4 @@
-"""Bootstrap of any metric, one replicate at a time; `bootstrap` is the fast way of the AUROC."""
+"""Bootstrap of any metric, one replicate at a time; `bootstrap` is the fast way for AUROC."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def resampled(
             found[b] = scorer.estimator.overall(scores[:, rows], labels, first.scored)[0]
             continue
         for m, own in enumerate(points):
-            # Who is whose makes no difference to an estimate.
+            # Which case is whose makes no difference to an estimate.
             drawn = replace(
                 first,
                 probabilities=scores[m, rows],
