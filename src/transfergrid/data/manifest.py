@@ -309,7 +309,7 @@ def _check_classes(manifest: Manifest) -> list[str]:
         left = [task for task in manifest.score_tasks if task not in unscorable]
         name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
         raise UserError(
-            f"{listed(unscorable.values(), 4)}, and an AUROC needs both; {name}split the images "
+            f"{listed(unscorable.values(), 4)}, and a score needs both; {name}split the images "
             "in another way."
         )
     return notes

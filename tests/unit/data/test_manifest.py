@@ -132,7 +132,7 @@ def test_an_unscored_or_training_task_of_one_class_is_noted():
 
 
 def test_all_tasks_that_cannot_be_scored_are_named_with_those_that_can():
-    told = r"task p has 0 .* in valid, and an AUROC needs both; name others .*, such as \[q\], or"
+    told = r"task p has 0 .* in valid, and a score needs both; name others .*, such as \[q\], or"
     with pytest.raises(UserError, match=told):
         validate(altered("p", range(6, 12), 0))
     both = altered("p", range(6, 12), 0)
