@@ -73,7 +73,7 @@ def declaration(folder: Path, px: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """One image under many names; an `ImageSource`."""
+    """One image under many names, as a manifest has them."""
 
     pixels: np.ndarray
     count: int

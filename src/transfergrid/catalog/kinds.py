@@ -32,7 +32,7 @@ class DatasetKind:
             set's name, its root, its settings and a function that hashes a file, to SHA-256 by
             name. Plain Python.
         columns: Whether the study names columns of its table.
-        official: Settings that choose among the source's own splits; None where it has none.
+        official: Settings that choose among the data set's own splits; None where it has none.
         patients: Settings with which it says who the patient of an image is; None where it does
             not. An empty mapping: always.
         same: Settings that say which images it holds, where no label table does.
@@ -76,7 +76,7 @@ class PretrainingKind:
             those of another cell; "borrowed": those of another pretraining, of which only a part is
             kept.
         fetch: ``module:function`` that reads released weights: from the declaration, the network
-            and the place of a file to `transfergrid.models.releases.Source`.
+            and the place of a file to `transfergrid.models.releases.Release`.
         identify: ``module:function`` that says which weights they are: from the pretraining's name,
             its settings and the network to what is hashed of them beside the settings, and the
             place of their file or None. Plain Python.

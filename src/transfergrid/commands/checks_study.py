@@ -150,7 +150,7 @@ def check_data(
         yield Remark("error", what, told, "correct the reader or what it reads")
         return
     images[dataset.id] = len(manifest.table)
-    lost = missing_files(manifest.source, dataset.name, _LOOKING)
+    lost = missing_files(manifest.images, dataset.name, _LOOKING)
     if lost:
         yield _missing(what, place, dataset.declaration["kind"], lost, len(manifest.table))
         return
@@ -173,7 +173,7 @@ def _check_sample(
 ) -> Iterator[Remark]:
     """Open a sample of a data set's images, and report what was seen."""
     count = len(manifest.table)
-    bad, seen = _open(manifest.source, _spread(count, samples), declaration)
+    bad, seen = _open(manifest.images, _spread(count, samples), declaration)
     opened = min(samples, count)
     if bad:
         yield Remark(
@@ -209,20 +209,20 @@ def _spread(count: int, samples: int) -> list[int]:
 
 
 def _open(
-    source: Any, places: Sequence[int], declaration: Mapping[str, Any]
+    images: Any, places: Sequence[int], declaration: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
     """Decode images; return what is wrong with broken ones and what was seen in the others."""
     from transfergrid.data.images import decoded
     from transfergrid.data.survey import Seen, Survey
 
     bad = []
-    survey = Survey(source.name, declaration["channels"] == "grey")
+    survey = Survey(images.name, declaration["channels"] == "grey")
     for place in places:
         try:
-            image = decoded(source, place)
+            image = decoded(images, place)
             survey.add("", Seen(place, image.sha256, image.look))
-        except Exception as error:  # a user's own source may fail in any way
-            reason = str(error) if isinstance(error, UserError) else f"{source.name(place)} {error}"
+        except Exception as error:  # a user's own images may fail in any way
+            reason = str(error) if isinstance(error, UserError) else f"{images.name(place)} {error}"
             bad.append(reason.rstrip("."))
     return bad, survey.warnings()
 

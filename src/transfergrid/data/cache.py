@@ -25,7 +25,7 @@ from transfergrid.data.declared import is_drawn
 from transfergrid.data.folds import Folds
 from transfergrid.data.images import CHANNELS, JPEG_GAP, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
-from transfergrid.data.manifest import IDS, ImageSource, Manifest, choice
+from transfergrid.data.manifest import IDS, Images, Manifest, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import (
@@ -139,8 +139,8 @@ def build_cache(
         manifest = read_manifest(declaration, drawn or root)
         _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]
-        _check_files(manifest.source, name, workers)
-        survey = Survey(manifest.source.name, form.channels == "grey")
+        _check_files(manifest.images, name, workers)
+        survey = Survey(manifest.images.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
             files = _write_images(manifest, form, folder, workers, name, survey)
             seen = [*survey.warnings(), *survey.duplicates(allowed, in_folds=bool(manifest.folds))]
@@ -150,7 +150,7 @@ def build_cache(
             content = {p: content[p] | {"pixels": files[f"{p}.npy"]} for p in manifest.parts}
             whole = {"tasks": list(manifest.tasks), "splits": content}
             stays = None if drawn else root
-            origin = origin_of(manifest.source, survey.digests, stays, whole, workers)
+            origin = origin_of(manifest.images, survey.digests, stays, whole, workers)
             card = _card(manifest, form, declaration, name, origin)
             write_json(folder / "card.json", card)
             files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
@@ -161,25 +161,25 @@ def build_cache(
     return card
 
 
-def missing_files(source: ImageSource, label: str, workers: int) -> list[tuple[str, str]]:
-    """Look for every image's file without opening one; other sources have none to miss.
+def missing_files(images: Images, label: str, workers: int) -> list[tuple[str, str]]:
+    """Look for every image's file without opening one; images that are no files are not missing.
 
     Args:
-        source: The images.
+        images: The images.
         label: Name of the data set, for the line of progress.
         workers: Threads that look; a network's file system answers several at once.
 
     Returns:
         Name and fault, a sentence, of each file that is missing or no regular file.
     """
-    if not isinstance(source, ImageFiles):
+    if not isinstance(images, ImageFiles):
         return []
 
     def look(places: range) -> list[tuple[str, str]]:
-        faults = ((source.name(index), source.missing(index)) for index in places)
+        faults = ((images.name(index), images.missing(index)) for index in places)
         return [(name, fault) for name, fault in faults if fault]
 
-    count = len(source)
+    count = len(images)
     blocks = [
         range(start, min(start + _LOOKED_FOR, count)) for start in range(0, count, _LOOKED_FOR)
     ]
@@ -189,11 +189,11 @@ def missing_files(source: ImageSource, label: str, workers: int) -> list[tuple[s
         return [fault for _, faults in told for fault in faults]
 
 
-def _check_files(source: ImageSource, label: str, workers: int) -> None:
-    lost = missing_files(source, label, workers)
+def _check_files(images: Images, label: str, workers: int) -> None:
+    lost = missing_files(images, label, workers)
     if lost:
         raise UserError(
-            f"{len(lost)} of {len(source)} images are missing and nothing was written: "
+            f"{len(lost)} of {len(images)} images are missing and nothing was written: "
             f"{listed([name for name, _ in lost])}; the first says: {lost[0][1]}"
         )
 
@@ -216,7 +216,7 @@ def _write_images(
     files: dict[str, str] = {}
     broken: list[_Broken] = []
     with ThreadPoolExecutor(workers) as executor:
-        decoded = _decoded(executor, manifest.source, form, list(rows.values()), workers)
+        decoded = _decoded(executor, manifest.images, form, list(rows.values()), workers)
         blocks = progress(decoded, len(split), f"decoding {label}", size=len)
         for name in manifest.parts:
             with open(folder / f"{name}.npy", "wb") as file:
@@ -244,7 +244,7 @@ def _write_images(
 
 def _decoded(
     executor: ThreadPoolExecutor,
-    source: ImageSource,
+    images: Images,
     form: _Form,
     splits: Sequence[npt.NDArray[np.intp]],
     workers: int,
@@ -260,7 +260,7 @@ def _decoded(
             if len(waiting) == ahead:
                 yield waiting.popleft().result()
             later = parts[number + ahead] if number + ahead < len(parts) else part[:0]
-            waiting.append(executor.submit(_decode, source, form, part, later))
+            waiting.append(executor.submit(_decode, images, form, part, later))
         while waiting:
             yield waiting.popleft().result()
     finally:
@@ -269,20 +269,20 @@ def _decoded(
 
 
 def _decode(
-    source: ImageSource, form: _Form, rows: npt.NDArray[np.intp], later: npt.NDArray[np.intp]
+    images: Images, form: _Form, rows: npt.NDArray[np.intp], later: npt.NDArray[np.intp]
 ) -> _Block:
     """Decode images, once those that come later are on their way from the disk."""
-    if isinstance(source, ImageFiles):
+    if isinstance(images, ImageFiles):
         for index in later.tolist():
-            source.fetch(index)
+            images.fetch(index)
     pixels = np.zeros((len(rows), *form.shape), np.uint8)
     seen, broken = [], []
     for place, index in enumerate(rows.tolist()):
         try:
-            image = decoded(source, index)
+            image = decoded(images, index)
             pixels[place] = resize(image.pixels, form.px, form.rule, form.channels)
         except (OSError, ValueError) as error:
-            broken.append(_Broken(source.name(index), str(error)))
+            broken.append(_Broken(images.name(index), str(error)))
         else:
             seen.append(Seen(index, image.sha256, image.look))
     return _Block(pixels, tuple(seen), tuple(broken))

@@ -84,7 +84,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         tasks=tasks,
         score_tasks=score_tasks,
         task_kind="multilabel",
-        source=ImageFiles.declared(top, names, options),
+        images=ImageFiles.declared(top, names, options),
         patients_known=True,
         studies_known=True,
         notes=tuple(notes),

@@ -63,7 +63,7 @@ def cross_validated(
     _check_whole("patient", patients, folds)
     if manifest.groups is not None:
         _check_whole("group", manifest.groups, folds)
-    pooled = " The splits of its source were pooled." if has_splits(declaration["kind"]) else ""
+    pooled = " Its own splits were pooled." if has_splits(declaration["kind"]) else ""
     note = f"Cross-validation in {folds.k} folds, {how}: each image is tested in one.{pooled}"
     names = np.array([part_name(number) for number in range(folds.k)])
     manifest = replace(manifest, table=table.assign(split=names[folds.part]), folds=folds)

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 
 from transfergrid.data.decoding import COLOURED, CONSTANT, Levels, Look, decode
 from transfergrid.data.formats import UnfitError
-from transfergrid.data.manifest import ImageSource, choice
+from transfergrid.data.manifest import Images, choice
 from transfergrid.data.numbers import Pixels
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.regular import check_regular
@@ -34,7 +34,7 @@ _AS_FILES_SAY = Levels()
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images in files under one folder; an `ImageSource`.
+    """Images in files under one folder, as a manifest has them.
 
     Attributes:
         root: The folder.
@@ -155,16 +155,16 @@ def read_image(
     return Decoded(pixels, hashlib.sha256(data).digest(), look)
 
 
-def decoded(source: ImageSource, index: int) -> Decoded:
-    """Decode an image from any source and look at it.
+def decoded(images: Images, index: int) -> Decoded:
+    """Decode an image and look at it, whatever it comes from.
 
     Raises:
         OSError: It is missing or broken.
-        ValueError: The same, or the source did not give an image.
+        ValueError: The same, or what was read is not an image.
     """
-    if isinstance(source, ImageFiles):
-        return source.decoded(index)
-    pixels = source.read(index)
+    if isinstance(images, ImageFiles):
+        return images.decoded(index)
+    pixels = images.read(index)
     _check_image(pixels)
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)

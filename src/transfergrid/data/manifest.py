@@ -25,7 +25,7 @@ TASK_KINDS = ("multilabel", "multiclass")
 """Kinds of task that the built-in readers make; a reader of one's own may name another."""
 
 
-class ImageSource(Protocol):
+class Images(Protocol):
     """Where a manifest's pixels come from; index i belongs to row i of the table.
 
     `read` may be called from several threads at once.
@@ -53,13 +53,13 @@ class Manifest:
         tasks: The tasks' identifiers, which are the label columns' names.
         score_tasks: Those over which a mean over tasks is taken.
         task_kind: "multilabel", or "multiclass" with one-hot labels.
-        source: The images.
+        images: The images.
         patients_known: Whether patient_id tells people apart.
         studies_known: Whether study_id joins the views of a study.
         notes: Sentences that the card and every table built on it carry.
         groups: (N,) str, images that belong in one fold beyond those of a patient, such as near
             duplicates; None where none are known.
-        published: (N,) str, the fold of each image, where its source says so.
+        published: (N,) str, the fold of each image, where they were published.
         guessed: (N, tasks) bool, labels that stand in for unknown ones: of a data set in folds,
             they are learned from and never scored. None where there are none.
         folds: How the images are cut into folds; the column split then names parts. Readers leave
@@ -70,7 +70,7 @@ class Manifest:
     tasks: tuple[str, ...]
     score_tasks: tuple[str, ...]
     task_kind: str
-    source: ImageSource
+    images: Images
     patients_known: bool
     studies_known: bool
     notes: tuple[str, ...] = ()
@@ -185,9 +185,9 @@ def _check_shape(manifest: Manifest) -> None:
             raise UserError(
                 f"labels of task {task} are {table[task].dtype}; make the column float32."
             )
-    if len(manifest.source) != len(table):
+    if len(manifest.images) != len(table):
         raise UserError(
-            f"the manifest has {len(table)} rows and {len(manifest.source)} images; "
+            f"the manifest has {len(table)} rows and {len(manifest.images)} images; "
             "give one image per row."
         )
 

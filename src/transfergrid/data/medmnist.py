@@ -24,7 +24,7 @@ _CHUNK = 1 << 22
 
 
 class NpzImages:
-    """Images of the three splits in one .npz, an `ImageSource`; rows run train, valid, test.
+    """Images of the three splits in one .npz, for a manifest; rows run train, valid, test.
 
     A stored member is mapped directly from the file. A compressed one is unpacked at its first use
     into an unnamed temporary file that vanishes with the process, so memory stays bounded.
@@ -97,7 +97,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         tasks=tasks,
         score_tasks=chosen_tasks(options.get("score_tasks"), tasks, "score_tasks"),
         task_kind=task_kind,
-        source=NpzImages(root, shapes),
+        images=NpzImages(root, shapes),
         patients_known=False,
         studies_known=False,
     )

@@ -16,7 +16,7 @@ import PIL
 from PIL import features
 
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.manifest import ImageSource
+from transfergrid.data.manifest import Images
 from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 _CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff")
@@ -52,7 +52,7 @@ class Origin:
 
 
 def origin_of(
-    source: ImageSource,
+    images: Images,
     digests: Mapping[int, bytes],
     root: Path | None,
     content: Mapping[str, Any],
@@ -61,21 +61,21 @@ def origin_of(
     """Describe what a cache is made from.
 
     Args:
-        source: The images.
+        images: The images.
         digests: SHA-256 of each by its place in the manifest.
         root: The data set's root; None if its images do not last.
         content: See `Origin`.
         workers: Threads that look up the files' sizes and times.
     """
     places = sorted(digests)
-    files = source if isinstance(source, ImageFiles) and root is not None else None
+    files = images if isinstance(images, ImageFiles) and root is not None else None
     states: list[os.stat_result | None] = [None] * len(places)
     if files:
         with ThreadPoolExecutor(workers) as executor:
             states = list(executor.map(lambda i: os.stat(files.path(i)), places))
     return Origin(
         base=os.path.relpath(files.root, root) if files and root else None,
-        names=[source.name(place) for place in places],
+        names=[images.name(place) for place in places],
         digests=[digests[place] for place in places],
         sizes=np.array([state.st_size if state else 0 for state in states], np.int64),
         times=np.array([state.st_mtime_ns if state else 0 for state in states], np.int64),

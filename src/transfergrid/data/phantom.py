@@ -85,7 +85,7 @@ def shapes(images: Mapping[str, int], seed: int, px: int) -> Manifest:
         tasks=CLASSES,
         score_tasks=CLASSES,
         task_kind="multiclass",
-        source=DrawnShapes(px, keys),
+        images=DrawnShapes(px, keys),
         patients_known=False,
         studies_known=False,
         notes=(NOTE,),

@@ -30,7 +30,7 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class DrawnShapes:
-    """Textures drawn when they are read; an `ImageSource`.
+    """Textures drawn when they are read, as a manifest has them.
 
     Attributes:
         px: Side of the images.

@@ -47,7 +47,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         tasks=tasks,
         score_tasks=chosen_tasks(options.get("score_tasks"), tasks, "score_tasks"),
         task_kind=task_kind,
-        source=ImageFiles.declared(root, files, options),
+        images=ImageFiles.declared(root, files, options),
         patients_known=bool(options.get("patient_column")),
         studies_known=bool(options.get("study_column")),
         groups=_groups(table, options),

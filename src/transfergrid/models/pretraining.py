@@ -13,7 +13,7 @@ from torch import Tensor
 from transfergrid.models.matching import COUNTER, Match, match
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.proof import compare, probe, probe_px
-from transfergrid.models.releases import Source, find
+from transfergrid.models.releases import Release, find
 from transfergrid.models.zoo import build, head_keys, label_of, padding_of, shapes
 from transfergrid.runtime.atomic import replacing_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
@@ -41,17 +41,17 @@ def fetch(
 
     Returns:
         The tensors by the whole network's names (CPU, the network's dtypes; the classifier with
-        its own number of outputs if the source has one), the input that they expect, and a record
-        of the source as plain JSON values: what is known about it, and which tensors were matched,
+        its own number of outputs if the release has one), the input that they expect, and a record
+        of the release as plain JSON values: what is known about it, and which tensors were matched,
         missing and unexpected.
 
     Raises:
         UserError: The weights cannot be found, would run code, do not fit, or are not finite.
     """
-    source = find(declaration, architecture, location)
+    release = find(declaration, architecture, location)
     network, classifier = shapes(architecture)
-    told = _told(source)
-    state, filled = _with_counters(source.state, network)
+    told = _told(release)
+    state, filled = _with_counters(release.state, network)
     found = match(state, network, classifier, told, label_of(architecture))
     kept = {
         name: state[name].detach().to("cpu", network[name].dtype).contiguous().clone()
@@ -68,8 +68,8 @@ def fetch(
             "trained network, so get the file again."
         )
     record = {
-        **source.record,
-        "padding": source.padding,
+        **release.record,
+        "padding": release.padding,
         "network": label_of(architecture),
         "matched": len(found.matched) - len(filled),
         "tensors_in_network": len(network),
@@ -78,7 +78,7 @@ def fetch(
         "counters_set_to_zero": len(filled),
         "classifier_outputs": _outputs(kept, classifier, found),
     }
-    return kept, source.preprocessing, record
+    return kept, release.preprocessing, record
 
 
 def _constant(state: Mapping[str, Tensor]) -> bool:
@@ -87,8 +87,8 @@ def _constant(state: Mapping[str, Tensor]) -> bool:
     return bool(weights) and all(bool((w == w.flatten()[0]).all()) for w in weights)
 
 
-def _told(source: Source) -> str:
-    record = source.record
+def _told(release: Release) -> str:
+    record = release.record
     if record.get("tag"):
         return f"the release of {record['tag']}"
     name = record.get("package") or record.get("file")

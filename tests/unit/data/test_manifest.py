@@ -50,7 +50,7 @@ def manifest(task_kind="multilabel", **changes):
         tasks=("p", "q", "r"),
         score_tasks=("p", "q"),
         task_kind=task_kind,
-        source=Blank(len(table)),
+        images=Blank(len(table)),
         patients_known=True,
         studies_known=True,
     )
@@ -88,7 +88,7 @@ def test_unknown_patients_become_a_note_once():
         (manifest(score_tasks=("z",)), "score_tasks are 'z'; choose from p, q, r"),
         (manifest(tasks=("p", "q", "s")), "has no column 's'"),
         (manifest(table=manifest().table.astype({"q": float})), "task q are float64"),
-        (manifest(source=Blank(5)), "18 rows and 5 images"),
+        (manifest(images=Blank(5)), "18 rows and 5 images"),
         (altered("image_id", 3, "train0a"), r"1 image\(s\) are listed more than once: train0a;"),
         (altered("patient_id", 4, ""), "row 5 has no patient_id"),
         (altered("study_id", 4, None), "row 5 has no study_id"),
@@ -158,7 +158,7 @@ def test_many_patients_in_two_splits_are_counted():
         ignore_index=True,
     )
     with pytest.raises(UserError, match=r"\(train and test\), \.\.\. \(9 in all\)"):
-        validate(replace(broken, table=table, source=Blank(len(table))))
+        validate(replace(broken, table=table, images=Blank(len(table))))
 
 
 def test_soft_training_labels_pass():

@@ -28,7 +28,7 @@ def rewrite(path, arrays, **changes):
 @pytest.mark.parametrize(("px", "colour"), [(28, False), (28, True), (224, False), (64, True)])
 def test_every_image_is_read_in_order(tmp_path, compressed, px, colour):
     path, arrays = made(tmp_path, px=px, colour=colour, compressed=compressed)
-    source = validate(read({}, path)).source
+    source = validate(read({}, path)).images
     expected = np.concatenate([arrays[f"{split}_images"] for split in ("train", "val", "test")])
     assert len(source) == len(expected)
     with ThreadPoolExecutor(4) as executor:
@@ -40,7 +40,7 @@ def test_every_image_is_read_in_order(tmp_path, compressed, px, colour):
 
 def test_stored_members_are_mapped_and_nothing_is_read_before_it_is_used(tmp_path, monkeypatch):
     path, arrays = made(tmp_path, compressed=False)
-    source = read({}, path).source
+    source = read({}, path).images
     assert source._arrays == {}
     image = source.read(21)
     assert list(source._arrays) == ["valid"]
@@ -54,7 +54,7 @@ def test_ids_and_splits(tmp_path):
     manifest = validate(read({}, path))
     table = manifest.table
     assert table["split"].value_counts().to_dict() == {"train": 20, "valid": 8, "test": 10}
-    assert table["image_id"][20] == "valid/000000" == manifest.source.name(20)
+    assert table["image_id"][20] == "valid/000000" == manifest.images.name(20)
     assert table["image_id"].equals(table["patient_id"].rename("image_id"))
     assert table["image_id"].equals(table["study_id"].rename("image_id"))
     assert (manifest.patients_known, manifest.studies_known) == (False, False)

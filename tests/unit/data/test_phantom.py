@@ -223,8 +223,8 @@ def test_the_reader_returns_the_drawn_set(tmp_path):
     assert set(manifest.score_tasks) == {"_".join(name.lower().split()) for name in COMPETITION}
     people = manifest.table.groupby("split")["patient_id"].nunique().to_dict()
     assert people == {"train": 24, "valid": 10, "test": 12}
-    assert len(manifest.source) == len(manifest.table)
-    pixels = manifest.source.read(0)
+    assert len(manifest.images) == len(manifest.table)
+    pixels = manifest.images.read(0)
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 2
     # Every row's labels, by a second way: straight from the cohort.

@@ -92,11 +92,11 @@ def test_the_manifest_is_balanced_and_its_patients_are_unknown():
 
 def test_the_source_draws_what_the_table_names():
     manifest = read_manifest(OPTIONS, None)
-    assert isinstance(manifest.source, DrawnShapes)
-    assert len(manifest.source) == len(manifest.table)
+    assert isinstance(manifest.images, DrawnShapes)
+    assert len(manifest.images) == len(manifest.table)
     for row in (0, 63, 64, 103):
-        assert manifest.source.name(row) == manifest.table["image_id"].iloc[row]
-        split, name = manifest.source.name(row).split("/")
+        assert manifest.images.name(row) == manifest.table["image_id"].iloc[row]
+        split, name = manifest.images.name(row).split("/")
         number = int(name.removeprefix("shape")) - 1
-        assert np.array_equal(manifest.source.read(row), draw_shape(2, split, number, 48))
+        assert np.array_equal(manifest.images.read(row), draw_shape(2, split, number, 48))
         assert manifest.table[CLASSES[shape_class(number)]].iloc[row] == 1

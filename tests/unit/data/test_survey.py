@@ -217,7 +217,7 @@ def test_equal_pixels_of_an_archive_count_too(tmp_path):
         arrays[f"{split}_labels"] = np.array([[0], [1], [0], [1]], np.uint8)
     arrays["test_images"][2] = arrays["train_images"][1]
     np.savez(tmp_path / "a.npz", **arrays)
-    assert len(read_npz({}, tmp_path / "a.npz").source) == 12
+    assert len(read_npz({}, tmp_path / "a.npz").images) == 12
     options = {"kind": "medmnist", "image_px": 28}
     with pytest.raises(UserError, match=r"train/000001 \(train\) = test/000002 \(test\)"):
         build_cache(options, tmp_path / "a.npz", tmp_path / "cache" / "a-1", 2)

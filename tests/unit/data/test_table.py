@@ -57,7 +57,7 @@ def test_columns_become_a_manifest(folder):
     np.testing.assert_array_equal(table["mass"], written["Mass"])
     np.testing.assert_array_equal(table["micro_calcification"], written["Micro-Calcification"])
     assert np.isnan(table["micro_calcification"]).any()
-    assert manifest.source.read(0).ndim == 2
+    assert manifest.images.read(0).ndim == 2
     assert (manifest.patients_known, manifest.studies_known) == (True, True)
 
 
@@ -224,7 +224,7 @@ def test_images_lie_in_one_of_several_folders(copy):
     (copy / "images" / moved).rename(more / moved)
     manifest = validate(read({**OPTIONS, "image_folders": ["images", "more images"]}, copy))
     assert manifest.table["image_id"].equals(one.table["image_id"])
-    assert manifest.source.read(3).size and manifest.source.read(4).size
+    assert manifest.images.read(3).size and manifest.images.read(4).size
     shutil.copy(more / moved, copy / "images" / moved)
     with pytest.raises(UserError, match=rf"{moved} is in images, more images of .*keep one"):
         read({**OPTIONS, "image_folders": ["images", "more images"]}, copy)
@@ -262,6 +262,6 @@ def test_the_published_table_of_chestxray14_is_read_as_it_is():
         expected = [float(task in cell) for cell in cells]
         assert manifest.table[task.lower()].tolist() == expected
     assert manifest.table["patient_id"].nunique() == 682
-    assert manifest.source.read(0).shape == (160, 160)
+    assert manifest.images.read(0).shape == (160, 160)
     with pytest.raises(UserError, match=r"is several labels .*label_separator: \"\|\""):
         read({**options, "label_separator": None, "task_kind": "multiclass"}, root)
