@@ -23,7 +23,7 @@ def fit_channels(
         state: Tensors by the network's names.
         name: The convolution's weight, (out, in, height, width).
         network: The network's tensors; only shapes are read.
-        told: What to call the source in an error.
+        told: What to call the weights in an error.
 
     Returns:
         The tensors, and a record of what was done as plain JSON values.

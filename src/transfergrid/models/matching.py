@@ -18,12 +18,12 @@ COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Match:
-    """Which tensors of a source go into a network.
+    """Which tensors of some weights go into a network.
 
     Attributes:
         matched: Names that both have, with equal shapes, including the classifier if it is there.
-        missing: Classifier tensors that the source lacks.
-        unexpected: Tensors of the source for which the network has no place and needs none.
+        missing: Classifier tensors that the weights lack.
+        unexpected: Tensors of the weights for which the network has no place and needs none.
     """
 
     matched: list[str]
@@ -35,7 +35,7 @@ def match(
     state: Mapping[str, Tensor],
     network: Mapping[str, Tensor],
     classifier: Collection[str],
-    source: str,
+    weights: str,
     target: str,
     needed: Collection[str] | None = None,
 ) -> Match:
@@ -45,12 +45,12 @@ def match(
     ResNet-34 would fill a ResNet-18 without complaint.
 
     Args:
-        state: Tensors by name, from the source.
+        state: The weights' tensors by name.
         network: Tensors by name, from the whole network; only shapes are read.
         classifier: Names of the network's classifier.
-        source: What to call the source in an error.
+        weights: What to call the weights in an error.
         target: What to call the network in an error.
-        needed: Names that the source must have (a truncated network's); None means those of the
+        needed: Names that the weights must have (a truncated network's); None means those of the
             whole network. The classifier need not be there.
 
     Raises:
@@ -60,12 +60,12 @@ def match(
     wrong = [name for name in body if name in state and state[name].shape != network[name].shape]
     if wrong:
         told = ", ".join(
-            f"{name} is {tuple(state[name].shape)} in the source and {tuple(network[name].shape)} "
+            f"{name} is {tuple(state[name].shape)} in the weights and {tuple(network[name].shape)} "
             "in the network"
             for name in wrong[:SHOWN]
         )
         raise UserError(
-            f"{source} does not fit {target}: {told} ({len(wrong)} of {len(body)} tensors differ "
+            f"{weights} does not fit {target}: {told} ({len(wrong)} of {len(body)} tensors differ "
             f"in shape); {_channel_advice(state, network, wrong)}give weights of this architecture."
         )
     must = [name for name in body if needed is None or name in needed]
@@ -73,7 +73,7 @@ def match(
     extra = [name for name in state if name not in network]
     if missing:
         raise UserError(
-            f"{source} lacks {len(missing)} of the {len(must)} tensors of {target} "
+            f"{weights} lacks {len(missing)} of the {len(must)} tensors of {target} "
             f"({listed(missing, SHOWN)}) and holds {len(extra)} for which it has no place "
             f"({listed(extra, SHOWN) or 'none'}); {_prefix_advice(state, must, missing[0])}give "
             "weights of this architecture or a key_rule that renames them."
@@ -81,7 +81,7 @@ def match(
     homeless = [name for name in extra if not name.startswith(AUXILIARY)]
     if homeless:
         raise UserError(
-            f"{source} holds {len(homeless)} tensors for which {target} has no place "
+            f"{weights} holds {len(homeless)} tensors for which {target} has no place "
             f"({listed(homeless, SHOWN)}); give weights of this architecture, or leave them out "
             "with key_rule.drop if you know that they are not needed."
         )
@@ -104,7 +104,7 @@ def _channel_advice(
 
 
 def _prefix_advice(state: Mapping[str, Tensor], must: list[str], missing: str) -> str:
-    """Name the prefix that all names in the source have and the network's names lack."""
+    """Name the prefix that all names in the weights have and the network's names lack."""
     for name in state:
         prefix = name.removesuffix(missing)
         if prefix != name and all(f"{prefix}{wanted}" in state for wanted in must):

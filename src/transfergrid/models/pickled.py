@@ -2,7 +2,7 @@
 
 PyTorch's reader of plain data (``weights_only=True``) calls only the functions on its own list.
 Checkpoints often hold more than tensors: arguments, numpy scalars, a library's settings. For a
-short list of such names, this module puts a stand-in in the place of each: an empty object that
+short list of such names, this module puts a stand-in in place of each: an empty object that
 accepts anything and does nothing. The named classes are not even imported.
 """
 

@@ -128,7 +128,7 @@ def test_a_diverged_source_is_inherited(results: Path) -> None:
 def test_a_source_of_another_network_is_told_with_shapes(results: Path) -> None:
     other = build({"timm": "mobilenetv3_small_050.lamb_in1k"}, 2, 0, seed=0).state_dict()
     weights = source_cell(results, dict(other))
-    with pytest.raises(UserError, match=r"conv_stem\.weight is \(16, 3, 3, 3\) in the source"):
+    with pytest.raises(UserError, match=r"conv_stem\.weight is \(16, 3, 3, 3\) in the weights"):
         initial_model(spec(**weights), results, outputs=2)
 
 

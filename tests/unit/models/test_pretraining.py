@@ -73,7 +73,7 @@ def test_a_wrong_shape_is_told_with_both_shapes(weights: Path) -> None:
     path = changed(weights, lambda s: s.update({"conv_stem.weight": torch.ones(16, 3, 3, 3)}))
     with pytest.raises(
         UserError,
-        match=r"conv_stem\.weight is \(16, 3, 3, 3\) in the source and \(8, 3, 3, 3\) in the netw",
+        match=r"conv_stem\.weight is \(16, 3, 3, 3\) in the weights and \(8, 3, 3, 3\) in the netw",
     ):
         fetch(FILE, LCNET, path)
 

@@ -58,7 +58,7 @@ def _metric(data: FigureData) -> str:
 
 
 def _by_metric(data: FigureData, metric: str) -> pd.DataFrame:
-    """Return the cells with their value of a metric in the place of any other score."""
+    """Return the cells with their value of a metric in place of any other score."""
     scores = data.scores.reindex(columns=["cell", "task", "metric", "value", "low", "high"])
     whole = scores[(scores["metric"] == metric) & scores["task"].isna()].set_index("cell")
     other = data.cells["metric"] != metric

@@ -57,7 +57,7 @@ def score(
         UserError: A scored task is not among the tasks, or a study appears twice.
     """
     if len(set(table.study_id.tolist())) != len(table.study_id):
-        raise UserError("A study stands twice in an ensemble; each must have one row.")
+        raise UserError("A study appears twice in an ensemble; each must have one row.")
     scorer = Scorer.of(metric)
     # A metric of whole cases is over all classes.
     few = scored_only and not scorer.per_case

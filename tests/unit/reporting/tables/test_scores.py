@@ -116,5 +116,5 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     other = replace(table, study_id=np.array(["a", "b"]))
     with pytest.raises(UserError, match="score_tasks names Z"):
         score(other, ("Z",), metric, 0.05, tmp_path)
-    with pytest.raises(UserError, match="stands twice"):
+    with pytest.raises(UserError, match="appears twice"):
         score(table, None, metric, 0.05, tmp_path)
