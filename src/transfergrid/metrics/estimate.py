@@ -99,7 +99,7 @@ class Own:
             numbers = np.array(None)
         if numbers.dtype.kind not in "biuf":
             raise UserError(
-                f"{self.who} returns {what} that are no array of real numbers; return shape "
+                f"{self.who} returns {what} that are not an array of real numbers; return shape "
                 f"{shape}, NaN where there is none."
             )
         if numbers.shape != shape:

@@ -31,7 +31,7 @@ NOTES = {
     NON_INFERIOR: "these networks as given; interval from the cuts that are shown to lose less "
     "than the margin to those that are not shown to lose more",
     NO_LOSS_FOUND: "measures the size of the test set: more patients or seeds find more losses; "
-    "what cuts may be made is answered by non_inferior",
+    "which cuts may be made is answered by non_inferior",
 }
 CHANGE = "; interval of the change holds at all cuts at once, so also at the one chosen"
 

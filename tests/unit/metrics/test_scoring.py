@@ -178,8 +178,8 @@ def test_nan_contributions_are_refused() -> None:
         ("beyond", "not within its range, 0 to 1"),
         ("flat", r"contributions of shape \(120,\); .* return \(1, 120\)"),
         ("whole", r"estimates of shape \(\); .* return \(1,\)"),
-        ("worded", "estimates that are no array of real numbers"),
-        ("ragged", "contributions that are no array of real numbers"),
+        ("worded", "estimates that are not an array of real numbers"),
+        ("ragged", "contributions that are not an array of real numbers"),
         ("endless", "infinite numbers"),
         ("changing", "read-only"),
         ("failing", r"failed \(KeyError: 'thresholds'\)"),
@@ -194,7 +194,7 @@ def test_what_a_declaration_does_not_promise_is_refused(function: str, told: str
 
 @pytest.mark.parametrize(
     ("function", "told"),
-    [("no_points", "no array of real numbers"), ("one_point", r"shape \(\); .* return \(1,\)")],
+    [("no_points", "not an array of real numbers"), ("one_point", r"shape \(\); .* return \(1,\)")],
 )
 def test_an_operating_point_that_is_none_is_refused(function: str, told: str) -> None:
     scores, labels, patient = films()

@@ -134,7 +134,7 @@ def caption(data: FigureData) -> str:
         f"{lines} at equal recall; a threshold calls equal probabilities alike. The area under a "
         "line is the mean average precision (AP), which stands above the panel with the mean over "
         f"cells of each cell's {interval_of(data)}. Dashed: the share of positives, which is the "
-        "precision of guessing. No test is made: the paired differences are."
+        "precision of guessing. No test is made here: see the paired differences."
     )
 
 

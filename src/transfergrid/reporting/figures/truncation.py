@@ -63,7 +63,7 @@ def caption(data: FigureData) -> str:
     text = (
         f"{scored_by(data)} of {plural(n, 'network')} after removing final blocks; "
         f"{tested_on(data)}; mean over {seeds_of(data)}. Vertical lines: mean over seeds of each "
-        f"cell's {interval_of(data)}; they are no test of a cut, which is the paired difference's."
+        f"cell's {interval_of(data)}; they do not test a cut: the paired difference does."
     )
     margins = {name: margin_of(data, name) for name in dict.fromkeys(data.cells["metric"].dropna())}
     told = [
@@ -74,7 +74,7 @@ def caption(data: FigureData) -> str:
     if told:
         text += (
             f" Bands: the margin of equivalence, {' and '.join(told)} around the whole network, "
-            "fixed in advance; that a line leaves its band, or does not, decides nothing either."
+            "fixed in advance; whether a line leaves its band decides nothing either."
         )
     return text
 

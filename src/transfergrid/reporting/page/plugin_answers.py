@@ -19,9 +19,7 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
 
 def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
-    return [
-        "Questions of the study's own are answered by its own code, which is part of the record."
-    ]
+    return ["The study's own questions are answered by its own code, which is part of the record."]
 
 
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:

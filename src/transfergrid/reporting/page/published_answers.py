@@ -25,7 +25,7 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
 def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
     return [
-        "AUROCs that were read off a published figure are set beside the study's; they are no "
+        "AUROCs that were read off a published figure are set beside the study's; they are not "
         "published numbers."
     ]
 
