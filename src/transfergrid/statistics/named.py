@@ -11,9 +11,9 @@ ALONE = "alone"
 NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
 """Rules that choose a network's cut."""
 WITHOUT = "without_fold_"
-"""What the flag begins with that names a fold which is not in a value."""
+"""The beginning of a flag that names a fold left out of a value."""
 
 
 def quantity(name: str, rule: str) -> str:
-    """Return how findings.csv calls what is estimated at the cut that a rule chooses."""
+    """Return what findings.csv calls the quantity that is estimated at the cut a rule chooses."""
     return f"{name}_{rule}"

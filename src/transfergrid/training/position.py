@@ -60,7 +60,7 @@ class Position:
         step_seconds: Wall time of the steps only.
         line_examples: `examples` at the last history line.
         line_seconds: `step_seconds` at the last history line.
-        started: Monotonic time of this process' start of training.
+        started: Monotonic time of this process's start of training.
         lap: Monotonic time from which `step_seconds` is counted, None while it is not.
         saved: Monotonic time of the last state on disk.
         told: Monotonic time of the last line to the user.

@@ -12,7 +12,7 @@ from unit.reporting import fabricate
 from unit.reporting.built_in_words import WORDS
 
 from transfergrid.planning.metrics import built_in
-from transfergrid.reporting.figures.style import marks_of
+from transfergrid.reporting.figures.palette import marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.page.leaderboard import leaderboard
 from transfergrid.reporting.page.material import ReportInput, read_report
