@@ -12,7 +12,7 @@ from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning import outputs, plan as planning, shards, specs
-from transfergrid.planning.gathered import MANY
+from transfergrid.planning.many import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.atomic import write_text

@@ -14,8 +14,6 @@ from transfergrid.runtime.sealed import read_sealed, write_sealed
 
 GATHERED = "gathered.json"
 """The file in a study's folder that holds its cells."""
-MANY = 200
-"""Fewer cells than this are read before a pool of processes has started."""
 
 
 def digest_of(cells: Sequence[Mapping[str, Any]]) -> str:

