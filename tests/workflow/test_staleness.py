@@ -131,6 +131,10 @@ ROWS = {
         lambda p: p.study({"protocols": {"finetune": {"learning_rate": 3e-3}}}),
         new_cells(FILMS | OWN),
     ),
+    "norms of a protocol's phases": Row(
+        lambda p: p.study({"protocols": {"finetune": {"norms": "frozen"}}}),
+        new_cells(FILMS | OWN),
+    ),
     "two settings swapped": Row(
         lambda p: p.study({"recipe": {"learning_rate": 1e-4, "weight_decay": 1e-3}}), EVERYTHING
     ),

@@ -182,6 +182,9 @@ def _take_phases(job: Job, position: Position, stamp: str) -> str | None:
     """Take all remaining steps; return why the training diverged, or None."""
     while position.phase < len(job.orders):
         position.running = position.running or open_phase(job, position.phase)
+        if len(job.orders) > 1:
+            layers = position.running.phase.train_layers
+            job.watcher.say(f"phase {position.phase + 1} of {len(job.orders)}: training {layers}")
         reason = _take_steps(job, position, position.running, stamp)
         if reason is not None:
             position.end_phase("diverged")

@@ -192,10 +192,15 @@ def test_progress_counts_what_is_left_and_promises_no_end_that_is_not_known(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
-    told: list[Mapping[str, Any]] = []
     open_ended = {"train_layers": "head", "patience": 1, "learning_rate": 0.0}
     phases = [open_ended, {"train_layers": "all", "epochs": 1}]
-    record = train(make_spec(phases=phases), results, watcher=Watcher(told.append))
+    heard: list[Mapping[str, Any]] = []
+    record = train(make_spec(phases=phases), results, watcher=Watcher(heard.append))
+    assert [event["message"] for event in heard if event["event"] == "note"] == [
+        "phase 1 of 2: training head",
+        "phase 2 of 2: training all",
+    ]
+    told = [event for event in heard if event["event"] == "step"]
     first = record["phases"][0]["steps"]
     assert first == 14  # the second validation is no better than the first
     assert all(event["seconds_left"] is None for event in told if event["step"] < first)
