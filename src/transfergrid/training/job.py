@@ -112,16 +112,6 @@ class Job:
         """(n,) rows of the training split that are used, rising."""
         return self.orders[0].rows
 
-    @property
-    def steps(self) -> int:
-        """Most optimiser steps, all phases together."""
-        return sum(order.steps for order in self.orders)
-
-    @property
-    def examples(self) -> int:
-        """Most images seen, all phases together."""
-        return sum(order.examples for order in self.orders)
-
     def view(self, index: int) -> tuple[View, View]:
         """Return what a phase is shown of the training and of the validation split."""
         stored = self.stored.get(index)
@@ -149,30 +139,24 @@ def open_job(
     Raises:
         UserError: Cache, weights, network or recipe cannot be used; the sentence says which.
     """
-    cache = results / "cache" / spec["dataset"]["id"]
-    fold = fold_of(spec)
-    card, train = read_card(cache, fold), open_split(cache, "train", fold)
-    valid = open_split(cache, "valid", fold)
-    opened = train, valid
-    kept = np.arange(len(train.images))
+    cache, fold = results / "cache" / spec["dataset"]["id"], fold_of(spec)
+    card = read_card(cache, fold)
+    train, valid = open_split(cache, "train", fold), open_split(cache, "valid", fold)
     held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
-    if held is not None:
-        valid, kept = split_off(train, held), np.flatnonzero(~held)
-    chosen = training_rows(len(kept), recipe.train_share, recipe.train_count, spec["seed"])
-    rows = kept[chosen]
-    task, outputs = learn_half(card.task_kind), len(card.tasks)
+    valid = valid if held is None else split_off(train, held)
+    task, outputs, seed = learn_half(card.task_kind), len(card.tasks), spec["seed"]
     model, preprocessing, proof = initial_model(spec, results, task.outputs(outputs))
     write_json(folder / "proof.json", proof)
-    model = task.complete(model, outputs, spec["seed"])
+    model = task.complete(model, outputs, seed)
     keep_float32(head_of(model))
     frozen = never_learned(model, recipe.phases)  # refuses before the first step, not after hours
     to_device(model, device)
-    stored, verifications = _open_stored(spec, results, card, opened, held)
+    stored, verifications = _open_stored(spec, results, card, train, valid, held)
     if len(stored) < len(recipe.phases):
-        verifications.append(verify_pixels(cache, *opened))
+        verifications.append(verify_pixels(cache, train, valid))
     return Job(
         folder=folder,
-        seed=spec["seed"],
+        seed=seed,
         recipe=recipe,
         device=device,
         micro_batch=micro_batch,
@@ -185,7 +169,7 @@ def open_job(
         stored=stored,
         truncation=int(spec["cell"]["truncation"]),
         pixels=Verifications(verifications),
-        orders=orders_of(recipe, rows, spec["seed"]),
+        orders=orders_of(recipe, _rows(recipe, len(train.images), held, seed), seed),
         model=model,
         normalise=Normalise(preprocessing, device),
         checkpoints=Checkpoints(
@@ -196,11 +180,20 @@ def open_job(
     )
 
 
+def _rows(
+    recipe: Recipe, images: int, held: NDArray[np.bool_] | None, seed: int
+) -> NDArray[np.int64]:
+    """Return the (n,) rows of the training split that are used, none of which is held out."""
+    kept = np.arange(images) if held is None else np.flatnonzero(~held)
+    return kept[training_rows(len(kept), recipe.train_share, recipe.train_count, seed)]
+
+
 def _open_stored(
     spec: Mapping[str, Any],
     results: Path,
     card: Card,
-    opened: tuple[Split, Split],
+    train: Split,
+    valid: Split,
     held: NDArray[np.bool_] | None,
 ) -> tuple[dict[int, Stored], list[Verification]]:
     """Open the stored features that phases have in place of pixels, and start to compare them.
@@ -209,8 +202,9 @@ def _open_stored(
         spec: The cell's specification.
         results: Root of all outputs.
         card: The data set's card.
-        opened: The training and the validation split.
-        held: The training images to validate on; None for the validation split.
+        train: The training split.
+        valid: What validation uses.
+        held: Which training images these are; None if they are the validation split.
 
     Returns:
         What is stored by number of the phase, and the verifications.
@@ -218,7 +212,6 @@ def _open_stored(
     Raises:
         UserError: Features are missing, or are not for these images.
     """
-    train, valid = opened
     closed = file_of_test(fold_of(spec))
     stored, verifications = {}, []
     for phase, features_id in spec.get("features", {}).items():
