@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfergrid.data.counts import counts_by_part, counts_of_folds
 from transfergrid.data.crossvalidation import truth
 from transfergrid.data.declared import is_drawn
-from transfergrid.data.folds import Folds
 from transfergrid.data.images import CHANNELS, JPEG_GAP, RULES, ImageFiles, decoded, resize
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.manifest import IDS, Images, Manifest, choice
@@ -31,7 +30,6 @@ from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import (
     LABEL,
     RECEIPT,
-    SPLITS,
     TRUTH,
     VALID,
     Card,
@@ -52,7 +50,7 @@ _LOOKED_FOR = 256
 _AT_ONCE = 8
 """Images that a worker is handed at a time."""
 _AHEAD = 2
-"""Such blocks decoded ahead of the writer, a worker: bounds memory and keeps the workers busy."""
+"""Blocks per worker decoded ahead of the writer: bounds memory and keeps the workers busy."""
 
 
 @dataclass(frozen=True)
@@ -137,24 +135,19 @@ def build_cache(
             # Drawn to be read once: what is kept of them is the cache.
             drawn = stack.enter_context(scratch_directory(destination))
         manifest = read_manifest(declaration, drawn or root)
-        _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         name = str(declaration.get("id", destination.name)).partition("-")[0]
+        _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
         _check_files(manifest.images, name, workers)
         survey = Survey(manifest.images.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
             files = _write_images(manifest, form, folder, workers, name, survey)
             seen = [*survey.warnings(), *survey.duplicates(allowed, in_folds=bool(manifest.folds))]
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
-            content = _write_index(manifest, folder / "index.parquet")
-            rows = {part: content[part].pop("rows") for part in manifest.parts}
-            content = {p: content[p] | {"pixels": files[f"{p}.npy"]} for p in manifest.parts}
-            whole = {"tasks": list(manifest.tasks), "splits": content}
+            rows, whole = _indexed(manifest, folder, files)
             stays = None if drawn else root
             origin = origin_of(manifest.images, survey.digests, stays, whole, workers)
             card = _card(manifest, form, declaration, name, origin)
-            write_json(folder / "card.json", card)
-            files |= {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
-            write_sealed(folder / RECEIPT, {"files": files, "rows": rows})
+            _seal(folder, card, files, rows)
             admit(origin)
     for sentence in seen:
         print(f"warning: data set {name}: {sentence}", file=sys.stderr)
@@ -296,6 +289,25 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
+def _indexed(
+    manifest: Manifest, folder: Path, files: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Write the index; return each part's SHA-256 of its rows, and what stands for the content."""
+    content = _write_index(manifest, folder / "index.parquet")
+    rows = {part: content[part].pop("rows") for part in manifest.parts}
+    content = {p: content[p] | {"pixels": files[f"{p}.npy"]} for p in manifest.parts}
+    return rows, {"tasks": list(manifest.tasks), "splits": content}
+
+
+def _seal(
+    folder: Path, card: Mapping[str, Any], files: Mapping[str, str], rows: Mapping[str, str]
+) -> None:
+    """Write the card, and the receipt of everything in the folder."""
+    write_json(folder / "card.json", card)
+    others = {file: sha256_file(folder / file) for file in ("index.parquet", "card.json")}
+    write_sealed(folder / RECEIPT, {"files": {**files, **others}, "rows": dict(rows)})
+
+
 def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
     """Write a row group per split or part; return the SHA-256 of its ids, labels and rows."""
     tasks = list(manifest.tasks)
@@ -335,44 +347,6 @@ def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
     return hashes
 
 
-def _counts(rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
-    labels = {task: rows[task].to_numpy() for task in tasks}
-    return {
-        "images": len(rows),
-        "studies": int(rows["study_id"].nunique()),
-        "patients": int(rows["patient_id"].nunique()),
-        "positives": {task: int((y == 1).sum()) for task, y in labels.items()},
-        "negatives": {task: int((y == 0).sum()) for task, y in labels.items()},
-        "soft": {task: int(((y > 0) & (y < 1)).sum()) for task, y in labels.items()},
-        "unknown": {task: int(np.isnan(y).sum()) for task, y in labels.items()},
-    }
-
-
-def _splits(manifest: Manifest) -> dict[str, Any]:
-    """Return the counts of each split, or part."""
-    table = manifest.table
-    return {
-        part: _counts(table.loc[table["split"] == part], manifest.tasks) for part in manifest.parts
-    }
-
-
-def _in_folds(manifest: Manifest, folds: Folds) -> dict[str, Any]:
-    """Return what a card says of folds: their number, and the counts of parts and of each fold."""
-    scored = manifest.table.copy()
-    scored[list(manifest.tasks)] = truth(manifest)
-    by_fold = [
-        {
-            split: _counts(
-                (manifest.table if split == "train" else scored).loc[folds.rows(split, fold)],
-                manifest.tasks,
-            )
-            for split in SPLITS
-        }
-        for fold in range(folds.k)
-    ]
-    return {"folds": folds.k, "parts": _splits(manifest), "by_fold": by_fold}
-
-
 def _card(
     manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, origin: Origin
 ) -> dict[str, Any]:
@@ -390,7 +364,7 @@ def _card(
         channels=1 if form.channels == "grey" else 3,
         synthetic=is_drawn(kind),
         aggregate=choice(declaration, "aggregate", ("max", "mean")),
-        splits={} if manifest.folds else _splits(manifest),
+        splits={} if manifest.folds else counts_by_part(manifest),
         content_sha256=origin.content_sha256,
         notes=manifest.notes,
     )
@@ -400,5 +374,5 @@ def _card(
     for key in ("folds", "parts"):
         del values[key]
     if manifest.folds is not None:
-        values |= _in_folds(manifest, manifest.folds)
+        values |= counts_of_folds(manifest, manifest.folds)
     return values | {"jpeg_gap": JPEG_GAP, "decoders": origin.decoders}

@@ -379,7 +379,7 @@ def test_data_sets_without_patients_are_dealt_out_by_their_labels(tmp_path: Path
     path = make_npz(tmp_path / "tiny.npz", np.random.default_rng(0)) or tmp_path / "tiny.npz"
     manifest = read_manifest({"kind": "medmnist", "folds": {"k": 3}}, path)
     assert any("3 folds, images dealt out by their labels" in note for note in manifest.notes)
-    assert any("source were pooled" in note for note in manifest.notes)
+    assert any("Its own splits were pooled" in note for note in manifest.notes)
     counts = manifest.table.groupby("split")[list(manifest.tasks)].sum()
     rare = counts.sum().idxmin()
     assert counts[rare].max() - counts[rare].min() <= 1
