@@ -25,7 +25,7 @@ from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import to_device
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.initial import initial_model
-from transfergrid.models.normalise import Normalise
+from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.prefix import Tail, as_input
 from transfergrid.models.zoo import head_of
 from transfergrid.planning.naming import fold_of
@@ -144,11 +144,8 @@ def open_job(
     train, valid = open_split(cache, "train", fold), open_split(cache, "valid", fold)
     held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
     valid = valid if held is None else split_off(train, held)
-    task, outputs, seed = learn_half(card.task_kind), len(card.tasks), spec["seed"]
-    model, preprocessing, proof = initial_model(spec, results, task.outputs(outputs))
-    write_json(folder / "proof.json", proof)
-    model = task.complete(model, outputs, seed)
-    keep_float32(head_of(model))
+    task, seed = learn_half(card.task_kind), spec["seed"]
+    model, preprocessing = _network(spec, results, folder, task, len(card.tasks))
     frozen = never_learned(model, recipe.phases)  # refuses before the first step, not after hours
     to_device(model, device)
     stored, verifications = _open_stored(spec, results, card, train, valid, held)
@@ -178,6 +175,17 @@ def open_job(
         history=History(folder / "history.jsonl"),
         watcher=watcher,
     )
+
+
+def _network(
+    spec: Mapping[str, Any], results: Path, folder: Path, task: LearnHalf, tasks: int
+) -> tuple[nn.Module, Preprocessing]:
+    """Return the network and what its input is, and write where its weights are from."""
+    model, preprocessing, proof = initial_model(spec, results, task.outputs(tasks))
+    write_json(folder / "proof.json", proof)
+    model = task.complete(model, tasks, spec["seed"])
+    keep_float32(head_of(model))
+    return model, preprocessing
 
 
 def _rows(

@@ -18,6 +18,7 @@ from unit.training.test_resume import KilledError, killed_at, outcome, trained
 from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.models.initial import initial_model
+from transfergrid.planning import recipe as recipe_module
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.errors import Stopped, UserError
@@ -132,6 +133,15 @@ def test_patience_and_the_best_score_count_within_a_phase(results: Path) -> None
     # Checkpoints are ranked over both, a tie going to the earlier.
     best = min(range(7), key=lambda n: (-scores[n], n))
     assert found["record"]["best_step"] == found["history"][best]["step"]
+
+
+def test_patience_alone_has_an_end_even_if_scores_never_stop_rising(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_module, "MOST_EPOCHS", 2)
+    record = train(make_spec(phases=[{"train_layers": "all", "patience": 50}]), results)
+    (phase,) = record["phases"]
+    assert (phase["epochs"], phase["ended_by"]) == (2, "epochs")
 
 
 def frozen_norms(model: nn.Module) -> None:
