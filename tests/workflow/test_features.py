@@ -1,0 +1,69 @@
+"""Stored features in a run: made once, shared, freed, and made again for whoever needs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_study import SMALL
+from tests.workflow.conftest import Workspace
+
+from transfergrid.runtime.sealed import read_sealed
+
+pytestmark = pytest.mark.slow
+
+TO_SCORES = ("--until", "evaluate")
+HEAD: dict[str, Any] = {"train_layers": "head", "epochs": 2}
+
+
+def study(**protocols: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes of the small study one of these protocols, with random weights."""
+    grid = {**SMALL["grid"][0], "pretrainings": ["random"], "truncations": [0]}
+    return {
+        "protocols": {"finetune": {}, **protocols},
+        "grid": [{**grid, "protocols": list(protocols)}],
+        "questions": [],
+    }
+
+
+def wanted(workspace: Workspace) -> Counter[str]:
+    """Return the jobs up to scores that would run, stamps aside."""
+    found = workspace.snakemake("--dry-run", *TO_SCORES)
+    assert found.status == 0, found.text[-3000:]
+    return Counter({rule: count for rule, count in found.jobs.items() if rule != "stamp"})
+
+
+def specs(results: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(results.glob("cells/*/spec.json"))]
+
+
+def test_features_are_made_once_and_again_when_they_are_gone(workspace: Workspace) -> None:
+    workspace.write(study(head=HEAD))
+    one = {"features": 1, "spec": 1, "train": 1, "evaluate": 1}
+    assert wanted(workspace) == Counter({"prepare": 1, **one})
+    done = workspace.snakemake(*TO_SCORES)
+    assert done.status == 0, done.text[-6000:]
+    results = workspace.folder / "results"
+    (folder,) = (results / "features").glob("films-*")
+    made = read_sealed(folder / "receipt.json")
+    assert set(made["files"]) == {"train.npy", "valid.npy", "test.npy"}
+    (spec,) = specs(results)
+    assert spec["features"] == {"0": folder.name}
+
+    # A further rate shares them; freed, they are missed by no cell that is trained and scored.
+    both = study(head=HEAD, slow={**HEAD, "learning_rate": 1e-4})
+    workspace.write(both)
+    assert wanted(workspace) == Counter({**one, "features": 0})
+    shutil.rmtree(folder)
+    workspace.write(study(head=HEAD))
+    assert wanted(workspace) == Counter()
+    workspace.write(both)
+    assert wanted(workspace) == Counter(one)
+    done = workspace.snakemake(*TO_SCORES)
+    assert done.status == 0, done.text[-6000:]
+    assert read_sealed(folder / "receipt.json")["files"] == made["files"]
+    assert [spec["features"] for spec in specs(results)] == 2 * [{"0": folder.name}]
