@@ -110,6 +110,7 @@ def all_checks(results: Path) -> Iterator[Check]:
         for folder in folders(results / room).values():
             mend = f"remove {folder} and run snakemake again, which makes it again where needed"
             yield from _receipt(folder, folder / "receipt.json", mend)
+            yield from _sealed(folder / "making.json", mend)
     for folder in folders(results / "tuning").values():
         yield from _sealed(folder / "tuning.json", f"remove it {AGAIN}")
     for folder in folders(results / "cells").values():

@@ -20,11 +20,13 @@ from transfergrid.commands.disposable import (
     LEFTOVER_SECONDS,
     Item,
     finished_checkpoints,
+    finished_features,
     remove,
     remove_path,
     size_of,
     unnamed,
 )
+from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.state import cell_states
 from transfergrid.planning.plan import Plan
 from transfergrid.runtime.atomic import scratch_directory
@@ -310,6 +312,38 @@ def test_the_record_of_images_goes_with_the_last_cell_of_them(old: Plan, new: Pl
     gone = ids - {cell.dataset_id for cell in new.cells.values()}
     assert free(unnamed(new), "origin") == gone
     assert len(gone) == 1
+
+
+def with_features(folder: Path, px: int = 64) -> Plan:
+    """Return a plan whose cells are trained on features, which are there."""
+    head = {"recipe": {"train_layers": "head"}, "datasets": {"films": {"image_px": px}}}
+    planned = made.plan(folder, head)
+    for name in planned.features:
+        (RESULTS / "features" / name).mkdir(parents=True, exist_ok=True)
+        (RESULTS / "features" / name / "receipt.json").write_text("{}")
+    return planned
+
+
+def test_features_that_no_study_names_can_go(old: Plan) -> None:
+    planned = with_features(Path())
+    assert planned.features
+    assert not free(unnamed(planned), "features")
+    assert free(unnamed(old), "features") == set(planned.features)
+    other = with_features(Path(), px=80)
+    assert free(unnamed(planned), "features") == set(other.features) - set(planned.features)
+
+
+def test_features_of_finished_cells_can_be_freed(old: Plan) -> None:
+    planned = with_features(Path())
+    waiting = finished_features(planned)
+    assert {item.name for item in waiting} == set(planned.features)
+    assert all("is not finished" in item.in_use for item in waiting)
+    made.finish(planned, RESULTS)
+    items = finished_features(planned)
+    assert free(items, "features") == set(planned.features)
+    for item in items:
+        assert remove(item) == "" and not item.paths[0].exists()
+    assert not planned_jobs(planned).features
 
 
 def test_removing_twice_is_no_error(old: Plan) -> None:

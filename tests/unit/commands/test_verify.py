@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from unit.training.test_stored import stored
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.commands.verify import all_checks, find_faults, verify
@@ -31,7 +32,7 @@ from transfergrid.training.resume import save_state
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     make_cache(tmp_path)
-    spec = make_spec(epochs=1)
+    spec = stored(tmp_path, make_spec(epochs=1, train_layers="head"), 0)
     folder = tmp_path / "cells" / cell_name(spec)
     write_text(folder / "spec.json", canonical_json(spec))
     shutil.copy(tmp_path / "cache" / "tiny-0" / "card.json", folder / "card.json")
