@@ -11,12 +11,26 @@ from functools import cache
 from pathlib import Path
 
 from transfergrid.commands.images import Images, count_images
-from transfergrid.commands.pace import SPREAD, Measured, pace, params, target_device
+from transfergrid.commands.pace import (
+    SPREAD,
+    Measured,
+    pace,
+    params,
+    reads_features,
+    target_device,
+)
 from transfergrid.commands.state import CellState, cell_states, folders
 from transfergrid.planning.cell_names import taken_apart
-from transfergrid.planning.paths import RESULTS, cache_directory, weights_directory
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.paths import (
+    RESULTS,
+    cache_directory,
+    features_directory,
+    weights_directory,
+)
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.records import is_whole
 
 FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
@@ -115,6 +129,7 @@ def hours_left(
     low = high = 0.0
     bases: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
+    made: set[str] = set()
     for cell in study.cells:
         state = states[cell.name]
         if not state.trains and not state.scores:
@@ -122,7 +137,7 @@ def hours_left(
         recipe = known_recipes[cell.point.protocol]
         count = images[cell.point.dataset]
         px = study.datasets[cell.point.dataset].declaration["image_px"]
-        found = pace(cell, recipe, px, device, known)
+        found = pace(cell, recipe, px, device, known, reads_features(cell, recipe))
         if count is None:
             unknown[f"data set {cell.point.dataset} is not decoded yet"] += 1
         elif state.trains and recipe.open_ended:
@@ -134,7 +149,19 @@ def hours_left(
             basis = found.basis if count.exact or found.basis == "guess" else "scaled"
             low, high = low + hours / SPREAD[basis], high + hours * SPREAD[basis]
             bases[basis] += 1
+            passed = _new_features(cell, made, results) * count.total
+            whole = pace(cell, recipe, px, device, known) if passed else None
+            if whole is not None:
+                hours = passed * FORWARD_SHARE / whole.rate / 3600
+                low, high = low + hours / SPREAD[whole.basis], high + hours * SPREAD[whole.basis]
     return Hours(low, high, device, sum(bases.values()), bases, unknown)
+
+
+def _new_features(cell: Cell, made: set[str], results: Path) -> int:
+    """Return how many of a cell's features are not there; each is counted once, in `made`."""
+    new = {*cell.features} - made
+    made |= new
+    return sum(not is_whole(features_directory(name, results)) for name in new)
 
 
 def disk_bytes(
@@ -148,13 +175,15 @@ def disk_bytes(
         states: Its cells' states, if already known.
 
     Returns:
-        Bytes of ``caches``, ``weights``, ``checkpoints``, ``states`` (of trainings in progress),
-        ``scores`` and ``ensembles`` that do not exist yet. Data sets whose size is unknown until
-        they are decoded count as nothing.
+        Bytes of ``caches``, ``weights``, ``features``, ``checkpoints``, ``states`` (of trainings in
+        progress), ``scores`` and ``ensembles`` that do not exist yet. Data sets whose size is
+        unknown until they are decoded count as nothing.
     """
     states = states or cell_states(plan, results)
     need: Counter[str] = Counter(
-        dict.fromkeys(("caches", "weights", "checkpoints", "states", "scores", "ensembles"), 0)
+        dict.fromkeys(
+            ("caches", "weights", "features", "checkpoints", "states", "scores", "ensembles"), 0
+        )
     )
     shared: dict[str, tuple[str, int]] = {}
     trained: list[int] = []
@@ -170,7 +199,8 @@ def disk_bytes(
             checkpoints = kept(known_recipes[cell.point.protocol], data)
             if state.trains:
                 trained.append(4 * params(cell.point.architecture, cell.point.truncation))
-                need["checkpoints"] += checkpoints * trained[-1]
+                learned = _learned_bytes(cell, known_recipes[cell.point.protocol])
+                need["checkpoints"] += trained[-1] - learned + checkpoints * learned
             if state.scores:
                 need["scores"] += _score_bytes(data, checkpoints)
                 need["ensembles"] += _ensemble_bytes(data) * len(study.selections)
@@ -201,11 +231,23 @@ def _shared_bytes(
             channels = 3 if declaration["channels"] == "rgb" else 1
             pixels = declaration["image_px"] ** 2 * channels
             found[cell.dataset_id] = ("caches", data.total * pixels)
+        rows = data.total if state.trains and data else 0
+        for name in cell.features if rows else ():
+            if not is_whole(features_directory(name, results)):
+                found[name] = ("features", rows * study.features[name].image_bytes)
         if state.trains and cell.weights_id:
             proof = weights_directory(cell.weights_id, results) / "proof.json"
             if not proof.exists():
                 found[cell.weights_id] = ("weights", 4 * params(cell.point.architecture, 0))
     return found
+
+
+def _learned_bytes(cell: Cell, recipe: Recipe) -> int:
+    """Return the bytes of the weights that a recipe trains; the others are stored once."""
+    point, depths = cell.point, [phase.last_blocks for phase in recipe.phases]
+    whole = params(point.architecture, point.truncation)
+    frozen = [params(point.architecture, point.truncation + k) for k in depths if k is not None]
+    return 4 * (whole if None in depths else max(whole - min(frozen), 0))
 
 
 def _score_bytes(images: Images, checkpoints: int) -> int:

@@ -25,6 +25,8 @@ from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
 GUESSED_RATE = {"cpu": 2e9, "fp32": 5e11, "bf16": 1e12}
 """Multiply-accumulates (in the forward pass) per second of training, if nothing was measured."""
+LEAST_WORK = 1e6
+"""Multiply-accumulates that a step of a classifier alone counts for: its time is the step's own."""
 SPREAD = {"measured": 1.25, "benchmarked": 1.5, "scaled": 2.0, "guess": 4.0}
 """The factor by which an estimate may be off either way, by the basis of the pace."""
 COST_PX = 224
@@ -52,6 +54,8 @@ class Measured:
 
     Attributes:
         batch: Images that went through the network at once, if only equal ones are comparable.
+        stored: Whether it read stored features in the place of pixels, which is no measure of the
+            whole network.
     """
 
     architecture: str
@@ -62,6 +66,7 @@ class Measured:
     device: str
     rate: float
     batch: int | None = None
+    stored: bool = False
 
 
 @cache
@@ -118,6 +123,7 @@ def _measured(record: Any, spec: Any) -> Measured | None:
             Recipe.from_dict(spec["recipe"]).layers,
             record["device"],
             float(record["images_per_second"]),
+            stored=len(spec.get("features", ())) == len(spec["recipe"]["phases"]),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -164,8 +170,18 @@ def gpu_name() -> str | None:
     return seen[0].name if seen else None
 
 
+def reads_features(cell: Cell, recipe: Recipe) -> bool:
+    """Tell whether all phases of a cell train on stored features."""
+    return len(cell.features) == len(recipe.phases)
+
+
 def pace(
-    cell: Cell, recipe: Recipe, px: int, device: str, known: Sequence[Measured]
+    cell: Cell,
+    recipe: Recipe,
+    px: int,
+    device: str,
+    known: Sequence[Measured],
+    stored: bool = False,
 ) -> Pace | None:
     """Return how fast a cell would train, or None if there is nothing to go by.
 
@@ -175,6 +191,7 @@ def pace(
         px: Side of its images.
         device: Name of the device.
         known: Finished trainings.
+        stored: Whether it reads stored features in the place of pixels.
     """
     point = cell.point
     precision = "fp32" if device == "cpu" else recipe.precision
@@ -182,7 +199,7 @@ def pace(
     like = (px, precision, recipe.layers)
     batches = (None, recipe.micro_batch)
     for basis, found in (("measured", known), ("benchmarked", benchmarks())):
-        own = [m for m in found if m.device == device]
+        own = [m for m in found if m.device == device and m.stored == stored]
         here += own
         network += [
             m
@@ -196,11 +213,16 @@ def pace(
             return Pace(median(same), basis)
     network, here = _preferred(network, precision), _preferred(here, precision)
     near = [m.rate * m.px**2 / px**2 for m in network]
-    if near:
+    if near and not stored:
         return Pace(median(near), "scaled")
     work = macs(point.architecture, point.truncation, px)
     if work is None:
         return None
+    if stored:
+        depth = max(phase.last_blocks or 0 for phase in recipe.phases)
+        frozen = macs(point.architecture, point.truncation + depth, px) or 0.0
+        work = max(work - frozen, LEAST_WORK)
+        return Pace(GUESSED_RATE["cpu" if device == "cpu" else precision] / work, "guess")
     counted = [(m.rate, macs(m.architecture, m.truncation, m.px)) for m in here]
     speeds = [rate * other for rate, other in counted if other]
     if speeds:

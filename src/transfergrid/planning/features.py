@@ -8,7 +8,7 @@ all cells that share images, initial weights and the place of the cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transfergrid.planning.architectures import Architecture
@@ -37,6 +37,7 @@ class Features:
         source_cell: Name of the cell whose weights they are made with, or None.
         made_from: Everything that decides them beside the code; with the id, it is the note that a
             job makes them from.
+        image_bytes: Bytes of an image's features; 0 if that is not known.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Features:
     weights_id: str | None
     source_cell: str | None
     made_from: Mapping[str, Any]
+    image_bytes: int = 0
 
     @property
     def note(self) -> dict[str, Any]:
@@ -75,7 +77,9 @@ def stored_features(
         if prefix is not None:
             network = architecture.record(image_px)
             made_of = {"dataset": dataset_id, "architecture": network, "weights": weights}
-            found[phase] = features_of(made_of, point.seed, point.pretraining, prefix)
+            features = features_of(made_of, point.seed, point.pretraining, prefix)
+            size = _image_bytes(prefix, architecture, image_px)
+            found[phase] = replace(features, image_bytes=size)
     return found
 
 
@@ -196,8 +200,12 @@ def _digest(made_from: Mapping[str, Any]) -> str:
 
 def _is_small(prefix: Prefix, architecture: Architecture, image_px: int) -> bool:
     """Tell whether an image's features are worth reading in its place."""
+    return 0 < _image_bytes(prefix, architecture, image_px) <= MOST_TIMES_PIXELS * image_px**2
+
+
+def _image_bytes(prefix: Prefix, architecture: Architecture, image_px: int) -> int:
+    """Return the bytes of an image's features; 0 for a network not listed."""
     if prefix.drop >= len(architecture.widths):
-        return False
+        return 0
     side = 1 if prefix.pooled else -(-image_px // architecture.strides[prefix.drop])
-    stored = _FLOAT32 * architecture.widths[prefix.drop] * side * side
-    return stored <= MOST_TIMES_PIXELS * image_px * image_px
+    return _FLOAT32 * architecture.widths[prefix.drop] * side * side

@@ -174,3 +174,48 @@ def test_disk_is_counted_part_by_part(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_disk_of_two_studies_counts_shared_cells_once(planned: Plan) -> None:
     twice = Plan({**planned.studies, "again": planned.studies["small"]})
     assert disk_bytes(twice) == disk_bytes(planned)
+
+
+def test_features_count_once_and_so_does_what_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def study(layers: str, prefix: str) -> Plan:
+        recipe = {"train_layers": layers, "frozen_prefix": prefix, "epochs": 2}
+        return made.plan(tmp_path, {"recipe": recipe, "datasets": {"films": {"image_px": 64}}})
+
+    planned = study("head", "stored")
+    made.finish(planned, RESULTS)
+    for room in ("cells", "features"):
+        shutil.rmtree(RESULTS / room, ignore_errors=True)
+    need, other = disk_bytes(planned), disk_bytes(study("all", "auto"))
+    films = 60 + 40 + 40
+    widths = {"drop0": 1280, "drop1": 128}
+    kinds = [name.split("-") for name in planned.features if name.startswith("films")]
+    counted = sum(4 * films * widths[parts[3]] for parts in kinds)
+    assert kinds and need["features"] >= counted > 0
+    assert other["features"] == 0 and need["checkpoints"] < other["checkpoints"]
+
+    def hours(plan: Plan) -> float:
+        return hours_left(plan.studies["small"], cell_states(plan), []).low
+
+    # The network passes each film once, in the place of twice with validations and scoring.
+    assert hours(planned) < hours(study("head", "computed"))
+
+
+def test_trainings_on_features_do_not_measure_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = {"recipe": {"train_layers": "head", "frozen_prefix": "stored"}}
+    planned = made.plan(tmp_path, changes)
+    made.finish(planned, RESULTS)
+    known = measurements(RESULTS)
+    assert known and all(one.stored for one in known)
+    computed = made.plan(
+        tmp_path, {"recipe": {"train_layers": "head", "frozen_prefix": "computed"}}
+    )
+    study = computed.studies["small"]
+    found = hours_left(study, cell_states(computed), known)
+    assert set(found.bases) == {"guess"}
