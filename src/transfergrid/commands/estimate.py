@@ -140,7 +140,7 @@ def hours_left(
         found = pace(cell, recipe, px, device, known, reads_features(cell, recipe))
         if count is None:
             unknown[f"data set {cell.point.dataset} is not decoded yet"] += 1
-        elif state.trains and recipe.open_ended:
+        elif state.trains and recipe.open_ended_from(0):
             unknown["only patience ends a phase of its training"] += 1
         elif found is None:
             unknown[f"no cell of {cell.point.architecture} was ever measured"] += 1

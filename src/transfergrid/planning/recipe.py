@@ -167,10 +167,9 @@ class Recipe:
         """What learns, phase by phase: ``head+all``."""
         return "+".join(phase.train_layers for phase in self.phases)
 
-    @property
-    def open_ended(self) -> bool:
-        """Whether nothing but patience is planned to end one of the phases."""
-        return any(phase.epochs is None for phase in self.phases)
+    def open_ended_from(self, phase: int) -> bool:
+        """Tell whether nothing but patience is planned to end a phase from this number on."""
+        return any(phase.epochs is None for phase in self.phases[phase:])
 
     @property
     def epochs(self) -> float:

@@ -64,6 +64,8 @@ class Live:
 
 def _line(event: Mapping[str, Any]) -> str:
     loss = f"loss {event['loss']:.4f}, " if event.get("loss") is not None else ""
-    left = f", {event['seconds_left']:.0f} s left" if event["seconds_left"] is not None else ""
     rate = f"{event['images_per_second']:.0f} images/s"
-    return f"step {event['step']}/{event['steps']}, {loss}{rate}{left}"
+    if event["seconds_left"] is None:  # its number of steps is not known either
+        return f"step {event['step']}, {loss}{rate}"
+    left = f"{event['seconds_left']:.0f} s left"
+    return f"step {event['step']}/{event['steps']}, {loss}{rate}, {left}"

@@ -164,13 +164,13 @@ def _run(job: Job, state: Mapping[str, Any] | None, stamp: str) -> dict[str, Any
     """Do the rest of a training; save its state if it is stopped."""
     position = load_position(job, state)
     if position.step:
-        job.watcher.say(f"continuing at step {position.step} of {position.steps(job)}")
+        job.watcher.say(f"continuing at {position.progress(job)}")
     try:
         reason = _take_phases(job, position, stamp)
     except Stopped:
         position.stop_clock()
         save_position(job, position, stamp)
-        raise Stopped(f"state saved at step {position.step} of {position.steps(job)}") from None
+        raise Stopped(f"state saved at {position.progress(job)}") from None
     job.pixels.wait()  # before anything is published
     if reason is not None:
         return _diverged(job, position, reason)

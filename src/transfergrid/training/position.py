@@ -103,6 +103,11 @@ class Position:
         """Return the most steps that the training will have taken at its end."""
         return self.began_step + sum(order.steps for order in job.orders[self.phase :])
 
+    def progress(self, job: Job) -> str:
+        """Say which step was the last, and of how many if that is known."""
+        known = not job.recipe.open_ended_from(self.phase)
+        return f"step {self.step}" + (f" of {self.steps(job)}" if known else "")
+
     def rate(self) -> float:
         """Return images per second of the steps of this phase."""
         seconds = self.step_seconds - self.began_seconds
@@ -110,7 +115,7 @@ class Position:
 
     def seconds_left(self, job: Job) -> float | None:
         """Return the most seconds to come at this phase's rate; None if only patience ends one."""
-        if any(phase.epochs is None for phase in job.recipe.phases[self.phase :]):
+        if job.recipe.open_ended_from(self.phase):
             return None
         most = sum(order.examples for order in job.orders[self.phase :])
         return (most - (self.examples - self.began_examples)) / self.rate()

@@ -29,8 +29,9 @@ def test_events_are_lines_with_a_time(tmp_path: Path, capsys: pytest.CaptureFixt
     live = Live(tmp_path, "train")
     live.report(STEP)
     live.report({**STEP, "loss": None})
+    live.report({**STEP, "seconds_left": None})
     live.report({"event": "note", "message": "only for the log"})
-    start, step, no_loss = lines(tmp_path)
+    start, step, no_loss, _ = lines(tmp_path)
     assert (start["event"], start["stage"], start["pid"]) == ("start", "train", os.getpid())
     assert before <= float(str(start["time"])) <= float(str(step["time"])) <= time.time()
     assert {key: step[key] for key in STEP} == STEP
@@ -38,6 +39,7 @@ def test_events_are_lines_with_a_time(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == (
         "step 3/9, loss 0.2500, 120 images/s, 8 s left\n"
         "step 3/9, 120 images/s, 8 s left\n"
+        "step 3, loss 0.2500, 120 images/s\n"
         "only for the log\n"
     )
 
