@@ -1,4 +1,4 @@
-"""A first run of 5,000 cells but for their trainings, against an earlier build.
+"""A first run of 5,000 cells without their trainings, against an earlier build.
 
 Both builds plan the same study. Snakemake first makes its specifications; then made-up records and
 scores are put where trainings and scoring would have left them (made_grid.py), and Snakemake makes
@@ -25,7 +25,7 @@ from common import Cost, as_share, heading, median, parse, row, run, table
 
 from transfergrid.planning.paths import PROJECT
 
-# Run with the modules of a build, for its cells have names of their own.
+# Run with the modules of a build, because its cells have names of their own.
 PLAN = """
 import sys
 from pathlib import Path
@@ -111,7 +111,7 @@ def main(words: Sequence[str] | None = None) -> None:
     def more(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--cells", type=int, default=5_000, help="a multiple of ten")
         parser.add_argument("--before", type=Path, help="a checkout of the build to compare with")
-        parser.add_argument("--folder", type=Path, help="where to make files, 1.2 GB a build")
+        parser.add_argument("--folder", type=Path, help="where to make files, 1.2 GB per build")
 
     arguments = parse(__doc__, words, more=more)
     cells = 10 if arguments.quick else arguments.cells

@@ -1,4 +1,4 @@
-"""The ensembles of a study's cells: made, or kept where they are made of the same already."""
+"""The ensembles of a study's cells: made, or kept where they were already made from the same."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Ensembles:
         return sha256_text(canonical_json(parts))[:16]
 
     def make(self, cell: str) -> dict[str, str]:
-        """Make a cell's ensembles, except those that are made of the same already.
+        """Make a cell's ensembles, except those that were already made from the same.
 
         Args:
             cell: Name of the cell.
@@ -121,7 +121,7 @@ def is_made_of(path: Path, made_of: str) -> bool:
 
 
 def write_receipt(path: Path, made: Mapping[str, str]) -> None:
-    """Write the receipt of a part of a study's cells; remove those of another way of cutting.
+    """Write the receipt of a part of a study's cells; remove those of another division.
 
     Args:
         path: Its path; the other parts' receipts lie beside it.

@@ -162,7 +162,7 @@ def _made_with(device: torch.device) -> dict[str, Any]:
 
 @dataclass
 class _Journal:
-    """How far the files have come, sealed on disk; it stays, and spares who lost the receipt work.
+    """How far the files have come, sealed on disk; it stays, and saves work if the receipt is lost.
 
     Attributes:
         path: Its file.
@@ -180,7 +180,7 @@ class _Journal:
 
     @classmethod
     def opened(cls, path: Path, about: Mapping[str, Any], made_with: Mapping[str, Any]) -> _Journal:
-        """Read the journal of an earlier attempt, as far as it is true, or begin one."""
+        """Read the journal of an earlier attempt, as far as it still holds, or begin one."""
         try:
             found = read_sealed(path)
         except (OSError, UserError):

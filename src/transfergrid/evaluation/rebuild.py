@@ -72,7 +72,7 @@ def ensure_features(
 
 
 def can_make(spec: Mapping[str, Any], results: Path) -> bool:
-    """Tell whether the weights are there, or can be had, that a cell's features are made with."""
+    """Tell whether the weights that a cell's features are made with are there or can be got."""
     source = spec["weights"]["source_cell"]
     return not source or (cell_directory(source, results) / TRAINED).is_file()
 

@@ -70,7 +70,7 @@ class SpecJobs:
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the names in `alone`, of their hashes to be a short one."""
+        """A regular expression for the names in `alone`, made of their hashes to keep it short."""
         digests = sorted({_digest(name) for name in self.alone})
         return f".+-(?:{'|'.join(digests)})" if digests else NEVER
 
