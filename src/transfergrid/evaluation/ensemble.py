@@ -195,8 +195,10 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
     metadata |= {MADE_OF: table.made_of, SEAL: content_sha256(table)}
     made = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
     with replacing(path) as temporary:
+        # Hardly a value comes twice: a dictionary would cost a third of writing and of reading.
         # Statistics would be bytes that nobody compares.
-        pq.write_table(made, temporary, write_page_checksum=True, write_statistics=False)
+        how = {"use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
+        pq.write_table(made, temporary, **how)
 
 
 def content_sha256(table: Ensemble) -> str:

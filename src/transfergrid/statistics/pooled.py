@@ -84,9 +84,13 @@ def pool(folds: Mapping[str, Parts]) -> Pooled:
     held = used | (counts == 0)
     means = np.where(held, estimates, 0.0).sum(axis=0) / np.maximum(counts, 1)
     known = [_known(part, own) for part, own in zip(parts, held, strict=True)]
-    sums = [_by_patient(part, own, counts) for part, own in zip(parts, held, strict=True)]
+    patients = [np.unique(part.patient_id, return_inverse=True) for part in parts]
+    sums = [
+        _by_patient(part, own, counts, *numbered)
+        for part, own, numbered in zip(parts, held, patients, strict=True)
+    ]
     return Pooled(
-        influence=_joined(float(np.mean(means)), parts, held, known, sums),
+        influence=_joined(float(np.mean(means)), parts, held, known, sums, patients),
         tasks=parts[0].tasks,
         estimates=means,
         folds=tuple(folds),
@@ -113,10 +117,15 @@ def _known(part: Parts, held: Mask) -> Mask:
     return there
 
 
-def _by_patient(part: Parts, held: Mask, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _by_patient(
+    part: Parts,
+    held: Mask,
+    counts: NDArray[np.int64],
+    patients: NDArray,
+    patient: NDArray[np.int64],
+) -> NDArray[np.float64]:
     """Return (G,) what each patient of a fold adds to the error of the pooled mean over tasks."""
     shares = np.where(held[:, None], part.contributions, 0.0) / np.maximum(counts, 1)[:, None]
-    patients, patient = np.unique(part.patient_id, return_inverse=True)
     return sum_by_patient(np.mean(shares, axis=0)[None], patient, len(patients))[0]
 
 
@@ -126,12 +135,14 @@ def _joined(
     held: Mask,
     known: Sequence[Mask],
     sums: Sequence[NDArray[np.float64]],
+    numbered: Sequence[tuple[NDArray, NDArray[np.int64]]],
 ) -> Influence:
     """Return the influence of the union of the folds' patients; one who is in two counts once."""
-    every = np.unique(np.concatenate([part.patient_id for part in parts]))
+    every = np.unique(np.concatenate([patients for patients, _ in numbered]))
     values, groups = np.zeros(len(every)), np.full(len(every), -1)
-    for part, own, rows, added in zip(parts, held, known, sums, strict=True):
-        patients, patient = np.unique(part.patient_id, return_inverse=True)
+    for part, own, rows, added, (patients, patient) in zip(
+        parts, held, known, sums, numbered, strict=True
+    ):
         places = np.searchsorted(every, patients)
         values[places] += added
         columns = part.labels if part.tasks == (WHOLE,) else part.labels[:, own]
