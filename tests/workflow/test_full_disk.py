@@ -26,6 +26,7 @@ PROGRAMS = {
     "draw_figures": "figures",
     "ensembles": "ensembles",
     "evaluate": "evaluate",
+    "features": "features",
     "gather": "gather",
     "prepare": "prepare",
     "printf": "spec",
@@ -57,6 +58,8 @@ def commands(tuned, tmp_path_factory):
             rule = PROGRAMS.get(program[1] or program[2]) if program else None
             if rule == "cells" and "/small.cells." not in command:
                 continue
+            if rule == "features" and "-random-" not in command:
+                continue  # which would prepare weights first
             if rule:
                 every = made.get(rule, [])
                 own = [path for path in every if path in command or _about(path) in command]
@@ -65,12 +68,13 @@ def commands(tuned, tmp_path_factory):
 
 
 def start_from_a_file(folder: Path) -> str:
-    """Write a study of one more cell, whose weights come from a file; return its name."""
+    """Write a study of cells whose weights come from a file, and of heads; return its name."""
     network = timm.create_model("lcnet_050", num_classes=3)
     save_file(network.state_dict(), folder / "start.safetensors")
     study = yaml.safe_load((folder / "study.yaml").read_text())
     study["pretrainings"]["start"] = {"kind": "file", "path": str(folder / "start.safetensors")}
-    study["grid"] = [{**study["grid"][0], "pretrainings": ["start"]}]
+    study["grid"] = [{**study["grid"][0], "pretrainings": ["start", "random"]}]
+    study["protocols"]["finetune"] = {"train_layers": "head"}
     study |= {"name": "started", "questions": [], "cams": None}
     (folder / "started.yaml").write_text(yaml.safe_dump(study))
     return "started.yaml"

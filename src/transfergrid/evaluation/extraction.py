@@ -222,6 +222,8 @@ class _Journal:
 class _Growing:
     """An .npy file that grows by pieces under another name until it is whole.
 
+    If a piece cannot be written, those before it stay, and no part of it.
+
     Attributes:
         row: Rows that are on disk.
         pieces: SHA-256 of each piece.
@@ -239,15 +241,23 @@ class _Growing:
         self.row, self.pieces = 0, list[str]()
         self._rows, self._bytes = shape[0], 4 * int(np.prod(shape[1:]))
         header = _header(shape)
-        self._digest = hashlib.sha256(header)
+        self._digest, self._start = hashlib.sha256(header), len(header)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.aside, os.O_RDWR | os.O_CREAT, 0o666)
-        self._file: BinaryIO = os.fdopen(descriptor, "r+b")
+        # Without a buffer, of which a full disk would refuse the rest once more at the end.
+        self._file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
+        try:
+            self._begin(header, pieces)
+        except OSError:
+            self.__exit__()
+            raise
+
+    def _begin(self, header: bytes, pieces: list[str]) -> None:
         if self._file.read(len(header)) == header:
             self._go_on(pieces)
         else:
             self._file.seek(0)
-            self._file.write(header)
+            self._append(header)
         self._file.seek(len(header) + self.row * self._bytes)
         self._file.truncate()
 
@@ -256,6 +266,10 @@ class _Growing:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        if self.row == 0:
+            self.aside.unlink(missing_ok=True)
+        elif self.aside.exists():
+            os.truncate(self.aside, self._start + self.row * self._bytes)
 
     def _go_on(self, pieces: list[str]) -> None:
         for expected in pieces:
@@ -273,7 +287,7 @@ class _Growing:
     def write(self, features: NDArray[np.float32]) -> None:
         """Write a piece through to the disk."""
         data = np.ascontiguousarray(features, "<f4").tobytes()
-        self._file.write(data)
+        self._append(data)
         self._sync()
         self._count(data, sha256_bytes(data))
 
@@ -283,8 +297,12 @@ class _Growing:
         os.replace(self.aside, self.path)
         return self._digest.hexdigest()
 
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+
     def _sync(self) -> None:
-        self._file.flush()
         os.fsync(self._file.fileno())
 
 

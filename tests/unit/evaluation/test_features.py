@@ -152,7 +152,10 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_is_whole(
             make(tmp_path)
     folder = tmp_path / "features" / planned().id
     assert not (folder / "receipt.json").exists()
-    assert read_sealed(folder / JOURNAL)["growing"]
+    ((name, pieces),) = read_sealed(folder / JOURNAL)["growing"].items()
+    size = SIZES[name.removesuffix(".npy")]
+    header, rows = len(uninterrupted[name]) - size * 8 * 4, min(8 * len(pieces), size)
+    assert (folder / f"{name}.part").stat().st_size == header + rows * 8 * 4
     assert content(make(tmp_path)) == uninterrupted
 
 
