@@ -215,7 +215,6 @@ ROWS = {
     "layout, comments and docstrings": Row(reformat),
     "the trainer": Row(
         lambda p: p.code("src/transfergrid/training/loop.py", "clamp(min=1)", "clamp(min=2)"),
-        ENSEMBLED,
         EVERYTHING,
     ),
     "a kind of task": Row(
@@ -224,7 +223,6 @@ ROWS = {
     ),
     "the primary metric of all": Row(
         lambda p: p.code("src/transfergrid/metrics/auroc.py", "(2.0 * pairs)", "(pairs * 2.0)"),
-        ENSEMBLED,
         EVERYTHING,
     ),
     "a metric that nothing asks for": Row(
@@ -248,7 +246,6 @@ ROWS = {
     ),
     "train's program": Row(
         lambda p: p.code("workflow/scripts/train.py", "stop_on_signals()", "stop_on_signals"),
-        ENSEMBLED,
         EVERYTHING,
     ),
     "the scorer": Row(
