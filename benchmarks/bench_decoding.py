@@ -217,13 +217,14 @@ def steps(folder: Path, form: str, size: tuple[int, int]) -> dict[str, Callable[
     return calls
 
 
-def parts(folder: Path, runs: int) -> None:
+def parts(folder: Path, quick: bool) -> None:
     """Print where the time of one film goes."""
     heading("Where the time of a film goes", f"To {AGAIN_PX} px, milliseconds of the processor.")
     table(("film", "step", "ms"), texts=2)
-    for form, (size, _) in AGAIN.items():
+    for form, (whole, _) in AGAIN.items():
+        size = SMALL if quick else whole
         for step, call in steps(folder, form, size).items():
-            row(f"{form}, {size[0]} x {size[1]}", step, processor(call, runs))
+            row(f"{form}, {size[0]} x {size[1]}", step, processor(call, 1 if quick else 15))
 
 
 def idat(data: bytes) -> bytes:
@@ -282,7 +283,7 @@ def main(words: Sequence[str] | None = None) -> None:
             "Where the time of a film goes", f"To {AGAIN_PX} px, milliseconds of the processor."
         )
         table(("film", "step", "ms"), texts=2)
-        parts(folder, 1 if arguments.quick else 15)
+        parts(folder, arguments.quick)
         if arguments.before:
             versus(folder, arguments)
 

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from small_study import SMALL
+from tests.workflow.warm import TIMEOUT, Server
 
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.study import merge
 from transfergrid.runtime.locks import make_once
+
+
+@cache
+def _warm() -> Server:
+    server = Server(Path(tempfile.mkdtemp(prefix="snakemake")))
+    atexit.register(server.stop)
+    return server
 
 
 @dataclass(frozen=True)
@@ -76,8 +88,10 @@ class Workspace:
     def snakemake(self, *arguments: str | Path, study: str | None = "study.yaml") -> Outcome:
         """Run Snakemake here."""
         command = self.command(*arguments, study=study)
-        done = subprocess.run(**command, capture_output=True, timeout=800)
-        return Outcome(done.returncode, done.stdout + done.stderr)
+        if sys.platform != "linux":  # macOS may kill what forks after an import of its frameworks
+            done = subprocess.run(**command, capture_output=True, timeout=TIMEOUT)
+            return Outcome(done.returncode, done.stdout + done.stderr)
+        return Outcome(*_warm().run(command["args"][3:], self.folder, command["env"]))
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start Snakemake here in a session of its own, and do not wait for it."""
@@ -87,6 +101,26 @@ class Workspace:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+@dataclass(frozen=True)
+class Once:
+    """Makes studies under a folder, each once."""
+
+    root: Path
+
+    def run(self, name: str, make: Callable[[Workspace], object]) -> Workspace:
+        """Return the workspace of that name, which `make` fills unless another process has."""
+        workspace = Workspace(self.root / name / "run")
+
+        def made() -> None:
+            shutil.rmtree(self.root / name, ignore_errors=True)
+            (self.root / name).mkdir()
+            make(workspace)
+            (self.root / name / "done").touch()
+
+        make_once(self.root / name / "done", self.root / f"{name}.lock", made)
+        return workspace
 
 
 @pytest.fixture()
@@ -104,32 +138,26 @@ TUNED: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
-    """The small study, run to its end once; tests that change it must copy it."""
-    return _run_once("finished", {}, tmp_path_factory, worker_id)
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """What makes a folder that all processes which run tests share."""
+    root = tmp_path_factory.getbasetemp()
+    return Once(root if worker_id == "master" else root.parent)
 
 
 @pytest.fixture(scope="session")
-def tuned(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workspace:
+def finished(once: Once) -> Workspace:
+    """The small study, run to its end once; tests that change it must copy it."""
+    return once.run("finished", lambda workspace: _run(workspace, {}))
+
+
+@pytest.fixture(scope="session")
+def tuned(once: Once) -> Workspace:
     """The small study with tuned rates and maps, run to its end once; to be copied as well."""
-    return _run_once("tuned", TUNED, tmp_path_factory, worker_id)
+    return once.run("tuned", lambda workspace: _run(workspace, TUNED))
 
 
-def _run_once(
-    name: str, changes: dict[str, Any], paths: pytest.TempPathFactory, worker_id: str
-) -> Workspace:
-    root = paths.getbasetemp()
-    if worker_id != "master":  # one for all processes that run tests
-        root = root.parent
-    workspace = Workspace(root / name)
-
-    def run() -> None:
-        shutil.rmtree(workspace.folder, ignore_errors=True)
-        workspace.folder.mkdir()
-        workspace.write(changes)
-        outcome = workspace.snakemake()
-        assert outcome.status == 0, outcome.text[-6000:]
-        (workspace.folder / "done").touch()
-
-    make_once(workspace.folder / "done", root / f"{name}.lock", run)
-    return workspace
+def _run(workspace: Workspace, changes: dict[str, Any]) -> None:
+    workspace.folder.mkdir()
+    workspace.write(changes)
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-6000:]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import Once, Workspace
 from tests.workflow.test_snapshot import snapshot as take_snapshot
 
 from transfergrid.evaluation.cam_record import read_record
@@ -19,16 +19,18 @@ NOTHING = "Nothing to be done"
 
 
 @pytest.fixture(scope="module")
-def mapped(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def mapped(finished: Workspace, once: Once) -> Workspace:
     """The finished study, which then asks for maps of its networks from scratch."""
-    workspace = Workspace(tmp_path_factory.mktemp("cams") / "run")
-    shutil.copytree(finished.folder, workspace.folder, symlinks=True)
-    workspace.write({"cams": {"where": {"pretraining": "random"}}})
-    jobs = workspace.snakemake("-n").jobs
-    assert dict(jobs) == {"cams": 2, "pointing": 1, "figures": 1, "page": 1, "stamp": 4}
-    outcome = workspace.snakemake()
-    assert outcome.status == 0, outcome.text[-6000:]
-    return workspace
+
+    def make(workspace: Workspace) -> None:
+        shutil.copytree(finished.folder, workspace.folder, symlinks=True)
+        workspace.write({"cams": {"where": {"pretraining": "random"}}})
+        jobs = workspace.snakemake("-n").jobs
+        assert dict(jobs) == {"cams": 2, "pointing": 1, "figures": 1, "page": 1, "stamp": 4}
+        outcome = workspace.snakemake()
+        assert outcome.status == 0, outcome.text[-6000:]
+
+    return once.run("mapped", make)
 
 
 def test_every_file_is_there_and_nothing_is_left_to_do(mapped: Workspace) -> None:

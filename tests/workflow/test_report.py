@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from docutils.core import publish_parts
 from tests.unit.reporting.page.test_browser import browse, needs_browser, title_of
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import Once, Workspace
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import TABLES
@@ -41,18 +41,20 @@ ITEMS = {
 
 
 @pytest.fixture(scope="module")
-def report(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(finished: Workspace, once: Once) -> Path:
     """The report of the small study with learning rates found, activation maps and claims."""
-    workspace = Workspace(tmp_path_factory.mktemp("whole") / "run")
-    shutil.copytree(finished.folder, workspace.folder, symlinks=True)
-    workspace.write(EVERYTHING)
-    outcome = workspace.snakemake()
-    assert outcome.status == 0, outcome.text[-6000:]
-    outcome = workspace.snakemake("--report", workspace.folder / "report.zip")
-    assert outcome.status == 0, outcome.text[-3000:]
-    with zipfile.ZipFile(workspace.folder / "report.zip") as archive:
-        archive.extractall(workspace.folder / "unpacked")
-    (page,) = (workspace.folder / "unpacked").glob("*/report.html")
+
+    def make(workspace: Workspace) -> None:
+        shutil.copytree(finished.folder, workspace.folder, symlinks=True)
+        workspace.write(EVERYTHING)
+        outcome = workspace.snakemake()
+        assert outcome.status == 0, outcome.text[-6000:]
+        outcome = workspace.snakemake("--report", workspace.folder / "report.zip")
+        assert outcome.status == 0, outcome.text[-3000:]
+        with zipfile.ZipFile(workspace.folder / "report.zip") as archive:
+            archive.extractall(workspace.folder / "unpacked")
+
+    (page,) = (once.run("report", make).folder / "unpacked").glob("*/report.html")
     return page
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from small_study import SMALL
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import Once, Workspace
 from tests.workflow.places import (
     ANALYSIS,
     CELLS,
@@ -48,15 +48,17 @@ MADE = ("spec", "train")
 
 
 @pytest.fixture(scope="module")
-def base(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def base(finished: Workspace, once: Once) -> Workspace:
     """The small study with a data set of files beside the drawn ones, run to its end."""
-    workspace = Workspace(tmp_path_factory.mktemp("base") / "run")
-    shutil.copytree(finished.folder, workspace.folder, symlinks=True)
-    draw_images(workspace.folder / "data")
-    workspace.write(OURS)
-    outcome = workspace.snakemake()
-    assert outcome.status == 0, outcome.text[-6000:]
-    return workspace
+
+    def make(workspace: Workspace) -> None:
+        shutil.copytree(finished.folder, workspace.folder, symlinks=True)
+        draw_images(workspace.folder / "data")
+        workspace.write(OURS)
+        outcome = workspace.snakemake()
+        assert outcome.status == 0, outcome.text[-6000:]
+
+    return once.run("base", make)
 
 
 @dataclass(frozen=True)
