@@ -298,7 +298,9 @@ def content_of(cache: str | Path) -> str:
     Raises:
         UserError: The cache has no receipt or no card, or the card is not what was written.
     """
-    return str(_card_values(Path(cache), _receipt(cache))["content_sha256"])
+    data, values = _card_values(Path(cache))
+    _check_card(Path(cache), data, _receipt(cache))
+    return str(values["content_sha256"])
 
 
 def verify_pixels(cache: str | Path, *splits: Split) -> Verification:
@@ -361,26 +363,30 @@ def _receipt(cache: str | Path) -> dict[str, Any]:
 
 
 def _card(cache: Path, receipt: Mapping[str, Any], fold: int | None) -> Card:
-    values = _card_values(cache, receipt)
+    data, values = _card_values(cache)
     try:
         values = as_seen_by(values, fold)
         lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
         given = [field.name for field in fields(Card) if field.name not in _ONLY_IN_FOLDS]
         more = {name: values.get(name) for name in _ONLY_IN_FOLDS}
-        return Card(**{name: values[name] for name in given} | more | lists)
+        card = Card(**{name: values[name] for name in given} | more | lists)
     except (ValueError, KeyError, TypeError) as error:
         raise _broken(cache, f"card.json cannot be read ({error})") from None
+    _check_card(cache, data, receipt)
+    return card
 
 
-def _card_values(cache: Path, receipt: Mapping[str, Any]) -> dict[str, Any]:
+def _card_values(cache: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         data = (cache / "card.json").read_bytes()
-        values = dict(json.loads(data))
+        return data, dict(json.loads(data))
     except (OSError, ValueError, TypeError) as error:
         raise _broken(cache, f"card.json cannot be read ({error})") from None
+
+
+def _check_card(cache: Path, data: bytes, receipt: Mapping[str, Any]) -> None:
     if sha256_bytes(data) != receipt["files"].get("card.json"):
         raise _broken(cache, "card.json is not what was written")
-    return values
 
 
 def _broken(cache: str | Path, what: str) -> UserError:
