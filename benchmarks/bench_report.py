@@ -1,4 +1,4 @@
-"""The report of a study of 200 cells, from its stored scores to the page.
+"""The report of a study of 200 cells (--cells), from its stored scores to the page.
 
 The study is made up (made_grid.py): fourteen tasks, ten checkpoints, 500 studies, histories of
 twenty validations. Each stage is its own process, as its rule starts it. The goal is on the last
@@ -7,6 +7,7 @@ two, which draw figures and write the page.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -50,8 +51,11 @@ def stage(name: str, folder: Path) -> Cost:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    arguments = parse(__doc__, words)
-    cells = 10 if arguments.quick else 200
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--cells", type=int, default=200, help="a multiple of ten")
+
+    arguments = parse(__doc__, words, more=more)
+    cells = 10 if arguments.quick else arguments.cells
     heading("Report", f"{cells} cells.")
     table(("what", "s", "processor, s", "memory, MiB"))
     with tempfile.TemporaryDirectory() as name:
