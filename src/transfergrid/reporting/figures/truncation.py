@@ -63,7 +63,7 @@ def caption(data: FigureData) -> str:
     text = (
         f"{scored_by(data)} of {plural(n, 'network')} after removing final blocks; "
         f"{tested_on(data)}; mean over {seeds_of(data)}. Vertical lines: mean over seeds of each "
-        f"cell's {interval_of(data)}; they do not test a cut: the paired difference does."
+        f"cell's {interval_of(data)}; they are no test of a cut: the paired difference is."
     )
     margins = {name: margin_of(data, name) for name in dict.fromkeys(data.cells["metric"].dropna())}
     told = [
