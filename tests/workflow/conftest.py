@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from transfergrid.runtime.locks import make_once
 
 @cache
 def _warm() -> Server:
-    server = Server(Path(tempfile.mkdtemp(prefix="snakemake")))
+    server = Server()
     atexit.register(server.stop)
     return server
 

@@ -33,12 +33,10 @@ TIMEOUT = 800
 class Server:
     """The process that is forked; several threads may ask it at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         # A socket's path may have no more than about a hundred characters.
         self._places = tempfile.TemporaryDirectory(prefix="warm")
         self._path = str(Path(self._places.name) / "socket")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._outputs = folder
         words = [sys.executable, "-P", __file__, self._path]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self._process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE)
@@ -47,7 +45,7 @@ class Server:
 
     def run(self, args: Sequence[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
         """Do ``python -m snakemake ARGS`` there; return its status and what it printed."""
-        with tempfile.TemporaryDirectory(dir=self._outputs) as name:
+        with tempfile.TemporaryDirectory(dir=self._places.name) as name:
             files = [Path(name) / "stdout", Path(name) / "stderr"]
             told = {"args": args, "cwd": str(cwd), "env": env, "files": list(map(str, files))}
             with socket.socket(socket.AF_UNIX) as line:
