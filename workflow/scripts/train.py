@@ -72,7 +72,7 @@ def run(
     if device.kind == "cpu" and arguments.gpus:
         watcher.say("torch sees no GPU: training on the CPU")
     watcher.report(device.event)
-    ensure_features(spec, results, device.kind, watcher.check)
+    ensure_features(spec, results, device.kind, watcher.check, live.wait)
     modules = current_modules(spec["dataset"]["kind"], spec["code"])
     record = train(
         spec,

@@ -23,7 +23,7 @@ from torch import Tensor
 from transfergrid.data.store import content_of, image_files, verify_images
 from transfergrid.evaluation.features import RECEIPT
 from transfergrid.evaluation.inference import BATCH_SIZE, outputs_of, to_device
-from transfergrid.models.initial import SourceDiverged, initial_model
+from transfergrid.models.initial import SourceDiverged, initial_model, source_sha256
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.prefix import Front, check_division
 from transfergrid.planning.paths import cache_directory, features_directory
@@ -64,7 +64,11 @@ def extract(
     folder, where = features_directory(features_id, results), torch.device(device)
     cache = cache_directory(made_from["dataset"], results)
     prefix = {"drop": made_from["drop"], "pooled": made_from["pooled"]}
-    about = {"prefix": prefix, "content_sha256": content_of(cache)}
+    about = {
+        "prefix": prefix,
+        "content_sha256": content_of(cache),
+        "source_sha256": source_sha256(made_from["weights"], results),
+    }
     names = image_files(cache)
     journal = _Journal.opened(folder / JOURNAL, about, _made_with(where))
     if set(journal.files) != set(names):

@@ -32,12 +32,14 @@ class Features:
         folder: Where they lie.
         prefix: Where the network was cut.
         content_sha256: Of the images that they were made from, as on the card of their cache.
+        source_sha256: Of the checkpoint of the source cell, or None if there is no such cell.
         files: SHA-256 by file name.
     """
 
     folder: Path
     prefix: Prefix
     content_sha256: str
+    source_sha256: str | None
     files: Mapping[str, str]
 
     @classmethod
@@ -64,7 +66,30 @@ class Features:
                 f"{folder} was made from other images than those in the cache; {_mend(folder)}."
             )
         prefix = Prefix(**receipt["prefix"])
-        return cls(folder, prefix, receipt["content_sha256"], receipt["files"])
+        about = (prefix, receipt["content_sha256"], receipt["source_sha256"])
+        return cls(folder, *about, receipt["files"])
+
+    def made_with(self, proof: Mapping[str, Any]) -> bool:
+        """Tell whether the initial weights in a cell's proof are those that made the features.
+
+        A source cell that was trained again, such as on another device, may have other weights.
+        """
+        return self.source_sha256 == (proof["sha256"] if proof["source"] == "cell" else None)
+
+    def check(self, proof: Mapping[str, Any]) -> None:
+        """Refuse features that were made with other weights than a cell starts from.
+
+        Args:
+            proof: What `transfergrid.models.initial.initial_model` returned.
+
+        Raises:
+            UserError: The source cell was trained again since.
+        """
+        if not self.made_with(proof):
+            raise UserError(
+                f"{self.folder} was made with other weights than cell {proof['cell']} has now, "
+                f"which was trained again; {_mend(self.folder)}."
+            )
 
     def rows_of(self, split: Split, closed: str | None = None) -> npt.NDArray[Any] | Stacked:
         """Map the features of a split's images, and open no other file.

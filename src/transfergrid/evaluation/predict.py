@@ -18,7 +18,7 @@ from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
-from transfergrid.models.prefix import Tail, as_input, linear
+from transfergrid.models.prefix import Tail, as_input, is_linear, linear
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name, fold_of
@@ -69,7 +69,7 @@ def score_cell(
     card = read_card(cache, fold)
     checkpoints = cell.checkpoints()
     rows = {split: open_split(cache, split, fold) for split in splits}
-    features = _features_for(spec, results, card) if checkpoints else None
+    features = _features_for(spec, cell, results, card) if checkpoints else None
     bytes_read = (
         verify_pixels(cache, *rows.values())
         if features is None
@@ -89,16 +89,20 @@ def score_cell(
     write_sealed(into / SCORED, receipt)
 
 
-def _features_for(spec: Mapping[str, Any], results: Path, card: Card) -> Features | None:
+def _features_for(
+    spec: Mapping[str, Any], cell: Trained, results: Path, card: Card
+) -> Features | None:
     """Return the stored features of what is frozen in all phases of a training, if there are.
 
-    If they were removed, the whole network computes them again as it goes.
+    If they were removed, or made again with other weights, the whole network computes them as it
+    goes.
     """
     phase = deepest(phase.train_layers for phase in Recipe.from_dict(spec["recipe"]).phases)
     found = spec.get("features", {}).get(str(phase))
     if not found or not is_whole(features_directory(found, results)):
         return None
-    return Features.of(found, results, card)
+    features = Features.of(found, results, card)
+    return features if features.made_with(cell.json("proof.json")) else None
 
 
 def _logits(
@@ -141,7 +145,9 @@ def _networks(
     device: torch.device,
 ) -> tuple[Callable[[str], nn.Module], Callable[[Tensor], Tensor]]:
     """Return what loads a checkpoint's network, and what makes its input of what is stored."""
-    if features is not None and features.prefix.pooled:
+    pooled = features is not None and features.prefix.pooled
+    # A network of one's own may have buffers beside its classifier.
+    if pooled and is_linear(cell.learned(cell.checkpoints()[0]["file"])):
         return (lambda file: linear(cell.learned(file)).to(device)), as_input
     proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.features import check_features, features_of
-from transfergrid.planning.paths import cell_directory, features_directory
+from transfergrid.planning.paths import cell_directory, features_directory, weights_directory
 from transfergrid.planning.prefix import prefix_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import TRAINED, is_whole
 from transfergrid.planning.unchanged import hold_stage
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.locks import make_once
 
 
@@ -22,6 +23,7 @@ def make_features(
     results: Path,
     device: str,
     check: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Make features unless they are there; of several jobs that need them, one does it.
 
@@ -30,7 +32,8 @@ def make_features(
         made_from: What they are made from, as planned.
         results: The folder of all outputs.
         device: "cpu" or "cuda".
-        check: Called now and then; may raise to end the work.
+        check: Called now and then; may raise to end the work, or the wait for another job's.
+        tell: Receives signs of life; by default they go to standard error.
 
     Raises:
         UserError: The code was edited since planning, or they cannot be made.
@@ -47,7 +50,9 @@ def make_features(
         extract(features_id, made_from, results, device, check)
 
     folder = features_directory(features_id, results)
-    make_once(lambda: is_whole(folder), folder.with_name(f".{features_id}.lock"), make)
+    lock = folder.with_name(f".{features_id}.lock")
+    with heartbeat("features of frozen layers, here or in another job", every=30, tell=tell):
+        make_once(lambda: is_whole(folder), lock, make, check)
 
 
 def hold_features(spec: Mapping[str, Any]) -> None:
@@ -65,16 +70,19 @@ def ensure_features(
     results: Path,
     device: str,
     check: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Make the features that a cell is trained on and that are missing; as `make_features`."""
     for features_id, made_from in _wanted(spec):
-        make_features(features_id, made_from, results, device, check)
+        make_features(features_id, made_from, results, device, check, tell)
 
 
 def can_make(spec: Mapping[str, Any], results: Path) -> bool:
-    """Tell whether the weights that a cell's features are made with are there or can be got."""
-    source = spec["weights"]["source_cell"]
-    return not source or (cell_directory(source, results) / TRAINED).is_file()
+    """Tell whether the weights are there that a cell's features are made with."""
+    source, weights_id = spec["weights"]["source_cell"], spec["weights"]["id"]
+    if source:
+        return (cell_directory(source, results) / TRAINED).is_file()
+    return not weights_id or is_whole(weights_directory(weights_id, results))
 
 
 def _wanted(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -88,6 +88,18 @@ def initial_model(
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
 
 
+def source_sha256(weights: Mapping[str, Any], results: Path) -> str | None:
+    """Return the SHA-256 of the checkpoint that `initial_model` would load of a source cell.
+
+    It is None if there is no such cell, or if it diverged.
+    """
+    if not weights.get("source_cell"):
+        return None
+    source = Trained.of(cell_directory(str(weights["source_cell"]), results))
+    best = source.best()
+    return source.files[f"checkpoints/{best}"] if best else None
+
+
 def _load(
     model: nn.Module,
     state: Mapping[str, Tensor],

@@ -6,7 +6,7 @@ network's outputs bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,13 @@ class Tail(nn.Module):
 def as_input(features: Tensor) -> Tensor:
     """Return stored features as `Tail` takes them: maps as (B, C, H, W) in channels_last memory."""
     return features.permute(0, 3, 1, 2) if features.ndim == 4 else features
+
+
+def is_linear(names: Iterable[str]) -> bool:
+    """Tell whether tensors of these names are one linear layer, weight and bias, and no more."""
+    split = [name.rpartition(".") for name in names]
+    parts = {part for _, _, part in split}
+    return len({layer for layer, _, _ in split}) == 1 and {"weight"} <= parts <= {"weight", "bias"}
 
 
 def linear(tensors: Mapping[str, Tensor]) -> nn.Linear:

@@ -221,8 +221,9 @@ def _limit(error: ValidationError) -> str:
         case "maxLength":
             return f"has {len(value)} characters; at most {rule} are allowed"
         case "minItems" | "maxItems" | "minProperties" | "maxProperties":
-            bound = "at least" if str(error.validator).startswith("min") else "at most"
-            return f"has {len(value)} entries; {bound} {rule} are needed"
+            least = str(error.validator).startswith("min")
+            bound = f"at least {rule} are needed" if least else f"at most {rule} are allowed"
+            return f"has {len(value)} entries; {bound}"
         case "uniqueItems":
             twice = next(item for item in value if value.count(item) > 1)
             return f"lists {_shown(twice)} twice; keep one of them"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from transfergrid.runtime.errors import UserError
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+_POLL = 0.5
 
 
 def _open(path: Path) -> int:
@@ -26,7 +28,9 @@ def _open(path: Path) -> int:
 
 
 @contextmanager
-def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
+def exclusive(
+    path: str | Path, message: str | None = None, check: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Hold an exclusive `flock` on `path` for the duration of the block.
 
     Args:
@@ -34,6 +38,7 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
             could lock two files of the same name).
         message: With a message, a lock held by another process raises `UserError(message)` at
             once; without one, the call waits.
+        check: Called now and then while it waits; may raise to end the wait.
 
     Raises:
         UserError: The lock is held elsewhere and `message` was given, or the file system of `path`
@@ -43,7 +48,7 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
     descriptor = _open(path)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if message else 0))
+            _lock(descriptor, wait=not message, check=check)
         except BlockingIOError:
             raise UserError(message) from None
         except OSError as error:
@@ -62,17 +67,38 @@ def exclusive(path: str | Path, message: str | None = None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def make_once(made: Path | Callable[[], bool], lock: Path, make: Callable[[], None]) -> None:
+def _lock(descriptor: int, wait: bool, check: Callable[[], None] | None) -> None:
+    if wait and check is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not wait or check is None:
+                raise
+        check()
+        time.sleep(_POLL)
+
+
+def make_once(
+    made: Path | Callable[[], bool],
+    lock: Path,
+    make: Callable[[], None],
+    check: Callable[[], None] | None = None,
+) -> None:
     """Call `make` unless `made` exists; of several processes that miss it at once, one calls it.
 
     Args:
         made: A file that exists once it is made, or a function that tells.
         lock: The lock file for which they wait.
         make: Makes it.
+        check: Called now and then by those that wait; may raise to end the wait.
     """
     is_made = made.is_file if isinstance(made, Path) else made
     if is_made():
         return
-    with exclusive(lock):
+    with exclusive(lock, check=check):
         if not is_made():
             make()

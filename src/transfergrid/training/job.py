@@ -145,10 +145,10 @@ def open_job(
     held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
     valid = valid if held is None else split_off(train, held)
     task, seed = learn_half(card.task_kind), spec["seed"]
-    model, preprocessing = _network(spec, results, folder, task, len(card.tasks))
+    model, preprocessing, proof = _network(spec, results, folder, task, len(card.tasks))
     frozen = never_learned(model, recipe.phases)  # refuses before the first step, not after hours
     to_device(model, device)
-    stored, verifications = _open_stored(spec, results, card, train, valid, held)
+    stored, verifications = _open_stored(spec, results, card, train, valid, held, proof)
     if len(stored) < len(recipe.phases):
         verifications.append(verify_pixels(cache, train, valid))
     return Job(
@@ -179,13 +179,13 @@ def open_job(
 
 def _network(
     spec: Mapping[str, Any], results: Path, folder: Path, task: LearnHalf, tasks: int
-) -> tuple[nn.Module, Preprocessing]:
-    """Return the network and what its input is, and write where its weights are from."""
+) -> tuple[nn.Module, Preprocessing, dict[str, Any]]:
+    """Return the network, what its input is, and proof of its weights, which is written."""
     model, preprocessing, proof = initial_model(spec, results, task.outputs(tasks))
     write_json(folder / "proof.json", proof)
     model = task.complete(model, tasks, spec["seed"])
     keep_float32(head_of(model))
-    return model, preprocessing
+    return model, preprocessing, proof
 
 
 def _rows(
@@ -203,6 +203,7 @@ def _open_stored(
     train: Split,
     valid: Split,
     held: NDArray[np.bool_] | None,
+    proof: Mapping[str, Any],
 ) -> tuple[dict[int, Stored], list[Verification]]:
     """Open the stored features that phases have in place of pixels, and start to compare them.
 
@@ -213,17 +214,19 @@ def _open_stored(
         train: The training split.
         valid: What validation uses.
         held: Which training images these are; None if they are the validation split.
+        proof: Of the cell's initial weights.
 
     Returns:
         What is stored by number of the phase, and the verifications.
 
     Raises:
-        UserError: Features are missing, or are not for these images.
+        UserError: Features are missing, or are not for these images and weights.
     """
     closed = file_of_test(fold_of(spec))
     stored, verifications = {}, []
     for phase, features_id in spec.get("features", {}).items():
         features = Features.of(features_id, results, card)
+        features.check(proof)
         images = features.rows_of(train, closed)
         validated = (
             features.rows_of(valid, closed)

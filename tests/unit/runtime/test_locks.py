@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from transfergrid.runtime import locks
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import Stopped, UserError
 from transfergrid.runtime.locks import exclusive
 
 HOLD = """
@@ -66,6 +66,21 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path, holder, how):
     holder.wait()
     with exclusive(tmp_path / "lock", "held"):
         pass
+
+
+def test_who_waits_can_be_told_to_stop(tmp_path, holder):
+    asked = iter(range(2))
+
+    def check() -> None:
+        if next(asked, None) is None:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        locks.make_once(tmp_path / "made", tmp_path / "lock", lambda: None, check)
+    assert holder.poll() is None
+    holder.kill()
+    locks.make_once(tmp_path / "made", tmp_path / "lock", (tmp_path / "made").touch, check)
+    assert (tmp_path / "made").exists()
 
 
 def test_without_a_message_the_call_waits(tmp_path, holder):

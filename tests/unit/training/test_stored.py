@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,12 @@ def lcnet(**recipe: Any) -> dict[str, Any]:
         make_spec(train_layers="head", epochs=5),
         make_spec(train_layers="head", epochs=2, holdout=0.3),
         make_spec(train_layers="head", epochs=2, train_share=0.5, patience=1),
+        make_spec("centred_network", train_layers="head", epochs=1),
         lcnet(train_layers="head", epochs=3),
         lcnet(train_layers="last_2", epochs=3),
         lcnet(train_layers="last_2", epochs=2, norms="frozen"),
     ],
-    ids=["head", "held out", "share", "timm head", "map", "map and frozen norms"],
+    ids=["head", "held out", "share", "buffer", "timm head", "map", "map and frozen norms"],
 )
 def test_only_last_bits_differ(results: Path, spec: dict[str, Any]) -> None:
     through, lines, logits = done(results, spec)
@@ -184,3 +186,36 @@ def test_damaged_features_end_the_training_with_a_sentence(results: Path) -> Non
     with pytest.raises(UserError, match=r"valid\.npy is not the file that was written.*makes the"):
         train(spec, results, threads=1)
     assert not (results / "cells" / cell_name(spec) / "train.json").exists()
+
+
+def test_features_of_a_source_that_was_trained_again_are_used_by_no_one_else(
+    results: Path,
+) -> None:
+    source = make_spec(epochs=1)
+    train(source, results, threads=1)
+    heir, late = make_spec(train_layers="head", epochs=1), make_spec(train_layers="head")
+    for spec in (heir, late):
+        spec["weights"] |= {"kind": "cell", "source_cell": cell_name(source)}
+    heir, late = stored(results, heir, 0), stored(results, late, 0)
+    assert heir["features"] == late["features"]
+    _, _, logits = done(results, heir)
+
+    # As on another device: the same training, and other weights.
+    shutil.rmtree(results / "cells" / cell_name(source))
+    other = make_spec(epochs=1, learning_rate=0.02)
+    shutil.copytree(
+        train_folder(results, other), results / "cells" / cell_name(source), dirs_exist_ok=True
+    )
+    with pytest.raises(UserError, match="other weights than cell .* has now.*; remove"):
+        train(late, results, threads=1)
+    shutil.rmtree(results / "features")
+    stored(results, late, 0)
+    assert train(late, results, threads=1)["status"] == "finished"
+    score_cell(heir, results)  # the cell is still what it was trained as
+    again = read_scores(results / "cells" / cell_name(heir) / "scores" / "test.npz").logits
+    assert np.array_equal(again, logits)
+
+
+def train_folder(results: Path, spec: dict[str, Any]) -> Path:
+    train(spec, results, threads=1)
+    return results / "cells" / cell_name(spec)

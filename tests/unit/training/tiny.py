@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from torch import Tensor, nn
 
 from transfergrid.data.store import NAMES, RECEIPT, rows_sha256
@@ -54,6 +55,22 @@ def plain_network(outputs: int, truncation: int) -> nn.Module:
 
 def dropout_network(outputs: int, truncation: int) -> nn.Module:
     return TinyNet(outputs, dropout=0.5)
+
+
+class Centred(TinyNet):
+    """With a buffer of its own, beside the layers."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__(outputs)
+        self.level = nn.Module()
+        self.level.register_buffer("mean", torch.tensor(0.5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images - self.level.mean)
+
+
+def centred_network(outputs: int, truncation: int) -> nn.Module:
+    return Centred(outputs)
 
 
 def make_cache(results: Path, task_kind: str = "multilabel") -> None:
