@@ -109,7 +109,7 @@ class Place:
 def subject(path: str) -> str:
     """Return what a file is about, hashes left out."""
     parts = [re.sub(r"[.-][0-9a-f]{8}(?=$|\.|-seed)", "", part) for part in Path(path).parts[1:]]
-    if parts[0] in ("cells", "cache", "stamps", "tuning"):
+    if parts[0] in ("cells", "cache", "features", "stamps", "tuning"):
         return parts[1]
     return ":".join(parts[2:4]) if parts[1] == "ensemble" else parts[0]
 

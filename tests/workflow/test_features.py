@@ -12,6 +12,7 @@ import pytest
 from small_study import SMALL
 from tests.workflow.conftest import Workspace
 
+from transfergrid.commands.main import main
 from transfergrid.runtime.sealed import read_sealed
 
 pytestmark = pytest.mark.slow
@@ -67,3 +68,38 @@ def test_features_are_made_once_and_again_when_they_are_gone(workspace: Workspac
     assert done.status == 0, done.text[-6000:]
     assert read_sealed(folder / "receipt.json")["files"] == made["files"]
     assert [spec["features"] for spec in specs(results)] == 2 * [{"0": folder.name}]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"phases": [{"train_layers": "head"}]}, "phase 1 (head) has no end; give it epochs"),
+        (
+            {
+                "phases": [{"train_layers": layers, "epochs": 1} for layers in ("last_1", "head")],
+                "frozen_prefix": "stored",
+            },
+            "features of phase 2 cannot be stored, because an earlier phase trains layers",
+        ),
+        (
+            {"train_layers": "last_7"},
+            "trains last_7, but architecture 'lcnet_050' with 1 of its blocks removed has 6",
+        ),
+        (
+            {**HEAD, "frozen_prefix": "stored", "augmentation": {"flip_probability": 0.5}},
+            "cannot be stored, because each epoch augments the images anew; write auto or",
+        ),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_of_both_programs(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], recipe: dict[str, Any], told: str
+) -> None:
+    changes = study(head=recipe)
+    changes["grid"][0]["truncations"] = [1]
+    path = workspace.write(changes)
+    dry = workspace.snakemake("--dry-run")
+    assert dry.status == 1 and told in dry.text and "Traceback" not in dry.text
+    assert main(["plan", str(path), "--directory", str(workspace.folder)]) == 1
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+    assert not (workspace.folder / "results").exists()

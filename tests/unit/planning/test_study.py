@@ -277,7 +277,17 @@ def test_trials_find_the_rate_of_the_phases_that_give_none(tmp_path: Path) -> No
         (phased({"train_layers": "tail"}), ["phases[0].train_layers", "last_<k>"]),
         (phased({**PATIENT, "norms": "off"}), ["phases[0].norms", "train, frozen"]),
         (phased({**PATIENT, "rate": 0.1}), ["phases[0]", "'rate'", "learning_rate"]),
-        (phased(), ["recipe.phases", "at least 1"]),
+        (phased(), ["recipe.phases", "at least 1 are needed"]),
+        (phased([PATIENT] * 101), ["has 101 entries", "at most 100 are allowed"]),
+        (phased("head"), ["phases[0]", "'head', not a mapping"]),
+        (phased({**PATIENT, "epochs": "3"}), ["phases[0].epochs", "'3', not a number; write 3"]),
+        (
+            phased({**PATIENT, "epochs": datetime.date(2020, 1, 1)}),
+            ["phases[0].epochs", "is a date"],
+        ),
+        (phased({**PATIENT, "train_layers": "last_1\n"}), ["phases[0].train_layers", "last_<k>"]),
+        ({"recipe": {"phases": {"head": 1}}}, ["recipe.phases", "a mapping, not a list"]),
+        ({"recipe": {"frozen_prefix": True}}, ["frozen_prefix", "auto, stored, computed"]),
         (phased(PATIENT, epochs=3), "recipe gives epochs, but each of its phases says that"),
         (phased(PATIENT, train_layers="all"), "recipe gives train_layers, but each"),
         (
