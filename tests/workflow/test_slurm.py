@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -17,6 +19,7 @@ import pytest
 import yaml
 from tests.workflow.conftest import Outcome, Workspace
 from tests.workflow.slurm.one_node import OneNode, missing_programs
+from unit.runtime import fake_gpus
 
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import PROJECT
@@ -264,6 +267,37 @@ def test_jobs_survive_scancel_a_dead_node_and_an_edited_study(
     workspace.write(QUEUE)
     done = workspace.snakemake("--workflow-profile", PROFILE, "-n", "--until", "train")
     assert done.jobs["train"] == 0
+
+
+def test_features_are_computed_on_an_allocated_gpu_and_on_a_leased_one(
+    cluster: OneNode, workspace: Workspace, start: Callable[..., Run]
+) -> None:
+    head = {"train_layers": "head", "epochs": 2}
+    grid = {**QUEUE["grid"][0], "seeds": [0], "protocols": ["finetune", "fast"]}
+    protocols = {"finetune": head, "fast": {**head, "learning_rate": 0.01}}
+    workspace.write({**QUEUE, "recipe": {}, "protocols": protocols, "grid": [grid]})
+    outcome = start("--until", "train").wait()
+    assert outcome.status == 0, outcome.text[-6000:]
+    assert (outcome.jobs["features"], outcome.jobs["train"]) == (1, 2)
+    jobs = cluster.command("scontrol", "show", "job", "--oneliner").splitlines()
+    (computed,) = (job for job in jobs if "/rule_features" in job)
+    assert "gres:gpu:1" in computed
+    (folder,) = (workspace.folder / "results" / "features").glob("films-*")
+    made = (folder / "receipt.json").read_bytes()
+
+    # An allocation of two GPUs, which Slurm does not divide among the jobs of one run. This one,
+    # of GPUs that are not there, does not say which they are.
+    shutil.rmtree(folder)
+    programs = fake_gpus.install(workspace.folder / "bin", [0, 1])
+    scripts, notes = PROJECT / "workflow" / "scripts", ".snakemake/transfergrid"
+    command = (
+        f'cd {workspace.folder}; PATH={programs}:"$PATH" PYTHONPATH={PROJECT / "src"} '
+        f"TRANSFERGRID_GPU_LOCKS={workspace.folder / 'locks'} CUDA_VISIBLE_DEVICES=0,1 "
+        f"{sys.executable} {scripts / 'features.py'} --id {folder.name} --notes {notes} 2>&1"
+    )
+    told = cluster.command("srun", "--gpus", "2", "bash", "-c", command)
+    assert f"on {fake_gpus.uuid(0)}" in told
+    assert (folder / "receipt.json").read_bytes() == made
 
 
 def test_an_unreadable_study_fails_the_queued_and_the_next_run_mends_it(
