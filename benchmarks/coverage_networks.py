@@ -27,8 +27,10 @@ from transfergrid.statistics.family import family_difference
 from transfergrid.statistics.kinship import effective_number, permuted_over
 from transfergrid.statistics.noise import Noise, disattenuate
 from transfergrid.statistics.power import rho_critical, rho_detectable
+from transfergrid.statistics.scale import Scale
 
 Floats = NDArray[np.float64]
+AUROC = Scale("auroc", sign=1, width=1.0, roc_area=True)
 
 SIZES = {
     "16 in 6": (4, 3, 2, 1, 4, 2),  # CheXtransfer's
@@ -266,6 +268,7 @@ def _cuts(true: Floats, sds: tuple[float, float], seeds: int, rng: np.random.Gen
         df=df,
         costs={cost: 2.0 ** -np.arange(count + 1) for cost in COSTS},
         errors=errors * (stats.t.isf(0.025, df) / Z)[:, None],
+        scale=AUROC,
     )
 
 

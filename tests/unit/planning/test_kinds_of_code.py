@@ -120,4 +120,4 @@ def test_an_edited_kind_or_metric_makes_stale_what_it_made(project: Path) -> Non
     edit(project / "other_lab.py", "return 1", "return 2")
     found, made = names(project)
     assert found == cells
-    assert changed(stamps, made) == {"scores", "report"}
+    assert changed(stamps, made) == {"scores", "figures", "report"}

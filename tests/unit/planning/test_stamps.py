@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from unit.planning.made_up_plan import planned
 
 from transfergrid.catalog.stages import STAGES
+from transfergrid.planning.known_syntax import MEMORY
 from transfergrid.planning.notes import note_path
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import DATASET_ID, STUDY, Plan
@@ -94,4 +95,4 @@ def test_planned_notes_replace_their_own_only(tmp_path: Path) -> None:
     for name in (old, other):
         (scratch / name).write_text("{}")
     plan.write_scratch(scratch)
-    assert {path.name for path in scratch.iterdir()} == {*plan.stamps, other}
+    assert {path.name for path in scratch.iterdir()} == {*plan.stamps, other, MEMORY.name}

@@ -79,6 +79,7 @@ def test_who_waits_can_be_told_to_stop(tmp_path, holder):
         locks.make_once(tmp_path / "made", tmp_path / "lock", lambda: None, check)
     assert holder.poll() is None
     holder.kill()
+    holder.wait()
     locks.make_once(tmp_path / "made", tmp_path / "lock", (tmp_path / "made").touch, check)
     assert (tmp_path / "made").exists()
 

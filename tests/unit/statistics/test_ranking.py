@@ -32,6 +32,7 @@ def ranked(
         "name": "made_up",
         "higher_is_better": higher,
         "range": [None, None],
+        "roc_area": False,
     }
     cells = pd.DataFrame(entries).assign(selection="best")
     study = {"evaluation": {"primary": "best"}}
