@@ -116,7 +116,7 @@ def test_an_edited_kind_or_metric_makes_stale_what_it_made(project: Path) -> Non
     auroc = source / "metrics" / "auroc.py"
     assert after(auroc, "(2.0 * pairs)", "(2 * pairs)") == ({"more", "own", "textures"}, set())
     assert after(project / "my_lab.py", "return 1", "return 2") == ({"films"}, set())
-    # A metric that is no data set's primary one is in tables alone.
+    # A metric that is no data set's primary one is in tables, figures and the page alone.
     edit(project / "other_lab.py", "return 1", "return 2")
     found, made = names(project)
     assert found == cells
