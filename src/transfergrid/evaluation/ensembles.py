@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -74,32 +75,35 @@ class Ensembles:
             UserError: The cell's scores are missing, damaged or break their contract.
         """
         found: dict[str, str] = {}
-        due: dict[str, dict[str, Path]] = {split: {} for split in SPLITS}
-        for selection in self.selections:
-            made_of = self.made_of(cell, selection)
-            for split in SPLITS:
-                path = self.file(cell, selection, split)
-                if is_made_of(path, made_of):
-                    found[self._name(path)] = sha256_file(path)
-                else:
-                    due[split][selection] = path
-        return found | self._make_due(cell, due)
+        due: dict[str, list[str]] = {split: [] for split in SPLITS}
+        # Before the scores are read: should others take their place, the ensembles are made again.
+        made_of = {selection: self.made_of(cell, selection) for selection in self.selections}
+        for selection, split in product(self.selections, SPLITS):
+            path = self.file(cell, selection, split)
+            if is_made_of(path, made_of[selection]):
+                found[self._name(path)] = sha256_file(path)
+            else:
+                due[split].append(selection)
+        return found | self._make_due(cell, due, made_of)
 
-    def _make_due(self, cell: str, due: Mapping[str, Mapping[str, Path]]) -> dict[str, str]:
-        wanted = dict.fromkeys(selection for paths in due.values() for selection in paths)
+    def _make_due(
+        self, cell: str, due: Mapping[str, Sequence[str]], made_of: Mapping[str, str]
+    ) -> dict[str, str]:
+        wanted = dict.fromkeys(selection for selections in due.values() for selection in selections)
         if not wanted:
             return {}
         folder = cell_directory(cell, self.results)
         valid, metric = read_cell_scores(folder, "valid"), cell_metric(folder)
         chosen = {name: choose_checkpoints(name, valid, metric) for name in wanted}
         found = {}
-        for split, paths in due.items():
-            if not paths:
+        for split, selections in due.items():
+            if not selections:
                 continue
             scores = valid if split == "valid" else read_cell_scores(folder, split)
-            made = ensembles(scores, [chosen[name] for name in paths])
-            for (selection, path), table in zip(paths.items(), made, strict=True):
-                write_ensemble(path, replace(table, made_of=self.made_of(cell, selection)))
+            made = ensembles(scores, [chosen[name] for name in selections])
+            for selection, table in zip(selections, made, strict=True):
+                path = self.file(cell, selection, split)
+                write_ensemble(path, replace(table, made_of=made_of[selection]))
                 found[self._name(path)] = sha256_file(path)
         return found
 
