@@ -19,7 +19,7 @@ from transfergrid.reporting.page.history import curve_of, sparkline
 from transfergrid.reporting.page.map_tiles import MapTile
 from transfergrid.reporting.page.methods import layers_in_words
 from transfergrid.reporting.records import CellRecord
-from transfergrid.reporting.words import count, known, plural, scaled, seconds, signed
+from transfergrid.reporting.words import count, known, listing, plural, scaled, seconds, signed
 from transfergrid.reporting.words import score as printed
 
 
@@ -246,6 +246,7 @@ def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
     facts.append(("Tested on", f"{tested}{count(row['n_patients'])} patients"))
     facts.append(("Learning rate", rate_in_words(record)))
     facts.append(("Phases", phases_in_words(record)))
+    facts.append(("Frozen layers", frozen_in_words(record)))
     facts.append(("Training", _training(row, record)))
     if record.train.get("reason"):
         facts.append(("Reason", str(record.train["reason"])))
@@ -288,6 +289,18 @@ def phases_in_words(record: CellRecord) -> str:
     return "; ".join(told)
 
 
+def frozen_in_words(record: CellRecord) -> str:
+    """Say in which phases a cell was trained on stored features; empty if in none."""
+    stored, phases = record.spec.get("features", {}), record.train.get("phases", ())
+    if not stored:
+        return ""
+    text = "computed once for each image, and what they make of it stored"
+    if len(phases) > 1:
+        names = listing([str(int(phase) + 1) for phase in sorted(stored, key=int)])
+        text += f", for {'phases' if len(stored) > 1 else 'phase'} {names}"
+    return text
+
+
 def _training(row: Mapping[str, Any], record: CellRecord) -> str:
     if not known(row["train_seconds"]):
         return ""
@@ -322,9 +335,14 @@ def weights_sentence(proof: Mapping[str, Any]) -> str:
     if known(probe.get("relative_difference")):
         text += (
             f" A probe of {probe['images']} images gives features that differ by "
-            f"{100 * probe['relative_difference']:.1f} % from those before loading."
+            f"{_difference(probe['relative_difference'])} from those before loading."
         )
     return text
+
+
+def _difference(share: float) -> str:
+    """Word a difference relative to what was there before, which may have been next to nothing."""
+    return f"{100 * share:.1f} %" if share < 10 else f"{scaled(share)} times their size"
 
 
 def _names(names: Sequence[str], most: int = 4) -> str:

@@ -93,16 +93,22 @@ def totals(found: Sequence[Cost]) -> list[tuple[str, str]]:
     return pairs
 
 
-def sentence(found: Sequence[Cost]) -> str:
-    """Say what was counted."""
+def sentence(found: Sequence[Cost], stored: bool = False) -> str:
+    """Say what was counted.
+
+    Args:
+        found: What the trainings cost.
+        stored: Whether any was on stored features.
+    """
     if not found:
         return "What the trainings cost was not recorded."
     number = sum(cost.trainings for cost in found)
     told = " and ".join(f"{value} {word}" for value, word in totals(found))
     return (
         f"{told} of training in {plural(number, 'job')}, each on one device, validations included. "
-        "What an interrupted job lost is not counted, nor are preparing data, scoring, tables and "
-        "figures. A CPU-hour is an hour of a job, whatever its number of threads."
+        f"What an interrupted job lost is not counted, nor are preparing data, "
+        f"{'computing features of frozen layers, ' if stored else ''}scoring, tables and figures. "
+        "A CPU-hour is an hour of a job, whatever its number of threads."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,6 +35,7 @@ def paragraphs(
     study: Mapping[str, Any],
     cards: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, pd.DataFrame] | None = None,
+    stored: Collection[str] = (),
 ) -> list[tuple[str, list[str]]]:
     """Return (heading, sentences) pairs that describe what was done.
 
@@ -42,17 +43,19 @@ def paragraphs(
         study: The study's JSON.
         cards: Per dataset name its card.json.
         tables: The answers, by name.
+        stored: The protocols of cells that were trained on stored features.
     """
     resolved = study["resolved"]
     used = list(dict.fromkeys(entry["dataset"] for entry in study["cells"]))
     settings = resolved.get("datasets", {})
     protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
+    frozen = stored_features([name for name in protocols if name in stored])
     found = [
         ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
         *([("Folds", told)] if (told := pooled(study)) else []),
         ("Networks", networks(study)),
         ("Initial weights", _pretrainings(study)),
-        ("Training", [recipe(name, study["recipes"][name]) for name in protocols]),
+        ("Training", [recipe(name, study["recipes"][name]) for name in protocols] + frozen),
         ("Checkpoints", selections(study["evaluation"])),
         ("Scores and intervals", scoring(study, cards)),
         ("Comparisons", comparisons(study, tables)),
@@ -188,6 +191,17 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
     return f"{name}: {text}.{f' {trials(tune, len(phases))}' if tune else ''}"
 
 
+def stored_features(protocols: Sequence[str]) -> list[str]:
+    """Say, if some protocols were trained on stored features, what that means."""
+    if not protocols:
+        return []
+    return [
+        f"In trainings by {listing(protocols)}, what the frozen layers make of each image was "
+        "computed once and stored, and read in place of the image while they stayed frozen; their "
+        "images per second are higher for it."
+    ]
+
+
 def _phase_rate(phase: Mapping[str, Any]) -> str:
     rate = phase["learning_rate"]
     return "by trials" if rate is None else f"{rate:g}"
@@ -213,7 +227,7 @@ def _budget(phase: Mapping[str, Any], images: str = "") -> str:
     if patience is None:
         return f"{_epochs(most)}{images}"
     budget = images.lstrip() if most is None else f"at most {_epochs(most)}{images}"
-    waits = f"{plural(patience, 'validation')} in a row {'is' if patience == 1 else 'are'}"
+    waits = "a validation is" if patience == 1 else f"{patience} validations in a row are"
     return f"{budget}{', ' if budget else ''}until {waits} not the best so far"
 
 

@@ -83,6 +83,8 @@ def context(report: ReportInput) -> dict[str, Any]:
     study, tables = report.study, report.tables
     spent = costs.costs(study["cells"], report.records)
     finished = tables["sources"][tables["sources"]["status"] == "finished"]
+    specs = [record.spec for record in report.records.values()]
+    stored = {spec["cell"]["protocol"] for spec in specs if spec.get("features")}
     return {
         "study": study,
         "report": report,
@@ -104,10 +106,10 @@ def context(report: ReportInput) -> dict[str, Any]:
             report.trained_cells, tables["sources"], report.records, report.snapshot
         ),
         "costs": spent,
-        "cost": costs.sentence(spent),
+        "cost": costs.sentence(spent, bool(stored)),
         "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),
         "hardware": hardware(report.records),
-        "methods": methods.paragraphs(study, report.cards, tables),
+        "methods": methods.paragraphs(study, report.cards, tables, stored),
         "configuration": yaml.safe_dump(
             _plain(study["resolved"]), sort_keys=False, allow_unicode=True, width=88
         ),

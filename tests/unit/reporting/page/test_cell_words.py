@@ -1,4 +1,4 @@
-"""What a cell's own section says about its learning rate and its phases."""
+"""What a cell's own section says about its learning rate, phases and weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from transfergrid.planning.recipe import Recipe
-from transfergrid.reporting.page.cell_sections import phases_in_words, rate_in_words
+from transfergrid.reporting.page.cell_sections import (
+    frozen_in_words,
+    phases_in_words,
+    rate_in_words,
+    weights_sentence,
+)
 from transfergrid.reporting.records import CellRecord
 
 TUNE = {"learning_rates": [0.1, 0.2], "epochs": 1}
@@ -45,3 +50,23 @@ def test_how_each_phase_went() -> None:
     )
     assert phases_in_words(CellRecord(train={"phases": ended[:1]})) == ""
     assert phases_in_words(CellRecord()) == ""
+
+
+def test_in_which_phases_frozen_layers_were_stored() -> None:
+    def told(stored: list[int], phases: int) -> str:
+        spec = {"features": {str(phase): "id" for phase in stored}}
+        return frozen_in_words(CellRecord(spec=spec, train={"phases": [{}] * phases}))
+
+    once = "computed once for each image, and what they make of it stored"
+    assert told([], 1) == frozen_in_words(CellRecord()) == ""
+    assert told([0], 1) == once
+    assert told([1], 3) == f"{once}, for phase 2"
+    assert told([10, 2, 1], 11) == f"{once}, for phases 2, 3 and 11"
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"), [(0.93, "by 93.0 % from"), (57286800.0, "by 57.3 M times their size")]
+)
+def test_a_probe_of_features_that_were_next_to_nothing(difference: float, words: str) -> None:
+    proof = {"source": "cell", "probe": {"images": 2, "relative_difference": difference}}
+    assert words in weights_sentence(proof).replace("\u202f", " ")

@@ -38,6 +38,8 @@ def test_trials_count_once_and_devices_apart() -> None:
     ]
     assert totals(found) == [("4.0", "GPU-hours"), ("0.25", "CPU-hours")]
     assert sentence(found).startswith("4.0 GPU-hours and 0.25 CPU-hours of training in 5 jobs")
+    assert "preparing data, scoring, tables and figures" in sentence(found)
+    assert "preparing data, computing features of frozen layers, scoring" in sentence(found, True)
 
 
 @pytest.mark.parametrize("records", [{}, {"a": CellRecord()}])

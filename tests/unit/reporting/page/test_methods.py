@@ -40,7 +40,7 @@ def test_a_recipe_without_trials_does_not_mention_them() -> None:
 @pytest.mark.parametrize(
     ("patience", "words"),
     [
-        (1, "at most 50 epochs on 100 % of the training images, until 1 validation in a row is"),
+        (1, "at most 50 epochs on 100 % of the training images, until a validation is not"),
         (6, "at most 50 epochs on 100 % of the training images, until 6 validations in a row are"),
     ],
 )
@@ -60,7 +60,7 @@ def test_phases_are_told_one_by_one() -> None:
         "(2) training the head and the last block with frozen batch norms, learning rate 0.001, "
         "until 3 validations in a row are not the best so far in it; "
         "(3) training the head and the last 2 blocks, learning rate 0.001, at most 4 epochs, "
-        "until 1 validation in a row is not the best so far in it; "
+        "until a validation is not the best so far in it; "
         "adam (constant), begun afresh in each, on 150 training images, weight decay 0, "
         "batches of 16, number format fp32, no augmentation."
     )
@@ -68,6 +68,14 @@ def test_phases_are_told_one_by_one() -> None:
     assert "(1) training the head only, learning rate 0.01, 2" in words
     assert "frozen batch norms, learning rate by trials, until" in words
     assert "tried by a training of 1.5 epochs for each phase, the same for" in words
+
+
+def test_trainings_on_stored_features_are_named() -> None:
+    study = made_up_study.study_json()
+    protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
+    told = dict(paragraphs(study, {}, stored={protocols[0]}))["Training"]
+    assert told[-1].startswith(f"In trainings by {protocols[0]}, what the frozen layers make of ")
+    assert told[:-1] == dict(paragraphs(study, {}))["Training"]
 
 
 def test_maps_are_described_where_a_study_asks_for_them() -> None:
