@@ -19,8 +19,6 @@ from transfergrid.planning.recipe import Augmentation, Recipe
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import short_hash
 
-CHOICES = ("auto", "stored", "computed")
-"""Values of a recipe's ``frozen_prefix``."""
 MOST_TIMES_PIXELS = 8
 """By itself, a recipe stores features of at most this many times the bytes of a grey image."""
 _FLOAT32 = 4

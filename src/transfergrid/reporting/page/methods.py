@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -191,7 +191,7 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
     return f"{name}: {text}.{f' {trials(tune, len(phases))}' if tune else ''}"
 
 
-def stored_features(protocols: Sequence[str]) -> list[str]:
+def stored_features(protocols: list[str]) -> list[str]:
     """Say, if some protocols were trained on stored features, what that means."""
     if not protocols:
         return []
