@@ -43,12 +43,13 @@ try:
 except OSError as error:
     raise WorkflowError(CLOSED or failure(error) or str(error)) from None
 # Where a rule is forced, every cell has its specification's job, so that what is forced reaches what
-# starts from it. Snakemake tells what is forced when the rules are read already. A cluster's job
-# writes no specification.
+# starts from it. Snakemake says what is forced only once the rules have been read, so this looks at
+# the command line. A cluster's job writes no specification.
 FORCED = not workflow.remote_exec and any(
-    re.match(r"-\w*[FR]|--force[ar]", word) for word in sys.argv[1:]
+    re.match(r"-[fknp]*[FR]|--force[ar]", word) for word in sys.argv[1:]
 )
-DRY_RUN = any(re.fullmatch(r"-[A-Za-z]*n[A-Za-z]*|--dry-?run", word) for word in sys.argv[1:])
+# Only after letters that take no value: -sNew and -dresults_new are not dry runs.
+DRY_RUN = any(re.match(r"-[fFkp]*n|--dry-?r", word) for word in sys.argv[1:])
 SPECS = specs.SpecJobs()
 if not (FORCED or workflow.remote_exec):
     SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, RESULTS))
@@ -228,13 +229,8 @@ def spec_sources(wildcards):
 
 def features_sources(wildcards):
     """Return what must exist before features of frozen layers can be computed."""
-    features = PLAN.feature(wildcards.features_id)
-    files = [f"results/cache/{features.dataset_id}/receipt.json"]
-    if features.weights_id:
-        files.append(f"results/weights/{features.weights_id}/receipt.json")
-    if features.source_cell:
-        files.append(f"results/cells/{features.source_cell}/receipts/train.json")
-    return unless_forced(files)
+    origins = specs.origins_of(PLAN.feature(wildcards.features_id))
+    return unless_forced([f"results/{name}" for name in origins])
 
 
 def trial_records(wildcards):

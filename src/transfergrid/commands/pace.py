@@ -115,15 +115,16 @@ def _measured(record: Any, spec: Any) -> Measured | None:
     try:
         if record["status"] != "finished" or not record["images_per_second"] > 0:
             return None
+        recipe = Recipe.from_dict(spec["recipe"])
         return Measured(
             spec["cell"]["architecture"],
             int(spec["cell"]["truncation"]),
             int(spec["architecture"]["input_px"]),
             number_format(record["precision"]),
-            Recipe.from_dict(spec["recipe"]).layers,
+            recipe.layers,
             record["device"],
             float(record["images_per_second"]),
-            stored=len(spec.get("features", ())) == len(spec["recipe"]["phases"]),
+            stored=len(spec.get("features", ())) == len(recipe.phases),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -32,7 +32,7 @@ from transfergrid.planning.paths import (
     weights_directory,
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
-from transfergrid.planning.records import RECORD
+from transfergrid.planning.records import RECORD, is_whole
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.errors import listed
 
@@ -242,15 +242,14 @@ def _again_lines(seen: Survey) -> list[str]:
         if not (weights_directory(weights_id, seen.results) / "proof.json").exists():
             needed[f"weights {weights_id} are prepared"] = None
     stored = {name for cell in read for name in cell.features}
-    for name in sorted(seen.jobs.features | {n for n in stored if not _made(n, seen.results)}):
+    for name in sorted(
+        seen.jobs.features
+        | {n for n in stored if not is_whole(features_directory(n, seen.results))}
+    ):
         needed[f"features {name} are computed"] = None
     if not needed:
         return []
     return _heading("to prepare first") + [f"  {text}" for text in needed]
-
-
-def _made(features_id: str, results: Path) -> bool:
-    return (features_directory(features_id, results) / "receipt.json").exists()
 
 
 def _cost_lines(seen: Survey) -> list[str]:

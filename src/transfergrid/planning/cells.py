@@ -24,7 +24,7 @@ from transfergrid.planning.fingerprint import (
 )
 from transfergrid.planning.grid import ALL, Point, expand, folds_of
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
-from transfergrid.planning.leaks import Learned, first_leak
+from transfergrid.planning.leaks import Learned, check_chain
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
@@ -197,18 +197,14 @@ class CellBuilder:
 
     def _build(self, point: Point) -> Cell:
         dataset = self._dataset(point.dataset)
-        architecture = find_architecture(point.architecture, self.study.config["architectures"])
-        check_truncation(architecture, point.truncation)
+        image_px = dataset.declaration["image_px"]
         if point.protocol not in self._recipes:
             self._entry("protocols", point.protocol, "the grid")
-        image_px = dataset.declaration["image_px"]
-        check_input_size(architecture, image_px)
-        warning = small_map_warning(architecture, point.truncation, image_px)
-        if warning:
-            self.warnings[warning] = None
+        architecture = self._architecture(point, image_px)
         weights, weights_id, source = self._initial(point, architecture)
         learned = self._learned[source] if source else ()
-        self._check_chain(point, learned)
+        known = ((self.datasets[name], fold) for name, fold in learned)
+        check_chain(known, dataset, point, str(self.study.source))
         recipe = self._recipes[point.protocol]
         self._check_layers(recipe, point, architecture)
         features = self._stored(point, recipe, architecture, dataset, weights)
@@ -251,6 +247,16 @@ class CellBuilder:
             family=architecture.family,
             imagenet_top1=architecture.imagenet_top1,
         )
+
+    def _architecture(self, point: Point, image_px: int) -> Architecture:
+        """Return a point's network, which can be cut as it says and takes images of that size."""
+        architecture = find_architecture(point.architecture, self.study.config["architectures"])
+        check_truncation(architecture, point.truncation)
+        check_input_size(architecture, image_px)
+        warning = small_map_warning(architecture, point.truncation, image_px)
+        if warning:
+            self.warnings[warning] = None
+        return architecture
 
     def _check_layers(self, recipe: Recipe, point: Point, architecture: Architecture) -> None:
         where = f"{self.study.source}: protocol '{point.protocol}'"
@@ -334,29 +340,6 @@ class CellBuilder:
         record, weights_id, source = self._initial(replace(point, pretraining=of), architecture)
         return {**record, "keep": kind.keeps}, weights_id, source
 
-    def _check_chain(self, point: Point, learned: tuple[Learned, ...]) -> None:
-        """Refuse initial weights that have seen images on which the cell is tested."""
-        target = self.datasets[point.dataset]
-        found = first_leak(
-            ((self.datasets[name], fold) for name, fold in learned), target, point.fold
-        )
-        if found is None:
-            return
-        source, fold = found
-        here = _in_words(point.dataset, point.fold)
-        told = f"was trained for {_in_words(source.name, fold)}, which"
-        why = (
-            f"{told} holds its test images"
-            if source.name == target.name
-            else f"{told} shares a label table with it and is not split alike, so that test images "
-            "may have been learned"
-        )
-        raise UserError(
-            f"{self.study.source}: pretraining '{point.pretraining}' for {here} starts from a "
-            f"network that {why}; give the source cell the same fold (fold: same), or leave the "
-            "pair out with exclude."
-        )
-
     def _source_fold(self, point: Point, settings: Mapping[str, Any]) -> str:
         """Return a source cell's fold: on the same data set, that of the cell it is for."""
         dataset, named = settings["dataset"], settings["fold"]
@@ -407,10 +390,6 @@ def _ends() -> str:
     """Return the kinds of initial weights that need no other cell."""
     *others, last = [k.name for k in PRETRAINING_KINDS if k.start in ("drawn", "released")]
     return f"{', '.join(others)} or {last}"
-
-
-def _in_words(dataset: str, fold: str) -> str:
-    return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
 
 
 def trial_protocol(recipe: Recipe, rate: float) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.inputs import Dataset
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
 
 Learned = tuple[str, str]
@@ -60,6 +62,42 @@ def leaks(target: Dataset, fold: str, source: Dataset, source_fold: str) -> bool
     if not _origins(target) & _origins(source):
         return False
     return source_fold != fold or _division(target) != _division(source)
+
+
+def check_chain(
+    learned: Iterable[tuple[Dataset, str]], target: Dataset, point: Point, source: str
+) -> None:
+    """Refuse initial weights that have seen images on which a cell is tested.
+
+    Args:
+        learned: For each training in the chain, its data set and the fold that it left out.
+        target: The cell's data set.
+        point: The cell's place on the axes.
+        source: The study, for the message.
+
+    Raises:
+        UserError: Some training may have learned from the cell's test images.
+    """
+    found = first_leak(learned, target, point.fold)
+    if found is None:
+        return
+    leak, fold = found
+    told = f"was trained for {_in_words(leak.name, fold)}, which"
+    why = (
+        f"{told} holds its test images"
+        if leak.name == target.name
+        else f"{told} shares a label table with it and is not split alike, so that test images "
+        "may have been learned"
+    )
+    raise UserError(
+        f"{source}: pretraining '{point.pretraining}' for {_in_words(point.dataset, point.fold)} "
+        f"starts from a network that {why}; give the source cell the same fold (fold: same), or "
+        "leave the pair out with exclude."
+    )
+
+
+def _in_words(dataset: str, fold: str) -> str:
+    return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
 
 
 def first_leak(

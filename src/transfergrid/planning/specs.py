@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.features import Features
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.records import RECORD, SPEC, TRAINED
 from transfergrid.runtime.atomic import write_text
@@ -83,14 +84,18 @@ class SpecJobs:
 
 def needs_of(cell: Cell) -> tuple[str, ...]:
     """Return what must exist before a cell can be trained, relative to the folder of results."""
-    files = [f"cache/{cell.dataset_id}/receipt.json"]
-    if cell.weights_id:
-        files.append(f"weights/{cell.weights_id}/receipt.json")
-    if cell.source_cell:
-        files.append(f"cells/{cell.source_cell}/{TRAINED}")
-    if cell.tuning:
-        files.append(f"tuning/{cell.tuning.id}/tuning.json")
-    files += [f"features/{features_id}/receipt.json" for features_id in cell.features]
+    tuned = (f"tuning/{cell.tuning.id}/tuning.json",) if cell.tuning else ()
+    features = (f"features/{features_id}/receipt.json" for features_id in cell.features)
+    return (*origins_of(cell), *tuned, *features)
+
+
+def origins_of(made: Cell | Features) -> tuple[str, ...]:
+    """Return the marks of the images and weights that a cell, or features, start from."""
+    files = [f"cache/{made.dataset_id}/receipt.json"]
+    if made.weights_id:
+        files.append(f"weights/{made.weights_id}/receipt.json")
+    if made.source_cell:
+        files.append(f"cells/{made.source_cell}/{TRAINED}")
     return tuple(files)
 
 
