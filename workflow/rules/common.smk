@@ -52,7 +52,7 @@ FORCED = not workflow.remote_exec and any(
 DRY_RUN = any(re.match(r"-[fFkp]*n|--dry-?r", word) for word in sys.argv[1:])
 SPECS = specs.SpecJobs()
 if not (FORCED or workflow.remote_exec):
-    SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, RESULTS))
+    SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, specs.on_disk(RESULTS)))
 FILES = outputs.wanted_files(PLAN, RESULTS)
 LOST = outputs.told_lost(FILES.lost, RESULTS)
 for sentence in [*PLAN.warnings, *LOST, *([CLOSED] if CLOSED else [])]:

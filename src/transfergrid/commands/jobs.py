@@ -27,7 +27,7 @@ from transfergrid.planning.paths import (
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
-from transfergrid.planning.specs import SpecJobs, spec_jobs
+from transfergrid.planning.specs import SpecJobs, spec_jobs, untrained
 
 
 @dataclass
@@ -72,8 +72,7 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
     room = results / "cells"
     on_disk = set(os.listdir(room)) if room.is_dir() else set()
     jobs = Jobs({name: _files(room / name) if name in on_disk else {} for name in plan.cells})
-    untrained = [n for n, files in jobs.files.items() if SPEC not in files or RECORD not in files]
-    jobs.written = spec_jobs(plan, untrained)
+    jobs.written = spec_jobs(plan, untrained(plan, lambda cell, file: file in jobs.files[cell]))
     stamp = results / "stamps" / plan.evaluate_stamp[0]
     stamp_time = stamp.stat().st_mtime_ns if stamp.exists() else None
     for name, files in jobs.files.items():

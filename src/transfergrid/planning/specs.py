@@ -2,7 +2,8 @@
 
 Only a cell that is not trained, or has lost its spec.json, has one written. To Snakemake that of a
 trained cell is a file which nothing makes: so a cache that was pruned and comes back reaches no
-trained cell.
+trained cell. Where weights were freed it has a job still, through which a cell that has to be
+trained again waits for its source cell.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,15 +100,29 @@ def origins_of(made: Cell | Features) -> tuple[str, ...]:
     return tuple(files)
 
 
-def untrained(plan: Plan, results: Path) -> list[str]:
-    """Return the plan's cells that are not trained or have lost their specification."""
-    # Text, not Path: this is asked at every parse of the workflow.
-    exists, root = os.path.exists, f"{results}/cells/"
+def untrained(plan: Plan, there: Callable[[str, str], bool]) -> list[str]:
+    """Return the plan's cells that have a job for their specification.
+
+    They are not trained, have lost their specification, or would have to be trained again, because
+    their weights were freed, after the cell that they start from.
+
+    Args:
+        plan: The plan.
+        there: Tells whether a cell, by name, has a file, by its name in the cell's folder.
+    """
     return [
         name
-        for name in plan.cells
-        if not (exists(f"{root}{name}/{RECORD}") and exists(f"{root}{name}/{SPEC}"))
+        for name, cell in plan.cells.items()
+        if not (there(name, RECORD) and there(name, SPEC))
+        or (cell.source_cell and not there(name, TRAINED))
     ]
+
+
+def on_disk(results: Path) -> Callable[[str, str], bool]:
+    """Return a function that looks for a cell's file on the disk, as `untrained` asks."""
+    # Text, not Path: this is asked at every parse of the workflow.
+    exists, root = os.path.exists, f"{results}/cells"
+    return lambda cell, file: exists(f"{root}/{cell}/{file}")
 
 
 def spec_jobs(plan: Plan, names: Iterable[str]) -> SpecJobs:
