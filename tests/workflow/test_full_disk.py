@@ -46,7 +46,7 @@ def commands(tuned, tmp_path_factory):
     shutil.copytree(tuned.folder, folder, symlinks=True)
     here = type(tuned)(folder, tuned.project)
     made: dict[str, list[str]] = {}
-    for line in here.snakemake("--detailed-summary").text.splitlines():
+    for line in here.snakemake("--detailed-summary", "--forceall").text.splitlines():
         columns = line.split("\t")
         if len(columns) > 3:
             made.setdefault(columns[2], []).append(columns[0])
