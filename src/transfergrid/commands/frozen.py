@@ -107,9 +107,10 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
     code = study.stamps["ensembles"][1]["code"]
     made, frozen = (Ensembles(root, study.name, study.selections, code) for root in (results, view))
     for cell in progress(cells, len(cells), "ensembles"):
+        made_of = frozen.made_of(cell)
         for selection, split in product(study.selections, SPLITS):
             source, target = (one.file(cell, selection, split) for one in (made, frozen))
-            if is_made_of(source, frozen.made_of(cell, selection)):
+            if is_made_of(source, made_of[selection]):
                 with suppress(FileNotFoundError):
                     _link(source, target)
         frozen.make(cell)

@@ -19,7 +19,7 @@ from transfergrid.evaluation.ensemble import (
 )
 from transfergrid.evaluation.scores import read_cell_scores, scores_receipt
 from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.planning.shards import SPLITS
+from transfergrid.planning.shards import SPLITS, WHOLE
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.sealed import write_sealed
 
@@ -52,15 +52,18 @@ class Ensembles:
         """Return where one of them lies."""
         return ensemble_directory(self.study, cell, selection, self.results) / f"{split}.parquet"
 
-    def made_of(self, cell: str, selection: str) -> str:
-        """Return 16 hexadecimal digits that stand for the code, selection and scores.
+    def made_of(self, cell: str) -> dict[str, str]:
+        """Return by selection 16 hexadecimal digits that stand for it, the code and the scores.
 
         Raises:
             UserError: The cell is not scored, or its receipt is damaged.
         """
         scores = scores_receipt(cell_directory(cell, self.results))
-        parts = {"code": self.code, "selection": selection, "scores": scores}
-        return sha256_text(canonical_json(parts))[:16]
+        parts = {"code": self.code, "scores": scores}
+        return {
+            selection: sha256_text(canonical_json({**parts, "selection": selection}))[:16]
+            for selection in self.selections
+        }
 
     def make(self, cell: str) -> dict[str, str]:
         """Make a cell's ensembles, except those that were already made from the same.
@@ -77,7 +80,7 @@ class Ensembles:
         found: dict[str, str] = {}
         due: dict[str, list[str]] = {split: [] for split in SPLITS}
         # Before the scores are read: should others take their place, the ensembles are made again.
-        made_of = {selection: self.made_of(cell, selection) for selection in self.selections}
+        made_of = self.made_of(cell)
         for selection, split in product(self.selections, SPLITS):
             path = self.file(cell, selection, split)
             if is_made_of(path, made_of[selection]):
@@ -132,8 +135,7 @@ def write_receipt(path: Path, made: Mapping[str, str]) -> None:
         made: SHA-256 of each ensemble's file by its name in the study's folder.
     """
     write_sealed(path, {LISTED: dict(made)})
-    digit = len(path.stem) == 1
     for other in path.parent.glob("*.json"):
-        if (len(other.stem) == 1) != digit:
+        if (other.stem == WHOLE) != (path.stem == WHOLE):
             with suppress(OSError):
                 other.unlink()
