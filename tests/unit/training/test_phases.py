@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from unit.training.test_resume import KilledError, killed_at, outcome, trained
+from unit.training.test_resume import KilledError, killed_at, outcome, save_now_and_then, trained
 from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.models.initial import initial_model
@@ -280,14 +280,7 @@ def test_killed_in_any_phase_it_ends_as_if_never_killed(
     spec = make_spec("dropout_network", phases=THAW, batch_size=16, keep_checkpoints=2, **RANDOM)
     folder, expected = trained(spec, results)
     (folder / FINISHED).unlink()
-    save, offers = loop.save_position, []
-
-    def now_and_then(*arguments: Any) -> None:
-        offers.append(1)
-        if len(offers) % every == 0:
-            save(*arguments)
-
-    monkeypatch.setattr(loop, "save_position", now_and_then)
+    save_now_and_then(monkeypatch, every)
     for after in (False, True):
         with monkeypatch.context() as patch:
             killed_at(patch, owner, name, 1 if after else call, after)

@@ -72,6 +72,18 @@ def hearing(told: list[str]) -> Watcher:
     return Watcher(lambda event: told.append(str(event.get("message", event))))
 
 
+def save_now_and_then(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    """Let a training save its position only at every n-th occasion."""
+    save, offers = loop.save_position, []
+
+    def now_and_then(*arguments: Any) -> None:
+        offers.append(1)
+        if len(offers) % every == 0:
+            save(*arguments)
+
+    monkeypatch.setattr(loop, "save_position", now_and_then)
+
+
 def killed_at(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, after: bool
 ) -> None:
@@ -122,14 +134,7 @@ def test_a_killed_training_ends_as_if_never_killed(
     steps = [line["step"] for line in expected["history"]]
     kept = [int(name[5:13]) for name in expected["files"] if name.startswith("step")]
     assert not set(steps[:2]) & set(kept), "the case is too easy: the first ones stay the best"
-    save, offers = loop.save_position, []
-
-    def now_and_then(*arguments: Any) -> None:
-        offers.append(1)
-        if len(offers) % every == 0:
-            save(*arguments)
-
-    monkeypatch.setattr(loop, "save_position", now_and_then)
+    save_now_and_then(monkeypatch, every)
     told: list[str] = []
     for after in (False, True):
         with monkeypatch.context() as patch:
