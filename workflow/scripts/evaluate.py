@@ -50,7 +50,7 @@ def main() -> None:
             from transfergrid.evaluation.predict import score_cell  # imports torch
 
             if can_make(spec, results):
-                ensure_features(spec, results, device.kind, tell=live.wait)
+                ensure_features(spec, results, device.kind, tell=live.wait, scoring=True)
             score_cell(spec, results, device.kind, watcher=Watcher(live.report))
             end["status"] = "finished"
 

@@ -23,7 +23,6 @@ from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
 from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.paths import features_directory
-from transfergrid.planning.prefix import deepest
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import SCORED, is_whole
 from transfergrid.runtime.hashing import sha256_file
@@ -97,7 +96,7 @@ def _features_for(
     If they were removed, or made again with other weights, the whole network computes them as it
     goes.
     """
-    phase = deepest(phase.train_layers for phase in Recipe.from_dict(spec["recipe"]).phases)
+    phase = Recipe.from_dict(spec["recipe"]).frozen_phase
     found = spec.get("features", {}).get(str(phase))
     if not found or not is_whole(features_directory(found, results)):
         return None

@@ -71,9 +71,13 @@ def ensure_features(
     device: str,
     check: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] | None = None,
+    scoring: bool = False,
 ) -> None:
-    """Make the features that a cell is trained on and that are missing; as `make_features`."""
-    for features_id, made_from in _wanted(spec):
+    """Make the features that a cell is trained on and that are missing; as `make_features`.
+
+    With `scoring`, only those that scoring reads.
+    """
+    for features_id, made_from in _wanted(spec, scoring):
         make_features(features_id, made_from, results, device, check, tell)
 
 
@@ -85,10 +89,12 @@ def can_make(spec: Mapping[str, Any], results: Path) -> bool:
     return not weights_id or is_whole(weights_directory(weights_id, results))
 
 
-def _wanted(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _wanted(spec: Mapping[str, Any], scoring: bool) -> list[tuple[str, Mapping[str, Any]]]:
     recipe, cell = Recipe.from_dict(spec["recipe"]), spec["cell"]
     found = []
     for phase, features_id in spec.get("features", {}).items():
+        if scoring and int(phase) != recipe.frozen_phase:
+            continue
         prefix = prefix_of(recipe.phases[int(phase)].train_layers, cell["truncation"])
         if prefix is None:
             raise UserError(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from transfergrid.planning.prefix import ALL, deepest, depth_of
+
 MOST_EPOCHS = 1000
 """Passes over the training data after which a phase ends that only its patience would end."""
 
@@ -91,9 +93,8 @@ class Phase:
     @property
     def last_blocks(self) -> int | None:
         """How many blocks learn beside the classifier; None for all of them."""
-        if self.train_layers == "all":
-            return None
-        return 0 if self.train_layers == "head" else int(self.train_layers.removeprefix("last_"))
+        depth = depth_of(self.train_layers)
+        return None if depth == ALL else int(depth)
 
     @property
     def most_epochs(self) -> float:
@@ -150,6 +151,14 @@ class Recipe:
     holdout: float = 0.0
     tune: Tuning | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def frozen_phase(self) -> int | None:
+        """Number of the phase that trains most layers, or None if one trains all of them.
+
+        What is frozen in it never learns, so scoring reads its stored features alone.
+        """
+        return deepest(phase.train_layers for phase in self.phases)
 
     @property
     def micro_batch(self) -> int:

@@ -14,6 +14,7 @@ from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.evaluation.extraction import extract
 from transfergrid.evaluation.predict import score_cell
+from transfergrid.evaluation.rebuild import ensure_features
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.models.trained import Trained
 from transfergrid.planning.features import Features, features_of
@@ -214,6 +215,15 @@ def test_features_of_a_source_that_was_trained_again_are_used_by_no_one_else(
     score_cell(heir, results)  # the cell is still what it was trained as
     again = read_scores(results / "cells" / cell_name(heir) / "scores" / "test.npz").logits
     assert np.array_equal(again, logits)
+
+
+def test_scoring_makes_the_features_that_it_reads_and_no_others(results: Path) -> None:
+    phases = [{"train_layers": layers, "epochs": 1} for layers in ("head", "last_1")]
+    spec, (head, deepest) = with_features(lcnet(phases=phases), 0, 1)
+    ensure_features(spec, results, "cpu", scoring=True)
+    assert [path.name for path in (results / "features").glob("[!.]*")] == [deepest.id]
+    ensure_features(spec, results, "cpu")
+    assert (results / "features" / head.id).is_dir()
 
 
 def train_folder(results: Path, spec: dict[str, Any]) -> Path:
