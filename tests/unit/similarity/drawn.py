@@ -23,7 +23,7 @@ def related(rng: np.random.Generator, x: Floats, channels: int, noise: float = 1
 
 def invertible(rng: np.random.Generator, channels: int) -> Floats:
     """Draw a matrix that is far from singular and from a rotation."""
-    return rotation(rng, channels) * rng.uniform(0.2, 5.0, channels) @ rotation(rng, channels)
+    return rotation(rng, channels) * np.exp(rng.uniform(-3, 3, channels)) @ rotation(rng, channels)
 
 
 def rotation(rng: np.random.Generator, channels: int) -> Floats:

@@ -81,7 +81,7 @@ def test_which_maps_change_something() -> None:
     mapped, rotated = x @ invertible(rng, 40), x @ rotation(rng, 40)
     own = measures(x, mapped)
     assert own["mean_cca"] == pytest.approx(1, abs=1e-12)
-    assert own["svcca"] < 0.995 and own["cka"] < 0.95 and own["procrustes"] < 0.95
+    assert own["svcca"] < 0.995 and own["cka"] < 0.9 and own["procrustes"] < 0.95
     plain = measures(x, y)
     assert abs(plain["pwcca_xy"] - plain["pwcca_yx"]) > 0.01
     for changed in (mapped, rotated):
