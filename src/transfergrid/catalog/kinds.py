@@ -8,62 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-Setting = Mapping[str, Any]
-"""A setting of a study as JSON Schema, with a description and a default."""
+from transfergrid.catalog.dataset_kind import LABELS, DatasetKind, Setting
+from transfergrid.catalog.published import PUBLISHED
 
-LABELS = ("multilabel", "multiclass")
-"""Kinds of task whose truth is one label per task."""
-
-
-@dataclass(frozen=True)
-class DatasetKind:
-    """A kind of data set.
-
-    Attributes:
-        name: Value of ``kind`` in a study.
-        reader: ``module:function`` from a declaration and a root to a manifest.
-        rooted: Whether it reads from a place that the study names; else it is drawn as needed.
-        task_kinds: Kinds of task that it may hold.
-        task_kind_of: By a setting, the kind of task of each of its values, where it decides.
-        files: Label tables in the root, whose content is part of a cell.
-        tables: ``module:function`` that hashes them where they have no fixed names: from the data
-            set's name, its root, its settings and a function that hashes a file, to SHA-256 by
-            name. Plain Python.
-        columns: Whether the study names columns of its table.
-        official: Settings that choose among the data set's own splits; None where it has none.
-        patients: Settings with which it says who the patient of an image is; None where it does
-            not. An empty mapping: always.
-        same: Settings that say which images it holds, where no label table does.
-        count: ``module:function`` from a declaration and a root to the number of its images, read
-            off without decoding any; an empty string where only decoding tells.
-        check: ``module:function`` that refuses settings which contradict each other: from words
-            that name the data set, and its settings. Plain Python.
-        leads: The settings that lead to its images.
-        cites: What to cite for it.
-        settings: Its settings beside those of every kind (`SHARED`); a kind that has none has a
-            part of its name in the schema's file.
-        required: Those of its settings that a study must give.
-    """
-
-    name: str
-    reader: str
-    rooted: bool = True
-    task_kinds: tuple[str, ...] = LABELS
-    task_kind_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    files: tuple[str, ...] = ()
-    tables: str = ""
-    columns: bool = False
-    official: tuple[str, ...] | None = None
-    patients: Mapping[str, str] | None = None
-    same: tuple[str, ...] = ()
-    count: str = ""
-    check: str = ""
-    leads: str = "root"
-    cites: str = "cite its own source."
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
+__all__ = [
+    "DATASET_KINDS",
+    "LABELS",
+    "PRETRAINING_KINDS",
+    "DatasetKind",
+    "PretrainingKind",
+    "Setting",
+    "dataset_kind",
+    "pretraining_kind",
+]
 
 
 @dataclass(frozen=True)
@@ -147,6 +106,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         count="transfergrid.commands.images:of_phantom",
         cites="drawn by TransferGrid; nothing to cite beside it.",
     ),
+    *PUBLISHED,
 )
 """Every kind of data set; a study may name its own ``module:function``."""
 

@@ -149,6 +149,16 @@ def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     return shape
 
 
+def of_reader(declaration: Mapping[str, Any], root: Path) -> Images:
+    """Count what a reader finds that opens no image."""
+    from transfergrid.data.kinds import read_manifest  # pandas
+
+    manifest = read_manifest({**declaration, "folds": None}, root)
+    counts = manifest.table["split"].value_counts()
+    splits = [int(counts[split]) for split in ("train", "valid", "test")]
+    return _images(splits, len(manifest.tasks), exact=True)
+
+
 def of_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
     """Count the lines of CheXpert's tables."""
     rows = {Path(name).stem: _rows(root / name) for name in declaration["tables"]}

@@ -133,15 +133,27 @@ def with_validation(
             valid[:, fold] = part == (fold + 1) % k
         elif others.any():
             rng = np.random.default_rng(seeded("folds", options.get("seed", 0), "valid", fold))
-            valid[others, fold] = _share(
+            valid[others, fold] = share_of(
                 units[others], float(share), rng, None if labels is None else labels[others]
             )
     return Folds(part, valid)
 
 
-def _share(
+def share_of(
     units: Ids, share: float, rng: np.random.Generator, labels: npt.NDArray[np.float32] | None
 ) -> Flags:
+    """Draw a share of the units.
+
+    Args:
+        units: (N,) what each image belongs to.
+        share: Share of the units, in (0, 1); at least one unit is drawn and one is left.
+        rng: Source of randomness.
+        labels: (N, T) by which as great a share of each kind of unit is drawn, give or take one;
+            None draws them whatever their labels.
+
+    Returns:
+        (N,) whether an image is drawn.
+    """
     if labels is None:
         return random_split(units, {"valid": share}, "train", rng) == "valid"
     names, of_row = np.unique(units, return_inverse=True)

@@ -28,6 +28,9 @@ CHEXPERT_TABLES = (
     "test/test_labels.csv",
 )
 
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
+"""Endings by which an image is known where no table names it."""
+
 
 def hashed_tables(
     name: str, root: Path | None, settings: Mapping[str, Any], digest: Digest
@@ -130,3 +133,21 @@ def of_archive(
         raise UserError(
             f"data set '{name}': {root} is not a readable .npz file: it is {told}."
         ) from None
+
+
+def of_image_names(
+    name: str, root: Path, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Hash the names of the images in a folder and below, where these are the labels."""
+    return {"image names": sha256_text("\n".join(image_names(name, root)))}
+
+
+def image_names(name: str, root: Path) -> list[str]:
+    """Return the paths of a folder's images relative to it, sorted; UserError if it has none."""
+    found = [path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        what = "has no image in it" if root.is_dir() else "is no folder"
+        raise UserError(
+            f"data set '{name}' has its root at {root}, which {what}; correct datasets.{name}.root."
+        )
+    return sorted(path.relative_to(root).as_posix() for path in found)

@@ -129,6 +129,25 @@ def check_chexpert(where: str, settings: Mapping[str, Any]) -> None:
         )
 
 
+def check_shares(where: str, settings: Mapping[str, Any]) -> None:
+    """Check the shares of a published data set's images that are drawn to validate or test on."""
+    kind = dataset_kind(settings["kind"])
+    declared = kind.settings if kind is not None else {}
+    keys = [key for key in ("validation_share", "test_share", "seed") if key in declared]
+    given = [key for key in keys if settings[key] != declared[key]["default"]]
+    if settings.get("folds") is not None:
+        if given:
+            raise UserError(
+                f"{where}: folds say which images are trained on, validated on and tested on, so "
+                f"{given[0]} has no meaning; remove it."
+            )
+    elif sum(settings[key] for key in keys if key != "seed") >= 1:
+        raise UserError(
+            f"{where}: validation_share and test_share are together 1 or more and leave nothing "
+            "to train on; lower them."
+        )
+
+
 def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
     columns, separator = settings["label_columns"], settings["label_separator"]
     if settings["task_kind"] == "multiclass":

@@ -1,0 +1,50 @@
+"""Kinds of data set that are read as they were published, one declaration each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfergrid.catalog.dataset_kind import DatasetKind, Setting
+
+
+def _form(image_px: int) -> dict[str, Setting]:
+    """Return the size of the images and how they are brought to it, as one study had them."""
+    side = {"$ref": "#/$defs/image_px", "description": "Side of the cached images."}
+    rule = {"$ref": "#/$defs/resize", "description": "Resize rule."}
+    return {"image_px": {**side, "default": image_px}, "resize": {**rule, "default": "stretch"}}
+
+
+def _share(part: str, of: str, default: float) -> dict[str, Any]:
+    words = f"Share of the {of} that are {part} images; folds have shares of their own."
+    return {"$ref": "#/$defs/share", "description": words, "default": default}
+
+
+_SEED = {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0}
+
+_BUSI = DatasetKind(
+    "busi",
+    "transfergrid.data.busi:read",
+    task_kind_of={
+        "normals": {"benign": "multilabel", "leave_out": "multilabel", "class": "multiclass"}
+    },
+    tables="transfergrid.planning.label_tables:of_image_names",
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in "
+    "Brief 28:104863, 2020. doi:10.1016/j.dib.2019.104863",
+    settings={
+        **_form(256),
+        "normals": {
+            "description": "What images without a lesion are: benign, a class of their own "
+            "(multiclass), or left out.",
+            "enum": ["benign", "class", "leave_out"],
+            "default": "benign",
+        },
+        "validation_share": _share("validation", "images", 0.1),
+        "test_share": _share("test", "images", 0.2),
+        "seed": _SEED,
+    },
+)
+
+PUBLISHED: tuple[DatasetKind, ...] = (_BUSI,)
+"""Every kind of a published data set, in the order in which they are listed."""

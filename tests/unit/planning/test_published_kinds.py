@@ -1,0 +1,76 @@
+"""Published data sets in a study: what of them is hashed, counted and refused at planning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from datasets.busi.make import make as make_busi
+from unit.planning.made_up_plan import grid, planned
+
+from transfergrid.commands.images import count_images
+from transfergrid.data.kinds import read_manifest
+from transfergrid.planning.inputs import Dataset, check_dataset
+from transfergrid.planning.tasks import possible_kinds
+from transfergrid.runtime.errors import UserError
+
+MAKERS: dict[str, Callable[..., None]] = {"busi": make_busi}
+
+
+def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
+    """Plan a study of one data set, whose fake copy is made where there is none."""
+    root = tmp_path / kind
+    if not root.exists():
+        MAKERS[kind](root, np.random.default_rng(0))
+    data = {"datasets": {"x": {"kind": kind, "root": str(root), **settings}}}
+    axes = grid(datasets=["x"], pretrainings=["random"])
+    return planned(tmp_path, {**data, **axes}).datasets["x"]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_published_data_set_is_planned_counted_and_read(tmp_path: Path, kind: str) -> None:
+    data = declared(tmp_path, kind)
+    assert data.declaration["tables"] and data.declaration["resize"] == "stretch"
+    manifest = read_manifest(data.declaration, data.root)
+    images = count_images(data, (), tmp_path / "results")
+    counts = manifest.table["split"].value_counts()
+    assert images is not None and images.exact and images.tasks == len(manifest.tasks)
+    assert [images.train, images.valid, images.test] == [*counts[["train", "valid", "test"]]]
+    assert [found.name for found in possible_kinds(data.declaration)] == [manifest.task_kind]
+    for index in range(len(manifest.table)):
+        assert manifest.images.read(index).dtype == np.uint8
+    check_dataset(data.location)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_folds_leave_the_shares_of_a_split_without_meaning(tmp_path: Path, kind: str) -> None:
+    data = declared(tmp_path, kind, folds={"k": 3})
+    manifest = read_manifest(data.declaration, data.root)
+    assert manifest.folds is not None and manifest.folds.k == 3
+    images = count_images(data, (), tmp_path / "results")
+    assert images is not None and images.total == len(manifest.table)
+    with pytest.raises(UserError, match=r"'x': folds say .* so validation_share has no meaning"):
+        declared(tmp_path, kind, folds={"k": 3}, validation_share=0.2)
+
+
+def test_shares_leave_something_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'x': validation_share and test_share are together 1"):
+        declared(tmp_path, "busi", validation_share=0.5, test_share=0.5)
+
+
+def test_an_image_more_in_a_folder_is_another_data_set(tmp_path: Path) -> None:
+    before = declared(tmp_path, "busi")
+    folder = tmp_path / "busi" / "Dataset_BUSI_with_GT" / "normal"
+    (folder / "normal (9).png").write_bytes((folder / "normal (8).png").read_bytes())
+    (folder / "notes.txt").touch()
+    assert declared(tmp_path, "busi").id != before.id
+    with pytest.raises(UserError, match="edited after x-.* was planned"):
+        check_dataset(before.location)
+    (folder / "normal (9).png").unlink()
+    assert declared(tmp_path, "busi").id == before.id
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"'x' has its root at .*empty, which has no image in it"):
+        declared(tmp_path, "busi", root=str(tmp_path / "empty"))
