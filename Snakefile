@@ -29,6 +29,7 @@ include: "workflow/rules/restore.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/cams.smk"
+include: "workflow/rules/activations.smk"
 include: "workflow/rules/analyses.smk"
 include: "workflow/rules/report.smk"
 

@@ -116,6 +116,7 @@ wildcard_constraints:
     dataset_id=planning.DATASET_ID,
     weights_id=planning.WEIGHTS_ID,
     features_id=planning.FEATURES_ID,
+    state_id=planning.STATE_ID,
     tuning_id=planning.TUNING_ID,
     stamp=planning.STAMP,
     study=planning.STUDY,
@@ -231,6 +232,18 @@ def features_sources(wildcards):
     """Return what must exist before features of frozen layers can be computed."""
     origins = specs.origins_of(PLAN.feature(wildcards.features_id))
     return unless_forced([f"results/{name}" for name in origins])
+
+
+def state_sources(wildcards):
+    """Return what must exist before the activations of a state can be stored.
+
+    The age of images and released weights does not count, for their content names the state. What
+    is missing is no reason to store anything again, so it is not ancient: Snakemake would make it.
+    """
+    images, trained = specs.sources_of(PLAN.state(wildcards.state_id))
+    files = [f"results/{name}" for name in images]
+    aged = [ancient(file) if os.path.exists(file) else file for file in files]
+    return [*aged, *(f"results/{name}" for name in trained)]
 
 
 def trial_records(wildcards):

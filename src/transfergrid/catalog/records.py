@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Per = Literal["dataset", "weights", "features", "tuning", "cell", "shard", "study", "figure"]
+Per = Literal[
+    "dataset", "weights", "features", "state", "tuning", "cell", "shard", "study", "figure"
+]
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,13 @@ STAGES: tuple[Stage, ...] = (
         code=("evaluation.predict", "evaluation.ahead"),
     ),
     Stage(
+        "activations",
+        "state",
+        "activations/{state_id}/receipt.json",
+        reads=("prepare", "weights", "train"),
+        code=("evaluation.activations",),
+    ),
+    Stage(
         "ensembles",
         "shard",
         "{study}/receipts/ensembles/{shard}.json",

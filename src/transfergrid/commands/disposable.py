@@ -28,6 +28,7 @@ from transfergrid.planning.plan import (
     CELL,
     DATASET_ID,
     FEATURES_ID,
+    STATE_ID,
     TUNING_ID,
     WEIGHTS_ID,
     Plan,
@@ -47,6 +48,7 @@ ROOMS_OF_IDS = {
     "cache": DATASET_ID,
     "weights": WEIGHTS_ID,
     "features": FEATURES_ID,
+    "activations": STATE_ID,
     "tuning": TUNING_ID,
 }
 """The form of the ids in each folder of what cells share."""
@@ -86,7 +88,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     used = _used_by([item.name for item in items if item.in_use], results)
     items = [_kept(item) if item.name in used else item for item in items]
     ids = {cell.dataset_id for cell in plan.cells.values()} | used
-    ids |= {name for cell in plan.cells.values() for name in cell.features}
+    ids |= {name for cell in plan.cells.values() for name in cell.features} | set(plan.states)
     ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id} | set(plan.tunings)
     for kind, pattern in ROOMS_OF_IDS.items():
         items += _shared_items(kind, results / kind, pattern, ids, locked)

@@ -129,6 +129,8 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "tasks": lambda study: study.study.config["cams"]["tasks"],
     "regions": _regions,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
+    "similarity": lambda study: study.study.config["similarity"],
+    "states": lambda study: [dict(state.entry) for state in study.states],
     "title": lambda study: study.study.config["title"],
     "description": lambda study: study.study.config["description"],
     "recipes": lambda study: {k: recipe.to_dict() for k, recipe in study.study.recipes.items()},

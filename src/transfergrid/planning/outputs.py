@@ -28,6 +28,7 @@ EXPENDABLE = (
     r"cache/.*",
     r"weights/.*",
     r"features/.*",
+    r"activations/.*",
     r"origins/.*",
     r"cells/[^/]+/(resume\.pt|finished\.json|ahead/.*)",
     r"cells/[^/]+/receipts/train\.json",
@@ -38,7 +39,7 @@ EXPENDABLE = (
 )
 """What may be deleted: it is made again when needed, and nothing is trained again because of it.
 
-Caches, the records of their images, initial weights, features of frozen layers, the states of
+Caches, the records of their images, initial weights, features, activations, the states of
 trainings that were stopped or had ended, training receipts and checkpoints; and what is not a
 result: locks, logs, snapshots.
 """
@@ -187,7 +188,9 @@ def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
     reads = [STAGE[name] for name in stage.reads if study.has(STAGE[name])]
     in_shards = any(read.per == "shard" for read in reads)
     for read in reads:
-        if read.per == "shard":
+        if read.per == "state":
+            found += [read.mark.replace("{state_id}", state.id) for state in study.states]
+        elif read.per == "shard":
             found += [shard_mark(study, shard) for shard in study.shards]
         elif read.of_study and read.per == "cell":
             found += [map_of(study.name, cell.name) for cell in study.cam_cells]

@@ -39,6 +39,11 @@ def features_directory(features_id: str, results: Path = RESULTS) -> Path:
     return results / "features" / features_id
 
 
+def activations_directory(state_id: str, results: Path = RESULTS) -> Path:
+    """Return the folder of a state's activations."""
+    return results / "activations" / state_id
+
+
 def tuning_file(tuning_id: str, results: Path = RESULTS) -> Path:
     """Return the file that holds the learning rate found by trials."""
     return results / "tuning" / tuning_id / "tuning.json"

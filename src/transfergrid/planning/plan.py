@@ -30,6 +30,7 @@ from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.selections import check_selections
 from transfergrid.planning.shards import shards
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
+from transfergrid.planning.states import State, check_similarity, states_of
 from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
@@ -41,6 +42,7 @@ DATASET_ID = rf"{WORD}-[0-9a-f]{{8}}"
 WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
 TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}(?:-fold\d+)?-[0-9a-f]{{8}}"
 FEATURES_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-(?:pooled|map)-[0-9a-f]{{8}}"
+STATE_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-(?:initial|final)-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
 
@@ -164,6 +166,19 @@ class PlannedStudy:
             return ()
         return tuple(cell for cell in self.targets if cell.point.matches(cams["where"]))
 
+    @cached_property
+    def states(self) -> tuple[State, ...]:
+        """The states of networks that are compared."""
+        return states_of(self.study, self.compared)
+
+    @cached_property
+    def compared(self) -> tuple[Cell, ...]:
+        """Targets whose networks are compared with each other."""
+        similarity = self.study.config["similarity"]
+        if similarity is None:
+            return ()
+        return tuple(cell for cell in self.targets if cell.point.matches(similarity["where"]))
+
 
 def _stamp(
     owner: str, stage: str, content: Mapping[str, Any], cells: str = ""
@@ -193,7 +208,7 @@ def plan_study(study: Study) -> PlannedStudy:
     metrics = study_metrics(study.config, str(study.source))
     sources = [cell for cell in others if not cell.trial]
     check_selections(study, targets, [*targets, *sources], metrics)
-    return PlannedStudy(
+    planned = PlannedStudy(
         study=study,
         targets=tuple(targets),
         sources=tuple(sources),
@@ -205,6 +220,8 @@ def plan_study(study: Study) -> PlannedStudy:
         warnings=(*builder.warnings, *lost, *undecidable(study, targets, metrics)),
         unasked=tuple(name for name in asked if name not in kept),
     )
+    check_similarity(study, planned.compared, planned.states)
+    return planned
 
 
 @dataclass(frozen=True)
@@ -274,6 +291,17 @@ class Plan:
             raise UserError(f"none of this run's cells is trained on features '{features_id}'.")
         return self.features[features_id]
 
+    @cached_property
+    def states(self) -> dict[str, State]:
+        """The states of networks that studies compare, by id."""
+        return {state.id: state for study in self.studies.values() for state in study.states}
+
+    def state(self, state_id: str) -> State:
+        """Return a state by id; UserError if no study of this run compares it."""
+        if state_id not in self.states:
+            raise UserError(f"none of this run's studies compares '{state_id}'.")
+        return self.states[state_id]
+
     @property
     def warnings(self) -> list[str]:
         """Sentences for the user, each once."""
@@ -297,9 +325,10 @@ class Plan:
         again inside the job would record a study that was edited in the meantime. Names hold the
         content's hash, so a file that is already there is right.
         """
-        # What features are made from stands in the specification of every cell that uses them, so
-        # these notes are for the job alone.
+        # What features and activations are made from stands in specifications of cells, so these
+        # notes are for the job alone.
         notes = [_stamp(found.id, LOCATION, found.note) for found in self.features.values()]
+        notes += [_stamp(state.id, LOCATION, state.note) for state in self.states.values()]
         for name, content in [*self.stamps.items(), *notes]:
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))

@@ -20,6 +20,9 @@ from transfergrid.planning.metrics import check_has, find_metric, primary_metric
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
 
+WITH_CELLS: Mapping[str, str] = {"cams": "activation maps", "similarity": "similarities"}
+"""Keys of a study that name the cells which they are for, and what they make."""
+
 
 def check_questions(study: Study, points: Collection[Point]) -> None:
     """Check that the grid has the cells that questions, claims and activation maps refer to.
@@ -50,8 +53,8 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         kind_of(question).check(question, Asked(start, points, questions, width))
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])
-    cams = study.config["cams"] or {"where": {}}
-    for key, pattern in (("claims", claims["where"]), ("cams", cams["where"])):
+    wanted = [(key, (study.config[key] or {"where": {}})["where"]) for key in WITH_CELLS]
+    for key, pattern in (("claims", claims["where"]), *wanted):
         if not _matching(points, pattern):
             raise UserError(
                 f"{study.source}: {key}.where is {pattern}, which no cell of the grid matches; "
@@ -147,13 +150,14 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
             f"{study.source}: no claim is tested, because the slice has no cell with claims.where "
             f"{claims['where']}."
         )
-    cams = study.config["cams"]
-    if cams is not None and not _matching(points, cams["where"]):
-        changes["cams"] = None
-        lost.append(
-            f"{study.source}: there are no activation maps, because the slice has no cell with "
-            f"cams.where {cams['where']}."
-        )
+    for key, what in WITH_CELLS.items():
+        wanted = study.config[key]
+        if wanted is not None and not _matching(points, wanted["where"]):
+            changes[key] = None
+            lost.append(
+                f"{study.source}: there are no {what}, because the slice has no cell with "
+                f"{key}.where {wanted['where']}."
+            )
     return replace(study, config={**study.config, **changes}), lost
 
 

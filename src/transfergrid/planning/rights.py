@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transfergrid.runtime.errors import listed
 
-ROOMS = ("cells", "cache", "weights", "features", "tuning", "stamps", "origins")
+ROOMS = ("cells", "cache", "weights", "features", "activations", "tuning", "stamps", "origins")
 """Folders under results that all studies share."""
 
 

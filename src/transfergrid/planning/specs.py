@@ -20,6 +20,8 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.features import Features
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.records import RECORD, SPEC, TRAINED
+from transfergrid.planning.state_pairs import FINAL
+from transfergrid.planning.states import State
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.hashing import short_hash
 
@@ -98,6 +100,22 @@ def origins_of(made: Cell | Features) -> tuple[str, ...]:
     if made.source_cell:
         files.append(f"cells/{made.source_cell}/{TRAINED}")
     return tuple(files)
+
+
+def sources_of(state: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the marks of what the activations of a state are made from.
+
+    Args:
+        state: The state.
+
+    Returns:
+        Those of images and released weights, and that of the training whose checkpoint it is.
+    """
+    trained = (f"cells/{state.trained_cell}/{TRAINED}",) if state.trained_cell else ()
+    if state.when == FINAL:
+        return (), trained
+    weights = (f"weights/{state.weights_id}/receipt.json",) if state.weights_id else ()
+    return (f"cache/{state.dataset_id}/receipt.json", *weights), trained
 
 
 def untrained(plan: Plan, there: Callable[[str, str], bool]) -> list[str]:

@@ -333,6 +333,19 @@ def test_features_that_no_study_names_can_go(old: Plan) -> None:
     assert free(unnamed(planned), "features") == set(other.features) - set(planned.features)
 
 
+def test_activations_that_no_study_names_can_go(old: Plan) -> None:
+    def with_activations(seed: int) -> Plan:
+        planned = made.plan(Path(), {"similarity": {"seed": seed}})
+        for name in planned.states:
+            (RESULTS / "activations" / name).mkdir(parents=True, exist_ok=True)
+        return planned
+
+    now, other = with_activations(0), with_activations(1)
+    assert now.states and not set(now.states) & set(other.states)
+    assert free(unnamed(now), "activations") == set(other.states)
+    assert free(unnamed(old), "activations") == set(now.states) | set(other.states)
+
+
 def test_features_of_finished_cells_can_be_freed(old: Plan) -> None:
     planned = with_features(Path())
     waiting = finished_features(planned)

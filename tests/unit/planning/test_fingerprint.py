@@ -248,7 +248,8 @@ PROGRAMS = {
     "write_page.py": {"report"},
     "cams.py": {"cams"},
     "features.py": {"features"},
-    "device_job.py": {"train", "evaluate", "cams", "features"},
+    "activations.py": {"activations"},
+    "device_job.py": {"train", "evaluate", "cams", "features", "activations"},
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

@@ -1,0 +1,84 @@
+"""Which states of networks are compared with which: those of one place, for a reason with a name.
+
+A place is a data set, a fold, a network and a cut: only there do two states see the same images
+at the same positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+INITIAL, FINAL = "initial", "final"
+PAIRS: Mapping[str, str] = {
+    "before_after": "a cell's best checkpoint and what it started from",
+    "sources_before": "two sources, as they were released",
+    "sources_after": "two sources, trained by one protocol from one seed",
+    "seeds": "two seeds of one pretraining and protocol",
+    "protocols": "two protocols of one pretraining and seed",
+    "random": "weights that were drawn, and a source",
+}
+"""Every reason for a pair, in words."""
+PLACE = ("dataset", "fold", "architecture", "truncation")
+"""What the two states of a pair share."""
+
+Entry = Mapping[str, Any]
+Pair = tuple[str, str, str]
+"""A reason, and the ids of the two states: the earlier, or the drawn one, first."""
+
+
+def places(entries: Iterable[Entry]) -> dict[tuple[Any, ...], list[Entry]]:
+    """Return entries of states, or of cells, by their place, in order."""
+    found: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(tuple(entry.get(axis, "all") for axis in PLACE), []).append(entry)
+    return found
+
+
+def pairs_of(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Pair]:
+    """Return the pairs of states that are compared.
+
+    Args:
+        entries: The states: their id, state (`INITIAL` or `FINAL`), place, pretraining, protocol,
+            seed (None where seeds share it), whether their weights were drawn and, of a final
+            state, the id of its initial one.
+        wanted: Keys of `PAIRS`.
+    """
+    found: list[Pair] = []
+    for members in places(entries).values():
+        for reason, left, right in _in_place(members):
+            if reason in wanted:
+                found.append((reason, str(left["id"]), str(right["id"])))
+    return found
+
+
+def _in_place(members: Sequence[Entry]) -> Iterator[tuple[str, Entry, Entry]]:
+    by_id = {entry["id"]: entry for entry in members}
+    for entry in members:
+        if entry["state"] == FINAL and entry["initial"] in by_id:
+            yield "before_after", by_id[entry["initial"]], entry
+    for when in (INITIAL, FINAL):
+        stage = [entry for entry in members if entry["state"] == when]
+        for left, right in combinations(stage, 2):
+            reason = _reason(left, right, when)
+            # Drawn weights stand first, whatever the study's order.
+            swap = reason == "random" and right["drawn"] and not left["drawn"]
+            if reason:
+                yield (reason, right, left) if swap else (reason, left, right)
+
+
+def _reason(left: Entry, right: Entry, when: str) -> str:
+    """Return why two states of a place and of one moment are compared; empty if they are not."""
+    seeds = left["seed"], right["seed"]
+    same_seed = seeds[0] == seeds[1] or None in seeds
+    same_protocol = left["protocol"] == right["protocol"]
+    if left["pretraining"] == right["pretraining"]:
+        if same_protocol:
+            return "" if same_seed else "seeds"
+        return "protocols" if same_seed else ""
+    if not (same_seed and same_protocol):
+        return ""
+    if left["drawn"] or right["drawn"]:
+        return "random"
+    return "sources_before" if when == INITIAL else "sources_after"

@@ -1,0 +1,195 @@
+"""States of networks whose activations a study compares.
+
+A state is one set of weights of one network that sees one data set: what a cell starts from
+(`INITIAL`), or its best checkpoint (`FINAL`). An initial state is named after its content, so that
+all seeds and protocols which start from a released set of weights share it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from transfergrid.catalog.kinds import pretraining_kind
+from transfergrid.planning.architectures import known_architectures
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.layers import layer_names
+from transfergrid.planning.state_pairs import FINAL, INITIAL, pairs_of
+from transfergrid.planning.study import Study
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import short_hash
+
+PROBE = ("images", "rows", "layers", "seed")
+"""The settings of ``similarity`` that decide which activations are stored."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One set of weights of one network, and the data set that it sees.
+
+    Attributes:
+        id: ``<dataset>-<arch>-<pretraining>-drop<k>-<initial or final>-<hash8>``, the folder of
+            its activations.
+        when: `INITIAL` or `FINAL`.
+        dataset_id: The data set's cache.
+        weights_id: Folder of the prepared weights that it is, or None.
+        trained_cell: Name of the cell whose checkpoint it is, or None.
+        made_from: Everything that decides its activations beside the code.
+        entry: What the stage that compares states is told of it.
+    """
+
+    id: str
+    when: str
+    dataset_id: str
+    weights_id: str | None
+    trained_cell: str | None
+    made_from: Mapping[str, Any]
+    entry: Mapping[str, Any]
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What a job that stores its activations must know."""
+        return {"id": self.id, "made_from": dict(self.made_from)}
+
+
+def states_of(study: Study, cells: Iterable[Cell]) -> tuple[State, ...]:
+    """Return the states that a study compares, each once.
+
+    Args:
+        study: The study.
+        cells: Its cells that take part; none if it has no ``similarity``.
+    """
+    settings, pretrainings = study.config["similarity"] or {}, study.config["pretrainings"]
+    probe = {key: settings.get(key) for key in PROBE}
+    found: dict[str, State] = {}
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        drawn = pretraining_kind(pretrainings[cell.point.pretraining]["kind"]).start == "drawn"
+        initial = _initial(cell, probe, drawn)
+        found.setdefault(initial.id, initial)
+        seeds.setdefault(initial.id, set()).add(cell.point.seed)
+        final = _final(cell, probe, drawn, initial.id)
+        found[final.id] = final
+    states = [_shared(s) if len(seeds.get(s.id, ())) > 1 else s for s in found.values()]
+    pairs = pairs_of([state.entry for state in states], settings.get("pairs", ()))
+    named = {state_id for _, *ends in pairs for state_id in ends}
+    return tuple(state for state in states if state.id in named)
+
+
+def check_similarity(study: Study, cells: Sequence[Cell], states: Sequence[State]) -> None:
+    """Check that a study's networks have the layers, and its grid the pairs, that it asks for.
+
+    Layers of networks that are not in resources/architectures.csv are known once they are built.
+
+    Args:
+        study: The study.
+        cells: The cells that take part.
+        states: Their states.
+
+    Raises:
+        UserError: A layer that a network lacks, or no pair at all.
+    """
+    settings = study.config["similarity"]
+    if settings is None:
+        return
+    if settings["layers"] != "stages":
+        for network, cut in {(c.point.architecture, c.point.truncation): None for c in cells}:
+            _check_layers(study, settings["layers"], network, cut)
+    if not states and not settings["predictions"]:
+        raise UserError(
+            f"{study.source}: similarity.pairs names {listed(settings['pairs'])}, and no two "
+            "states of the grid are such a pair; name others, or leave pairs out."
+        )
+
+
+def _check_layers(study: Study, layers: Sequence[str], network: str, cut: int) -> None:
+    known = known_architectures().get(network)
+    if known is None or network in study.config["architectures"]:
+        return
+    there = layer_names(known.max_truncation + 2 - cut)
+    lacking = [layer for layer in layers if layer not in there]
+    if lacking:
+        told = f" with {cut} of its blocks removed" if cut else ""
+        raise UserError(
+            f"{study.source}: similarity.layers names '{lacking[0]}', but {network}{told} has "
+            f"{listed(there, 20)}."
+        )
+
+
+def _shared(state: State) -> State:
+    return replace(state, entry={**state.entry, "seed": None})
+
+
+def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
+    spec = json.loads(cell.spec)
+    weights, point = spec["weights"], cell.point
+    # Weights that are drawn differ from seed to seed; others do not.
+    seeded = weights.get("keep") == "statistics" or not (weights["id"] or weights["source_cell"])
+    made_from = {
+        "state": INITIAL,
+        "dataset": cell.dataset_id,
+        "fold": spec["cell"].get("fold"),
+        "architecture": spec["architecture"],
+        "weights": weights,
+        "truncation": point.truncation,
+        "seed": point.seed if seeded else None,
+        "probe": dict(probe),
+    }
+    # Of released weights there is one state, whatever the seeds; a study may have just one of them.
+    seed = None if cell.weights_id and not seeded else point.seed
+    name = _named(cell, made_from)
+    entry = {**_entry(cell, INITIAL, drawn), "id": name, "protocol": "", "seed": seed}
+    source = cell.source_cell
+    return State(name, INITIAL, cell.dataset_id, cell.weights_id, source, made_from, entry)
+
+
+def _final(cell: Cell, probe: Mapping[str, Any], drawn: bool, initial: str) -> State:
+    made_from = {
+        "state": FINAL,
+        "dataset": cell.dataset_id,
+        "cell": cell.name,
+        "probe": dict(probe),
+    }
+    name, point = _named(cell, made_from), cell.point
+    own = {"id": name, "protocol": point.protocol, "seed": point.seed, "initial": initial}
+    entry = {**_entry(cell, FINAL, drawn), **own}
+    return State(name, FINAL, cell.dataset_id, None, cell.name, made_from, entry)
+
+
+def _entry(cell: Cell, when: str, drawn: bool) -> dict[str, Any]:
+    point = cell.point
+    return {
+        "state": when,
+        "dataset": point.dataset,
+        "architecture": point.architecture,
+        "pretraining": point.pretraining,
+        "truncation": point.truncation,
+        "fold": point.fold,
+        "drawn": drawn,
+    }
+
+
+def _named(cell: Cell, made_from: Mapping[str, Any]) -> str:
+    point = cell.point
+    axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
+    return "-".join([*axes, made_from["state"], _digest(made_from)])
+
+
+def check_state(state_id: str, made_from: Mapping[str, Any]) -> None:
+    """Stop a job if what it would store is no longer the state that was planned.
+
+    Raises:
+        UserError: The code that stores activations was edited since.
+    """
+    if state_id.rpartition("-")[2] != _digest(made_from):
+        raise UserError(
+            f"the code that stores activations was edited after {state_id} was planned; run "
+            "snakemake again to plan with what is there now."
+        )
+
+
+def _digest(made_from: Mapping[str, Any]) -> str:
+    return short_hash({**made_from, "code": stage_fingerprint("activations")})

@@ -1,0 +1,124 @@
+"""Which states of networks are compared, what names them, and what cannot be asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.planning.made_up_plan import grid, planned
+
+from transfergrid.planning import states as module
+from transfergrid.planning.state_pairs import PAIRS, pairs_of
+from transfergrid.planning.states import check_state
+from transfergrid.runtime.errors import UserError
+
+WHEEL = {"architectures": ["tf_efficientnet_lite0"], "pretrainings": ["random", "wheel", "shapes"]}
+
+
+def compared(folder: Path, similarity: dict[str, Any] | None = None, **axes: Any) -> Any:
+    axes = {"truncations": [0], **axes}
+    return planned(folder, {"similarity": similarity or {}, **grid(**axes)})
+
+
+def counted(study: Any) -> Counter[str]:
+    pairs = pairs_of(
+        [state.entry for state in study.states], study.study.config["similarity"]["pairs"]
+    )
+    return Counter(reason for reason, _, _ in pairs)
+
+
+def test_released_weights_are_one_state_and_drawn_ones_are_one_a_seed(tmp_path: Path) -> None:
+    study = compared(tmp_path, protocols=["finetune", "source"], **WHEEL)
+    initial = [state.entry for state in study.states if state.when == "initial"]
+    found = Counter((entry["pretraining"], entry["seed"]) for entry in initial)
+    assert found == {
+        ("random", 0): 1,
+        ("random", 1): 1,
+        ("wheel", None): 1,
+        ("shapes", 0): 1,
+        ("shapes", 1): 1,
+    }
+    final = [state for state in study.states if state.when == "final"]
+    assert [state.trained_cell for state in final] == [cell.name for cell in study.targets]
+
+
+def test_pairs_are_those_with_a_reason(tmp_path: Path) -> None:
+    # 3 pretrainings, 2 protocols, 2 seeds.
+    study = compared(tmp_path, protocols=["finetune", "source"], **WHEEL)
+    assert counted(study) == {
+        "before_after": 12,
+        "sources_before": 2,  # wheel against shapes, of either seed
+        "sources_after": 4,  # for each protocol and seed
+        "seeds": 6 + 2,  # after training; of random and shapes before it as well
+        "protocols": 6,
+        "random": 2 * 2
+        + 2 * 4,  # before: each seed with wheel and with its shapes; after: for each
+    }
+    for reason in PAIRS:
+        only = compared(tmp_path, {"pairs": [reason]}, protocols=["finetune", "source"], **WHEEL)
+        assert set(counted(only)) == {reason}
+        # No state is stored that nothing compares.
+        pairs = pairs_of([s.entry for s in only.states], [reason])
+        assert {s.id for s in only.states} == {end for _, *ends in pairs for end in ends}
+
+
+def test_places_are_never_mixed(tmp_path: Path) -> None:
+    study = compared(tmp_path, truncations=[0, 1], seeds=[0])
+    by_id = {state.id: state.entry for state in study.states}
+    for _, left, right in pairs_of(list(by_id.values()), list(PAIRS)):
+        assert by_id[left]["truncation"] == by_id[right]["truncation"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"permutations": 500}, True),
+        ({"predictions": False}, True),
+        ({"where": {"seed": 0}}, True),
+        ({"rows": 5000}, False),
+        ({"images": "test"}, False),
+        ({"layers": ["pooled"]}, False),
+        ({"seed": 1}, False),
+    ],
+)
+def test_what_is_stored_follows_the_settings_that_decide_it(
+    tmp_path: Path, changes: dict[str, Any], kept: bool
+) -> None:
+    before = {state.id for state in compared(tmp_path).states}
+    now = {state.id for state in compared(tmp_path, changes).states}
+    assert (now <= before) if kept else not now & before
+
+
+def test_other_code_stores_them_again_and_stops_a_planned_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, *_ = compared(tmp_path).states
+    check_state(state.id, state.made_from)
+    monkeypatch.setattr(module, "stage_fingerprint", lambda stage: "0" * 16)
+    assert state.id not in {other.id for other in compared(tmp_path).states}
+    with pytest.raises(UserError, match="edited after .* was planned"):
+        check_state(state.id, state.made_from)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "told"),
+    [
+        ({"layers": ["block7"]}, "names 'block7', but lcnet_050 has stem, block1"),
+        ({"layers": ["conv1"]}, "'conv1'; write stem, block1, block2"),
+        ({"pairs": ["protocols"], "predictions": False}, "no two states of the grid are such"),
+        ({"where": {"pretraining": "moon"}}, "similarity.where is .*moon.* no cell of the grid"),
+        ({"images": "holdout"}, "holdout"),
+        ({"permutations": 5}, "permutations"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(
+    tmp_path: Path, similarity: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        compared(tmp_path, similarity)
+
+
+def test_a_study_that_asks_for_none_has_none(tmp_path: Path) -> None:
+    assert planned(tmp_path).states == ()
