@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from transfergrid.reporting.tables.files import read_table
+from transfergrid.reporting.words import p_value
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.program import run_program
@@ -53,7 +54,7 @@ def contrasts(table: pd.DataFrame) -> str:
         interval = f"{row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
         lines.append(
             f"| {row['contrast']} | {row['n_seeds']} | {interval} "
-            f"| {TESTS[rests_on]} {row[f'{rests_on}_adjusted']:.3f} | {row['verdict']} |"
+            f"| {TESTS[rests_on]}, {p_value(row[f'{rests_on}_adjusted'])} | {row['verdict']} |"
         )
     return "\n".join(lines)
 
