@@ -46,5 +46,40 @@ _BUSI = DatasetKind(
     },
 )
 
-PUBLISHED: tuple[DatasetKind, ...] = (_BUSI,)
+_MRNET = DatasetKind(
+    "mrnet",
+    "transfergrid.data.mrnet:read",
+    tables="transfergrid.planning.label_tables:of_mrnet",
+    official=(),
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Bien N, Rajpurkar P, Ball RL, et al. Deep-learning-assisted diagnosis for knee magnetic "
+    "resonance imaging: development and retrospective validation of MRNet. PLoS Medicine "
+    "15(11):e1002699, 2018. doi:10.1371/journal.pmed.1002699",
+    settings={
+        **_form(112),
+        "plane": {
+            "description": "Plane of the slices.",
+            "enum": ["sagittal", "coronal", "axial"],
+            "default": "sagittal",
+        },
+        "slices": {
+            "description": "How many slices of an examination are images: those in the middle.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100,
+            "default": 3,
+        },
+        "task_kind": {
+            "description": "multiclass has one class an examination, an ACL tear before a meniscal "
+            "tear before no tear; multilabel has the three findings abnormal, acl and meniscus.",
+            "enum": ["multiclass", "multilabel"],
+            "default": "multiclass",
+        },
+        "validation_share": _share("validation", "training examinations", 0.1),
+        "seed": _SEED,
+    },
+)
+
+PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _MRNET)
 """Every kind of a published data set, in the order in which they are listed."""

@@ -153,10 +153,11 @@ def of_reader(declaration: Mapping[str, Any], root: Path) -> Images:
     """Count what a reader finds that opens no image."""
     from transfergrid.data.kinds import read_manifest  # pandas
 
-    manifest = read_manifest({**declaration, "folds": None}, root)
-    counts = manifest.table["split"].value_counts()
-    splits = [int(counts[split]) for split in ("train", "valid", "test")]
-    return _images(splits, len(manifest.tasks), exact=True)
+    manifest = read_manifest(declaration, root)
+    split = manifest.table["split"]
+    found = [int((split == name).sum()) for name in ("train", "valid", "test")]
+    counts = found if manifest.folds is None else [len(split), 0, 0]
+    return _images(counts, len(manifest.tasks), exact=True)
 
 
 def of_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:

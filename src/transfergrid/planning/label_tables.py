@@ -31,6 +31,13 @@ CHEXPERT_TABLES = (
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
 """Endings by which an image is known where no table names it."""
 
+MRNET_FOLDER = "MRNet-v1.0"
+MRNET_TABLES = tuple(
+    f"{part}-{finding}.csv"
+    for part in ("train", "valid")
+    for finding in ("abnormal", "acl", "meniscus")
+)
+
 
 def hashed_tables(
     name: str, root: Path | None, settings: Mapping[str, Any], digest: Digest
@@ -151,3 +158,9 @@ def image_names(name: str, root: Path) -> list[str]:
             f"data set '{name}' has its root at {root}, which {what}; correct datasets.{name}.root."
         )
     return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+def of_mrnet(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
+    """Hash MRNet's tables of findings."""
+    base = root / MRNET_FOLDER if (root / MRNET_FOLDER).is_dir() else root
+    return digests(name, root, [base / table for table in MRNET_TABLES], "root", digest)
