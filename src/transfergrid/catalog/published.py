@@ -81,5 +81,28 @@ _MRNET = DatasetKind(
     },
 )
 
-PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _MRNET)
+_DDTI = DatasetKind(
+    "ddti",
+    "transfergrid.data.ddti:read",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.label_tables:of_ddti",
+    patients={},
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Pedraza L, Vargas C, Narváez F, Durán O, Muñoz E, Romero E. An open access thyroid "
+    "ultrasound image database. Proceedings of SPIE 9287:92870W, 2015. doi:10.1117/12.2073532",
+    settings={
+        **_form(256),
+        "ungraded": {
+            "description": "Images of cases without a TI-RADS grade: leave_out, or benign.",
+            "enum": ["leave_out", "benign"],
+            "default": "leave_out",
+        },
+        "validation_share": _share("validation", "cases", 0.1),
+        "test_share": _share("test", "cases", 0.2),
+        "seed": _SEED,
+    },
+)
+
+PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _DDTI, _MRNET)
 """Every kind of a published data set, in the order in which they are listed."""

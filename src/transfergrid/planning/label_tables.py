@@ -164,3 +164,10 @@ def of_mrnet(name: str, root: Path, settings: Mapping[str, Any], digest: Digest)
     """Hash MRNet's tables of findings."""
     base = root / MRNET_FOLDER if (root / MRNET_FOLDER).is_dir() else root
     return digests(name, root, [base / table for table in MRNET_TABLES], "root", digest)
+
+
+def of_ddti(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
+    """Hash DDTI's files of cases, all as one, and the names of its images."""
+    cases = [f"{path.name} {digest(path)}" for path in sorted(root.glob("*.xml"))]
+    names = of_image_names(name, root, settings, digest)
+    return {"cases": sha256_text("\n".join(cases)), **names}

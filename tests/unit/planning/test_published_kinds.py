@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from datasets.busi.make import make as make_busi
+from datasets.ddti.make import make as make_ddti
 from datasets.mrnet.make import make as make_mrnet
 from unit.planning.made_up_plan import grid, planned
 
@@ -18,7 +19,7 @@ from transfergrid.planning.inputs import Dataset, check_dataset
 from transfergrid.planning.tasks import possible_kinds
 from transfergrid.runtime.errors import UserError
 
-MAKERS: dict[str, Callable[..., None]] = {"busi": make_busi, "mrnet": make_mrnet}
+MAKERS: dict[str, Callable[..., None]] = {"busi": make_busi, "ddti": make_ddti, "mrnet": make_mrnet}
 
 
 def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
