@@ -19,6 +19,8 @@ def _share(part: str, of: str, default: float) -> dict[str, Any]:
     return {"$ref": "#/$defs/share", "description": words, "default": default}
 
 
+_ONE = ("kind",)
+"""All data sets of such a kind hold images of one publication, wherever they lie."""
 _SEED = {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0}
 
 _BUSI = DatasetKind(
@@ -28,6 +30,7 @@ _BUSI = DatasetKind(
         "normals": {"benign": "multilabel", "leave_out": "multilabel", "class": "multiclass"}
     },
     tables="transfergrid.planning.label_tables:of_image_names",
+    same=_ONE,
     count="transfergrid.commands.images:of_reader",
     check="transfergrid.planning.meaning:check_shares",
     cites="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in "
@@ -51,6 +54,7 @@ _MRNET = DatasetKind(
     "transfergrid.data.mrnet:read",
     tables="transfergrid.planning.label_tables:of_mrnet",
     official=(),
+    same=_ONE,
     count="transfergrid.commands.images:of_reader",
     check="transfergrid.planning.meaning:check_shares",
     cites="Bien N, Rajpurkar P, Ball RL, et al. Deep-learning-assisted diagnosis for knee magnetic "
@@ -87,6 +91,7 @@ _DDTI = DatasetKind(
     task_kinds=("multilabel",),
     tables="transfergrid.planning.label_tables:of_ddti",
     patients={},
+    same=_ONE,
     count="transfergrid.commands.images:of_reader",
     check="transfergrid.planning.meaning:check_shares",
     cites="Pedraza L, Vargas C, Narváez F, Durán O, Muñoz E, Romero E. An open access thyroid "
@@ -104,5 +109,37 @@ _DDTI = DatasetKind(
     },
 )
 
-PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _DDTI, _MRNET)
+_CBIS_DDSM = DatasetKind(
+    "cbis_ddsm",
+    "transfergrid.data.cbis_ddsm:read",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.label_tables:of_cbis_ddsm",
+    official=("abnormalities",),
+    patients={},
+    same=_ONE,
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    leads="root and image_folder",
+    cites="Lee RS, Gimenez F, Hoogi A, et al. A curated mammography data set for use in "
+    "computer-aided detection and diagnosis research. Scientific Data 4:170177, 2017. "
+    "doi:10.1038/sdata.2017.177",
+    settings={
+        **_form(224),
+        "abnormalities": {
+            "description": "Which tables are read: of masses, of calcifications or both.",
+            "enum": ["both", "mass", "calcification"],
+            "default": "both",
+        },
+        "image_folder": {
+            "description": "Folder in root that has the films as PNG; null takes root itself.",
+            "type": ["string", "null"],
+            "minLength": 1,
+            "default": "images",
+        },
+        "validation_share": _share("validation", "training patients", 0.1),
+        "seed": _SEED,
+    },
+)
+
+PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _CBIS_DDSM, _DDTI, _MRNET)
 """Every kind of a published data set, in the order in which they are listed."""

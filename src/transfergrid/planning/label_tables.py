@@ -38,6 +38,10 @@ MRNET_TABLES = tuple(
     for finding in ("abnormal", "acl", "meniscus")
 )
 
+CBIS_DDSM_TABLES = {"mass": "mass", "calcification": "calc"}
+"""How the names of the tables of each kind of abnormality begin."""
+_CBIS_PARTS = ("train", "test")
+
 
 def hashed_tables(
     name: str, root: Path | None, settings: Mapping[str, Any], digest: Digest
@@ -171,3 +175,13 @@ def of_ddti(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) 
     cases = [f"{path.name} {digest(path)}" for path in sorted(root.glob("*.xml"))]
     names = of_image_names(name, root, settings, digest)
     return {"cases": sha256_text("\n".join(cases)), **names}
+
+
+def of_cbis_ddsm(
+    name: str, root: Path, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Hash CBIS-DDSM's tables of the abnormalities that are read."""
+    wanted = settings["abnormalities"]
+    kinds = [CBIS_DDSM_TABLES[wanted]] if wanted != "both" else list(CBIS_DDSM_TABLES.values())
+    names = [f"{kind}_case_description_{part}_set.csv" for kind in kinds for part in _CBIS_PARTS]
+    return digests(name, root, [root / table for table in names], "root", digest)

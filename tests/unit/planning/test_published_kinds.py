@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from datasets.busi.make import make as make_busi
+from datasets.cbis_ddsm.make import make as make_cbis_ddsm
 from datasets.ddti.make import make as make_ddti
 from datasets.mrnet.make import make as make_mrnet
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.commands.images import count_images
+from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.inputs import Dataset, check_dataset
+from transfergrid.planning.leaks import leaks
 from transfergrid.planning.tasks import possible_kinds
 from transfergrid.runtime.errors import UserError
 
-MAKERS: dict[str, Callable[..., None]] = {"busi": make_busi, "ddti": make_ddti, "mrnet": make_mrnet}
+MAKERS: dict[str, Callable[..., None]] = {
+    "busi": make_busi,
+    "cbis_ddsm": make_cbis_ddsm,
+    "ddti": make_ddti,
+    "mrnet": make_mrnet,
+}
 
 
 def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
@@ -42,8 +51,9 @@ def test_a_published_data_set_is_planned_counted_and_read(tmp_path: Path, kind: 
     assert images is not None and images.exact and images.tasks == len(manifest.tasks)
     assert [images.train, images.valid, images.test] == [*counts[["train", "valid", "test"]]]
     assert [found.name for found in possible_kinds(data.declaration)] == [manifest.task_kind]
-    for index in range(len(manifest.table)):
-        assert manifest.images.read(index).dtype == np.uint8
+    card = build_cache(data.declaration, data.root, tmp_path / "cache", 1)
+    assert [card["splits"][split]["images"] for split in counts.index] == counts.tolist()
+    assert set(manifest.notes) <= set(card["notes"])
     check_dataset(data.location)
 
 
@@ -76,3 +86,17 @@ def test_an_image_more_in_a_folder_is_another_data_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"'x' has its root at .*empty, which has no image in it"):
         declared(tmp_path, "busi", root=str(tmp_path / "empty"))
+
+
+def test_two_data_sets_of_a_publication_share_its_images(tmp_path: Path) -> None:
+    def seen(target: Dataset, source: Dataset) -> bool:
+        return leaks(target, "all", replace(source, name="y"), "all")
+
+    busi = declared(tmp_path, "busi")
+    below = str(tmp_path / "busi" / "Dataset_BUSI_with_GT")
+    assert not seen(busi, declared(tmp_path, "busi", root=below))
+    assert seen(busi, declared(tmp_path, "busi", root=below, seed=1))
+    mass = declared(tmp_path, "cbis_ddsm", abnormalities="mass")
+    assert not seen(mass, declared(tmp_path, "cbis_ddsm", abnormalities="mass", image_px=64))
+    # A patient may be trained on for one kind of abnormality, and tested on for the other.
+    assert seen(declared(tmp_path, "cbis_ddsm", abnormalities="calcification"), mass)
