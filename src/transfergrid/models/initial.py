@@ -88,6 +88,11 @@ def initial_model(
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
 
 
+def is_drawn(proof: Mapping[str, Any]) -> bool:
+    """Tell by the proof of initial weights whether they are just drawn, if from statistics."""
+    return proof["source"] == "random" or proof.get("keep") == "statistics"
+
+
 def source_sha256(weights: Mapping[str, Any], results: Path) -> str | None:
     """Return the SHA-256 of the checkpoint that `initial_model` would load of a source cell.
 

@@ -115,6 +115,8 @@ def why_not(recipe: Recipe, phase: int, architecture: Architecture, truncation: 
     depths = [depth_of(earlier.train_layers) for earlier in recipe.phases[:phase]]
     if any(depth > depth_of(layers) for depth in depths):
         return "an earlier phase trains layers that are frozen in it"
+    if recipe.calibrated_phase is not None:
+        return "batch norms in them take their statistics from each cell's training images"
     if recipe.augmentation != Augmentation():
         return "each epoch augments the images anew"
     if recipe.precision == "bf16":

@@ -8,6 +8,8 @@ from typing import Any
 
 from transfergrid.planning.prefix import ALL, deepest, depth_of
 
+CALIBRATE = "calibrate"
+"""How norms are that take their statistics from the training images."""
 MOST_EPOCHS = 1000
 """Passes over the training data after which a phase ends that only its patience would end."""
 
@@ -69,8 +71,10 @@ class Phase:
         epochs: Most passes over the training data, may be a fraction; None for `MOST_EPOCHS`.
         patience: Validations without a new best score after which the phase ends, or None to train
             all epochs.
-        norms: ``train``, or ``frozen``: batch norms, those of layers that learn included, use
-            their running statistics, do not update them, and keep their scale and shift.
+        norms: ``train``; ``frozen``: batch norms, those of layers that learn included, use their
+            running statistics, do not update them, and keep their scale and shift; ``calibrate``:
+            batch norms use statistics of the training images, taken before the first step of the
+            first phase that says so, and their scale and shift learn with their layers.
     """
 
     train_layers: str = "all"
@@ -159,6 +163,12 @@ class Recipe:
         What is frozen in it never learns, so scoring reads its stored features alone.
         """
         return deepest(phase.train_layers for phase in self.phases)
+
+    @property
+    def calibrated_phase(self) -> int | None:
+        """Number of the phase before which batch norms take statistics, or None."""
+        asked = (number for number, phase in enumerate(self.phases) if phase.norms == CALIBRATE)
+        return next(asked, None)
 
     @property
     def micro_batch(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from transfergrid.models.norms import batch_norms
 from transfergrid.models.truncation import blocks_of
 from transfergrid.models.zoo import head_of
-from transfergrid.planning.recipe import Phase
+from transfergrid.planning.recipe import CALIBRATE, Phase
 from transfergrid.runtime.errors import UserError
 
 
@@ -21,23 +21,20 @@ def freeze(model: nn.Module, train_layers: str, norms: str = "train") -> None:
         model: The network.
         train_layers: "all", "head" (only the classifier) or "last_<k>" (the classifier and the
             last k blocks).
-        norms: "train", or "frozen" for batch norms that learn nothing wherever they are, as
-            torchvision's `FrozenBatchNorm2d`; other norms learn with their layers.
+        norms: "train"; "frozen" for batch norms that learn nothing wherever they are, as
+            torchvision's `FrozenBatchNorm2d`, while other norms learn with their layers; or
+            "calibrate", with which scale and shift of batch norms learn with their layers too.
 
     Raises:
         UserError: `train_layers` or `norms` is none of these, or more blocks are asked for than
             there are.
     """
-    if norms not in ("train", "frozen"):
-        raise UserError(f"norms is {norms!r}: use 'train' or 'frozen'.")
+    if norms not in ("train", "frozen", CALIBRATE):
+        raise UserError(f"norms is {norms!r}: use 'train', 'frozen' or 'calibrate'.")
     _layers_learn(model, train_layers)
     if norms == "frozen":
-        for module in _batch_norms(model):
+        for module in batch_norms(model).values():
             module.requires_grad_(False)
-
-
-def _batch_norms(model: nn.Module) -> Iterator[nn.Module]:
-    return (module for module in model.modules() if isinstance(module, _BatchNorm))
 
 
 def _layers_learn(model: nn.Module, train_layers: str) -> None:
@@ -64,11 +61,17 @@ def _layers_learn(model: nn.Module, train_layers: str) -> None:
 def never_learned(model: nn.Module, phases: Iterable[Phase]) -> frozenset[str]:
     """Return the names of the tensors of a network that are the same after all phases.
 
+    With a phase that calibrates, those of batch norms are not: what was there before it differs
+    from what is there after it, and from device to device in the last bits.
+
     Raises:
         UserError: A phase asks for more blocks than there are.
     """
     names, changed = set[str](), set[str]()
     for phase in phases:
+        if phase.norms == CALIBRATE:
+            norms = batch_norms(model).items()
+            changed |= {f"{prefix}.{name}" for prefix, norm in norms for name in norm.state_dict()}
         freeze(model, phase.train_layers, phase.norms)
         train_mode(model, phase.norms)
         for prefix, module in model.named_modules():
@@ -92,13 +95,14 @@ def train_mode(model: nn.Module, norms: str = "train") -> None:
     """Put the layers that learn into training mode and the frozen ones into evaluation mode.
 
     A frozen batch norm in training mode would normalise by the batch and go on updating its
-    statistics, so its layer would not be frozen at all.
+    statistics, so its layer would not be frozen at all. With norms frozen or calibrated, batch
+    norms keep their statistics in layers that learn as well.
     """
     model.train()
     for module in model.modules():
         parameters = list(module.parameters())
         if parameters and not any(p.requires_grad for p in parameters):
             module.eval()
-    if norms == "frozen":
-        for module in _batch_norms(model):  # some have no weights that could be frozen
+    if norms != "train":
+        for module in batch_norms(model).values():  # some have no weights that could be frozen
             module.eval()

@@ -24,8 +24,9 @@ from transfergrid.data.store import (
 from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import to_device
 from transfergrid.metrics.estimate import Estimator
-from transfergrid.models.initial import initial_model
+from transfergrid.models.initial import initial_model, is_drawn
 from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.norms import check_calibration
 from transfergrid.models.prefix import Tail, as_input
 from transfergrid.models.zoo import head_of
 from transfergrid.planning.naming import fold_of
@@ -80,6 +81,7 @@ class Job:
         pixels: Compares pixels and stored features with what was written, while they are used.
         orders: The order of the steps of each phase.
         model: The network on `device`.
+        proof: Of its initial weights, as in proof.json.
         normalise: From stored images to the network's input.
         checkpoints: The cell's folder of checkpoints.
         history: The cell's history.jsonl.
@@ -102,6 +104,7 @@ class Job:
     pixels: Verifications
     orders: tuple[Order, ...]
     model: nn.Module
+    proof: Mapping[str, Any]
     normalise: Normalise
     checkpoints: Checkpoints
     history: History
@@ -146,6 +149,8 @@ def open_job(
     valid = valid if held is None else split_off(train, held)
     task, seed = learn_half(card.task_kind), spec["seed"]
     model, preprocessing, proof = _network(spec, results, folder, task, len(card.tasks))
+    if recipe.calibrated_phase is not None:
+        check_calibration(model, keeps_function(recipe, proof))
     frozen = never_learned(model, recipe.phases)  # refuses before the first step, not after hours
     to_device(model, device)
     stored, verifications = _open_stored(spec, results, card, train, valid, held, proof)
@@ -168,6 +173,7 @@ def open_job(
         pixels=Verifications(verifications),
         orders=orders_of(recipe, _rows(recipe, len(train.images), held, seed), seed),
         model=model,
+        proof=proof,
         normalise=Normalise(preprocessing, device),
         checkpoints=Checkpoints(
             folder / "checkpoints", recipe.keep_checkpoints, metric.name, metric.sign, frozen
@@ -175,6 +181,18 @@ def open_job(
         history=History(folder / "history.jsonl"),
         watcher=watcher,
     )
+
+
+def keeps_function(recipe: Recipe, proof: Mapping[str, Any]) -> bool:
+    """Tell whether a network goes on computing what it does when its norms are calibrated.
+
+    There is nothing to keep of what it computes with weights that are drawn and never trained.
+
+    Args:
+        recipe: How it is trained.
+        proof: Of its initial weights.
+    """
+    return recipe.calibrated_phase != 0 or not is_drawn(proof)
 
 
 def _network(

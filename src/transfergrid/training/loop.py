@@ -22,6 +22,7 @@ from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.augmentation import augment, move
 from transfergrid.training.batches import Batch, pieces
+from transfergrid.training.calibrating import calibrate_once
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import train_mode
 from transfergrid.training.job import Job, open_job
@@ -185,7 +186,8 @@ def _take_phases(job: Job, position: Position, stamp: str) -> str | None:
         if len(job.orders) > 1:
             layers = position.running.phase.train_layers
             job.watcher.say(f"phase {position.phase + 1} of {len(job.orders)}: training {layers}")
-        reason = _take_steps(job, position, position.running, stamp)
+        reason = calibrate_once(job, position)
+        reason = reason or _take_steps(job, position, position.running, stamp)
         if reason is not None:
             position.end_phase("diverged")
             return reason

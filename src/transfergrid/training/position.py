@@ -19,7 +19,7 @@ from transfergrid.training.job import Job
 from transfergrid.training.phase import Running, open_phase
 from transfergrid.training.resume import save_state
 
-_NUMBERS = (
+_VALUES = (
     "phase",
     "began_step",
     "began_examples",
@@ -33,6 +33,7 @@ _NUMBERS = (
     "step_seconds",
     "line_examples",
     "line_seconds",
+    "calibration",
 )
 _TENSORS = ("loss_sum", "loss_count")
 
@@ -45,6 +46,7 @@ class Position:
         running: The phase under way; None only between two of them.
         phase: Its number, from 0.
         ended: What train.json says about each phase that has ended.
+        calibration: What proof.json says about batch norms that were calibrated; None before.
         began_step: `step` where the phase began.
         began_examples: `examples` where the phase began.
         began_seconds: `step_seconds` where the phase began.
@@ -71,6 +73,7 @@ class Position:
     running: Running | None = None
     phase: int = 0
     ended: list[dict[str, Any]] = field(default_factory=list)
+    calibration: dict[str, Any] | None = None
     began_step: int = 0
     began_examples: int = 0
     began_seconds: float = 0.0
@@ -180,7 +183,7 @@ class Position:
 def save_position(job: Job, position: Position, stamp: str) -> None:
     """Write what a resumed training needs, then remove the files that it does not need."""
     values = {
-        **{name: getattr(position, name) for name in (*_NUMBERS, *_TENSORS)},
+        **{name: getattr(position, name) for name in (*_VALUES, *_TENSORS)},
         "seconds": position.total_seconds(),
         "micro_batch": job.micro_batch,
         "model": job.model.state_dict(),
@@ -212,7 +215,7 @@ def load_position(job: Job, values: Mapping[str, Any] | None) -> Position:
     position = Position.fresh(job.device)
     if values is not None:
         job.model.load_state_dict(values["model"])
-        for name in _NUMBERS:
+        for name in _VALUES:
             setattr(position, name, values[name])
         for name in _TENSORS:
             setattr(position, name, values[name].to(job.device))

@@ -42,6 +42,7 @@ def protocols(**recipes: dict[str, Any]) -> dict[str, Any]:
         ({}, "all layers learn, so that none is frozen"),
         ({**HEAD, "augmentation": {"noise": 0.1}}, "each epoch augments the images anew"),
         ({**HEAD, "precision": "bf16"}, "with precision bf16 frozen layers compute otherwise"),
+        ({**HEAD, "norms": "calibrate"}, "take their statistics from each cell's training images"),
         ({"phases": THAWED}, "the features of phase 2 cannot.* an earlier phase trains layers"),
         ({"train_layers": "last_5"}, "last_5 leaves nothing frozen but the stem of lcnet_050"),
     ],
@@ -118,6 +119,15 @@ def test_two_studies_share_features(tmp_path: Path) -> None:
     assert set(one.features) == set(two.features) == set(plan.features)
     jobs = planned_jobs(plan, tmp_path / "results")
     assert jobs.features == set(plan.features) and len(jobs.features) == 4
+
+
+def test_no_phase_of_a_recipe_that_calibrates_is_stored(tmp_path: Path) -> None:
+    # Not those before it either: scoring would read what they make of the images.
+    late = [{**HEAD, "epochs": 1}, {**HEAD, "epochs": 1, "norms": "calibrate"}]
+    study = planned(tmp_path, {"protocols": {"finetune": {"phases": late}}})
+    assert not of(study)
+    plain = [{**phase, "norms": "frozen"} for phase in late]
+    assert of(planned(tmp_path, {"protocols": {"finetune": {"phases": plain}}}))
 
 
 @pytest.mark.parametrize(

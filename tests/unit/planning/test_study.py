@@ -275,7 +275,7 @@ def test_trials_find_the_rate_of_the_phases_that_give_none(tmp_path: Path) -> No
         (phased(PATIENT, warmup_fraction=0.1), ["phase 1 (head)", "(a warm-up)", "constant"]),
         (phased({}), ["phases[0]", "lacks the setting 'train_layers'"]),
         (phased({"train_layers": "tail"}), ["phases[0].train_layers", "last_<k>"]),
-        (phased({**PATIENT, "norms": "off"}), ["phases[0].norms", "train, frozen"]),
+        (phased({**PATIENT, "norms": "off"}), ["phases[0].norms", "train, frozen, calibrate"]),
         (phased({**PATIENT, "rate": 0.1}), ["phases[0]", "'rate'", "learning_rate"]),
         (phased(), ["recipe.phases", "at least 1 are needed"]),
         (phased([PATIENT] * 101), ["has 101 entries", "at most 100 are allowed"]),

@@ -41,8 +41,8 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def spec_of(fold: int) -> dict[str, Any]:
-    spec = make_spec()
+def spec_of(fold: int, **recipe: Any) -> dict[str, Any]:
+    spec = make_spec(**recipe)
     return {**spec, "cell": {**spec["cell"], "fold": str(fold)}}
 
 
@@ -50,7 +50,7 @@ def test_a_training_needs_no_file_of_its_test_part(results: Path) -> None:
     for fold in range(3):
         hidden = results / "cache" / "tiny-0" / f"part{fold}.npy"
         hidden.rename(hidden.with_suffix(".away"))
-        spec = spec_of(fold)
+        spec = spec_of(fold, norms="calibrate" if fold == 1 else "train")
         record = train(spec, results, "cpu", 1, {})
         hidden.with_suffix(".away").rename(hidden)
         assert record["status"] == "finished"

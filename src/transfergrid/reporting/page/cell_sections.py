@@ -321,8 +321,9 @@ def weights_sentence(proof: Mapping[str, Any]) -> str:
     """Say what proof.json proves about a cell's initial weights."""
     if not proof:
         return ""
+    then = _calibration(proof.get("calibration"))
     if proof.get("source") == "random":
-        return f"Drawn from seed {proof.get('seed')}; nothing was loaded."
+        return f"Drawn from seed {proof.get('seed')}; nothing was loaded.{then}"
     origin = [
         str(proof[key]) for key in ("source", "tag", "package", "cell", "file") if key in proof
     ]
@@ -337,7 +338,19 @@ def weights_sentence(proof: Mapping[str, Any]) -> str:
             f" A probe of {probe['images']} images gives features that differ by "
             f"{_difference(probe['relative_difference'])} from those before loading."
         )
-    return text
+    return text + then
+
+
+def _calibration(done: Mapping[str, Any] | None) -> str:
+    """Say which batch norms took statistics from the training images, and what that changed."""
+    if not done:
+        return ""
+    when = f"Before phase {done['phase'] + 1}, " if done["phase"] else "Before the first step, "
+    kept = ", with scale and shift by which outputs stay" if done["keeps_function"] else ""
+    return (
+        f" {when}{plural(len(done['norms']), 'batch norm')} took their statistics from "
+        f"{plural(done['images'], 'training image')}{kept}."
+    )
 
 
 def _difference(share: float) -> str:

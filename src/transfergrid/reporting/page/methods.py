@@ -209,8 +209,11 @@ def _phase_rate(phase: Mapping[str, Any]) -> str:
 
 def _learning(phase: Mapping[str, Any]) -> str:
     """Say what learns in a phase."""
-    frozen = " with frozen batch norms" if phase["norms"] == "frozen" else ""
-    return f"training {layers_in_words(phase['train_layers'])}{frozen}"
+    norms = {
+        "frozen": " with frozen batch norms",
+        "calibrate": " with batch norms calibrated on the training images",
+    }
+    return f"training {layers_in_words(phase['train_layers'])}{norms.get(phase['norms'], '')}"
 
 
 def layers_in_words(train_layers: str) -> str:

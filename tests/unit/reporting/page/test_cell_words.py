@@ -64,6 +64,19 @@ def test_in_which_phases_frozen_layers_were_stored() -> None:
     assert told([10, 2, 1], 11) == f"{once}, for phases 2, 3 and 11"
 
 
+def test_calibrated_norms_are_told_beside_the_proof_of_the_weights() -> None:
+    done = {"phase": 0, "keeps_function": False, "norms": ["a", "b"], "images": 600, "constant": 1}
+    drawn = {"source": "random", "seed": 3}
+    assert weights_sentence({**drawn, "calibration": done}) == weights_sentence(drawn) + (
+        " Before the first step, 2 batch norms took their statistics from 600 training images."
+    )
+    loaded = {"source": "cell", "calibration": {**done, "phase": 1, "keeps_function": True}}
+    assert weights_sentence(loaded).endswith(
+        " Before phase 2, 2 batch norms took their statistics from 600 training images, with scale "
+        "and shift by which outputs stay."
+    )
+
+
 @pytest.mark.parametrize(
     ("difference", "words"), [(0.93, "by 93.0 % from"), (57286800.0, "by 57.3 M times their size")]
 )

@@ -68,6 +68,9 @@ def test_phases_are_told_one_by_one() -> None:
     assert "(1) training the head only, learning rate 0.01, 2" in words
     assert "frozen batch norms, learning rate by trials, until" in words
     assert "tried by a training of 1.5 epochs for each phase, the same for" in words
+    assert "training all layers with batch norms calibrated on the training images, " in recipe(
+        "fair", Recipe.from_dict({"norms": "calibrate"}).to_dict()
+    )
 
 
 def test_trainings_on_stored_features_are_named() -> None:
