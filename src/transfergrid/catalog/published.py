@@ -74,6 +74,12 @@ _MRNET = DatasetKind(
             "maximum": 100,
             "default": 3,
         },
+        # The highest of several slices' logits would favour every class at once.
+        "aggregate": {
+            "$ref": "#/$defs/aggregate",
+            "description": "How an examination's slices are combined, on the logit.",
+            "default": "mean",
+        },
         "task_kind": {
             "description": "multiclass has one class an examination, an ACL tear before a meniscal "
             "tear before no tear; multilabel has the three findings abnormal, acl and meniscus.",

@@ -45,6 +45,7 @@ def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
 def test_a_published_data_set_is_planned_counted_and_read(tmp_path: Path, kind: str) -> None:
     data = declared(tmp_path, kind)
     assert data.declaration["tables"] and data.declaration["resize"] == "stretch"
+    assert data.declaration["aggregate"] == ("mean" if kind == "mrnet" else "max")
     manifest = read_manifest(data.declaration, data.root)
     images = count_images(data, (), tmp_path / "results")
     counts = manifest.table["split"].value_counts()
@@ -86,6 +87,27 @@ def test_an_image_more_in_a_folder_is_another_data_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"'x' has its root at .*empty, which has no image in it"):
         declared(tmp_path, "busi", root=str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "old", "new"),
+    [
+        ("ddti", "2.xml", "<tirads>4a<", "<tirads>2<"),
+        ("mrnet", "MRNet-v1.0/valid-acl.csv", "1131,", "1130,"),
+        ("cbis_ddsm", "calc_case_description_test_set.csv", "MALIGNANT", "BENIGN"),
+    ],
+)
+def test_another_label_makes_another_data_set(
+    tmp_path: Path, kind: str, file: str, old: str, new: str
+) -> None:
+    before = declared(tmp_path, kind)
+    path = tmp_path / kind / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert declared(tmp_path, kind).id != before.id
+    with pytest.raises(UserError, match="edited after x-.* was planned"):
+        check_dataset(before.location)
 
 
 def test_two_data_sets_of_a_publication_share_its_images(tmp_path: Path) -> None:
