@@ -81,7 +81,7 @@ class Pair:
         return _singular(self._canonical)
 
     def measure(self, measures: Sequence[str] = MEASURES) -> dict[str, float]:
-        """Return measures by name.
+        """Return measures by name, in the order asked for.
 
         Args:
             measures: Of `MEASURES`; those of canonical directions (PWCCA) take longest.
@@ -101,7 +101,8 @@ class Pair:
                 )
         if not (self.x.rank and self.y.rank):
             return dict.fromkeys(measures, float("nan"))
-        return {**self._canonical_measures(measures), **self._others(measures)}
+        found = {**self._canonical_measures(measures), **self._others(measures)}
+        return {name: found[name] for name in measures}
 
     @property
     def _canonical(self) -> NDArray[np.float64]:
