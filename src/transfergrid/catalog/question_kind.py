@@ -42,12 +42,15 @@ class Asked:
         points: The whole grid.
         questions: Every question of the study.
         width: How far two values of its metric can be apart; infinite where it has no bound.
+        padding: By architecture whose padding is known, the network without regard to padding, and
+            how it pads.
     """
 
     start: str
     points: Collection[Point]
     questions: Sequence[Question]
     width: float = math.inf
+    padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

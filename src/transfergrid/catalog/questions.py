@@ -44,6 +44,20 @@ def _check_contrast(question: Question, asked: Asked) -> None:
             f"{asked.start} has the baseline {baseline!r}, which is no {axis} of its "
             f"cells{suggest(baseline, values)}; they have {listed(values)}."
         )
+    for value in values if axis == "architecture" else ():
+        _check_padding(asked, str(baseline), str(value))
+
+
+def _check_padding(asked: Asked, baseline: str, value: str) -> None:
+    """Refuse two variants of one network that pad differently: no other arm would be fair."""
+    own, other = asked.padding.get(baseline), asked.padding.get(value)
+    if own and other and own[0] == other[0] and own[1] != other[1]:
+        raise UserError(
+            f"{asked.start} compares '{value}' with '{baseline}', one network ({own[0]}) that pads "
+            f"{other[1]} in one arm and {own[1]} in the other, so that no weights are right in "
+            "both; leave one of them out with where, and give each source of weights an arm of "
+            "random weights with its own padding."
+        )
 
 
 def _lack_of_contrast(question: Question, found: Collection[Any]) -> str:

@@ -198,7 +198,7 @@ def disk_bytes(
             counted.add(cell.name)
             checkpoints = kept(known_recipes[cell.point.protocol], data)
             if state.trains:
-                trained.append(4 * params(cell.point.architecture, cell.point.truncation))
+                trained.append(4 * params(cell.network, cell.point.truncation))
                 learned = _learned_bytes(cell, known_recipes[cell.point.protocol])
                 need["checkpoints"] += trained[-1] - learned + checkpoints * learned
             if state.scores:
@@ -238,15 +238,15 @@ def _shared_bytes(
         if state.trains and cell.weights_id:
             proof = weights_directory(cell.weights_id, results) / "proof.json"
             if not proof.exists():
-                found[cell.weights_id] = ("weights", 4 * params(cell.point.architecture, 0))
+                found[cell.weights_id] = ("weights", 4 * params(cell.network, 0))
     return found
 
 
 def _learned_bytes(cell: Cell, recipe: Recipe) -> int:
     """Return the bytes of the weights that a recipe trains; the others are stored once."""
     point, depths = cell.point, [phase.last_blocks for phase in recipe.phases]
-    whole = params(point.architecture, point.truncation)
-    frozen = [params(point.architecture, point.truncation + k) for k in depths if k is not None]
+    whole = params(cell.network, point.truncation)
+    frozen = [params(cell.network, point.truncation + k) for k in depths if k is not None]
     return 4 * (whole if None in depths else max(whole - min(frozen), 0))
 
 

@@ -117,7 +117,7 @@ def _measured(record: Any, spec: Any) -> Measured | None:
             return None
         recipe = Recipe.from_dict(spec["recipe"])
         return Measured(
-            spec["cell"]["architecture"],
+            spec["architecture"].get("of") or spec["cell"]["architecture"],
             int(spec["cell"]["truncation"]),
             int(spec["architecture"]["input_px"]),
             number_format(record["precision"]),
@@ -203,9 +203,7 @@ def pace(
         own = [m for m in found if m.device == device and m.stored == stored]
         here += own
         network += [
-            m
-            for m in own
-            if (m.architecture, m.truncation) == (point.architecture, point.truncation)
+            m for m in own if (m.architecture, m.truncation) == (cell.network, point.truncation)
         ]
         same = [
             m.rate for m in network if (m.px, m.precision, m.layers) == like and m.batch in batches
@@ -216,12 +214,12 @@ def pace(
     near = [m.rate * m.px**2 / px**2 for m in network]
     if near and not stored:
         return Pace(median(near), "scaled")
-    work = macs(point.architecture, point.truncation, px)
+    work = macs(cell.network, point.truncation, px)
     if work is None:
         return None
     if stored:
         depth = max(phase.last_blocks or 0 for phase in recipe.phases)
-        frozen = macs(point.architecture, point.truncation + depth, px) or 0.0
+        frozen = macs(cell.network, point.truncation + depth, px) or 0.0
         work = max(work - frozen, LEAST_WORK)
         return Pace(GUESSED_RATE["cpu" if device == "cpu" else precision] / work, "guess")
     counted = [(m.rate, macs(m.architecture, m.truncation, m.px)) for m in here]

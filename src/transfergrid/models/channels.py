@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from transfergrid.models.normalise import Preprocessing
 from transfergrid.runtime.errors import UserError
 
 
@@ -57,3 +58,21 @@ def fit_channels(
         rule = f"the {have} channels are added"
     record = {"name": name, "from_channels": have, "to_channels": want, "rule": rule}
     return {**state, name: fitted}, record
+
+
+def check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any] | None) -> None:
+    """Refuse three different normalisations for one-channel weights.
+
+    Args:
+        preprocessing: The input that the weights are given.
+        fitted: The record of `fit_channels`, or None if nothing was fitted.
+
+    Raises:
+        UserError: The weights had one channel, and mean or std differ between channels.
+    """
+    values = (preprocessing.mean, preprocessing.std)
+    if fitted and fitted["from_channels"] == 1 and any(len(set(value)) > 1 for value in values):
+        raise UserError(
+            f"one-channel weights have one mean and std, but mean is {list(values[0])} and std "
+            f"{list(values[1])}; write the one value three times in each."
+        )

@@ -39,6 +39,7 @@ def cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px: int
     Raises:
         UserError: An unknown network, too deep a truncation, or too small an input.
     """
+    # Options change no tensor's shape, and so neither number.
     return _cost(architecture.get("timm"), architecture.get("factory"), outputs, truncation, px)
 
 

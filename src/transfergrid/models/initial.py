@@ -78,7 +78,7 @@ def initial_model(
     }
     source = weights.get("source_cell")
     if not (source or weights.get("id")):
-        preprocessing = default_preprocessing(architecture)
+        preprocessing = default_preprocessing(architecture).replaced_by(weights.get("input"))
         missing = list(model.state_dict())
         proof |= {"source": "random", "matched": 0, "missing": missing, "unexpected": []}
         return model, preprocessing, {**proof, "preprocessing": preprocessing.to_dict()}

@@ -54,6 +54,19 @@ class Preprocessing:
             **{key: str(values[key]) for key in optional if values.get(key)},
         )
 
+    def replaced_by(self, given: Mapping[str, Any] | None) -> Preprocessing:
+        """Return the input that a declaration gives in place of this one, if it gives any.
+
+        Args:
+            given: ``mean``, ``std``, ``channel_order`` and ``source``, or None.
+
+        Raises:
+            UserError: Values out of range.
+        """
+        if given is None:
+            return self
+        return Preprocessing.from_dict({**given, "interpolation": self.interpolation})
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}

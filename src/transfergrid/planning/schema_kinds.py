@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transfergrid.catalog import kinds
+from transfergrid.catalog.conventions import CONVENTIONS
 from transfergrid.catalog.kinds import DatasetKind, PretrainingKind
 
 SHARED: Mapping[str, tuple[str, str, Any]] = {
@@ -34,6 +35,7 @@ def with_kinds(schema: dict[str, Any]) -> dict[str, Any]:
             parts[weights.name] = _part(weights.name, weights.settings, weights.required)
     _choose(parts["dataset"], ((kind.name, kind.name) for kind in kinds.DATASET_KINDS))
     _choose(parts["pretraining"], ((k.name, _name(k)) for k in kinds.PRETRAINING_KINDS))
+    parts["input"]["anyOf"][0]["enum"] = [convention.name for convention in CONVENTIONS]
     return schema
 
 

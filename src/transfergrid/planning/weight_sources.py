@@ -10,6 +10,7 @@ from transfergrid.planning.architectures import Architecture
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
+from transfergrid.planning.weight_notes import FOLDED, UNTOLD, weight_notes
 from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.regular import check_regular
@@ -23,7 +24,17 @@ def of_file(name: str, settings: Mapping[str, Any], architecture: Architecture) 
     if not path.exists():
         raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
     check_regular(path)
-    return {"sha256": remembered_sha256(path)}, path
+    notes = weight_notes(path)
+    declared = settings.get("padding")
+    if declared and notes.padding and declared != notes.padding:
+        raise UserError(
+            f"pretraining '{name}' says padding: {declared}, but the metadata of its file {path} "
+            f"say {notes.padding}; remove padding, or correct it."
+        )
+    known = {"padding": declared or notes.padding} | ({"norms": FOLDED} if notes.folded else {})
+    if notes.folded and known["padding"] is None:
+        raise UserError(f"pretraining '{name}': weight file {path} {UNTOLD}")
+    return {"sha256": remembered_sha256(path), **known}, path
 
 
 def of_timm(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
@@ -35,7 +46,8 @@ def of_timm(name: str, settings: Mapping[str, Any], architecture: Architecture) 
         )
     tag = settings["tag"]
     found = f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm
-    return {"tag": found}, None
+    # timm's weights were trained in timm's network as it is without options.
+    return {"tag": found, "padding": architecture.own_padding}, None
 
 
 def of_wheel(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
@@ -47,7 +59,7 @@ def of_wheel(name: str, settings: Mapping[str, Any], architecture: Architecture)
             f"pretraining '{name}' names the package '{package}'; resources/weights.yaml lists "
             f"{listed(known_wheels())}."
         )
-    if architecture.name != entry["architecture"]:
+    if entry["architecture"] not in (architecture.name, architecture.of):
         raise UserError(
             f"pretraining '{name}' (package {package}) fits architecture "
             f"'{entry['architecture']}', not '{architecture.name}'; give it a block of its own."

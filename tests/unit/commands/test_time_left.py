@@ -31,6 +31,7 @@ def cells_of(
             features=(),
             trial=trial,
             family="",
+            network=architecture,
             imagenet_top1=None,
         )
         for seed in range(count)

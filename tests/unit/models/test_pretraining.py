@@ -353,5 +353,7 @@ def test_the_padding_that_weights_need_is_checked(
         return releases.Release(plain.state, plain.preprocessing, plain.record, "same")
 
     monkeypatch.setattr("transfergrid.models.pretraining.find", found)
-    with pytest.raises(UserError, match="trained with same padding, but the network pads symm"):
+    with pytest.raises(
+        UserError, match="trained with same padding, but lcnet_050.ra2_in1k pads symm"
+    ):
         write_weights(FILE, LCNET, weights, tmp_path / "out")

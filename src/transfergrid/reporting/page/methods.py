@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.conventions import CONVENTIONS
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.catalog.tasks import TASK_KIND
@@ -121,6 +122,8 @@ def networks(study: Mapping[str, Any]) -> list[str]:
     cuts = sorted({entry["truncation"] for entry in targets})
     seeds = sorted({entry["seed"] for entry in targets})
     found = [f"{plural(len(names), 'architecture')}: {listing(names)}."]
+    own = study["resolved"].get("architectures", {})
+    found += [variant(name, own[name]) for name in names if "of" in own.get(name, {})]
     if cuts != [0]:
         depths = listing([plural(cut, "block") for cut in cuts if cut])
         found.append(
@@ -135,6 +138,12 @@ def networks(study: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def variant(name: str, settings: Mapping[str, Any]) -> str:
+    """Describe a network that differs from a known one in its options."""
+    options = listing([f"{key} {value}" for key, value in settings["options"].items()])
+    return f"{name} is {settings['of']} with {options}; all tensors have the same shapes."
+
+
 def _pretrainings(study: Mapping[str, Any]) -> list[str]:
     used = list(dict.fromkeys(e["pretraining"] for e in study["cells"] if e["role"] == "target"))
     settings = study["resolved"].get("pretrainings", {})
@@ -146,11 +155,22 @@ def pretraining(name: str, settings: Mapping[str, Any]) -> str:
     kind = settings.get("kind", name)
     told = pretraining_kind(kind).told
     if told:
-        return f"{name}: {told.format(**settings)}"
-    rest = {key: value for key, value in settings.items() if key != "kind" and value}
+        return f"{name}: {told.format(**settings)}{_input(settings.get('input'))}"
+    rest = {key: value for key, value in settings.items() if key not in ("kind", "input") and value}
     detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
     text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."
-    return text + " Intervals are conditional on this one release."
+    return f"{text}{_input(settings.get('input'))} Intervals are conditional on this one release."
+
+
+def _input(given: str | Mapping[str, Any] | None) -> str:
+    if given is None:
+        return ""
+    if isinstance(given, str):
+        told = next(one.told for one in CONVENTIONS if one.name == given)
+        return f" Input ({given}): {told}."
+    order = str(given.get("channel_order", "rgb")).upper()
+    mean, std = (listing([f"{value:g}" for value in given[key]]) for key in ("mean", "std"))
+    return f" Input: {order} from 0 to 1, minus {mean}, divided by {std}."
 
 
 def _nested(value: Any) -> bool:

@@ -15,6 +15,7 @@ from transfergrid.reporting.page.methods import (
     paragraphs,
     pretraining,
     recipe,
+    variant,
 )
 from transfergrid.reporting.page.metric_methods import scoring
 
@@ -155,3 +156,18 @@ def test_every_metric_is_described_with_its_note() -> None:
     assert "Those of log loss, sensitivity at a specificity of 0.9 and accuracy are made" in found
     other["primary_metric"] = {"phantom": "accuracy"}
     assert "Accuracy of phantom: over all classes at once." in " ".join(scoring(other, cards))
+
+
+@pytest.mark.parametrize("kind", ["random", "timm"])
+def test_a_declared_input_is_told(kind: str) -> None:
+    words = pretraining("arm", {"kind": kind, "input": "bgr_caffe_255"})
+    assert "Input (bgr_caffe_255): (BGR minus (103.939, 116.779, 123.68)) / 255." in words
+    own = {"mean": [0.5, 0.25, 0], "std": [1, 0.5, 2], "channel_order": "bgr"}
+    words = pretraining("arm", {"kind": kind, "input": own})
+    assert "Input: BGR from 0 to 1, minus 0.5, 0.25 and 0, divided by 1, 0.5 and 2." in words
+    assert "Input" not in pretraining("arm", {"kind": kind, "input": None})
+
+
+def test_a_variant_of_a_network_is_told() -> None:
+    words = variant("mine", {"of": "mobilenetv2_100", "options": {"pad_type": "same"}})
+    assert words.startswith("mine is mobilenetv2_100 with pad_type same;")
