@@ -19,8 +19,16 @@ def _share(part: str, of: str, default: float) -> dict[str, Any]:
     return {"$ref": "#/$defs/share", "description": words, "default": default}
 
 
+def _split(official: str, drawn: str, default: str = "official") -> dict[str, Any]:
+    """Return the choice between the published split and one that is drawn."""
+    words = f"official: {official}; random: {drawn}. Folds have parts of their own."
+    allowed = [default, *({"official", "random"} - {default})]
+    return {"enum": allowed, "description": words, "default": default}
+
+
 _ONE = ("kind",)
 """All data sets of such a kind hold images of one publication, wherever they lie."""
+_COLOURS = {"$ref": "#/$defs/channels", "description": "Stored channels.", "default": "rgb"}
 _SEED = {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0}
 
 _BUSI = DatasetKind(
@@ -147,5 +155,123 @@ _CBIS_DDSM = DatasetKind(
     },
 )
 
-PUBLISHED: tuple[DatasetKind, ...] = (_BUSI, _CBIS_DDSM, _DDTI, _MRNET)
+_NIH14 = DatasetKind(
+    "nih14",
+    "transfergrid.data.nih14:read",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.layouts.nih14:hashed",
+    official=("split", "test_share", "seed"),
+    patients={},
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Wang X, Peng Y, Lu L, et al. ChestX-ray8: hospital-scale chest X-ray database and "
+    "benchmarks on weakly-supervised classification and localization of common thorax diseases. "
+    "IEEE Conference on Computer Vision and Pattern Recognition, 2097–2106, 2017. "
+    "doi:10.1109/CVPR.2017.369. Acknowledge the NIH Clinical Center as the provider.",
+    settings={
+        "regions": {
+            "description": "Table of the radiologists' boxes (BBox_List_2017.csv), with which "
+            "activation maps are compared; null means that no regions are known. Not part of a "
+            "cell.",
+            "type": ["string", "null"],
+            "minLength": 1,
+            "default": None,
+        },
+        "tasks": {
+            "$ref": "#/$defs/score_tasks",
+            "description": "Outputs of the network; null means the fourteen findings, without "
+            "no_finding.",
+            "default": None,
+        },
+        "split": _split("the published lists", "patients are drawn"),
+        "validation_share": _share("validation", "patients that are not tested on", 0.1),
+        "test_share": _share("test", "patients, with split random,", 0.2),
+        "seed": _SEED,
+    },
+)
+
+_KERMANY = DatasetKind(
+    "kermany",
+    "transfergrid.data.kermany:read",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.layouts.kermany:hashed",
+    official=("split", "test_share", "seed"),
+    patients={},
+    same=_ONE,
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Kermany DS, Goldbaum M, Cai W, et al. Identifying medical diagnoses and treatable "
+    "diseases by image-based deep learning. Cell 172:1122–1131, 2018. "
+    "doi:10.1016/j.cell.2018.02.010",
+    settings={
+        **_form(112),
+        "split": _split(
+            "the folders train and test", "patients are drawn, the same share of each class"
+        ),
+        "validation_share": _share("validation", "patients that are not tested on", 0.1),
+        "test_share": _share("test", "patients, with split random,", 0.2),
+        "seed": _SEED,
+    },
+)
+
+_ISIC2018 = DatasetKind(
+    "isic2018",
+    "transfergrid.data.isic2018:read",
+    task_kinds=("multiclass",),
+    tables="transfergrid.planning.layouts.isic2018:hashed",
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Codella N, Rotemberg V, Tschandl P, et al. Skin lesion analysis toward melanoma "
+    "detection 2018. arXiv 1902.03368, 2019. Tschandl P, Rosendahl C, Kittler H. The HAM10000 "
+    "dataset. Scientific Data 5:180161, 2018. doi:10.1038/sdata.2018.161",
+    settings={
+        **_form(112),
+        "channels": _COLOURS,
+        "split": _split(
+            "the challenge's three parts",
+            "the training part alone is cut, with the same share of each class",
+            "random",
+        ),
+        "lesions": {
+            "description": "Whether training images of one lesion stay together where they are "
+            "cut, or may come apart.",
+            "enum": ["together", "apart"],
+            "default": "together",
+        },
+        "validation_share": _share("validation", "lesions or images, with split random,", 0.1),
+        "test_share": _share("test", "lesions or images, with split random,", 0.2),
+        "seed": _SEED,
+    },
+)
+
+_PCAM = DatasetKind(
+    "pcam",
+    "transfergrid.data.pcam:read",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.layouts.pcam:hashed",
+    same=_ONE,
+    count="transfergrid.commands.images:of_reader",
+    check="transfergrid.planning.meaning:check_shares",
+    cites="Veeling BS, Linmans J, Winkens J, Cohen T, Welling M. Rotation equivariant CNNs for "
+    "digital pathology. MICCAI 2018. doi:10.1007/978-3-030-00934-2_24. Ehteshami Bejnordi B, Veta "
+    "M, Johannes van Diest P, et al. JAMA 318:2199–2210, 2017. doi:10.1001/jama.2017.14585",
+    settings={
+        **_form(96),
+        "channels": _COLOURS,
+        "validation_share": _share("validation", "PNG patches", 0.1),
+        "test_share": _share("test", "PNG patches", 0.2),
+        "seed": _SEED,
+    },
+)
+
+PUBLISHED: tuple[DatasetKind, ...] = (
+    _BUSI,
+    _CBIS_DDSM,
+    _DDTI,
+    _MRNET,
+    _NIH14,
+    _KERMANY,
+    _ISIC2018,
+    _PCAM,
+)
 """Every kind of a published data set, in the order in which they are listed."""

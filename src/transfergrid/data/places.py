@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from transfergrid.runtime.errors import UserError, listed
 
+_MEND = "put them there or add their folder to image_folders"
 
-def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]:
+
+def place(root: Path, folders: Sequence[str], names: Sequence[str], mend: str = _MEND) -> list[str]:
     """Return the paths of images, relative to `root`.
 
     Args:
@@ -18,6 +20,7 @@ def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]
         folders: Where the images are, relative to `root`; none means `root` itself. A single folder
             is taken at its word; several are listed, and no file is opened.
         names: The images' paths, relative to their folder.
+        mend: What to do about images that are in none of several folders.
 
     Raises:
         UserError: A folder is missing, or an image is in none of several folders or in two.
@@ -47,6 +50,6 @@ def place(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]
     if lost:
         raise UserError(
             f"{len(lost)} image(s) are in none of {listed(folders)} of {root}: {listed(lost, 3)}; "
-            "put them there or add their folder to image_folders."
+            f"{mend}."
         )
     return placed

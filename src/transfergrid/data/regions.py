@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transfergrid.data import rle
+from transfergrid.data.boxes import Boxes
 from transfergrid.data.chexpert import PUBLISHED
 from transfergrid.data.images import resize
 from transfergrid.data.manifest import identifier
@@ -36,6 +37,10 @@ class Regions(Protocol):
 
     def find(self, image_id: str, task: str) -> Mask | None:
         """Return (px, px) in the form of the cache's images, or None if none is known."""
+        ...
+
+    def check(self, image_ids: Iterable[str]) -> None:
+        """Check that they belong to these images; UserError where they know none of them."""
         ...
 
 
@@ -70,6 +75,9 @@ class PhantomRegions:
         grey = (np.any(parts, axis=0) * np.uint8(255)).astype(np.uint8)
         mask = resize(grey, px, str(self.declaration["resize"]), "grey") > 127
         return mask if mask.any() else None
+
+    def check(self, image_ids: Iterable[str]) -> None:
+        """Do nothing: the regions are drawn from the films' own names."""
 
     @cached_property
     def _films(self) -> dict[str, Film]:
@@ -181,6 +189,8 @@ def true_regions(declaration: Mapping[str, Any], path: Path | None = None) -> Re
     """
     if declaration["kind"] == "phantom" and declaration.get("set") == "chest":
         return PhantomRegions(declaration)
-    if declaration["kind"] == "chexpert" and path is not None:
+    if path is None:
+        return None
+    if declaration["kind"] == "chexpert":
         return DrawnByReaders(declaration, path)
-    return None
+    return Boxes(declaration, path) if declaration["kind"] == "nih14" else None

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from transfergrid.data.regions import DrawnByReaders, Regions, true_regions
+from transfergrid.data.regions import Regions, true_regions
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.cam_record import CamRecord, empty_record
 from transfergrid.evaluation.inference import to_device
@@ -195,7 +195,7 @@ def cam_cell(
     split = open_split(cache, "test", fold)
     pixels = verify_pixels(cache, split)
     truth = true_regions(spec["dataset"], regions)
-    if isinstance(truth, DrawnByReaders):
+    if truth is not None:
         truth.check(split.image_id)
     films = int(settings["films"])
     record = _record(model, normalise, split, card, truth, tasks, films, best, where)

@@ -133,7 +133,8 @@ def check_shares(where: str, settings: Mapping[str, Any]) -> None:
     """Check the shares of a published data set's images that are drawn to validate or test on."""
     kind = dataset_kind(settings["kind"])
     declared = kind.settings if kind is not None else {}
-    keys = [key for key in ("validation_share", "test_share", "seed") if key in declared]
+    shares = [key for key in ("validation_share", "test_share") if key in declared]
+    keys = [key for key in ("split", *shares, "seed") if key in declared]
     given = [key for key in keys if settings[key] != declared[key]["default"]]
     if settings.get("folds") is not None:
         if given:
@@ -141,7 +142,7 @@ def check_shares(where: str, settings: Mapping[str, Any]) -> None:
                 f"{where}: folds say which images are trained on, validated on and tested on, so "
                 f"{given[0]} has no meaning; remove it."
             )
-    elif sum(settings[key] for key in keys if key != "seed") >= 1:
+    elif settings.get("split") != "official" and sum(settings[key] for key in shares) >= 1:
         raise UserError(
             f"{where}: validation_share and test_share are together 1 or more and leave nothing "
             "to train on; lower them."

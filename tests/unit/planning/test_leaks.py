@@ -11,6 +11,7 @@ import pytest
 import yaml
 from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
+from datasets.nih14.make import make as make_nih14
 from unit.planning.made_up_plan import STUDY
 
 from transfergrid.data.kinds import read_manifest
@@ -56,6 +57,18 @@ CHEXPERT: list[dict[str, Any]] = [
     {"folds": {"k": 3}, "views": "frontal"},
     {"folds": {"k": 3, "by": "stratified"}, "tasks": 5},
 ]
+NIH14: list[dict[str, Any]] = [
+    {},
+    {"image_px": 8, "tasks": ["effusion"]},
+    {"validation_share": 0.3},
+    {"split": "random"},
+    {"split": "random", "validation_share": 0.3},
+    {"split": "random", "seed": 1},
+    {"split": "random", "test_share": 0.3},
+    {"folds": {"k": 3}},
+    {"folds": {"k": 3, "seed": 1}},
+    {"folds": {"k": 3, "by": "stratified"}},
+]
 NAMES = ("train", "valid", "test")
 
 
@@ -82,11 +95,15 @@ def splits(dataset: Dataset) -> dict[str, dict[str, set[str]]]:
     }
 
 
-@pytest.mark.parametrize("kind", ["csv", "chexpert"])
+@pytest.mark.parametrize("kind", ["csv", "chexpert", "nih14"])
 def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path) -> None:
     if kind == "csv":
         make_csv(tmp_path, np.random.default_rng(0), patients=60)
         datasets = resolved(tmp_path, [{**PLAIN, **one} for one in CSV])
+    elif kind == "nih14":
+        make_nih14(tmp_path, np.random.default_rng(0))
+        every = {"kind": "nih14", "score_tasks": ["effusion"]}
+        datasets = resolved(tmp_path, [{**every, **one} for one in NIH14])
     else:
         make_chexpert(tmp_path, np.random.default_rng(0))
         every = {"kind": "chexpert", "score_tasks": ["edema", "cardiomegaly"]}

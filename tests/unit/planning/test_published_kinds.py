@@ -12,7 +12,11 @@ import pytest
 from datasets.busi.make import make as make_busi
 from datasets.cbis_ddsm.make import make as make_cbis_ddsm
 from datasets.ddti.make import make as make_ddti
+from datasets.isic2018.make import make as make_isic2018
+from datasets.kermany.make import make as make_kermany
 from datasets.mrnet.make import make as make_mrnet
+from datasets.nih14.make import make as make_nih14
+from datasets.pcam.make import make_files as make_pcam
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.commands.images import count_images
@@ -28,7 +32,13 @@ MAKERS: dict[str, Callable[..., None]] = {
     "cbis_ddsm": make_cbis_ddsm,
     "ddti": make_ddti,
     "mrnet": make_mrnet,
+    "nih14": make_nih14,
+    "kermany": make_kermany,
+    "isic2018": make_isic2018,
+    "pcam": make_pcam,
 }
+NEEDED: dict[str, dict[str, Any]] = {"nih14": {"score_tasks": ["effusion"]}}
+"""What a small copy needs beside its root, so that it can be scored."""
 
 
 def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
@@ -36,7 +46,9 @@ def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
     root = tmp_path / kind
     if not root.exists():
         MAKERS[kind](root, np.random.default_rng(0))
-    data = {"datasets": {"x": {"kind": kind, "root": str(root), **settings}}}
+    data = {
+        "datasets": {"x": {"kind": kind, "root": str(root), **NEEDED.get(kind, {}), **settings}}
+    }
     axes = grid(datasets=["x"], pretrainings=["random"])
     return planned(tmp_path, {**data, **axes}).datasets["x"]
 
@@ -44,7 +56,8 @@ def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_published_data_set_is_planned_counted_and_read(tmp_path: Path, kind: str) -> None:
     data = declared(tmp_path, kind)
-    assert data.declaration["tables"] and data.declaration["resize"] == "stretch"
+    assert data.declaration["tables"]
+    assert data.declaration["resize"] == ("crop" if kind == "nih14" else "stretch")
     assert data.declaration["aggregate"] == ("mean" if kind == "mrnet" else "max")
     manifest = read_manifest(data.declaration, data.root)
     images = count_images(data, (), tmp_path / "results")
@@ -122,3 +135,32 @@ def test_two_data_sets_of_a_publication_share_its_images(tmp_path: Path) -> None
     assert not seen(mass, declared(tmp_path, "cbis_ddsm", abnormalities="mass", image_px=64))
     # A patient may be trained on for one kind of abnormality, and tested on for the other.
     assert seen(declared(tmp_path, "cbis_ddsm", abnormalities="calcification"), mass)
+
+
+def test_a_share_to_test_on_has_no_meaning_beside_a_published_test_set(tmp_path: Path) -> None:
+    shares = {"validation_share": 0.5, "test_share": 0.6}
+    assert declared(tmp_path, "nih14", **shares).declaration["split"] == "official"
+    with pytest.raises(UserError, match=r"'x': validation_share and test_share are together 1"):
+        declared(tmp_path, "nih14", split="random", **shares)
+    with pytest.raises(UserError, match=r"'x': folds say .* so split has no meaning; remove it"):
+        declared(tmp_path, "nih14", split="random", folds={"k": 3})
+
+
+def test_the_lists_of_films_decide_where_no_split_is_drawn(tmp_path: Path) -> None:
+    kinds: dict[str, dict[str, Any]] = {
+        "official": {},
+        "random": {"split": "random"},
+        "folds": {"folds": {"k": 3}},
+    }
+    before = {name: declared(tmp_path, "nih14", **kind).id for name, kind in kinds.items()}
+    path = tmp_path / "nih14" / "train_val_list.txt"
+    path.write_text(path.read_text() + "\n")
+    after = {name: declared(tmp_path, "nih14", **kind).id for name, kind in kinds.items()}
+    assert [before[name] == after[name] for name in kinds] == [False, True, True]
+    path.unlink()
+    assert declared(tmp_path, "nih14", split="random").id == before["random"]
+    with pytest.raises(UserError, match=r"train_val_list\.txt does not exist; add the official"):
+        declared(tmp_path, "nih14")
+    (tmp_path / "nih14" / "Data_Entry_2017_v2020.csv").unlink()
+    with pytest.raises(UserError, match="has no table Data_Entry_2017"):
+        declared(tmp_path, "nih14", split="random")
