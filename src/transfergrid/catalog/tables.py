@@ -1,17 +1,18 @@
 """The tables of a study, with a word for every column.
 
-A table is declared with its stage in `measured`, `mapped` or `answered`; everything that lists
-tables loops over this.
+A table is declared with its stage in `measured`, `mapped`, `alike` or `answered`; everything that
+lists tables loops over this.
 """
 
 from __future__ import annotations
 
+from transfergrid.catalog.alike import AGREEING, ALIKE
 from transfergrid.catalog.answered import STATISTICS
 from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
 from transfergrid.catalog.records import Stage, Table
 
-ANALYSES: tuple[Stage, ...] = (*MEASURED, POINTING, STATISTICS)
+ANALYSES: tuple[Stage, ...] = (*MEASURED, POINTING, ALIKE, AGREEING, STATISTICS)
 """The stages that make tables."""
 
 TABLES: tuple[Table, ...] = tuple(table for stage in ANALYSES for table in stage.tables)

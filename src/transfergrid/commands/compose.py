@@ -11,7 +11,9 @@ from typing import Any
 
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
 from transfergrid.planning.fingerprint import code_files
+from transfergrid.planning.paths import activations_directory, cell_directory
 from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.records import is_whole
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
@@ -68,13 +70,15 @@ def compose(
     maps = freeze_maps(study, targets, results, view)
     made = view / study.name
     for stage in study.stages:
-        content = _content(study, stage.name, maps)
-        if stage.run and (not stage.asked_by or content[stage.asked_by]):
+        content = _content(study, stage.name, maps, view)
+        if stage.run and content.get(stage.asked_by, True):
             analyse(stage.name, content, view, workers)
     with heartbeat("drawing figures and writing the page"):
-        data = read_figure_data(_content(study, "figures", maps), view)
+        data = read_figure_data(_content(study, "figures", maps, view), view)
         write_drawn(made, draw_all(data))
-        page = render(read_report(_content(study, "report", maps), view, code_files(), snapshot))
+        page = render(
+            read_report(_content(study, "report", maps, view), view, code_files(), snapshot)
+        )
     write_text(made / "report.html", page)
     seal_stage(made, "report", ["report.html"])
     for name in ("tables", "figures", "receipts", "report.html"):
@@ -83,8 +87,16 @@ def compose(
     return len(targets)
 
 
-def _content(study: PlannedStudy, stage: str, maps: Sequence[str]) -> dict[str, Any]:
-    """Return what the run would tell a stage's program, except for the cells without maps."""
+def _content(study: PlannedStudy, stage: str, maps: Sequence[str], view: Path) -> dict[str, Any]:
+    """Return what the run would tell a stage's program, except for what is not there."""
     # By way of JSON, as there, so that a whole snapshot is the run's report.
     content: dict[str, Any] = json.loads(canonical_json(study.content(stage)))
+    if "states" in content:
+        states = content["states"]
+        content["states"] = [s for s in states if is_whole(activations_directory(s["id"], view))]
+    if "compared" in content:
+        compared = content["compared"].items()
+        content["compared"] = {
+            c: drawn for c, drawn in compared if cell_directory(c, view).is_dir()
+        }
     return {**content, "cams": list(maps)} if "cams" in content else content

@@ -147,6 +147,28 @@ def finished_features(
     return items
 
 
+def compared_activations(
+    plan: Plan, results: Path = RESULTS, memory: Memory | None = None
+) -> list[Item]:
+    """Return the stored activations of the plan that no comparison waits for."""
+    memory = memory or Memory()
+    waiting = set().union(*planned_jobs(plan, results, memory).states.values())
+    needed = {
+        state.id: study.name
+        for study in plan.studies.values()
+        for state in study.states
+        if waiting & {other.id for other in study.states}
+    }
+    items = []
+    locked = _in_locks(memory, results)
+    for item in _shared_items("activations", results / "activations", STATE_ID, set(), locked):
+        if item.name in plan.states:
+            study = needed.get(item.name)
+            reason = item.in_use or (f"{study} has not compared it" if study else "")
+            items.append(replace(item, in_use=reason))
+    return items
+
+
 def size_of(path: Path) -> int:
     """Return the size of a file, or of all files in a folder; links are not followed."""
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from transfergrid.commands.compared import activations_lacking
 from transfergrid.commands.images import Images, count_images
 from transfergrid.commands.pace import (
     SPREAD,
@@ -175,14 +176,18 @@ def disk_bytes(
         states: Its cells' states, if already known.
 
     Returns:
-        Bytes of ``caches``, ``weights``, ``features``, ``checkpoints``, ``states`` (of trainings in
-        progress), ``scores`` and ``ensembles`` that do not exist yet. Data sets whose size is
-        unknown until they are decoded count as nothing.
+        Bytes of ``caches``, ``weights``, ``features``, ``activations``, ``checkpoints``, ``states``
+        (of trainings in progress), ``scores`` and ``ensembles`` that do not exist yet. Data sets
+        whose size is unknown until they are decoded count as nothing.
     """
     states = states or cell_states(plan, results)
     need: Counter[str] = Counter(
         dict.fromkeys(
-            ("caches", "weights", "features", "checkpoints", "states", "scores", "ensembles"), 0
+            (
+                *("caches", "weights", "features", "activations"),
+                *("checkpoints", "states", "scores", "ensembles"),
+            ),
+            0,
         )
     )
     shared: dict[str, tuple[str, int]] = {}
@@ -191,6 +196,7 @@ def disk_bytes(
     for study in plan.studies.values():
         images, known_recipes = image_counts(study, results), recipes(study)
         shared |= _shared_bytes(study, images, states, results)
+        shared |= activations_lacking(study, images, results)
         for cell in study.cells:
             data, state = images[cell.point.dataset], states[cell.name]
             if data is None or cell.name in counted:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transfergrid.commands.compared import due_states
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import SCORES, map_of
@@ -27,7 +28,8 @@ from transfergrid.planning.paths import (
 )
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
-from transfergrid.planning.specs import SpecJobs, spec_jobs, untrained
+from transfergrid.planning.specs import SpecJobs, sources_of, spec_jobs, untrained
+from transfergrid.planning.states import State
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Jobs:
         scores: Cells that are scored; trials of learning rates never are.
         tunes: Tunings that choose a learning rate.
         maps: By study, cells whose class activation maps are made.
+        states: By study, states of networks whose activations are stored.
     """
 
     files: Mapping[str, Mapping[str, int]]
@@ -58,6 +61,7 @@ class Jobs:
     scores: set[str] = field(default_factory=set)
     tunes: set[str] = field(default_factory=set)
     maps: dict[str, set[str]] = field(default_factory=dict)
+    states: dict[str, set[str]] = field(default_factory=dict)
     written: SpecJobs = field(default_factory=SpecJobs)
 
     @property
@@ -99,17 +103,20 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
             jobs.tunes.add(tuning_id)
     for name, study in plan.studies.items():
         jobs.maps[name] = {c.name for c in study.cam_cells if _is_mapped(study, c, results, memory)}
-    _spread(plan, jobs, results)
+    _spread(plan, jobs, results, memory)
     return jobs
 
 
-def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
+def _spread(plan: Plan, jobs: Jobs, results: Path, memory: Memory) -> None:
     """Add the jobs that follow from others, until none is added."""
     missing = _missing_inputs(plan, jobs, results)
     scored = {name for name, cell in plan.cells.items() if not cell.trial}
     size = -1
     while size != (size := _size(jobs)):
-        wanted = jobs.scores.union(*jobs.maps.values())
+        for name, study in plan.studies.items():
+            jobs.states[name] = due_states(study, jobs, results, memory)
+        _prepared_for_states(plan, jobs, results)
+        wanted = jobs.scores.union(*jobs.maps.values(), _trained_for_states(plan, jobs))
         jobs.trains |= {name for name in wanted if TRAINED not in jobs.files[name]}
         for name in jobs.specs:
             inputs = missing[name]
@@ -143,7 +150,25 @@ def _spread(plan: Plan, jobs: Jobs, results: Path) -> None:
 def _size(jobs: Jobs) -> int:
     rooms = [jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes]
     rooms.append(jobs.features)
-    return sum(map(len, rooms + list(jobs.maps.values())))
+    return sum(map(len, [*rooms, *jobs.maps.values(), *jobs.states.values()]))
+
+
+def _states(plan: Plan, jobs: Jobs) -> list[State]:
+    return [plan.states[name] for name in set().union(*jobs.states.values())]
+
+
+def _trained_for_states(plan: Plan, jobs: Jobs) -> set[str]:
+    """Return the cells whose checkpoints are needed to store activations."""
+    return {state.trained_cell for state in _states(plan, jobs) if state.trained_cell}
+
+
+def _prepared_for_states(plan: Plan, jobs: Jobs, results: Path) -> None:
+    """Add the images and released weights that initial states need and that are not there."""
+    for state in _states(plan, jobs):
+        for file in sources_of(state)[0]:
+            if not (results / file).exists():
+                room = jobs.prepare if file.startswith("cache/") else jobs.weights
+                room.add(Path(file).parent.name)
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:

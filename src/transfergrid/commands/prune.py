@@ -12,6 +12,7 @@ from rich.filesize import decimal
 
 from transfergrid.commands.disposable import (
     Item,
+    compared_activations,
     finished_checkpoints,
     finished_features,
     remove,
@@ -44,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of what no study names: stored features that no unfinished cell needs, which "
         "are computed again for the next cell that does",
     )
+    instead.add_argument(
+        "--activations",
+        action="store_true",
+        help="instead of what no study names: stored activations of networks that were compared, "
+        "which are stored again if they are compared anew",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         items = _found(plan, arguments)
         lines = _deleted(items) if arguments.delete else _listing(items)
-        if not (arguments.checkpoints or arguments.features):
+        if not (arguments.checkpoints or arguments.features or arguments.activations):
             lines += _notes(plan, items)
         print("\n".join(lines))
     return 0
@@ -66,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _found(plan: Plan, arguments: argparse.Namespace) -> list[Item]:
     if arguments.checkpoints:
         return finished_checkpoints(plan)
+    if arguments.activations:
+        return compared_activations(plan)
     return finished_features(plan) if arguments.features else unnamed(plan)
 
 
@@ -97,6 +106,8 @@ def _plural(kind: str, count: int) -> str:
         return "sets of weights" if count > 1 else "set of weights"
     if kind == "features":
         return "sets of features" if count > 1 else "set of features"
+    if kind == "activations":
+        return "sets of activations" if count > 1 else "set of activations"
     return kind if count == 1 else f"{kind}s"
 
 

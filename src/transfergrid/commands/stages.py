@@ -37,6 +37,7 @@ def stage_states(
     results: Path = RESULTS,
     memory: Memory | None = None,
     maps: Set[str] = frozenset(),
+    activations: Set[str] = frozenset(),
 ) -> list[StageState]:
     """Return the state of every stage of a study, in their order.
 
@@ -46,6 +47,7 @@ def stage_states(
         results: The folder of results.
         memory: What Snakemake remembers.
         maps: Cells whose class activation maps are made.
+        activations: States whose activations are stored.
     """
     disk = _Disk(study, results, memory or Memory())
     scored = any(cells[cell.name].scores for cell in study.scored)
@@ -62,6 +64,7 @@ def stage_states(
         else:
             reasons = reasons or disk.missing(stage)
             due = reasons or follows or ("evaluate" in stage.reads and scored)
+            due = due or ("activations" in stage.reads and bool(activations))
             jobs = int(bool(due or not disk.stamp(stage).exists() or disk.updated(stage)))
         if jobs and not reasons and not follows and stage.per == "study":
             reasons = ["its inputs changed"]

@@ -15,6 +15,7 @@ from transfergrid.planning.inputs import PLACES
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
+from transfergrid.planning.states import compared_predictions
 
 if TYPE_CHECKING:
     from transfergrid.planning.plan import PlannedStudy
@@ -130,6 +131,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "regions": _regions,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],
+    "compared": lambda study: compared_predictions(study.study, study.compared),
     "states": lambda study: [dict(state.entry) for state in study.states],
     "title": lambda study: study.study.config["title"],
     "description": lambda study: study.study.config["description"],

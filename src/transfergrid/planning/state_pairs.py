@@ -53,6 +53,34 @@ def pairs_of(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Pair]:
     return found
 
 
+def cell_pairs(cells: Sequence[Entry]) -> list[Pair]:
+    """Return every pair of cells of a place, with what sets them apart.
+
+    Args:
+        cells: Their name (``cell``), place, pretraining, protocol, seed and whether their weights
+            were drawn.
+    """
+    found: list[Pair] = []
+    for members in places(cells).values():
+        for left, right in combinations(members, 2):
+            reason = _apart(left, right)
+            ends = (left, right)
+            if reason == "random" and right["drawn"] and not left["drawn"]:
+                ends = (right, left)
+            found.append((reason, str(ends[0]["cell"]), str(ends[1]["cell"])))
+    return found
+
+
+def _apart(left: Entry, right: Entry) -> str:
+    axes = ("pretraining", "protocol", "seed")
+    differ = [axis for axis in axes if left[axis] != right[axis]]
+    if len(differ) > 1:
+        return "several"
+    if differ == ["pretraining"]:
+        return "random" if left["drawn"] or right["drawn"] else "sources"
+    return f"{differ[0]}s"
+
+
 def _in_place(members: Sequence[Entry]) -> Iterator[tuple[str, Entry, Entry]]:
     by_id = {entry["id"]: entry for entry in members}
     for entry in members:

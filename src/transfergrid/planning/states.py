@@ -62,12 +62,12 @@ def states_of(study: Study, cells: Iterable[Cell]) -> tuple[State, ...]:
         study: The study.
         cells: Its cells that take part; none if it has no ``similarity``.
     """
-    settings, pretrainings = study.config["similarity"] or {}, study.config["pretrainings"]
+    settings = study.config["similarity"] or {}
     probe = {key: settings.get(key) for key in PROBE}
     found: dict[str, State] = {}
     seeds: dict[str, set[int]] = {}
     for cell in cells:
-        drawn = pretraining_kind(pretrainings[cell.point.pretraining]["kind"]).start == "drawn"
+        drawn = is_drawn(study, cell)
         initial = _initial(cell, probe, drawn)
         found.setdefault(initial.id, initial)
         seeds.setdefault(initial.id, set()).add(cell.point.seed)
@@ -77,6 +77,18 @@ def states_of(study: Study, cells: Iterable[Cell]) -> tuple[State, ...]:
     pairs = pairs_of([state.entry for state in states], settings.get("pairs", ()))
     named = {state_id for _, *ends in pairs for state_id in ends}
     return tuple(state for state in states if state.id in named)
+
+
+def is_drawn(study: Study, cell: Cell) -> bool:
+    """Tell whether a cell starts from weights that nothing was learned by."""
+    pretraining = study.config["pretrainings"][cell.point.pretraining]
+    return pretraining_kind(pretraining["kind"]).start == "drawn"
+
+
+def compared_predictions(study: Study, cells: Iterable[Cell]) -> dict[str, bool]:
+    """Return the cells whose predictions are compared, and whether their weights were drawn."""
+    settings = study.config["similarity"]
+    return {c.name: is_drawn(study, c) for c in cells if settings["predictions"]}
 
 
 def check_similarity(study: Study, cells: Sequence[Cell], states: Sequence[State]) -> None:
@@ -98,7 +110,8 @@ def check_similarity(study: Study, cells: Sequence[Cell], states: Sequence[State
     if settings["layers"] != "stages":
         for network, cut in {(c.point.architecture, c.point.truncation): None for c in cells}:
             _check_layers(study, settings["layers"], network, cut)
-    if not states and not settings["predictions"]:
+    whole = not any(study.config["only"].values())
+    if not states and whole and not settings["predictions"]:
         raise UserError(
             f"{study.source}: similarity.pairs names {listed(settings['pairs'])}, and no two "
             "states of the grid are such a pair; name others, or leave pairs out."

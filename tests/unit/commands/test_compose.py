@@ -41,7 +41,7 @@ def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
         trials=[SimpleNamespace(name="trial-x")],
         selections=study["evaluation"]["selections"],
         cam_cells=[cell for cell in cells if cell.name in mapped],
-        stages=[stage for stage in STAGES if stage.of_study and (mapped or not stage.asked_by)],
+        stages=[s for s in STAGES if s.of_study and s.asked_by in ("", "cams" if mapped else "")],
         content=lambda stage: {**study, "cams": list(mapped), **told(STAGE[stage])},
         stamps={
             "ensembles": ("demo.ensembles.00000000", {"code": "x"}),

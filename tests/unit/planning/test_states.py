@@ -75,7 +75,6 @@ def test_places_are_never_mixed(tmp_path: Path) -> None:
     ("changes", "kept"),
     [
         ({"permutations": 500}, True),
-        ({"predictions": False}, True),
         ({"where": {"seed": 0}}, True),
         ({"rows": 5000}, False),
         ({"images": "test"}, False),
