@@ -31,7 +31,7 @@ def finished(folder: Path, network: str, px: int, images: int) -> dict[str, Any]
     """Train a cell with one checkpoint; return its specification."""
     patients = {"patients": 32, "valid_patients": images, "test_patients": 10}
     data = {"films": {"kind": "phantom", "image_px": px, "score_tasks": 5, **patients}}
-    cells = write_cells(folder, [network], data, epochs=1, keep_checkpoints=1)
+    cells = write_cells(folder, [network], data, epochs=1)
     spec = cells["films", network]
     train(spec, folder / "results", threads=1)
     place = folder / "results" / "cells" / cell_name(spec) / "spec.json"
