@@ -4,8 +4,9 @@ import pytest
 from torch import nn
 from unit.training.tiny import TinyNet
 
+from transfergrid.planning.recipe import Phase
 from transfergrid.runtime.errors import UserError
-from transfergrid.training.freezing import freeze, train_mode
+from transfergrid.training.freezing import freeze, never_learned, train_mode
 
 
 def learning(model: nn.Module) -> set[str]:
@@ -40,6 +41,16 @@ def test_a_norm_without_weights_trains_with_its_network() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False))
     train_mode(model.eval())
     assert model[1].training
+
+
+def test_norms_that_a_later_phase_calibrates_are_not_the_same_in_all_checkpoints() -> None:
+    # Only the head learns, but the norms before it are others after the calibration.
+    plain, calibrated = Phase("head"), Phase("head", norms="calibrate")
+    model = TinyNet(2)
+    frozen = never_learned(model, [plain, plain])
+    assert {"stem.0.weight", "stem.1.weight", "stem.1.running_var"} <= frozen
+    norms = {name for name in model.state_dict() if name.startswith(("stem.1.", "last.1."))}
+    assert never_learned(model, [plain, calibrated]) == frozen - norms
 
 
 @pytest.mark.parametrize("layers", ["last_3", "last_0", "last", "none", "heads"])
