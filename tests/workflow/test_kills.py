@@ -36,7 +36,7 @@ def results_of(workspace: Workspace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
-        if not path.is_file() or "logs/" in name or path.name in (".lock", "finished.json"):
+        if not path.is_file() or "logs/" in name or path.name.endswith((".lock", "finished.json")):
             continue
         if name.startswith("cache/.") or path.name in ("report.html", "train.json"):
             found[name] = "there"

@@ -11,7 +11,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning import outputs, plan as planning, shards, specs
+from transfergrid.planning import neighbours, outputs, plan as planning, shards, specs
 from transfergrid.planning.many import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
@@ -36,7 +36,7 @@ except UserError as error:
 if set(workflow.basedir) & set("{}"):
     raise WorkflowError(f"Snakemake cannot run from {workflow.basedir}: rename it without braces.")
 
-SCRATCH = Path(".snakemake") / "transfergrid"
+SCRATCH = neighbours.NOTES
 CLOSED = rights_warning(RESULTS)
 try:
     PLAN.write_scratch(SCRATCH)
@@ -50,9 +50,10 @@ FORCED = not workflow.remote_exec and any(
 )
 # Only after letters that take no value: -sNew and -dresults_new are not dry runs.
 DRY_RUN = any(re.match(r"-[fFkp]*n|--dry-?r", word) for word in sys.argv[1:])
-SPECS = specs.SpecJobs()
+SPECS, UNTRAINED = specs.SpecJobs(), []
 if not (FORCED or workflow.remote_exec):
-    SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, specs.on_disk(RESULTS)))
+    UNTRAINED = specs.untrained(PLAN, specs.on_disk(RESULTS))
+    SPECS = specs.spec_jobs(PLAN, UNTRAINED)
 FILES = outputs.wanted_files(PLAN, RESULTS)
 LOST = outputs.told_lost(FILES.lost, RESULTS)
 for sentence in [*PLAN.warnings, *LOST, *([CLOSED] if CLOSED else [])]:
@@ -93,6 +94,10 @@ onstart:
         raise WorkflowError(CLOSED)
     try:
         specs.write_planned(PLAN, SPECS.together, SCRATCH)
+        if not workflow.remote_exec:
+            neighbours.write_neighbours(
+                {name: PLAN.cells[name].dataset_id for name in UNTRAINED}, SCRATCH
+            )
     except OSError as error:
         raise WorkflowError(failure(error) or str(error)) from None
     # A training that had ended when its run was killed is not done again, unless the user forces

@@ -11,10 +11,10 @@ from device_job import add_device_arguments, bring_back_cache, take_device
 
 from transfergrid.evaluation.rebuild import can_make, ensure_features, hold_features
 from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.records import read_spec
+from transfergrid.planning.records import AHEAD_LOCK, LOCK, read_spec
 from transfergrid.planning.unchanged import hold_cell, read_stamp
 from transfergrid.runtime.live import Live
-from transfergrid.runtime.locks import exclusive
+from transfergrid.runtime.locks import exclusive_after
 from transfergrid.runtime.program import run_program
 from transfergrid.runtime.watcher import Watcher
 
@@ -32,9 +32,8 @@ def main() -> None:
     spec = read_spec(folder / "spec.json")
     hold_cell(spec)
     hold_features(spec)
-    with exclusive(
-        folder / ".lock", f"cell {folder.name} is in use by another process; wait for it."
-    ):
+    busy = f"cell {folder.name} is in use by another process; wait for it."
+    with exclusive_after(folder / LOCK, folder / AHEAD_LOCK, busy, say_waiting):
         live = Live(folder, "evaluate")
         with live.account() as end:
             from transfergrid.evaluation.ahead import take_over
@@ -53,6 +52,11 @@ def main() -> None:
                 ensure_features(spec, results, device.kind, tell=live.wait, scoring=True)
             score_cell(spec, results, device.kind, watcher=Watcher(live.report))
             end["status"] = "finished"
+
+
+def say_waiting(seconds: float) -> None:
+    """Say that another cell's job is looking whether to train this one."""
+    print(f"waiting for another cell's job: {seconds:.0f} s so far", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.records import FINISHED
 from transfergrid.runtime.live import FILE
 
 HEAD, TAIL = 2**16, 2**12
@@ -31,7 +32,8 @@ ROUND = 30.0
 STEP = ("step", "steps", "loss", "images_per_second", "seconds_left")
 REST = ("finished", "diverged")
 STATES = (*REST, "failed", "running", "stopped", "trained", "missing")
-"""``stopped``: ended by a signal, resumed later; ``trained``: waits to be scored."""
+"""``stopped``: ended by a signal, resumed later; ``trained``: waits to be scored, or for its own
+job to publish what another cell's job has trained ahead."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Told:
         images_per_second: Latest speed.
         seconds_left: Its own estimate.
         ended: "finished", "diverged", "failed", "stopped", or None while it runs or was killed.
+        by: The cell in whose job it runs, if it is another's.
     """
 
     stage: str
@@ -67,6 +70,7 @@ class Told:
     images_per_second: float | None = None
     seconds_left: float | None = None
     ended: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ def read_told(path: Path) -> Told | None:
         kind, at = event.get("event"), _number(event.get("time")) or 0.0
         if kind == "start":
             pid = int(_number(event.get("pid")) or 0)
+            by = event.get("by")
             told = Told(str(event.get("stage")), pid, str(event.get("host")), at, at)
+            told = replace(told, by=str(by) if by else None)
         elif told is not None:
             told = replace(told, time=at, **_change(str(kind), event))
     return told
@@ -307,7 +313,8 @@ def _cell_live(name: str, folder: Path, signature: Signature, now: float, trial:
     reason = _failure(folder, told, dict(zip(LOGS, logs, strict=False)))
     if reason:
         return CellLive(name, "failed", told, reason=reason)
-    if trained:
+    ahead = told is not None and told.by and told.ended in REST
+    if trained or (ahead and (folder / FINISHED).exists()):
         return CellLive(name, "trained", told)
     killed = told is not None and told.ended in (None, "stopped")
     return CellLive(name, "stopped" if killed else "missing", told)

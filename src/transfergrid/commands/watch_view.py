@@ -155,6 +155,8 @@ def _running(cell: CellLive, width: int, ascii_only: bool) -> list[Text]:
         return [Text(place_of(cell.cell))]
     stage = "scoring" if told.stage == "evaluate" else "training"
     where = f"{stage}, {told.device}" if told.device else stage
+    if told.by:
+        where += f", in the job of {place_of(told.by)}"
     if told.waiting:
         numbers = Text(told.waiting, style="yellow")
     elif told.step is None or not told.steps:

@@ -17,7 +17,7 @@ from transfergrid.planning.naming import cell_name
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.runtime.atomic import read_json, write_json
-from transfergrid.runtime.hashing import as_recorded, sha256_file
+from transfergrid.runtime.hashing import as_recorded, canonical_json, sha256_text
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
 
@@ -33,6 +33,7 @@ def score_ahead(
     watcher: Watcher,
     code: str,
     threads: int,
+    receipt: Mapping[str, Any] | None = None,
 ) -> None:
     """Score a cell that has just been trained; failures are left to the job that scores.
 
@@ -43,13 +44,14 @@ def score_ahead(
         watcher: Is told of progress.
         code: Fingerprint of evaluation's code.
         threads: Threads of the CPU's kernels, which may decide the last bits on a CPU.
+        receipt: The training's receipt, if it is not published yet.
     """
     from transfergrid.evaluation.predict import score_cell  # torch, which taking over never needs
 
     folder = cell_directory(cell_name(spec), results)
     try:
-        score_cell(spec, results, device, watcher=watcher, into=begin(folder))
-        sign(folder, code, threads if device == "cpu" else None)
+        score_cell(spec, results, device, watcher=watcher, into=begin(folder), receipt=receipt)
+        sign(folder, code, threads if device == "cpu" else None, receipt)
     except Exception as error:  # the job that scores will meet it, and report it
         clear(folder)
         watcher.say(f"not scored yet ({error or 'stopped'}): a job of its own does that")
@@ -61,19 +63,25 @@ def begin(folder: Path) -> Path:
     return folder / FOLDER
 
 
-def sign(folder: Path, code: str, threads: int | None) -> None:
+def sign(
+    folder: Path, code: str, threads: int | None, receipt: Mapping[str, Any] | None = None
+) -> None:
     """Record what made the scores that are ready in a cell's folder.
 
     Args:
         folder: The cell's folder.
         code: Fingerprint of evaluation's code.
         threads: Threads of the CPU's kernels; None if a GPU made them.
+        receipt: The training's receipt; by default the one that is published.
     """
-    write_json(folder / FOLDER / NOTE, _note(folder, code, threads))
+    receipt = read_sealed(folder / TRAINED) if receipt is None else receipt
+    write_json(folder / FOLDER / NOTE, _note(receipt, code, threads))
 
 
-def _note(folder: Path, code: str, threads: int | None) -> dict[str, Any]:
-    return {"code": code, "trained": _trained(folder), "threads": threads}
+def _note(receipt: Mapping[str, Any], code: str, threads: int | None) -> dict[str, Any]:
+    # A receipt names every checkpoint by its SHA-256.
+    trained = sha256_text(canonical_json(receipt))
+    return {"code": code, "trained": trained, "threads": threads}
 
 
 def take_over(folder: Path, code: str, threads: int) -> bool:
@@ -90,7 +98,8 @@ def take_over(folder: Path, code: str, threads: int) -> bool:
     ahead = folder / FOLDER
     try:
         receipt = read_sealed(ahead / SCORED)
-        said = read_json(ahead / NOTE) in [_note(folder, code, n) for n in (threads, None)]
+        trained = read_sealed(folder / TRAINED)
+        said = read_json(ahead / NOTE) in [_note(trained, code, n) for n in (threads, None)]
         good = said and as_recorded(ahead, receipt["files"])
         if good:
             for name in (*receipt["files"], SCORED):
@@ -105,8 +114,3 @@ def take_over(folder: Path, code: str, threads: int) -> bool:
 def clear(folder: Path) -> None:
     """Remove the ready scores from a cell's folder."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-
-
-def _trained(folder: Path) -> str:
-    # It names every checkpoint by its SHA-256.
-    return sha256_file(folder / TRAINED)

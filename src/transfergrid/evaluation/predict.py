@@ -43,6 +43,7 @@ def score_cell(
     splits: Sequence[str] = ("valid", "test"),
     watcher: Watcher | None = None,
     into: Path | None = None,
+    receipt: Mapping[str, Any] | None = None,
 ) -> None:
     """Score every kept checkpoint of a cell on whole splits, and write the receipt.
 
@@ -57,12 +58,14 @@ def score_cell(
         splits: Which splits to score.
         watcher: Is told of progress.
         into: Folder to write to, laid out like the cell's; by default the cell's own.
+        receipt: The training's receipt; by default the one in the cell's folder.
 
     Raises:
         UserError: The cell is not trained, or its files do not match its receipt.
     """
     results = Path(results)
-    cell = Trained.of(results / "cells" / cell_name(spec))
+    folder = results / "cells" / cell_name(spec)
+    cell = Trained.of(folder) if receipt is None else Trained.by(folder, receipt)
     cache = results / "cache" / spec["dataset"]["id"]
     fold = fold_of(spec)
     card = read_card(cache, fold)
@@ -84,8 +87,7 @@ def score_cell(
         files[name] = sha256_file(into / name)
     # Both may decide the last bits of a score.
     made_with = {"device": where.type, "threads": torch.get_num_threads()}
-    receipt = {"status": cell.status, **made_with, "files": files}
-    write_sealed(into / SCORED, receipt)
+    write_sealed(into / SCORED, {"status": cell.status, **made_with, "files": files})
 
 
 def _features_for(

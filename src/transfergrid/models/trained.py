@@ -45,6 +45,15 @@ class Trained:
             raise UserError(
                 f"{folder / TRAINED} is missing; train cell {folder.name} first."
             ) from None
+        return cls.by(folder, receipt)
+
+    @classmethod
+    def by(cls, folder: Path, receipt: Mapping[str, Any]) -> Trained:
+        """Return what a receipt describes; a lost record is restored from its copy.
+
+        Raises:
+            UserError: A file that it names is gone.
+        """
         found = cls(folder, str(receipt["status"]), receipt["files"])
         for name, expected in found.files.items():
             if (folder / name).is_file():

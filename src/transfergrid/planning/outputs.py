@@ -16,7 +16,7 @@ from transfergrid.catalog.records import Stage
 from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.plan import Plan, PlannedStudy
-from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
+from transfergrid.planning.records import AHEAD_LOCK, FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
@@ -247,7 +247,7 @@ def wanted_files(plan: Plan, results: Path) -> Files:
             ):
                 found.append(mark)
             before = _before(made)
-            if missing and before and exists(root + before):
+            if missing and before and exists(root + before) and not _is_ahead(made, root):
                 lost.append((mark, made))
         # A job that has made nothing yet makes everything: one look is enough.
         done = made.after or mark
@@ -298,6 +298,11 @@ _TRAINED_BY = {"spec": RECORD, "train": FINISHED}
 def _before(made: Made) -> str | None:
     name = _TRAINED_BY.get(made.rule)
     return name and f"cells/{made.about}/{name}"
+
+
+def _is_ahead(made: Made, root: str) -> bool:
+    """Tell whether another cell's job has trained a cell whose own job is still to come."""
+    return made.rule == "train" and os.path.exists(f"{root}cells/{made.about}/{AHEAD_LOCK}")
 
 
 MENDS = {

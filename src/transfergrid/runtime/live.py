@@ -24,16 +24,23 @@ class Live:
     Whatever cannot be written is left out: no result depends on it.
     """
 
-    def __init__(self, folder: Path, stage: str) -> None:
-        """Begin the report on a stage (``train``, ``evaluate``) in a cell's folder."""
-        self.path = folder / FILE
+    def __init__(self, folder: Path, stage: str, by: str | None = None) -> None:
+        """Begin the report on a stage (``train``, ``evaluate``) in a cell's folder.
+
+        Args:
+            folder: The cell's folder.
+            stage: The stage.
+            by: The cell whose job does this, if it is another's.
+        """
+        self.path, self.by = folder / FILE, by
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
         self.start(stage)
 
     def start(self, stage: str) -> None:
         """Begin another stage."""
-        self.report({"event": "start", "stage": stage, "pid": os.getpid(), "host": platform.node()})
+        own = {"pid": os.getpid(), "host": platform.node(), "by": self.by}
+        self.report({"event": "start", "stage": stage, **own})
 
     def report(self, event: Mapping[str, Any]) -> None:
         """Add an event, a mapping of plain values with the key "event"."""

@@ -12,6 +12,13 @@ from pathlib import Path
 
 from transfergrid.runtime.errors import UserError
 
+PAUSE = 0.2
+"""Seconds between looks at a helper's lock."""
+BEAT = 30.0
+"""Seconds between signs of life while waiting for a helper."""
+LOOKS = 3
+"""Looks without a helper after which a lock is another's: one may end, and begin, between two."""
+
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 _POLL = 0.5
 
@@ -44,13 +51,71 @@ def exclusive(
         UserError: The lock is held elsewhere and `message` was given, or the file system of `path`
             has no locks.
     """
-    path = Path(path)
+    with _trying(Path(path), not message, check) as held:
+        if not held:
+            raise UserError(message or "")
+        yield
+
+
+@contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold an exclusive `flock` on `path` unless another process does; yield whether it is held.
+
+    Raises:
+        UserError: The file system of `path` has no locks.
+    """
+    with _trying(path, False) as held:
+        yield held
+
+
+@contextmanager
+def exclusive_after(
+    path: Path, helper: Path, message: str, say: Callable[[float], None]
+) -> Iterator[None]:
+    """Hold an exclusive `flock` on `path`; wait for it only if its holder is a helper.
+
+    A helper holds `helper` first and then `path`, and releases them in the other order.
+
+    Args:
+        path: The lock file.
+        helper: The helpers' lock file; removed once the lock is held, since nobody uses it then.
+        message: What is said if another process than a helper holds the lock.
+        say: Receives the seconds it has waited, at first and every `BEAT` seconds.
+
+    Raises:
+        UserError: Another process than a helper holds the lock, or the file system has no locks.
+    """
+    alone, began, beats = 0, time.monotonic(), 0
+    while alone < LOOKS:
+        with if_free(path) as held:
+            if held:
+                helper.unlink(missing_ok=True)
+                yield
+                return
+        waited = time.monotonic() - began
+        if not _is_held(helper):
+            alone += 1
+        elif waited >= beats * BEAT:
+            say(waited)
+            beats += 1
+        time.sleep(PAUSE)
+    raise UserError(message)
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with if_free(path) as free:
+        return not free
+
+
+@contextmanager
+def _trying(path: Path, wait: bool, check: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Yield whether an exclusive lock could be had; without `wait`, it may be held elsewhere."""
     descriptor = _open(path)
     try:
         try:
-            _lock(descriptor, wait=not message, check=check)
-        except BlockingIOError:
-            raise UserError(message) from None
+            held = _lock(descriptor, wait, check)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -59,25 +124,26 @@ def exclusive(
                 "move the results to one that does, or have it mounted with them"
             ) from None
         try:
-            yield
+            yield held
         finally:
-            # Closing alone would leave the lock with any child forked inside the block.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            if held:
+                # Closing alone would leave the lock with any child forked inside the block.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, wait: bool, check: Callable[[], None] | None) -> None:
+def _lock(descriptor: int, wait: bool, check: Callable[[], None] | None) -> bool:
     if wait and check is None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return
+        return True
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            return True
         except BlockingIOError:
             if not wait or check is None:
-                raise
+                return False
         check()
         time.sleep(_POLL)
 

@@ -24,27 +24,15 @@ from transfergrid.training.augmentation import augment, move
 from transfergrid.training.batches import Batch, pieces
 from transfergrid.training.calibrating import calibrate_once
 from transfergrid.training.checkpoints import Checkpoints
+from transfergrid.training.finished import remove_state, restore_trained, stamp_of, write_records
 from transfergrid.training.freezing import train_mode
 from transfergrid.training.job import Job, open_job
 from transfergrid.training.numerics import autocast, forget, precision_used, seed_step, settings
 from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.phase import Running, open_phase
-from transfergrid.training.position import (
-    Position,
-    load_position,
-    remove_state,
-    save_position,
-    usable,
-)
-from transfergrid.training.receipts import (
-    device_name,
-    inherited,
-    peak_memory_mb,
-    restore_records,
-    summary,
-    write_records,
-)
-from transfergrid.training.resume import load_state, stamp_of
+from transfergrid.training.position import Position, load_position, save_position, usable
+from transfergrid.training.receipts import device_name, inherited, peak_memory_mb, summary
+from transfergrid.training.resume import load_state
 from transfergrid.training.tuning import recipe_of
 from transfergrid.training.validation import Validation, validate
 
@@ -64,6 +52,7 @@ def train(
     environment: Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     fresh: bool = False,
+    publish: bool = True,
 ) -> dict[str, Any]:
     """Train one cell and leave checkpoints, history, proof, train.json and the receipt.
 
@@ -81,6 +70,9 @@ def train(
         environment: What ran this, recorded in train.json as it is.
         watcher: Is told of progress, and may stop the training.
         fresh: Whether to train even if this cell was trained before.
+        publish: Whether to leave train.json and the receipt. Without, finished.json holds them for
+            the cell's own job, and running out of memory is an error, for which an earlier
+            training of this process may be to blame.
 
     Returns:
         The content of train.json.
@@ -94,15 +86,15 @@ def train(
     folder = results / "cells" / cell
     recipe, watcher = recipe_of(spec, results), watcher or Watcher()
     metric = Estimator.of(spec["metric"])
-    stamp = stamp_of({**spec, "recipe": recipe.to_dict()})
-    done = None if fresh else restore_records(folder, stamp)
+    stamp = stamp_of(spec, recipe)
+    done = None if fresh else restore_trained(spec, results)
     if done is not None:
         watcher.say("this cell was trained before, and its files are as they were")
-        remove_state(folder)
         return done
     with settings(where, threads, recipe.deterministic):
         try:
-            outcome = _train_in_memory(spec, recipe, results, folder, where, stamp, metric, watcher)
+            opening = (spec, recipe, results, folder, where)
+            outcome = _train_in_memory(*opening, stamp, metric, watcher, shrink=publish)
         except SourceDiverged:
             Checkpoints(folder / "checkpoints", 0).prune()
             for name in ("history.jsonl", "proof.json"):  # from an earlier attempt
@@ -110,7 +102,7 @@ def train(
             outcome = inherited(metric)
         made_with = _circumstances(recipe, where)
     record = {"cell": cell, **outcome, **made_with, "environment": dict(environment or {})}
-    record = write_records(folder, record, stamp)
+    record = write_records(folder, record, stamp, publish)
     remove_state(folder)
     return record
 
@@ -135,8 +127,9 @@ def _train_in_memory(
     stamp: str,
     metric: Estimator,
     watcher: Watcher,
+    shrink: bool,
 ) -> dict[str, Any]:
-    """Train in the recipe's micro-batches, or in the largest half, quarter, ... that fits."""
+    """Train in the recipe's micro-batches, or (`shrink`) in the largest half, quarter that fits."""
     state = load_state(folder / STATE, stamp, watcher.say)
     if state is not None and not usable(state, folder):
         watcher.say(f"{folder / STATE} names files that are gone: training starts anew")
@@ -152,7 +145,7 @@ def _train_in_memory(
                 stamp,
             )
         except torch.OutOfMemoryError:
-            if micro_batch <= 2:
+            if micro_batch <= 2 or not shrink:
                 raise
         # Outside the handler, whose traceback would keep the tensors alive.
         state, micro_batch = None, -(-micro_batch // 2)

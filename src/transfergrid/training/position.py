@@ -197,12 +197,6 @@ def save_position(job: Job, position: Position, stamp: str) -> None:
     position.saved = time.monotonic()
 
 
-def remove_state(folder: Path) -> None:
-    """Remove the state, and any half-written state that a killed process left."""
-    for path in [folder / STATE, *folder.glob(f".tmp-*-{STATE}")]:
-        path.unlink(missing_ok=True)
-
-
 def usable(values: Mapping[str, Any], folder: Path) -> bool:
     """Tell whether the files that a state refers to are still there."""
     size = History(folder / "history.jsonl").size()

@@ -1,10 +1,11 @@
-"""What a training leaves behind about itself: train.json and its receipt."""
+"""What a training says about itself in train.json."""
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
-from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,9 @@ from typing import Any
 import torch
 
 from transfergrid.metrics.estimate import Estimator
-from transfergrid.planning.records import (
-    FINISHED,
-    RECORD,
-    SPEC,
-    TRAINED,
-    kept_texts,
-    write_finished,
-)
-from transfergrid.runtime.atomic import write_text
-from transfergrid.runtime.hashing import as_recorded, sha256_file, sha256_text
-from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.training.checkpoints import Kept, rank
 from transfergrid.training.job import Job
+from transfergrid.training.numerics import forget
 from transfergrid.training.position import Position
 
 
@@ -81,65 +72,22 @@ def _rank(sign: float, line: dict[str, Any]) -> tuple[float, int]:
     return rank(Kept("", line["step"], line["valid_score"]), sign)
 
 
-def write_records(folder: Path, record: Mapping[str, Any], stamp: str) -> dict[str, Any]:
-    """Write train.json, then the receipt that evaluation waits for; return train.json's content.
-
-    train.json receives the SHA-256 of the spec and of the files that only training can make. The
-    receipt holds the status and the SHA-256 of what evaluation reads, but no time and no machine,
-    so equal trainings have equal receipts. finished.json, unknown to Snakemake, keeps all of them;
-    `stamp` is the SHA-256 of the spec.
-    """
-    kept = kept_texts(folder)
-    told = {name: sha256_text(text) for name, text in kept.items()}
-    if (folder / SPEC).exists():
-        told[SPEC] = sha256_file(folder / SPEC)
-    record = {**record, "files": told}
-    files = {
-        str(path.relative_to(folder)): sha256_file(path)
-        for path in sorted((folder / "checkpoints").iterdir())
-    }
-    files["proof.json"] = told["proof.json"]
-    receipt = {"status": record["status"], "files": files}
-    write_finished(folder, {"stamp": stamp, "record": record, "receipt": receipt}, kept)
-    _publish(folder, record, receipt, kept)
-    return record
-
-
-def restore_records(folder: Path, stamp: str) -> dict[str, Any] | None:
-    """Write the records of a training that had ended, if its checkpoints are still as they were.
-
-    If a Snakemake run is killed while its jobs end on a cluster, their outputs count as incomplete,
-    and the next run removes them: the training itself need not be repeated.
-
-    Args:
-        folder: The cell's folder.
-        stamp: SHA-256 of the cell's spec.
+def forget_peak(device: torch.device) -> bool:
+    """Free what an earlier training of this process left, and begin a new peak of memory.
 
     Returns:
-        The content of train.json, or None if the cell has to be trained.
+        Whether `peak_memory_mb` tells the peak since this call. Only Linux forgets an earlier one.
     """
+    forget(device)
+    if device.type == "cuda":
+        return True
     try:
-        finished = read_sealed(folder / FINISHED)
-        record, receipt, kept = finished["record"], finished["receipt"], finished["kept"]
-        files = {name: digest for name, digest in receipt["files"].items() if name not in kept}
-        whole = finished["stamp"] == stamp and as_recorded(folder, files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not whole:
-        return None
-    _publish(folder, record, receipt, kept)
-    return dict(record)
-
-
-def _publish(
-    folder: Path, record: Mapping[str, Any], receipt: Mapping[str, Any], kept: Mapping[str, str]
-) -> None:
-    for name, text in kept.items():
-        if not (folder / name).exists() or sha256_file(folder / name) != record["files"][name]:
-            write_text(folder / name, text)
-    # The receipt comes last: evaluation waits for it.
-    write_sealed(folder / RECORD, record)
-    write_sealed(folder / TRAINED, receipt)
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps freed memory
+        Path("/proc/self/clear_refs").write_text("5")  # see proc(5)
+    except OSError:
+        return False
+    return True
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from transfergrid.runtime.atomic import replacing
-from transfergrid.runtime.hashing import canonical_json, sha256_bytes, sha256_text
+from transfergrid.runtime.hashing import sha256_bytes
 from transfergrid.runtime.sealed import DIGITS, unseal
-
-
-def stamp_of(spec: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a spec, which a state must carry to be used."""
-    return sha256_text(canonical_json(spec))
 
 
 def save_state(path: Path, stamp: str, values: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from transfergrid.commands.main import main
 from transfergrid.commands.steps import Step
 from transfergrid.commands.watch import watcher
 from transfergrid.commands.watch_view import Frame, StudyFrame, bar, duration, lines
+from transfergrid.planning.cell_names import place_of
 from transfergrid.planning.paths import PROJECT, cell_directory
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.runtime.live import Live as Account
@@ -76,6 +77,12 @@ def test_running_cells_stand_in_the_order_in_which_they_began() -> None:
     assert "scoring\n  starting" in text
     assert "data films-12  decoding films 12000/223414 (5%), 811/s, 260 s left" in text
     assert "CUDA [bold]out[/] of memory" in text
+
+
+def test_a_cell_is_shown_with_the_cell_in_whose_job_it_is_trained() -> None:
+    ahead = frame_of([cell(0, "running", job(0.0, by=cell(1, "finished").cell))])
+    text = lines(ahead).plain
+    assert f"training, NVIDIA H200, in the job of {place_of(cell(1, 'finished').cell)}" in text
 
 
 @given(st.integers(20, 150), st.integers(6, 60), st.booleans())

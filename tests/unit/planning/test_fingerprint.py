@@ -194,6 +194,7 @@ TRAIN_CLOSURE = [
     "training.batches",
     "training.calibrating",
     "training.checkpoints",
+    "training.finished",
     "training.freezing",
     "training.history",
     "training.job",
@@ -251,6 +252,7 @@ PROGRAMS = {
     "cams.py": {"cams"},
     "features.py": {"features"},
     "activations.py": {"activations"},
+    "going_on.py": {"train"},
     "device_job.py": {"train", "evaluate", "cams", "features", "activations"},
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }

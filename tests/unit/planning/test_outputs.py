@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unit.commands import made_up_results as made
+
 from transfergrid.planning.outputs import (
     EXPENDABLE,
     Files,
     Made,
     is_expendable,
     told_lost,
+    wanted_files,
 )
 
 GO = (
@@ -21,6 +24,7 @@ GO = (
     "cells/a/receipts/train.json",
     "cells/a/checkpoints/step-00000001.safetensors",
     "cells/a/.lock",
+    "cells/a/.ahead.lock",
     "cells/a/logs/train.log",
     "small/logs/figures.log",
     "stamps/logs/x.log",
@@ -70,3 +74,14 @@ def test_a_lost_file_is_told_with_its_mend(tmp_path: Path) -> None:
     assert told("evaluate", "x") == "lost and scored again: x"
     assert told("train", "x").startswith("lost and made again, without training, if finished")
     assert told("figures", "x") == "lost and made again: x"
+
+
+def test_what_another_cell_s_job_has_trained_is_not_lost(tmp_path: Path) -> None:
+    plan = made.plan(tmp_path, made.TUNED)
+    names = list(plan.cells)[:2]
+    for name in names:
+        (tmp_path / "cells" / name).mkdir(parents=True)
+        (tmp_path / "cells" / name / "finished.json").touch()
+    (tmp_path / "cells" / names[0] / ".ahead.lock").touch()
+    lost = [entry.about for _, entry in wanted_files(plan, tmp_path).lost]
+    assert lost == [names[1]]

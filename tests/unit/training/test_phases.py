@@ -21,6 +21,7 @@ from transfergrid.models.initial import initial_model
 from transfergrid.planning import recipe as recipe_module
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.records import FINISHED
 from transfergrid.runtime.errors import Stopped, UserError
 from transfergrid.runtime.sealed import unseal
 from transfergrid.runtime.watcher import Watcher
@@ -29,7 +30,6 @@ from transfergrid.training.batches import orders_of
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import freeze, train_mode
 from transfergrid.training.loop import train
-from transfergrid.training.receipts import FINISHED
 
 THAW = [
     {"train_layers": "head", "learning_rate": 0.02, "epochs": 1.5},

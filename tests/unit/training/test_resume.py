@@ -13,13 +13,13 @@ import torch
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.planning.naming import cell_name
+from transfergrid.planning.records import FINISHED
 from transfergrid.runtime.errors import Stopped
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training import loop, position
 from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.history import History
 from transfergrid.training.loop import train
-from transfergrid.training.receipts import FINISHED
 from transfergrid.training.resume import load_state, save_state
 
 TIMES = ("seconds", "images_per_second")
