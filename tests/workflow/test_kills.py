@@ -60,7 +60,7 @@ def programs() -> Iterator[tuple[int, str, str]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue
             match = re.search(PROGRAMS, words[1]) if len(words) > 2 else None

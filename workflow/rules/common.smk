@@ -11,7 +11,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning import neighbours, outputs, plan as planning, shards, specs
+from transfergrid.planning import listed, neighbours, outputs, plan as planning, shards, specs
 from transfergrid.planning.many import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
@@ -50,10 +50,9 @@ FORCED = not workflow.remote_exec and any(
 )
 # Only after letters that take no value: -sNew and -dresults_new are not dry runs.
 DRY_RUN = any(re.match(r"-[fFkp]*n|--dry-?r", word) for word in sys.argv[1:])
-SPECS, UNTRAINED = specs.SpecJobs(), []
+SPECS = specs.SpecJobs()
 if not (FORCED or workflow.remote_exec):
-    UNTRAINED = specs.untrained(PLAN, specs.on_disk(RESULTS))
-    SPECS = specs.spec_jobs(PLAN, UNTRAINED)
+    SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, specs.on_disk(RESULTS)))
 FILES = outputs.wanted_files(PLAN, RESULTS)
 LOST = outputs.told_lost(FILES.lost, RESULTS)
 for sentence in [*PLAN.warnings, *LOST, *([CLOSED] if CLOSED else [])]:
@@ -95,9 +94,7 @@ onstart:
     try:
         specs.write_planned(PLAN, SPECS.together, SCRATCH)
         if not workflow.remote_exec:
-            neighbours.write_neighbours(
-                {name: PLAN.cells[name].dataset_id for name in UNTRAINED}, SCRATCH
-            )
+            listed.write_neighbours(listed.of_plan(PLAN, to_train()), SCRATCH)
     except OSError as error:
         raise WorkflowError(failure(error) or str(error)) from None
     # A training that had ended when its run was killed is not done again, unless the user forces
@@ -132,6 +129,15 @@ wildcard_constraints:
 
 localrules:
     all,
+
+
+def to_train():
+    """Return the cells that this run is to train, and that a job may train ahead: none if forced.
+
+    Not all of the plan: the user may have asked for a few files.
+    """
+    jobs = [] if FORCED else workflow.dag.needrun_jobs()
+    return [job.wildcards.cell for job in jobs if job.rule.name == "train"]
 
 
 def stage_stamp(stage):

@@ -8,6 +8,7 @@ it: a cell that was not trained ahead, or not to its end, is trained by its own 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.cards import cells_card
+from transfergrid.planning.metrics import functions_of, split_ours
 from transfergrid.planning.naming import fold_of
 from transfergrid.planning.neighbours import has_needs
 from transfergrid.planning.paths import cache_directory, cell_directory
@@ -30,7 +32,8 @@ from transfergrid.planning.records import (
 )
 from transfergrid.runtime.atomic import write_bytes
 from transfergrid.runtime.errors import Stopped, UserError
-from transfergrid.runtime.live import Live
+from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.live import FILE, Live
 from transfergrid.runtime.locks import if_free
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
@@ -118,7 +121,7 @@ def go_on(
 def _taken(cell: str, worker: Worker) -> Iterator[Mapping[str, Any] | None]:
     """Yield the specification of a cell that is held from now on, or None if it is not for us."""
     folder = cell_directory(cell, worker.results)
-    if not _is_free(folder):
+    if not _is_new(folder):
         yield None
         return
     # In this order: a job that finds the second lock held looks at the first, and waits.
@@ -127,32 +130,48 @@ def _taken(cell: str, worker: Worker) -> Iterator[Mapping[str, Any] | None]:
             yield None
             return
         with if_free(folder / LOCK) as second:
-            mine = second and _is_free(folder)  # it may have been trained since
+            mine = second and _is_new(folder)  # it may have been begun since
             spec = _fitting(folder, worker) if mine else None
-            if spec is None:  # its own job alone removes that of one that was trained
+            if spec is None:  # its own job removes that of one that was trained
                 (folder / AHEAD_LOCK).unlink(missing_ok=True)
             yield spec
 
 
-def _is_free(folder: Path) -> bool:
-    done = (folder / RECORD).exists() or (folder / FINISHED).exists()
-    return not done and (folder / SPEC).is_file()
+def _is_new(folder: Path) -> bool:
+    """Tell whether a cell is specified and no job has begun it: one that failed would again."""
+    try:
+        # NFS asks its server anew where a folder is opened, not where a file of it is looked for.
+        names = set(os.listdir(folder))
+    except OSError:
+        return False
+    return SPEC in names and not names & {RECORD, FINISHED} and not (folder / FILE).exists()
 
 
 def _fitting(folder: Path, worker: Worker) -> Mapping[str, Any] | None:
     """Return a cell's specification if this process can do just what the cell's own job would."""
     try:
         spec = read_spec(folder / SPEC)
-        code = worker.spec["code"]
+        # Weights are there, whatever code has made them.
+        code = {**worker.spec["code"], "weights": spec["code"]["weights"]}
         same = all(code.get(part, own) == own for part, own in spec["code"].items())
         # cuBLAS asks once in a process whether it is to be deterministic.
         same &= spec["recipe"]["deterministic"] == worker.spec["recipe"]["deterministic"]
-        if not (same and has_needs(spec, worker.results)):
+        if not same or runs_plugin(spec) or not has_needs(spec, worker.results):
             return None
         worker.hold(spec)
     except (OSError, UserError, KeyError, TypeError):
         return None
     return spec
+
+
+def runs_plugin(spec: Mapping[str, Any]) -> bool:
+    """Tell whether training a cell runs a user's own code.
+
+    Such code may keep what an earlier call left, or change torch's settings, so its cells have a
+    process each.
+    """
+    _, others = split_ours(functions_of(spec["metric"]))
+    return bool(others or spec["architecture"].get("code"))
 
 
 def _train(cell: str, spec: Mapping[str, Any], worker: Worker, over: Callable[[], bool]) -> None:
@@ -164,12 +183,14 @@ def _train(cell: str, spec: Mapping[str, Any], worker: Worker, over: Callable[[]
     from transfergrid.training.receipts import forget_peak
 
     folder = cell_directory(cell, worker.results)
+    written = sha256_file(folder / SPEC)
     if not forget_peak(torch.device(worker.device)):
         raise Stopped("this system does not tell a cell's memory from that of the one before")
     live = Live(folder, "train", by=worker.cell)
     with live.account() as end:
         end["status"] = "stopped"  # unless it comes to an end, it is continued
         live.report(worker.event)
+        watcher = Watcher(live.report, lambda: worker.stop() or over())
         card = cache_directory(spec["dataset"]["id"], worker.results) / "card.json"
         write_bytes(folder / "card.json", cells_card(card.read_bytes(), fold_of(spec)))
         record = train(
@@ -178,15 +199,17 @@ def _train(cell: str, spec: Mapping[str, Any], worker: Worker, over: Callable[[]
             worker.device,
             worker.threads,
             worker.environment(spec),
-            Watcher(live.report, lambda: worker.stop() or over()),
+            watcher,
             fresh=True,
             publish=False,
         )
+        if record["files"].get(SPEC) != written:  # a rule's file is removed before it is made again
+            (folder / FINISHED).unlink()
+            raise Stopped("its specification was made again meanwhile")
         live.report({"event": "note", "message": f"{record['status']}: {cell}"})
         if record["status"] == "finished" and spec["recipe"]["keep_checkpoints"]:
             live.start("evaluate")
             receipt = read_sealed(folder / FINISHED)["receipt"]
-            told = Watcher(live.report)
-            settings = (worker.device, told, worker.scoring, worker.threads)
+            settings = (worker.device, watcher, worker.scoring, worker.threads)
             score_ahead(spec, worker.results, *settings, receipt)
         end["status"] = str(record["status"])

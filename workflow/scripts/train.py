@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from device_job import add_device_arguments, bring_back_cache, take_device
-from going_on import Worker, go_on
+from going_on import Worker, go_on, runs_plugin
 
 from transfergrid.evaluation.rebuild import ensure_features, hold_features
 from transfergrid.planning.cards import cells_card
@@ -50,7 +50,7 @@ def main() -> None:
             say(f"{done['status']}: {folder.name}, trained before, and its files are as they were")
             return
         worker, took = train_own(spec, results, arguments, scoring, fresh)
-    if not fresh:
+    if not (fresh or runs_plugin(spec)):
         go_on(worker, read_neighbours(spec, NOTES), took, say)
 
 

@@ -1,13 +1,12 @@
-"""Which other cells a job may train once its own is trained: those planned and untrained.
+"""Which other cells a job may train once its own is trained: those that the run is to train.
 
-A run lists them beside its notes, by data set, as it begins. Cells that have left the studies since
-are in no list, whatever lies in their folders.
+A run lists them beside its notes as it begins; see `planning.listed`. Cells that have left the
+studies since, or that were not asked for, are in no list, whatever lies in their folders.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,33 +20,18 @@ from transfergrid.planning.paths import (
     weights_directory,
 )
 from transfergrid.planning.records import TRAINED, is_whole
-from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.hashing import sha256_text
 
 NOTES = Path(".snakemake") / "transfergrid"
 """Where a run leaves what its jobs have to know, relative to the folder it runs in."""
 
 
-def write_neighbours(cells: Mapping[str, str], folder: Path) -> None:
-    """List cells by data set in `folder`, and forget earlier lists.
-
-    Args:
-        cells: The data set's id by the name of each cell that is not trained; none where a training
-            is forced.
-        folder: The folder of notes.
-    """
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name, dataset_id in cells.items():
-        groups[dataset_id].append(name)
-    for path in folder.glob(_file("*")):
-        path.unlink(missing_ok=True)
-    for dataset_id, names in groups.items():
-        if len(names) > 1:
-            write_text(folder / _file(dataset_id), json.dumps(names))
-
-
 def read_neighbours(spec: Mapping[str, Any], folder: Path) -> list[str]:
-    """Return the other listed cells of a cell's data set, in an order of this cell's own.
+    """Return the cells that a cell's job may go on with, in an order of this cell's own.
+
+    They share its data set and a study. Where something starts when this cell is trained, it must
+    not wait for others: then they are only those for which the same thing waits, such as the other
+    trials of a learning rate.
 
     In the order of the plan, which is about that of the jobs, every job that begins beside a
     process would be for the cell that this process has just taken, and would have to wait for it.
@@ -56,11 +40,19 @@ def read_neighbours(spec: Mapping[str, Any], folder: Path) -> list[str]:
         spec: The cell's specification.
         folder: The folder of notes.
     """
+    own = cell_name(spec)
     try:
-        text = (folder / _file(spec["dataset"]["id"])).read_text(encoding="utf-8")
-        names, own = [str(name) for name in json.loads(text)], cell_name(spec)
-        names.remove(own)
-    except (OSError, ValueError, TypeError):
+        text = (folder / list_name(spec["dataset"]["id"])).read_text(encoding="utf-8")
+        parts = [(set(starts), set(among), names) for starts, among, names in json.loads(text)]
+        starts, studies = next((starts, among) for starts, among, names in parts if own in names)
+        names = [
+            str(name)
+            for theirs, among, names in parts
+            if (starts & theirs if starts else studies & among)
+            for name in names
+            if name != own
+        ]
+    except (OSError, ValueError, TypeError, StopIteration):
         return []  # it is not of the plan, or there is no list
     return sorted(names, key=lambda name: sha256_text(own + name))
 
@@ -79,5 +71,6 @@ def has_needs(spec: Mapping[str, Any], results: Path) -> bool:
     return all(file.is_file() for file in files) and all(map(is_whole, folders))
 
 
-def _file(dataset_id: str) -> str:
+def list_name(dataset_id: str) -> str:
+    """Return the name of the list of a data set's cells; "*" stands for all of them."""
     return f"untrained.{dataset_id}.json"

@@ -78,7 +78,7 @@ def exclusive_after(
 
     Args:
         path: The lock file.
-        helper: The helpers' lock file; removed once the lock is held, since nobody uses it then.
+        helper: The helpers' lock file, removed once the lock is held.
         message: What is said if another process than a helper holds the lock.
         say: Receives the seconds it has waited, at first and every `BEAT` seconds.
 
@@ -89,7 +89,7 @@ def exclusive_after(
     while alone < LOOKS:
         with if_free(path) as held:
             if held:
-                helper.unlink(missing_ok=True)
+                _remove_unused(helper)
                 yield
                 return
         waited = time.monotonic() - began
@@ -109,13 +109,21 @@ def _is_held(path: Path) -> bool:
         return not free
 
 
+def _remove_unused(helper: Path) -> None:
+    # One that holds it just now finds the other lock held, and removes it itself.
+    if helper.exists():
+        with if_free(helper) as unused:
+            if unused:
+                helper.unlink(missing_ok=True)
+
+
 @contextmanager
 def _trying(path: Path, wait: bool, check: Callable[[], None] | None = None) -> Iterator[bool]:
     """Yield whether an exclusive lock could be had; without `wait`, it may be held elsewhere."""
     descriptor = _open(path)
     try:
         try:
-            held = _lock(descriptor, wait, check)
+            held = _lock(descriptor, wait, check) and (wait or _has_name(descriptor, path))
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -131,6 +139,14 @@ def _trying(path: Path, wait: bool, check: Callable[[], None] | None = None) -> 
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    """Tell whether a file was not removed between opening and locking; such a lock is nobody's."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, wait: bool, check: Callable[[], None] | None) -> bool:

@@ -21,12 +21,15 @@ from unit.training.test_stored import stored
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.commands.live import Cells
+from transfergrid.evaluation import ahead
 from transfergrid.evaluation.ahead import take_over
 from transfergrid.evaluation.predict import score_cell
+from transfergrid.planning.listed import Listed, write_neighbours
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.neighbours import read_neighbours, write_neighbours
+from transfergrid.planning.neighbours import read_neighbours
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import AHEAD_LOCK, FINISHED, LOCK, RECORD, TRAINED
+from transfergrid.runtime import locks
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.locks import exclusive, exclusive_after, if_free
 from transfergrid.training import loop, receipts
@@ -264,7 +267,16 @@ def lose_spec(folder: Path) -> None:
     (folder / "spec.json").unlink()
 
 
-@pytest.mark.parametrize("harm", [harm_spec, train_elsewhere, end_elsewhere, lose_spec])
+def begin_elsewhere(folder: Path) -> None:
+    # Its own job may have failed, and would fail here as well.
+    (folder / "logs").mkdir()
+    (folder / "logs" / "progress.jsonl").touch()
+
+
+HARMS = [harm_spec, train_elsewhere, end_elsewhere, lose_spec, begin_elsewhere]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_cells_that_are_not_to_be_trained_here_are_left(
     results: Path, trainings: list[str], specs: list[dict[str, Any]], harm: Any
 ) -> None:
@@ -279,6 +291,8 @@ def test_cells_that_are_not_to_be_trained_here_are_left(
     [
         lambda spec: spec["code"].update(train="edited since"),
         lambda spec: spec["code"].update(metric="edited since"),
+        lambda spec: spec["architecture"].update(code="a user's own, which may keep a state"),
+        lambda spec: spec["metric"].update(function="my_metrics:best"),
         lambda spec: spec["recipe"].update(deterministic=False),
         lambda spec: spec["weights"].update(id="lite0-wheel-0"),
         lambda spec: spec["weights"].update(source_cell="a-cell-that-is-not-trained"),
@@ -295,6 +309,15 @@ def test_cells_of_other_code_or_without_what_they_need_are_left(
     first, second = put(specs[1], results), put(specs[2], results)
     go_on(worker(specs[0], results), [first.name, second.name], 1.0, lambda said: None)
     assert trainings == [second.name]
+
+
+def test_weights_may_differ_in_what_made_them(
+    results: Path, trainings: list[str], specs: list[dict[str, Any]]
+) -> None:
+    specs[1]["code"]["weights"] = "0123"
+    names = [put(spec, results).name for spec in specs[1:]]
+    go_on(worker(specs[0], results), names, 1.0, lambda said: None)
+    assert trainings == names
 
 
 def test_the_code_of_each_cell_is_compared(
@@ -324,6 +347,42 @@ def test_a_cell_that_fails_is_left_to_its_own_job(
     assert not (first / FINISHED).exists() and not (second / "logs").exists()
     # Nothing says that the cell has failed: its own job will try, and say.
     assert Cells([first.name], results).look()[first.name].state != "failed"
+
+
+def test_one_whose_specification_is_made_again_meanwhile_is_left_to_its_own_job(
+    results: Path, specs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Snakemake removes what a job makes before the job begins.
+    folder, real = put(specs[1], results), loop._take_step
+
+    def remove(*arguments: Any) -> None:
+        (folder / "spec.json").unlink(missing_ok=True)
+        real(*arguments)
+
+    monkeypatch.setattr(loop, "_take_step", remove)
+    said: list[str] = []
+    assert go_on(worker(specs[0], results), [folder.name], 1.0, said.append) == []
+    assert "made again meanwhile" in said[-1]
+    assert not (folder / FINISHED).exists()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_scoring_is_stopped_in_time_as_well(
+    results: Path, specs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    folder, clock, stop = put(specs[1], results), Clock(), []
+
+    def begin(cell: Path) -> Path:
+        if asked:
+            stop.append(True)
+        else:
+            clock.now = END
+        return cell / "ahead"
+
+    monkeypatch.setattr(ahead, "begin", begin)
+    this = worker(specs[0], results, clock=clock, stop=lambda: bool(stop))
+    assert go_on(this, [folder.name], 1.0, lambda said: None) == [folder.name]
+    assert (folder / FINISHED).exists() and not (folder / "ahead").exists()
 
 
 def test_memory_that_runs_out_beside_another_training_changes_no_result(
@@ -426,6 +485,29 @@ def test_a_second_job_of_a_cell_is_refused_as_before(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_only_a_lock_file_that_has_its_name_keeps_others_out(tmp_path: Path) -> None:
+    lock, helper = tmp_path / LOCK, tmp_path / AHEAD_LOCK
+    opened, real = [], locks._open
+
+    def removed_meanwhile(path: Path) -> int:
+        descriptor = real(path)
+        if not opened:
+            path.unlink()
+        opened.append(path)
+        return descriptor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks, "_open", removed_meanwhile)
+        with if_free(helper) as held:
+            assert not held
+    # What another process holds is its own to remove.
+    with (
+        if_free(helper) as looking,
+        exclusive_after(lock, helper, "in use", lambda waited: None),
+    ):
+        assert looking and helper.exists()
+
+
 def test_a_cell_that_is_held_is_passed_over(
     results: Path, trainings: list[str], specs: list[dict[str, Any]]
 ) -> None:
@@ -440,7 +522,8 @@ def test_lists_hold_the_cells_of_the_latest_plan(tmp_path: Path) -> None:
     specs = [make_spec(seed=seed) for seed in range(20)]
     names = [cell_name(spec) for spec in specs]
     assert read_neighbours(specs[0], tmp_path) == []
-    write_neighbours({**dict.fromkeys(names, "tiny-0"), "other": "shapes-0"}, tmp_path)
+    one, other = (Listed(data, studies=("demo",)) for data in ("tiny-0", "shapes-0"))
+    write_neighbours({**dict.fromkeys(names, one), "other": other}, tmp_path)
     orders = [read_neighbours(spec, tmp_path) for spec in specs]
     assert [{*order, name} for order, name in zip(orders, names, strict=True)] == [{*names}] * 20
     assert all(len(order) == 19 for order in orders)
@@ -448,10 +531,25 @@ def test_lists_hold_the_cells_of_the_latest_plan(tmp_path: Path) -> None:
     assert len({order[0] for order in orders}) > 8
     assert sum(b == o[0] for o, b in zip(orders, names[1:] + names[:1], strict=True)) < 6
     # A cell that has left the study is trained by nobody, and trains nobody.
-    write_neighbours(dict.fromkeys(names[:3], "tiny-0"), tmp_path)
+    write_neighbours(dict.fromkeys(names[:3], one), tmp_path)
     assert sorted(read_neighbours(specs[1], tmp_path)) == [names[0], names[2]]
     assert read_neighbours(specs[3], tmp_path) == []
     write_neighbours({}, tmp_path)
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "untrained.tiny-0.json").write_text("[")
-    assert read_neighbours(specs[1], tmp_path) == []
+    for damaged in ("[", "[[1]]", "7", '["ab"]'):
+        (tmp_path / "untrained.tiny-0.json").write_text(damaged)
+        assert read_neighbours(specs[1], tmp_path) == []
+
+
+def test_a_job_that_others_wait_for_goes_on_only_with_what_the_same_wait_for(
+    tmp_path: Path,
+) -> None:
+    specs = [make_spec(seed=seed) for seed in range(7)]
+    names = [cell_name(spec) for spec in specs]
+    starts = [("t-1",), ("t-1", "t-2"), ("t-2",), (names[3],), (), (), ()]
+    studies = [*[("a",)] * 4, ("a", "b"), ("b",), ("c",)]
+    cells = zip(names, starts, studies, strict=True)
+    write_neighbours({name: Listed("tiny-0", *rest) for name, *rest in cells}, tmp_path)
+    found = [sorted(names.index(n) for n in read_neighbours(spec, tmp_path)) for spec in specs]
+    trials = [[1], [0, 2], [1]]
+    assert found == [*trials, [], [0, 1, 2, 3, 5], [4], []]

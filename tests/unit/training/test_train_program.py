@@ -16,9 +16,10 @@ import pytest
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.planning.fingerprint import stage_fingerprint
+from transfergrid.planning.listed import Listed, write_neighbours
 from transfergrid.planning.metrics import code_of, functions_of
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.neighbours import NOTES, write_neighbours
+from transfergrid.planning.neighbours import NOTES
 from transfergrid.planning.paths import SCRIPTS
 from transfergrid.planning.records import FINISHED, RECORD, TRAINED
 from transfergrid.planning.tasks import tasks_fingerprint
@@ -50,8 +51,8 @@ class Runs:
         return cell
 
     def plan(self, *cells: Path) -> None:
-        names = dict.fromkeys((cell.name for cell in cells), "tiny-0")
-        write_neighbours(names, self.folder / NOTES)
+        one = Listed("tiny-0", studies=("demo",))
+        write_neighbours(dict.fromkeys((cell.name for cell in cells), one), self.folder / NOTES)
 
     def start(self, cell: Path, **environment: str) -> subprocess.Popen[str]:
         program = [sys.executable, str(SCRIPTS / "train.py"), "--gpus", "0"]
