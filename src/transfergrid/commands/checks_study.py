@@ -220,7 +220,7 @@ def _open(
     for place in places:
         try:
             image = decoded(images, place)
-            survey.add("", Seen(place, image.sha256, image.look))
+            survey.add(Seen(place, image.sha256, image.look))
         except Exception as error:  # a user's own images may fail in any way
             reason = str(error) if isinstance(error, UserError) else f"{images.name(place)} {error}"
             bad.append(reason.rstrip("."))

@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfergrid.data.likeness import PRINT, prints_of
 from transfergrid.data.origin import Origin
 from transfergrid.planning.paths import origin_file
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import sha256_text
+from transfergrid.runtime.hashing import sha256_bytes, sha256_text
 
 _SHOWN = 5
 
@@ -64,12 +65,15 @@ def cell_contents(dataset_id: str, results: Path) -> dict[str, str]:
 def write_origin(origin: Origin, path: Path) -> None:
     """Write the record as Parquet: one row per image, the rest in the file's metadata."""
     rest = {"base": origin.base, "content": origin.content, "decoders": origin.decoders}
+    rest["px"] = origin.px
     table = pa.table(
         {
             "image": pa.array(origin.names, pa.string()),
             "sha256": pa.array(origin.digests, pa.binary(32)),
             "bytes": pa.array(origin.sizes),
             "mtime_ns": pa.array(origin.times),
+            "part": pa.array(origin.parts, pa.string()),
+            "print": pa.array([row.tobytes() for row in origin.prints], pa.binary(PRINT)),
         }
     )
     metadata = {"origin": json.dumps(rest, sort_keys=True), "sha256": _seal(origin)}
@@ -93,6 +97,9 @@ def read_origin(path: Path) -> Origin | None:
             digests=table.column("sha256").to_pylist(),
             sizes=table.column("bytes").to_numpy(),
             times=table.column("mtime_ns").to_numpy(),
+            parts=table.column("part").to_pylist(),
+            prints=prints_of(b"".join(table.column("print").to_pylist())),
+            px=rest["px"],
             content=rest["content"],
             decoders=rest["decoders"],
         )
@@ -106,7 +113,8 @@ def _seal(origin: Origin) -> str:
     """Return the SHA-256 of a record: Parquet's own checksums do not cover its footer."""
     rows = [list(origin.names), [digest.hex() for digest in origin.digests]]
     rows += [np.asarray(values).tolist() for values in (origin.sizes, origin.times)]
-    rest = [origin.base, dict(origin.content), dict(origin.decoders)]
+    rows += [list(origin.parts), sha256_bytes(np.ascontiguousarray(origin.prints).tobytes())]
+    rest = [origin.base, dict(origin.content), dict(origin.decoders), origin.px]
     return sha256_text(json.dumps([rows, rest], sort_keys=True))
 
 

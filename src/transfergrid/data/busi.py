@@ -68,6 +68,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         patients_known=False,
         studies_known=False,
         notes=(_NOTES[normals],) if _NOTES[normals] else (),
+        drawn=True,
     )
 
 

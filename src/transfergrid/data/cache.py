@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfergrid.data.arrays import deal, write_images, write_undealt
+from transfergrid.data.blocks import Form
 from transfergrid.data.counts import counts_by_part, counts_of_folds
 from transfergrid.data.crossvalidation import truth
 from transfergrid.data.declared import is_drawn
-from transfergrid.data.images import CHANNELS, JPEG_GAP, RULES, ImageFiles, decoded, resize
-from transfergrid.data.kinds import read_manifest
+from transfergrid.data.images import JPEG_GAP, ImageFiles
+from transfergrid.data.kinds import checked, read_unchecked
+from transfergrid.data.likeness import find_twins
 from transfergrid.data.manifest import IDS, Images, Manifest, choice
-from transfergrid.data.numbers import Pixels
 from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import (
     LABEL,
@@ -36,61 +36,18 @@ from transfergrid.data.store import (
     folded_sha256,
     rows_sha256,
 )
-from transfergrid.data.survey import Seen, Survey
+from transfergrid.data.survey import Survey
+from transfergrid.data.twins import groups_of, is_grouped, told_of_twins
 from transfergrid.runtime.atomic import replacing_directory, scratch_directory, write_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.progress import progress
 from transfergrid.runtime.sealed import write_sealed
 
-_SAID = ("white", "black", "duplicates")
+_SAID = ("white", "black", "duplicates", "group")
 """Settings that the card repeats where they were given."""
 _LOOKED_FOR = 256
 """Files that a worker looks for at a time."""
-_AT_ONCE = 8
-"""Images that a worker is handed at a time."""
-_AHEAD = 2
-"""Blocks per worker decoded ahead of the writer: bounds memory and keeps the workers busy."""
-
-
-@dataclass(frozen=True)
-class _Form:
-    """The form of every image in a cache."""
-
-    px: int
-    rule: str
-    channels: str
-
-    @classmethod
-    def declared(cls, declaration: Mapping[str, Any]) -> _Form:
-        """Take it from a data set's settings."""
-        px = declaration.get("image_px")
-        if not isinstance(px, int) or px < 1:
-            raise UserError(f"image_px is '{px}'; give the images' side as a whole number above 0.")
-        rule = choice(declaration, "resize", RULES)
-        return cls(px, rule, choice(declaration, "channels", CHANNELS))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.px, self.px) if self.channels == "grey" else (self.px, self.px, 3)
-
-
-@dataclass(frozen=True)
-class _Broken:
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Images in a row, (N, *shape) uint8, what was seen of them, and those that are broken."""
-
-    pixels: Pixels
-    seen: tuple[Seen, ...]
-    broken: tuple[_Broken, ...]
-
-    def __len__(self) -> int:
-        return len(self.pixels)
 
 
 def _publish_all(_: Origin) -> None:
@@ -123,30 +80,45 @@ def build_cache(
     Raises:
         UserError: Any fault of the declaration or the manifest, and missing images, all of them
             together, before an image is read; broken images, all of them together, or images in two
-            splits, after one pass; too small a disk.
+            splits, after one pass; too small a disk; near duplicates that are asked for and cannot
+            be told.
     """
-    form = _Form.declared(declaration)
+    form = Form.declared(declaration)
     choice(declaration, "aggregate", ("max", "mean"))
     allowed = choice(declaration, "duplicates", ("refuse", "allow")) == "allow"
+    grouped = is_grouped(declaration, form.px)
     destination.parent.mkdir(parents=True, exist_ok=True)
     drawn: Path | None = None
     with ExitStack() as stack:
         if is_drawn(str(declaration.get("kind"))):
             # Drawn to be read once: what is kept of them is the cache.
             drawn = stack.enter_context(scratch_directory(destination))
-        manifest = read_manifest(declaration, drawn or root)
+        place = drawn or root
+        read = read_unchecked(declaration, place)
+        manifest, images = checked(read, declaration, place), read.images
         name = str(declaration.get("id", destination.name)).partition("-")[0]
-        _check_space(destination.parent, len(manifest.table) * int(np.prod(form.shape)))
-        _check_files(manifest.images, name, workers)
-        survey = Survey(manifest.images.name, form.channels == "grey")
+        needed = len(images) * int(np.prod(form.shape))
+        _check_space(destination.parent, 2 * needed if grouped else needed)
+        _check_files(images, name, workers)
+        survey = Survey(images.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
-            files = _write_images(manifest, form, folder, workers, name, survey)
-            seen = [*survey.warnings(), *survey.duplicates(allowed, in_folds=bool(manifest.folds))]
+            groups: npt.NDArray[np.int64] | None = None
+            if grouped:
+                write_undealt(images, form, folder, workers, name, survey)
+            else:
+                files = write_images(images, _rows(manifest), form, folder, workers, name, survey)
+            twins = find_twins(survey.prints, form.px, name, workers)
+            if grouped:
+                groups = groups_of(twins)
+                manifest = checked(read, declaration, place, groups.astype(str))
+                files = deal(folder, _rows(manifest))
+            alike, told = told_of_twins(manifest, twins, survey.contents, form.px, groups)
+            seen = [*survey.warnings(), *survey.duplicates(manifest, allowed), *told]
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
             rows, whole = _indexed(manifest, folder, files)
             stays = None if drawn else root
-            origin = origin_of(manifest.images, survey.digests, stays, whole, workers)
-            card = _card(manifest, form, declaration, name, origin)
+            origin = origin_of(manifest, survey, form.px, stays, whole, workers)
+            card = {**_card(manifest, form, declaration, name, origin), "twins": alike}
             _seal(folder, card, files, rows)
             admit(origin)
     for sentence in seen:
@@ -200,93 +172,10 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _write_images(
-    manifest: Manifest, form: _Form, folder: Path, workers: int, label: str, survey: Survey
-) -> dict[str, str]:
-    """Write one .npy a split or part, show each image to the survey; return the files' SHA-256."""
+def _rows(manifest: Manifest) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the places of each split's, or part's, images in the manifest."""
     split = manifest.table["split"].to_numpy(dtype=str)
-    rows = {name: np.flatnonzero(split == name) for name in manifest.parts}
-    files: dict[str, str] = {}
-    broken: list[_Broken] = []
-    with ThreadPoolExecutor(workers) as executor:
-        decoded = _decoded(executor, manifest.images, form, list(rows.values()), workers)
-        blocks = progress(decoded, len(split), f"decoding {label}", size=len)
-        for name in manifest.parts:
-            with open(folder / f"{name}.npy", "wb") as file:
-                header = _npy_header((len(rows[name]), *form.shape))
-                file.write(header)
-                digest = hashlib.sha256(header)
-                for _ in range(0, len(rows[name]), _AT_ONCE):
-                    block = next(blocks)
-                    broken += block.broken
-                    for image in block.seen:
-                        survey.add(name, image)
-                    if not broken:
-                        # Hashed as it is written, so that no byte is read again.
-                        file.write(block.pixels.data)
-                        digest.update(block.pixels.data)
-            files[f"{name}.npy"] = digest.hexdigest()
-        next(blocks, None)
-    if broken:
-        raise UserError(
-            f"{len(broken)} of {len(split)} images are broken and nothing was written: "
-            f"{listed([image.name for image in broken])}; the first says: {broken[0].reason}"
-        )
-    return files
-
-
-def _decoded(
-    executor: ThreadPoolExecutor,
-    images: Images,
-    form: _Form,
-    splits: Sequence[npt.NDArray[np.intp]],
-    workers: int,
-) -> Iterator[_Block]:
-    """Yield each split's images in order, a few at once, while the next ones are decoded."""
-    ahead = _AHEAD * workers
-    parts = [
-        rows[start : start + _AT_ONCE] for rows in splits for start in range(0, len(rows), _AT_ONCE)
-    ]
-    waiting: deque[Future[_Block]] = deque()
-    try:
-        for number, part in enumerate(parts):
-            if len(waiting) == ahead:
-                yield waiting.popleft().result()
-            later = parts[number + ahead] if number + ahead < len(parts) else part[:0]
-            waiting.append(executor.submit(_decode, images, form, part, later))
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _decode(
-    images: Images, form: _Form, rows: npt.NDArray[np.intp], later: npt.NDArray[np.intp]
-) -> _Block:
-    """Decode images, once those that come later are on their way from the disk."""
-    if isinstance(images, ImageFiles):
-        for index in later.tolist():
-            images.fetch(index)
-    pixels = np.zeros((len(rows), *form.shape), np.uint8)
-    seen, broken = [], []
-    for place, index in enumerate(rows.tolist()):
-        try:
-            image = decoded(images, index)
-            pixels[place] = resize(image.pixels, form.px, form.rule, form.channels)
-        except (OSError, ValueError) as error:
-            broken.append(_Broken(images.name(index), str(error)))
-        else:
-            seen.append(Seen(index, image.sha256, image.look))
-    return _Block(pixels, tuple(seen), tuple(broken))
-
-
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "|u1", "fortran_order": False, "shape": shape}
-    )
-    return header.getvalue()
+    return {name: np.flatnonzero(split == name) for name in manifest.parts}
 
 
 def _indexed(
@@ -348,7 +237,7 @@ def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
 
 
 def _card(
-    manifest: Manifest, form: _Form, declaration: Mapping[str, Any], name: str, origin: Origin
+    manifest: Manifest, form: Form, declaration: Mapping[str, Any], name: str, origin: Origin
 ) -> dict[str, Any]:
     kind = str(declaration["kind"])
     card = Card(

@@ -77,6 +77,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         patients_known=True,
         studies_known=False,
         notes=(f"{note} {what}; malignant means TI-RADS 4 or 5.",),
+        drawn=True,
     )
 
 

@@ -9,20 +9,59 @@ from typing import Any
 
 from transfergrid.data.crossvalidation import cross_validated
 from transfergrid.data.declared import kinds
+from transfergrid.data.folds import Ids
+from transfergrid.data.grouping import in_groups
 from transfergrid.data.manifest import TASK_KINDS, Manifest, validate
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 
 def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
-    """Read and validate the manifest of a declared data set.
+    """Read and check the manifest of a declared data set, see `read_unchecked` and `checked`.
+
+    With ``group: duplicates`` it is what it would be if no image had a near duplicate: which have
+    is known when all of them have been decoded.
 
     Args:
         declaration: The data set's settings; ``kind`` chooses the reader, which gets them all.
         root: Where the data lie; for the phantom, a scratch folder that it draws into.
 
     Raises:
-        UserError: An unknown kind, a missing root, or any fault that the reader,
-            `transfergrid.data.manifest.validate` or `cross_validated` finds.
+        UserError: An unknown kind, a missing root, or any fault that the reader or `checked` finds.
+    """
+    return checked(read_unchecked(declaration, root), declaration, root)
+
+
+def checked(
+    manifest: Manifest,
+    declaration: Mapping[str, Any],
+    root: Path | None,
+    groups: Ids | None = None,
+) -> Manifest:
+    """Put a manifest's images into splits or folds as declared, and check all of it.
+
+    Args:
+        manifest: What `read_unchecked` returned.
+        declaration: The data set's settings.
+        root: Where the data lie.
+        groups: (N,) the group of near duplicates that each image belongs to, where they are asked
+            for; None as long as they are not known.
+
+    Raises:
+        UserError: Any fault that `transfergrid.data.manifest.validate` or `cross_validated` finds.
+    """
+    if declaration.get("group"):
+        alone = manifest.table["image_id"].to_numpy(dtype=str)
+        manifest = in_groups(manifest, declaration, alone if groups is None else groups)
+    if declaration.get("folds"):
+        return cross_validated(manifest, declaration, root)
+    return validate(manifest)
+
+
+def read_unchecked(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
+    """Read the manifest of a declared data set as its reader returns it.
+
+    Raises:
+        UserError: An unknown kind, a missing root, or any fault that the reader finds.
     """
     kind = str(declaration.get("kind"))
     known = kinds()
@@ -56,6 +95,4 @@ def read_manifest(declaration: Mapping[str, Any], root: Path | None) -> Manifest
             f"reader '{reader}' returned a data set that is {manifest.task_kind}, and the study "
             f"says task_kind: {asked}; correct one of them."
         )
-    if declaration.get("folds"):
-        return cross_validated(manifest, declaration, root)
-    return validate(manifest)
+    return manifest

@@ -62,8 +62,11 @@ class Manifest:
         published: (N,) str, the fold of each image, where they were published.
         guessed: (N, tasks) bool, labels that stand in for unknown ones: of a data set in folds,
             they are learned from and never scored. None where there are none.
+        drawn: Whether the splits were drawn at random, so that other ones would do as well; those
+            that were published stay as they are.
         folds: How the images are cut into folds; the column split then names parts. Readers leave
             it out.
+        joined: Whether images that look alike count as one patient's. Readers leave it out.
     """
 
     table: pd.DataFrame
@@ -77,7 +80,9 @@ class Manifest:
     groups: npt.NDArray[np.str_] | None = None
     published: npt.NDArray[np.str_] | None = None
     guessed: npt.NDArray[np.bool_] | None = None
+    drawn: bool = False
     folds: Folds | None = None
+    joined: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -156,6 +161,8 @@ def people_notes(manifest: Manifest) -> list[str]:
     if manifest.patients_known:
         return []
     unit = "study" if manifest.studies_known else "image"
+    if manifest.joined:
+        unit = "group of nearly equal images"
     return [
         f"Patients are unknown: each {unit} counts as its own patient, so intervals may be too "
         "narrow and a patient may be in two splits."

@@ -16,7 +16,9 @@ import PIL
 from PIL import features
 
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.manifest import Images
+from transfergrid.data.likeness import Prints
+from transfergrid.data.manifest import Manifest
+from transfergrid.data.survey import Survey
 from transfergrid.runtime.hashing import canonical_json, sha256_text
 
 _CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff")
@@ -33,6 +35,9 @@ class Origin:
         digests: SHA-256 of each image, 32 bytes: of its file, or of its pixels without one.
         sizes: (N,) int64, bytes of each file; 0 without one.
         times: (N,) int64, when each file was last changed, in nanoseconds; 0 without one.
+        parts: The split, or part of a data set in folds, that each image is in.
+        prints: (N, 12) uint64, what `transfergrid.data.likeness` remembers of each, as cached.
+        px: Side of the cached images.
         content: What the card's content_sha256 is the hash of.
         decoders: Version of each library that decoded.
     """
@@ -42,6 +47,9 @@ class Origin:
     digests: Sequence[bytes]
     sizes: npt.NDArray[np.int64]
     times: npt.NDArray[np.int64]
+    parts: Sequence[str]
+    prints: Prints
+    px: int
     content: Mapping[str, Any]
     decoders: Mapping[str, str]
 
@@ -52,8 +60,9 @@ class Origin:
 
 
 def origin_of(
-    images: Images,
-    digests: Mapping[int, bytes],
+    manifest: Manifest,
+    survey: Survey,
+    px: int,
     root: Path | None,
     content: Mapping[str, Any],
     workers: int,
@@ -61,12 +70,14 @@ def origin_of(
     """Describe what a cache is made from.
 
     Args:
-        images: The images.
-        digests: SHA-256 of each by its place in the manifest.
+        manifest: What it is made of.
+        survey: What has looked at each of its images.
+        px: See `Origin`.
         root: The data set's root; None if its images do not last.
         content: See `Origin`.
         workers: Threads that look up the files' sizes and times.
     """
+    images, digests = manifest.images, survey.digests
     places = sorted(digests)
     files = images if isinstance(images, ImageFiles) and root is not None else None
     states: list[os.stat_result | None] = [None] * len(places)
@@ -79,6 +90,9 @@ def origin_of(
         digests=[digests[place] for place in places],
         sizes=np.array([state.st_size if state else 0 for state in states], np.int64),
         times=np.array([state.st_mtime_ns if state else 0 for state in states], np.int64),
+        parts=manifest.table["split"].tolist(),
+        prints=survey.prints,
+        px=px,
         content=content,
         decoders=decoders(),
     )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from transfergrid.data.decoding import COLOURED, CONSTANT, PAGES, TRANSPARENT, TURNED, Look
+from transfergrid.data.likeness import Prints, prints_of
 from transfergrid.runtime.errors import UserError, listed
+
+if TYPE_CHECKING:
+    from transfergrid.data.manifest import Manifest  # pandas, which this module does without
 
 _SHOWN = 3
 _SMALL = 0.5
@@ -51,11 +56,13 @@ class Seen(NamedTuple):
         place: Its row in the manifest.
         sha256: 32 bytes, see `transfergrid.data.images.Decoded`.
         look: What was seen of it.
+        cached: What `transfergrid.data.likeness` remembers of it; empty where it is not cached.
     """
 
     place: int
     sha256: bytes
     look: Look
+    cached: bytes = b""
 
 
 @dataclass
@@ -92,14 +99,14 @@ class Survey:
         self._traits = {trait: _Some() for trait in _TOLD}
         self._ranges: dict[tuple[int, int], _Range] = {}
         self._places: list[int] = []
-        self._splits: list[str] = []
         self._digests = bytearray()
+        self._prints = bytearray()
 
-    def add(self, split: str, image: Seen) -> None:
-        """Look at an image of a split."""
+    def add(self, image: Seen) -> None:
+        """Look at an image."""
         self._places.append(image.place)
-        self._splits.append(split)
         self._digests += image.sha256
+        self._prints += image.cached
         place, look = image.place, image.look
         for trait in look.traits:
             self._traits[trait].add(place)
@@ -117,6 +124,18 @@ class Survey:
             place: digests[row * _DIGEST : (row + 1) * _DIGEST]
             for row, place in enumerate(self._places)
         }
+
+    @property
+    def contents(self) -> npt.NDArray[np.int64]:
+        """A number for each content, byte for byte, of each image in the order of the manifest."""
+        digests = np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, _DIGEST // 8)
+        numbers = np.unique(digests, axis=0, return_inverse=True)[1].reshape(-1)
+        return numbers[np.argsort(self._places, kind="stable")]
+
+    @property
+    def prints(self) -> Prints:
+        """What is remembered of each image as it is cached, in the order of the manifest."""
+        return prints_of(bytes(self._prints))[np.argsort(self._places, kind="stable")]
 
     def warnings(self) -> list[str]:
         """Return a sentence on everything that was seen, in single images and in all of them."""
@@ -149,21 +168,22 @@ class Survey:
             return f"{told}; if they have {bits} bits, give the data set `white: {2**bits - 1}`."
         return f"{told}; if that is not their range, give the data set `white` and `black`."
 
-    def duplicates(self, allowed: bool, in_folds: bool = False) -> list[str]:
+    def duplicates(self, manifest: Manifest, allowed: bool) -> list[str]:
         """Return sentences on images that are equal byte for byte, one per pair of splits.
 
         Args:
+            manifest: The manifest, with the split, or part, of each image.
             allowed: Whether they may be in two splits.
-            in_folds: Whether the splits are parts of a data set in folds.
 
         Raises:
             UserError: Some are in two splits, and that is not allowed.
         """
+        split, in_folds = manifest.table["split"].tolist(), manifest.folds is not None
         within: dict[str, list[str]] = {}
         across: dict[str, list[str]] = {}
         for group in self._equal():
             names = [self._name(self._places[row]) for row in group]
-            splits = [self._splits[row] for row in group]
+            splits = [split[self._places[row]] for row in group]
             if len(set(splits)) == 1:
                 within.setdefault(splits[0], []).append(" = ".join(names))
                 continue
@@ -174,7 +194,9 @@ class Survey:
             pairs = [pair for group in across.values() for pair in group]
             mend = "keep each in one split"
             if in_folds:
-                mend = "give equal images one group (folds.group_column)"
+                mend = "give equal images one group (group: duplicates, or folds.group_column)"
+            elif manifest.drawn:
+                mend = "keep them in one (group: duplicates)"
             raise UserError(
                 f"{len(pairs)} image(s) are in more than one {'part' if in_folds else 'split'}, "
                 f"equal byte for byte: {listed(pairs, 5)}; {mend}, or "
@@ -185,9 +207,9 @@ class Survey:
             for splits, pairs in across.items()
         ]
         return told + [
-            f"{len(pairs)} image(s) of {split} are there more than once, equal byte for byte: "
+            f"{len(pairs)} image(s) of {place} are there more than once, equal byte for byte: "
             f"{listed(pairs, _SHOWN)}."
-            for split, pairs in within.items()
+            for place, pairs in within.items()
         ]
 
     def _equal(self) -> list[Sequence[int]]:

@@ -52,6 +52,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         studies_known=bool(options.get("study_column")),
         groups=_groups(table, options),
         published=_published(table, options),
+        drawn="random" in (options.get("split") or {}),
     )
 
 

@@ -29,6 +29,7 @@ UNSAID = {
     "white": None,
     "black": 0,
     "duplicates": "refuse",
+    "group": None,
     "folds": None,
     "split": None,
     "task_kind": None,

@@ -6,7 +6,7 @@ set whose label table has the same content but is split differently.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
@@ -22,16 +22,13 @@ _FORM = {
     "id",
     "table",
     "tables",
-    "image_px",
-    "resize",
-    "channels",
     "aggregate",
-    "white",
-    "black",
     "duplicates",
     "view_column",
 }
 """Settings that do not decide which images are test images."""
+_LOOKS = {"image_px", "resize", "channels", "white", "black"}
+"""The same, unless near duplicates, which are told by their looks, are kept together."""
 _LABELS = {
     "label_columns",
     "label_values",
@@ -96,6 +93,26 @@ def check_chain(
     )
 
 
+def passed_on(entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the data sets on which networks are tested that have learned another one before.
+
+    Args:
+        entries: A study's cells: cell, role, dataset_id and source_cell of each.
+
+    Returns:
+        Ids of a data set and of the other one, each pair once, in the order of the cells.
+    """
+    cells = {entry["cell"]: entry for entry in entries}
+    found: dict[tuple[str, str], None] = {}
+    for entry in cells.values():
+        before = cells.get(entry["source_cell"])
+        while entry["role"] == "target" and before is not None:
+            if before["dataset_id"] != entry["dataset_id"]:
+                found[entry["dataset_id"], before["dataset_id"]] = None
+            before = cells.get(before["source_cell"])
+    return list(found)
+
+
 def _in_words(dataset: str, fold: str) -> str:
     return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
 
@@ -128,6 +145,8 @@ def _division(dataset: Dataset) -> dict[str, Any]:
         # Without folds, nothing else decides.
         return {key: settings[key] for key in ("kind", *kind.official)}
     left_out = _FORM if folds and _by_labels(settings) else _FORM | _LABELS
+    if not settings.get("group"):
+        left_out = left_out | _LOOKS
     return {key: value for key, value in settings.items() if key not in left_out}
 
 
@@ -140,5 +159,5 @@ def _by_labels(settings: Any) -> bool:
     where = kind.patients if kind else None
     known = where is not None and all(settings[key] == value for key, value in where.items())
     return folds["by"] == "stratified" or not (
-        known or folds["group_column"] or settings.get("patient_column")
+        known or folds["group_column"] or settings.get("group") or settings.get("patient_column")
     )

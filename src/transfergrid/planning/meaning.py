@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.alike import LEAST_PX
 from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.errors import UserError
@@ -105,6 +106,11 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
     black, white = settings.get("black", 0), settings.get("white")
     if white is not None and black >= white:
         raise UserError(f"{where}: black {black} is not below white {white}; correct one of them.")
+    if settings.get("group") and settings["image_px"] < LEAST_PX:
+        raise UserError(
+            f"{where}: group: duplicates tells images apart by their looks, for which image_px "
+            f"{settings['image_px']} is too small; choose {LEAST_PX} or more, or remove group."
+        )
     kind = dataset_kind(settings["kind"])
     if kind is not None and kind.check:
         named(kind.check)(where, settings)
@@ -214,10 +220,11 @@ def _check_folds(where: str, settings: Mapping[str, Any], folds: Mapping[str, An
                 f"{where}: folds.{key} names a column of a table (kind csv), but kind "
                 f"{kind.name} has no table; remove it."
             )
-    if folds["by"] == "group" and folds["group_column"] is None and kind is not None:
+    given = folds["group_column"] or settings.get("group")
+    if folds["by"] == "group" and not given and kind is not None:
         raise UserError(
             f"{where}: folds.by is group, but no groups are given; name their column as "
-            "folds.group_column (kind csv), or choose another folds.by."
+            "folds.group_column (kind csv), write group: duplicates, or choose another folds.by."
         )
     if folds["file"] is not None and not settings.get("root"):
         raise UserError(

@@ -13,6 +13,7 @@ SHARED: Mapping[str, tuple[str, str, Any]] = {
     "folds": ("folds", "Cross-validation.", None),
     "image_px": ("image_px", "Side of the cached images.", 320),
     "duplicates": ("duplicates", "Equal images in two splits.", "refuse"),
+    "group": ("group", "Near duplicates in one split.", None),
     "resize": ("resize", "Resize rule.", "crop"),
     "white": ("white", "Number that is white in all files.", None),
     "black": ("black", "Number that is black in all files.", 0),

@@ -17,7 +17,7 @@ from datasets.csv.make import make as make_csv
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
 
-from transfergrid.data import cache as cache_module
+from transfergrid.data import blocks
 from transfergrid.data import origin as origin_module
 from transfergrid.data.admission import difference, read_origin
 from transfergrid.data.images import decoded
@@ -213,13 +213,13 @@ def test_a_decoder_that_changed_is_told_apart(monkeypatch: pytest.MonkeyPatch) -
         image = decoded(source, index)
         return replace(image, pixels=image.pixels // 2)
 
-    monkeypatch.setattr(cache_module, "decoded", otherwise)
+    monkeypatch.setattr(blocks, "decoded", otherwise)
     with pytest.raises(UserError, match="decoded differently .the same libraries"):
         rebuild_cache(data.location, RESULTS, 2)
     monkeypatch.setattr(origin_module.PIL, "__version__", "99.0")
     with pytest.raises(UserError, match=r"decoded differently \(pillow [\d.]+ then, 99.0 now\)"):
         rebuild_cache(data.location, RESULTS, 2)
-    monkeypatch.setattr(cache_module, "decoded", decoded)
+    monkeypatch.setattr(blocks, "decoded", decoded)
     rebuild_cache(data.location, RESULTS, 2)  # another version, the same pixels
 
 

@@ -17,6 +17,7 @@ from datasets.medmnist.make import make as make_npz
 from PIL import Image
 from unit.data.declarations import CSV, DECLARATION, FOLDER
 
+from transfergrid.data import blocks
 from transfergrid.data import cache as cache_module
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
@@ -203,7 +204,7 @@ def test_the_content_hash_sees_names_of_tasks_and_one_kind_of_unknown(
             table[task] = labels
         return replace(manifest, table=table)
 
-    monkeypatch.setattr(cache_module, "read_manifest", read)
+    monkeypatch.setattr(cache_module, "read_unchecked", read)
     assert built(tmp_path, DECLARATION, published)[1]["content_sha256"] == card["content_sha256"]
 
 
@@ -220,7 +221,7 @@ def test_all_broken_images_are_listed_at_once_and_nothing_is_written(tmp_path, p
 
 
 def test_all_missing_images_are_listed_before_one_is_read(tmp_path, published, monkeypatch):
-    monkeypatch.setattr(cache_module, "_decode", lambda *_: pytest.fail("an image was read"))
+    monkeypatch.setattr(blocks, "_decode", lambda *_: pytest.fail("an image was read"))
     films = sorted((published / FOLDER).glob("*/*/*/view1_frontal.jpg"))
     films[1].unlink()
     films[2].unlink()
@@ -273,7 +274,7 @@ def edit(root, column, value, table="train.csv"):
     ],
 )
 def test_bad_tables_stop_before_an_image_is_read(tmp_path, published, monkeypatch, harm, message):
-    monkeypatch.setattr(cache_module, "_decode", lambda *_: pytest.fail("an image was read"))
+    monkeypatch.setattr(blocks, "_decode", lambda *_: pytest.fail("an image was read"))
     harm(published)
     with pytest.raises(UserError, match=message) as told:
         built(tmp_path, DECLARATION, published)
@@ -326,7 +327,7 @@ def test_a_reader_of_the_users_own_may_raise_what_it_likes_for_a_broken_image(
         manifest = read_manifest(DECLARATION, published)
         return replace(manifest, images=Films(len(manifest.table)))
 
-    monkeypatch.setattr(cache_module, "read_manifest", read)
+    monkeypatch.setattr(cache_module, "read_unchecked", read)
     with pytest.raises(UserError, match="2 of .*: film 3, film 5; the first says: the tape tore"):
         built(tmp_path, {**DECLARATION, "kind": "tape"}, published)
 

@@ -24,7 +24,7 @@ def test_a_phantom_draws_into_a_scratch_folder_that_is_removed(tmp_path, monkeyp
         seen.append((root, sorted(path.name for path in root.iterdir())))
         return read_manifest({**options, "kind": "chexpert"}, root)
 
-    monkeypatch.setattr(cache_module, "read_manifest", read)
+    monkeypatch.setattr(cache_module, "read_unchecked", read)
     declaration = {**DECLARATION, "kind": "phantom", "seed": 0}
     destination = tmp_path / "cache" / "chex-12345678"
     card = build_cache(declaration, None, destination, 2)
@@ -50,7 +50,7 @@ def write(*arguments):
     print("ready", flush=True)
     time.sleep(60)
 
-real, cache.read_manifest, cache._write_images = cache.read_manifest, read, write
+real, cache.read_unchecked, cache.write_images = cache.read_unchecked, read, write
 cache.build_cache(DECLARATION, None, Path(sys.argv[1]), 1)
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
 
-from transfergrid.data import cache as cache_module
+from transfergrid.data import arrays, blocks
 from transfergrid.data.cache import build_cache
 from transfergrid.data.images import ImageFiles
 
@@ -17,7 +17,7 @@ from transfergrid.data.images import ImageFiles
 def test_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
     make_npz(tmp_path / "a.npz", np.random.default_rng(0), images=(400, 20, 20))
     lock, alive, most = threading.Lock(), [0], [0]
-    decode, update = cache_module._decode, cache_module.hashlib.sha256
+    decode, update = blocks._decode, arrays.hashlib.sha256
 
     def counted(*arguments):
         with lock:
@@ -37,15 +37,15 @@ def test_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
         def hexdigest(self):
             return self.sha256.hexdigest()
 
-    monkeypatch.setattr(cache_module, "_decode", counted)
-    monkeypatch.setattr(cache_module, "hashlib", SimpleNamespace(sha256=Sink))
+    monkeypatch.setattr(blocks, "_decode", counted)
+    monkeypatch.setattr(arrays, "hashlib", SimpleNamespace(sha256=Sink))
     try:
         declaration = {"kind": "medmnist", "image_px": 28}
         build_cache(declaration, tmp_path / "a.npz", tmp_path / "cache" / "a-12345678", 2)
     finally:
         monkeypatch.undo()
     # Blocks of images: those ahead, and the one that is written.
-    assert 2 < most[0] <= 2 * cache_module._AHEAD + 1
+    assert 2 < most[0] <= 2 * blocks._AHEAD + 1
 
 
 def test_films_are_fetched_before_they_are_read(tmp_path, monkeypatch):

@@ -16,8 +16,7 @@ from datasets.csv.make import make as make_csv
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
 
-from transfergrid.data import cache as cache_module
-from transfergrid.data import store
+from transfergrid.data import blocks, store
 from transfergrid.data.admission import difference
 from transfergrid.data.cache import build_cache
 from transfergrid.data.crossvalidation import truth
@@ -70,13 +69,13 @@ def test_each_image_is_decoded_once(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[int] = []
-    real = cache_module.decoded
+    real = blocks.decoded
 
     def counted(source: Any, index: int) -> Any:
         decoded.append(index)
         return real(source, index)
 
-    monkeypatch.setattr(cache_module, "decoded", counted)
+    monkeypatch.setattr(blocks, "decoded", counted)
     build_cache(CSV, films, tmp_path / "cache", 1)
     assert sorted(decoded) == list(range(len(pd.read_csv(films / "labels.csv"))))
 

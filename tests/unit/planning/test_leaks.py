@@ -16,7 +16,7 @@ from unit.planning.made_up_plan import STUDY
 
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.inputs import Dataset, resolve_dataset
-from transfergrid.planning.leaks import leaks
+from transfergrid.planning.leaks import leaks, passed_on
 from transfergrid.planning.study import load_study
 
 RANDOM = {"random": {"valid": 0.2, "test": 0.3}, "seed": 0}
@@ -121,3 +121,36 @@ def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path
                 passed += target is not source
     assert passed >= 8  # two data sets that are split alike are let through
     assert learned >= 50
+
+
+@pytest.mark.parametrize("cut", [{"split": RANDOM}, {"folds": {"k": 3}}])
+def test_near_duplicates_are_told_by_looks_which_then_decide_the_split(
+    cut: dict[str, Any], tmp_path: Path
+) -> None:
+    make_csv(tmp_path, np.random.default_rng(0))
+    group = {**PLAIN, **cut, "patient_column": None, "group": "duplicates", "image_px": 32}
+    looks = [{"image_px": 64}, {"resize": "pad"}, {"channels": "rgb"}, {"white": 255}]
+    others = [{"group": None}, *looks, {"label_columns": ["Micro-Calcification"]}]
+    first, *rest = resolved(tmp_path, [group, *({**group, **other} for other in others)])
+    fold = "all" if "split" in cut else "0"
+    found = [leaks(first, fold, other, fold) for other in rest]
+    assert found == [True, True, True, True, True, False]
+    alone = resolved(tmp_path, [{**group, "group": None, **look} for look in ({}, *looks)])
+    # Without groups, folds of images without patients are dealt out by labels alone.
+    assert not any(leaks(alone[0], fold, other, fold) for other in alone[1:])
+
+
+def test_what_was_learned_before_is_followed_through_the_chain() -> None:
+    def entry(cell: str, role: str, data: str, source: str | None) -> dict[str, Any]:
+        return {"cell": cell, "role": role, "dataset_id": data, "source_cell": source}
+
+    cells = [
+        entry("a", "target", "films", "b"),
+        entry("b", "source", "films", "c"),
+        entry("c", "source", "shapes", "d"),
+        entry("d", "source", "photos", None),
+        entry("e", "target", "films", "d"),
+        entry("f", "target", "others", None),
+        entry("g", "target", "others", "d"),
+    ]
+    assert passed_on(cells) == [("films", "shapes"), ("films", "photos"), ("others", "photos")]

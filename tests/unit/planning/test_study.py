@@ -208,6 +208,14 @@ def test_trials_find_the_rate_of_the_phases_that_give_none(tmp_path: Path) -> No
             "folds.by is group, but no groups are given; name their column as folds.group_column",
         ),
         (
+            {"datasets": {"a": CSV | {"group": "duplicates", "image_px": 27}}},
+            "for which image_px 27 is too small; choose 28 or more, or remove group",
+        ),
+        (
+            {"datasets": {"a": CSV | {"group": "patients"}}},
+            "group' is 'patients'; allowed are duplicates, null",
+        ),
+        (
             {"datasets": {"a": {"kind": "phantom", "folds": {"k": 3, "group_column": "g"}}}},
             "kind phantom has no table; remove it",
         ),
