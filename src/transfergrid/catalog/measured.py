@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfergrid.catalog.leaked import LEAKS
 from transfergrid.catalog.records import Column, Table, analysis
 
 CELLS = Table(
@@ -342,6 +343,7 @@ MEASURED = (
         "sources",
         "reporting.tables.sources:analyse",
         SOURCES,
+        LEAKS,
         title="Gathering what the cells of {wildcards.study} start from",
         reads=("gather",),
         holds=("primary_metrics",),

@@ -15,6 +15,7 @@ from transfergrid.runtime.program import collect_rarely
 COMMANDS: dict[str, str] = {
     "plan": "Show what is done, what is stale and why, and what the rest will cost.",
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
+    "leaks": "List images that look like one that a network should not have learned.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and a report from the cells that are finished so far.",
     "prune": "List what no study names any more, and remove it if asked to.",

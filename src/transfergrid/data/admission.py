@@ -64,8 +64,12 @@ def cell_contents(dataset_id: str, results: Path) -> dict[str, str]:
 
 def write_origin(origin: Origin, path: Path) -> None:
     """Write the record as Parquet: one row per image, the rest in the file's metadata."""
-    rest = {"base": origin.base, "content": origin.content, "decoders": origin.decoders}
-    rest["px"] = origin.px
+    rest = {
+        "base": origin.base,
+        "content": origin.content,
+        "decoders": origin.decoders,
+        "px": origin.px,
+    }
     table = pa.table(
         {
             "image": pa.array(origin.names, pa.string()),
@@ -113,7 +117,7 @@ def _seal(origin: Origin) -> str:
     """Return the SHA-256 of a record: Parquet's own checksums do not cover its footer."""
     rows = [list(origin.names), [digest.hex() for digest in origin.digests]]
     rows += [np.asarray(values).tolist() for values in (origin.sizes, origin.times)]
-    rows += [list(origin.parts), sha256_bytes(np.ascontiguousarray(origin.prints).tobytes())]
+    rows += [list(origin.parts), [sha256_bytes(origin.prints.tobytes())]]
     rest = [origin.base, dict(origin.content), dict(origin.decoders), origin.px]
     return sha256_text(json.dumps([rows, rest], sort_keys=True))
 

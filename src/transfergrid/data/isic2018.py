@@ -59,6 +59,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         studies_known=False,
         notes=_notes(options),
         groups=groups,
+        drawn=len(parts(options)) == 1,
     )
 
 

@@ -93,7 +93,8 @@ class Twins:
 
     def groups(self) -> Numbers:
         """Return a number for each image, (N,): that of all that a chain of twins connects."""
-        return np.asarray(connected_components(self._graph, directed=False)[1])[self.kind]
+        kinds = connected_components(self._graph, directed=False)[1]
+        return np.asarray(kinds, np.int64)[self.kind]
 
     def seen(self, places: Numbers, count: int) -> tuple[Flags, Flags]:
         """Tell in which places each image has a twin, itself left out.

@@ -129,6 +129,7 @@ def _manifest(
         patients_known=known is not None,
         studies_known=False,
         notes=notes,
+        drawn=isinstance(images, ImageFiles),
     )
 
 

@@ -98,7 +98,7 @@ def told_of_twins(
 def _places(manifest: Manifest) -> Numbers:
     """Return the number of the split or part of each image."""
     place = {part: number for number, part in enumerate(manifest.parts)}
-    return manifest.table["split"].map(place).to_numpy(dtype=np.int64)
+    return np.array([place[part] for part in manifest.table["split"]], np.int64)
 
 
 def compared(parts: Sequence[str]) -> list[tuple[str, str, str, list[int], list[int]]]:

@@ -6,7 +6,7 @@ set whose label table has the same content but is split differently.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
@@ -91,26 +91,6 @@ def check_chain(
         f"starts from a network that {why}; give the source cell the same fold (fold: same), or "
         "leave the pair out with exclude."
     )
-
-
-def passed_on(entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return the data sets on which networks are tested that have learned another one before.
-
-    Args:
-        entries: A study's cells: cell, role, dataset_id and source_cell of each.
-
-    Returns:
-        Ids of a data set and of the other one, each pair once, in the order of the cells.
-    """
-    cells = {entry["cell"]: entry for entry in entries}
-    found: dict[tuple[str, str], None] = {}
-    for entry in cells.values():
-        before = cells.get(entry["source_cell"])
-        while entry["role"] == "target" and before is not None:
-            if before["dataset_id"] != entry["dataset_id"]:
-                found[entry["dataset_id"], before["dataset_id"]] = None
-            before = cells.get(before["source_cell"])
-    return list(found)
 
 
 def _in_words(dataset: str, fold: str) -> str:

@@ -16,7 +16,8 @@ from unit.planning.made_up_plan import STUDY
 
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.inputs import Dataset, resolve_dataset
-from transfergrid.planning.leaks import leaks, passed_on
+from transfergrid.planning.leaks import leaks
+from transfergrid.planning.passed_on import passed_on
 from transfergrid.planning.study import load_study
 
 RANDOM = {"random": {"valid": 0.2, "test": 0.3}, "seed": 0}

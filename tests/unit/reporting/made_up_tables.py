@@ -212,6 +212,14 @@ def tuning_rows_of(study: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def leaks_of() -> pd.DataFrame:
+    """Rows of leaks.csv: nothing within the data set, and two images that the source has too."""
+    row = {"dataset": "phantom", "fold": "all", "split": "test", "other_dataset": "phantom"}
+    row |= {"other_split": "train", "n_images": 160, "n_equal": 0, "n_near": 0, "flags": ""}
+    other = {"other_dataset": "shapes", "other_split": "all", "n_near": 0}
+    return pd.DataFrame([row, {**row, **other}])
+
+
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
     known = truth()
     targets = [entry for entry in study["cells"] if entry["role"] == "target"]
@@ -250,6 +258,7 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "claims": claims_of(),
         "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,
+        "leaks": leaks_of(),
         "bootstrap": bootstrap,
         "tuning": tuning_rows_of(study),
     }

@@ -76,6 +76,7 @@ def notes(
         _slice(study.get("slice")),
         _unfinished(trained(cells), snapshot),
         _patients(targets),
+        _learned_before(tables["leaks"]),
         _one_seed(cells),
         _folds(trained(cells), cards),
         _few(answered(cells)),
@@ -165,12 +166,39 @@ def _patients(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
     unknown = [name for name, card in cards.items() if card.get("patients") == "unknown"]
     if not unknown:
         return None
+    grouped = [name for name in unknown if cards[name].get("group")]
+    joined = f" Of {listing(grouped)}, images that look alike count as one." if grouped else ""
     return Note(
         "warning",
         "Patients unknown",
         f"{listing(unknown)} does not say which images belong to one patient. Each study, or "
         "each image where studies are unknown too, counts as a patient: if patients have several, "
-        "intervals are too narrow, and a patient may be in more than one split.",
+        f"intervals are too narrow, and a patient may be in more than one split.{joined}",
+    )
+
+
+def _learned_before(leaks: pd.DataFrame) -> Note | None:
+    """Say where networks had learned images of the data set that they are tested on."""
+    others = leaks[(leaks["dataset"] != leaks["other_dataset"]) & leaks["n_images"].notna()]
+    found = others[(others["n_equal"] > 0) | (others["n_near"] > 0)]
+    if found.empty:
+        return None
+    told = [_told(row) for row in found.to_dict("records")]
+    return Note(
+        "warning",
+        "Images learned before",
+        f"Networks that start from one data set have seen images of another: {'; '.join(told)}. "
+        "`transfergrid leaks` lists them.",
+    )
+
+
+def _told(row: Mapping[Any, Any]) -> str:
+    """Say how many images of a split are among those of another data set."""
+    split = "" if row["split"] == ALL else f", {row['split']}"
+    nearly = "" if pd.isna(row["n_near"]) else f" and {int(row['n_near'])} nearly so"
+    return (
+        f"of {plural(int(row['n_images']), 'image')} of {row['dataset']}{split}, "
+        f"{int(row['n_equal'])} are equal to one of {row['other_dataset']}{nearly}"
     )
 
 
@@ -264,6 +292,7 @@ def summary(
         what = "patients"
         if card.get("patients") == "unknown":  # each of these counts as a patient
             what = "studies" if card.get("studies") == "known" else "images"
+            what = "groups of alike images" if card.get("group") else what
         pairs.append((f"{int(rows['n_patients'].max()):,}", f"test {what}, {dataset}"))
     return pairs
 

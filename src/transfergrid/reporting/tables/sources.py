@@ -1,4 +1,4 @@
-"""sources.csv: whether the cells that others start from learned their own task."""
+"""What networks learned before: sources.csv, whether those they start from learned their task."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import MISSING
+from transfergrid.reporting.tables.leaks import leaks_table
 from transfergrid.runtime.progress import progress
 from transfergrid.tasks.score.kind import score_half
 from transfergrid.tasks.score.units import study_index
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
-    """Return sources.csv by its name; see `sources_table`."""
-    return {"sources": sources_table(study, results, workers)}
+    """Return sources.csv and leaks.csv by their names; see `sources_table` and `leaks_table`."""
+    return {
+        "sources": sources_table(study, results, workers),
+        "leaks": leaks_table(study, results, workers),
+    }
 
 
 def sources_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
