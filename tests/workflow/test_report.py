@@ -24,6 +24,7 @@ EVERYTHING: dict[str, Any] = {
         "finetune": {"tune": {"learning_rates": [5e-4, 2e-3], "epochs": 1, "holdout": 0.25}}
     },
     "cams": {"where": {"pretraining": "random"}},
+    "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 20},
     "evaluation": {"metrics": ["average_precision"]},
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }
@@ -42,7 +43,7 @@ ITEMS = {
 
 @pytest.fixture(scope="module")
 def report(finished: Workspace, once: Once) -> Path:
-    """The report of the small study with learning rates found, activation maps and claims."""
+    """The report of the small study with all that a study can ask for."""
 
     def make(workspace: Workspace) -> None:
         shutil.copytree(finished.folder, workspace.folder, symlinks=True)
