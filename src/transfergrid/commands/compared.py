@@ -16,7 +16,7 @@ from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.images import Images
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.architectures import find_architecture
-from transfergrid.planning.layers import positions_per_image
+from transfergrid.planning.layers import layer_names, positions_per_image
 from transfergrid.planning.outputs import files_of, inputs_of, mark_of
 from transfergrid.planning.paths import activations_directory, cell_directory
 from transfergrid.planning.records import TRAINED, is_whole
@@ -104,21 +104,27 @@ def activations_lacking(
             continue
         probe = state.made_from["probe"]
         count = min(getattr(seen, probe["images"]), probe["rows"])
-        found[state.id] = ("activations", _bytes(study, state, count, probe["rows"]))
+        found[state.id] = ("activations", _bytes(study, state, count))
     return found
 
 
-def _bytes(study: PlannedStudy, state: State, images: int, rows: int) -> int:
+def _bytes(study: PlannedStudy, state: State, images: int) -> int:
     """Return the bytes of a state's activations, the stem's aside; 0 for a network not listed."""
-    entry, config = state.entry, study.study.config
+    entry, probe, config = state.entry, state.made_from["probe"], study.study.config
     network = find_architecture(entry["architecture"], config["architectures"])
+    if not network.widths:
+        return 0
     px = config["datasets"][entry["dataset"]]["image_px"]
     cut = entry["truncation"]
-    layers = [
-        (width, (-(-px // stride)) ** 2)
-        for width, stride in zip(network.widths[cut:], network.strides[cut:], strict=True)
-    ]
-    layers += [(width, 1) for width in network.widths[cut : cut + 1]]
+    forms = zip(network.widths[cut:], network.strides[cut:], strict=True)
+    blocks = [(width, (-(-px // stride)) ** 2) for width, stride in forms]
+    # The table has the last block first, and nothing of the stem.
+    pooled = [(width, 1) for width, _ in blocks[:1]]
+    names = layer_names(len(blocks) + 1)[1:]
+    wanted = names if probe["layers"] == "stages" else probe["layers"]
+    there = zip(names, [*blocks[::-1], *pooled], strict=True)
+    layers = [form for name, form in there if name in wanted]
+    rows = probe["rows"]
     positions = [positions_per_image(max(images, 1), *layer, rows) for layer in layers]
     values = sum(each * width for each, (width, _) in zip(positions, layers, strict=True))
     return 4 * images * values

@@ -120,3 +120,28 @@ def test_the_disk_that_they_take(plan: Plan, cut: int) -> None:
     assert disk_bytes(plan, RESULTS)["activations"] > 0
     compare(plan)
     assert disk_bytes(plan, RESULTS)["activations"] == 0
+
+
+def test_layers_that_are_not_named_take_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    layers = ["stem", "block2", "pooled"]
+    (study,) = made.plan(tmp_path, {"similarity": {"layers": layers}}).studies.values()
+    found = activations_lacking(study, {"films": Images(100, 200, 300, 14, True)}, RESULTS)
+    for state in study.states:
+        pooled = 1280 if state.entry["truncation"] == 0 else 128
+        # Two positions of block2 in each of 200 images; the stem is left aside.
+        assert found[state.id][1] == 4 * 200 * (2 * 32 + pooled)
+
+
+def test_networks_that_are_not_listed_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = {**made.SMALL["grid"][0], "architectures": ["resnet10t.c3_in1k"], "truncations": [0]}
+    changes = {"similarity": {}, "grid": [block]}
+    (study,) = made.plan(tmp_path, changes).studies.values()
+    found = activations_lacking(study, {"films": Images(100, 200, 300, 14, True)}, RESULTS)
+    assert len(found) == len(study.states) > 0
+    assert set(found.values()) == {("activations", 0)}
