@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,13 @@ from datasets.nih14.make import make as make_nih14
 from datasets.pcam.make import make_files as make_pcam
 
 from transfergrid.catalog.conventions import CONVENTIONS
+from transfergrid.commands.images import count_images
 from transfergrid.data.nih14 import read
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import PlannedStudy, plan_run
 from transfergrid.planning.reading import parse_yaml
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.states import states_of
 from transfergrid.runtime.errors import UserError
 
 STUDIES = PROJECT / "studies"
@@ -119,6 +120,14 @@ def test_the_full_study_has_all_arms_on_all_folds_of_seven_targets() -> None:
     assert kinds == {"ddti", "busi", "kermany", "cbis_ddsm", "mrnet", "isic2018", "pcam"}
 
 
+def test_folds_of_every_target_can_be_drawn(tmp_path: Path) -> None:
+    for dataset in planned("radimagenet").datasets.values():
+        images = count_images(dataset, (), tmp_path)
+        # By patient or by label, a fifth is tested on, and a tenth of the rest validates.
+        assert images is not None and images.total == pytest.approx(5 * images.test, abs=5)
+        assert images.valid == pytest.approx(0.1 * (images.train + images.valid), abs=1)
+
+
 def test_its_protocols_are_freeze_or_not_at_the_published_pairs_of_rates() -> None:
     recipes = {cell.point.protocol: recipe_of(cell) for cell in planned("radimagenet").targets}
     parts = {
@@ -138,8 +147,7 @@ def test_its_protocols_are_freeze_or_not_at_the_published_pairs_of_rates() -> No
 def test_it_compares_states_for_every_claim_about_similarity() -> None:
     study = planned("radimagenet")
     # Initial weights: two released and two draws in each fold; a best checkpoint of each cell.
-    states = states_of(study.study, study.targets)
-    assert Counter(state.when for state in states) == {"initial": 7 * 5 * 4, "final": 840}
+    assert Counter(state.when for state in study.states) == {"initial": 7 * 5 * 4, "final": 840}
 
 
 def test_its_slice_leaves_every_question_some_cells() -> None:
