@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from unit.reporting.built_in_words import WORDS
+from unit.reporting.made_up_tables import leaks_of
 from unit.reporting.tables.test_crossed import CELLS, RUN, K, whole
 from unit.statistics.crossed_study import SEEDS
 
@@ -78,12 +79,17 @@ def test_the_notes_and_the_summary_count_trainings_and_name_folds(
     made: tuple[dict[str, Any], pd.DataFrame, Path],
 ) -> None:
     study, cells, _ = made
-    told = {note.title: note.text for note in notes.notes({}, {"cells": cells}, {})}
+    told = {
+        note.title: note.text for note in notes.notes({}, {"cells": cells, "leaks": leaks_of()}, {})
+    }
     assert told["Cross-validation"].startswith("films in 3 folds: every patient is tested once")
     assert "fracture: the patients of fold 1 lack a class" in told["Small classes"]
     slice_ = cells[cells["fold"].isin(["all", "1"])]
     cards = {"films": {"folds": K, "task_kind": "multilabel"}}
-    told = {note.title: note.text for note in notes.notes({}, {"cells": slice_}, cards)}
+    told = {
+        note.title: note.text
+        for note in notes.notes({}, {"cells": slice_, "leaks": leaks_of()}, cards)
+    }
     assert told["Cross-validation"].startswith(
         "films in 3 folds (here only fold 1): patients of the folds that are here are tested once"
     )
