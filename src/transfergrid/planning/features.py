@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from transfergrid.planning.architectures import Architecture
-from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import Point
 from transfergrid.planning.prefix import Prefix, depth_of, prefix_of
 from transfergrid.planning.recipe import Augmentation, Recipe
+from transfergrid.planning.stored import check_planned, follow_seed, hash_of
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import short_hash
 
 MOST_TIMES_PIXELS = 8
 """By itself, a recipe stores features of at most this many times the bytes of a grey image."""
@@ -166,14 +165,12 @@ def features_of(
         prefix: Where the features end.
     """
     weights = made_of["weights"]
-    # Weights that are drawn differ from seed to seed; others do not.
-    drawn = weights.get("keep") == "statistics" or not (weights["id"] or weights["source_cell"])
     cut = {"drop": prefix.drop, "pooled": prefix.pooled}
-    made_from = {**made_of, **cut, "seed": seed if drawn else None}
+    made_from = {**made_of, **cut, "seed": seed if follow_seed(weights) else None}
     names = [made_of["dataset"].rpartition("-")[0], made_of["architecture"]["name"], pretraining]
     kind = "pooled" if prefix.pooled else "map"
     return Features(
-        id="-".join([*names, f"drop{prefix.drop}", kind, _digest(made_from)]),
+        id="-".join([*names, f"drop{prefix.drop}", kind, hash_of(made_from, "features")]),
         dataset_id=made_of["dataset"],
         weights_id=weights["id"],
         source_cell=weights["source_cell"],
@@ -187,15 +184,7 @@ def check_features(features_id: str, made_from: Mapping[str, Any]) -> None:
     Raises:
         UserError: The code that makes them was edited since.
     """
-    if features_id.rpartition("-")[2] != _digest(made_from):
-        raise UserError(
-            f"the code that makes features was edited after {features_id} was planned; run "
-            "snakemake again to plan with what is there now."
-        )
-
-
-def _digest(made_from: Mapping[str, Any]) -> str:
-    return short_hash({**made_from, "code": stage_fingerprint("features")})
+    check_planned(features_id, made_from, "features", "makes features")
 
 
 def _is_small(prefix: Prefix, architecture: Architecture, image_px: int) -> bool:

@@ -15,12 +15,11 @@ from typing import Any
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.layers import layer_names
 from transfergrid.planning.state_pairs import FINAL, INITIAL, pairs_of
+from transfergrid.planning.stored import check_planned, follow_seed, hash_of
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import short_hash
 
 PROBE = ("images", "rows", "layers", "seed")
 """The settings of ``similarity`` that decide which activations are stored."""
@@ -139,8 +138,7 @@ def _shared(state: State) -> State:
 def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
     spec = json.loads(cell.spec)
     weights, point = spec["weights"], cell.point
-    # Weights that are drawn differ from seed to seed; others do not.
-    seeded = weights.get("keep") == "statistics" or not (weights["id"] or weights["source_cell"])
+    seeded = follow_seed(weights)
     made_from = {
         "state": INITIAL,
         "dataset": cell.dataset_id,
@@ -188,7 +186,7 @@ def _entry(cell: Cell, when: str, drawn: bool) -> dict[str, Any]:
 def _named(cell: Cell, made_from: Mapping[str, Any]) -> str:
     point = cell.point
     axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
-    return "-".join([*axes, made_from["state"], _digest(made_from)])
+    return "-".join([*axes, made_from["state"], hash_of(made_from, "activations")])
 
 
 def check_state(state_id: str, made_from: Mapping[str, Any]) -> None:
@@ -197,12 +195,4 @@ def check_state(state_id: str, made_from: Mapping[str, Any]) -> None:
     Raises:
         UserError: The code that stores activations was edited since.
     """
-    if state_id.rpartition("-")[2] != _digest(made_from):
-        raise UserError(
-            f"the code that stores activations was edited after {state_id} was planned; run "
-            "snakemake again to plan with what is there now."
-        )
-
-
-def _digest(made_from: Mapping[str, Any]) -> str:
-    return short_hash({**made_from, "code": stage_fingerprint("activations")})
+    check_planned(state_id, made_from, "activations", "stores activations")

@@ -159,7 +159,7 @@ def test_other_code_makes_other_features_and_stale_cells(
     )
     before = planned(tmp_path, base)
     real = fingerprint.stage_fingerprint
-    for module in ("cells", "features"):
+    for module in ("cells", "stored"):
         monkeypatch.setattr(
             f"transfergrid.planning.{module}.stage_fingerprint",
             lambda stage: "0" * 16 if stage == "features" else real(stage),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from unit.planning.made_up_plan import grid, planned
 
-from transfergrid.planning import states as module
+from transfergrid.planning import stored
 from transfergrid.planning.state_pairs import PAIRS, pairs_of
 from transfergrid.planning.states import check_state
 from transfergrid.runtime.errors import UserError
@@ -95,7 +95,7 @@ def test_other_code_stores_them_again_and_stops_a_planned_job(
 ) -> None:
     state, *_ = compared(tmp_path).states
     check_state(state.id, state.made_from)
-    monkeypatch.setattr(module, "stage_fingerprint", lambda stage: "0" * 16)
+    monkeypatch.setattr(stored, "stage_fingerprint", lambda stage: "0" * 16)
     assert state.id not in {other.id for other in compared(tmp_path).states}
     with pytest.raises(UserError, match="edited after .* was planned"):
         check_state(state.id, state.made_from)
