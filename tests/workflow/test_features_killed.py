@@ -14,10 +14,10 @@ from unit.training import tiny
 from unit.training.tiny import make_cache, make_spec
 
 from transfergrid.evaluation.extraction import JOURNAL, PIECE
-from transfergrid.evaluation.features import RECEIPT
 from transfergrid.planning.features import Features, features_of
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.prefix import Prefix
+from transfergrid.planning.records import RECEIPT
 from transfergrid.planning.stamps import LOCATION, StampName
 from transfergrid.runtime.hashing import canonical_json, short_hash
 from transfergrid.runtime.sealed import read_sealed

@@ -19,7 +19,7 @@ from transfergrid.planning.architectures import find_architecture
 from transfergrid.planning.layers import layer_names, positions_per_image
 from transfergrid.planning.outputs import files_of, inputs_of, mark_of
 from transfergrid.planning.paths import activations_directory, cell_directory
-from transfergrid.planning.records import TRAINED, is_whole
+from transfergrid.planning.records import RECEIPT, TRAINED, is_whole
 from transfergrid.planning.state_pairs import FINAL
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from transfergrid.planning.states import State
 
 SIMILARITY = STAGE["similarity"]
-RECEIPT = "receipt.json"
 
 
 def due_states(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -> set[str]:

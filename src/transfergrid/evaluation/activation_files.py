@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.planning.paths import activations_directory
+from transfergrid.planning.records import RECEIPT, read_receipt
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.sealed import read_sealed, write_sealed
+from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.verified import read_verified
 
-RECEIPT = "receipt.json"
 ROWS = "rows.npz"
 """Image, patient and position of each row."""
 
@@ -76,12 +76,7 @@ class Activations:
             UserError: There is none, or it is damaged.
         """
         folder = activations_directory(state_id, results)
-        try:
-            receipt = read_sealed(folder / RECEIPT, _mend(folder))
-        except OSError:
-            raise UserError(
-                f"{folder / RECEIPT} is missing; run snakemake again, which makes it."
-            ) from None
+        receipt = read_receipt(folder, _mend(folder))
         layers = {values["name"]: Layer(**values) for values in receipt["layers"]}
         return cls(folder, receipt["status"], receipt["images"], layers, receipt["files"])
 

@@ -19,7 +19,7 @@ from transfergrid.data.stacked import Stacked
 from transfergrid.data.store import Images, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.activation_files import ROWS, Layer, write_receipt
 from transfergrid.evaluation.inference import BATCH_SIZE, outputs_of, to_device
-from transfergrid.models.initial import SourceDiverged, initial_model, source_sha256
+from transfergrid.models.initial import SourceDiverged, headless, source_sha256
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.taps import Shape, Taps
 from transfergrid.models.trained import Trained
@@ -100,14 +100,7 @@ def _initial(
     made_from: Mapping[str, Any], results: Path, device: torch.device
 ) -> tuple[nn.Module, Normalise, str | None]:
     """Return a network with initial weights, its input, and the SHA-256 of a checkpoint."""
-    spec = {
-        "architecture": made_from["architecture"],
-        "weights": made_from["weights"],
-        "cell": {"truncation": made_from["truncation"]},
-        # Where nothing is drawn but the classifier, any seed gives the same activations.
-        "seed": made_from["seed"] or 0,
-    }
-    network, preprocessing, _ = initial_model(spec, results, outputs=1)
+    network, preprocessing = headless(made_from, made_from["truncation"], results)
     digest = source_sha256(made_from["weights"], results)
     return to_device(network, device).eval(), Normalise(preprocessing, device), digest
 

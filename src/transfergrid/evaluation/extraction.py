@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from transfergrid.data.store import content_of, image_files, verify_images
-from transfergrid.evaluation.features import RECEIPT
 from transfergrid.evaluation.inference import BATCH_SIZE, outputs_of, to_device
-from transfergrid.models.initial import SourceDiverged, initial_model, source_sha256
+from transfergrid.models.initial import SourceDiverged, headless, source_sha256
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.prefix import Front, check_division
 from transfergrid.planning.paths import cache_directory, features_directory
+from transfergrid.planning.records import RECEIPT
 from transfergrid.runtime.atomic import space_for
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_bytes, sha256_file
@@ -117,14 +117,7 @@ def _network(
     made_from: Mapping[str, Any], results: Path, device: torch.device
 ) -> tuple[Front, Normalise]:
     """Return the cut network with its initial weights, on a device, and the input it expects."""
-    spec = {
-        "architecture": made_from["architecture"],
-        "weights": made_from["weights"],
-        "cell": {"truncation": made_from["drop"]},
-        # Where nothing is drawn but the classifier, any seed gives the same features.
-        "seed": made_from["seed"] or 0,
-    }
-    network, preprocessing, _ = initial_model(spec, results, outputs=1)
+    network, preprocessing = headless(made_from, made_from["drop"], results)
     front = Front(to_device(network, device), made_from["pooled"])
     return front, Normalise(preprocessing, device)
 

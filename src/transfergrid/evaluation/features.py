@@ -17,11 +17,9 @@ from transfergrid.data.stacked import Stacked
 from transfergrid.data.store import Card, Split, stacked
 from transfergrid.planning.paths import features_directory
 from transfergrid.planning.prefix import Prefix
+from transfergrid.planning.records import read_receipt
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import Verification
-
-RECEIPT = "receipt.json"
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,7 @@ class Features:
             UserError: There is none, it is damaged, or they were made from other images.
         """
         folder = features_directory(features_id, results)
-        try:
-            receipt = read_sealed(folder / RECEIPT, _mend(folder))
-        except OSError:
-            raise UserError(
-                f"{folder / RECEIPT} is missing; run snakemake again, which makes it."
-            ) from None
+        receipt = read_receipt(folder, _mend(folder))
         if receipt["content_sha256"] != card.content_sha256:
             raise UserError(
                 f"{folder} was made from other images than those in the cache; {_mend(folder)}."

@@ -88,6 +88,33 @@ def initial_model(
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
 
 
+def headless(
+    made_from: Mapping[str, Any], truncation: int, results: Path
+) -> tuple[nn.Module, Preprocessing]:
+    """Build a network with its initial weights for what it computes before its head.
+
+    Args:
+        made_from: ``architecture`` and ``weights`` of a specification, and ``seed``, or None where
+            nothing is drawn but the head, so that any seed gives the same network.
+        truncation: Blocks that it lacks.
+        results: Root of all outputs.
+
+    Returns:
+        The network, with a head that means nothing, and the input that it expects.
+
+    Raises:
+        SourceDiverged, UserError: As `initial_model`.
+    """
+    spec = {
+        "architecture": made_from["architecture"],
+        "weights": made_from["weights"],
+        "cell": {"truncation": truncation},
+        "seed": made_from["seed"] or 0,
+    }
+    network, preprocessing, _ = initial_model(spec, results, outputs=1)
+    return network, preprocessing
+
+
 def is_drawn(proof: Mapping[str, Any]) -> bool:
     """Tell by the proof of initial weights whether they are just drawn, if from statistics."""
     return proof["source"] == "random" or proof.get("keep") == "statistics"

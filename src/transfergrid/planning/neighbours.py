@@ -19,7 +19,7 @@ from transfergrid.planning.paths import (
     tuning_file,
     weights_directory,
 )
-from transfergrid.planning.records import TRAINED, is_whole
+from transfergrid.planning.records import RECEIPT, TRAINED, is_whole
 from transfergrid.runtime.hashing import sha256_text
 
 NOTES = Path(".snakemake") / "transfergrid"
@@ -60,7 +60,7 @@ def read_neighbours(spec: Mapping[str, Any], folder: Path) -> list[str]:
 def has_needs(spec: Mapping[str, Any], results: Path) -> bool:
     """Tell whether all that a cell is trained from is there, so that nothing has to be made."""
     weights = spec["weights"]
-    files = [cache_directory(spec["dataset"]["id"], results) / "receipt.json"]
+    files = [cache_directory(spec["dataset"]["id"], results) / RECEIPT]
     if weights["source_cell"]:
         files.append(cell_directory(weights["source_cell"], results) / TRAINED)
     if "tuning" in spec:

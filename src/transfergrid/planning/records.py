@@ -1,4 +1,4 @@
-"""What a training leaves about itself in its cell's folder, read as it was written.
+"""What trainings, and stages with folders, leave about themselves, read as it was written.
 
 `train.json` is sealed and names the SHA-256 of spec.json and of the files beside it that only
 training can make. `finished.json`, unknown to Snakemake, holds a copy of these.
@@ -25,6 +25,8 @@ LOCK, AHEAD_LOCK = ".lock", ".ahead.lock"
 """What whoever trains or scores the cell holds; and, before it, another cell's job that does."""
 TRAINED, SCORED = "receipts/train.json", "receipts/evaluate.json"
 """SHA-256 of what training and scoring left; Snakemake waits for these."""
+RECEIPT = "receipt.json"
+"""In a folder that is no cell's: SHA-256 of its other files, written last."""
 FROZEN = "frozen.safetensors"
 """Beside a cell's checkpoints: the tensors that never learned and are the same in all of them."""
 KEPT = ("history.jsonl", "proof.json", "card.json")
@@ -63,10 +65,28 @@ def read_train(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+def read_receipt(folder: Path, mend: str) -> dict[str, Any]:
+    """Return the receipt of a folder that a stage filled.
+
+    Args:
+        folder: The folder.
+        mend: What the user can do if it is broken.
+
+    Raises:
+        UserError: There is none, or it is damaged.
+    """
+    try:
+        return read_sealed(folder / RECEIPT, mend)
+    except OSError:
+        raise UserError(
+            f"{folder / RECEIPT} is missing; run snakemake again, which makes it."
+        ) from None
+
+
 def is_whole(folder: Path) -> bool:
     """Tell whether every file that a folder's receipt names is there, whatever its content."""
     try:
-        files = read_json(folder / "receipt.json")["files"]
+        files = read_json(folder / RECEIPT)["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return all((folder / name).is_file() for name in files)
