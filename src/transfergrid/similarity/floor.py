@@ -88,6 +88,12 @@ class Floor:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Floor:
+        """Summarise the values that a measure had in each draw."""
+        low, high = np.quantile(values, [0.025, 0.975], method="weibull")
+        return cls(float(np.mean(values)), float(low), float(high))
+
 
 def floor(
     x: Factor, y: Factor, exchange: Exchange, measures: Sequence[str] = MEASURES
@@ -111,28 +117,40 @@ def floor(
     Raises:
         UserError: Rows do not match, or a measure has an unknown name.
     """
-    pair = Pair.of(x, y)
     if exchange.orders.shape[1] != x.spectrum.rows:
         raise UserError(
             f"An exchange of {exchange.orders.shape[1]} rows does not fit activations of "
             f"{x.spectrum.rows}; draw it from the patients of these rows."
         )
+    found = by_chance(x, y, exchange.orders, measures)
+    return {name: Floor.of([one[name] for one in found]) for name in measures}
+
+
+def by_chance(
+    x: Factor, y: Factor, orders: NDArray[np.int64], measures: Sequence[str] = MEASURES
+) -> list[dict[str, float]]:
+    """Return the measures with the rows of the right side in each of the given orders.
+
+    Args:
+        x: The left side.
+        y: The right side.
+        orders: (B, n), as in `Exchange`.
+        measures: Of `MEASURES`.
+
+    Raises:
+        UserError: A measure has an unknown name, or the two have different numbers of rows.
+    """
+    pair = Pair.of(x, y)
     # Rows are gathered many times, which is faster where each lies in one piece.
     right = np.ascontiguousarray(y.left)
-    found = [
+    return [
         replace(
             pair,
             product=x.left.T @ right[order],
             lengths=float(x.lengths @ y.lengths[order]),
         ).measure(measures)
-        for order in exchange.orders
+        for order in orders
     ]
-    return {name: _floor([one[name] for one in found]) for name in measures}
-
-
-def _floor(values: Sequence[float]) -> Floor:
-    low, high = np.quantile(values, [0.025, 0.975], method="weibull")
-    return Floor(float(np.mean(values)), float(low), float(high))
 
 
 def _strata(counts: NDArray[np.int64]) -> list[NDArray[np.int64]]:

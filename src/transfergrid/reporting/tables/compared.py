@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transfergrid.planning.state_pairs import Pair as Names
 from transfergrid.runtime.hashing import seeded
 from transfergrid.similarity.factor import Factor
-from transfergrid.similarity.floor import Exchange
+from transfergrid.similarity.floor import Exchange, Floor, by_chance
 from transfergrid.similarity.jackknife import interval, jackknife, patient_groups
 from transfergrid.similarity.measures import MEASURES, Pair
 
@@ -80,12 +80,12 @@ def compare_layer(
 def _row(
     value: float,
     bounds: tuple[float, float] | None = None,
-    floor: tuple[float, float, float] | None = None,
+    floor: Floor | None = None,
 ) -> dict[str, float]:
     low, high = bounds or (NOTHING, NOTHING)
-    mean, below, above = floor or (NOTHING, NOTHING, NOTHING)
+    floor = floor or Floor(NOTHING, NOTHING, NOTHING)
     found = {"value": value, "low": low, "high": high}
-    return {**found, "floor": mean, "floor_low": below, "floor_high": above}
+    return {**found, "floor": floor.mean, "floor_low": floor.low, "floor_high": floor.high}
 
 
 def _bounds(
@@ -116,26 +116,26 @@ def _floors(
     patients: NDArray[np.str_],
     draws: int,
     seed: int,
-) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Return mean and 2.5 and 97.5 percentile of each reason and measure, patients permuted.
+) -> dict[tuple[str, str], Floor]:
+    """Return the floor of each reason and measure, patients permuted.
 
     The pairs of a reason have equally many rows and channels, so that their permutations tell of
     the same chance; together they are as many as the study asks for.
     """
     rng = np.random.default_rng(seeded("similarity", seed, "floor"))
     exchange = Exchange.drawn(patients, draws, rng)
-    found: dict[tuple[str, str], tuple[float, float, float]] = {}
+    found: dict[tuple[str, str], Floor] = {}
     for reason in dict.fromkeys(pair[0] for pair in whole):
         members = [ends for pair, ends in whole.items() if pair[0] == reason]
-        values: dict[str, list[float]] = {name: [] for name in MEASURES}
-        for left, right, orders in _shared(members, exchange.orders):
-            for name, value in _by_chance(left, right, orders):
-                values[name].append(value)
-        for name, drawn in values.items():
-            known = np.asarray(drawn)[np.isfinite(drawn)]
-            if len(known):
-                low, high = np.quantile(known, [0.025, 0.975], method="weibull")
-                found[reason, name] = (float(known.mean()), float(low), float(high))
+        drawn = [
+            one
+            for left, right, orders in _shared(members, exchange.orders)
+            for one in by_chance(left, right, orders)
+        ]
+        for name in MEASURES:
+            known = [one[name] for one in drawn if np.isfinite(one[name])]
+            if known:
+                found[reason, name] = Floor.of(known)
     return found
 
 
@@ -145,13 +145,3 @@ def _shared(
     """Share orders out among pairs; each gets one at least."""
     parts = np.array_split(orders, min(len(members), len(orders)))
     return [(*ends, parts[number % len(parts)]) for number, ends in enumerate(members)]
-
-
-def _by_chance(left: Factor, right: Factor, orders: NDArray[np.int64]) -> list[tuple[str, float]]:
-    pair, rows = Pair.of(left, right), np.ascontiguousarray(right.left)
-    found: list[tuple[str, float]] = []
-    for order in orders:
-        met = float(left.lengths @ right.lengths[order])
-        drawn = replace(pair, product=left.left.T @ rows[order], lengths=met)
-        found += drawn.measure().items()
-    return found
