@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from transfergrid.catalog.dataset_kind import DatasetKind, Setting
@@ -29,18 +30,30 @@ def _split(official: str, drawn: str, default: str = "official") -> dict[str, An
 _ONE = ("kind",)
 """All data sets of such a kind hold images of one publication, wherever they lie."""
 _COLOURS = {"$ref": "#/$defs/channels", "description": "Stored channels.", "default": "rgb"}
-_SEED = {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0}
 
-_BUSI = DatasetKind(
+
+def _published(name: str, *, settings: Mapping[str, Setting], **about: Any) -> DatasetKind:
+    """Return a kind whose reader is named as it is, opens no image, and may draw a split."""
+    return DatasetKind(
+        name,
+        f"transfergrid.data.{name}:read",
+        count="transfergrid.commands.images:of_reader",
+        check="transfergrid.planning.meaning:check_shares",
+        settings={
+            **settings,
+            "seed": {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0},
+        },
+        **about,
+    )
+
+
+_BUSI = _published(
     "busi",
-    "transfergrid.data.busi:read",
     task_kind_of={
         "normals": {"benign": "multilabel", "leave_out": "multilabel", "class": "multiclass"}
     },
     tables="transfergrid.planning.label_tables:of_image_names",
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in "
     "Brief 28:104863, 2020. doi:10.1016/j.dib.2019.104863",
     settings={
@@ -53,18 +66,14 @@ _BUSI = DatasetKind(
         },
         "validation_share": _share("validation", "images", 0.1),
         "test_share": _share("test", "images", 0.2),
-        "seed": _SEED,
     },
 )
 
-_MRNET = DatasetKind(
+_MRNET = _published(
     "mrnet",
-    "transfergrid.data.mrnet:read",
     tables="transfergrid.planning.label_tables:of_mrnet",
     official=(),
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Bien N, Rajpurkar P, Ball RL, et al. Deep-learning-assisted diagnosis for knee magnetic "
     "resonance imaging: development and retrospective validation of MRNet. PLoS Medicine "
     "15(11):e1002699, 2018. doi:10.1371/journal.pmed.1002699",
@@ -95,19 +104,15 @@ _MRNET = DatasetKind(
             "default": "multiclass",
         },
         "validation_share": _share("validation", "training examinations", 0.1),
-        "seed": _SEED,
     },
 )
 
-_DDTI = DatasetKind(
+_DDTI = _published(
     "ddti",
-    "transfergrid.data.ddti:read",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.label_tables:of_ddti",
     patients={},
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Pedraza L, Vargas C, Narváez F, Durán O, Muñoz E, Romero E. An open access thyroid "
     "ultrasound image database. Proceedings of SPIE 9287:92870W, 2015. doi:10.1117/12.2073532",
     settings={
@@ -119,20 +124,16 @@ _DDTI = DatasetKind(
         },
         "validation_share": _share("validation", "cases", 0.1),
         "test_share": _share("test", "cases", 0.2),
-        "seed": _SEED,
     },
 )
 
-_CBIS_DDSM = DatasetKind(
+_CBIS_DDSM = _published(
     "cbis_ddsm",
-    "transfergrid.data.cbis_ddsm:read",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.label_tables:of_cbis_ddsm",
     official=("abnormalities",),
     patients={},
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     leads="root and image_folder",
     cites="Lee RS, Gimenez F, Hoogi A, et al. A curated mammography data set for use in "
     "computer-aided detection and diagnosis research. Scientific Data 4:170177, 2017. "
@@ -151,19 +152,15 @@ _CBIS_DDSM = DatasetKind(
             "default": "images",
         },
         "validation_share": _share("validation", "training patients", 0.1),
-        "seed": _SEED,
     },
 )
 
-_NIH14 = DatasetKind(
+_NIH14 = _published(
     "nih14",
-    "transfergrid.data.nih14:read",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.nih14:hashed",
     official=("split", "test_share", "seed"),
     patients={},
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Wang X, Peng Y, Lu L, et al. ChestX-ray8: hospital-scale chest X-ray database and "
     "benchmarks on weakly-supervised classification and localization of common thorax diseases. "
     "IEEE Conference on Computer Vision and Pattern Recognition, 2097–2106, 2017. "
@@ -186,20 +183,16 @@ _NIH14 = DatasetKind(
         "split": _split("the published lists", "patients are drawn"),
         "validation_share": _share("validation", "patients that are not tested on", 0.1),
         "test_share": _share("test", "patients, with split random,", 0.2),
-        "seed": _SEED,
     },
 )
 
-_KERMANY = DatasetKind(
+_KERMANY = _published(
     "kermany",
-    "transfergrid.data.kermany:read",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.kermany:hashed",
     official=("split", "test_share", "seed"),
     patients={},
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Kermany DS, Goldbaum M, Cai W, et al. Identifying medical diagnoses and treatable "
     "diseases by image-based deep learning. Cell 172:1122–1131, 2018. "
     "doi:10.1016/j.cell.2018.02.010",
@@ -210,17 +203,13 @@ _KERMANY = DatasetKind(
         ),
         "validation_share": _share("validation", "patients that are not tested on", 0.1),
         "test_share": _share("test", "patients, with split random,", 0.2),
-        "seed": _SEED,
     },
 )
 
-_ISIC2018 = DatasetKind(
+_ISIC2018 = _published(
     "isic2018",
-    "transfergrid.data.isic2018:read",
     task_kinds=("multiclass",),
     tables="transfergrid.planning.layouts.isic2018:hashed",
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Codella N, Rotemberg V, Tschandl P, et al. Skin lesion analysis toward melanoma "
     "detection 2018. arXiv 1902.03368, 2019. Tschandl P, Rosendahl C, Kittler H. The HAM10000 "
     "dataset. Scientific Data 5:180161, 2018. doi:10.1038/sdata.2018.161",
@@ -240,18 +229,14 @@ _ISIC2018 = DatasetKind(
         },
         "validation_share": _share("validation", "lesions or images, with split random,", 0.1),
         "test_share": _share("test", "lesions or images, with split random,", 0.2),
-        "seed": _SEED,
     },
 )
 
-_PCAM = DatasetKind(
+_PCAM = _published(
     "pcam",
-    "transfergrid.data.pcam:read",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.pcam:hashed",
     same=_ONE,
-    count="transfergrid.commands.images:of_reader",
-    check="transfergrid.planning.meaning:check_shares",
     cites="Veeling BS, Linmans J, Winkens J, Cohen T, Welling M. Rotation equivariant CNNs for "
     "digital pathology. MICCAI 2018. doi:10.1007/978-3-030-00934-2_24. Ehteshami Bejnordi B, Veta "
     "M, Johannes van Diest P, et al. JAMA 318:2199–2210, 2017. doi:10.1001/jama.2017.14585",
@@ -260,7 +245,6 @@ _PCAM = DatasetKind(
         "channels": _COLOURS,
         "validation_share": _share("validation", "PNG patches", 0.1),
         "test_share": _share("test", "PNG patches", 0.2),
-        "seed": _SEED,
     },
 )
 
