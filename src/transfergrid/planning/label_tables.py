@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.layouts.hashed import Digest, of_files, of_names
 from transfergrid.planning.named import named
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.filehead import mistaken, read_head
 from transfergrid.runtime.hashing import sha256_text
 from transfergrid.runtime.regular import check_regular
-
-Digest = Callable[[Path], str]
 
 CHEXPERT_BATCH = "CheXpert-v1.0 batch 1 (validate & csv)"
 CHEXPERT_FOLDERS = ("CheXpert-v1.0", "CheXpert-v1.0-small", CHEXPERT_BATCH)
@@ -90,8 +88,7 @@ def digests(name: str, root: Path, files: list[Path], key: str, digest: Digest) 
                 f"data set '{name}' lacks the label table {file}{hint}; correct "
                 f"datasets.{name}.{key}, or put the table there."
             )
-        check_regular(file)
-    return {Path(os.path.relpath(file, root)).as_posix(): digest(file) for file in files}
+    return of_files(root, files, digest)
 
 
 def inside(name: str, root: Path, table: str) -> Path:
@@ -150,7 +147,7 @@ def of_image_names(
     name: str, root: Path, settings: Mapping[str, Any], digest: Digest
 ) -> dict[str, str]:
     """Hash the names of the images in a folder and below, where these are the labels."""
-    return {"image names": sha256_text("\n".join(image_names(name, root)))}
+    return of_names(image_names(name, root))
 
 
 def image_names(name: str, root: Path) -> list[str]:
