@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from device_job import add_device_arguments, bring_back_cache, take_device
+from device_job import add_device_arguments, bring_back_cache, say, take_device
 
 from transfergrid.models.rebuild import ensure_weights
 from transfergrid.planning.notes import find_note
@@ -38,13 +37,11 @@ def main() -> None:
         if made_from["weights"]["id"]:
             ensure_weights(made_from["weights"]["id"], results)
     bring_back_cache(made_from["dataset"], results, arguments.threads)
-    device = take_device(
-        arguments, arguments.id, lambda text: print(text, file=sys.stderr, flush=True)
-    )
+    device = take_device(arguments, arguments.id, say)
     # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.activations import record_activations
 
-    print(f"on {device.lease or device.name}", file=sys.stderr)
+    say(f"on {device.lease or device.name}")
     folder = activations_directory(arguments.id, results)
     with heartbeat("storing activations"):
         make_once(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from device_job import add_device_arguments, bring_back_cache, take_device
+from device_job import add_device_arguments, bring_back_cache, say, take_device
 
 from transfergrid.planning.inputs import region_file
 from transfergrid.planning.notes import find_note
@@ -33,14 +32,12 @@ def main() -> None:
     known = settings["regions"].get(spec["dataset"]["id"])
     regions = region_file(find_note(known, arguments.notes)) if known else None
     bring_back_cache(spec["dataset"]["id"], results, arguments.threads)
-    device = take_device(
-        arguments, arguments.cell, lambda text: print(text, file=sys.stderr, flush=True)
-    )
+    device = take_device(arguments, arguments.cell, say)
     # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.cam import cam_cell
     from transfergrid.evaluation.cam_record import write_record
 
-    print(f"on {device.lease or device.name}", file=sys.stderr)
+    say(f"on {device.lease or device.name}")
     with heartbeat("mapping"):
         write_record(arguments.output, cam_cell(spec, results, settings, device.kind, regions))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", choices=["auto", "cuda"], default="auto", help="cuda: GPU or fail"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the CPU's kernels")
+
+
+def say(message: str) -> None:
+    """Write a sentence to the job's log."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def bring_back_cache(

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from device_job import add_device_arguments, bring_back_cache, take_device
+from device_job import add_device_arguments, bring_back_cache, say, take_device
 
 from transfergrid.evaluation.rebuild import can_make, ensure_features, hold_features
 from transfergrid.planning.paths import cell_directory
@@ -56,7 +56,7 @@ def main() -> None:
 
 def say_waiting(seconds: float) -> None:
     """Say that another cell's job is looking whether to train this one."""
-    print(f"waiting for another cell's job: {seconds:.0f} s so far", file=sys.stderr, flush=True)
+    say(f"waiting for another cell's job: {seconds:.0f} s so far")
 
 
 if __name__ == "__main__":

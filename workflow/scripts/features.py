@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from device_job import add_device_arguments, bring_back_cache, take_device
+from device_job import add_device_arguments, bring_back_cache, say, take_device
 
 from transfergrid.evaluation.rebuild import make_features
 from transfergrid.planning.features import check_features
@@ -29,10 +28,8 @@ def main() -> None:
     check_features(arguments.id, made_from)
     hold_plugins(made_from)
     bring_back_cache(made_from["dataset"], arguments.results, arguments.threads)
-    device = take_device(
-        arguments, arguments.id, lambda text: print(text, file=sys.stderr, flush=True)
-    )
-    print(f"on {device.lease or device.name}", file=sys.stderr)
+    device = take_device(arguments, arguments.id, say)
+    say(f"on {device.lease or device.name}")
     make_features(arguments.id, made_from, arguments.results, device.kind)
 
 

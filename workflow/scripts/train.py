@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device_job import add_device_arguments, bring_back_cache, take_device
+from device_job import add_device_arguments, bring_back_cache, say, take_device
 from going_on import Worker, go_on, runs_plugin
 
 from transfergrid.evaluation.rebuild import ensure_features, hold_features
@@ -49,14 +48,9 @@ def main() -> None:
         if done is not None:
             say(f"{done['status']}: {folder.name}, trained before, and its files are as they were")
             return
-        worker, took = train_own(spec, results, arguments, scoring, fresh)
+        worker, took = train_own(spec, results, arguments, scoring)
     if not (fresh or runs_plugin(spec)):
         go_on(worker, read_neighbours(spec, NOTES), took, say)
-
-
-def say(message: str) -> None:
-    """Write a sentence to the job's log."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def hold_code(spec: Mapping[str, Any]) -> None:
@@ -75,7 +69,6 @@ def train_own(
     results: Path,
     arguments: argparse.Namespace,
     scoring: str,
-    fresh: bool,
 ) -> tuple[Worker, float]:
     """Bring back missing inputs and train; return this process, and the seconds training took."""
     folder = arguments.spec.parent
@@ -102,11 +95,11 @@ def train_own(
             stop=stop,
         )
         began = time.monotonic()
-        end["status"] = run(worker, live, watcher, bool(arguments.gpus), fresh)
+        end["status"] = run(worker, live, watcher, bool(arguments.gpus))
     return worker, time.monotonic() - began
 
 
-def run(worker: Worker, live: Live, watcher: Watcher, asked: bool, fresh: bool) -> str:
+def run(worker: Worker, live: Live, watcher: Watcher, asked: bool) -> str:
     """Train on a GPU or the CPU, and score with what is then at hand; return the status.
 
     Args:
@@ -114,7 +107,6 @@ def run(worker: Worker, live: Live, watcher: Watcher, asked: bool, fresh: bool) 
         live: The account of its own cell.
         watcher: Is told of progress, and may stop the training.
         asked: Whether a GPU was asked for.
-        fresh: Whether to train even if the cell was trained before.
     """
     # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.ahead import score_ahead
@@ -135,7 +127,7 @@ def run(worker: Worker, live: Live, watcher: Watcher, asked: bool, fresh: bool) 
         worker.threads,
         environment_of(spec),
         watcher,
-        fresh=fresh,
+        fresh=True,  # whether it was trained before has been seen
     )
     watcher.say(f"{record['status']}: {worker.cell}")
     # The test images are opened here for the first time: the checkpoints are settled.
