@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,10 @@ MASSES = "mass_case_description_train_set.csv"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cbis")
     make(root, np.random.default_rng(0))
     return root
-
-
-@pytest.fixture()
-def copy(folder: Path, tmp_path: Path) -> Path:
-    shutil.copytree(folder, tmp_path / "data")
-    return tmp_path / "data"
 
 
 def films(rows: list[Row]) -> dict[str, list[Row]]:
@@ -38,8 +31,8 @@ def films(rows: list[Row]) -> dict[str, list[Row]]:
     return dict(found)
 
 
-def test_a_film_is_one_image_and_malignant_if_one_abnormality_is(folder: Path) -> None:
-    manifest = read_manifest({"kind": "cbis_ddsm", "folds": {"k": 3, "valid": "next"}}, folder)
+def test_a_film_is_one_image_and_malignant_if_one_abnormality_is(published: Path) -> None:
+    manifest = read_manifest({"kind": "cbis_ddsm", "folds": {"k": 3, "valid": "next"}}, published)
     rows = abnormalities()
     labels = manifest.table.set_index("image_id")["malignant"].to_dict()
     assert labels == {
@@ -53,8 +46,8 @@ def test_a_film_is_one_image_and_malignant_if_one_abnormality_is(folder: Path) -
     assert any(note.startswith(told) for note in manifest.notes)
 
 
-def test_no_patient_of_the_test_tables_is_trained_on(folder: Path) -> None:
-    manifest = read_manifest(KIND, folder)
+def test_no_patient_of_the_test_tables_is_trained_on(published: Path) -> None:
+    manifest = read_manifest(KIND, published)
     table = manifest.table.set_index("image_id")
     tested = {row.film for row in abnormalities() if row.part == "test"}
     assert set(table.index[table["split"] == "test"]) == tested

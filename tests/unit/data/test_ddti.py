@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +20,14 @@ def grade(case: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ddti")
     make(root, np.random.default_rng(0))
     return root
 
 
-@pytest.fixture()
-def copy(folder: Path, tmp_path: Path) -> Path:
-    shutil.copytree(folder, tmp_path / "data")
-    return tmp_path / "data"
-
-
-def test_grades_four_and_five_are_malignant_and_no_grade_is_no_label(folder: Path) -> None:
-    manifest = read_manifest(KIND, folder)
+def test_grades_four_and_five_are_malignant_and_no_grade_is_no_label(published: Path) -> None:
+    manifest = read_manifest(KIND, published)
     wanted = {
         f"{case}_{number}.jpg": float(grade(case)[0] in "45")
         for case in CASES
@@ -48,8 +41,8 @@ def test_grades_four_and_five_are_malignant_and_no_grade_is_no_label(folder: Pat
     assert any(note.startswith(told) for note in manifest.notes)
 
 
-def test_cases_without_a_grade_may_count_as_benign(folder: Path) -> None:
-    manifest = read_manifest({**KIND, "ungraded": "benign"}, folder)
+def test_cases_without_a_grade_may_count_as_benign(published: Path) -> None:
+    manifest = read_manifest({**KIND, "ungraded": "benign"}, published)
     table = manifest.table
     assert len(table) == sum(images(case) for case in CASES)
     malignant = sum(images(case) for case in CASES if grade(case).startswith(("4", "5")))
@@ -57,14 +50,14 @@ def test_cases_without_a_grade_may_count_as_benign(folder: Path) -> None:
     assert any("count as benign" in note for note in manifest.notes)
 
 
-def test_cases_are_whole_in_a_split_and_in_folds(folder: Path) -> None:
-    table = read_manifest(KIND, folder).table
+def test_cases_are_whole_in_a_split_and_in_folds(published: Path) -> None:
+    table = read_manifest(KIND, published).table
     assert table.groupby("patient_id")["split"].nunique().max() == 1
     people = table.drop_duplicates("patient_id").groupby("split")
     assert people.size().to_dict() == {"test": 5, "train": 14, "valid": 5}
     malignant = people["malignant"].sum()
     assert abs(malignant["test"] - 2.4) <= 1 and abs(malignant["valid"] - 2.4) <= 1
-    folds = read_manifest({"kind": "ddti", "folds": {"k": 3, "valid": "next"}}, folder).table
+    folds = read_manifest({"kind": "ddti", "folds": {"k": 3, "valid": "next"}}, published).table
     assert folds.groupby("patient_id")["split"].nunique().max() == 1
 
 

@@ -23,11 +23,6 @@ def published(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def copy(published, tmp_path):
-    return shutil.copytree(published, tmp_path / "copy")
-
-
 def table_of(root):
     return root / TRUTH / f"{TRUTH}.csv"
 

@@ -20,11 +20,6 @@ def published(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def copy(published, tmp_path):
-    return shutil.copytree(published, tmp_path / "copy")
-
-
 @pytest.mark.parametrize("inside", [True, False])
 def test_films_are_labelled_by_their_folders(published, inside):
     manifest = read_manifest(KIND, published / FOLDER if inside else published)

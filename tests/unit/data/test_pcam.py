@@ -25,11 +25,6 @@ def published(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def copy(published, tmp_path):
-    return shutil.copytree(published, tmp_path / "copy")
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     root = tmp_path_factory.mktemp("patches")
