@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import alternate, heading, parse, row, seconds, table
+from common import Cost, heading, in_turns, median, parse, row, spent, table
 from made_training import warm_up, write_cells
 
+from transfergrid.data.store import open_split
 from transfergrid.evaluation.activations import record_activations
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.planning.naming import cell_name
+from transfergrid.planning.paths import activations_directory
 from transfergrid.training.loop import train
 
-NETWORKS, SIZES = ("lcnet_050", "mobilenetv2_100", "resnet18"), (64, 224)
+CELLS = (("lcnet_050", 64), ("mobilenetv2_100", 96), ("resnet18", 128))
 IMAGES = 1000
 PROBE = {"images": "valid", "rows": 10_000, "layers": "stages", "seed": 0}
 
@@ -39,34 +41,41 @@ def finished(folder: Path, network: str, px: int, images: int) -> dict[str, Any]
     return spec
 
 
-def ways(spec: dict[str, Any], results: Path) -> dict[str, Callable[[], float]]:
+def ways(spec: dict[str, Any], results: Path) -> dict[str, Callable[[], Cost]]:
     """Return what is timed, by name."""
     made_from = {"cell": cell_name(spec), "dataset": spec["dataset"]["id"], "probe": PROBE}
     record = partial(record_activations, "state", made_from, results, "cpu")
     score = partial(score_cell, spec, results, "cpu", ("valid",))
-    return {"activations": partial(seconds, record), "prediction": partial(seconds, score)}
+    return {"activations": partial(spent, record), "prediction": partial(spent, score)}
+
+
+def compare(folder: Path, network: str, px: int, images: int, runs: int) -> None:
+    """Print the row of a cell."""
+    spec, results = finished(folder, network, px, images), folder / "results"
+    costs = {name: median(found) for name, found in in_turns(ways(spec, results), runs).items()}
+    films = len(open_split(results / "cache" / spec["dataset"]["id"], "valid").images)
+    stored = sum(file.stat().st_size for file in activations_directory("state", results).iterdir())
+    mine, theirs = costs["activations"], costs["prediction"]
+    ratios = (mine.wall / theirs.wall, mine.cpu / theirs.cpu)
+    row(network, px, films, stored / 1e6, mine.wall, theirs.wall, mine.cpu, theirs.cpu, *ratios)
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     warm_up()
     arguments = parse(__doc__, words)
-    images = 30 if arguments.quick else IMAGES
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     heading(
         "Activations of a finished cell",
-        f"About {images} patients' validation films, one thread, s; runs: {arguments.runs}.",
+        f"Validation films of a cell, one thread; runs: {arguments.runs}.",
     )
-    table(["network", "px", "activations", "prediction pass", "ratio"])
+    seconds = ("activations, s", "prediction, s", "activations, processor", "prediction, processor")
+    table(["network", "px", "films", "MB stored", *seconds, "ratio", "ratio of the processor"])
     with tempfile.TemporaryDirectory() as name:
-        for network in NETWORKS[: 1 if arguments.quick else None]:
-            for px in SIZES[: 1 if arguments.quick else None]:
-                folder = Path(name) / f"{network}-{px}"
-                spec = finished(folder, network, px, images)
-                found = alternate(ways(spec, folder / "results"), arguments.runs)
-                ratio = found["activations"] / found["prediction"]
-                row(network, px, found["activations"], found["prediction"], ratio)
+        for network, px in CELLS[: 1 if arguments.quick else None]:
+            images = 30 if arguments.quick else IMAGES
+            compare(Path(name) / network, network, px, images, arguments.runs)
     torch.set_num_threads(before)
 
 

@@ -5,7 +5,8 @@ weights are prepared before anything is measured; what is measured is all that f
 scores, Snakemake included, on the clock and of the processor.
 
 ``--before FOLDER`` names a checkout of an older build. It trains one cell a turn, which is scaled:
-cells of a probe grid cost alike, and what Snakemake takes to start counts once. The scikit-learn
+cells of a probe grid cost alike, and what Snakemake takes to start counts once. It takes most of
+the time, so that ``--before-runs 1`` lets it take part in the first turn alone. The scikit-learn
 user computes the same network's features in a timm loop, once, and fits ``LogisticRegressionCV``
 for each seed, choosing among as many values of C as we try rates, on the same split.
 """
@@ -63,6 +64,8 @@ GRIDS = (
     Grid("lcnet_050", "head", 5, RATES),
     Grid("mobilenetv2_100", "last_1", 3, RATES[1:2]),
 )
+PHASED = "resnet18"
+"""The network of the head phases."""
 
 
 def write_weights(path: Path, network: str) -> None:
@@ -217,21 +220,23 @@ def scikit_learn(build: Build, grid: Grid, weights: Path) -> Cost:
     return run([sys.executable, "-c", PEER, *words], build.folder)
 
 
-def compare(folder: Path, grid: Grid, films: int, epochs: int, runs: int, old: Path | None) -> None:
-    """Print a row for each way to do one grid."""
+def compare(
+    folder: Path, grid: Grid, films: int, epochs: int, runs: int, old: Path | None, old_runs: int
+) -> None:
+    """Print a row for each way to do one grid; the older build has the first few turns alone."""
     ours = Build(PROJECT, folder / f"ours-{grid.network}")
     before = Build(old, folder / f"before-{grid.network}") if old else None
     whole, small = (study(folder, grid, films, epochs, small) for small in (False, True))
     ours.prepare(whole)
     start = None
-    if before:
+    if before and old_runs:
         before.prepare(small)
         start = before.prepare(small)  # all is there: the start of a run
     weights = folder / f"{grid.network}.safetensors"
     costs: dict[str, list[Cost]] = {"this build": [], "the build before": [], "scikit-learn": []}
-    for _ in range(runs):
+    for turn in range(runs):
         costs["this build"].append(ours.scored(whole))
-        if before and start:
+        if before and start and turn < old_runs:
             one = scaled(before.scored(small), start, grid.cells)
             costs["the build before"].append(one)
         if grid.learns == "head":
@@ -241,7 +246,8 @@ def compare(folder: Path, grid: Grid, films: int, epochs: int, runs: int, old: P
         if found:
             cost = median(found)
             ratios = (cost.cpu / mine.cpu, cost.wall / mine.wall)
-            row(grid.network, grid.learns, way, grid.cells, cost.cpu, cost.wall, *ratios)
+            numbers = (grid.cells, len(found), cost.cpu, cost.wall, *ratios)
+            row(grid.network, grid.learns, way, *numbers)
 
 
 def phases(folder: Path, network: str, films: int, epochs: Sequence[int], runs: int) -> None:
@@ -256,6 +262,17 @@ def phases(folder: Path, network: str, films: int, epochs: Sequence[int], runs: 
 
 def _more(parser: ArgumentParser) -> None:
     parser.add_argument("--before", type=Path, help="a checkout of an older build")
+    parser.add_argument(
+        "--before-runs", type=int, metavar="N", help="turns that it takes part in [all]"
+    )
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=[grid.network for grid in GRIDS],
+        metavar="NETWORK",
+        help="only these of %(choices)s",
+    )
+    parser.add_argument("--no-phases", action="store_true", help="leave the head phases out")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -264,18 +281,24 @@ def main(words: Sequence[str] | None = None) -> None:
     films, epochs = (60, 2) if quick else (FILMS, EPOCHS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        grids = [Grid("lcnet_050", "head", 1, RATES[:1])] if quick else GRIDS
-        for network in {grid.network for grid in grids}:
+        wanted = arguments.networks or [grid.network for grid in GRIDS]
+        grids = [grid for grid in GRIDS if grid.network in wanted]
+        if quick:
+            grids = [Grid("lcnet_050", "head", 1, RATES[:1])]
+        old_runs = arguments.runs if arguments.before_runs is None else arguments.before_runs
+        phased = not (quick or arguments.no_phases)
+        for network in {grid.network for grid in grids} | ({PHASED} if phased else set()):
             write_weights(folder / f"{network}.safetensors", network)
         heading("Probes", f"{films} films of {PX} px, {epochs} epochs; scores included.")
         columns = ("processor, s", "s", "processor, ratio", "ratio")
-        table(("network", "learns", "who", "cells", *columns), texts=3)
+        table(("network", "learns", "who", "cells", "turns", *columns), texts=3)
         for grid in grids:
-            compare(folder, grid, films, epochs, arguments.runs, arguments.before)
-        if not quick:
-            heading("A head phase, then an epoch of all layers")
+            turns = (arguments.runs, arguments.before, old_runs)
+            compare(folder, grid, films, epochs, *turns)
+        if phased:
+            heading("A head phase, then an epoch of all layers", f"Turns: {arguments.runs}.")
             table(("network", "epochs of the head", "processor, s", "s"))
-            phases(folder, "resnet18", films, (1, 10, 40), arguments.runs)
+            phases(folder, PHASED, films, (1, 10, 40), arguments.runs)
 
 
 if __name__ == "__main__":

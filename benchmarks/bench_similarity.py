@@ -4,7 +4,11 @@ The library takes each activation apart once and needs one product per pair. The
 of google/svcca's get_cca_similarity: per pair one covariance matrix of both sides, its blocks'
 inverse roots, and an SVD; for SVCCA an SVD of either activation, and all of that again. It is
 written here from the formulas, as it usually is, and not copied from that repository. It is timed
-on two of the 190 pairs and scaled. Values are compared before anything is timed.
+on two of the 190 pairs and scaled.
+
+Packages compute a part of it: pytorch-cka debiased CKA, cca-zoo's CCA the mean correlation, and
+rsatoolbox CKA, from distances between rows. Each is timed beside what the library takes for that
+part of all pairs. Values are compared before anything is timed.
 
 The memory is that of a program that reads the activations, float32, from files and compares all
 pairs, without what it takes to import the library.
@@ -15,20 +19,30 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from common import alternate, heading, parse, row, run, seconds, table
+import torch
+from common import Cost, heading, in_turns, median, parse, row, run, spent, table
 from numpy.typing import NDArray
+from peers_similarity import Activations, Peer, peers
 
 from transfergrid.similarity.factor import Factor
-from transfergrid.similarity.measures import Pair
+from transfergrid.similarity.measures import Pair, compare
 
 ACTIVATIONS, ROWS, CHANNELS = 20, 10_000, 512
 MEASURES = ("mean_cca", "svcca", "cka")
+PARTS = {"mean_cca": "mean CCA", "cka": "CKA", "cka_debiased": "debiased CKA"}
+"""What packages compute."""
+ALONE = {
+    "mean_cca": ("mean_cca",),
+    **dict.fromkeys(("cka", "cka_debiased"), ("cka", "cka_debiased")),
+}
+"""What of ours is timed beside each: both CKAs are of the same numbers."""
 
 Floats = NDArray[np.float64]
 Values = dict[str, float]
@@ -48,9 +62,9 @@ def made(count: int, rows: int, channels: int, folder: Path) -> list[Path]:
     return paths
 
 
-def ours(paths: Sequence[Path]) -> list[Values]:
+def ours(paths: Sequence[Path], measures: Sequence[str] = MEASURES) -> list[Values]:
     factors = [Factor.of(np.load(path)) for path in paths]
-    return [Pair.of(x, y).measure(MEASURES) for x, y in combinations(factors, 2)]
+    return [Pair.of(x, y).measure(measures) for x, y in combinations(factors, 2)]
 
 
 def usual(x: Floats, y: Floats) -> Values:
@@ -95,7 +109,8 @@ def main(words: Sequence[str] | None = None) -> None:
         return
     size = (4, 200, 16) if arguments.quick else (ACTIVATIONS, ROWS, CHANNELS)
     count, rows, channels = size
-    heading("Similarity", f"{count} activations, {rows} x {channels}; runs: {arguments.runs}.")
+    note = f"{count} activations, {rows} x {channels}; runs: {arguments.runs}; threads: "
+    heading("Similarity", note + f"{torch.get_num_threads()}.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = made(*size, folder)
@@ -104,22 +119,72 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def speed(paths: Sequence[Path], runs: int) -> None:
-    loaded = [np.load(path).astype(np.float64).T.copy() for path in paths[:3]]
+    activations = [np.load(path) for path in paths]
+    loaded = [one.astype(np.float64).T.copy() for one in activations[:3]]
     timed = [(loaded[0], loaded[1]), (loaded[0], loaded[2])]
+    found = list(peers(activations))
+    ways: dict[str, Callable[[], object]] = {
+        "all": partial(ours, paths),
+        "usual": lambda: [usual(*pair) for pair in timed],
+        "leading": lambda: [leading(one) for one in loaded[:2]],
+        **{str(part): partial(ours, paths, part) for part in {ALONE[one.measure] for one in found}},
+        **{peer.name: peer.call for peer in found},
+    }
+    apart = differences(paths, timed[0], found, activations)
+    taken = in_turns({name: partial(spent, way) for name, way in ways.items()}, runs)
+    costs = {name: median(several) for name, several in taken.items()}
+    pairs = len(paths) * (len(paths) - 1) / 2
+    usually = scaled(costs["usual"], pairs / len(timed))
+    twice = scaled(costs["leading"], pairs)
+    once = scaled(costs["leading"], len(paths) / 2)
+    hoisted = Cost(usually.wall - twice.wall + once.wall, usually.cpu - twice.cpu + once.cpu, 0.0)
+    columns = ("s, all pairs", "processor, s", "ratio", "ratio of the processor")
+    table(("what", *columns))
+    for name, cost in (
+        ("similarity", costs["all"]),
+        ("the usual way", usually),
+        ("the usual way, each SVD of an activation once", hoisted),
+    ):
+        row(name, cost.wall, cost.cpu, *ratios(cost, costs["all"]))
+    if found:
+        print()
+        ours_too = ("similarity, s", "processor, s")
+        table(("package", "part", "timed", *columns[:2], *ours_too, *columns[2:], "apart"), texts=3)
+    for peer in found:
+        cost, mine = scaled(costs[peer.name], peer.scale), costs[str(ALONE[peer.measure])]
+        numbers = (cost.wall, cost.cpu, mine.wall, mine.cpu, *ratios(cost, mine))
+        row(peer.name, PARTS[peer.measure], peer.timed, *numbers, apart[peer.name])
+
+
+def differences(
+    paths: Sequence[Path], pair: tuple[Floats, Floats], found: Sequence[Peer], all_: Activations
+) -> dict[str, float]:
+    """Compare values with ours; return by package how far they are apart at most."""
     mine = ours(paths[:2])[0]
-    for name, value in usual(*timed[0]).items():
+    for name, value in usual(*pair).items():
         np.testing.assert_allclose(value, mine[name], atol=1e-6, err_msg=name)
-    times = alternate(
-        {
-            "similarity": partial(seconds, partial(ours, paths)),
-            "the usual way": partial(seconds, lambda: [usual(*pair) for pair in timed]),
-        },
-        runs,
-    )
-    times["the usual way"] *= len(paths) * (len(paths) - 1) / 2 / len(timed)
-    table(("what", "s, all pairs", "ratio"))
-    for name, time in times.items():
-        row(name, time, time / times["similarity"])
+    apart = {}
+    factors = {
+        rows: [Factor.of(one[:rows], rows_per_direction=1) for one in all_]
+        for rows in {peer.rows for peer in found}
+    }
+    for peer in found:
+        measured = [
+            compare(factors[peer.rows][i], factors[peer.rows][j], [peer.measure])[peer.measure]
+            for i, j in peer.pairs
+        ]
+        apart[peer.name] = float(np.abs(np.array(peer.call()) - measured).max())
+        if peer.within is not None and not apart[peer.name] <= peer.within:
+            raise SystemExit(f"{peer.name} differs from ours by {apart[peer.name]:.3g}.")
+    return apart
+
+
+def scaled(cost: Cost, by: float) -> Cost:
+    return replace(cost, wall=cost.wall * by, cpu=cost.cpu * by)
+
+
+def ratios(cost: Cost, mine: Cost) -> tuple[float, float]:
+    return cost.wall / mine.wall, cost.cpu / mine.cpu
 
 
 def memory(paths: Sequence[Path], folder: Path) -> None:

@@ -7,6 +7,7 @@ import gc
 import importlib
 import math
 import os
+import resource
 import statistics
 import subprocess
 import threading
@@ -15,10 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import psutil
 
 from transfergrid.planning.paths import PROJECT
+
+Measured = TypeVar("Measured")
 
 
 def parse(
@@ -62,16 +66,24 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def alternate(functions: Mapping[str, Callable[[], float]], runs: int) -> dict[str, float]:
-    """Call functions that return a measurement in turn, `runs` times; return each one's median.
+    """Call functions that return a measurement in turn, `runs` times; return each one's median."""
+    found = in_turns(functions, runs)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def in_turns(
+    functions: Mapping[str, Callable[[], Measured]], runs: int
+) -> dict[str, list[Measured]]:
+    """Call functions in turn, `runs` times; return what each one returned.
 
     What slows the machine for a while then slows all of them.
     """
-    found: dict[str, list[float]] = {name: [] for name in functions}
+    found: dict[str, list[Measured]] = {name: [] for name in functions}
     for turn in range(runs):
         names = list(functions)
         for name in names if turn % 2 == 0 else reversed(names):
             found[name].append(functions[name]())
-    return {name: statistics.median(values) for name, values in found.items()}
+    return found
 
 
 def heading(title: str, note: str = "") -> None:
@@ -152,6 +164,20 @@ def run(
         raise SystemExit((folder / "last.log").read_text()[-4000:])
     used = usage.ru_utime + usage.ru_stime
     return Cost(wall, used, watch.peak, watch.own, watch.programs)
+
+
+def spent(function: Callable[[], object]) -> Cost:
+    """Return what a call takes, on the clock and of the processor; its memory is not measured."""
+    gc.collect()
+    start, before = time.perf_counter(), _processor()
+    function()
+    return Cost(time.perf_counter() - start, _processor() - before, math.nan)
+
+
+def _processor() -> float:
+    """Return the seconds of the processor of this process and its children that have ended."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 def environment(project: Path = PROJECT) -> dict[str, str]:
