@@ -24,7 +24,7 @@ EVERYTHING: dict[str, Any] = {
         "finetune": {"tune": {"learning_rates": [5e-4, 2e-3], "epochs": 1, "holdout": 0.25}}
     },
     "cams": {"where": {"pretraining": "random"}},
-    "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 20},
+    "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 39},
     "evaluation": {"metrics": ["average_precision"]},
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }

@@ -17,7 +17,7 @@ from transfergrid.planning.plan import plan_run
 pytestmark = pytest.mark.slow
 NOTHING = "Nothing to be done"
 TASKS = ("cardiomegaly", "pleural_effusion")
-ASKED: dict[str, Any] = {"where": {"truncation": 0}, "permutations": 20}
+ASKED: dict[str, Any] = {"where": {"truncation": 0}, "permutations": 39}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_table_compares_them_and_nothing_is_left_to_do(compared: Workspace) ->
 def test_changes_redo_what_they_must(compared: Workspace, tmp_path: Path) -> None:
     shutil.copytree(compared.folder, tmp_path / "copy", symlinks=True)
     workspace = Workspace(tmp_path / "copy")
-    more = {"similarity": {**ASKED, "permutations": 30}}
+    more = {"similarity": {**ASKED, "permutations": 45}}
     workspace.write(more)
     assert wanted(workspace) == {"similarity": 1, "page": 1} == counted(workspace)
     workspace.write({"similarity": {**ASKED, "rows": 500}})

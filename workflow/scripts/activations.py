@@ -40,6 +40,7 @@ def main() -> None:
     device = take_device(arguments, arguments.id, say)
     # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.activations import record_activations
+    from transfergrid.training.starts import calibrate_start
 
     say(f"on {device.lease or device.name}")
     folder = activations_directory(arguments.id, results)
@@ -47,7 +48,9 @@ def main() -> None:
         make_once(
             lambda: is_whole(folder),
             folder.with_name(f".{arguments.id}.lock"),
-            lambda: record_activations(arguments.id, made_from, results, device.kind),
+            lambda: record_activations(
+                arguments.id, made_from, results, device.kind, start=calibrate_start
+            ),
         )
 
 

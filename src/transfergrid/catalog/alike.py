@@ -49,8 +49,8 @@ SIMILARITY = Table(
         Column("value, low, high", "the measure and its interval, by a jackknife over patients"),
         Column(
             "floor, floor_low, floor_high",
-            "its mean, and 2.5 and 97.5 percentiles, when the patients of one side are permuted; "
-            "the permutations are spread over a layer's pairs that are compared for one reason",
+            "its mean, and 2.5 and 97.5 percentiles, when the patients of this pair's right side "
+            "are permuted",
         ),
         Column("split", "the images that were seen"),
         Column("n, images, patients", "rows, their images and patients"),
@@ -64,6 +64,17 @@ SIMILARITY = Table(
         Column("short", "fewer than ten rows for each channel, whatever the study allowed"),
         Column("cut_left, cut_right", "directions were left out, because rows are too few"),
         Column("dead_left, dead_right", "the layer says the same of every image: no value"),
+        Column(
+            "uneven_patients",
+            "patients' numbers of rows differ so much that exchanging them breaks up more than 5 % "
+            "of what they have together, or leaves more than 5 % of rows with their own patient: "
+            "the floor may be too low, or too high",
+        ),
+        Column(
+            "calibrated_left, calibrated_right",
+            "drawn weights as their training starts, which lets batch norms take statistics of the "
+            "training images (`norms: calibrate`); loaded weights go on computing what they did",
+        ),
         Column("not_finite", "activations hold NaN or infinity: no value"),
         Column("one_patient", "the images are of one patient: no interval and no floor"),
         Column("diverged", "a cell diverged, so that there is nothing to compare"),
@@ -111,6 +122,11 @@ AGREEMENT = Table(
         Column("diverged", "a cell diverged, so that there is nothing to compare"),
         Column(
             "undefined", "the measure has no value, such as overlap of errors where nobody errs"
+        ),
+        Column(
+            "few_patients",
+            "fewer than ten patients tell anything of it: those with a study that either network "
+            "gets wrong (or, of `kappa`, does not label as nearly all are)",
         ),
         Column("no_variance", "the studies do not tell how sure the value is"),
     ),

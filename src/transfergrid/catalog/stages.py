@@ -76,7 +76,7 @@ STAGES: tuple[Stage, ...] = (
         "state",
         "activations/{state_id}/receipt.json",
         reads=("prepare", "weights", "train"),
-        code=("evaluation.activations",),
+        code=("evaluation.activations", "training.starts"),
     ),
     Stage(
         "ensembles",

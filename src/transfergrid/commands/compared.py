@@ -101,18 +101,37 @@ def activations_lacking(
         seen = images[state.entry["dataset"]]
         if seen is None or is_whole(activations_directory(state.id, results)):
             continue
-        probe = state.made_from["probe"]
-        count = min(getattr(seen, probe["images"]), probe["rows"])
-        found[state.id] = ("activations", _bytes(study, state, count))
+        count = images_seen(state, seen)
+        found[state.id] = ("activations", _bytes(study, state, count) if count else 0)
     return found
+
+
+def images_seen(state: State, images: Images) -> int:
+    """Return how many images a state sees of a data set of this size."""
+    probe = state.made_from["probe"]
+    return int(min(getattr(images, probe["images"]), probe["rows"]))
 
 
 def _bytes(study: PlannedStudy, state: State, images: int) -> int:
     """Return the bytes of a state's activations, the stem's aside; 0 for a network not listed."""
+    return 4 * sum(rows * width for width, rows in layers_of(study, state, images))
+
+
+def layers_of(study: PlannedStudy, state: State, images: int) -> list[tuple[int, int]]:
+    """Return the channels and rows of each layer that is stored of a state.
+
+    The stem, whose channels are not in the project's table, is left out; so is all of a network
+    that is not listed there.
+
+    Args:
+        study: The study.
+        state: The state.
+        images: How many images it sees.
+    """
     entry, probe, config = state.entry, state.made_from["probe"], study.study.config
     network = find_architecture(entry["architecture"], config["architectures"])
     if not network.widths:
-        return 0
+        return []
     px = config["datasets"][entry["dataset"]]["image_px"]
     cut = entry["truncation"]
     forms = zip(network.widths[cut:], network.strides[cut:], strict=True)
@@ -123,7 +142,8 @@ def _bytes(study: PlannedStudy, state: State, images: int) -> int:
     wanted = names if probe["layers"] == "stages" else probe["layers"]
     there = zip(names, [*blocks[::-1], *pooled], strict=True)
     layers = [form for name, form in there if name in wanted]
-    rows = probe["rows"]
-    positions = [positions_per_image(max(images, 1), *layer, rows) for layer in layers]
-    values = sum(each * width for each, (width, _) in zip(positions, layers, strict=True))
-    return 4 * images * values
+    images = max(images, 1)
+    return [
+        (width, images * positions_per_image(images, width, area, probe["rows"]))
+        for width, area in layers
+    ]

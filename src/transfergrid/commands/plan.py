@@ -13,7 +13,8 @@ from typing import Any
 from rich.filesize import decimal
 
 from transfergrid.catalog.stages import STAGE
-from transfergrid.commands.estimate import Hours, disk_bytes, hours_left
+from transfergrid.commands.comparing import APART, comparing
+from transfergrid.commands.estimate import Hours, disk_bytes, hours_left, image_counts
 from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
@@ -38,6 +39,8 @@ from transfergrid.runtime.errors import listed
 
 MOST_LINES = 20
 """How many cells a list names one by one; the rest are counted."""
+MANY_SECONDS, MUCH_MEMORY = 300, 4_000_000_000
+"""What comparing networks may take without a word."""
 MOST_VALUES = 3
 """How many values of an axis are named to describe cells."""
 _TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed", "fold")
@@ -259,11 +262,32 @@ def _cost_lines(seen: Survey) -> list[str]:
         found = hours_left(study, seen.states, seen.measured, seen.results)
         if found.cells or found.unknown:
             lines += _hour_lines(study.name, found)
+        lines += _comparing_lines(seen, study)
     need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
     if need:
         parts = ", ".join(f"{room} {decimal(count)}" for room, count in need.items())
         lines.append(f"  disk: about {decimal(sum(need.values()))} ({parts})")
     return _heading("what it costs") + lines if lines else []
+
+
+def _comparing_lines(seen: Survey, study: PlannedStudy) -> list[str]:
+    """Say what comparing networks takes, if it is to be done and takes more than some minutes."""
+    if not any(stage.stage == "similarity" and stage.jobs for stage in seen.stages[study.name]):
+        return []
+    found = comparing(study, image_counts(study, seen.results))
+    if found.seconds < MANY_SECONDS and found.memory < MUCH_MEMORY:
+        return []
+    range_ = hours(found.seconds / APART / 3600, found.seconds * APART / 3600)
+    lines = [
+        f"  {study.name}: comparing networks takes {range_} of one core and "
+        f"{decimal(found.memory)} of memory, a guess; fewer similarity.rows, permutations or "
+        "pairs, or a narrower similarity.where, take less"
+    ]
+    if found.unknown:
+        lines.append(
+            f"    {found.unknown} of its places not counted, whose images or layers are not known"
+        )
+    return lines
 
 
 def _hour_lines(study: str, found: Hours) -> list[str]:

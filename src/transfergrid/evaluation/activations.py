@@ -39,6 +39,7 @@ from transfergrid.runtime.progress import progress
 from transfergrid.tasks.learn.kind import learn_half
 
 _TRIED = 2
+Start = Callable[[nn.Module, Normalise, Mapping[str, Any], Path, Callable[[], None]], None]
 
 
 def record_activations(
@@ -47,6 +48,7 @@ def record_activations(
     results: Path,
     device: str,
     check: Callable[[], None] = lambda: None,
+    start: Start = lambda *_: None,
 ) -> None:
     """Compute and store the activations of a state.
 
@@ -58,6 +60,8 @@ def record_activations(
         results: The folder of all outputs; the cache and the weights must be there.
         device: "cpu", "cuda" or "cuda:<n>".
         check: Called before every batch; may raise to end the work.
+        start: What a training does to initial weights before its first step, such as
+            `transfergrid.training.starts.calibrate_start`.
 
     Raises:
         UserError: The split has no images, the network lacks a layer, or cache or weights cannot
@@ -71,6 +75,8 @@ def record_activations(
     about = {"images": probe["images"], "content_sha256": read_card(cache, fold).content_sha256}
     try:
         loaded = _final(spec, results, where) if spec else _initial(made_from, results, where)
+        if not spec:
+            start(loaded[0], loaded[1], made_from, results, check)
     except SourceDiverged:
         write_receipt(folder, {**about, "status": "diverged", "layers": [], "files": {}})
         return

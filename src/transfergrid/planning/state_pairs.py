@@ -41,8 +41,8 @@ def pairs_of(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Pair]:
 
     Args:
         entries: The states: their id, state (`INITIAL` or `FINAL`), place, pretraining, protocol,
-            seed (None where seeds share it), whether their weights were drawn and, of a final
-            state, the id of its initial one.
+            seed (None where seeds share it), whether their weights were drawn, of an initial state
+            what calibrated its batch norms, and of a final one the id of its initial one.
         wanted: Keys of `PAIRS`.
     """
     found: list[Pair] = []
@@ -102,6 +102,8 @@ def _reason(left: Entry, right: Entry, when: str) -> str:
     same_seed = seeds[0] == seeds[1] or None in seeds
     same_protocol = left["protocol"] == right["protocol"]
     if left["pretraining"] == right["pretraining"]:
+        if left.get("calibrated") != right.get("calibrated"):
+            return ""
         if same_protocol:
             return "" if same_seed else "seeds"
         return "protocols" if same_seed else ""

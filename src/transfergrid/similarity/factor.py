@@ -22,11 +22,14 @@ class Spectrum:
     """What is left of an activation when its rows are gone.
 
     Attributes:
-        values: (r,) float64, singular values of the centred activation, decreasing, above 0.
+        values: (r,) float64, singular values of the centred activation, decreasing, above 0. Of an
+            activation that lacks a group of rows (`jackknife`) they may be the kept ones alone.
         right: (r, p) float64, its right singular vectors, one per row.
         kept: Leading directions that canonical correlations use, at most r.
         rows: Number of rows n.
         lengths2: Sum over rows of the squared squared length, which debiased CKA needs.
+        total: Sum of squares of the centred activation.
+        fourths: Sum of the fourth powers of all singular values.
     """
 
     values: NDArray[np.float64]
@@ -34,6 +37,8 @@ class Spectrum:
     kept: int
     rows: int
     lengths2: float
+    total: float
+    fourths: float
 
     @property
     def rank(self) -> int:
@@ -45,20 +50,15 @@ class Spectrum:
         """Whether canonical correlations leave directions out, because rows are too few."""
         return self.kept < self.rank
 
-    @property
-    def total(self) -> float:
-        """Sum of squares of the centred activation."""
-        return float((self.values**2).sum())
-
     def explaining(self, share: float) -> int:
         """Return how many leading directions hold a share of the sum of squares.
 
         Args:
             share: In (0, 1].
         """
-        sums = np.cumsum(self.values**2)
-        # A share of 1 is reached in spite of rounding.
-        return int(np.searchsorted(sums, share * sums[-1])) + 1 if self.rank else 0
+        before = np.searchsorted(np.cumsum(self.values**2), share * self.total)
+        # Rounding may leave the sum of all just below a share of 1.
+        return min(int(before) + 1, self.rank)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Factor:
             # Copied, so that what is dropped is not held in memory.
             left, values, right = left[:, :rank].copy(), values[:rank], right[:rank].copy()
         kept = min(rank, max(1, rows // rows_per_direction))
-        return cls(left, lengths, Spectrum(values, right, kept, rows, float(lengths @ lengths)))
+        sums = float((values**2).sum()), float((values**4).sum())
+        return cls(left, lengths, Spectrum(values, right, kept, rows, lengths @ lengths, *sums))
 
 
 def _centred(activation: ArrayLike) -> NDArray[np.float64]:

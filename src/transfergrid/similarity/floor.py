@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.similarity.factor import Factor
-from transfergrid.similarity.measures import MEASURES, Pair
+from transfergrid.similarity.measures import MEASURES, ROUGH, Pair
 
 STRATUM = 5
 """Patients whose numbers of rows differ are exchanged only where fewer than this are alike."""
+
+WHOLE = 0.95
+"""Where an exchange keeps fewer of patients' rows together, the floor need not be true."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,65 @@ class Exchange:
     c C_x of two rows of a patient, and likewise D_y and d D_y. Then for any order the expected sum
     of squares of X'Y is tr C_x tr D_y (n + c d (m - n)), with m the number of pairs of rows that
     are of one patient on the left and of one on the right; unpermuted it is the sum of squares of
-    patients' rows. `together` is m over that sum, which is 1 where numbers of rows are equal.
+    patients' rows. So with c and d of the data at hand, products are made as large as they would
+    be with all pairs together (`missing`).
 
     Attributes:
         orders: (B, n) int; in draw b row i of the left side meets row `orders[b, i]` of the right.
-        together: In (0, 1], the share of pairs of a patient's rows that stay together on average.
-            Far below 1, the floor is too low.
+        patient: (n,) int, the patient of each row, from 0.
+        met: (B,) how many pairs of rows, m, are of one patient on either side.
         alone: In [0, 1], the share of rows that meet a row of the same patient, which is above 0
             only where one has more rows than those like it; far above 0, the floor is too high.
     """
 
     orders: NDArray[np.int64]
-    together: float
+    patient: NDArray[np.int64]
+    met: NDArray[np.int64]
     alone: float
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of rows that are of one patient, each row with itself included."""
+        return int((np.bincount(self.patient) ** 2).sum())
+
+    @property
+    def together(self) -> float:
+        """Share of them that stay together on average, in (0, 1]; 1 with equal numbers of rows."""
+        return float(self.met.mean() / self.pairs)
+
+    def alike(self, rows: NDArray[np.float64]) -> float:
+        """Return the share c, from 0 to 1, of the variance of centred rows that patients have.
+
+        Args:
+            rows: (n, r).
+        """
+        n, total = len(rows), float((rows**2).sum())
+        if self.pairs == n or not total:
+            return 0.0
+        order = np.argsort(self.patient, kind="stable")
+        starts = np.flatnonzero(np.diff(self.patient[order], prepend=-1))
+        sums = float((np.add.reduceat(rows[order], starts) ** 2).sum())
+        return min(1.0, max(0.0, (sums - total) * n / (total * (self.pairs - n))))
+
+    def missing(self, left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what products of two sides lack in each draw, as a factor of at least about 1.
+
+        Args:
+            left: (n, r) centred rows.
+            right: (n, q) centred rows.
+
+        Returns:
+            (B,) the root of the ratio of expected sums of squares.
+        """
+        n, both = len(left), self.alike(left) * self.alike(right)
+        there = np.asarray(n + both * (self.met - n), dtype=np.float64)
+        found: NDArray[np.float64] = np.sqrt((n + both * (self.pairs - n)) / there)
+        return found
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of "uneven_patients", where too many could not be exchanged as they are."""
+        return () if self.together >= WHOLE and self.alone <= 1 - WHOLE else ("uneven_patients",)
 
     @classmethod
     def drawn(cls, patients: ArrayLike, draws: int, rng: np.random.Generator) -> Exchange:
@@ -69,9 +118,9 @@ class Exchange:
         rows = np.split(np.argsort(patient, kind="stable"), np.cumsum(counts)[:-1])
         strata = _strata(counts)
         orders = np.stack([_order(rows, strata, rng) for _ in range(draws)])
-        shares = [_shares(patient, counts, order) for order in orders]
-        together, alone = np.mean(shares, axis=0)
-        return cls(orders, float(together), float(alone))
+        met = [_met(patient, len(counts), order) for order in orders]
+        alone = np.mean(patient == patient[orders])
+        return cls(orders, patient, np.array(met), float(alone))
 
 
 @dataclass(frozen=True)
@@ -122,35 +171,36 @@ def floor(
             f"An exchange of {exchange.orders.shape[1]} rows does not fit activations of "
             f"{x.spectrum.rows}; draw it from the patients of these rows."
         )
-    found = by_chance(x, y, exchange.orders, measures)
+    found = by_chance(x, y, exchange, measures)
     return {name: Floor.of([one[name] for one in found]) for name in measures}
 
 
 def by_chance(
-    x: Factor, y: Factor, orders: NDArray[np.int64], measures: Sequence[str] = MEASURES
+    x: Factor, y: Factor, exchange: Exchange, measures: Sequence[str] = MEASURES
 ) -> list[dict[str, float]]:
-    """Return the measures with the rows of the right side in each of the given orders.
+    """Return the measures with the rows of the right side in each of an exchange's orders.
 
     Args:
         x: The left side.
         y: The right side.
-        orders: (B, n), as in `Exchange`.
+        exchange: Orders for the rows of both.
         measures: Of `MEASURES`.
 
     Raises:
-        UserError: A measure has an unknown name, or the two have different numbers of rows.
+        UserError: A measure has an unknown name.
     """
-    pair = Pair.of(x, y)
+    ends = x.spectrum, y.spectrum
     # Rows are gathered many times, which is faster where each lies in one piece.
     right = np.ascontiguousarray(y.left)
-    return [
-        replace(
-            pair,
-            product=x.left.T @ right[order],
-            lengths=float(x.lengths @ y.lengths[order]),
-        ).measure(measures)
-        for order in orders
-    ]
+    whole = exchange.missing(x.left, y.left)
+    sizes = exchange.missing(x.left * ends[0].values, y.left * ends[1].values)
+    found = []
+    for order, one, size in zip(exchange.orders, whole, sizes, strict=True):
+        lengths = float(x.lengths @ y.lengths[order])
+        product = x.left.T @ right[order]
+        chance = Pair.met(*ends, product * size, lengths)
+        found.append(replace(chance, product=product * one).measure(measures, ROUGH))
+    return found
 
 
 def _strata(counts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -183,9 +233,6 @@ def _order(
     return order
 
 
-def _shares(
-    patient: NDArray[np.int64], counts: NDArray[np.int64], order: NDArray[np.int64]
-) -> tuple[float, float]:
-    met = np.unique(patient * len(counts) + patient[order], return_counts=True)[1]
-    alone = np.mean(patient == patient[order])
-    return float((met**2).sum() / (counts**2).sum()), float(alone)
+def _met(patient: NDArray[np.int64], patients: int, order: NDArray[np.int64]) -> int:
+    met = np.unique(patient * patients + patient[order], return_counts=True)[1]
+    return int((met**2).sum())

@@ -11,13 +11,16 @@ from scipy import linalg, special
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.similarity.factor import NEGLIGIBLE, Factor, Spectrum
-from transfergrid.similarity.measures import MEASURES, Pair
+from transfergrid.similarity.measures import MEASURES, ROUGH, Pair
 
 GROUPS = 20
 """Groups of patients; Student's t then has 19 degrees of freedom."""
 
-PAIRS_AT_ONCE = 64
-"""Pairs whose products of all rows are in memory together."""
+IN_MEMORY = 2**26
+"""Values of products of all rows that are kept from group to group; the others are made again."""
+
+STEEP = 1e-5
+"""Below this share of the largest, eigenvalues of squares are not found well enough."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def jackknife(
     No activation is taken apart again. In the left singular vectors U of all rows, the centred
     rest of the rows has the cross-products I - U_g'U_g - s s' / (n - n_g), with U_g the rows left
     out and s their sum, and products of two activations likewise; what follows has no rows.
-    Directions that canonical correlations keep are as many as with all rows.
+    Directions that canonical correlations keep are as many as with all rows, and where these are
+    few, no others are found.
 
     Args:
         factors: Activations of the same n rows.
@@ -96,16 +100,31 @@ def jackknife(
         UserError: Rows do not match, or a measure has an unknown name.
     """
     found = np.empty((len(pairs), len(measures), int(group.max()) + 1))
-    for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = pairs[start : start + PAIRS_AT_ONCE]
-        used = sorted({position for pair in some for position in pair})
-        whole = [Pair.of(factors[left], factors[right]) for left, right in some]
-        for g in range(found.shape[2]):
-            out = group == g
-            rests = {position: _Rest.of(factors[position], out) for position in used}
-            for number, ((left, right), pair) in enumerate(zip(some, whole, strict=True)):
-                values = rests[left].with_other(rests[right], pair).measure(measures)
-                found[start + number, :, g] = [values[name] for name in measures]
+    products = _products(factors, pairs)
+    used = sorted({position for pair in pairs for position in pair})
+    for g in range(found.shape[2]):
+        out = group == g
+        rests = {position: _Rest.of(factors[position], out) for position in used}
+        for number, (left, right) in enumerate(pairs):
+            product = products.get(number)
+            if product is None:
+                product = factors[left].left.T @ factors[right].left
+            values = rests[left].with_other(rests[right], product).measure(measures, ROUGH)
+            found[number, :, g] = [values[name] for name in measures]
+    return found
+
+
+def _products(
+    factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
+) -> dict[int, NDArray[np.float64]]:
+    """Return the products of left singular vectors of as many pairs as fit in memory."""
+    found, left_over = {}, IN_MEMORY
+    for number, (left, right) in enumerate(pairs):
+        x, y = factors[left], factors[right]
+        left_over -= x.spectrum.rank * y.spectrum.rank
+        if left_over < 0:
+            break
+        found[number] = x.left.T @ y.left
     return found
 
 
@@ -151,12 +170,14 @@ class _Rest:
     Attributes:
         spectrum: Of the centred rest.
         basis: (r, r') what takes the left singular vectors of all rows to those of the rest.
+        values: (r,) singular values of all rows.
         left_out: (n_g, r) the rows of the group.
         lengths: (n - n_g,) squared lengths of the rows of the centred rest.
     """
 
     spectrum: Spectrum
     basis: NDArray[np.float64]
+    values: NDArray[np.float64]
     left_out: NDArray[np.float64]
     lengths: NDArray[np.float64]
 
@@ -169,23 +190,79 @@ class _Rest:
         # Squared distances of rows from the mean of the rest.
         towards = whole.left @ (values**2 * mean)
         lengths = (whole.lengths - 2 * towards + ((values * mean) ** 2).sum())[~out]
-        shares, vectors = _eigen(_without(np.eye(len(values)), left_out, left_out, rows))
-        roots = np.sqrt(shares)
-        turned, found, right = _svd((vectors * roots).T * values)
+        products = _without(np.eye(len(values)), left_out, left_out, rows)
+        gram = values[:, None] * products * values
+        leading = _leading(gram, values, whole.spectrum.kept)
+        basis, found, right = leading or _all(products, values)
         spectrum = Spectrum(
             found,
             right @ whole.spectrum.right,
             min(whole.spectrum.kept, len(found)),
             rows,
             float(lengths @ lengths),
+            float(np.trace(gram)),
+            float((gram**2).sum()),
         )
-        return cls(spectrum, (vectors / roots) @ turned, left_out, lengths)
+        return cls(spectrum, basis, values, left_out, lengths)
 
-    def with_other(self, other: _Rest, whole: Pair) -> Pair:
-        """Compare with another activation without the same rows."""
-        rest = _without(whole.product, self.left_out, other.left_out, self.spectrum.rows)
+    def with_other(self, other: _Rest, whole: NDArray[np.float64]) -> Pair:
+        """Compare with another activation without the same rows.
+
+        Args:
+            other: That one.
+            whole: (r_x, r_y) the product of left singular vectors of all rows.
+        """
+        rest = _without(whole, self.left_out, other.left_out, self.spectrum.rows)
         product = self.basis.T @ rest @ other.basis
-        return Pair(self.spectrum, other.spectrum, product, float(self.lengths @ other.lengths))
+        cross = self.values[:, None] * rest * other.values
+        lengths = float(self.lengths @ other.lengths)
+        return Pair(self.spectrum, other.spectrum, product, cross, lengths)
+
+
+Directions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""A basis in the left singular vectors of all rows, values, and right singular vectors in those."""
+
+
+def _leading(
+    gram: NDArray[np.float64], values: NDArray[np.float64], kept: int
+) -> Directions | None:
+    """Return the leading directions of the rest, where others are not needed.
+
+    CKA and Procrustes need no directions at all, so that of a layer with few rows for its channels
+    a tenth of the rows are enough, which takes a tenth of the time of all.
+
+    Args:
+        gram: (r, r) X'X of the rest, in the right singular vectors of all rows.
+        values: (r,) singular values of all rows.
+        kept: How many.
+
+    Returns:
+        None where all are kept, or where the squares in `gram` are too coarse for the last.
+    """
+    rank = len(values)
+    if kept == rank:
+        return None
+    squares, vectors = linalg.eigh(
+        gram, subset_by_index=[rank - kept, rank - 1], check_finite=False
+    )
+    if not squares[0] > STEEP * squares[-1]:
+        return None
+    found = np.sqrt(squares[::-1])
+    right = vectors[:, ::-1].T
+    return values[:, None] * right.T / found, found, right
+
+
+def _all(products: NDArray[np.float64], values: NDArray[np.float64]) -> Directions:
+    """Return all directions of the rest.
+
+    Args:
+        products: (r, r) of the rest, in the left singular vectors of all rows.
+        values: (r,) singular values of all rows.
+    """
+    shares, vectors = _eigen(products)
+    roots = np.sqrt(shares)
+    turned, found, right = _svd((vectors * roots).T * values)
+    return (vectors / roots) @ turned, found, right
 
 
 def _without(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ MEASURES = ("mean_cca", "svcca", "pwcca_xy", "pwcca_yx", "cka", "cka_debiased", 
 SVCCA_SHARE = 0.99
 """Share of the sum of squares that SVCCA keeps."""
 
+ROUGH = 1e-5
+"""What share of itself Procrustes may be off where many values are found for their spread."""
+
 _CANONICAL = ("mean_cca", "pwcca_xy", "pwcca_yx")
 
 
@@ -43,12 +47,14 @@ class Pair:
         x: The left side.
         y: The right side.
         product: (r_x, r_y) float64, U_x' U_y.
+        cross: float64, X'Y in any orthonormal directions that hold all of the channels' variation.
         lengths: Sum over rows of the product of the squared lengths.
     """
 
     x: Spectrum
     y: Spectrum
     product: NDArray[np.float64]
+    cross: NDArray[np.float64]
     lengths: float
 
     @classmethod
@@ -63,7 +69,13 @@ class Pair:
                 f"Activations of {x.spectrum.rows} and {y.spectrum.rows} rows cannot be compared; "
                 "take both at the same positions of the same films."
             )
-        return cls(x.spectrum, y.spectrum, x.left.T @ y.left, float(x.lengths @ y.lengths))
+        lengths = float(x.lengths @ y.lengths)
+        return cls.met(x.spectrum, y.spectrum, x.left.T @ y.left, lengths)
+
+    @classmethod
+    def met(cls, x: Spectrum, y: Spectrum, product: NDArray[np.float64], lengths: float) -> Pair:
+        """Take two sides from the product of all their left singular vectors."""
+        return cls(x, y, product, x.values[:, None] * product * y.values, lengths)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -80,11 +92,14 @@ class Pair:
         """Return the canonical correlations of the kept directions, (min(k_x, k_y),), falling."""
         return _singular(self._canonical)
 
-    def measure(self, measures: Sequence[str] = MEASURES) -> dict[str, float]:
+    def measure(
+        self, measures: Sequence[str] = MEASURES, tolerance: float = 0.0
+    ) -> dict[str, float]:
         """Return measures by name, in the order asked for.
 
         Args:
-            measures: Of `MEASURES`; those of canonical directions (PWCCA) take longest.
+            measures: Of `MEASURES`; of wide layers Procrustes takes longest.
+            tolerance: What share of itself Procrustes may be off; above 0 it takes half as long.
 
         Returns:
             All of them NaN where a side has rank 0. Debiased CKA is also NaN with fewer than 4
@@ -101,7 +116,7 @@ class Pair:
                 )
         if not (self.x.rank and self.y.rank):
             return dict.fromkeys(measures, float("nan"))
-        found = {**self._canonical_measures(measures), **self._others(measures)}
+        found = {**self._canonical_measures(measures), **self._others(measures, tolerance)}
         return {name: found[name] for name in measures}
 
     @property
@@ -123,12 +138,12 @@ class Pair:
         }
         return {name: found[name] for name in asked}
 
-    def _others(self, measures: Sequence[str]) -> dict[str, float]:
-        ways = {
+    def _others(self, measures: Sequence[str], tolerance: float) -> dict[str, float]:
+        ways: dict[str, Callable[[], float]] = {
             "svcca": self._svcca,
             "cka": self._cka,
             "cka_debiased": self._cka_debiased,
-            "procrustes": self._procrustes,
+            "procrustes": partial(self._procrustes, tolerance),
         }
         return {name: ways[name]() for name in measures if name in ways}
 
@@ -136,26 +151,19 @@ class Pair:
         k_x, k_y = (min(one.kept, one.explaining(SVCCA_SHARE)) for one in (self.x, self.y))
         return float(_singular(self.product[:k_x, :k_y]).mean())
 
-    @property
-    def _cross(self) -> NDArray[np.float64]:
-        """(r_x, r_y) X'Y in the right singular vectors of both sides."""
-        cross: NDArray[np.float64] = self.x.values[:, None] * self.product * self.y.values
-        return cross
-
     def _cka(self) -> float:
-        own = [float((one.values**4).sum()) for one in (self.x, self.y)]
-        return float(min(1.0, (self._cross**2).sum() / np.sqrt(own[0] * own[1])))
+        own = self.x.fourths * self.y.fourths
+        return float(min(1.0, (self.cross**2).sum() / np.sqrt(own)))
 
     def _cka_debiased(self) -> float:
-        own = [_hsic(one, one, float((one.values**4).sum()), one.lengths2)
-               for one in (self.x, self.y)]  # fmt: skip
+        own = [_hsic(one, one, one.fourths, one.lengths2) for one in (self.x, self.y)]
         if not min(own) > 0:
             return float("nan")
-        both = _hsic(self.x, self.y, float((self._cross**2).sum()), self.lengths)
+        both = _hsic(self.x, self.y, float((self.cross**2).sum()), self.lengths)
         return both / float(np.sqrt(own[0] * own[1]))
 
-    def _procrustes(self) -> float:
-        nuclear = linalg.svdvals(self._cross, check_finite=False).sum()
+    def _procrustes(self, tolerance: float) -> float:
+        nuclear = _sum_of_singular(self.cross, tolerance)
         return float(min(1.0, nuclear / np.sqrt(self.x.total * self.y.total)))
 
 
@@ -174,6 +182,24 @@ def _singular(product: NDArray[np.float64]) -> NDArray[np.float64]:
     # Rounding may leave a correlation of 1 just above it.
     found: NDArray[np.float64] = linalg.svdvals(product, check_finite=False)
     return found.clip(0.0, 1.0)
+
+
+def _sum_of_singular(matrix: NDArray[np.float64], tolerance: float) -> float:
+    """Return the sum of singular values, off by at most a share `tolerance`.
+
+    The eigenvalues of the smaller Gram matrix take less than half the time of an SVD, and may each
+    be off by some rounding errors of the largest; so they are used where the sum would not suffer
+    if all of them were. Of matrices whose rows fall in size, as here, it is off by far less.
+    """
+    if tolerance:
+        wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+        squares = linalg.eigvalsh(wide @ wide.T, check_finite=False).clip(0.0)
+        off = 4 * np.finfo(np.float64).eps * squares[-1]
+        # A root is off by its square's error over twice itself, and never by more than its root.
+        error = off / (np.sqrt(squares) + np.sqrt(off))
+        if error.sum() <= tolerance * np.sqrt(squares).sum():
+            return float(np.sqrt(squares).sum())
+    return float(linalg.svdvals(matrix, check_finite=False).sum())
 
 
 def _weighted(rho: NDArray[np.float64], variates: NDArray[np.float64], side: Spectrum) -> float:

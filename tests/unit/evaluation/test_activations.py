@@ -22,6 +22,7 @@ from transfergrid.models.trained import Trained
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.training.loop import train
+from transfergrid.training.starts import calibrate_start
 
 PROBE = {"images": "valid", "rows": 1000, "layers": "stages", "seed": 0}
 FINAL, INITIAL = "tiny-own-random-drop0-final-0", "tiny-own-random-drop0-initial-0"
@@ -130,6 +131,31 @@ def test_a_full_memory_changes_no_row(
     halved = stored(results, FINAL, final)
     for name, values in before.items():
         np.testing.assert_allclose(halved.values(name), values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("used", [{}, {"train_count": 20, "holdout": 0.3}], ids=["all", "some"])
+def test_drawn_weights_start_calibrated_where_their_training_does(
+    tmp_path: Path, used: dict[str, Any]
+) -> None:
+    # A training that learns nothing ends with what it started from.
+    make_cache(tmp_path)
+    spec = make_spec(norms="calibrate", epochs=1, learning_rate=0.0, **used)
+    folder = tmp_path / "cells" / train(spec, tmp_path, threads=1)["cell"]
+    (folder / "spec.json").write_text(json.dumps(spec))
+    last = stored(
+        tmp_path,
+        FINAL,
+        {"state": "final", "cell": folder.name, "dataset": "tiny-0", "probe": PROBE},
+    )
+    rows = {key: spec["recipe"][key] for key in ("train_share", "train_count", "holdout")}
+    found = {}
+    for name, calibrated in (("drawn", None), ("calibrated", rows)):
+        made_from = initial(PROBE) | ({"calibrated": rows} if calibrated else {})
+        record_activations(name, made_from, tmp_path, "cpu", start=calibrate_start)
+        found[name] = Activations.of(name, tmp_path)
+    for layer in last.layers:
+        np.testing.assert_array_equal(found["calibrated"].values(layer), last.values(layer))
+        assert not np.allclose(found["drawn"].values(layer), last.values(layer), rtol=0.1)
 
 
 def test_a_diverged_cell_has_none_and_says_so(tmp_path: Path) -> None:

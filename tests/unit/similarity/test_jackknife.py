@@ -36,7 +36,7 @@ def test_replicates_are_those_of_activations_without_the_rows(
     assert found.shape == (4, len(MEASURES), 8)
     for number, (left, right) in enumerate(pairs):
         for g in range(8):
-            rest = [as_many(factors[i], activations[i][group != g]) for i in (left, right)]
+            rest = [as_many(factors[i], activations[i], group != g) for i in (left, right)]
             np.testing.assert_allclose(
                 found[number, :, g], list(compare(*rest).values()), atol=1e-9, equal_nan=True
             )
@@ -45,9 +45,34 @@ def test_replicates_are_those_of_activations_without_the_rows(
     )
 
 
-def as_many(whole: Factor, rest: NDArray[np.float64]) -> Factor:
+@pytest.mark.parametrize("steep", [1.0, 1e-6])
+def test_replicates_of_wide_layers_are_those_of_activations_without_the_rows(
+    patients: NDArray[np.int64], steep: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More channels than rows: few directions are kept, and found without the others. Where even
+    # these differ in size by far, squares would not tell them apart.
+    rng = np.random.default_rng(6)
+    rows = len(patients)
+    few = rng.normal(size=(rows, 12)) * steep ** (np.arange(12) / 11)
+    x, y = (
+        few @ rng.normal(size=(12, channels)) + 0.1 * steep * rng.normal(size=(rows, channels))
+        for channels in (300, 260)
+    )
+    factors = [Factor.of(x), Factor.of(y)]
+    assert all(one.spectrum.cut and one.spectrum.rank == rows - 1 for one in factors)
+    group = patient_groups(patients, rng, 4)
+    with monkeypatch.context() as patch:
+        if steep == 1:
+            patch.delattr("transfergrid.similarity.jackknife._all")
+        found = jackknife(factors, [(0, 1)], group)[0]
+    for g in range(4):
+        rest = [as_many(*one, group != g) for one in zip(factors, (x, y), strict=True)]
+        np.testing.assert_allclose(found[:, g], list(compare(*rest).values()), atol=1e-9)
+
+
+def as_many(whole: Factor, activation: NDArray[np.float64], rest: NDArray[np.bool_]) -> Factor:
     """Take the rest of an activation apart, with as many directions kept as of the whole."""
-    found = Factor.of(rest, 1)
+    found = Factor.of(activation[rest], 1)
     kept = min(whole.spectrum.kept, found.spectrum.rank)
     return replace(found, spectrum=replace(found.spectrum, kept=kept))
 
@@ -68,7 +93,7 @@ def test_many_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
     factors = [Factor.of(rng.normal(size=(60, 4))) for _ in range(3)]
     pairs = [(0, 1), (0, 2), (1, 2)]
     whole = jackknife(factors, pairs, np.arange(60) % 5)
-    monkeypatch.setattr("transfergrid.similarity.jackknife.PAIRS_AT_ONCE", 2)
+    monkeypatch.setattr("transfergrid.similarity.jackknife.IN_MEMORY", 20)
     np.testing.assert_array_equal(jackknife(factors, pairs, np.arange(60) % 5), whole)
 
 
@@ -106,3 +131,32 @@ def test_intervals_stay_within_what_measures_can_be() -> None:
     assert (same.se, same.low, same.high) == (0, 1, 1)
     missing = interval("cka", 0.5, [0.5, float("nan")])
     assert np.isnan([missing.se, missing.low, missing.high]).all()
+
+
+def test_intervals_hold_what_samples_have_on_average() -> None:
+    # Few groups, so that Student's t and the normal distribution differ, and channels enough that
+    # patients drawn with replacement look far more similar than they are.
+    rng, samples = np.random.default_rng(7), 240
+    turn = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    values, bounds, normal = [], [], []
+    for _ in range(samples):
+        patient = np.repeat(np.arange(60), 1 + rng.poisson(1, 60))
+
+        def films(patient: NDArray[np.int64] = patient) -> NDArray[np.float64]:
+            of_patient = rng.normal(size=(60, 12))[patient]
+            return (of_patient + rng.normal(size=of_patient.shape)) * 0.9 ** np.arange(12)
+
+        both = films()
+        factors = [Factor.of(both + 0.6 * films(), 1), Factor.of((both + 0.6 * films()) @ turn, 1)]
+        whole = compare(*factors)
+        left_out = jackknife(factors, [(0, 1)], patient_groups(patient, rng, 5))[0]
+        found = [interval(name, whole[name], r) for name, r in zip(MEASURES, left_out, strict=True)]
+        values.append(list(whole.values()))
+        bounds.append([(one.low, one.high) for one in found])
+        normal.append([1.96 * one.se for one in found])
+    mean = np.mean(values, axis=0)
+    low, high = np.moveaxis(np.array(bounds), 2, 0)
+    held = ((low <= mean) & (mean <= high)).mean(axis=0)
+    assert 0.93 < held.mean() < 0.98 and ((held > 0.9) & (held < 0.995)).all(), held
+    # What would hold it too rarely is told apart by as many samples.
+    assert (np.abs(values - mean) < normal).mean() < 0.92

@@ -1,4 +1,4 @@
-"""All pairs of one layer: each measure with its interval, and the floor of each kind of pair."""
+"""All pairs of one layer: each measure with its interval and its floor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transfergrid.planning.state_pairs import Pair as Names
 from transfergrid.runtime.hashing import seeded
 from transfergrid.similarity.factor import Factor
-from transfergrid.similarity.floor import Exchange, Floor, by_chance
+from transfergrid.similarity.floor import Exchange, Floor, floor
 from transfergrid.similarity.jackknife import interval, jackknife, patient_groups
 from transfergrid.similarity.measures import MEASURES, Pair
 
@@ -49,7 +49,7 @@ def compare_layer(
         factors: Activations by state; None where some are NaN or infinite.
         pairs: Why, and the states.
         patients: (n,) the patient of each row.
-        draws: Permutations of patients for the floor of each reason, spread over its pairs.
+        draws: Permutations of patients for the floor, the same for all pairs.
         confidence: Coverage of intervals, in (0, 1).
         seed: Deals patients to groups and permutes them.
     """
@@ -58,22 +58,29 @@ def compare_layer(
         left, right = factors[pair[1]], factors[pair[2]]
         if left is not None and right is not None:
             whole[pair] = (left, right)
+    values, flags = {}, {}
+    for pair, ends in whole.items():
+        one = Pair.of(*ends)
+        values[pair], flags[pair] = one.measure(), one.flags
     alone = len(np.unique(patients)) < 2
-    bounds = {} if alone else _bounds(whole, factors, patients, confidence, seed)
-    floors = {} if alone else _floors(whole, patients, draws, seed)
+    bounds = {} if alone else _bounds(values, factors, patients, confidence, seed)
+    exchange = None if alone else _exchange(patients, draws, seed)
+    about = ("one_patient",) if exchange is None else exchange.flags
     found = []
     for pair in pairs:
         if pair not in whole:
             empty = dict.fromkeys(MEASURES, _row(NOTHING))
             found.append(Compared(pair, empty, (None, None), ("not_finite",)))
             continue
-        one = Pair.of(*whole[pair])
+        left, right = whole[pair]
+        # What chance gives depends on both sides' spectra, so it is found for each pair.
+        floors = {} if exchange is None else floor(left, right, exchange)
         rows = {
-            name: _row(value, bounds.get((pair, name)), floors.get((pair[0], name)))
-            for name, value in one.measure().items()
+            name: _row(value, bounds.get((pair, name)), floors.get(name))
+            for name, value in values[pair].items()
         }
-        flags = (*one.flags, *(("one_patient",) if alone else ()))
-        found.append(Compared(pair, rows, (one.x.kept, one.y.kept), flags))
+        ranks = left.spectrum.kept, right.spectrum.kept
+        found.append(Compared(pair, rows, ranks, (*flags[pair], *about)))
     return found
 
 
@@ -89,7 +96,7 @@ def _row(
 
 
 def _bounds(
-    whole: Mapping[Names, tuple[Factor, Factor]],
+    values: Mapping[Names, Mapping[str, float]],
     factors: Mapping[str, Factor | None],
     patients: NDArray[np.str_],
     confidence: float,
@@ -100,48 +107,16 @@ def _bounds(
     used = [factor for factor in factors.values() if factor is not None]
     number = {state: position for position, state in enumerate(there)}
     group = patient_groups(patients, np.random.default_rng(seeded("similarity", seed, "groups")))
-    ends = [(number[left], number[right]) for _, left, right in whole]
-    replicates = jackknife(used, ends, group)
+    ends = [(number[left], number[right]) for _, left, right in values]
     found = {}
-    for pair, (left, right), left_out in zip(whole, whole.values(), replicates, strict=True):
-        values = Pair.of(left, right).measure()
+    for pair, left_out in zip(values, jackknife(used, ends, group), strict=True):
         for name, each in zip(MEASURES, left_out, strict=True):
-            limits = interval(name, values[name], each, confidence)
+            limits = interval(name, values[pair][name], each, confidence)
             found[pair, name] = (limits.low, limits.high)
     return found
 
 
-def _floors(
-    whole: Mapping[Names, tuple[Factor, Factor]],
-    patients: NDArray[np.str_],
-    draws: int,
-    seed: int,
-) -> dict[tuple[str, str], Floor]:
-    """Return the floor of each reason and measure, patients permuted.
-
-    The pairs of a reason have equally many rows and channels, so that their permutations tell of
-    the same chance; together they are as many as the study asks for.
-    """
-    rng = np.random.default_rng(seeded("similarity", seed, "floor"))
-    exchange = Exchange.drawn(patients, draws, rng)
-    found: dict[tuple[str, str], Floor] = {}
-    for reason in dict.fromkeys(pair[0] for pair in whole):
-        members = [ends for pair, ends in whole.items() if pair[0] == reason]
-        drawn = [
-            one
-            for left, right, orders in _shared(members, exchange.orders)
-            for one in by_chance(left, right, orders)
-        ]
-        for name in MEASURES:
-            known = [one[name] for one in drawn if np.isfinite(one[name])]
-            if known:
-                found[reason, name] = Floor.of(known)
-    return found
-
-
-def _shared(
-    members: Sequence[tuple[Factor, Factor]], orders: NDArray[np.int64]
-) -> list[tuple[Factor, Factor, NDArray[np.int64]]]:
-    """Share orders out among pairs; each gets one at least."""
-    parts = np.array_split(orders, min(len(members), len(orders)))
-    return [(*ends, parts[number % len(parts)]) for number, ends in enumerate(members)]
+def _exchange(patients: NDArray[np.str_], draws: int, seed: int) -> Exchange:
+    return Exchange.drawn(
+        patients, draws, np.random.default_rng(seeded("similarity", seed, "floor"))
+    )

@@ -71,16 +71,19 @@ def similarity_table(study: Mapping[str, Any], results: Path, workers: int = 1) 
     for members in places(entries.values()).values():
         pairs = pairs_of(members, wanted)
         lost = [pair for pair in pairs if not _finished(pair, stored)]
-        rows += [{**_named(pair, entries), "flags": "diverged"} for pair in lost]
+        rows += [
+            {**_named(pair, entries), "flags": ";".join(["diverged", *_calibrated(pair, entries)])}
+            for pair in lost
+        ]
         there = [pair for pair in pairs if _finished(pair, stored)]
         work += _layers(there, stored, study, results)
     done = gathering.over_cells(layer_rows, work, workers, sum(len(one.pairs) for one in work))
     for one, found in zip(work, progress(done, len(work), "layers"), strict=True):
         about = _about(stored[one.states[0]])
-        rows += [
-            {**_named(pair, entries), **about, "layer": one.layer.name, "depth": one.depth, **row}
-            for pair, row in found
-        ]
+        for pair, row in found:
+            flags = ";".join([*row["flags"], *_calibrated(pair, entries)])
+            where = {"layer": one.layer.name, "depth": one.depth}
+            rows.append({**_named(pair, entries), **about, **where, **row, "flags": flags})
     return gathering.frame(study, "similarity", rows, _WHOLE)
 
 
@@ -119,7 +122,7 @@ def layer_rows(work: LayerWork) -> list[tuple[Pair, dict[str, Any]]]:
         work: The layer.
 
     Returns:
-        For each pair and measure a row, without the pair's names.
+        For each pair and measure a row, without the pair's names; its flags are a list.
     """
     name = work.layer.name
     factors: dict[str, Factor | None] = {}
@@ -140,8 +143,14 @@ def _rows(compared: Compared, layer: Layer, count: int) -> Iterator[dict[str, An
             "n": count,
             "rank_left": compared.ranks[0],
             "rank_right": compared.ranks[1],
-            "flags": ";".join(flags),
+            "flags": flags,
         }
+
+
+def _calibrated(pair: Pair, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return flags of drawn weights whose batch norms had taken statistics of training images."""
+    sides = zip(("left", "right"), pair[1:], strict=True)
+    return [f"calibrated_{side}" for side, state in sides if entries[state].get("calibrated")]
 
 
 def _named(pair: Pair, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

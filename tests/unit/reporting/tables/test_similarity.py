@@ -21,6 +21,7 @@ from transfergrid.similarity.measures import MEASURES
 
 IMAGES, PATIENTS = 240, 60
 Values = Mapping[str, NDArray[np.float64]]
+EVEN = np.repeat([f"p{number}" for number in range(PATIENTS)], IMAGES // PATIENTS)
 
 
 def draw(seed: int, channels: int = 8, rows: int = IMAGES) -> NDArray[np.float64]:
@@ -74,7 +75,13 @@ def study(states: list[dict[str, Any]], draws: int = 39) -> dict[str, Any]:
     }
 
 
-def store(results: Path, state: str, values: Values | None, short: bool = False) -> None:
+def store(
+    results: Path,
+    state: str,
+    values: Values | None,
+    short: bool = False,
+    patients: NDArray[np.str_] = EVEN,
+) -> None:
     """Write what a job that stores activations leaves."""
     folder = results / "activations" / state
     folder.mkdir(parents=True)
@@ -87,7 +94,6 @@ def store(results: Path, state: str, values: Values | None, short: bool = False)
         each = len(table) // IMAGES
         layers.append(vars(Layer(name, table.shape[1], each, 1, each, short)))
         np.save(folder / f"{name}.npy", table.astype(np.float32))
-    patients = np.repeat([f"p{number}" for number in range(PATIENTS)], IMAGES // PATIENTS)
     ids = np.array([f"i{number}" for number in range(IMAGES)])
     np.savez(folder / ROWS, image_id=ids, patient_id=patients, size=len(table))
     files = {path.name: sha256_file(path) for path in folder.iterdir()}
@@ -174,11 +180,54 @@ def test_the_floor_is_that_of_permuted_patients(
     assert row["low"] < row["value"] < row["high"]
 
 
+def test_each_pair_has_the_floor_of_its_own_spectra(tmp_path: Path) -> None:
+    sizes = {"flat": np.ones(8), "steep": 0.3 ** np.arange(8), "level": np.ones(8)}
+    stored = {name: draw(seed) * size for seed, (name, size) in enumerate(sizes.items())}
+    for name, values in stored.items():
+        store(tmp_path, name, {"stem": values})
+    states = [entry(name, "initial", name, None) for name in stored]
+    table = similarity_table(study(states, draws=200), tmp_path).set_index(["left", "right"])
+    assert set(table["pair"]) == {"sources_before"}
+    rng = np.random.default_rng(3)
+    orders = [np.arange(IMAGES).reshape(PATIENTS, -1)[rng.permutation(PATIENTS)].ravel()
+              for _ in range(200)]  # fmt: skip
+    for left, right in (("flat", "steep"), ("flat", "level")):
+        x, y = (stored[name] - stored[name].mean(axis=0) for name in (left, right))
+        cross = [x.T @ y[order] for order in orders]
+        own = [np.linalg.norm(one.T @ one) for one in (x, y)]
+        sizes_of = [np.linalg.norm(one) for one in (x, y)]
+        chance = {
+            "cka": [np.linalg.norm(one) ** 2 / (own[0] * own[1]) for one in cross],
+            "procrustes": [
+                linalg.svdvals(one).sum() / (sizes_of[0] * sizes_of[1]) for one in cross
+            ],
+        }
+        rows = table.loc[(left, right)].set_index("measure")
+        for measure, found in chance.items():
+            off = 4 * float(stats.sem(found)) * 2**0.5
+            assert rows.loc[measure, "floor"] == pytest.approx(np.mean(found), abs=off)
+            assert rows.loc[measure, "floor_high"] == pytest.approx(
+                np.quantile(found, 0.975), rel=0.2
+            )
+
+
 def rows_of(results: Path, **stored: Values | None) -> pd.DataFrame:
     for state, values in stored.items():
         store(results, state, values)
     states = [entry("a", "initial", "imagenet", None), entry("b", "initial", "radimagenet", None)]
     return similarity_table(study(states, draws=20), results)
+
+
+def test_patients_that_cannot_be_exchanged_and_calibrated_starts_are_flagged(
+    tmp_path: Path,
+) -> None:
+    many = np.repeat([f"p{number}" for number in range(20)], [1] * 18 + [22, 200])
+    for state, seed in (("a", 0), ("b", 1)):
+        store(tmp_path, state, {"stem": draw(seed)}, patients=many)
+    drawn = entry("a", "initial", "random", 0, calibrated={"train_share": 1.0})
+    states = [drawn, entry("b", "initial", "radimagenet", None, calibrated=None)]
+    table = similarity_table(study(states, draws=20), tmp_path)
+    assert set(table["flags"]) == {"uneven_patients;calibrated_left"}
 
 
 def test_a_dead_layer_has_no_value(tmp_path: Path) -> None:

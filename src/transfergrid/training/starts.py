@@ -1,0 +1,72 @@
+"""What a training with drawn weights starts from, where batch norms are calibrated first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transfergrid.data.store import Split, open_split, verify_pixels
+from transfergrid.evaluation.inference import BATCH_SIZE
+from transfergrid.models.initial import SourceDiverged
+from transfergrid.models.normalise import Normalise
+from transfergrid.models.norms import NotFiniteError, calibrate
+from transfergrid.planning.paths import cache_directory
+from transfergrid.training.batches import pieces
+from transfergrid.training.subsets import Rows, held_out, training_rows
+
+
+def calibrate_start(
+    network: nn.Module,
+    normalise: Normalise,
+    made_from: Mapping[str, Any],
+    results: Path,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Give batch norms the statistics that a training with these drawn weights begins with.
+
+    Args:
+        network: With its drawn weights, on its device.
+        normalise: The input that it expects.
+        made_from: What `transfergrid.planning.states.State` holds of an initial state. Nothing is
+            done unless it names the training images (``calibrated``).
+        results: Root of all outputs; the cache must be there.
+        check: Called before every batch; may raise to end the work.
+
+    Raises:
+        SourceDiverged: The input of a norm is not finite, which ends such a training as well.
+        UserError: The cache cannot be used, or has fewer images than are asked for.
+    """
+    used = made_from.get("calibrated")
+    if used is None:
+        return
+    cache = cache_directory(made_from["dataset"], results)
+    train = open_split(cache, "train", made_from["fold"])
+    pixels = verify_pixels(cache, train)
+    rows = _rows(used, train, int(made_from["seed"]))
+    device = next(network.parameters()).device
+
+    def inputs() -> Iterator[Tensor]:
+        images = Rows(train.images, rows)
+        for part in pieces(len(rows), BATCH_SIZE):
+            check()
+            yield normalise(torch.from_numpy(np.array(images[part])).to(device))
+
+    try:
+        calibrate(network, inputs(), keep=False)
+    except NotFiniteError as error:
+        raise SourceDiverged(f"{error} on the training images") from None
+    pixels.wait()
+
+
+def _rows(used: Mapping[str, Any], train: Split, seed: int) -> NDArray[np.int64]:
+    """Return the rows of the training split that such a training uses."""
+    kept = np.arange(len(train.images))
+    if used["holdout"]:
+        kept = np.flatnonzero(~held_out(train.patient_id, used["holdout"]))
+    return kept[training_rows(len(kept), used["train_share"], used["train_count"], seed)]
