@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from transfergrid.planning.paths import SCRIPTS
+from transfergrid.reporting import markdown
 from transfergrid.runtime.atomic import write_json
 
 CELL = {"architecture": "net", "pretraining": "random", "truncation": 0, "protocol": "slow"}
@@ -46,3 +48,64 @@ def test_a_row_has_the_mean_of_its_seeds_and_a_p_value_is_never_nought(tmp_path:
         f"{start} difference, p < 0.001 | better |",
         f"{start} equivalence, p = 0.250 | undecided |",
     ]
+
+
+def test_what_is_alike_is_averaged_over_pairs_beside_its_floor() -> None:
+    sides = {"left_pretraining": "random", "right_pretraining": "birds"}
+    rows = [
+        sides
+        | {"dataset": "films", "pair": "sources_after", "measure": "mean_cca"}
+        | {"left": f"a{pair}", "right": f"b{pair}", "layer": layer, "depth": depth}
+        | {"value": value, "floor_high": floor}
+        for pair, layer, depth, value, floor in (
+            (0, "block2", 1, 0.5, 0.1),
+            (1, "block2", 1, 0.7, 0.3),
+            (0, "stem", 0, 0.9, 0.2),
+            (1, "stem", 0, math.nan, math.nan),
+        )
+    ]
+
+    lines = markdown.similarity(pd.DataFrame(rows)).splitlines()
+
+    assert lines[0] == "| data set | pair | compared | pairs | measure | stem | block2 |"
+    ends = "mean_cca | 0.90 (0.20) | 0.60 (0.20) |"
+    assert lines[2:] == [f"| films | sources_after | random and birds | 2 | {ends}"]
+
+
+def test_agreement_stands_beside_what_independent_networks_would_reach() -> None:
+    same = {"dataset": "films", "pair": "seeds", "task": "effusion", "baseline": math.nan}
+    rows = []
+    for pair, value in enumerate((0.8, 0.6)):
+        row = same | {"left": f"a{pair}", "right": f"b{pair}", "ceiling": math.nan}
+        bounds = {"baseline": 0.5, "ceiling": 0.9}
+        rows.append(row | bounds | {"measure": "agreement", "value": value})
+        rows.append(row | {"measure": "kappa", "value": value / 2})
+
+    lines = markdown.agreement(pd.DataFrame(rows)).splitlines()
+
+    assert lines[2:] == ["| films | seeds | 2 | 0.70 | – | 0.35 | – | 0.50 | 0.90 |"]
+
+
+def test_two_tasks_are_told_by_their_mean_alone() -> None:
+    row = {"dataset": "films", "pair": "seeds", "left": "a", "right": "b", "measure": "agreement"}
+    bounds = {"baseline": 0.5, "ceiling": 0.9}
+    values = {"effusion": 0.8, "nodule": 0.4, "": 0.6}
+    rows = [row | bounds | {"task": task, "value": value} for task, value in values.items()]
+
+    lines = markdown.agreement(pd.DataFrame(rows)).splitlines()
+
+    assert lines[2:] == ["| films | seeds | 1 | 0.60 | – | – | – | 0.50 | 0.90 |"]
+
+
+def test_several_data_sets_stand_in_a_column_of_their_own(tmp_path: Path) -> None:
+    ends = {"selection": "best", "metric": "auroc", "score_low": 0.7, "score_high": 0.9}
+    write_json(tmp_path / "cells" / "c" / "train.json", {"best_valid_score": 0.8})
+    cells = pd.DataFrame(
+        [CELL | ends | {"cell": "c", "score": 0.8, "dataset": name} for name in ("films", "echo")]
+    )
+
+    lines = markdown.networks(cells, tmp_path).splitlines()
+
+    assert lines[0].startswith("| data set | network |")
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| films", "| echo"]
+    assert {line.count("|") for line in lines} == {lines[0].count("|")}

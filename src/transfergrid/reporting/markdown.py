@@ -1,0 +1,121 @@
+"""A finished study's results as Markdown tables, for pages of the documentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from transfergrid.reporting.words import p_value
+from transfergrid.runtime.atomic import read_json
+
+_NETWORK = ["architecture", "pretraining", "truncation", "protocol"]
+_TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
+_ALIKE = ("cka_debiased", "mean_cca")
+_AGREED = ("agreement", "excess_agreement", "kappa", "rank_correlation")
+
+
+def networks(cells: pd.DataFrame, results: Path) -> str:
+    """Return one row per network and recipe: test score by seed, its spread, and validation.
+
+    Args:
+        cells: The rows of cells.csv.
+        results: The folder of results, for what each training validated.
+    """
+    primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
+    primary["valid"] = [
+        read_json(results / "cells" / cell / "train.json")["best_valid_score"]
+        for cell in primary["cell"]
+    ]
+    known = {"auroc": "AUROC"}
+    titles = [known.get(name, name) for name in primary["metric"].unique()]
+    several = "dataset" in primary and primary["dataset"].nunique() > 1
+    first = "| data set " if several else ""
+    lines = [
+        f"{first}| network | weights | cut | recipe | test {' or '.join(titles)}, mean of seeds "
+        "| each seed (95 % interval) | validation, best, mean |",
+        f"{'|---' * several}|---|---|---:|---|---:|---|---:|",
+    ]
+    for key, group in primary.groupby(["dataset"] * several + _NETWORK, sort=False):
+        seeds = "; ".join(
+            f"{row['score']:.3f} ({row['score_low']:.3f}–{row['score_high']:.3f})"
+            for row in group.to_dict("records")
+        )
+        mean, valid = group["score"].mean(), group["valid"].mean()
+        lines.append(_row([*key, f"{mean:.3f}", seeds, f"{valid:.3f}"]))
+    return "\n".join(lines)
+
+
+def contrasts(table: pd.DataFrame) -> str:
+    """Return one row per row of contrasts.csv, p adjusted within its question."""
+    lines = [
+        "| contrast | seeds | difference (95 % interval) | adjusted p that the verdict rests on "
+        "| verdict |",
+        "|---|---:|---:|---|---|",
+    ]
+    for row in table.to_dict("records"):
+        rests_on = row["verdict_rests_on"]
+        interval = f"{row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        tested = f"{_TESTS[rests_on]}, {p_value(row[f'{rests_on}_adjusted'])}"
+        lines.append(_row([row["contrast"], row["n_seeds"], interval, tested, row["verdict"]]))
+    return "\n".join(lines)
+
+
+def similarity(table: pd.DataFrame) -> str:
+    """Return one row per data set, reason, what is compared and measure; a column per layer.
+
+    A value is the mean over pairs, with the mean of their floors' upper ends behind it.
+    """
+    known = table[table["measure"].isin(_ALIKE) & table["value"].notna()].copy()
+    known["compared"] = _compared(known)
+    layers = known.drop_duplicates("layer").sort_values("depth")["layer"].tolist()
+    heads = ["data set", "pair", "compared", "pairs", "measure", *layers]
+    lines = [_row(heads), "|---|---|---|---:|---|" + "---:|" * len(layers)]
+    for key, group in known.groupby(["dataset", "pair", "compared", "measure"], sort=False):
+        dataset, pair, compared, measure = key
+        means = group.groupby("layer")[["value", "floor_high"]].mean().reindex(layers)
+        values = [
+            f"{_number(value)} ({_number(floor)})"
+            for value, floor in zip(means["value"], means["floor_high"], strict=True)
+        ]
+        pairs = len(group[["left", "right"]].drop_duplicates())
+        lines.append(_row([dataset, pair, compared, pairs, measure, *values]))
+    return "\n".join(lines)
+
+
+def agreement(table: pd.DataFrame) -> str:
+    """Return one row per data set and what sets a pair apart: means over pairs and tasks.
+
+    The columns `baseline` and `ceiling` belong to the agreement of right and wrong.
+    """
+    known = table[table["measure"].isin(_AGREED) & table["value"].notna()]
+    whole = known["task"].isna() | (known["task"] == "")
+    one_task = known.groupby("dataset")["task"].transform("nunique") <= 1
+    known = known[whole | one_task]
+    lines = [
+        _row(["data set", "pair", "pairs", *_AGREED, "baseline", "ceiling"]),
+        "|---|---|---:|" + "---:|" * (len(_AGREED) + 2),
+    ]
+    for (dataset, pair), group in known.groupby(["dataset", "pair"], sort=False):
+        means = group.groupby("measure")[["value", "baseline", "ceiling"]].mean()
+        values = [means["value"].get(name, float("nan")) for name in _AGREED]
+        values += [means.loc["agreement", name] for name in ("baseline", "ceiling")]
+        pairs = len(group[["left", "right"]].drop_duplicates())
+        lines.append(_row([dataset, pair, pairs, *(_number(value) for value in values)]))
+    return "\n".join(lines)
+
+
+def _compared(table: pd.DataFrame) -> pd.Series:
+    """Return what a row's two sides are: one pretraining, or two."""
+    left, right = table["left_pretraining"], table["right_pretraining"]
+    return left.where(left == right, left + " and " + right)
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def _row(parts: Iterable[object]) -> str:
+    return f"| {' | '.join(map(str, parts))} |"
