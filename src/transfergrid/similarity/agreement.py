@@ -14,6 +14,9 @@ from transfergrid.metrics.intervals import wilson
 
 Floats = NDArray[np.float64]
 
+FEW = 10
+"""With fewer patients that tell anything, an interval is mostly a guess."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -25,9 +28,10 @@ class Part:
             by patient, and their sum of squares is the variance.
         baseline: What independent answers would give.
         ceiling: The most that these two networks could have.
-        share: The share of units that the value is, or is made from; NaN for neither.
-        baseline_share: The baseline of that share, by which the value is (share - baseline_share)
-            / (1 - baseline_share); 0 where the value is the share.
+        least: The least that they could have, from which the interval sees the value as a share of
+            the way to 1; NaN where it is none.
+        tells: (n,) bool, the units that tell something of the value; once they are added up, (G,)
+            whether a patient has any.
         n: Units.
         patients: Patients of the units.
     """
@@ -36,8 +40,8 @@ class Part:
     contributions: Floats
     baseline: float
     ceiling: float
-    share: float = float("nan")
-    baseline_share: float = 0.0
+    least: float
+    tells: NDArray[np.bool_]
     n: int = 0
     patients: int = 0
 
@@ -52,7 +56,8 @@ class Part:
         seen = int(np.count_nonzero(np.bincount(patient, minlength=groups)))
         factor = np.sqrt(seen / (seen - 1)) if seen > 1 else np.nan
         sums = sum_by_patient(self.contributions[None], patient, groups)[0] * factor / max(n, 1)
-        return replace(self, contributions=sums, n=n, patients=seen)
+        tells = np.bincount(patient[self.tells], minlength=groups) > 0
+        return replace(self, contributions=sums, tells=tells, n=n, patients=seen)
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ class Agreement:
         ceiling: The most that these allow.
         n: Units with a known label; over tasks, the fewest.
         patients: Patients of these units; over tasks, the fewest.
-        flags: Of "undefined", as overlap of errors is where nobody errs, and "no_variance", where
-            the units do not tell how sure the value is.
+        flags: Of "undefined", as overlap of errors is where nobody errs; "few_patients", where
+            fewer than `FEW` patients tell anything; and "no_variance", where they do not tell how
+            sure the value is.
     """
 
     value: float
@@ -95,7 +101,7 @@ def share_alike(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Part:
     value = float(alike.mean())
     ceiling = float(np.minimum(p, q).sum())
     contributions: Floats = np.subtract(alike, value)
-    return Part(value, contributions, float(p @ q), ceiling, share=value)
+    return Part(value, contributions, float(p @ q), ceiling, 0.0, np.ones(len(left), bool))
 
 
 def excess_alike(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Part:
@@ -117,7 +123,11 @@ def excess_alike(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Part:
     of_baseline = left @ q + right @ p - 2 * part.baseline
     contributions = (part.contributions - (1 - value) * of_baseline) / rest
     ceiling = (part.ceiling - part.baseline) / rest
-    return Part(value, contributions, 0.0, ceiling, part.value, part.baseline)
+    common = int((p + q).argmax())
+    least = (max(0.0, p[common] + q[common] - 1) - part.baseline) / rest
+    # Where nearly all are of one kind for both, only the others tell whether these coincide.
+    tells = ~(left[:, common] & right[:, common])
+    return Part(value, contributions, 0.0, ceiling, least, tells)
 
 
 def overlap(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Part:
@@ -136,12 +146,13 @@ def overlap(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Part:
     value = float((left & right).sum() / either.sum())
     p, q = float(left.mean()), float(right.mean())
     contributions = ((left & right) - value * either) / either.mean()
-    return Part(value, contributions, p * q / (p + q - p * q), min(p, q) / max(p, q), share=value)
+    baseline, ceiling = p * q / (p + q - p * q), min(p, q) / max(p, q)
+    return Part(value, contributions, baseline, ceiling, 0.0, either)
 
 
 def _undefined(units: int) -> Part:
     nan = float("nan")
-    return Part(nan, np.full(units, nan), nan, nan)
+    return Part(nan, np.full(units, nan), nan, nan, nan, np.zeros(units, bool))
 
 
 def mean_of(parts: Sequence[Part]) -> Part:
@@ -155,8 +166,8 @@ def mean_of(parts: Sequence[Part]) -> Part:
         np.mean([part.contributions for part in parts], axis=0),
         mean("baseline"),
         mean("ceiling"),
-        mean("share"),
-        mean("baseline_share"),
+        mean("least"),
+        np.any([part.tells for part in parts], axis=0),
         min(part.n for part in parts),
         min(part.patients for part in parts),
     )
@@ -165,9 +176,11 @@ def mean_of(parts: Sequence[Part]) -> Part:
 def summarise(part: Part, confidence: float = 0.95) -> Agreement:
     """Make the interval of a part that is added up by patient.
 
-    A share has Wilson's, on the number of independent units that would have its variance. What
-    is made from a share has one on the scale of atanh, which ends where the value is 1: there its
-    lower bound is that of the share.
+    A share has Wilson's, on the number of independent units that would have its variance, and what
+    goes from a least value to 1 likewise, as a share of that way. At either end there is no
+    variance, and the patients who tell anything stand for that number: where only few films are
+    answered wrongly, how many of these errors coincide is known no better than from few patients.
+    A rank correlation has its interval on the scale of atanh.
 
     Args:
         part: What was measured.
@@ -175,21 +188,31 @@ def summarise(part: Part, confidence: float = 0.95) -> Agreement:
     """
     nan = float("nan")
     rest = (part.baseline, part.ceiling, part.n, part.patients)
+    tell = int(part.tells.sum())
     if np.isnan(part.value):
         return Agreement(nan, nan, nan, *rest, ("undefined",))
-    if part.patients < 2:
+    if tell < 2:
         return Agreement(part.value, nan, nan, *rest, ("no_variance",))
     variance = float((part.contributions**2).sum())
-    flags = () if variance > 1e-24 else ("no_variance",)
-    t = -float(special.stdtrit(part.patients - 1, (1 - confidence) / 2))
-    if part.share == part.value:
-        low, high = wilson(part.value, variance, part.patients, t)
-    elif part.value < 1e-9 - 1:
-        low = high = -1.0
-    elif part.value > 1 - 1e-9:
-        below = wilson(part.share, 0.0, part.patients, t)[0] if part.share == 1 else 1.0
-        low, high = (below - part.baseline_share) / (1 - part.baseline_share), 1.0
+    flags = [
+        *(["few_patients"] if tell < FEW else []),
+        *(["no_variance"] if variance <= 1e-24 else []),
+    ]
+    t = -float(special.stdtrit(tell - 1, (1 - confidence) / 2))
+    if np.isnan(part.least):
+        low, high = _on_atanh(part.value, t * float(np.sqrt(variance)))
     else:
-        arm = t * float(np.sqrt(variance)) / (1 - part.value**2)
-        low, high = np.tanh(np.arctanh(part.value) + np.array([-1, 1]) * arm).tolist()
-    return Agreement(part.value, float(low), float(high), *rest, flags)
+        way = 1 - part.least
+        share = min(1.0, max(0.0, (part.value - part.least) / way))
+        low, high = (part.least + way * end for end in wilson(share, variance / way**2, tell, t))
+        # Rounding may take a bound past the value itself.
+        low, high = min(low, part.value), max(high, part.value)
+    return Agreement(part.value, float(low), float(high), *rest, tuple(flags))
+
+
+def _on_atanh(value: float, arm: float) -> tuple[float, float]:
+    slope = 1 - value**2
+    if slope < 1e-9:
+        return value, value
+    low, high = np.tanh(np.arctanh(value) + np.array([-1, 1]) * arm / slope)
+    return float(low), float(high)

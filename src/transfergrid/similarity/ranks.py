@@ -73,7 +73,8 @@ def rank_correlation(left: Sequence[Ranks], right: Sequence[Ranks]) -> Part:
     found = [_correlation(one, other) for one, other in zip(left, right, strict=True)]
     values, contributions = zip(*found, strict=True)
     contributed: Floats = np.mean(contributions, axis=0)
-    return Part(float(np.mean(values)), contributed, 0.0, 1.0)
+    everyone = np.ones(len(contributed), bool)
+    return Part(float(np.mean(values)), contributed, 0.0, 1.0, float("nan"), everyone)
 
 
 def _correlation(left: Ranks, right: Ranks) -> tuple[float, Floats]:

@@ -154,7 +154,40 @@ def test_answers_that_are_equal_are_one() -> None:
         assert found[name].value == pytest.approx(1) == found[name].ceiling
         assert found[name].high == 1 and "no_variance" in found[name].flags
     # That 200 equal answers say nothing of others is not hidden.
-    assert 0.9 < found["agreement"].low < 1 and 0.9 < found["kappa"].low < 1
+    assert 0.9 < found["agreement"].low < 1 and 0.8 < found["kappa"].low < 1
+
+
+def test_few_errors_tell_little_of_how_many_coincide() -> None:
+    # Thirty patients with one unit each; each network errs on three, never on the same.
+    labels = np.ones((30, 1))
+    one, other = np.full((30, 1), 0.9), np.full((30, 1), 0.9)
+    one[:3], other[3:6] = 0.1, 0.1
+    (found,), _ = multilabel(labels, one, other, np.arange(30))
+    assert found["error_overlap"].value == 0 and found["error_overlap"].high > 0.4
+    assert found["excess_agreement"].value < 0 and found["excess_agreement"].high > 0.4
+    for name in ("error_overlap", "excess_agreement"):
+        assert "few_patients" in found[name].flags
+    assert found["agreement"].flags == ()
+
+
+def test_intervals_hold_what_samples_have_on_average_where_few_err() -> None:
+    rng, names = np.random.default_rng(8), ("error_overlap", "excess_agreement")
+    values, bounds = [], []
+    for _ in range(250):
+        patient = np.repeat(np.arange(30), 1 + rng.poisson(2, 30))
+        labels = (rng.random((30, 1)) < 0.4)[patient].astype(float)
+        both = rng.normal(size=(len(patient), 1))
+        one, other = (3 * (labels - 0.5) + (both + rng.normal(size=both.shape)) / 2**0.5
+                      for _ in range(2))  # fmt: skip
+        found = compare_answers(
+            Answers.multilabel(one, labels, 0.0), Answers.multilabel(other, labels, 0.0), patient
+        )[1]
+        values.append([found[name].value for name in names])
+        bounds.append([(found[name].low, found[name].high) for name in names])
+    low, high = np.moveaxis(np.array(bounds), 2, 0)
+    mean, known = np.nanmean(values, axis=0), ~np.isnan(low)
+    held = ((low <= mean) & (mean <= high)).sum(axis=0) / known.sum(axis=0)
+    assert (held > 0.9).all() and known.mean() > 0.9, (held, known.mean())
 
 
 def test_what_has_no_value_is_nan_and_says_so() -> None:
