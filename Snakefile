@@ -30,6 +30,8 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/cams.smk"
 include: "workflow/rules/activations.smk"
+include: "workflow/rules/drift.smk"
+include: "workflow/rules/reset.smk"
 include: "workflow/rules/analyses.smk"
 include: "workflow/rules/report.smk"
 

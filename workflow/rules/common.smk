@@ -119,6 +119,8 @@ wildcard_constraints:
     weights_id=planning.WEIGHTS_ID,
     features_id=planning.FEATURES_ID,
     state_id=planning.STATE_ID,
+    drift_id=planning.DRIFT_ID,
+    reset_id=planning.RESET_ID,
     tuning_id=planning.TUNING_ID,
     stamp=planning.STAMP,
     study=planning.STUDY,
@@ -246,12 +248,22 @@ def features_sources(wildcards):
 
 
 def state_sources(wildcards):
-    """Return what must exist before the activations of a state can be stored.
+    """Return what must exist before the activations of a state can be stored."""
+    return stored_sources(PLAN.state(wildcards.state_id))
 
-    The age of images and released weights does not count, for their content names the state. What
-    is missing is no reason to store anything again, so it is not ancient: Snakemake would make it.
+
+def weighing_sources(wildcard):
+    """Return an input function for what a measurement of weights, named by a wildcard, needs."""
+    return lambda wildcards: stored_sources(PLAN.weighing(wildcards[wildcard]))
+
+
+def stored_sources(stored):
+    """Return what must exist before something can be stored of a network.
+
+    The age of images and initial weights does not count, for their content is in its name. What is
+    missing is no reason to store anything again, so it is not ancient: Snakemake would make it.
     """
-    images, trained = specs.sources_of(PLAN.state(wildcards.state_id))
+    images, trained = specs.sources_of(stored)
     files = [f"results/{name}" for name in images]
     aged = [ancient(file) if os.path.exists(file) else file for file in files]
     return [*aged, *(f"results/{name}" for name in trained)]

@@ -153,5 +153,33 @@ FIGURES: tuple[Figure, ...] = (
         "The map's size before it is enlarged stands above it. Outline: the true region, where "
         "the data set knows it; cross: the map's highest point; p: the checkpoint's probability.",
     ),
+    Figure(
+        "drift",
+        "How far the weights have moved",
+        ("drift",),
+        f"{_ROOM}.drift",
+        "Change of the weights of each layer by training, over the size of the initial weights: "
+        "mean over seeds, a panel per network, a line per pretraining. The classifier is left "
+        "out. Cosines, and groups of weights, are in the table of drift.",
+    ),
+    Figure(
+        "layer_reset",
+        "What putting a layer back costs",
+        ("layer_reset",),
+        f"{_ROOM}.layer_reset",
+        "Score of the trained network with one layer alone put back to its initial weights, minus "
+        "that of the untouched network: mean over seeds, a panel per network, a line per "
+        "pretraining. Vertical lines are the mean of the intervals by patient. n is in the table "
+        "of layer resets.",
+    ),
+    Figure(
+        "filters",
+        "The first filters, before and after",
+        ("filters",),
+        f"{_ROOM}.filters",
+        "Filters of the first convolution before and after training, in pairs, averaged over the "
+        "input's channels, one scale for both of a pair: of each network the lowest seed. Below a "
+        "pair Pearson's correlation of its weights.",
+    ),
 )
 """Every built-in figure; a study may name its own under ``figures``."""

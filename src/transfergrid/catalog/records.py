@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Per = Literal[
-    "dataset", "weights", "features", "state", "tuning", "cell", "shard", "study", "figure"
+    "dataset",
+    "weights",
+    "features",
+    "state",
+    "weighing",
+    "tuning",
+    "cell",
+    "shard",
+    "study",
+    "figure",
 ]
 
 

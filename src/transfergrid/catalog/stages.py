@@ -13,6 +13,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.questions import telling
 from transfergrid.catalog.records import Stage, receipt_of
 from transfergrid.catalog.tables import ANALYSES
+from transfergrid.catalog.weighed import DRIFTING, RESETTING
 
 CELL = "cells/{cell}"
 
@@ -78,6 +79,8 @@ STAGES: tuple[Stage, ...] = (
         reads=("prepare", "weights", "train"),
         code=("evaluation.activations", "training.starts"),
     ),
+    DRIFTING,
+    RESETTING,
     Stage(
         "ensembles",
         "shard",
@@ -116,6 +119,9 @@ STAGES: tuple[Stage, ...] = (
             "evaluation.confidence",
             "claims",
             "cams",
+            "drifts",
+            "filters",
+            "resets",
             "all_metrics",
             "figures",
         ),

@@ -1,13 +1,13 @@
-"""Which states of networks would have their activations stored, by Snakemake's own rules.
+"""What is stored of networks for tables, and would be stored (again), by Snakemake's own rules.
 
-Activations that are missing are stored only for a comparison that is made (anew); those that are
-there are stored again where a cell was trained again, or where the images or weights behind an
-initial state are prepared by the same run.
+Activations of states, and measurements of weights, that are missing are made only for a table that
+is made (anew); those that are there are made again where a cell was trained again, or where the
+images or weights behind them are prepared by the same run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,20 +18,22 @@ from transfergrid.commands.memory import Memory
 from transfergrid.planning.architectures import find_architecture
 from transfergrid.planning.layers import layer_names, positions_per_image
 from transfergrid.planning.outputs import files_of, inputs_of, mark_of
-from transfergrid.planning.paths import activations_directory, cell_directory
-from transfergrid.planning.records import RECEIPT, TRAINED, is_whole
-from transfergrid.planning.state_pairs import FINAL
+from transfergrid.planning.paths import activations_directory
+from transfergrid.planning.records import is_whole
+from transfergrid.planning.specs import sources_of
 
 if TYPE_CHECKING:
     from transfergrid.commands.jobs import Jobs
     from transfergrid.planning.plan import PlannedStudy
     from transfergrid.planning.states import State
+    from transfergrid.planning.weighings import Weighing
 
-SIMILARITY = STAGE["similarity"]
+STORED = ("activations", "drift", "reset")
+"""Stages that store what tables are made of; `rule all` does not ask for it."""
 
 
-def due_states(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -> set[str]:
-    """Return the ids of the states whose activations would be stored.
+def due_stored(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -> set[str]:
+    """Return the ids of the states and measurements that would be stored.
 
     Args:
         study: The study.
@@ -39,37 +41,49 @@ def due_states(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -
         results: The folder of results.
         memory: What Snakemake remembers.
     """
-    if not study.states:
-        return set()
-    missing, again = set(), set()
-    for state in study.states:
-        made = activations_directory(state.id, results) / RECEIPT
-        if not made.exists() or memory.incomplete(str(made)):
-            missing.add(state.id)
-        elif _follows(state, jobs, results, memory):
-            again.add(state.id)
-    return missing | again if again or _compares(study, jobs, results, memory) else set()
+    due: set[str] = set()
+    for name in STORED:
+        stored = [one for one in study.stored if one.stage == name]
+        readers = [one for one in study.stages if one.run and name in one.reads]
+        missing, again = set(), set()
+        for one in stored:
+            made = results / one.mark
+            if not made.exists() or memory.incomplete(str(made)):
+                missing.add(one.id)
+            elif _follows(one, jobs, results, memory):
+                again.add(one.id)
+        if again or (missing and _reads(study, readers, jobs, results, memory)):
+            due |= missing | again
+    return due
 
 
-def _follows(state: State, jobs: Jobs, results: Path, memory: Memory) -> bool:
-    """Tell whether stored activations are made again, with what they were made from."""
-    trained = state.trained_cell
-    if trained:
-        made = activations_directory(state.id, results) / RECEIPT
-        receipt = cell_directory(trained, results) / TRAINED
-        if trained in jobs.trains or memory.updated([str(receipt)], [str(made)]):
+def _follows(stored: State | Weighing, jobs: Jobs, results: Path, memory: Memory) -> bool:
+    """Tell whether what is stored is made again, with what it was made from."""
+    aged, trained = sources_of(stored)
+    for mark in trained:
+        if _owner(mark) in jobs.trains or memory.updated(
+            [str(results / mark)], [str(results / stored.mark)]
+        ):
             return True
-    return state.when != FINAL and (
-        state.dataset_id in jobs.prepare or state.weights_id in jobs.weights
+    rooms = {"cache": jobs.prepare, "weights": jobs.weights, "cells": jobs.trains}
+    return any(
+        _owner(mark) in rooms[mark.partition("/")[0]] and not (results / mark).exists()
+        for mark in aged
     )
 
 
-def _compares(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -> bool:
-    """Tell whether a study's networks would be compared, whatever becomes of their activations."""
+def _owner(mark: str) -> str:
+    return mark.split("/")[1]
+
+
+def _reads(
+    study: PlannedStudy, readers: Sequence[Stage], jobs: Jobs, results: Path, memory: Memory
+) -> bool:
+    """Tell whether a study's tables would be made, whatever becomes of what they are made from."""
     if any(cell.name in jobs.scores for cell in study.scored):
         return True
     stages = [STAGE[name] for name in ("ensembles", "gather")]
-    return any(_is_due(study, one, results, memory) for one in (*stages, SIMILARITY))
+    return any(_is_due(study, one, results, memory) for one in (*stages, *readers))
 
 
 def _is_due(study: PlannedStudy, stage: Stage, results: Path, memory: Memory) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
+from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import activations_directory, cell_directory
 from transfergrid.planning.plan import PlannedStudy
@@ -94,6 +95,10 @@ def _content(study: PlannedStudy, stage: str, maps: Sequence[str], view: Path) -
     if "states" in content:
         states = content["states"]
         content["states"] = [s for s in states if is_whole(activations_directory(s["id"], view))]
+    for key in ("drifts", "filters", "resets"):
+        if key in content:
+            made = [one for one in content[key] if is_whole(weighings_directory(one["id"], view))]
+            content[key] = made
     if "compared" in content:
         compared = content["compared"].items()
         content["compared"] = {

@@ -30,6 +30,7 @@ from transfergrid.planning.plan import (
     FEATURES_ID,
     STATE_ID,
     TUNING_ID,
+    WEIGHING_ID,
     WEIGHTS_ID,
     Plan,
     PlannedStudy,
@@ -49,6 +50,7 @@ ROOMS_OF_IDS = {
     "weights": WEIGHTS_ID,
     "features": FEATURES_ID,
     "activations": STATE_ID,
+    "weighings": WEIGHING_ID,
     "tuning": TUNING_ID,
 }
 """The form of the ids in each folder of what cells share."""
@@ -88,7 +90,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     used = _used_by([item.name for item in items if item.in_use], results)
     items = [_kept(item) if item.name in used else item for item in items]
     ids = {cell.dataset_id for cell in plan.cells.values()} | used
-    ids |= {name for cell in plan.cells.values() for name in cell.features} | set(plan.states)
+    ids |= {name for cell in plan.cells.values() for name in cell.features} | set(plan.stored)
     ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id} | set(plan.tunings)
     for kind, pattern in ROOMS_OF_IDS.items():
         items += _shared_items(kind, results / kind, pattern, ids, locked)
@@ -152,7 +154,7 @@ def compared_activations(
 ) -> list[Item]:
     """Return the stored activations of the plan that no comparison waits for."""
     memory = memory or Memory()
-    waiting = set().union(*planned_jobs(plan, results, memory).states.values())
+    waiting = set().union(*planned_jobs(plan, results, memory).stored.values())
     needed = {
         state.id: study.name
         for study in plan.studies.values()

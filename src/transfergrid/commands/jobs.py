@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transfergrid.commands.compared import due_states
+from transfergrid.commands.compared import due_stored
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import SCORES, map_of
@@ -29,7 +29,6 @@ from transfergrid.planning.paths import (
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
 from transfergrid.planning.specs import SpecJobs, sources_of, spec_jobs, untrained
-from transfergrid.planning.states import State
 
 
 @dataclass
@@ -48,7 +47,8 @@ class Jobs:
         scores: Cells that are scored; trials of learning rates never are.
         tunes: Tunings that choose a learning rate.
         maps: By study, cells whose class activation maps are made.
-        states: By study, states of networks whose activations are stored.
+        stored: By study, states of networks whose activations are stored, and measurements of
+            weights that are made.
     """
 
     files: Mapping[str, Mapping[str, int]]
@@ -61,7 +61,7 @@ class Jobs:
     scores: set[str] = field(default_factory=set)
     tunes: set[str] = field(default_factory=set)
     maps: dict[str, set[str]] = field(default_factory=dict)
-    states: dict[str, set[str]] = field(default_factory=dict)
+    stored: dict[str, set[str]] = field(default_factory=dict)
     written: SpecJobs = field(default_factory=SpecJobs)
 
     @property
@@ -114,9 +114,9 @@ def _spread(plan: Plan, jobs: Jobs, results: Path, memory: Memory) -> None:
     size = -1
     while size != (size := _size(jobs)):
         for name, study in plan.studies.items():
-            jobs.states[name] = due_states(study, jobs, results, memory)
-        _prepared_for_states(plan, jobs, results)
-        wanted = jobs.scores.union(*jobs.maps.values(), _trained_for_states(plan, jobs))
+            jobs.stored[name] = due_stored(study, jobs, results, memory)
+        _prepared_for_stored(plan, jobs, results)
+        wanted = jobs.scores.union(*jobs.maps.values(), _trained_for_stored(plan, jobs, results))
         jobs.trains |= {name for name in wanted if TRAINED not in jobs.files[name]}
         for name in jobs.specs:
             inputs = missing[name]
@@ -150,25 +150,33 @@ def _spread(plan: Plan, jobs: Jobs, results: Path, memory: Memory) -> None:
 def _size(jobs: Jobs) -> int:
     rooms = [jobs.specs, jobs.trains, jobs.scores, jobs.prepare, jobs.weights, jobs.tunes]
     rooms.append(jobs.features)
-    return sum(map(len, [*rooms, *jobs.maps.values(), *jobs.states.values()]))
+    return sum(map(len, [*rooms, *jobs.maps.values(), *jobs.stored.values()]))
 
 
-def _states(plan: Plan, jobs: Jobs) -> list[State]:
-    return [plan.states[name] for name in set().union(*jobs.states.values())]
+def _sources(plan: Plan, jobs: Jobs, results: Path) -> list[tuple[str, str]]:
+    """Return the room and the name of what states and measurements are made from.
+
+    Images, released weights and source cells that are there count no more.
+    """
+    everything = plan.stored
+    found: list[str] = []
+    for name in set().union(*jobs.stored.values()):
+        aged, trained = sources_of(everything[name])
+        found += [*trained, *(mark for mark in aged if not (results / mark).exists())]
+    return [(room, name) for room, name, *_ in (mark.split("/") for mark in found)]
 
 
-def _trained_for_states(plan: Plan, jobs: Jobs) -> set[str]:
-    """Return the cells whose checkpoints are needed to store activations."""
-    return {state.trained_cell for state in _states(plan, jobs) if state.trained_cell}
+def _trained_for_stored(plan: Plan, jobs: Jobs, results: Path) -> set[str]:
+    """Return the cells whose checkpoints are needed for activations and measurements."""
+    return {name for room, name in _sources(plan, jobs, results) if room == "cells"}
 
 
-def _prepared_for_states(plan: Plan, jobs: Jobs, results: Path) -> None:
-    """Add the images and released weights that initial states need and that are not there."""
-    for state in _states(plan, jobs):
-        for file in sources_of(state)[0]:
-            if not (results / file).exists():
-                room = jobs.prepare if file.startswith("cache/") else jobs.weights
-                room.add(Path(file).parent.name)
+def _prepared_for_stored(plan: Plan, jobs: Jobs, results: Path) -> None:
+    """Add the images and released weights that they need and that are not there."""
+    rooms = {"cache": jobs.prepare, "weights": jobs.weights}
+    for room, name in _sources(plan, jobs, results):
+        if room in rooms:
+            rooms[room].add(name)
 
 
 def _missing_inputs(plan: Plan, jobs: Jobs, results: Path) -> dict[str, Jobs]:

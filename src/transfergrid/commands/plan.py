@@ -78,7 +78,7 @@ def survey(plan: Plan, results: Path = RESULTS) -> Survey:
     jobs = planned_jobs(plan, results, memory)
     states = cell_states(plan, results, jobs)
     stages = {
-        name: stage_states(study, states, results, memory, jobs.maps[name], jobs.states[name])
+        name: stage_states(study, states, results, memory, jobs.maps[name], jobs.stored[name])
         for name, study in plan.studies.items()
     }
     return Survey(plan, results, jobs, states, stages, measurements(results))
@@ -96,7 +96,7 @@ def job_counts(seen: Survey) -> dict[str, int]:
         "restore": len(jobs.restores),
         "tune": len(jobs.tunes),
         "evaluate": len(jobs.scores),
-        "activations": len(set().union(*jobs.states.values())),
+        **Counter(seen.plan.stored[one].stage for one in set().union(*jobs.stored.values())),
     }
     for stages in seen.stages.values():
         for stage in stages:

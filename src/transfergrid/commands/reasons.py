@@ -293,7 +293,7 @@ _EVALUATION = {"evaluation.primary"}
 # Told in words of their own, or by another stage's stamp.
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
-_OUTSIDE |= {"states", "compared"}
+_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -311,6 +311,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other cells have maps")
     if any(old.get(key) != new.get(key) for key in ("states", "compared")):
         phrases.append("other networks are compared")
+    if any(old.get(key) != new.get(key) for key in ("drifts", "filters", "resets")):
+        phrases.append("other weights are measured")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:

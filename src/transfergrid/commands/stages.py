@@ -37,7 +37,7 @@ def stage_states(
     results: Path = RESULTS,
     memory: Memory | None = None,
     maps: Set[str] = frozenset(),
-    activations: Set[str] = frozenset(),
+    stored: Set[str] = frozenset(),
 ) -> list[StageState]:
     """Return the state of every stage of a study, in their order.
 
@@ -47,10 +47,11 @@ def stage_states(
         results: The folder of results.
         memory: What Snakemake remembers.
         maps: Cells whose class activation maps are made.
-        activations: States whose activations are stored.
+        stored: States whose activations are stored, and measurements of weights that are made.
     """
     disk = _Disk(study, results, memory or Memory())
     scored = any(cells[cell.name].scores for cell in study.scored)
+    made = {one.stage for one in study.stored if one.id in stored}
     states: dict[str, StageState] = {}
     for stage in study.stages:
         reasons = disk.stamp_reasons(stage)
@@ -64,7 +65,7 @@ def stage_states(
         else:
             reasons = reasons or disk.missing(stage)
             due = reasons or follows or ("evaluate" in stage.reads and scored)
-            due = due or ("activations" in stage.reads and bool(activations))
+            due = due or bool(made & {*stage.reads})
             jobs = int(bool(due or not disk.stamp(stage).exists() or disk.updated(stage)))
         if jobs and not reasons and not follows and stage.per == "study":
             reasons = ["its inputs changed"]

@@ -11,7 +11,6 @@ from transfergrid.catalog.stages import STAGES
 from transfergrid.commands.live import error_line, last_lines
 from transfergrid.planning.outputs import mark_of
 from transfergrid.planning.paths import (
-    activations_directory,
     cache_directory,
     features_directory,
     tuning_file,
@@ -60,10 +59,10 @@ def _single(plan: Plan, results: Path) -> Iterator[tuple[str, Path, Path | None]
     for owner in plan.features:
         folder = features_directory(owner, results)
         yield f"features {owner}", folder.parent / "logs" / f"{owner}.log", folder / "receipt.json"
-    for owner in plan.states:
-        folder = activations_directory(owner, results)
-        log = folder.parent / "logs" / f"{owner}.log"
-        yield f"activations {owner}", log, folder / "receipt.json"
+    for owner, stored in plan.stored.items():
+        made = results / stored.mark
+        log = made.parents[1] / "logs" / f"{owner}.log"
+        yield f"{stored.stage} {owner}", log, made
     for owner in plan.tunings:
         made = tuning_file(owner, results)
         yield f"learning rate of {owner}", results / "tuning" / "logs" / f"{owner}.log", made

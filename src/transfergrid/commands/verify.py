@@ -106,7 +106,7 @@ def _errors(checks: Sequence[Check]) -> list[UserError]:
 
 def all_checks(results: Path) -> Iterator[Check]:
     """Yield a check for every file under results that somebody may read."""
-    for room in ("cache", "weights", "features", "activations"):
+    for room in ("cache", "weights", "features", "activations", "weighings"):
         for folder in folders(results / room).values():
             mend = f"remove {folder} and run snakemake again, which makes it again where needed"
             yield from _receipt(folder, folder / "receipt.json", mend)

@@ -16,6 +16,7 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.states import compared_predictions
+from transfergrid.planning.weighings import DRIFT, RESET
 
 if TYPE_CHECKING:
     from transfergrid.planning.plan import PlannedStudy
@@ -68,6 +69,14 @@ def _tunings(study: PlannedStudy) -> list[Content]:
 
 def _claims(study: PlannedStudy) -> Content:
     return dict(chosen_claims(study.study.config["claims"], str(study.study.source)))
+
+
+def _weighed(study: PlannedStudy, stage: str, key: str) -> list[Content]:
+    """List what a stage measures on weights, if the study asks by the key for a table of it."""
+    if not (study.study.config["weights"] or {}).get(key):
+        return []
+    made = [one for one in study.weighings if one.stage == stage]
+    return [{"id": one.id, **one.made_from} for one in made]
 
 
 def _regions(study: PlannedStudy) -> Content:
@@ -132,6 +141,9 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],
     "compared": lambda study: compared_predictions(study.study, study.compared),
+    "drifts": lambda study: _weighed(study, DRIFT, "drift"),
+    "filters": lambda study: _weighed(study, DRIFT, "filters"),
+    "resets": lambda study: _weighed(study, RESET, "reset"),
     "states": lambda study: [dict(state.entry) for state in study.states],
     "title": lambda study: study.study.config["title"],
     "description": lambda study: study.study.config["description"],

@@ -29,6 +29,7 @@ EXPENDABLE = (
     r"weights/.*",
     r"features/.*",
     r"activations/.*",
+    r"weighings/.*",
     r"origins/.*",
     r"cells/[^/]+/(resume\.pt|finished\.json|ahead/.*)",
     r"cells/[^/]+/receipts/train\.json",
@@ -39,9 +40,9 @@ EXPENDABLE = (
 )
 """What may be deleted: it is made again when needed, and nothing is trained again because of it.
 
-Caches, the records of their images, initial weights, features, activations, the states of
-trainings that were stopped or had ended, training receipts and checkpoints; and what is not a
-result: locks, logs, snapshots.
+Caches, the records of their images, initial weights, features, activations, measurements of
+weights, the states of trainings that were stopped or had ended, training receipts and checkpoints;
+and what is not a result: locks, logs, snapshots.
 """
 
 
@@ -188,8 +189,8 @@ def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
     reads = [STAGE[name] for name in stage.reads if study.has(STAGE[name])]
     in_shards = any(read.per == "shard" for read in reads)
     for read in reads:
-        if read.per == "state":
-            found += [read.mark.replace("{state_id}", state.id) for state in study.states]
+        if read.per in ("state", "weighing"):
+            found += [one.mark for one in study.stored if one.stage == read.name]
         elif read.per == "shard":
             found += [shard_mark(study, shard) for shard in study.shards]
         elif read.of_study and read.per == "cell":

@@ -32,6 +32,7 @@ from transfergrid.planning.shards import shards
 from transfergrid.planning.stamps import LOCATION, StampName, stamp_name, stamps_in
 from transfergrid.planning.states import State, check_similarity, states_of
 from transfergrid.planning.study import Study, load_study, study_files, typed
+from transfergrid.planning.weighings import DRIFT, RESET, Weighing, check_weights, weighings_of
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import canonical_json, sha256_text
@@ -43,6 +44,10 @@ WEIGHTS_ID = rf"{WORD}-{WORD}-[0-9a-f]{{8}}"
 TUNING_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-{WORD}(?:-fold\d+)?-[0-9a-f]{{8}}"
 FEATURES_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-(?:pooled|map)-[0-9a-f]{{8}}"
 STATE_ID = rf"{WORD}-{WORD}-{WORD}-drop\d+-(?:initial|final)-[0-9a-f]{{8}}"
+_MEASURED = rf"{WORD}-{WORD}-{WORD}-drop\d+"
+DRIFT_ID = rf"{_MEASURED}-{DRIFT}-[0-9a-f]{{8}}"
+RESET_ID = rf"{_MEASURED}-{RESET}-[0-9a-f]{{8}}"
+WEIGHING_ID = rf"{_MEASURED}-(?:{DRIFT}|{RESET})-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"
 
@@ -172,6 +177,24 @@ class PlannedStudy:
         return states_of(self.study, self.compared)
 
     @cached_property
+    def weighings(self) -> tuple[Weighing, ...]:
+        """What is measured on the weights of trained cells."""
+        return weighings_of(self.study, self.weighed)
+
+    @property
+    def weighed(self) -> tuple[Cell, ...]:
+        """Targets whose weights are measured."""
+        weights = self.study.config["weights"]
+        if weights is None:
+            return ()
+        return tuple(cell for cell in self.targets if cell.point.matches(weights["where"]))
+
+    @property
+    def stored(self) -> tuple[State | Weighing, ...]:
+        """What is stored of networks for tables; it may be freed once these are made."""
+        return (*self.states, *self.weighings)
+
+    @cached_property
     def compared(self) -> tuple[Cell, ...]:
         """Targets whose networks are compared with each other."""
         similarity = self.study.config["similarity"]
@@ -221,6 +244,7 @@ def plan_study(study: Study) -> PlannedStudy:
         unasked=tuple(name for name in asked if name not in kept),
     )
     check_similarity(study, planned.compared, planned.states)
+    check_weights(study, planned.weighed)
     return planned
 
 
@@ -302,6 +326,22 @@ class Plan:
             raise UserError(f"none of this run's studies compares '{state_id}'.")
         return self.states[state_id]
 
+    @cached_property
+    def weighings(self) -> dict[str, Weighing]:
+        """What studies measure on weights, by id."""
+        return {one.id: one for study in self.studies.values() for one in study.weighings}
+
+    def weighing(self, weighing_id: str) -> Weighing:
+        """Return a measurement by id; UserError if no study of this run asks for it."""
+        if weighing_id not in self.weighings:
+            raise UserError(f"none of this run's studies measures '{weighing_id}'.")
+        return self.weighings[weighing_id]
+
+    @property
+    def stored(self) -> dict[str, State | Weighing]:
+        """The states and the measurements by id."""
+        return {**self.states, **self.weighings}
+
     @property
     def warnings(self) -> list[str]:
         """Sentences for the user, each once."""
@@ -325,10 +365,10 @@ class Plan:
         again inside the job would record a study that was edited in the meantime. Names hold the
         content's hash, so a file that is already there is right.
         """
-        # What features and activations are made from stands in specifications of cells, so these
-        # notes are for the job alone.
+        # What features, activations and measurements are made from stands in specifications of
+        # cells, so these notes are for the job alone.
         notes = [_stamp(found.id, LOCATION, found.note) for found in self.features.values()]
-        notes += [_stamp(state.id, LOCATION, state.note) for state in self.states.values()]
+        notes += [_stamp(state.id, LOCATION, state.note) for state in self.stored.values()]
         for name, content in [*self.stamps.items(), *notes]:
             if not (folder / name).exists():
                 write_text(folder / name, canonical_json(content))

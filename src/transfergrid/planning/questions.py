@@ -22,7 +22,11 @@ from transfergrid.planning.padding import network_of
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
 
-WITH_CELLS: Mapping[str, str] = {"cams": "activation maps", "similarity": "similarities"}
+WITH_CELLS: Mapping[str, str] = {
+    "cams": "activation maps",
+    "similarity": "similarities",
+    "weights": "measurements of weights",
+}
 """Keys of a study that name the cells which they are for, and what they make."""
 
 

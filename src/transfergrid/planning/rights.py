@@ -7,7 +7,10 @@ from pathlib import Path
 
 from transfergrid.runtime.errors import listed
 
-ROOMS = ("cells", "cache", "weights", "features", "activations", "tuning", "stamps", "origins")
+ROOMS = (
+    *("cells", "cache", "weights", "features", "activations", "weighings"),
+    *("tuning", "stamps", "origins"),
+)
 """Folders under results that all studies share."""
 
 

@@ -22,6 +22,7 @@ from transfergrid.planning.plan import Plan
 from transfergrid.planning.records import RECORD, SPEC, TRAINED
 from transfergrid.planning.state_pairs import FINAL
 from transfergrid.planning.states import State
+from transfergrid.planning.weighings import Weighing
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.hashing import short_hash
 
@@ -102,20 +103,29 @@ def origins_of(made: Cell | Features) -> tuple[str, ...]:
     return tuple(files)
 
 
-def sources_of(state: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the marks of what the activations of a state are made from.
+def sources_of(stored: State | Weighing) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the marks of what the activations of a state, or a measurement, are made from.
 
     Args:
-        state: The state.
+        stored: The state or the measurement.
 
     Returns:
-        Those of images and released weights, and that of the training whose checkpoint it is.
+        What counts only while it is missing (images, released weights, and the source cell of a
+        cell whose weights are measured), and the training whose checkpoint it is.
     """
-    trained = (f"cells/{state.trained_cell}/{TRAINED}",) if state.trained_cell else ()
-    if state.when == FINAL:
-        return (), trained
-    weights = (f"weights/{state.weights_id}/receipt.json",) if state.weights_id else ()
-    return (f"cache/{state.dataset_id}/receipt.json", *weights), trained
+    if isinstance(stored, Weighing):
+        source = stored.source_cell
+        begun = (f"cells/{source}/{TRAINED}",) if source else ()
+        return (*_images(stored), *begun), (f"cells/{stored.cell}/{TRAINED}",)
+    trained = (f"cells/{stored.trained_cell}/{TRAINED}",) if stored.trained_cell else ()
+    return (() if stored.when == FINAL else _images(stored)), trained
+
+
+def _images(stored: State | Weighing) -> tuple[str, ...]:
+    """Return the marks of images and released weights."""
+    images = (f"cache/{stored.dataset_id}/receipt.json",) if stored.dataset_id else ()
+    weights = (f"weights/{stored.weights_id}/receipt.json",) if stored.weights_id else ()
+    return (*images, *weights)
 
 
 def untrained(plan: Plan, there: Callable[[str, str], bool]) -> list[str]:

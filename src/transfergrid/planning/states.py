@@ -54,6 +54,16 @@ class State:
     entry: Mapping[str, Any]
 
     @property
+    def stage(self) -> str:
+        """The stage that stores its activations."""
+        return "activations"
+
+    @property
+    def mark(self) -> str:
+        """The file that shows that they are stored, relative to the folder of results."""
+        return f"activations/{self.id}/receipt.json"
+
+    @property
     def note(self) -> dict[str, Any]:
         """What a job that stores its activations must know."""
         return {"id": self.id, "made_from": dict(self.made_from)}

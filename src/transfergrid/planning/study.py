@@ -88,7 +88,8 @@ def _folds_as_text(config: dict[str, Any]) -> dict[str, Any]:
     for block in config["grid"]:
         if block["folds"] is not None:
             block["folds"] = [str(fold) for fold in block["folds"]]
-    asked = [config["cams"], config["similarity"], config["claims"], *config["questions"]]
+    keys = ("cams", "similarity", "weights", "claims")
+    asked = [*(config[key] for key in keys), *config["questions"]]
     patterns = [pattern for block in config["grid"] for pattern in block["exclude"]]
     patterns += [pattern for block in config["grid"] for pattern in block["include"]]
     patterns += [entry.get("where", {}) for entry in asked if isinstance(entry, dict)]

@@ -49,7 +49,7 @@ def compare(plan: Plan) -> None:
 
 
 def due(plan: Plan) -> set[str]:
-    return set().union(*planned_jobs(plan, RESULTS).states.values())
+    return set().union(*planned_jobs(plan, RESULTS).stored.values())
 
 
 def test_all_are_stored_at_first_and_counted_once(plan: Plan) -> None:

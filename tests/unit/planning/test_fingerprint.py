@@ -252,8 +252,10 @@ PROGRAMS = {
     "cams.py": {"cams"},
     "features.py": {"features"},
     "activations.py": {"activations"},
+    "drift.py": {"drift"},
+    "reset.py": {"reset"},
     "going_on.py": {"train"},
-    "device_job.py": {"train", "evaluate", "cams", "features", "activations"},
+    "device_job.py": {"train", "evaluate", "cams", "features", "activations", "reset"},
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from transfergrid.data.store import NAMES, RECEIPT, rows_sha256
 from transfergrid.planning.metrics import built_in, trained_by
+from transfergrid.planning.naming import cell_name
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
+from transfergrid.training.loop import train
 
 AUROC = trained_by(built_in("auroc"))
 PX = 12
@@ -180,3 +182,17 @@ def make_spec(factory: str = "network", seed: int = 0, **recipe: Any) -> dict[st
         "metric": dict(AUROC),
         "code": {"prepare": "", "weights": "", "train": "", "task": "", "metric": ""},
     }
+
+
+def train_cell(results: Path, weights: dict[str, Any] | None = None, **recipe: Any) -> str:
+    """Train a tiny cell as its program does, beside its specification and card; return its name."""
+    if not (results / "cache").exists():
+        make_cache(results)
+    spec = make_spec(**recipe)
+    spec["weights"] |= weights or {}
+    folder = results / "cells" / cell_name(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.json").write_text(json.dumps(spec))
+    (folder / "card.json").write_bytes((results / "cache" / "tiny-0" / "card.json").read_bytes())
+    train(spec, results, threads=1)
+    return folder.name

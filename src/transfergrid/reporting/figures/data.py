@@ -11,6 +11,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import RUN
 from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.planning.grid import ALL
@@ -62,6 +63,9 @@ class FigureData:
             a file is read when its cell is asked for.
         own: The study's own figures by name, each the ``module:function`` that draws it.
         folds: Rows of cells.csv that are single folds, of which `cells` has the pooled rows.
+        drift: Rows of drift.csv; empty where the study does not ask what happened to weights.
+        filters: Rows of filters.csv; as `drift`.
+        layer_reset: Rows of layer_reset.csv; as `drift`.
     """
 
     cells: pd.DataFrame
@@ -80,6 +84,9 @@ class FigureData:
     ensembles: Mapping[str, Ensemble] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
     folds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    drift: pd.DataFrame = field(default_factory=pd.DataFrame)
+    filters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    layer_reset: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -132,7 +139,9 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     folder = results / study["name"]
     mapped = study.get("cams") or ()
     read = dict.fromkeys(name for figure in FIGURES for name in figure.reads)
-    tables = {name: read_made_table(folder, name) for name in read if name != "cams" or mapped}
+    asked_by = {table.name: stage.asked_by for stage in ANALYSES for table in stage.tables}
+    asked = [name for name in read if not asked_by[name] or study.get(asked_by[name])]
+    tables = {name: read_made_table(folder, name) for name in asked}
     evaluation, primary = study["evaluation"], study["evaluation"]["primary"]
     cells, scores = (
         table[table["selection"] == primary] for table in (tables["cells"], tables["scores"])
@@ -153,6 +162,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         reliability=tables["calibration"],
         cams=tables.get("cams", pd.DataFrame()),
         findings=tables["findings"],
+        **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
         asked=study["claims"],
         metrics=metric_words(study),
         ensembles=StoredEnsembles(
