@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.depth import Panel, draw_panels, left_out, panels_of
-from transfergrid.reporting.figures.phrases import range_of
+from transfergrid.reporting.words import plural
 
 
 def panels(data: FigureData) -> list[Panel]:
@@ -32,7 +32,7 @@ def caption(data: FigureData) -> str:
     return (
         "Change of the weights of each layer by training: Euclidean norm of best checkpoint minus "
         "start, over that of the start; means over seeds and folds of "
-        f"{range_of(pd.Series([rows['cell'].nunique()]), 'cell')}. The classifier starts near 0 "
+        f"{plural(rows['cell'].nunique(), 'cell')}. The classifier starts near 0 "
         "and is left out; running statistics of batch norms are no weights. Drawn weights of the "
         "usual scale are small, so a change of their size is not as far as it looks: the cosine "
         f"beside it in drift.csv says how much of the start is left.{left_out(rows, 'drift.csv')}"

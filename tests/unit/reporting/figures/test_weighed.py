@@ -76,7 +76,7 @@ def test_drift_is_the_mean_over_seeds_without_the_classifier(data: FigureData) -
     drawn = [line for line in lines_of(figure) if len(line.get_xdata()) == 3]
     found = np.array(sorted(list(line.get_ydata()) for line in drawn))
     np.testing.assert_allclose(found, [[0.25, 0.45, 0.65], [1.05, 2.05, 3.05]])
-    assert "4 cells" in drift.caption(own) or "four cells" in drift.caption(own)
+    assert "folds of 4 cells" in drift.caption(own)
     assert not drift.lack(own) and drift.lack(data)
 
 
@@ -88,7 +88,7 @@ def test_a_drop_has_its_interval_and_zero_its_line(data: FigureData) -> None:
     drawn = [line for line in lines_of(figure) if len(line.get_xdata()) == 4]
     assert sorted(line.get_ydata()[0] for line in drawn) == pytest.approx([-1.05, -0.25])
     said = layer_reset.caption(own)
-    assert "AUROC" in said and "50 studies of 40 patients" in said and "test split" in said
+    assert "AUROC" in said and "Studies: 50; patients: 40 (test split)" in said
     assert layer_reset.lack(data)
 
 
