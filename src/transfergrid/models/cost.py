@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from transfergrid.models.zoo import build
+from transfergrid.models.zoo import build, label_of
 from transfergrid.runtime.errors import UserError
 
 LARGEST_PX = 1024
@@ -39,14 +39,24 @@ def cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px: int
     Raises:
         UserError: An unknown network, too deep a truncation, or too small an input.
     """
-    # Options change no tensor's shape, and so neither number.
-    return _cost(architecture.get("timm"), architecture.get("factory"), outputs, truncation, px)
+    # Of all options slim alone changes shapes, and so the numbers.
+    slim = (architecture.get("options") or {}).get("slim")
+    network = _Network(architecture.get("timm"), architecture.get("factory"), slim)
+    return _cost(network, label_of(architecture), outputs, truncation, px)
+
+
+class _Network(NamedTuple):
+    timm: str | None
+    factory: str | None
+    slim: int | None
 
 
 @lru_cache(maxsize=1024)
-def _cost(timm: str | None, factory: str | None, outputs: int, truncation: int, px: int) -> Cost:
+def _cost(network: _Network, told: str, outputs: int, truncation: int, px: int) -> Cost:
+    options = {} if network.slim is None else {"slim": network.slim}
+    entry = {"timm": network.timm, "factory": network.factory, "options": options}
     with torch.device("meta"):
-        model = build({"timm": timm, "factory": factory}, outputs, truncation, seed=0).eval()
+        model = build(entry, outputs, truncation, seed=0).eval()
     images = torch.empty(1, 3, px, px, device="meta")
     counter = FlopCounterMode(display=False)
     try:
@@ -54,7 +64,7 @@ def _cost(timm: str | None, factory: str | None, outputs: int, truncation: int, 
             model(images)
     except RuntimeError as error:
         raise UserError(
-            f"{factory or timm} with {truncation} blocks removed cannot take images of {px} px "
+            f"{told} with {truncation} blocks removed cannot take images of {px} px "
             f"({error}); use larger images."
         ) from None
     params = sum(parameter.numel() for parameter in model.parameters())
@@ -90,7 +100,7 @@ def smallest_px(architecture: Mapping[str, Any], truncation: int) -> int:
     low, high = 1, LARGEST_PX
     if not _large_enough(model, high):
         raise UserError(
-            f"the last map of {architecture.get('timm')} is smaller than 2 × 2 even at {high} px."
+            f"the last map of {label_of(architecture)} is smaller than 2 × 2 even at {high} px."
         )
     while low < high:  # a larger input never gives a smaller map
         middle = (low + high) // 2

@@ -14,6 +14,8 @@ EfficientNet, MNASNet 7       a stage; the head convolution belongs to the last 
 MobileNet v2, v3      6 or 7  a stage; the head convolution belongs to the last one (in v3 it
                               comes after the pooling)
 LCNet                 6       as MobileNet v3
+CBR                   3 or 4  a block with its pool; the network itself says so, by a method
+                              ``forward_layers()``
 ===================== ======= ====================================================================
 
 The stem (block 0) and the first block are always kept. Two consequences are intended: a cut
@@ -47,6 +49,10 @@ def _staged(model: nn.Module) -> tuple[list[str], list[int]]:
 
 def _layers(model: nn.Module) -> tuple[list[str], list[int]] | None:
     """Name the layers in forward order and give the index of each block's last; None if unknown."""
+    own = getattr(model, "forward_layers", None)
+    if own is not None:
+        names, ends = own()
+        return names, ends
     if isinstance(model, ResNet):
         layers = ["layer1", "layer2", "layer3", "layer4"]
         return ["conv1", "bn1", "maxpool", *layers], [2, 3, 4, 5, 6]
@@ -76,7 +82,7 @@ def truncate(model: nn.Module, drop: int) -> nn.Module:
     classifier, and ``num_features`` is the width of the last map that is kept.
 
     Args:
-        model: A whole timm network; load its weights before, not after.
+        model: A whole network, timm's or CBR; load its weights before, not after.
         drop: Blocks to remove, 0 to ``max_truncation(model)``.
 
     Returns:
@@ -135,7 +141,7 @@ def layers_of_last(model: nn.Module, last: int) -> list[nn.Module]:
     """Return the layers through which the map before the last blocks becomes the last map.
 
     Args:
-        model: A whole or truncated timm network whose cuts are defined.
+        model: A whole or truncated network whose cuts are defined.
         last: Number of blocks, at least 1; the stem and the first block are not among them.
 
     Returns:

@@ -18,6 +18,8 @@ from transfergrid.runtime.errors import UserError, suggest
 from transfergrid.runtime.hashing import seeded
 
 HEAD_STD = 0.01
+_RESNET_CHANNELS = (64, 128, 256, 512)
+"""Of the blocks after the stem."""
 
 
 def load_function(reference: str) -> Callable[..., Any]:
@@ -52,14 +54,25 @@ def drawing_from(seed: int) -> Iterator[None]:
 
 
 def label_of(architecture: Mapping[str, Any]) -> str:
-    """Return the pinned timm name of an architecture, or its factory."""
-    return str(architecture.get("factory") or architecture["timm"])
+    """Return what messages call an architecture.
+
+    That is the pinned timm name, the factory of a user's own, or the name of a network that only
+    this project has.
+    """
+    factory = str(architecture.get("factory") or "")
+    if factory.startswith("transfergrid.") or "slim" in (architecture.get("options") or {}):
+        return str(architecture["name"])
+    return factory or str(architecture["timm"])
 
 
-def _timm_network(name: str, options: Mapping[str, str]) -> nn.Module:
+def _timm_network(name: str, options: Mapping[str, Any]) -> nn.Module:
     arguments: dict[str, Any] = dict(options)
     if arguments.get("pad_type") == "symmetric":
         arguments["pad_type"] = ""
+    if "slim" in arguments:
+        whole = arguments.pop("slim") - 1  # the stem is a block, too
+        half = (width // 2 for width in _RESNET_CHANNELS[whole:])
+        arguments["channels"] = (*_RESNET_CHANNELS[:whole], *half)
     try:
         return timm.create_model(name, pretrained=False, **arguments)
     except RuntimeError:
@@ -78,9 +91,10 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
     resources/architectures.csv.
 
     Args:
-        architecture: ``timm`` (a pinned ``arch.tag``) and perhaps ``options`` (``pad_type``), or
-            ``factory`` (``module:function``, called as ``function(outputs=..., truncation=...)``;
-            the module has ``get_classifier()``).
+        architecture: ``timm`` (a pinned ``arch.tag``) or ``factory`` (``module:function``, called
+            as ``function(outputs=..., truncation=...)``; the module has ``get_classifier()``), and
+            perhaps ``options``: ``pad_type``, or ``slim`` (how many of its first blocks are whole,
+            while later ones have half the channels; timm's ResNets and CBR).
         outputs: Number of logits, at least 1.
         truncation: Blocks to remove, 0 or more.
         seed: Seed of the weights, in [0, 2**63).
@@ -91,13 +105,13 @@ def build(architecture: Mapping[str, Any], outputs: int, truncation: int, seed: 
     Raises:
         UserError: An unknown name, too deep a truncation, or a factory that breaks the contract.
     """
-    factory = architecture.get("factory")
+    factory, options = architecture.get("factory"), architecture.get("options") or {}
     with drawing_from(seed):
         if factory:
-            model = load_function(factory)(outputs=outputs, truncation=truncation)
+            model = load_function(factory)(outputs=outputs, truncation=truncation, **options)
             _check_factory(model, factory, outputs)
         else:
-            network = _timm_network(architecture["timm"], architecture.get("options") or {})
+            network = _timm_network(architecture["timm"], options)
             model = truncate(network, truncation)
             # Pruning removes the pooling with the head; a whole network keeps its own pooling.
             model.reset_classifier(outputs, "avg" if truncation else None)  # type: ignore[operator]

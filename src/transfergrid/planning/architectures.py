@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -11,7 +12,12 @@ from typing import Any
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.padding import check_options, padding_of
 from transfergrid.planning.paths import RESOURCES
-from transfergrid.runtime.errors import UserError, suggest
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+SLIM = "slim"
+"""Option of a slim network: how many of its base's first blocks it has whole, stem included."""
+_SLIM_FAMILIES = ("CBR", "ResNet")
+_SLIM_NAME = re.compile(rf"(?P<base>.+)_{SLIM}(?P<whole>[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Architecture:
     Attributes:
         name: Name in studies and cells.
         family: Family, for figures and for truncation.
-        timm: Pinned timm name ``arch.tag``, or None for a factory.
+        timm: Pinned timm name ``arch.tag`` (of a slim network its base's), or None for a factory.
         factory: ``module:function``, or None for a timm model.
         max_truncation: Largest number of blocks that can be removed.
         min_px: By truncation, the smallest input whose last map is 2 × 2; empty if unknown.
@@ -30,7 +36,9 @@ class Architecture:
         widths: By truncation, the channels that go into the classifier; empty if unknown.
         strides: By truncation, pixels of the input for one of the last map; empty if unknown.
         of: Name of the known network that it is, or is a variant of; empty for a factory.
-        options: Options of timm's that change the function and no tensor's shape.
+        options: Options of timm's that change the function and no tensor's shape; of a slim network
+            `SLIM`.
+        base: Name of the known network of which it is a slim one; empty for all others.
     """
 
     name: str
@@ -44,12 +52,19 @@ class Architecture:
     widths: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
     of: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
 
     @property
     def padding(self) -> str | None:
         """How its convolutions pad: "same" or "symmetric", or None if that is not known."""
-        return self.options.get("pad_type") or self.own_padding
+        declared: str | None = self.options.get("pad_type")
+        return declared or self.own_padding
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of the whole network, stem included, where its cuts are known."""
+        return self.max_truncation + 2
 
     @property
     def own_padding(self) -> str | None:
@@ -73,9 +88,11 @@ class Architecture:
 
 @cache
 def known_architectures() -> Mapping[str, Architecture]:
-    """Return the rows of resources/architectures.csv by name."""
+    """Return the rows of resources/architectures.csv by name, then the slim networks of these."""
     with open(RESOURCES / "architectures.csv", newline="", encoding="utf-8") as file:
-        return {row["name"]: _from_row(row) for row in csv.DictReader(file)}
+        rows = [_from_row(row) for row in csv.DictReader(file)]
+    slim = (network for row in rows for network in _slim_networks(row))
+    return {network.name: network for network in (*rows, *slim)}
 
 
 def _from_row(row: Mapping[str, str]) -> Architecture:
@@ -83,13 +100,52 @@ def _from_row(row: Mapping[str, str]) -> Architecture:
         name=row["name"],
         of=row["name"],
         family=row["family"],
-        timm=row["timm_name"],
+        timm=row["timm_name"] or None,
+        factory=row["factory"] or None,
         max_truncation=int(row["max_truncation"]),
         min_px=tuple(int(px) for px in row["min_px"].split()),
         imagenet_top1=float(row["imagenet_top1"]) if row["imagenet_top1"] else None,
         widths=tuple(map(int, row["widths"].split())),
         strides=tuple(map(int, row["strides"].split())),
     )
+
+
+def _slim_networks(base: Architecture) -> Iterator[Architecture]:
+    """Yield a network's slim ones: its first blocks whole, half the channels in all later ones."""
+    if base.family not in _SLIM_FAMILIES:
+        return
+    for whole in range(1, base.blocks):
+        name = f"{base.name}_{SLIM}{whole}"
+        # A width is that of the last block which a truncation leaves.
+        halved = (base.blocks - 1 - cut >= whole for cut in range(len(base.widths)))
+        yield replace(
+            base,
+            name=name,
+            of=name,
+            base=base.name,
+            options={SLIM: whole},
+            imagenet_top1=None,
+            widths=tuple(
+                width // 2 if half else width
+                for width, half in zip(base.widths, halved, strict=True)
+            ),
+        )
+
+
+def base_of(name: str) -> tuple[str, int] | None:
+    """Return the base of a slim network, and how many of its first blocks the two share.
+
+    The shared blocks, the stem among them, have equal names and shapes of tensors in both, whatever
+    the truncation. Blocks are counted as ``last_<k>`` counts them: a ResNet has five.
+
+    Args:
+        name: Name of a known network (`Architecture.of`).
+
+    Returns:
+        The base's name and the number of blocks; None for a network that is no slim one.
+    """
+    network = known_architectures().get(name)
+    return (network.base, network.options[SLIM]) if network and network.base else None
 
 
 @cache
@@ -121,11 +177,31 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     found = _known(name)
     if found is not None:
         return found
+    _check_slim(name)
     candidates = [*own, *known_architectures(), *sorted(timm_models())]
     raise UserError(
         f"architecture '{name}' does not exist{suggest(name, candidates)}; allowed are the names "
         "in resources/architectures.csv, pinned timm names (arch.tag, resources/timm_models.txt) "
         "and the study's own architectures."
+    )
+
+
+def _check_slim(name: str) -> None:
+    """Refuse the name of a slim network that does not exist, with those that do."""
+    parts = _SLIM_NAME.fullmatch(name)
+    base = _known(parts["base"]) if parts else None
+    if parts is None or base is None:
+        return
+    if base.name in known_architectures() and base.family in _SLIM_FAMILIES and not base.base:
+        raise UserError(
+            f"architecture '{name}' would have {parts['whole']} blocks of {base.name} and later "
+            f"ones with half their channels, but {base.name} has {base.blocks} blocks, stem "
+            f"included; write {base.name}_{SLIM}1 to {base.name}_{SLIM}{base.blocks - 1}."
+        )
+    bases = dict.fromkeys(base.base for base in known_architectures().values() if base.base)
+    raise UserError(
+        f"architecture '{name}' does not exist: {base.name} has no slim networks, which are built "
+        f"of {listed(bases, len(bases))}; name one of these, or write a factory of your own."
     )
 
 
@@ -149,7 +225,7 @@ def _variant(name: str, entry: Mapping[str, Any]) -> Architecture:
             f"network{suggest(entry['of'], candidates)}; name one of resources/architectures.csv "
             "or a pinned timm name (arch.tag, resources/timm_models.txt)."
         )
-    check_options(name, str(base.timm), entry["options"])
+    check_options(name, base.timm or base.name, entry["options"])
     # The published accuracy is that of the pinned weights, in the network as it was trained.
     return replace(base, name=name, options=dict(entry["options"]), imagenet_top1=None)
 
@@ -174,7 +250,7 @@ def check_last_blocks(architecture: Architecture, truncation: int, where: str, l
     """
     if architecture.of not in known_architectures():
         return  # the blocks of others are counted when they are built, before the first step
-    blocks = architecture.max_truncation + 2 - truncation
+    blocks = architecture.blocks - truncation
     if last > blocks:
         cut = f" with {truncation} of its blocks removed" if truncation else ""
         raise UserError(

@@ -40,9 +40,18 @@ def of_file(name: str, settings: Mapping[str, Any], architecture: Architecture) 
 def of_timm(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
     """Identify released weights by their name in timm."""
     if architecture.timm is None:
+        what = f"timm has no network '{architecture.name}'"
+        if not architecture.of:
+            what = f"architecture '{architecture.name}' is a factory"
         raise UserError(
-            f"pretraining '{name}' takes timm's weights, but architecture '{architecture.name}' is "
-            "a factory; use kind file, or leave the pair out with exclude."
+            f"pretraining '{name}' takes timm's weights, but {what}; use kind file or cell, or "
+            "leave the pair out with exclude."
+        )
+    if architecture.base:
+        raise UserError(
+            f"pretraining '{name}' takes the weights of {architecture.base}, but architecture "
+            f"'{architecture.name}' has half the channels in its later blocks, so they do not fit; "
+            "use kind random or cell, or leave the pair out with exclude."
         )
     tag = settings["tag"]
     found = f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm

@@ -26,7 +26,8 @@ from transfergrid.runtime.gpus import Board, Gpu
 
 
 @pytest.mark.parametrize(
-    ("name", "truncation"), [("lcnet_050", 0), ("lcnet_050", 3), ("resnet18", 1)]
+    ("name", "truncation"),
+    [("lcnet_050", 0), ("lcnet_050", 3), ("resnet18", 1), ("cbr_small_slim2", 1)],
 )
 def test_the_listed_costs_are_those_of_the_networks(name: str, truncation: int) -> None:
     counted = cost(known_architectures()[name].record(224), 14, truncation, 224)

@@ -53,6 +53,13 @@ def test_cells_are_described_by_the_axis_that_sets_them_apart() -> None:
     assert describe(both[:1], everything) == both[0].name
 
 
+def test_the_projects_own_networks_are_planned_with_what_they_need() -> None:
+    block = {**made.SMALL["grid"][0], "architectures": ["cbr_tiny_32", "resnet18_slim3"]}
+    planned = made.plan(Path(), {"grid": [block]})
+    assert {c.network for c in planned.cells.values()} == {"cbr_tiny_32", "resnet18_slim3"}
+    assert "10 cells" in text(planned)
+
+
 def test_trials_are_counted_and_their_choices_are_jobs() -> None:
     found = text(made.plan(Path(), made.TUNED))
     assert "10 cells, 4 of them trials of learning rates" in found

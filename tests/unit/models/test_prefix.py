@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from unit.models.test_truncation import KNOWN, architecture
+from unit.models.test_truncation import architecture
 
 from transfergrid.models.prefix import Front, Tail, as_input, check_division
 from transfergrid.models.truncation import blocks_of, layers_of_last, truncate
 from transfergrid.models.zoo import build
+from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.prefix import Prefix
 from transfergrid.runtime.errors import UserError
 
@@ -20,6 +21,9 @@ PX = {"inception_v3": 107, "inception_v4": 107}
 SEED = 3
 # One of each class of network, with head convolutions before and after the pooling.
 FAMILIES = [
+    "cbr_larget",
+    "cbr_tiny_32",
+    "cbr_tiny_32_slim2",
     "densenet121",
     "inception_v3",
     "inception_v4",
@@ -28,6 +32,7 @@ FAMILIES = [
     "mobilenetv2_100",
     "mobilenetv3_small_050",
     "resnet18",
+    "resnet18_slim2",
     "tf_efficientnet_lite0",
 ]
 
@@ -65,7 +70,7 @@ def stored(features: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_prefix_and_tail_are_the_network_at_every_cut(name: str) -> None:
-    shown, deepest = images(name), int(KNOWN[name]["max_truncation"])
+    shown, deepest = images(name), known_architectures()[name].max_truncation
     whole = built(name)
     fronts = {drop: cut(whole, drop) for drop in range(deepest + 1)}
     with torch.inference_mode():
@@ -75,7 +80,7 @@ def test_prefix_and_tail_are_the_network_at_every_cut(name: str) -> None:
             assert torch.equal(Tail(model, Prefix(truncation, True), truncation)(head), expected)
         for drop in range(1, deepest + 1):
             features = Front(fronts[drop], pooled=False)(shown)
-            assert features.shape[-1] == int(KNOWN[name]["widths"].split()[drop])
+            assert features.shape[-1] == known_architectures()[name].widths[drop]
             for truncation in {0, drop - 1}:
                 tail = Tail(fronts[truncation], Prefix(drop, False), truncation)
                 found = tail(as_input(stored(features)))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transfergrid.models.cost import cost, last_map
 from transfergrid.models.truncation import blocks_of, max_truncation, truncate
 from transfergrid.models.zoo import build, head_of
+from transfergrid.planning.architectures import known_architectures
 from transfergrid.runtime.errors import UserError
 
 RESOURCES = Path(__file__).parents[3] / "resources"
@@ -46,11 +47,14 @@ LAST_LAYER = {
     "mobilenetv3_large_100": (64, STAGES_7_V3),
     "mobilenetv3_small_050": (64, STAGES_6),
     "lcnet_050": (64, STAGES_6),
+    "cbr_larget": (64, ["block4", "block3", "block2", "block1"]),
+    "cbr_tiny_32": (64, ["block3", "block2", "block1"]),
+    "resnet18_slim2": (64, RESNET),
 }
 
 
 def architecture(name: str) -> dict[str, Any]:
-    return {"name": name, "timm": KNOWN[name]["timm_name"], "factory": None}
+    return known_architectures()[name].record(image_px=64)
 
 
 def on_meta(name: str, drop: int = 0) -> nn.Module:
@@ -98,7 +102,7 @@ def test_every_cut_of_every_network_builds_runs_and_nests(name: str) -> None:
 @pytest.mark.parametrize("name", LAST_LAYER)
 def test_features_equal_the_whole_networks_bit_for_bit(name: str) -> None:
     px, layers = LAST_LAYER[name]
-    assert len(layers) == int(KNOWN[name]["max_truncation"]) + 1
+    assert len(layers) == known_architectures()[name].max_truncation + 1
     images = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(1))
     whole = build(architecture(name), 5, 0, seed=3).eval()
     copies = [copy.deepcopy(whole) for _ in layers]

@@ -236,9 +236,11 @@ def _pointing(cams: pd.DataFrame | None) -> dict[str, tuple[Mapping[str, Any], .
 
 def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
     facts = [("Initial weights", weights_sentence(record.proof))]
-    timm = record.spec.get("architecture", {}).get("timm")
-    if timm:
-        facts.append(("Network", f"{timm}, {truncation_name(row['truncation'])}"))
+    network = record.spec.get("architecture", {})
+    # A slim network is not the one that its pinned name stands for.
+    called = network.get("name") if "slim" in network.get("options", {}) else network.get("timm")
+    if called:
+        facts.append(("Network", f"{called}, {truncation_name(row['truncation'])}"))
     facts.append(
         ("Size", f"{count(row['params'])} parameters, {scaled(row['macs'])} multiply-accumulates")
     )

@@ -13,6 +13,7 @@ from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.catalog.tasks import TASK_KIND
 from transfergrid.evaluation.localisation import THRESHOLD
+from transfergrid.planning.architectures import base_of
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -124,6 +125,7 @@ def networks(study: Mapping[str, Any]) -> list[str]:
     found = [f"{plural(len(names), 'architecture')}: {listing(names)}."]
     own = study["resolved"].get("architectures", {})
     found += [variant(name, own[name]) for name in names if "of" in own.get(name, {})]
+    found += [slim(name) for name in names if name not in own and base_of(name)]
     if cuts != [0]:
         depths = listing([plural(cut, "block") for cut in cuts if cut])
         found.append(
@@ -142,6 +144,13 @@ def variant(name: str, settings: Mapping[str, Any]) -> str:
     """Describe a network that differs from a known one in its options."""
     options = listing([f"{key} {value}" for key, value in settings["options"].items()])
     return f"{name} is {settings['of']} with {options}; all tensors have the same shapes."
+
+
+def slim(name: str) -> str:
+    """Describe a slim network."""
+    base, whole = base_of(name) or ("", 0)
+    first = "stem" if whole == 1 else f"first {whole} blocks, stem included,"
+    return f"{name} has the {first} of {base}, and half the channels in all later blocks."
 
 
 def _pretrainings(study: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from transfergrid.planning.recipe import Recipe, Tuning
 from transfergrid.reporting.page.methods import (
     activation_maps,
     comparisons,
+    networks,
     paragraphs,
     pretraining,
     recipe,
@@ -166,6 +167,15 @@ def test_a_declared_input_is_told(kind: str) -> None:
     words = pretraining("arm", {"kind": kind, "input": own})
     assert "Input: BGR from 0 to 1, minus 0.5, 0.25 and 0, divided by 1, 0.5 and 2." in words
     assert "Input" not in pretraining("arm", {"kind": kind, "input": None})
+
+
+def test_slim_networks_are_told_from_their_bases() -> None:
+    names = ("resnet18_slim1", "resnet50_slim3", "cbr_small")
+    cells = [{"architecture": name, "role": "target", "truncation": 0, "seed": 0} for name in names]
+    words = " ".join(networks({"cells": cells, "resolved": {}}))
+    assert "resnet18_slim1 has the stem of resnet18, and half the channels in all later" in words
+    assert "resnet50_slim3 has the first 3 blocks, stem included, of resnet50, and half" in words
+    assert "cbr_small has" not in words
 
 
 def test_a_variant_of_a_network_is_told() -> None:
