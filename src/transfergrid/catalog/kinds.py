@@ -155,6 +155,7 @@ PRETRAINING_KINDS: tuple[PretrainingKind, ...] = (
         told="every tensor drawn from the cell's seed with the mean and variance that it has in "
         "{of}; layers of normalisation start as the identity.",
     ),
+    PretrainingKind("derived", "borrowed", keeps="weights", told="{derived}"),
 )
 """Every kind of initial weights; a study may name its own ``module:function``."""
 

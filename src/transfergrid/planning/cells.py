@@ -11,11 +11,19 @@ from transfergrid.catalog.conventions import declared_input
 from transfergrid.catalog.kinds import PRETRAINING_KINDS, PretrainingKind, pretraining_kind
 from transfergrid.planning.architectures import (
     Architecture,
+    base_of,
     check_input_size,
     check_last_blocks,
     check_truncation,
     find_architecture,
+    known_architectures,
     small_map_warning,
+)
+from transfergrid.planning.derivation import (
+    DERIVED,
+    check_derivation,
+    derivation_of,
+    record_of,
 )
 from transfergrid.planning.features import Features, check_prefix, stored_features
 from transfergrid.planning.fingerprint import (
@@ -316,7 +324,7 @@ class CellBuilder:
         settings = self._entry("pretrainings", point.pretraining, "the grid")
         kind = pretraining_kind(settings["kind"])
         if kind.start == "borrowed":
-            return self._borrowed(point, kind, settings["of"], architecture)
+            return self._borrowed(point, kind, settings, architecture)
         if kind.start == "drawn":
             drawn = {"kind": kind.name, "id": None, "source_cell": None, "sha256": None}
             return {**drawn, **declared_input(settings)}, None, None
@@ -335,19 +343,34 @@ class CellBuilder:
         return record, weights.id, None
 
     def _borrowed(
-        self, point: Point, kind: PretrainingKind, of: str, architecture: Architecture
+        self,
+        point: Point,
+        kind: PretrainingKind,
+        settings: Mapping[str, Any],
+        architecture: Architecture,
     ) -> tuple[dict[str, Any], str | None, str | None]:
-        """Return what the weights `of` another pretraining would be, of which a part is kept."""
+        """Return what the weights of another pretraining would be, of which a part is kept."""
+        of, where = settings["of"], f"{self.study.source}: pretraining '{point.pretraining}'"
         other = self._entry("pretrainings", of, f"pretraining '{point.pretraining}'")["kind"]
         if pretraining_kind(other).start in ("drawn", "borrowed"):
             own = [k.name for k in PRETRAINING_KINDS if k.start in ("released", "trained")]
             raise UserError(
-                f"{self.study.source}: pretraining '{point.pretraining}' takes the {kind.keeps} of "
-                f"'{of}', which is {other}; name one with weights of its own ({', '.join(own)} or "
-                "module:function)."
+                f"{where} takes the {kind.keeps} of '{of}', which is {other}; name one with "
+                f"weights of its own ({', '.join(own)} or module:function)."
             )
-        record, weights_id, source = self._initial(replace(point, pretraining=of), architecture)
-        return {**record, "keep": kind.keeps}, weights_id, source
+        if kind.name != DERIVED:
+            point = replace(point, pretraining=of)
+            record, weights_id, source = self._initial(point, architecture)
+            return {**record, "keep": kind.keeps}, weights_id, source
+        derivation = derivation_of(where, settings)
+        check_derivation(where, derivation, architecture, point.truncation)
+        slim = base_of(architecture.of)
+        base = known_architectures()[slim[0]] if slim else None
+        # A slim network starts from the weights of its base, whatever kind they are of.
+        network = base or architecture
+        point = replace(point, pretraining=of, architecture=network.name)
+        record, weights_id, source = self._initial(point, network)
+        return {**record, **record_of(derivation, base)}, weights_id, source
 
     def _source_fold(self, point: Point, settings: Mapping[str, Any]) -> str:
         """Return a source cell's fold: on the same data set, that of the cell it is for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from transfergrid.planning.derivation import keeps_folded
 from transfergrid.planning.grid import Point
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.weight_notes import FOLDED
 
 
 def folding_warning(
@@ -21,7 +21,7 @@ def folding_warning(
         point: Its place on the axes.
         source: The study, for the sentence.
     """
-    whole = weights.get("norms") == FOLDED and weights.get("keep") is None
+    whole = keeps_folded(weights)
     phases = (p for p in recipe.phases if p.norms == "train" and p.train_layers != "head")
     if not whole or next(phases, None) is None:
         return None

@@ -16,7 +16,9 @@ def follow_seed(weights: Mapping[str, Any]) -> bool:
     Args:
         weights: ``weights`` of a cell's specification.
     """
-    return weights.get("keep") == "statistics" or not (weights["id"] or weights["source_cell"])
+    if weights.get("keep") == "statistics" or weights.get("derive"):
+        return True
+    return not (weights["id"] or weights["source_cell"])
 
 
 def hash_of(made_from: Mapping[str, Any], stage: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.derivation import DERIVED, derivation_of, fill_kind
 from transfergrid.planning.meaning import (
     check_dataset_settings,
     check_key_rule,
@@ -54,7 +55,7 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     Raises:
         UserError: A fault of the file, the schema or the meaning, in one sentence.
     """
-    raw = merge(read_yaml(path), overrides or {})
+    raw = fill_kind(merge(read_yaml(path), overrides or {}))
     check_replaced(str(path), raw)
     config = _folds_as_text(validate(raw, str(path)))
     check_phase_keys(str(path), raw)
@@ -69,6 +70,8 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     for name, settings in config["pretrainings"].items():
         if settings["kind"] == "file":
             check_key_rule(f"{path}: pretraining '{name}'", settings["key_rule"])
+        if settings["kind"] == DERIVED:
+            derivation_of(f"{path}: pretraining '{name}'", settings)
     return Study(path, config, recipes)
 
 

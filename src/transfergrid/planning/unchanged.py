@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.derivation import modules_of
 from transfergrid.planning.fingerprint import (
     modules_code,
+    modules_fingerprint,
     plugin_source,
     prepare_code,
     stage_code,
@@ -76,18 +78,39 @@ def hold_plugin(reference: str, recorded: str | None = None) -> None:
 
 
 def hold_plugins(spec: Mapping[str, Any]) -> None:
-    """Hold the plug-in network and weights of a cell.
+    """Hold the plug-in network and weights of a cell, and what derives its weights from others.
 
     Args:
         spec: The cell's specification.
 
     Raises:
-        UserError: The plug-in's code is not the code after which the cell is named.
+        UserError: Some of that code is not the code after which the cell is named.
     """
     hold_network(spec)
     weights = spec["weights"]
     if weights.get("code"):
         hold_plugin(weights["kind"], weights["code"])
+    hold_derivation(weights.get("derive"))
+
+
+def hold_derivation(derivation: Mapping[str, Any] | None) -> None:
+    """Hold the code that derives initial weights from others.
+
+    Args:
+        derivation: ``derive`` of a specification's ``weights``, if it has that.
+
+    Raises:
+        UserError: It was edited after the job was planned.
+    """
+    if derivation is None:
+        return
+    modules = modules_of(derivation)
+    if modules_fingerprint(modules) != derivation["code"]:
+        raise UserError(
+            "the code that derives this job's initial weights was edited after it was planned; run "
+            "snakemake again to plan with the new code."
+        )
+    hold(modules_code(modules))
 
 
 def hold_cell(spec: Mapping[str, Any]) -> None:

