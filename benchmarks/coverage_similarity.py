@@ -29,10 +29,12 @@ ALIKE = 0.5
 """Share of the variance of a film that its patient has."""
 
 
-def films(rng: np.random.Generator, patient: NDArray[np.int64], width: int) -> Floats:
+def films(
+    rng: np.random.Generator, patient: NDArray[np.int64], width: int, alike: float = ALIKE
+) -> Floats:
     """Draw numbers (n, width) of variance 1, alike for films of a patient."""
     shared = rng.normal(size=(patient.max() + 1, width))[patient]
-    return np.sqrt(ALIKE) * shared + np.sqrt(1 - ALIKE) * rng.normal(size=shared.shape)
+    return np.sqrt(alike) * shared + np.sqrt(1 - alike) * rng.normal(size=shared.shape)
 
 
 @dataclass(frozen=True)
@@ -149,38 +151,68 @@ def of_one_trial(draws: int) -> None:
         row(1000, 96, as_share(common), float(measured(x, y)[0]), float(low), float(high))
 
 
-def floor_holds(patients: int, films_mean: float, by: str, repeats: int) -> tuple[Floats, float]:
-    """Return how often values of independent networks lie within the floor's 39 draws.
+@dataclass(frozen=True)
+class Independent:
+    """Two networks that have nothing in common.
 
-    Args:
+    Attributes:
+        exchanged: "patients", or "films".
         patients: Of a sample.
-        films_mean: Films of a patient beyond the first, on average.
-        by: "patients" are exchanged, or "films".
-        repeats: Samples.
-
-    Returns:
-        (measures,) shares, and the mean of `Exchange.together`.
+        films: How many each has: "one", "similar" (1 and a Poisson number, 2 on average) or
+            "unlike" (geometric, 5 on average).
+        channels: Of either network.
+        alike: Share of a film's variance that its patient has.
     """
-    rng = np.random.default_rng(seeded("floor", patients, films_mean, by))
-    held, together = np.zeros(len(MEASURES)), 0.0
-    for _ in range(repeats):
-        patient = np.repeat(np.arange(patients), 1 + rng.poisson(films_mean, patients))
-        x, y = (Factor.of(films(rng, patient, 6), 1) for _ in range(2))
-        exchange = Exchange.drawn(patient if by == "patients" else np.arange(len(patient)), 39, rng)
-        bands, values = floor(x, y, exchange), compare(x, y)
-        held += [bands[name].low <= values[name] <= bands[name].high for name in MEASURES]
-        together += exchange.together
-    return held / repeats, together / repeats
+
+    exchanged: str
+    patients: int
+    films: str
+    channels: int
+    alike: float
+
+    def holds(self, repeats: int) -> tuple[Floats, float]:
+        """Return how often values lie within the floor's 39 draws.
+
+        Returns:
+            (measures,) shares, and the mean of `Exchange.together`.
+        """
+        rng = np.random.default_rng(seeded("floor", *vars(self).values()))
+        held, together = np.zeros(len(MEASURES)), 0.0
+        for _ in range(repeats):
+            counts = {
+                "one": np.ones(self.patients, dtype=np.int64),
+                "similar": 1 + rng.poisson(2, self.patients),
+                "unlike": rng.geometric(0.2, self.patients),
+            }[self.films]
+            patient = np.repeat(np.arange(self.patients), counts)
+            x, y = (Factor.of(films(rng, patient, self.channels, self.alike), 1) for _ in range(2))
+            unit = patient if self.exchanged == "patients" else np.arange(len(patient))
+            exchange = Exchange.drawn(unit, 39, rng)
+            bands, values = floor(x, y, exchange), compare(x, y)
+            held += [bands[name].low <= values[name] <= bands[name].high for name in MEASURES]
+            together += exchange.together
+        return held / repeats, together / repeats
+
+
+INDEPENDENT = [
+    Independent("patients", 50, "one", 6, 0.5),
+    Independent("patients", 50, "similar", 6, 0.5),
+    Independent("patients", 200, "similar", 6, 0.5),
+    Independent("patients", 200, "similar", 24, 0.9),
+    Independent("patients", 100, "unlike", 6, 0.5),
+    Independent("patients", 100, "unlike", 24, 0.9),
+    Independent("films", 200, "similar", 6, 0.5),
+]
 
 
 def of_floors(repeats: int) -> None:
     print(f"\n## Independent networks within the floor's band ({repeats} samples each)\n")
-    table(["exchanged", "patients", "films of one, mean", "kept together", *MEASURES], texts=1)
-    for by, patients, mean in (
-        ("patients", 50, 0), ("patients", 50, 2), ("patients", 200, 2), ("films", 200, 2)
-    ):  # fmt: skip
-        held, together = floor_holds(patients, mean, by, repeats)
-        row(by, patients, 1 + mean, as_share(together), *map(as_share, held))
+    heads = ["patients", "films of one", "channels", "alike", "kept together"]
+    table(["exchanged", *heads, *MEASURES], texts=1)
+    for one in INDEPENDENT:
+        held, together = one.holds(repeats)
+        row(one.exchanged, one.patients, one.films, one.channels, as_share(one.alike),
+            as_share(together), *map(as_share, held))  # fmt: skip
 
 
 def answers_hold(patients: int, strength: float, repeats: int) -> Floats:
@@ -231,7 +263,7 @@ def main(words: Sequence[str] | None = None) -> None:
     heading("Coverage of similarities")
     of_intervals(3 if few else 500)
     of_one_trial(3 if few else 200)
-    of_floors(3 if few else 1000)
+    of_floors(3 if few else 500)
     of_answers(3 if few else 2000)
 
 
