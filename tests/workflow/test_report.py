@@ -32,7 +32,9 @@ CAPTIONS = {
     "table": {table.name: table.caption for table in TABLES},
     "figure": {figure.name: figure.caption for figure in FIGURES},
 }
-SHOWN = {"score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"}
+SHOWN = {"score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"} | {
+    figure.name for figure in FIGURES if figure.section != "figures"
+}
 """Figures that the study has something to show of."""
 ITEMS = {
     "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"]},

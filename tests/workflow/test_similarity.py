@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 NOTHING = "Nothing to be done"
 TASKS = ("cardiomegaly", "pleural_effusion")
 ASKED: dict[str, Any] = {"where": {"truncation": 0}, "permutations": 39}
+AFTER = {"figures": 1, "page": 1}
+"""Jobs that read the comparisons."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def compared(finished: Workspace, once: Once) -> Workspace:
         shutil.copytree(finished.folder, workspace.folder, symlinks=True)
         workspace.write({"similarity": ASKED})
         # Random weights and those of the source cell, before and after.
-        jobs = {"activations": 4, "similarity": 1, "agreement": 1, "page": 1}
+        jobs = {"activations": 4, "similarity": 1, "agreement": 1, **AFTER}
         assert wanted(workspace) == jobs == counted(workspace)
         outcome = workspace.snakemake()
         assert outcome.status == 0, outcome.text[-6000:]
@@ -70,9 +72,10 @@ def test_changes_redo_what_they_must(compared: Workspace, tmp_path: Path) -> Non
     workspace = Workspace(tmp_path / "copy")
     more = {"similarity": {**ASKED, "permutations": 45}}
     workspace.write(more)
-    assert wanted(workspace) == {"similarity": 1, "page": 1} == counted(workspace)
+    assert wanted(workspace) == {"similarity": 1, **AFTER} == counted(workspace)
     workspace.write({"similarity": {**ASKED, "rows": 500}})
-    assert wanted(workspace) == {"activations": 4, "similarity": 1, "page": 1} == counted(workspace)
+    found = {"activations": 4, "similarity": 1, **AFTER}
+    assert wanted(workspace) == found == counted(workspace)
     # Freed activations, cache and weights are missed by no comparison that is made.
     shutil.rmtree(workspace.folder / "results" / "activations")
     shutil.rmtree(workspace.folder / "results" / "cache")
@@ -80,7 +83,7 @@ def test_changes_redo_what_they_must(compared: Workspace, tmp_path: Path) -> Non
     assert NOTHING in workspace.snakemake("-n").text and counted(workspace) == {}
     assert take_snapshot(workspace).returncode == 0
     workspace.write(more)
-    found = {"prepare": 1, "activations": 4, "similarity": 1, "page": 1}
+    found = {"prepare": 1, "activations": 4, "similarity": 1, **AFTER}
     assert wanted(workspace) == found == counted(workspace)
 
 

@@ -18,6 +18,7 @@ class Figure:
         module: Module that has ``lack``, ``draw`` and ``caption``, each a function of the figures'
             data; ``lack`` says why there is nothing to show, or returns an empty string.
         caption: What a reader must know whatever the study, for Snakemake's report.
+        section: Anchor of the page's section that it stands in.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Figure:
     reads: tuple[str, ...]
     module: str
     caption: str
+    section: str = "figures"
 
 
 FIGURES: tuple[Figure, ...] = (
@@ -180,6 +182,51 @@ FIGURES: tuple[Figure, ...] = (
         "Filters of the first convolution before and after training, in pairs, averaged over the "
         "input's channels, one scale for both of a pair: of each network the lowest seed. Below a "
         "pair Pearson's correlation of its weights.",
+    ),
+    Figure(
+        "features",
+        "How alike the layers are",
+        ("cells", "similarity"),
+        f"{_ROOM}.features",
+        "Mean canonical correlation of what two states of a network make of the same images, by "
+        "layer, a group of panels per kind of pair; lines are means over seeds, vertical lines "
+        "the mean of their intervals by patient. The grey band is the floor: what the same rows "
+        "give when the patients of one side are permuted. A value that is not above it says "
+        "nothing. n, and other measures, are in the table of similarities.",
+        section="features",
+    ),
+    Figure(
+        "feature_pairs",
+        "All states against each other",
+        ("cells", "similarity"),
+        f"{_ROOM}.feature_pairs",
+        "Similarity of states in the deepest layer that was compared, mean over seeds: on and "
+        "below the diagonal mean CCA, above it debiased linear CKA. The diagonal is two seeds of "
+        "one arm. A ring behind a number: not above the floor band. "
+        "Intervals and n are in the table of similarities.",
+        section="features",
+    ),
+    Figure(
+        "predictions",
+        "Agreement of predictions",
+        ("cells", "agreement"),
+        f"{_ROOM}.predictions",
+        "Share of test studies on which two networks are both right or both wrong, mean over "
+        "tasks and seeds, with its interval by patient. Grey bars run from what independent "
+        "networks of the same accuracies would reach to the most that these accuracies allow. n "
+        "of studies and patients is in the table of agreement.",
+        section="predictions",
+    ),
+    Figure(
+        "prediction_pairs",
+        "All networks against each other",
+        ("cells", "agreement"),
+        f"{_ROOM}.prediction_pairs",
+        "Agreement of predictions, mean over tasks and seeds: on and below the diagonal the share "
+        "of studies on which two networks are both right or both wrong, above it the excess over "
+        "independent networks. The diagonal is two seeds of one arm. Intervals and n are in the "
+        "table of agreement.",
+        section="predictions",
     ),
 )
 """Every built-in figure; a study may name its own under ``figures``."""

@@ -122,6 +122,7 @@ STAGES: tuple[Stage, ...] = (
             "drifts",
             "filters",
             "resets",
+            "similarity",
             "all_metrics",
             "figures",
         ),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTHING = "–"
 
@@ -130,6 +133,14 @@ def percent(value: Any, decimals: int = 1) -> str:
 def plural(number: float, word: str, many: str | None = None) -> str:
     """Print ``1 seed``, ``2 seeds``."""
     return f"{count(number)} {word if number == 1 else many or word + 's'}"
+
+
+def plurals(values: pd.Series, word: str, many: str | None = None) -> str:
+    """Print ``3 to 5 seeds``, or ``1 seed`` where all values are the same."""
+    low, high = int(values.min()), int(values.max())
+    if low == high:
+        return plural(low, word, many)
+    return f"{count(low)} to {count(high)} {many or word + 's'}"
 
 
 def level(confidence: float) -> str:

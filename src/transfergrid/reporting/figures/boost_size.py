@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
-from transfergrid.reporting.figures.phrases import lower_is_better, methods_of, range_of
+from transfergrid.reporting.figures.phrases import lower_is_better, methods_of
 from transfergrid.reporting.figures.points import (
     correlation_of,
     key_text,
@@ -20,7 +20,7 @@ from transfergrid.reporting.figures.points import (
     rho_text,
 )
 from transfergrid.reporting.figures.summaries import FEWEST, limits, seed_means, setting_title
-from transfergrid.reporting.words import level
+from transfergrid.reporting.words import level, plurals
 
 PLACE = ["metric", "dataset", "protocol", "a", "b"]
 
@@ -92,9 +92,9 @@ def caption(data: FigureData) -> str:
     sizes = table.groupby(PLACE)["architecture"].nunique()
     return (
         f"Paired differences of whole networks between two pretrainings, "
-        f"{range_of(table['n_seeds'], 'seed')}, {range_of(table['n_studies'], 'study', 'studies')} "
-        f"of {range_of(table['n_patients'], 'patient')}, against parameters; "
-        f"{range_of(sizes, 'architecture')} a panel. Vertical lines: {level(data.confidence)} "
+        f"{plurals(table['n_seeds'], 'seed')}, {plurals(table['n_studies'], 'study', 'studies')} "
+        f"of {plurals(table['n_patients'], 'patient')}, against parameters; "
+        f"{plurals(sizes, 'architecture')} a panel. Vertical lines: {level(data.confidence)} "
         f"intervals. Interval and test: {methods_of(table)}; a filled point's interval, not "
         "adjusted for the number of points, excludes zero. Above a panel Spearman's ρ over "
         "architectures, where the study asked for it; its test stands in correlations.csv."

@@ -15,10 +15,10 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, heading
 from transfergrid.reporting.figures.names import shortened
-from transfergrid.reporting.figures.phrases import lower_is_better, methods_of, range_of
+from transfergrid.reporting.figures.phrases import lower_is_better, methods_of
 from transfergrid.reporting.figures.summaries import limits
 from transfergrid.reporting.place_labels import arms_label, label, varying
-from transfergrid.reporting.words import difference, level
+from transfergrid.reporting.words import difference, level, plurals
 from transfergrid.statistics.places import value_words
 
 HEAD = 56  # characters of a heading's line
@@ -48,10 +48,10 @@ def caption(data: FigureData) -> str:
     """State n, interval, test, and which contrasts stand in the table alone."""
     every = int(data.contrasts["estimate"].notna().sum())
     table = drawn_contrasts(data)
-    n = f"{range_of(table['n_cells'], 'pair of networks', 'pairs of networks')}, "
-    n += f"{range_of(table['n_seeds'], 'seed')}, "
-    n += f"{range_of(table['n_studies'], 'study', 'studies')} of "
-    n += range_of(table["n_patients"], "patient")
+    n = f"{plurals(table['n_cells'], 'pair of networks', 'pairs of networks')}, "
+    n += f"{plurals(table['n_seeds'], 'seed')}, "
+    n += f"{plurals(table['n_studies'], 'study', 'studies')} of "
+    n += plurals(table["n_patients"], "patient")
     text = (
         f"Differences of the first named minus the second, on the same test patients, with "
         f"{level(data.confidence)} intervals. Interval and test: {methods_of(table)}; p-values, "

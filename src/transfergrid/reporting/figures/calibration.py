@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
-from transfergrid.reporting.figures.phrases import range_of, seeds_of, tested_on
-from transfergrid.reporting.words import count, level, plural
+from transfergrid.reporting.figures.phrases import seeds_of, tested_on
+from transfergrid.reporting.words import count, level, plural, plurals
 
 PANEL = 2.6  # inches of a panel's height, without the lines of its title
 LINE = 0.15  # inches of such a line
@@ -54,7 +54,7 @@ def _arm(name: str, bins: pd.DataFrame) -> str:
         f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}{left}, "
         f"{plural(row['n_studies'], 'study', 'studies')} and "
         f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
-        f"{range_of(bins['n'], 'case')}"
+        f"{plurals(bins['n'], 'case')}"
     )
 
 

@@ -15,10 +15,9 @@ from transfergrid.evaluation.cam_record import CamRecord
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.films import CROSS, OUTLINE, film_note, heated, shrunk
-from transfergrid.reporting.figures.phrases import range_of
 from transfergrid.reporting.figures.summaries import setting_title, truncation_name
 from transfergrid.reporting.tables.cam_summary import pointing_summary
-from transfergrid.reporting.words import level, listing
+from transfergrid.reporting.words import level, listing, plurals
 
 WHOLE = "all"
 """Stands for no fold."""
@@ -103,7 +102,7 @@ def caption(data: FigureData) -> str:
         text += (
             " Outline: the true region; IoU: its overlap with the map's region, by "
             f"{done['region'].iloc[0]}. {pointing_summary(done)} cams.csv has each cell and task, "
-            f"with {range_of(done['n'], 'film')} of {range_of(done['n_patients'], 'patient')} and "
+            f"with {plurals(done['n'], 'film')} of {plurals(done['n_patients'], 'patient')} and "
             f"{level(data.confidence)} intervals by patient (Wilson for the pointing game, "
             "Student's t for IoU). No test is made."
         )

@@ -16,7 +16,6 @@ from transfergrid.reporting.figures.phrases import (
     interval_of,
     lower_is_better,
     methods_of,
-    range_of,
     seeds_of,
     tested_on,
 )
@@ -38,7 +37,7 @@ from transfergrid.reporting.figures.summaries import (
     setting_title,
     settings_of,
 )
-from transfergrid.reporting.words import level
+from transfergrid.reporting.words import level, plurals
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def caption(data: FigureData) -> str:
     if known.empty:
         return text + "No test is made: no correlation could be computed."
     return text + (
-        f"Above each panel Spearman's ρ of n, {range_of(known['n'], 'architecture')}"
+        f"Above each panel Spearman's ρ of n, {plurals(known['n'], 'architecture')}"
         f"{f', with its {level(data.confidence)} interval' if known['low'].notna().any() else ''}. "
         f"Interval and test: {methods_of(known)}; p-values stand in correlations.csv."
         f"{lower_is_better(data, data.finished)}"

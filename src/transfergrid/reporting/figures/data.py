@@ -11,7 +11,6 @@ import pandas as pd
 
 from transfergrid.catalog.axes import RUN
 from transfergrid.catalog.figures import FIGURES
-from transfergrid.catalog.tables import ANALYSES
 from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.planning.grid import ALL
@@ -22,6 +21,19 @@ from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.metric_words import MetricWords, metric_words, named_together
 from transfergrid.reporting.records import read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
+
+ASKED_BY: Mapping[str, str] = {
+    "cams": "cams",
+    "similarity": "similarity",
+    "agreement": "similarity",
+    "drift": "drifts",
+    "filters": "filters",
+    "layer_reset": "resets",
+}
+"""Tables that a study has only where it asks for them, and the key by which it does.
+
+Written out, so that no caption of a table is part of what figures depend on.
+"""
 
 
 class StoredEnsembles(Mapping[str, Ensemble]):
@@ -66,6 +78,9 @@ class FigureData:
         drift: Rows of drift.csv; empty where the study does not ask what happened to weights.
         filters: Rows of filters.csv; as `drift`.
         layer_reset: Rows of layer_reset.csv; as `drift`.
+        similarity: Rows of similarity.csv; empty where the study does not ask how alike networks
+            are.
+        agreement: Rows of agreement.csv; as `similarity`.
     """
 
     cells: pd.DataFrame
@@ -87,6 +102,8 @@ class FigureData:
     drift: pd.DataFrame = field(default_factory=pd.DataFrame)
     filters: pd.DataFrame = field(default_factory=pd.DataFrame)
     layer_reset: pd.DataFrame = field(default_factory=pd.DataFrame)
+    similarity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -139,8 +156,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     folder = results / study["name"]
     mapped = study.get("cams") or ()
     read = dict.fromkeys(name for figure in FIGURES for name in figure.reads)
-    asked_by = {table.name: stage.asked_by for stage in ANALYSES for table in stage.tables}
-    asked = [name for name in read if not asked_by[name] or study.get(asked_by[name])]
+    asked = [name for name in read if name not in ASKED_BY or study.get(ASKED_BY[name])]
     tables = {name: read_made_table(folder, name) for name in asked}
     evaluation, primary = study["evaluation"], study["evaluation"]["primary"]
     cells, scores = (
@@ -161,6 +177,8 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         confidence=float(evaluation["confidence"]),
         reliability=tables["calibration"],
         cams=tables.get("cams", pd.DataFrame()),
+        similarity=tables.get("similarity", pd.DataFrame()),
+        agreement=tables.get("agreement", pd.DataFrame()),
         findings=tables["findings"],
         **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
         asked=study["claims"],

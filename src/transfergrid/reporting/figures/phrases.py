@@ -6,16 +6,8 @@ import pandas as pd
 
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.words import count, level, listing, plural
+from transfergrid.reporting.words import count, level, listing, plural, plurals
 from transfergrid.statistics.scale import OPERATING_POINTS
-
-
-def range_of(values: pd.Series, word: str, many: str | None = None) -> str:
-    """Print ``3 to 5 seeds``, or ``one seed`` where all values are the same."""
-    low, high = int(values.min()), int(values.max())
-    if low == high:
-        return plural(low, word, many)
-    return f"{count(low)} to {count(high)} {many or word + 's'}"
 
 
 def tested_on(data: FigureData) -> str:
@@ -25,8 +17,8 @@ def tested_on(data: FigureData) -> str:
         return "No cell has been scored yet"
     sizes = []
     for dataset, rows in done.groupby("dataset", sort=False):
-        n = f"{range_of(rows['n_studies'], 'study', 'studies')} of "
-        sizes.append(f"{n}{range_of(rows['n_patients'], 'patient')} in {_part(data, str(dataset))}")
+        n = f"{plurals(rows['n_studies'], 'study', 'studies')} of "
+        sizes.append(f"{n}{plurals(rows['n_patients'], 'patient')} in {_part(data, str(dataset))}")
     return listing(sizes)
 
 

@@ -14,7 +14,6 @@ from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
 from transfergrid.reporting.figures.phrases import (
     interval_of,
-    range_of,
     seeds_of,
     tested_on,
 )
@@ -27,7 +26,7 @@ from transfergrid.reporting.figures.points import (
     scale_y,
 )
 from transfergrid.reporting.figures.summaries import SCORE, limits, seed_means, setting_title
-from transfergrid.reporting.words import level, signed
+from transfergrid.reporting.words import level, plurals, signed
 from transfergrid.statistics.panels import NAME, Panel, panels
 
 Shown = tuple[Panel, Mapping[Any, Any], float]
@@ -94,7 +93,7 @@ def caption(data: FigureData) -> str:
         f"{panel.source}. Vertical lines: mean over seeds of each cell's {interval_of(data)}. "
         "Dashed: equal differences. "
         f"Above a panel Spearman's ρ with its {level(data.confidence)} interval, over networks of "
-        f"{range_of(families, 'family', 'families')}, and the mean of ours minus theirs; "
+        f"{plurals(families, 'family', 'families')}, and the mean of ours minus theirs; "
         "findings.csv has each network's difference. No test is made."
     )
     return f"{text} {'; '.join(dict.fromkeys(stand))}." if stand else text

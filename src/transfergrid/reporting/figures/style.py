@@ -144,8 +144,22 @@ def legend_height(names: Collection[str]) -> float:
     return 0.2 * -(-len(names) // _columns(names)) + 0.05
 
 
-def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = False) -> None:
-    """Put the pretrainings above all panels of a figure, in as many rows as their names need."""
+def legend(
+    figure: Figure,
+    axes: Axes,
+    marks: Mapping[str, Mark],
+    lines: bool = False,
+    top: float | None = None,
+) -> None:
+    """Put the pretrainings above all panels of a figure, in as many rows as their names need.
+
+    Args:
+        figure: The figure.
+        axes: One of its panels.
+        marks: What to name.
+        lines: Whether they are lines.
+        top: Where it begins, as a share of the figure's height; None for above all panels.
+    """
     handles = [
         axes.plot(
             [],
@@ -158,9 +172,13 @@ def legend(figure: Figure, axes: Axes, marks: Mapping[str, Mark], lines: bool = 
         )[0]
         for name, mark in marks.items()
     ]
+    place: dict[str, Any] = {"loc": "outside upper left"}
+    if top is not None:
+        place = {"loc": "upper left", "bbox_to_anchor": (0.01, top), "borderaxespad": 0}
+        place["labelspacing"] = 0.4  # rows of the height that `legend_height` says
     figure.legend(
         handles=handles,
-        loc="outside upper left",
+        **place,
         ncols=_columns(marks),
         handletextpad=0.4,
         columnspacing=1.4,

@@ -15,12 +15,13 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting import words
 from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.metric_words import metric_words, ranked_by
-from transfergrid.reporting.page import answers, claims, costs, methods, notes
+from transfergrid.reporting.page import alike, answers, claims, costs, methods, notes
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import grouped, sections
@@ -33,6 +34,9 @@ from transfergrid.reporting.page.machines import hardware
 from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.rates import rates
 
+MAIN = "figures"
+"""The section of figures that have none of their own."""
+SECTION = {figure.name: figure.section for figure in FIGURES}
 FILTERS = ("score", "score_interval", "signed", "count", "scaled", "hours", "percent")
 
 
@@ -85,6 +89,7 @@ def context(report: ReportInput) -> dict[str, Any]:
     finished = tables["sources"][tables["sources"]["status"] == "finished"]
     specs = [record.spec for record in report.records.values()]
     stored = {spec["cell"]["protocol"] for spec in specs if spec.get("features")}
+    drawn = figures(report)
     return {
         "study": study,
         "report": report,
@@ -99,7 +104,11 @@ def context(report: ReportInput) -> dict[str, Any]:
         "notes": notes.notes(study, tables, report.cards, report.snapshot, report.contents),
         **_answers(report),
         **_cells(report),
-        "figures": figures(report),
+        "figures": [figure for figure in drawn if figure.section == MAIN],
+        "alike": [
+            (section, [figure for figure in drawn if figure.section == section.name])
+            for section in alike.sections(study, tables)
+        ],
         "rates": rates(tables["tuning"]),
         "sources": finished.to_dict("records"),
         "failed": notes.failed(
@@ -163,12 +172,13 @@ def _cells(report: ReportInput) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A figure on the page: name, heading, caption and the drawing itself."""
+    """A figure on the page: name, heading, caption, the drawing itself, and its section."""
 
     name: str
     title: str
     caption: str
     svg: Markup
+    section: str = MAIN
 
 
 def figures(report: ReportInput) -> list[ShownFigure]:
@@ -179,6 +189,7 @@ def figures(report: ReportInput) -> list[ShownFigure]:
             drawn.shown.title,
             drawn.shown.caption,
             inline_svg(drawn.svg, drawn.shown.name, drawn.shown.title),
+            SECTION.get(drawn.shown.name, MAIN),
         )
         for drawn in report.figures
     ]

@@ -10,7 +10,9 @@ import pandas as pd
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 
-_TEXT = dict.fromkeys(("cell", "fold", "task", "architecture", "pretraining", "protocol"), "str")
+_NAMES = ("architecture", "pretraining", "protocol")
+_SIDES = tuple(f"{side}_{name}" for side in ("left", "right") for name in _NAMES[1:])
+_TEXT = dict.fromkeys(("cell", "fold", "task", "layer", *_NAMES, *_SIDES), "str")
 """Columns of names, which stay text even where all of them are digits."""
 
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from unit.reporting import fabricate
 from unit.reporting.figures.papers_figure import against_the_papers_figure
 from unit.reporting.figures.wide import folded, wide
+from unit.reporting.made_up_alike import agreement_of, cells_of, similarity_of
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import TABLES
@@ -37,8 +38,9 @@ from transfergrid.reporting.words import count
 from transfergrid.runtime.errors import UserError
 
 WEIGHED = ["drift", "layer_reset", "filters"]
-UNASKED = ["published", "precision_recall", "cams", *WEIGHED]
-"""Made-up networks are none of a paper's, and neither average precision nor maps are asked for."""
+ALIKE = [figure.name for figure in FIGURES if figure.section != "figures"]
+UNASKED = ["published", "precision_recall", "cams", *WEIGHED, *ALIKE]
+"""Made-up networks are none of a paper's, and the study asks for no other metric, map or pair."""
 
 
 @pytest.fixture(scope="module")
@@ -468,7 +470,9 @@ def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
 def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     tables = {"calibration": "reliability"}
     tables |= {name: name for name in ("cells", "scores", "contrasts", "correlations", "findings")}
-    data = wide(3)
+    tables |= {name: name for name in ("similarity", "agreement")}
+    pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
+    data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))
     whole = {drawn.shown.name: drawn for drawn in draw_all(data)}
     assert set(whole) == {figure.name for figure in FIGURES} - {"published", "cams", *WEIGHED}
     for figure in FIGURES:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from unit.reporting import fabricate
 from unit.reporting.figures.test_cams import record
+from unit.reporting.made_up_alike import SETTINGS, agreement_of, cells_of, similarity_of
 
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.paths import PROJECT
@@ -80,11 +81,19 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     demo = folder / "results" / "demo"
     write_table(pointing(with_maps, folder / "results", 1)["cams"], demo / "tables" / "cams.csv")
     seal_stage(demo, "pointing", ["tables/cams.csv"])
-    drawn = draw_all(read_figure_data(with_maps, folder / "results"))
+    networks = cells_of(["phantom"], ["resnet18"], ["random", "shapes"], ["finetune"], seeds=2)
+    for stage, table in (
+        ("similarity", similarity_of(networks)),
+        ("agreement", agreement_of(networks)),
+    ):
+        write_table(table, demo / "tables" / f"{stage}.csv")
+        seal_stage(demo, stage, [f"tables/{stage}.csv"])
+    drawn = draw_all(read_figure_data({**with_maps, "similarity": SETTINGS}, folder / "results"))
     write_drawn(demo, drawn)
-    asked = {**study, "resolved": {**study["resolved"], "cams": {"films": 2}}}
-    page = render(read_report(asked, folder / "results", []))
-    for part in ("What the networks look at", "Rates at the edge", "Where its activation maps"):
+    resolved = {**study["resolved"], "cams": {"films": 2}, "similarity": SETTINGS}
+    page = render(read_report({**study, "resolved": resolved}, folder / "results", []))
+    maps = ("What the networks look at", "Rates at the edge", "Where its activation maps")
+    for part in (*maps, "How alike the layers are", "Agreement of predictions"):
         assert part in page
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
