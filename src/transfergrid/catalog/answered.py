@@ -223,6 +223,41 @@ FINDINGS = Table(
     ),
 )
 
+GAINS = Table(
+    name="gains",
+    rows=(
+        "One row per point of a question of kind `similarity_gain`: a pair of states in one layer, "
+        "and what its networks gain."
+    ),
+    caption=(
+        "What answers on similarity and gain were made of: one row per pair of states in one "
+        "layer, with their similarity, and what the pair's networks gain over random weights by "
+        "the same recipe and seed, plain and relative to the score of random weights."
+    ),
+    columns=(
+        Column("question", "the study's question"),
+        Column(
+            "dataset, fold, architecture, truncation", "the place; `fold` is `all` without folds"
+        ),
+        Column(
+            "pretraining, protocol, seed",
+            "of the networks that gain; where a pair has two, both; empty where it has all",
+        ),
+        Column("pair", "why the two states are compared, as in similarity.csv"),
+        Column("layer, depth", "end of a block, or the pooled features; its number from 0"),
+        Column("baseline", "the pretraining that gain is over"),
+        Column("measure, similarity", "the measure, and its value"),
+        Column("metric", "the data set's primary metric, by which gain is measured"),
+        Column(
+            "gain",
+            "score minus that of random weights by the same recipe and seed, turned so that more "
+            "is better; the mean where a pair has several networks",
+        ),
+        Column("relative_gain", "the same, over the score of random weights"),
+        Column("n_cells", "cells whose gains that is the mean of"),
+    ),
+)
+
 CLAIMS = Table(
     name="claims",
     rows="One row per published claim and result by which it is judged.",
@@ -293,11 +328,13 @@ _STATISTICS = analysis(
     CONTRASTS,
     CORRELATIONS,
     FINDINGS,
+    GAINS,
     CLAIMS,
     SENSITIVITY,
     title="Answering the questions of {wildcards.study}",
-    reads=("cells",),
+    reads=("cells", "similarity", "agreement"),
     holds=(
+        "similarity",
         "evaluation.primary",
         "evaluation.selections",
         "evaluation.confidence",

@@ -114,6 +114,16 @@ FIGURES: tuple[Figure, ...] = (
         "difference.",
     ),
     Figure(
+        "gains",
+        "Similarity against gain",
+        ("cells", "findings", "gains"),
+        f"{_ROOM}.gains",
+        "Similarity of pairs of networks in one layer against what their networks gain over random "
+        "weights, one panel per source, recipe and layer, a colour per data set; above a panel "
+        "Pearson's r pooled over data sets and within them, where intervals could be made with "
+        "these.",
+    ),
+    Figure(
         "calibration",
         "Calibration",
         ("cells", "calibration"),

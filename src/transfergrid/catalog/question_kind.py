@@ -18,6 +18,11 @@ class Point(Protocol):
         """Tell whether the point agrees with every axis that a pattern names."""
         ...
 
+    @property
+    def pretraining(self) -> str:
+        """The weights that its cell starts from."""
+        ...
+
 
 class Planned(Protocol):
     """A cell of the grid as planning knows it."""
@@ -42,6 +47,7 @@ class Asked:
         points: The whole grid.
         questions: Every question of the study.
         width: How far two values of its metric can be apart; infinite where it has no bound.
+        similarity: The study's settings of similarity, or None.
         padding: By architecture whose padding is known, the network without regard to padding, and
             how it pads.
     """
@@ -51,6 +57,7 @@ class Asked:
     questions: Sequence[Question]
     width: float = math.inf
     padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    similarity: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class QuestionKind:
         networks: The most networks that one answer is over, where it takes a number of them to
             show within a ``margin`` that there is no relation; None for other kinds.
         table: The table that its rows go to.
+        beside: Other tables that it adds rows to: what its answers were made of.
         otherwise: ``module:function`` that answers a row in other ways, for sensitivity.csv.
         unasked: Name under which it is answered without being asked; no study's question then.
     """
@@ -89,6 +97,7 @@ class QuestionKind:
     builds_on: Callable[[Question, Sequence[Question]], str | None] = lambda question, others: None
     networks: Callable[[Question, Collection[Any]], int] | None = None
     table: str = "findings"
+    beside: tuple[str, ...] = ()
     otherwise: str = ""
     unasked: str = ""
 

@@ -31,6 +31,17 @@ def digitised_points() -> tuple[Mapping[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
+@cache
+def first_version() -> tuple[Mapping[str, str], ...]:
+    """Return the numbers of a study's first version: resources/radimagenet_replication_v1.csv.
+
+    Means over folds, computed from the tables that its authors released. They are never the
+    paper's final numbers, and are shown under `FIRST_VERSION`.
+    """
+    with open(RESOURCES / "radimagenet_replication_v1.csv", newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
 def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     """Return the claims that a study judges.
 
@@ -42,7 +53,7 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
 
     Returns:
         `claims`, whole rows in the table's order, `where`, `stands_for`, and `points`, the networks
-        in those studies' figures.
+        in those studies' figures, and `first_version`, the numbers of their first versions.
 
     Raises:
         UserError: There is no such study or claim.
@@ -71,6 +82,7 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     return {
         "claims": claims,
         "points": [dict(point) for point in digitised_points() if point["study"] in studies],
+        "first_version": [dict(one) for one in first_version() if one["study"] in studies],
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }

@@ -57,7 +57,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
         width = _width(study.config, question, questions, points, start)
-        asked = Asked(start, points, questions, width, padding)
+        asked = Asked(start, points, questions, width, padding, study.config["similarity"])
         kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])

@@ -30,23 +30,33 @@ class Answers:
     skipped: list[str]
 
 
-def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answers:
+def answer(
+    study: Mapping[str, Any],
+    cells: pd.DataFrame,
+    results: Path,
+    compared: Mapping[str, pd.DataFrame] | None = None,
+) -> Answers:
     """Answer every question of a study under its primary selection, and judge its claims.
 
     Args:
         study: The study as its stamp holds it.
         cells: Rows of tables/cells.csv.
         results: The folder of all results.
+        compared: The tables of how alike networks are, where the study asks for them.
     """
     alpha = 1 - study["evaluation"]["confidence"]
     reader = Reader(study, results)
-    basis = Basis(study, cells, reader, alpha)
+    basis = Basis(study, cells, reader, alpha, compared=compared or {})
     found: list[tuple[QuestionKind, Row]] = []
     skipped: list[str] = []
+    rows: dict[str, list[Mapping[str, Any]]] = {kind.table: [] for kind in QUESTION_KINDS}
+    rows |= {table: [] for kind in QUESTION_KINDS for table in kind.beside}
     for kind, question in asked(study):
         answered = load(kind.answer)(question, basis)
         found += [(kind, row) for row in answered.rows]
         skipped += answered.left_out
+        for table, own in answered.beside.items():
+            rows[table] += own
         basis = replace(basis, answered={**basis.answered, question["name"]: answered.rows})
     claims = judge(study["claims"], [row.evidence() for _, row in found], reader, alpha)
     others = [
@@ -55,7 +65,6 @@ def answer(study: Mapping[str, Any], cells: pd.DataFrame, results: Path) -> Answ
         if kind.otherwise
         for other in load(kind.otherwise)(row, reader, alpha)
     ]
-    rows: dict[str, list[Mapping[str, Any]]] = {kind.table: [] for kind in QUESTION_KINDS}
     for kind, row in found:
         rows[kind.table].append(row.columns())
     rows["claims"] = [asdict(claim) for claim in claims]

@@ -63,10 +63,12 @@ class Answered:
     Attributes:
         rows: The rows of its kind's table.
         left_out: A sentence for whatever could not be answered.
+        beside: Rows of other tables, by table: what the answer was made of.
     """
 
     rows: Sequence[Row]
     left_out: Sequence[str] = ()
+    beside: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Basis:
         reader: Reads the cells' scores.
         alpha: 1 minus the coverage of the intervals.
         answered: For each question answered before, its rows.
+        compared: tables/similarity.csv and tables/agreement.csv by name, where the study asks for
+            them.
     """
 
     study: Mapping[str, Any]
@@ -86,3 +90,4 @@ class Basis:
     reader: Reader
     alpha: float
     answered: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    compared: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -7,7 +7,7 @@ number (`select`), which rule and which bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -246,10 +246,11 @@ def judge(
         elif not found:
             rows.append(_row(claim, None, NOT_TESTED, "", "no question of the study gives it"))
         for one in found:
-            name = str(one.keys["dataset"])
-            data = f"{name}: {NO_EVIDENCE}" if name in drawn else name
+            names = one.keys.get("datasets") or (str(one.keys["dataset"]),)
+            name, made_up = ", ".join(names), bool(drawn.intersection(names))
+            data = f"{name}: {NO_EVIDENCE}" if made_up else name
             said = "; ".join(filter(None, [one.label, one.condition]))
-            found_so = verdict(claim, one, alpha) + (DRAWN if name in drawn else "")
+            found_so = verdict(claim, one, alpha) + (DRAWN if made_up else "")
             rows.append(_row(claim, one, found_so, data, said))
     return rows
 
@@ -259,11 +260,18 @@ def _renamed(one: Evidence, stands_for: Mapping[str, str]) -> Evidence:
     keys = dict(one.keys)
     axes = ["pretraining", *(("a", "b") if keys.get("axis") == "pretraining" else ())]
     stood = {keys[axis]: stands_for[keys[axis]] for axis in axes if keys.get(axis) in stands_for}
-    if not stood:
-        return one
+    two = keys.get("sources", ())
+    stood |= {name: stands_for[name] for name in two if name in stands_for}
+    if two:
+        keys["sources"] = joined(stands_for.get(name, name) for name in two)
     keys |= {axis: stands_for.get(keys[axis], keys[axis]) for axis in axes if axis in keys}
     said = [f"{own} stands for {other}" for own, other in stood.items()]
     return replace(one, keys=keys, condition="; ".join(filter(None, [one.condition, *said])))
+
+
+def joined(names: Iterable[str]) -> str:
+    """Return two pretrainings as a claim selects them: in order, joined by a plus."""
+    return "+".join(sorted(names))
 
 
 def _row(claim: Claim, one: Evidence | None, verdict: str, data: str, evidence: str) -> Judged:

@@ -35,6 +35,8 @@ class Finding:
         place: What the networks share; its axes are columns.
         networks: What the value is about, where it may be about one network: its name, `MEAN` or
             `ALONE`.
+        also: What else a claim may select it by.
+        condition: What a claim that it judges has to say of it.
     """
 
     question: str
@@ -51,20 +53,24 @@ class Finding:
     n_families: int = 0
     place: Place = field(default_factory=dict)
     networks: str = ""
+    also: Mapping[str, Any] = field(default_factory=dict)
+    condition: str = ""
 
     def columns(self) -> dict[str, Any]:
         """Return the row of findings.csv."""
         row = asdict(self)
         place = row.pop("place")
+        del row["also"], row["condition"]
         return {**row, **{axis: place.get(axis, "") for axis in PLACE}}
 
     def evidence(self) -> Evidence:
         """Return what a claim may be judged by."""
         keys = {"kind": self.kind, "quantity": self.quantity, **self.place, "metric": self.metric}
+        keys |= self.also
         if self.networks:
             keys["networks"] = self.networks
         label = f"{self.question}: {self.quantity}, {self.subject}"
-        return Evidence(keys, label, self.value, self.low, self.high)
+        return Evidence(keys, label, self.value, self.low, self.high, self.condition)
 
 
 ALL = "all networks"

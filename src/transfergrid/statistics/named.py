@@ -12,8 +12,15 @@ NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
 """Rules that choose a network's cut."""
 WITHOUT = "without_fold_"
 """The beginning of a flag that names a fold left out of a value."""
+AGREE, DISAGREE, UNTOLD = "agree", "disagree", "untold"
+"""Whether a correlation pooled over data sets and the one within them have the same sign."""
 
 
 def quantity(name: str, rule: str) -> str:
     """Return what findings.csv calls the quantity that is estimated at the cut a rule chooses."""
     return f"{name}_{rule}"
+
+
+def compared_by(measure: str, layer: str, pair: str) -> str:
+    """Return how a similarity is named at the end of what a correlation with gain is about."""
+    return f"{measure} of {layer}, {pair}"

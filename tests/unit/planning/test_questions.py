@@ -26,6 +26,43 @@ ASKS: dict[str, Any] = {
 ALL = [question["name"] for question in QUESTIONS]
 
 
+GAIN: dict[str, Any] = {"name": "g", "kind": "similarity_gain"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"similarity": None}, "question 'g' needs similarities, but the study has no key similar"),
+        (
+            {"similarity": {"pairs": ["seeds"]}},
+            "the pair before_after, which similarity.pairs leav",
+        ),
+        (
+            {"similarity": {"layers": ["stem"]}, "questions": [{**GAIN, "layer": "block1"}]},
+            "layer 'block1', which similarity.layers leaves out; it names stem",
+        ),
+        (
+            {"questions": [{**GAIN, "baseline": "rnadom"}]},
+            "baseline 'rnadom', which is no pretrain",
+        ),
+        ({"questions": [{**GAIN, "measure": "rsa"}]}, "measure"),
+    ],
+)
+def test_gain_needs_similarities_and_a_random_arm(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    asked = {"questions": [GAIN], "similarity": {}, **change}
+    with pytest.raises(UserError, match=re.escape(message)):
+        planned(tmp_path, asked)
+
+
+def test_gain_along_one_pretraining_keeps_its_baseline(tmp_path: Path) -> None:
+    asked = {"questions": [{**GAIN, "where": {"pretraining": "shapes"}}], "similarity": {}}
+    study = planned(tmp_path, asked)
+    stage = study.stamps["statistics"][1]
+    assert stage["similarity"]["pairs"] and "gains" in stage["columns"]
+
+
 def test_without_a_slice_all_is_asked(tmp_path: Path) -> None:
     study = planned(tmp_path, ASKS)
     assert [question["name"] for question in study.study.config["questions"]] == ALL

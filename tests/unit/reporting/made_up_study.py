@@ -163,7 +163,14 @@ def study_json(
         "primary_metric": {"phantom": "auroc", "shapes": "auroc"},
         "columns": {table.name: list(table.header) for table in TABLES},
         "questions": QUESTIONS,
-        "claims": {"claims": [], "points": [], "where": {}, "stands_for": {}},
+        "claims": {
+            "claims": [],
+            "points": [],
+            "first_version": [],
+            "where": {},
+            "stands_for": {},
+        },
+        "similarity": None,
     }
     ids = {"target": DATASET, "source": SHAPES}
     return {

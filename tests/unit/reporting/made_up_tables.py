@@ -255,6 +255,7 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "contrasts": contrasts_of(cells),
         "correlations": correlations_of(),
         "findings": findings_of(),
+        "gains": pd.DataFrame(columns=["question", "dataset"]),
         "claims": claims_of(),
         "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,

@@ -74,6 +74,7 @@ class FigureData:
         ensembles: Probabilities and labels on the test split by cell, under the primary selection;
             a file is read when its cell is asked for.
         own: The study's own figures by name, each the ``module:function`` that draws it.
+        gains: Rows of gains.csv.
         folds: Rows of cells.csv that are single folds, of which `cells` has the pooled rows.
         drift: Rows of drift.csv; empty where the study does not ask what happened to weights.
         filters: Rows of filters.csv; as `drift`.
@@ -104,6 +105,7 @@ class FigureData:
     layer_reset: pd.DataFrame = field(default_factory=pd.DataFrame)
     similarity: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gains: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -180,6 +182,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         similarity=tables.get("similarity", pd.DataFrame()),
         agreement=tables.get("agreement", pd.DataFrame()),
         findings=tables["findings"],
+        gains=tables["gains"],
         **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
         asked=study["claims"],
         metrics=metric_words(study),

@@ -37,10 +37,10 @@ def published_of(data: FigureData) -> list[Shown]:
     """Return the panels that can be drawn, of cells that have an AUROC as the paper's do."""
     if data.cells.empty or data.findings.empty:
         return []
-    primary = str(data.cells["selection"].iloc[0])
     own = data.findings[data.findings["question"] == NAME]
     if own.empty:
         return []
+    primary = str(data.cells["selection"].iloc[0])
     rhos = own[own["quantity"] == "rank_correlation"].to_dict("records")
     means = own.loc[own["quantity"] == "mean_difference", "value"]
     found = list(panels(_by_metric(data, _metric(data)), primary, data.asked))

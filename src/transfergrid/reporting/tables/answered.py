@@ -17,6 +17,9 @@ from transfergrid.statistics.answers import answer
 SHOWN = 5
 """Comparisons without their cells that are told one by one."""
 
+COMPARED = ("similarity", "agreement")
+"""Tables that answers are made of where a study asks for them."""
+
 
 def statistics(study: Mapping[str, Any], results: Path, workers: int) -> Mapping[str, pd.DataFrame]:
     """Answer the study's questions and judge its claims.
@@ -29,7 +32,9 @@ def statistics(study: Mapping[str, Any], results: Path, workers: int) -> Mapping
         if (cell_directory(entry["cell"], results) / SCORED).exists()
     ]
     cells = read_made_table(results / study["name"], "cells")
-    answers = answer({**study, "cells": there}, cells, results)
+    folder, asked = results / study["name"], study["similarity"] is not None
+    compared = {name: read_made_table(folder, name) for name in COMPARED if asked}
+    answers = answer({**study, "cells": there}, cells, results, compared)
     for sentence in answers.skipped[:SHOWN]:
         print(sentence, file=sys.stderr)
     if len(answers.skipped) > SHOWN:

@@ -55,6 +55,39 @@ def wide(
         scores=pd.DataFrame(scores),
         metrics=WORDS,
         ensembles=dict.fromkeys(cells["cell"], _ensemble(tasks, rng)),
+        gains=_gains(cells, rng),
+        findings=_gain_findings(cells),
+    )
+
+
+SAME = {"question": "alike", "truncation": 0, "metric": "auroc"}
+
+
+def _gains(cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Points of similarity and gain: three layers of the first two networks, on two data sets."""
+    same = {**SAME, "pair": "before_after", "measure": "cka_debiased", "fold": "all"}
+    same |= {"baseline": "random"}
+    whole = cells[cells["truncation"] == 0]
+    whole = whole[whole["architecture"].isin(whole["architecture"].unique()[:2])]
+    whole = whole[whole["pretraining"] != "random"]
+    return pd.DataFrame(
+        {**same, **{axis: row[axis] for axis in ("architecture", "pretraining", "protocol")}}
+        | {"dataset": dataset, "layer": f"block{depth}", "depth": depth}
+        | {"similarity": rng.uniform(0.1, 0.9), "gain": rng.normal(0, 0.02)}
+        for dataset in ("films", "other_films")
+        for depth in range(1, 4)
+        for row in whole.to_dict("records")
+    )
+
+
+def _gain_findings(cells: pd.DataFrame) -> pd.DataFrame:
+    places = cells[["architecture", "pretraining", "protocol"]].drop_duplicates()
+    return pd.DataFrame(
+        {**SAME, **place, "quantity": quantity, "value": -0.4, "low": -0.812, "high": 0.312}
+        | {"subject": f"{place['architecture']}; cka_debiased of block{depth}, before_after"}
+        for place in places.to_dict("records")
+        for depth in range(1, 4)
+        for quantity in ("pooled_r", "within_r")
     )
 
 
@@ -155,6 +188,7 @@ def as_loss(data: FigureData) -> FigureData:
     contrasts = data.contrasts.assign(metric="log_loss")
     for name in ("estimate", "low", "high", "margin"):
         contrasts[name] = 14 * contrasts[name]
+    gains = data.gains.assign(metric="log_loss", gain=14 * data.gains["gain"])
     histories = {
         cell: [{**line, "valid_score": 14 - 10 * line["valid_score"]} for line in lines]
         for cell, lines in data.histories.items()
@@ -165,6 +199,8 @@ def as_loss(data: FigureData) -> FigureData:
         scores=loss(data.scores, "value", "low", "high"),
         contrasts=contrasts,
         correlations=data.correlations.assign(metric="log_loss"),
+        gains=gains,
+        findings=data.findings.assign(metric="log_loss"),
         histories=histories,
         metrics={**data.metrics, "log_loss": MetricWords("Log loss", True, False, 0.0)},
     )
@@ -180,7 +216,7 @@ def beside(data: FigureData, other: FigureData) -> FigureData:
                 second[column] = prefix if column == "dataset" else prefix + second[column]
         return pd.concat([getattr(data, name), second], ignore_index=True)
 
-    tables = ("cells", "scores", "contrasts", "correlations", "reliability")
+    tables = ("cells", "scores", "contrasts", "correlations", "reliability", "gains", "findings")
     renamed = {f"scans-{cell}": lines for cell, lines in other.histories.items()}
     return replace(
         data,
