@@ -64,24 +64,26 @@ def contrasts(table: pd.DataFrame) -> str:
 
 
 def similarity(table: pd.DataFrame) -> str:
-    """Return one row per data set, reason, what is compared and measure; a column per layer.
+    """Return one row per measure, reason and what is compared; a column per layer.
 
-    A value is the mean over pairs, with the mean of their floors' upper ends behind it.
+    A value is the mean over the pairs of all data sets, with the mean of their floors' upper ends
+    behind it.
     """
     known = table[table["measure"].isin(_ALIKE) & table["value"].notna()].copy()
     known["compared"] = _compared(known)
     layers = known.drop_duplicates("layer").sort_values("depth")["layer"].tolist()
-    heads = ["data set", "pair", "compared", "pairs", "measure", *layers]
-    lines = [_row(heads), "|---|---|---|---:|---|" + "---:|" * len(layers)]
-    for key, group in known.groupby(["dataset", "pair", "compared", "measure"], sort=False):
-        dataset, pair, compared, measure = key
+    lines = [
+        _row(["measure", "pair", "compared", "pairs", *layers]),
+        "|---|---|---|---:|" + "---:|" * len(layers),
+    ]
+    for key, group in known.groupby(["measure", "pair", "compared"]):
         means = group.groupby("layer")[["value", "floor_high"]].mean().reindex(layers)
         values = [
             f"{_number(value)} ({_number(floor)})"
             for value, floor in zip(means["value"], means["floor_high"], strict=True)
         ]
         pairs = len(group[["left", "right"]].drop_duplicates())
-        lines.append(_row([dataset, pair, compared, pairs, measure, *values]))
+        lines.append(_row([*key, pairs, *values]))
     return "\n".join(lines)
 
 
@@ -108,9 +110,11 @@ def agreement(table: pd.DataFrame) -> str:
 
 
 def _compared(table: pd.DataFrame) -> pd.Series:
-    """Return what a row's two sides are: one pretraining, or two."""
+    """Return what a row's two sides are: one pretraining or two, and before or after training."""
     left, right = table["left_pretraining"], table["right_pretraining"]
-    return left.where(left == right, left + " and " + right)
+    names = left.where(left == right, left + " and " + right)
+    state = table["left_state"].map({"initial": "before", "final": "after"})
+    return names.where(table["left_state"] != table["right_state"], names + ", " + state)
 
 
 def _number(value: float) -> str:

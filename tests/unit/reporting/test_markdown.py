@@ -52,6 +52,7 @@ def test_a_row_has_the_mean_of_its_seeds_and_a_p_value_is_never_nought(tmp_path:
 
 def test_what_is_alike_is_averaged_over_pairs_beside_its_floor() -> None:
     sides = {"left_pretraining": "random", "right_pretraining": "birds"}
+    sides |= {"left_state": "final", "right_state": "final"}
     rows = [
         sides
         | {"dataset": "films", "pair": "sources_after", "measure": "mean_cca"}
@@ -67,9 +68,29 @@ def test_what_is_alike_is_averaged_over_pairs_beside_its_floor() -> None:
 
     lines = markdown.similarity(pd.DataFrame(rows)).splitlines()
 
-    assert lines[0] == "| data set | pair | compared | pairs | measure | stem | block2 |"
-    ends = "mean_cca | 0.90 (0.20) | 0.60 (0.20) |"
-    assert lines[2:] == [f"| films | sources_after | random and birds | 2 | {ends}"]
+    assert lines[0] == "| measure | pair | compared | pairs | stem | block2 |"
+    ends = "2 | 0.90 (0.20) | 0.60 (0.20) |"
+    assert lines[2:] == [f"| mean_cca | sources_after | random and birds, after | {ends}"]
+
+
+def test_what_training_changed_is_apart_from_what_was_there_before() -> None:
+    row = {"left_pretraining": "random", "right_pretraining": "random", "measure": "mean_cca"}
+    row |= {"layer": "stem", "depth": 0, "value": 0.5, "floor_high": 0.1}
+    states = {
+        ("before_after", "random"): ("initial", "final"),
+        ("seeds", "random, before"): ("initial", "initial"),
+        ("seeds", "random, after"): ("final", "final"),
+    }
+    rows = [
+        row
+        | {"pair": pair, "left": f"{left}-0", "right": f"{right}-1"}
+        | {"left_state": left, "right_state": right}
+        for (pair, _), (left, right) in states.items()
+    ]
+
+    lines = markdown.similarity(pd.DataFrame(rows)).splitlines()
+
+    assert {tuple(line.split(" | ")[1:3]) for line in lines[2:]} == set(states)
 
 
 def test_agreement_stands_beside_what_independent_networks_would_reach() -> None:
