@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.catalog.gain_question import SIMILARITY_GAIN
+from transfergrid.catalog.interaction_question import INTERACTION
 from transfergrid.catalog.question_kind import Asked, Planned, Question, QuestionKind
 from transfergrid.runtime.errors import UserError, listed, suggest
 
@@ -279,87 +281,6 @@ _RANKING = QuestionKind(
     tell="transfergrid.reporting.page.ranking_answers",
 )
 
-# --- similarity_gain
-
-MEASURES = (
-    "mean_cca",
-    "svcca",
-    "pwcca_xy",
-    "pwcca_yx",
-    "cka",
-    "cka_debiased",
-    "procrustes",
-)
-"""Measures of similarity, as similarity.csv names them."""
-PAIRS = ("before_after", "sources_before", "sources_after", "seeds", "protocols", "random")
-"""Reasons for a pair, as similarity.csv names them."""
-
-
-def _check_gain(question: Question, asked: Asked) -> None:
-    settings, baseline, layer = asked.similarity, question["baseline"], question["layer"]
-    if settings is None:
-        raise UserError(
-            f"{asked.start} needs similarities, but the study has no key similarity; add one."
-        )
-    if question["pair"] not in settings["pairs"]:
-        raise UserError(
-            f"{asked.start} is about the pair {question['pair']}, which similarity.pairs leaves "
-            f"out; it names {listed(settings['pairs'])}."
-        )
-    there = settings["layers"]
-    if layer is not None and there != "stages" and layer not in there:
-        raise UserError(
-            f"{asked.start} is about the layer '{layer}'{suggest(layer, there)}, which "
-            f"similarity.layers leaves out; it names {listed(there)}."
-        )
-    # The random arm is no part of a slice along pretraining.
-    where = {axis: v for axis, v in question["where"].items() if axis != "pretraining"}
-    values = list(dict.fromkeys(p.pretraining for p in asked.points if p.matches(where)))
-    if baseline not in values:
-        raise UserError(
-            f"{asked.start} has the baseline '{baseline}', which is no pretraining of its "
-            f"cells{suggest(baseline, values)}; they have {listed(values)}."
-        )
-    if values == [baseline]:
-        raise UserError(
-            f"{asked.start} has no pretraining but its baseline, '{baseline}'; add one."
-        )
-
-
-_SIMILARITY_GAIN = QuestionKind(
-    name="similarity_gain",
-    answer="transfergrid.statistics.gains:similarity_gain",
-    tell="transfergrid.reporting.page.gain_answers",
-    keys={
-        "measure": {
-            "description": "Measure of similarity.",
-            "enum": list(MEASURES),
-            "default": "cka_debiased",
-        },
-        "layer": {
-            "description": (
-                "End of a block (stem, block1 and so on), or pooled, what goes into the "
-                "classifier; null takes each layer by itself."
-            ),
-            "anyOf": [{"$ref": "#/$defs/word"}, {"type": "null"}],
-            "default": None,
-        },
-        "pair": {
-            "description": "Which states are compared; one of similarity.pairs.",
-            "enum": list(PAIRS),
-            "default": "before_after",
-        },
-        "baseline": {
-            "$ref": "#/$defs/word",
-            "description": "The pretraining that gain is measured over.",
-            "default": "random",
-        },
-    },
-    scores=False,
-    beside=("gains",),
-    check=_check_gain,
-)
-
 # --- what no study asks, and what a study brings with it
 
 PUBLISHED = QuestionKind(
@@ -402,12 +323,13 @@ PLUGIN = QuestionKind(
 """The kind of every question whose code comes with the study."""
 QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _CONTRAST,
+    INTERACTION,
     _CORRELATION,
     _FAMILY,
     _EFFICIENCY,
     _SEED_NOISE,
     _RANKING,
-    _SIMILARITY_GAIN,
+    SIMILARITY_GAIN,
     PUBLISHED,
     _ALIKE,
     FIRST_VERSION,

@@ -104,15 +104,11 @@ def compare(question: Question, basis: Basis) -> Answered:
     axis, baseline = question["axis"], question["baseline"]
     varying = varying_axes(reader.targets)
     rest = [name for name in PLACE if name != axis]
-    runs: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
-    for cell in _matching(reader.targets, question["where"]):
-        key = tuple(cell[name] for name in rest)
-        runs.setdefault(key, {}).setdefault(cell[axis], {})[cell["seed"]] = cell
+    there = arms_by_place(question, reader)
     rows: list[Compared] = []
     skipped: list[str] = []
     groups: dict[tuple[Any, tuple[Any, ...]], list[Pair]] = {}
-    for key, arms in progress(runs.items(), len(runs), f"question {question['name']}"):
-        place = dict(zip(rest, key, strict=True))
+    for place, arms in progress(there, len(there), f"question {question['name']}"):
         for value in arms:
             if value == baseline:
                 continue
@@ -146,8 +142,21 @@ def compare(question: Question, basis: Basis) -> Answered:
     return Answered(found, skipped)
 
 
-def _matching(targets: Sequence[Cell], where: Place) -> list[Cell]:
-    return [cell for cell in targets if all(cell[axis] == value for axis, value in where.items())]
+def arms_by_place(question: Question, reader: Reader) -> list[tuple[Place, dict[Any, Arm]]]:
+    """Return the cells of a question by what they share apart from its axis, then by its values.
+
+    Args:
+        question: With an `axis`, and a `where` that cells match.
+        reader: Knows the cells.
+    """
+    axis = question["axis"]
+    rest = [name for name in PLACE if name != axis]
+    found: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
+    for cell in reader.targets:
+        if all(cell[name] == value for name, value in question["where"].items()):
+            key = tuple(cell[name] for name in rest)
+            found.setdefault(key, {}).setdefault(cell[axis], {})[cell["seed"]] = cell
+    return [(dict(zip(rest, key, strict=True)), {**arms}) for key, arms in found.items()]
 
 
 def _mean(networks: object, place: str) -> str:

@@ -14,6 +14,8 @@ WITHOUT = "without_fold_"
 """The beginning of a flag that names a fold left out of a value."""
 AGREE, DISAGREE, UNTOLD = "agree", "disagree", "untold"
 """Whether a correlation pooled over data sets and the one within them have the same sign."""
+FIRST, SECOND, CHANGE = "first_difference", "second_difference", "change"
+"""Two differences, and what the first has beyond the second."""
 
 
 def quantity(name: str, rule: str) -> str:

@@ -63,6 +63,32 @@ def test_gain_along_one_pretraining_keeps_its_baseline(tmp_path: Path) -> None:
     assert stage["similarity"]["pairs"] and "gains" in stage["columns"]
 
 
+SOURCES: dict[str, Any] = {"name": "i", "kind": "interaction", "axis": "truncation"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"of": [1, 0], "against": [2, 0]}, "names 2, which is no truncation of its cells; they"),
+        ({"of": [1, 0], "against": [1, 0]}, "so that there is no difference, or the same one twi"),
+        ({"of": [1, 1], "against": [1, 0]}, "compares 1, 1 against 1, 0"),
+        ({"of": [1], "against": [1, 0]}, "of"),
+    ],
+)
+def test_an_interaction_needs_two_differences(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        planned(tmp_path, {"questions": [{**SOURCES, **change}]})
+
+
+def test_a_slice_without_an_arm_leaves_an_interaction_out(tmp_path: Path) -> None:
+    asked = {"questions": [{**SOURCES, "of": [1, 0], "against": [0, 1]}]}
+    assert planned(tmp_path, asked).warnings == ()
+    (warning,) = planned(tmp_path, {**asked, "only": {"truncations": [0]}}).warnings
+    assert "no cell with truncation 1" in warning
+
+
 def test_without_a_slice_all_is_asked(tmp_path: Path) -> None:
     study = planned(tmp_path, ASKS)
     assert [question["name"] for question in study.study.config["questions"]] == ALL

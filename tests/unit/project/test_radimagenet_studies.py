@@ -27,6 +27,7 @@ from transfergrid.commands.comparing import comparing
 from transfergrid.commands.images import Images, count_images
 from transfergrid.data.nih14 import read
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.claims import known_claims, selected
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import PlannedStudy, plan_run
 from transfergrid.planning.reading import parse_yaml
@@ -160,6 +161,41 @@ def test_comparing_its_networks_takes_about_an_hour() -> None:
     }
     found = comparing(study, images)
     assert 0.3 < found.seconds / 3600 < 1 and found.memory < 1e9 and not found.unknown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_that_a_study_names_is_about_a_number_of_it(name: str) -> None:
+    study = planned(name)
+    asked = study.stamps["statistics"][1]
+    claims, stands_for = asked["claims"]["claims"], asked["claims"]["stands_for"]
+    points = [cell.point for cell in study.targets if cell.point.matches(asked["claims"]["where"])]
+    arms = {stands_for.get(p.pretraining, p.pretraining) for p in points}
+    assert claims and {claim["study"] for claim in claims} <= {
+        "radimagenet_replication",
+        "radimagenet2022",
+    }
+    for claim in claims:
+        wanted = selected(claim)
+        if wanted["kind"] == "contrast":
+            baselines = [q["baseline"] for q in asked["questions"] if q["kind"] == "contrast"]
+            assert wanted["b"] in {stands_for.get(base, base) for base in baselines}
+            assert {wanted["a"], wanted["b"]} <= arms
+            assert wanted.get("dataset", "breast") in {point.dataset for point in points}
+        elif wanted["kind"] == "similarity_gain":
+            assert any(
+                q["kind"] == "similarity_gain" and q["pair"] == wanted["pair"]
+                for q in asked["questions"]
+            )
+        else:
+            assert wanted["kind"] == "alike" and set(wanted["sources"].split("+")) <= arms
+            pairs = {"sources_before", "sources_after", "seeds"}
+            assert pairs <= set(asked["similarity"]["pairs"])
+
+
+def test_the_full_study_judges_every_claim_with_a_rule_that_its_targets_can_give() -> None:
+    claims = planned("radimagenet").study.config["claims"]["about"]
+    rules = {k for k, row in known_claims().items() if row["rule"] and k.startswith("jd.")}
+    assert rules <= set(claims)
 
 
 def test_its_slice_leaves_every_question_some_cells() -> None:

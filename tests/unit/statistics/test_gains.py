@@ -13,7 +13,8 @@ import pytest
 from scipy import stats
 from unit.statistics.made_up_reader import reader_of
 
-from transfergrid.catalog.questions import FIRST_VERSION, MEASURES, PAIRS, kind_of
+from transfergrid.catalog.gain_question import MEASURES, PAIRS
+from transfergrid.catalog.questions import FIRST_VERSION, kind_of
 from transfergrid.planning import state_pairs
 from transfergrid.planning.claims import chosen_claims, known_claims
 from transfergrid.similarity import measures
