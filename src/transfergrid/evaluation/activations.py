@@ -19,7 +19,7 @@ from transfergrid.data.stacked import Stacked
 from transfergrid.data.store import Images, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.activation_files import ROWS, Layer, write_receipt
 from transfergrid.evaluation.inference import BATCH_SIZE, outputs_of, to_device
-from transfergrid.models.initial import SourceDiverged, headless, source_sha256
+from transfergrid.models.initial import SourceDiverged, initial_model, source_sha256
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.taps import Shape, Taps
 from transfergrid.models.trained import Trained
@@ -74,9 +74,12 @@ def record_activations(
     probe, cache = made_from["probe"], cache_directory(made_from["dataset"], results)
     about = {"images": probe["images"], "content_sha256": read_card(cache, fold).content_sha256}
     try:
-        loaded = _final(spec, results, where) if spec else _initial(made_from, results, where)
-        if not spec:
-            start(loaded[0], loaded[1], made_from, results, check)
+        if spec:
+            network, normalise, weights = _final(spec, results, where)
+        else:
+            network, normalise, proof = _initial(made_from, results, where)
+            start(network, normalise, {**made_from, "proof": proof}, results, check)
+            weights = source_sha256(made_from["weights"], results)
     except SourceDiverged:
         write_receipt(folder, {**about, "status": "diverged", "layers": [], "files": {}})
         return
@@ -86,7 +89,6 @@ def record_activations(
             f"data set {made_from['dataset']} has no {probe['images']} images, so no activations "
             "can be stored; name another split in similarity.images."
         )
-    network, normalise, weights = loaded
     pixels = verify_pixels(cache, split)
     chosen = _chosen(len(split.images), int(probe["rows"]), int(probe["seed"]))
     names = None if probe["layers"] == "stages" else tuple(probe["layers"])
@@ -104,11 +106,15 @@ def _number(fold: Any) -> int | None:
 
 def _initial(
     made_from: Mapping[str, Any], results: Path, device: torch.device
-) -> tuple[nn.Module, Normalise, str | None]:
-    """Return a network with initial weights, its input, and the SHA-256 of a checkpoint."""
-    network, preprocessing = headless(made_from, made_from["truncation"], results)
-    digest = source_sha256(made_from["weights"], results)
-    return to_device(network, device).eval(), Normalise(preprocessing, device), digest
+) -> tuple[nn.Module, Normalise, dict[str, Any]]:
+    """Return a network with initial weights, its input, and the proof of what was loaded."""
+    spec = {
+        **{key: made_from[key] for key in ("architecture", "weights")},
+        "cell": {"truncation": made_from["truncation"]},
+        "seed": made_from["seed"] or 0,
+    }
+    network, preprocessing, proof = initial_model(spec, results, outputs=1)
+    return to_device(network, device).eval(), Normalise(preprocessing, device), proof
 
 
 def _final(

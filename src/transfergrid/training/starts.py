@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from transfergrid.data.store import Split, open_split, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE
-from transfergrid.models.initial import SourceDiverged
+from transfergrid.models.initial import SourceDiverged, is_drawn
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.norms import NotFiniteError, calibrate
 from transfergrid.planning.paths import cache_directory
+from transfergrid.runtime.errors import UserError
 from transfergrid.training.batches import pieces
 from transfergrid.training.subsets import Rows, held_out, training_rows
 
@@ -33,8 +34,9 @@ def calibrate_start(
     Args:
         network: With its drawn weights, on its device.
         normalise: The input that it expects.
-        made_from: What `transfergrid.planning.states.State` holds of an initial state. Nothing is
-            done unless it names the training images (``calibrated``).
+        made_from: What `transfergrid.planning.states.State` holds of an initial state, and the
+            ``proof`` of its weights. Nothing is done unless it names the training images
+            (``calibrated``), nor where every weight was loaded: then calibration changes nothing.
         results: Root of all outputs; the cache must be there.
         check: Called before every batch; may raise to end the work.
 
@@ -43,7 +45,7 @@ def calibrate_start(
         UserError: The cache cannot be used, or has fewer images than are asked for.
     """
     used = made_from.get("calibrated")
-    if used is None:
+    if used is None or not is_drawn(made_from["proof"]):
         return
     cache = cache_directory(made_from["dataset"], results)
     train = open_split(cache, "train", made_from["fold"])
@@ -66,6 +68,11 @@ def calibrate_start(
 
 def _rows(used: Mapping[str, Any], train: Split, seed: int) -> NDArray[np.int64]:
     """Return the rows of the training split that such a training uses."""
+    if used.get("train_patients") is not None:
+        raise UserError(
+            "activations of a calibrated start cannot be taken for a recipe with train_patients; "
+            "leave its cells out by similarity.where."
+        )
     kept = np.arange(len(train.images))
     if used["holdout"]:
         kept = np.flatnonzero(~held_out(train.patient_id, used["holdout"]))

@@ -153,6 +153,12 @@ def test_drawn_weights_start_calibrated_where_their_training_does(
         made_from = initial(PROBE) | ({"calibrated": rows} if calibrated else {})
         record_activations(name, made_from, tmp_path, "cpu", start=calibrate_start)
         found[name] = Activations.of(name, tmp_path)
+    network, normalise, proof = module._initial(made_from, tmp_path, torch.device("cpu"))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    # Weights that were all loaded compute what they did, so that nothing is to be done.
+    loaded = {**made_from, "proof": {**proof, "source": "file", "keep": "all"}}
+    calibrate_start(network, normalise, loaded, tmp_path)
+    assert all(torch.equal(before[name], now) for name, now in network.state_dict().items())
     for layer in last.layers:
         np.testing.assert_array_equal(found["calibrated"].values(layer), last.values(layer))
         assert not np.allclose(found["drawn"].values(layer), last.values(layer), rtol=0.1)
