@@ -21,8 +21,11 @@ def underived(weights: Mapping[str, Any]) -> dict[str, Any] | None:
         weights: ``weights`` of its specification.
 
     Returns:
-        The same without what is kept of them; None if all of them are, or if they are drawn.
+        The same without what is kept of them; None if all of them are, if they are drawn, or if
+        they are of another network, as those of a slim one.
     """
+    if (weights.get("derive") or {}).get("base"):
+        return None
     whole = {key: value for key, value in weights.items() if key not in _DERIVING}
     return whole if len(whole) < len(weights) else None
 

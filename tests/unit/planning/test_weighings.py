@@ -11,6 +11,7 @@ import pytest
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning import stored
+from transfergrid.planning.ends import underived
 from transfergrid.planning.plan import DRIFT_ID, RESET_ID, WEIGHING_ID, PlannedStudy
 from transfergrid.planning.specs import sources_of
 from transfergrid.planning.weighings import check_weighing
@@ -101,6 +102,14 @@ def test_an_edit_of_one_stage_measures_the_other_no_more(
     old = next(one for one in before if one.stage == "reset")
     with pytest.raises(UserError, match="measures weights was edited after"):
         check_weighing(old.id, old.made_from, "reset")
+
+
+def test_weights_of_another_network_are_no_source() -> None:
+    taken = {"kind": "derived", "id": "net-imagenet-0", "source_cell": None}
+    assert underived(taken) is None
+    assert underived({**taken, "derive": {"through": 2}}) == taken
+    assert underived({**taken, "keep": "statistics"}) == taken
+    assert underived({**taken, "derive": {"through": 2, "base": {"name": "net"}}}) is None
 
 
 def test_a_source_is_there_where_weights_are_derived(tmp_path: Path) -> None:
