@@ -295,6 +295,12 @@ _ALIKE = QuestionKind(
     tell="transfergrid.reporting.page.alike_answers",
     unasked="sources compared",
 )
+_REUSE = QuestionKind(
+    name="reuse",
+    answer="transfergrid.statistics.reuse:reuse",
+    tell="transfergrid.reporting.page.reuse_answers",
+    unasked="reuse of features",
+)
 FIRST_VERSION = QuestionKind(
     name="first_version",
     answer="transfergrid.statistics.first_version:first_version",
@@ -332,6 +338,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     SIMILARITY_GAIN,
     PUBLISHED,
     _ALIKE,
+    _REUSE,
     FIRST_VERSION,
 )
 """Every built-in kind, in the order in which they are answered: one may build on those before."""

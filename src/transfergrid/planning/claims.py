@@ -42,6 +42,16 @@ def first_version() -> tuple[Mapping[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
+@cache
+def published_similarities() -> tuple[Mapping[str, str], ...]:
+    """Return similarities that were read off published figures: resources/transfusion_cca.csv.
+
+    Their grade is "digitised", as that of `digitised_points`.
+    """
+    with open(RESOURCES / "transfusion_cca.csv", newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
 def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     """Return the claims that a study judges.
 
@@ -53,7 +63,8 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
 
     Returns:
         `claims`, whole rows in the table's order, `where`, `stands_for`, and `points`, the networks
-        in those studies' figures, and `first_version`, the numbers of their first versions.
+        in those studies' figures, `first_version`, the numbers of their first versions, and
+        `similarities`, what their figures say of networks' similarity.
 
     Raises:
         UserError: There is no such study or claim.
@@ -83,6 +94,7 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         "claims": claims,
         "points": [dict(point) for point in digitised_points() if point["study"] in studies],
         "first_version": [dict(one) for one in first_version() if one["study"] in studies],
+        "similarities": [dict(one) for one in published_similarities() if one["study"] in studies],
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }

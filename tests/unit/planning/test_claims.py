@@ -53,7 +53,14 @@ def test_the_two_arms_of_a_correlation_are_not_exchanged() -> None:
 
 
 def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
-    none = {"claims": [], "points": [], "first_version": [], "where": {}, "stands_for": {}}
+    none = {
+        "claims": [],
+        "points": [],
+        "first_version": [],
+        "similarities": [],
+        "where": {},
+        "stands_for": {},
+    }
     assert chosen_claims([], "s.yaml") == none
     assert len(chosen_claims("chextransfer", "s.yaml")["claims"]) == 44
     found = chosen_claims({"about": ["cxt.trunc.ratio"], "where": {"protocol": "p"}}, "s.yaml")

@@ -167,6 +167,7 @@ def study_json(
             "claims": [],
             "points": [],
             "first_version": [],
+            "similarities": [],
             "where": {},
             "stands_for": {},
         },

@@ -9,7 +9,7 @@ from transfergrid.planning.ends import INITIAL
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.depth import Panel, draw_panels, left_out, panels_of
 from transfergrid.reporting.figures.phrases import lower_is_better
-from transfergrid.reporting.words import count, level, plural
+from transfergrid.reporting.words import level, plural, plurals
 
 _COLUMNS = {"value": "difference", "low": "difference_low", "high": "difference_high"}
 
@@ -41,17 +41,12 @@ def caption(data: FigureData) -> str:
         "initial weights (running statistics included), minus that of the untouched network; "
         f"means over seeds and folds of {plural(rows['cell'].nunique(), 'cell')}, "
         f"with the mean of their {level(data.confidence)} intervals from sampling patients. "
-        f"Studies: {_range(rows['n'])}; patients: {_range(rows['n_patients'])} "
+        f"{plurals(rows['n'], 'study', 'studies')} of {plurals(rows['n_patients'], 'patient')} "
         f"({', '.join(sorted(rows['split'].unique()))} split). At 0 the layer's training was not "
         "needed by the other layers; a drop does not say that it learned features, for the others "
         "were trained on top of it. No test is made."
         f"{lower_is_better(data, rows)}{left_out(rows, 'layer_reset.csv')}"
     )
-
-
-def _range(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return count(low) if low == high else f"{count(low)} to {count(high)}"
 
 
 def draw(data: FigureData) -> Figure:

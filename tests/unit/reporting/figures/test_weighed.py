@@ -88,7 +88,7 @@ def test_a_drop_has_its_interval_and_zero_its_line(data: FigureData) -> None:
     drawn = [line for line in lines_of(figure) if len(line.get_xdata()) == 4]
     assert sorted(line.get_ydata()[0] for line in drawn) == pytest.approx([-1.05, -0.25])
     said = layer_reset.caption(own)
-    assert "AUROC" in said and "Studies: 50; patients: 40 (test split)" in said
+    assert "AUROC" in said and "50 studies of 40 patients (test split)" in said
     assert layer_reset.lack(data)
 
 
