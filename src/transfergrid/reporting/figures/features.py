@@ -106,12 +106,14 @@ def groups_of(data: FigureData) -> list[Group]:
         shown = list(dict.fromkeys(own["subject"]))[:SUBJECTS]
         moments = _moments(own[own["subject"].isin(shown)], places)
         if moments:
-            found.append(Group(pair, tuple(_in_rows(moments, len(places) > 1))))
+            # Where not all places have all moments, a row for each would be half empty.
+            apart = len(places) > 1 and len({len(panels) for panels in moments}) == 1
+            found.append(Group(pair, tuple(_in_rows(moments, apart))))
     return found
 
 
 def _in_rows(moments: Sequence[Sequence[Panel]], apart: bool) -> Iterator[tuple[Panel, ...]]:
-    """Put panels in rows; where there are several places each moment begins one."""
+    """Put panels in rows; with `apart` each moment begins one."""
     lines = moments if apart else [[panel for panels in moments for panel in panels]]
     for panels in lines:
         for first in range(0, len(panels), COLUMNS[1]):

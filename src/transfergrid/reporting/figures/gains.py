@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -55,13 +56,14 @@ def caption(data: FigureData) -> str:
     panels, rows = clouds(data), data.gains
     metrics = [data.named(str(name)).inline for name in dict.fromkeys(rows["metric"])]
     lower = lower_is_better(data, rows)
+    own = replace(data, cells=data.cells[data.cells["dataset"].isin(rows["dataset"])])
     baseline = f"{listing(list(dict.fromkeys(rows['baseline'])))} weights"
     bounds = f"{level(data.confidence)} intervals where there are any"
     text = (
         f"Similarity by {', '.join(dict.fromkeys(rows['measure']))} of pairs "
         f"({', '.join(dict.fromkeys(rows['pair']))}) against the gain in "
         f"{listing(metrics)} over {baseline} by the same recipe and "
-        f"seed; {tested_on(data)}, {seeds_of(data)}. A point is a pair, a colour a data set. Above "
+        f"seed; {tested_on(own)}, {seeds_of(own)}. A point is a pair, a colour a data set. Above "
         f"a panel r pooled over data sets and within them, with {bounds}. "
         "Points have no interval of their own; no test is made."
     )
@@ -111,7 +113,7 @@ def _panel(ax: Axes, points: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
             markeredgewidth=0.6,
         )
     ax.set_xlim(limits(points["similarity"], share=0.12))
-    ax.xaxis.set_major_locator(style.few_ticks())
+    ax.xaxis.set_major_locator(style.few_ticks(3))
 
 
 def _title(

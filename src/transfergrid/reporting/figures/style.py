@@ -186,9 +186,13 @@ def legend(
     )
 
 
-def few_ticks() -> MaxNLocator:
-    """Return few enough ticks that their labels stay apart on half a figure's width."""
-    return MaxNLocator(nbins=4)
+def few_ticks(most: int = 4) -> MaxNLocator:
+    """Return few enough ticks that their labels stay apart on half a figure's width.
+
+    Args:
+        most: Steps between ticks at most; 3 where labels may have three decimals.
+    """
+    return MaxNLocator(nbins=most)
 
 
 def parameter_axis(ax: Axes, values: Iterable[float], pad: float = 0.2) -> None:

@@ -171,9 +171,10 @@ def _patients(cards: Mapping[str, Mapping[str, Any]]) -> Note | None:
     return Note(
         "warning",
         "Patients unknown",
-        f"{listing(unknown)} does not say which images belong to one patient. Each study, or "
-        "each image where studies are unknown too, counts as a patient: if patients have several, "
-        f"intervals are too narrow, and a patient may be in more than one split.{joined}",
+        f"{listing(unknown)} {'do' if len(unknown) > 1 else 'does'} not say which images belong to "
+        "one patient. Each study, or each image where studies are unknown too, counts as a "
+        "patient: if patients have several, intervals are too narrow, and a patient may be in more "
+        f"than one split.{joined}",
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.text import Text
 from unit.reporting.figures.test_overprint import faults
+from unit.reporting.figures.wide import wide
 from unit.reporting.made_up_alike import LAYERS, agreement_of, cells_of, similarity_of
 
 from transfergrid.catalog.figures import FIGURES
@@ -19,6 +20,7 @@ from transfergrid.reporting.figures import (
     alike,
     feature_pairs,
     features,
+    gains,
     palette,
     prediction_pairs,
     predictions,
@@ -84,6 +86,25 @@ def test_a_profile_is_the_mean_over_seeds_of_the_pairs_of_its_kind(data: FigureD
     assert list(groups["seeds"].rows[0][0].profiles) == ["random"]
     assert groups["seeds"].rows[0][0].title == ("chest", "before training")
     assert groups["protocols"].panels[0].title == ("chest",)
+
+
+def test_panels_follow_each_other_where_data_sets_have_recipes_of_their_own() -> None:
+    together = data_of(("chest", "breast"), protocols=("freeze", "no_freeze"), seeds=3)
+    alone = data_of(("films",), protocols=("freeze_600", "no_freeze_600"), seeds=3)
+    both = pd.concat([together.similarity, alone.similarity], ignore_index=True)
+    groups = {g.pair: g for g in features.groups_of(replace(together, similarity=both))}
+    assert [len(row) for row in groups["before_after"].rows] == [3, 3]
+    assert [len(row) for row in groups["sources_before"].rows] == [3]
+    equal = {group.pair: group for group in features.groups_of(together)}
+    assert [len(row) for row in equal["before_after"].rows] == [2, 2]
+
+
+def test_the_caption_of_gains_tells_of_the_data_sets_that_it_shows() -> None:
+    data = wide(2)
+    elsewhere = data.cells.assign(dataset="elsewhere", n_patients=99)
+    more = replace(data, cells=pd.concat([data.cells, elsewhere], ignore_index=True))
+    assert "elsewhere" not in gains.caption(more) and "99" not in gains.caption(more)
+    assert "160 patients in films" in gains.caption(more)
 
 
 def test_lines_and_floor_are_drawn_where_the_table_says(data: FigureData) -> None:
