@@ -25,6 +25,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "cams": {"where": {"pretraining": "random"}},
     "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 39},
+    "weights": {"where": {"truncation": 0, "pretraining": "random"}, "reset": {"images": "valid"}},
     "evaluation": {"metrics": ["average_precision"]},
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }
@@ -32,8 +33,10 @@ CAPTIONS = {
     "table": {table.name: table.caption for table in TABLES},
     "figure": {figure.name: figure.caption for figure in FIGURES},
 }
-SHOWN = {"score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"} | {
-    figure.name for figure in FIGURES if figure.section != "figures"
+SHOWN = {
+    *("score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"),
+    *("drift", "layer_reset", "filters"),
+    *(figure.name for figure in FIGURES if figure.section != "figures"),
 }
 """Figures that the study has something to show of."""
 ITEMS = {
