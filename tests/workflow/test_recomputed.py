@@ -15,16 +15,20 @@ from tests.workflow.conftest import Workspace
 pytestmark = pytest.mark.slow
 
 SCORED = ("cardiomegaly", "pleural_effusion")
+LEVEL = 0.52
 MARGINS = {"cut": None, "kept": 0.2}
 
 
 def test_tables_follow_from_the_stored_ensembles(workspace: Workspace) -> None:
-    cut = {"kind": "contrast", "axis": "truncation", "baseline": 0}
+    axis = {"axis": "truncation", "baseline": 0}
+    cut = {"kind": "contrast", **axis}
+    speed = {"name": "speed", "kind": "convergence", **axis, "level": LEVEL}
     workspace.write(
         {
+            "recipe": {"validate_every_examples": 16},
             "datasets": {"films": {"test_patients": 120}},
             "grid": [{**SMALL["grid"][0], "pretrainings": ["random"], "seeds": [0, 1]}],
-            "questions": [{**cut, "name": "cut"}, {**cut, "name": "kept", "margin": 0.2}],
+            "questions": [{**cut, "name": "cut"}, {**cut, "name": "kept", "margin": 0.2}, speed],
         }
     )
     tables = ("results/small/tables/contrasts.csv", "results/small/tables/scores.csv")
@@ -38,6 +42,23 @@ def test_tables_follow_from_the_stored_ensembles(workspace: Workspace) -> None:
         tasks = scores.loc[[(row["cell"], row["selection"])]].set_index("task")
         check_cell(row, tasks, ensemble(folder, row["cell"], row["selection"]))
     check_contrasts(pd.read_csv(folder / "tables" / "contrasts.csv"), cells, folder)
+    check_convergence(pd.read_csv(folder / "tables" / "convergence.csv"), cells, folder)
+
+
+def check_convergence(table: pd.DataFrame, cells: pd.DataFrame, folder: Path) -> None:
+    """Look for the level in the histories, which a truncated network and a whole one left."""
+    steps = table[table["unit"] == "steps"].set_index("arm")
+    for truncation, own in cells[cells["selection"] == "best"].groupby("truncation"):
+        times = []
+        for cell in own["cell"]:
+            path = folder.parent / "cells" / cell / "history.jsonl"
+            history = pd.read_json(path, lines=True)
+            assert len(history) > 2
+            there = history.loc[history["valid_score"] >= LEVEL, "step"]
+            times.append(there.min() if len(there) else np.inf)
+        row = steps.loc[truncation]
+        assert row["n_reached"] == np.isfinite(times).sum()
+        assert row["restricted_mean"] == pytest.approx(np.minimum(times, row["horizon"]).mean())
 
 
 def ensemble(folder: Path, cell: str, selection: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
 from transfergrid.catalog.questions import answering
 from transfergrid.catalog.records import Column, Table, analysis
 
@@ -329,6 +330,9 @@ _STATISTICS = analysis(
     CORRELATIONS,
     FINDINGS,
     GAINS,
+    CONVERGENCE,
+    BUDGETS,
+    REACHED,
     CLAIMS,
     SENSITIVITY,
     title="Answering the questions of {wildcards.study}",

@@ -156,6 +156,25 @@ FIGURES: tuple[Figure, ...] = (
         "takes no part.",
     ),
     Figure(
+        "convergence",
+        "How training converges",
+        ("cells", "reached"),
+        f"{_ROOM}.convergence",
+        "Mean validation curves of the arms of each question about convergence, on an axis of log "
+        "steps, as far as all runs of an arm go, with intervals of the mean over seeds (Student's "
+        "t, step by step). Dotted: the level that was asked for. The test split takes no part.",
+    ),
+    Figure(
+        "time_to_level",
+        "Time to the level",
+        ("cells", "convergence", "reached"),
+        f"{_ROOM}.time_to_level",
+        "Share of the runs of each arm whose validation metric has reached the level (Kaplan and "
+        "Meier), by optimiser steps on a logarithmic axis, without interpolation between "
+        "validations. A line ends at the horizon; one that ends below 1 has runs that never "
+        "reached the level. Medians, restricted means and tests are in the table of convergence.",
+    ),
+    Figure(
         "cams",
         "What the networks look at",
         ("cams",),

@@ -46,7 +46,8 @@ class Asked:
         start: How every sentence about it begins: the study's file and the question's name.
         points: The whole grid.
         questions: Every question of the study.
-        width: How far two values of its metric can be apart; infinite where it has no bound.
+        ranges: By data set, the least and the greatest value of its metric; infinite where it has
+            no bound.
         similarity: The study's settings of similarity, or None.
         padding: By architecture whose padding is known, the network without regard to padding, and
             how it pads.
@@ -55,9 +56,14 @@ class Asked:
     start: str
     points: Collection[Point]
     questions: Sequence[Question]
-    width: float = math.inf
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     similarity: Mapping[str, Any] | None = None
+
+    @property
+    def width(self) -> float:
+        """How far two values of its metric can be apart, on any of its data sets."""
+        return max((high - low for low, high in self.ranges.values()), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,13 @@ class QuestionKind:
         check: Refuses a question that no cell of the grid can answer.
         lack: Says what the cells of a slice lack for it, if they match its ``where``.
         builds_on: Name of the question that it builds on, or None.
+        few: Says what the seeds of its cells cannot show at a level of significance, whatever they
+            come to; empty where there is nothing to warn of.
         networks: The most networks that one answer is over, where it takes a number of them to
             show within a ``margin`` that there is no relation; None for other kinds.
         table: The table that its rows go to.
         beside: Other tables that it adds rows to: what its answers were made of.
+        shown: Those of them that `told` of `tell` is given as well, each under its name.
         otherwise: ``module:function`` that answers a row in other ways, for sensitivity.csv.
         unasked: Name under which it is answered without being asked; no study's question then.
     """
@@ -95,9 +104,11 @@ class QuestionKind:
     check: Callable[[Question, Asked], None] = lambda question, asked: None
     lack: Callable[[Question, Collection[Any]], str] = lambda question, found: ""
     builds_on: Callable[[Question, Sequence[Question]], str | None] = lambda question, others: None
+    few: Callable[[Question, Collection[Any], float], str] = lambda question, found, alpha: ""
     networks: Callable[[Question, Collection[Any]], int] | None = None
     table: str = "findings"
     beside: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     otherwise: str = ""
     unasked: str = ""
 

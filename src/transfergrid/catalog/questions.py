@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from transfergrid.catalog.axes import PLACE
+from transfergrid.catalog.arms import arms_keys, check_baseline, lack_of_arms
+from transfergrid.catalog.convergence_question import CONVERGENCE
 from transfergrid.catalog.gain_question import SIMILARITY_GAIN
 from transfergrid.catalog.interaction_question import INTERACTION
 from transfergrid.catalog.question_kind import Asked, Planned, Question, QuestionKind
@@ -38,16 +39,9 @@ def _check_differences(question: Question, asked: Asked) -> None:
 
 def _check_contrast(question: Question, asked: Asked) -> None:
     _check_differences(question, asked)
-    axis, baseline = question["axis"], question["baseline"]
-    found = [point for point in asked.points if point.matches(question["where"])]
-    values = list(dict.fromkeys(getattr(point, axis) for point in found))
-    if baseline not in values:
-        raise UserError(
-            f"{asked.start} has the baseline {baseline!r}, which is no {axis} of its "
-            f"cells{suggest(baseline, values)}; they have {listed(values)}."
-        )
-    for value in values if axis == "architecture" else ():
-        _check_padding(asked, str(baseline), str(value))
+    values = check_baseline(question, asked)
+    for value in values if question["axis"] == "architecture" else ():
+        _check_padding(asked, str(question["baseline"]), str(value))
 
 
 def _check_padding(asked: Asked, baseline: str, value: str) -> None:
@@ -62,31 +56,12 @@ def _check_padding(asked: Asked, baseline: str, value: str) -> None:
         )
 
 
-def _lack_of_contrast(question: Question, found: Collection[Any]) -> str:
-    axis, baseline = question["axis"], question["baseline"]
-    values = {getattr(point, axis) for point in found}
-    if baseline not in values:
-        return f"no cell with its baseline, {axis} {baseline}"
-    return "" if len(values) > 1 else f"no {axis} of it but the baseline {baseline}"
-
-
 _CONTRAST = QuestionKind(
     name="contrast",
     answer="transfergrid.statistics.comparisons:compare",
     tell="transfergrid.reporting.page.contrast_answers",
     keys={
-        "axis": {
-            "description": (
-                "Axis along which cells that agree in all others are compared, seed by seed."
-            ),
-            "enum": [axis for axis in PLACE if axis != "dataset"],
-            "default": "pretraining",
-        },
-        "baseline": {
-            "description": "The value that every other value of the axis is compared with.",
-            "type": ["string", "integer"],
-            "default": "random",
-        },
+        **arms_keys("Axis along which cells that agree in all others are compared, seed by seed."),
         "margin": _margin(
             "Equivalence margin on the metric, such as 0.01; null asks only for a difference.",
             None,
@@ -100,7 +75,7 @@ _CONTRAST = QuestionKind(
     },
     required=("axis", "baseline"),
     check=_check_contrast,
-    lack=_lack_of_contrast,
+    lack=lack_of_arms,
     table="contrasts",
     otherwise="transfergrid.statistics.sensitivity:contrast_otherwise",
 )
@@ -336,6 +311,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _SEED_NOISE,
     _RANKING,
     SIMILARITY_GAIN,
+    CONVERGENCE,
     PUBLISHED,
     _ALIKE,
     _REUSE,

@@ -1,4 +1,4 @@
-"""What a study has too few networks ever to decide, known before anything runs."""
+"""What a study has too few networks or seeds ever to decide, known before anything runs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def undecidable(study: Study, targets: Collection[Cell], metrics: StudyMetrics) 
     """
     alpha = 1 - study.config["evaluation"]["confidence"]
     found = []
+    for question in study.config["questions"]:
+        points = [cell.point for cell in targets if cell.point.matches(question.get("where", {}))]
+        if few := kind_of(question).few(question, points, alpha):
+            found.append(f"{study.source}: question '{question['name']}' {few}")
     asked = [
         (question, count)
         for question in study.config["questions"]

@@ -56,8 +56,8 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
             raise UserError(
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
-        width = _width(study.config, question, questions, points, start)
-        asked = Asked(start, points, questions, width, padding, study.config["similarity"])
+        ranges = _ranges(study.config, question, questions, points, start)
+        asked = Asked(start, points, questions, ranges, padding, study.config["similarity"])
         kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])
@@ -87,14 +87,14 @@ def _check_folds(start: str, pattern: Mapping[str, Any]) -> None:
         )
 
 
-def _width(
+def _ranges(
     config: Mapping[str, Any],
     question: Question,
     questions: Sequence[Question],
     points: Collection[Point],
     start: str,
-) -> float:
-    """Return how far two values of a question's metric can be apart, on any of its data sets.
+) -> dict[str, tuple[float, float]]:
+    """Return by data set the least and the greatest value of a question's metric.
 
     Raises:
         UserError: There is no such metric, or a data set's kind of task lacks it.
@@ -102,7 +102,7 @@ def _width(
     base = kind_of(question).builds_on(question, questions)
     source = next((other for other in questions if other["name"] == base), question)
     found = _matching(points, question.get("where", {}))
-    widths = []
+    ranges = {}
     for dataset in dict.fromkeys(point.dataset for point in found):
         if source.get("metric"):
             metric = find_metric(config, source["metric"], start)
@@ -110,8 +110,11 @@ def _width(
         else:
             metric = primary_metric(config, dataset, start)
         low, high = metric["range"]
-        widths.append(math.inf if low is None or high is None else high - low)
-    return max(widths, default=math.inf)
+        ranges[dataset] = (
+            -math.inf if low is None else float(low),
+            math.inf if high is None else float(high),
+        )
+    return ranges
 
 
 def stamped(questions: Sequence[Question]) -> list[dict[str, Any]]:

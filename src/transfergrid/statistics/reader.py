@@ -17,6 +17,7 @@ from transfergrid.metrics.scoring import WHOLE, Cases, Parts, Scorer
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.records import read_kept, read_train
 from transfergrid.runtime.errors import listed
+from transfergrid.statistics.curves import Curve, curve_of, over_folds
 from transfergrid.statistics.pooled import Pooled, pool
 from transfergrid.statistics.replicates import patient_replicates
 from transfergrid.statistics.runs import Entry, Run, incomplete, runs_of
@@ -24,7 +25,10 @@ from transfergrid.statistics.scale import Scale
 
 
 class Reader:
-    """Reads ensembles, cards and specs of a study's runs.
+    """Reads ensembles, cards, specs and histories of a study's runs.
+
+    What lies in a cell's folder is named, with its SHA-256, in the cell's train.json, which every
+    stage of a study stands behind; a file that is another is refused.
 
     Attributes:
         study: The study as its stamp holds it.
@@ -52,6 +56,7 @@ class Reader:
         self._pooled = cache(self._pool)
         self.card = cache(self._card)
         self.spec = cache(self._spec)
+        self.curve = cache(self._curve)
         self._scorer = cache(self._load)
         self._replicates = cache(self._replicates_of_dataset)
 
@@ -118,6 +123,14 @@ class Reader:
             share = trained.get("train_images", whole) / whole
             ratios.append(splits["test"]["patients"] / splits["train"]["patients"] / share)
         return float(np.mean(ratios))
+
+    def device(self, run: str) -> str:
+        """Return what a run was trained on; devices of its folds that differ, one after another."""
+        trained = (
+            read_train(cell_directory(cell, self.results)) or {}
+            for cell in self._cells(run).values()
+        )
+        return ", ".join(dict.fromkeys(str(record.get("device", "")) for record in trained))
 
     def replicates(self, run: str, metric: str | None = None) -> NDArray[np.float64]:
         """Return (B,) replicates of a run's value; all runs share the same draws."""
@@ -191,6 +204,15 @@ class Reader:
         """Return a run's specification, that of its first fold."""
         spec: Mapping[str, Any] = self._kept(self._first(run), "spec.json")
         return spec
+
+    def _curve(self, run: str) -> Curve:
+        """Return a run's learning curve on the validation split."""
+        curves = []
+        for cell in self._cells(run).values():
+            folder = cell_directory(cell, self.results)
+            lines = read_kept(folder, "history.jsonl").decode("utf-8").splitlines()
+            curves.append(curve_of([json.loads(line) for line in lines], read_train(folder) or {}))
+        return over_folds(curves)
 
     def _first(self, run: str) -> str:
         return next(iter(self._cells(run).values()))

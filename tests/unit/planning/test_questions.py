@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.planning.made_up_plan import planned
+from tests.unit.planning.made_up_plan import grid, planned
 
 from transfergrid.runtime.errors import UserError
 
@@ -179,6 +179,7 @@ def test_what_the_whole_grid_cannot_answer_is_a_mistake_in_any_slice(
 
 BOOST = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
 CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
+SPEED = {"name": "speed", "kind": "convergence", "axis": "pretraining", "baseline": "random"}
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,15 @@ CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
             ],
             "'q' needs the boost, but no question is a contrast along pretraining by its metric",
         ),
+        ([SPEED], "'speed' needs one level .* before any result: level, .* or share, .* write one"),
+        ([{**SPEED, "level": 0.8, "share": 0.9}], "'speed' needs one level"),
+        (
+            [{**SPEED, "level": 1.0}],
+            "'speed' has the level 1, which films's metric passes never or always: .* between 0",
+        ),
+        ([{**SPEED, "level": 0.8, "baseline": "imagenet"}], "the baseline 'imagenet', which is no"),
+        ([{**SPEED, "level": 0.8, "budgets": [0]}], "budgets"),
+        ([{**SPEED, "share": 1.5}], "share"),
         ([{**BOOST, "where": {"fold": 1}}], "has the fold 1 in its where, but answers pool all"),
         ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* was not found"),
     ],
@@ -254,3 +264,30 @@ def test_the_code_of_a_question_s_own_kind_is_in_the_stamp_of_the_statistics(
     assert before == comment
     changed = {stage for stage in before if before[stage] != after[stage]}
     assert changed == {"statistics", "report"}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "warning"),
+    [
+        ([0], "'speed' has one seed in an arm, which gives no interval and no test; use three"),
+        (
+            [0, 1, 2],
+            "cannot be decided by its permutation test, whose p-value with 3 seeds .* 0.1 ",
+        ),
+        ([0, 1, 2, 3], ""),
+    ],
+)
+def test_seeds_too_few_for_a_convergence_question_are_told_before_anything_runs(
+    tmp_path: Path, seeds: list[int], warning: str
+) -> None:
+    question = {**SPEED, "level": 0.8}
+    warnings = planned(tmp_path, {"questions": [question], **grid(seeds=seeds)}).warnings
+    assert len(warnings) == bool(warning)
+    assert not warning or re.search(warning, warnings[0])
+
+
+def test_a_slice_without_a_convergence_question_s_baseline_leaves_it_out(tmp_path: Path) -> None:
+    asked = {"questions": [{**SPEED, "level": 0.8}], "only": {"pretrainings": ["shapes"]}}
+    study = planned(tmp_path, asked)
+    assert study.study.config["questions"] == []
+    assert any("no cell with its baseline" in sentence for sentence in study.warnings)

@@ -40,6 +40,7 @@ STUDY: dict[str, Any] = {
 FREE = {
     "$defs/loose_list/items",
     "$defs/question/allOf/0/then/properties/baseline",
+    "$defs/question/allOf/8/then/properties/baseline",
     "$defs/values/items",
 }
 """Compared as text with what the grid or a table has."""

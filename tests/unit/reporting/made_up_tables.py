@@ -16,6 +16,8 @@ from unit.reporting.made_up_study import (
     is_missing,
 )
 
+from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
+
 
 def row_of(
     entry: dict[str, Any], known: Truth, architectures: dict[str, tuple], selection: str
@@ -220,6 +222,9 @@ def leaks_of() -> pd.DataFrame:
     return pd.DataFrame([row, {**row, **other}])
 
 
+_UNASKED = (CONVERGENCE, BUDGETS, REACHED)
+
+
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
     known = truth()
     targets = [entry for entry in study["cells"] if entry["role"] == "target"]
@@ -250,6 +255,8 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         row for e in targets for s in SELECTIONS for row in scores_of(e, known, architectures, s)
     ]
     return {
+        # The study asks nothing of convergence.
+        **{table.name: pd.DataFrame(columns=list(table.header)) for table in _UNASKED},
         "cells": cells,
         "scores": pd.DataFrame(scores),
         "contrasts": contrasts_of(cells),

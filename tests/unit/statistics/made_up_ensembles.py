@@ -76,7 +76,7 @@ def write_cell(
 def write_spec(folder: Path, spec: dict[str, Any], **told: Any) -> None:
     """Write a cell's specification, and a receipt of what is in its folder."""
     write_json(folder / "spec.json", spec)
-    files = {path.name: sha256_file(path) for path in folder.glob("*.json")}
+    files = {path.name: sha256_file(path) for path in folder.glob("*.json*")}
     files.pop("train.json", None)
     write_sealed(folder / "train.json", {"files": files, **told})
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from unit.statistics.made_up_ensembles import (
     questions,
     study,
     write_cell,
+    write_spec,
 )
 
 from transfergrid.catalog.answered import STATISTICS
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
 from transfergrid.planning.claims import chosen_claims
+from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.answers import answer
 from transfergrid.statistics.conditions import UNKNOWN_PATIENTS
 
@@ -145,9 +148,60 @@ def test_recipes_are_groups_of_their_own_only_where_a_network_has_several(tmp_pa
     assert set(size["protocol"]) == {"p", "brief"}
 
 
-def test_the_five_tables_of_a_study(tmp_path: Path) -> None:
+SPEED: dict[str, Any] = {
+    "name": "speed",
+    "kind": "convergence",
+    "axis": "pretraining",
+    "baseline": "random",
+    "level": 0.8,
+    "share": None,
+    "horizon": None,
+    "budgets": None,
+    "where": {"architecture": "small"},
+}
+
+
+def write_histories(study: dict[str, Any], results: Path) -> None:
+    """Trained from scratch, a cell passes .8 at its fourth validation, else at its second."""
+    for cell in study["cells"]:
+        folder = results / "cells" / cell["cell"]
+        late = 4 if cell["pretraining"] == "random" else 2
+        lines = [
+            {
+                "step": 10 * (number + cell["seed"]),
+                "examples": 160 * (number + cell["seed"]),
+                "images_per_second": 80.0,
+                "valid_score": 0.6 + 0.2 * number / late,
+            }
+            for number in range(1, 7)
+        ]
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (folder / "history.jsonl").write_text(text)
+        told = {"status": "finished", "phases": [{"ended_by": "epochs"}], "device": "cpu"}
+        write_spec(folder, json.loads((folder / "spec.json").read_text()), **told)
+
+
+def test_convergence_is_answered_from_the_histories_that_trainings_left(tmp_path: Path) -> None:
     study = build(tmp_path)
+    write_histories(study, tmp_path)
+    study["questions"] = [SPEED]
+    found = answer(study, areas(study, tmp_path), tmp_path).tables
+    steps = found["convergence"][found["convergence"]["unit"] == "steps"].set_index("arm")
+    assert dict(steps["restricted_mean"]) == {"random": 45, "imagenet": 25}
+    assert list(found["reached"]["steps"]) == [40, 50, 20, 30]
+    assert list(found["reached"]["seconds"]) == [8, 10, 4, 6]
+    assert set(found["budgets"]["budget"]) == {15, 30, 60}  # none was validated by step 8
+    path = tmp_path / "cells" / found["reached"]["cell"][0] / "history.jsonl"
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(UserError, match="history.jsonl is not what it was"):
+        answer(study, areas(study, tmp_path), tmp_path)
+
+
+def test_every_table_of_a_study(tmp_path: Path) -> None:
+    study = build(tmp_path)
+    write_histories(study, tmp_path)
     study["questions"] += [
+        SPEED,
         {"name": "kin", "kind": "family", "groups": None, "metric": None, "where": {}},
         {"name": "noise", "kind": "seed_noise", "contrast": "boost", "metric": None, "where": {}},
     ]

@@ -82,6 +82,8 @@ class FigureData:
         similarity: Rows of similarity.csv; empty where the study does not ask how alike networks
             are.
         agreement: Rows of agreement.csv; as `similarity`.
+        convergence: Rows of convergence.csv.
+        reached: Rows of reached.csv.
     """
 
     cells: pd.DataFrame
@@ -106,6 +108,8 @@ class FigureData:
     similarity: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
     gains: pd.DataFrame = field(default_factory=pd.DataFrame)
+    convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reached: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -184,6 +188,8 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         findings=tables["findings"],
         gains=tables["gains"],
         **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
+        convergence=tables["convergence"],
+        reached=tables["reached"],
         asked=study["claims"],
         metrics=metric_words(study),
         ensembles=StoredEnsembles(

@@ -61,7 +61,10 @@ def questions(
         rows = rows[rows["question"] == question["name"]]
         if kind.unasked and rows.empty:
             continue
-        told = load(f"{kind.tell}:told")(question, rows, manner)
+        more = {
+            name: tables[name][tables[name]["question"] == question["name"]] for name in kind.shown
+        }
+        told = load(f"{kind.tell}:told")(question, rows, manner, **more)
         found.append(_question(question["name"], question_text(question, manner), told))
     return found
 

@@ -39,7 +39,8 @@ from transfergrid.runtime.errors import UserError
 
 WEIGHED = ["drift", "layer_reset", "filters"]
 ALIKE = [figure.name for figure in FIGURES if figure.section != "figures"]
-UNASKED = ["published", "gains", "precision_recall", "cams", *WEIGHED, *ALIKE]
+SPEED = ["convergence", "time_to_level"]
+UNASKED = ["published", "gains", "precision_recall", *SPEED, "cams", *WEIGHED, *ALIKE]
 """Made-up networks are none of a paper's; nobody asks for gains, other metrics, maps or pairs."""
 
 
@@ -470,7 +471,7 @@ def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
 def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     tables = {"calibration": "reliability"}
     own = ("cells", "scores", "contrasts", "correlations", "findings", "gains")
-    tables |= {name: name for name in (*own, "similarity", "agreement")}
+    tables |= {name: name for name in (*own, "similarity", "agreement", "convergence", "reached")}
     pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
     data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))
     whole = {drawn.shown.name: drawn for drawn in draw_all(data)}

@@ -44,7 +44,10 @@ def wide(
     ]
     cells = pd.DataFrame(rows)
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
-    history = [{"valid_score": score, "examples": seen} for score, seen in curves]
+    history = [
+        {"valid_score": score, "examples": seen, "step": seen / 32} for score, seen in curves
+    ]
+    reached = _reached(cells, names)
     return FigureData(
         cells=cells,
         contrasts=_contrasts(cells, names, rng),
@@ -54,6 +57,8 @@ def wide(
         reliability=_reliability(names),
         scores=pd.DataFrame(scores),
         metrics=WORDS,
+        convergence=_horizons(reached),
+        reached=reached,
         ensembles=dict.fromkeys(cells["cell"], _ensemble(tasks, rng)),
         gains=_gains(cells, rng),
         findings=_gain_findings(cells),
@@ -154,6 +159,28 @@ def _correlations(names: list[str]) -> pd.DataFrame:
     )
 
 
+def _reached(cells: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Whole networks from all weights, of which one seed in two reaches .7."""
+    whole = cells[cells["truncation"] == 0] if len(names) > 1 else cells.iloc[:0]
+    there = whole["seed"] == 0
+    return whole[["cell", "seed", "dataset", "architecture", "truncation", "protocol"]].assign(
+        question="speed",
+        axis="pretraining",
+        arm=whole["pretraining"],
+        baseline="random",
+        pretraining=np.nan,
+        metric="auroc",
+        level=0.7,
+        reached=there,
+        steps=np.where(there, 900 * 4 / 32, 900 * 5 / 32),
+    )
+
+
+def _horizons(reached: pd.DataFrame) -> pd.DataFrame:
+    place = ["question", "dataset", "architecture", "pretraining", "truncation", "protocol"]
+    return reached[place].drop_duplicates().assign(unit="steps", horizon=900 * 5 / 32)
+
+
 def _ensemble(tasks: tuple[str, ...], rng: np.random.Generator) -> Ensemble:
     shape = 240, len(tasks)
     ids = np.array([f"study{number}" for number in range(shape[0])])
@@ -201,6 +228,7 @@ def as_loss(data: FigureData) -> FigureData:
         correlations=data.correlations.assign(metric="log_loss"),
         gains=gains,
         findings=data.findings.assign(metric="log_loss"),
+        reached=data.reached.assign(metric="log_loss", level=14 - 10 * data.reached["level"]),
         histories=histories,
         metrics={**data.metrics, "log_loss": MetricWords("Log loss", True, False, 0.0)},
     )
@@ -217,6 +245,7 @@ def beside(data: FigureData, other: FigureData) -> FigureData:
         return pd.concat([getattr(data, name), second], ignore_index=True)
 
     tables = ("cells", "scores", "contrasts", "correlations", "reliability", "gains", "findings")
+    tables += ("convergence", "reached")
     renamed = {f"scans-{cell}": lines for cell, lines in other.histories.items()}
     return replace(
         data,
