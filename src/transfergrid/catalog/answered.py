@@ -7,6 +7,7 @@ from dataclasses import replace
 from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
 from transfergrid.catalog.questions import answering
 from transfergrid.catalog.records import Column, Table, analysis
+from transfergrid.catalog.small_data_table import SMALL_DATA
 
 CONTRASTS = Table(
     name="contrasts",
@@ -333,6 +334,7 @@ _STATISTICS = analysis(
     CONVERGENCE,
     BUDGETS,
     REACHED,
+    SMALL_DATA,
     CLAIMS,
     SENSITIVITY,
     title="Answering the questions of {wildcards.study}",

@@ -105,6 +105,17 @@ FIGURES: tuple[Figure, ...] = (
         "the tables of contrasts and correlations.",
     ),
     Figure(
+        "small_data",
+        "Few patients to train on",
+        ("cells", "small_data"),
+        f"{_ROOM}.small_data",
+        "Scores against the number of training patients on a log scale, mean over seeds, each of "
+        "which draws its own patients: the same for every arm, and smaller numbers as parts of "
+        "larger ones. Vertical lines are intervals at one number, from test patients and seeds; "
+        "bands hold at all numbers of a curve at once. Differences, and with how many times the "
+        "patients the baseline is as good, are in the table small_data.",
+    ),
+    Figure(
         "published",
         "Published against ours",
         ("cells", "findings"),

@@ -51,6 +51,8 @@ class Asked:
         similarity: The study's settings of similarity, or None.
         padding: By architecture whose padding is known, the network without regard to padding, and
             how it pads.
+        patients: By protocol its number of training patients, None for all of them; protocols that
+            take a share or a number of images are left out.
     """
 
     start: str
@@ -59,6 +61,7 @@ class Asked:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     similarity: Mapping[str, Any] | None = None
+    patients: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def width(self) -> float:

@@ -10,6 +10,7 @@ from transfergrid.catalog.convergence_question import CONVERGENCE
 from transfergrid.catalog.gain_question import SIMILARITY_GAIN
 from transfergrid.catalog.interaction_question import INTERACTION
 from transfergrid.catalog.question_kind import Asked, Planned, Question, QuestionKind
+from transfergrid.catalog.small_data_question import SMALL_DATA
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 
@@ -312,6 +313,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _RANKING,
     SIMILARITY_GAIN,
     CONVERGENCE,
+    SMALL_DATA,
     PUBLISHED,
     _ALIKE,
     _REUSE,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.commands.estimate import too_few_patients
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
 from transfergrid.commands.remarks import Remark
@@ -94,6 +95,8 @@ def check_studies(settings: dict[str, Any], studies: Studies) -> Iterator[Remark
         counts = f"{len(planned.targets)} cell(s) and {len(planned.sources)} source(s)"
         told = f"{planned.name}: {counts}, every setting is valid."
         yield Remark("ok", "study", told)
+        for lack in too_few_patients(planned):
+            yield Remark("error", "study", lack)
     for warning in studies.plan.warnings:
         yield Remark("warning", "study", warning)
 

@@ -79,9 +79,37 @@ def job_seconds(recipe: Recipe, images: Images, state: CellState, rate: float) -
 
 
 def trained_images(recipe: Recipe, images: Images) -> int:
-    """Return the images in one epoch; patients held out are assumed to have their share of them."""
+    """Return the images in one epoch; patients are assumed to have their share of them."""
     left = (1 - recipe.holdout) * images.train
+    if recipe.train_patients is not None:
+        return round(min(recipe.train_patients * images.per_patient, left))
     return recipe.train_count or round(recipe.train_share * left)
+
+
+def too_few_patients(study: PlannedStudy, results: Path = RESULTS) -> list[str]:
+    """Return a sentence for each data set that has fewer patients than a recipe asks for.
+
+    Only data sets count whose patients are known, such as decoded ones; of others a training says
+    so before its first step.
+    """
+    known_recipes = recipes(study)
+    if all(recipe.train_patients is None for recipe in known_recipes.values()):
+        return []
+    images = image_counts(study, results)
+    lacking: dict[tuple[str, str], str] = {}
+    for cell in study.cells:
+        point, recipe = cell.point, known_recipes[cell.point.protocol]
+        there = images[point.dataset]
+        if there is None or not there.exact or recipe.train_patients is None:
+            continue
+        people = there.train if there.patients is None else there.patients
+        if recipe.train_patients > people:
+            lacking[point.dataset, point.protocol] = (
+                f"{study.study.source}: protocol '{point.protocol}' trains on "
+                f"{recipe.train_patients} patients, but data set '{point.dataset}' has {people} to "
+                "train on; ask for fewer with train_patients."
+            )
+    return list(lacking.values())
 
 
 def recipes(study: PlannedStudy) -> dict[str, Recipe]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 import struct
 import zipfile
 from collections import Counter
@@ -21,6 +22,7 @@ from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
 FILMS_PER_PATIENT = (1.55, 1.2, 1.2)
 """Of a drawn data set of chest films, in train, valid and test, about."""
 CHEXPERT_TASKS = 14
+_CHEXPERT_PATIENT = re.compile(rb"/(patient\w+)/")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Images:
         test: Images to test on.
         tasks: Outputs of a network.
         exact: Whether they were counted on decoded data, not estimated from its tables.
+        patients: Patients to train on; None where each image counts as one.
     """
 
     train: int
@@ -40,6 +43,12 @@ class Images:
     test: int
     tasks: int
     exact: bool
+    patients: int | None = None
+
+    @property
+    def per_patient(self) -> float:
+        """Training images of a patient, on average."""
+        return self.train / self.patients if self.patients else 1.0
 
     @property
     def total(self) -> int:
@@ -78,9 +87,9 @@ def count_images(
         return None  # saying what is wrong with the data is not this module's task
 
 
-def _images(counts: Sequence[int], tasks: int, exact: bool) -> Images:
+def _images(counts: Sequence[int], tasks: int, exact: bool, patients: int | None = None) -> Images:
     train, valid, test = counts
-    return Images(train, valid, test, tasks, exact)
+    return Images(train, valid, test, tasks, exact, patients)
 
 
 def _from_card(path: Path, exact: bool) -> Images | None:
@@ -91,7 +100,8 @@ def _from_card(path: Path, exact: bool) -> Images | None:
         # Of folds that differ by a patient or two, one speaks for all.
         splits = card["by_fold"][0] if "by_fold" in card else card["splits"]
         counts = [int(splits[s]["images"]) for s in ("train", "valid", "test")]
-        return _images(counts, len(card["tasks"]), exact)
+        people = splits["train"].get("patients")
+        return _images(counts, len(card["tasks"]), exact, people)
     except (KeyError, TypeError, ValueError):
         return None  # a broken card; `doctor --verify` names it
 
@@ -104,7 +114,11 @@ def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Imag
     test = round(found.total / folds["k"])
     share = folds["valid"]
     valid = test if share == "next" else round(share * (found.total - test))
-    return replace(found, train=found.total - test - valid, valid=valid, test=test, exact=False)
+    train = found.total - test - valid
+    patients = found.patients and round(found.patients * train / found.total)
+    return replace(
+        found, train=train, valid=valid, test=test, exact=False, patients=patients or None
+    )
 
 
 def _unsplit(declaration: Mapping[str, Any], root: Path | None) -> Images | None:
@@ -120,9 +134,9 @@ def of_phantom(declaration: Mapping[str, Any], root: Path | None) -> Images:
     """Count what is drawn."""
     counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
     if declaration["set"] == "shapes":
-        return _images(counts, 8, exact=True)
+        return _images(counts, 8, exact=True, patients=counts[0])
     films = [round(r * n) for r, n in zip(FILMS_PER_PATIENT, counts, strict=True)]
-    return _images(films, _tasks(declaration), exact=False)
+    return _images(films, _tasks(declaration), exact=False, patients=counts[0])
 
 
 def _tasks(declaration: Mapping[str, Any]) -> int:
@@ -156,8 +170,12 @@ def of_reader(declaration: Mapping[str, Any], root: Path) -> Images:
     manifest = read_manifest(declaration, root)
     split = manifest.table["split"]
     found = [int((split == name).sum()) for name in ("train", "valid", "test")]
-    counts = found if manifest.folds is None else [len(split), 0, 0]
-    return _images(counts, len(manifest.tasks), exact=True)
+    whole = manifest.folds is not None
+    people = (
+        manifest.table["patient_id"] if whole else manifest.table["patient_id"][split == "train"]
+    )
+    counts = [len(split), 0, 0] if whole else found
+    return _images(counts, len(manifest.tasks), exact=True, patients=int(people.nunique()))
 
 
 def of_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
@@ -168,7 +186,12 @@ def of_chexpert(declaration: Mapping[str, Any], root: Path) -> Images:
     valid = cut if share else rows.get("valid", 0)
     tested = rows.get("test_labels", rows.get("test", 0))
     test = rows.get("valid", 0) if declaration["test_split"] == "valid" else tested
-    return Images(rows["train"] - cut, valid, test, _tasks(declaration), exact=False)
+    train = next(root / name for name in declaration["tables"] if Path(name).stem == "train")
+    people = len(set(_CHEXPERT_PATIENT.findall(train.read_bytes())))
+    left = rows["train"] - cut
+    # Validation takes patients, so that those who are left have their share of the films.
+    patients = round(people * left / max(rows["train"], 1)) or None
+    return Images(left, valid, test, _tasks(declaration), exact=False, patients=patients)
 
 
 def _rows(path: Path) -> int:
@@ -201,7 +224,10 @@ def of_table(declaration: Mapping[str, Any], root: Path) -> Images | None:
         rows = _rows(path)
         valid, test = split["random"]["valid"] * rows, split["random"]["test"] * rows
         counts = [rows - round(valid) - round(test), round(valid), round(test)]
-    return _images(counts, tasks, exact=False)
+    column = declaration.get("patient_column")
+    people = len(set(_column(path, separator, column))) if column else 0
+    share = counts[0] / max(sum(counts), 1)
+    return _images(counts, tasks, exact=False, patients=round(people * share) or None)
 
 
 def _column(path: Path, separator: str, name: str) -> Iterator[str]:

@@ -14,7 +14,13 @@ from rich.filesize import decimal
 
 from transfergrid.catalog.stages import STAGE
 from transfergrid.commands.comparing import APART, comparing
-from transfergrid.commands.estimate import Hours, disk_bytes, hours_left, image_counts
+from transfergrid.commands.estimate import (
+    Hours,
+    disk_bytes,
+    hours_left,
+    image_counts,
+    too_few_patients,
+)
 from transfergrid.commands.jobs import Jobs, planned_jobs
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
@@ -35,7 +41,7 @@ from transfergrid.planning.paths import (
 from transfergrid.planning.plan import Plan, PlannedStudy
 from transfergrid.planning.records import RECORD, is_whole
 from transfergrid.planning.rights import rights_warning
-from transfergrid.runtime.errors import listed
+from transfergrid.runtime.errors import UserError, listed
 
 MOST_LINES = 20
 """How many cells a list names one by one; the rest are counted."""
@@ -73,7 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def survey(plan: Plan, results: Path = RESULTS) -> Survey:
-    """Look at everything that a plan names."""
+    """Look at everything that a plan names.
+
+    Raises:
+        UserError: A recipe asks for more patients than its data set has.
+    """
+    for study in plan.studies.values():
+        if lacking := too_few_patients(study, results):
+            raise UserError(lacking[0])
     memory = Memory()
     jobs = planned_jobs(plan, results, memory)
     states = cell_states(plan, results, jobs)

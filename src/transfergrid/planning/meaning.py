@@ -36,6 +36,9 @@ def check_recipe(where: str, recipe: Recipe) -> None:
             raise UserError(f"{where}: tune and holdout exclude each other; remove holdout.")
     if recipe.train_count is not None and recipe.train_share < 1:
         raise UserError(f"{where}: train_share and train_count exclude each other; keep one.")
+    other = "train_share" if recipe.train_share < 1 else "train_count"
+    if recipe.train_patients is not None and (recipe.train_count or recipe.train_share < 1):
+        raise UserError(f"{where}: train_patients and {other} exclude each other; keep one.")
 
 
 def _check_phases(where: str, recipe: Recipe) -> None:

@@ -48,6 +48,11 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     if twice:
         raise UserError(f"{study.source}: two questions are named '{min(twice)}'; rename one.")
     padding = _padding(study.config, points)
+    patients = {
+        name: recipe.train_patients
+        for name, recipe in study.recipes.items()
+        if recipe.train_count is None and recipe.train_share == 1
+    }
     stamped(questions)  # the code of the user's own kinds is there
     for question in questions:
         start = f"{study.source}: question '{question['name']}'"
@@ -57,7 +62,9 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
         ranges = _ranges(study.config, question, questions, points, start)
-        asked = Asked(start, points, questions, ranges, padding, study.config["similarity"])
+        asked = Asked(
+            start, points, questions, ranges, padding, study.config["similarity"], patients
+        )
         kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])

@@ -122,6 +122,8 @@ class Recipe:
         clip_grad_norm: Largest gradient norm, or None.
         train_share: Share of the training images used, in (0, 1]; subsets are nested.
         train_count: Number of training images used, or None; excludes `train_share` < 1.
+        train_patients: Number of training patients used, with all of their images, or None; it
+            excludes both of these. Smaller numbers are parts of larger ones.
         validate_every_examples: Training examples between validations, or None for each epoch.
         keep_checkpoints: How many of the best checkpoints by validation score are kept; the last
             one is always kept as well. The trials of `tune` keep none.
@@ -147,6 +149,7 @@ class Recipe:
     clip_grad_norm: float | None = None
     train_share: float = 1.0
     train_count: int | None = None
+    train_patients: int | None = None
     validate_every_examples: int | None = None
     keep_checkpoints: int = 10
     precision: str = "fp32"
@@ -223,8 +226,14 @@ class Recipe:
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values, every key present."""
+        """Return the recipe as plain JSON values; every key is present, but for `train_patients`.
+
+        A recipe that does not ask for patients is written as it was before one could, which keeps
+        the names of its cells.
+        """
         values = asdict(self)
+        if self.train_patients is None:
+            del values["train_patients"]
         values["phases"] = list(values["phases"])
         if self.tune is not None:
             values["tune"]["learning_rates"] = list(self.tune.learning_rates)

@@ -26,3 +26,8 @@ def quantity(name: str, rule: str) -> str:
 def compared_by(measure: str, layer: str, pair: str) -> str:
     """Return how a similarity is named at the end of what a correlation with gain is about."""
     return f"{measure} of {layer}, {pair}"
+
+
+SCORE, BOOST, DATA_RATIO = "score", "boost", "data_ratio"
+"""What small_data.csv holds of a number of patients: the metric, how much more of it than the
+baseline, and with how many times the patients the baseline is as good."""

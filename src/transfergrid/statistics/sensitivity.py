@@ -26,7 +26,7 @@ from transfergrid.statistics.resampled import corrected_resampled_t, differences
 
 NOTE = "sensitivity analysis: p is not adjusted, and no claim rests on it"
 
-_LEAST = 8
+LEAST = 8
 """Percentiles of draws of fewer seeds or families are too narrow (docs/statistics.md)."""
 
 
@@ -117,9 +117,9 @@ def _two_level(one: Compared, reader: Reader, alpha: float) -> Sensitivity:
     drawn = two_level(*one.arms(reader), rng)
     low, high = percentile_interval(drawn, alpha)
     p, how = percentile_p(drawn), f"{len(drawn)} draws of patients (linearised) and seeds"
-    if row.n_seeds < _LEAST:
+    if row.n_seeds < LEAST:
         low = high = p = math.nan
-        how += f"; no interval from fewer than {_LEAST} seeds"
+        how += f"; no interval from fewer than {LEAST} seeds"
     return _row(
         row,
         analysis="two-level bootstrap",
@@ -280,9 +280,9 @@ def _networks(one: Related, alpha: float) -> Sensitivity:
     drawn = weighted_rank_correlations(one.x, one.replicates, times[families])
     low, high = percentile_interval(drawn, alpha)
     how = f"{replicates} draws of {count} families of networks and of patients (linearised)"
-    if count < _LEAST:
+    if count < LEAST:
         low = high = math.nan
-        how += f"; no interval from fewer than {_LEAST} families"
+        how += f"; no interval from fewer than {LEAST} families"
     return Sensitivity(
         subject=f"{row.x} and {row.y}: {words(one.place)}",
         question=row.question,

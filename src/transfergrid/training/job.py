@@ -41,7 +41,12 @@ from transfergrid.training.checkpoints import Checkpoints
 from transfergrid.training.freezing import never_learned
 from transfergrid.training.history import History
 from transfergrid.training.numerics import keep_float32
-from transfergrid.training.subsets import held_out, split_off, training_rows
+from transfergrid.training.subsets import (
+    held_out,
+    rows_of_patients,
+    split_off,
+    training_rows,
+)
 from transfergrid.training.view import View
 
 
@@ -148,6 +153,9 @@ def open_job(
     held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
     valid = valid if held is None else split_off(train, held)
     task, seed = learn_half(card.task_kind), spec["seed"]
+    if recipe.train_patients is not None and card.patients == "unknown":
+        each = "image" if card.studies == "unknown" else "study"
+        watcher.say(f"patients are unknown: each {each} counts as one of train_patients")
     model, preprocessing, proof = _network(spec, results, folder, task, len(card.tasks))
     if recipe.calibrated_phase is not None:
         check_calibration(model, keeps_function(recipe, proof))
@@ -171,7 +179,7 @@ def open_job(
         stored=stored,
         truncation=int(spec["cell"]["truncation"]),
         pixels=Verifications(verifications),
-        orders=orders_of(recipe, _rows(recipe, len(train.images), held, seed), seed),
+        orders=orders_of(recipe, _rows(recipe, train.patient_id, held, seed), seed),
         model=model,
         proof=proof,
         normalise=Normalise(preprocessing, device),
@@ -207,10 +215,12 @@ def _network(
 
 
 def _rows(
-    recipe: Recipe, images: int, held: NDArray[np.bool_] | None, seed: int
+    recipe: Recipe, patients: NDArray[np.str_], held: NDArray[np.bool_] | None, seed: int
 ) -> NDArray[np.int64]:
     """Return the (n,) rows of the training split that are used, none of which is held out."""
-    kept = np.arange(images) if held is None else np.flatnonzero(~held)
+    kept = np.arange(len(patients)) if held is None else np.flatnonzero(~held)
+    if recipe.train_patients is not None:
+        return kept[rows_of_patients(patients[kept], recipe.train_patients, seed)]
     return kept[training_rows(len(kept), recipe.train_share, recipe.train_count, seed)]
 
 

@@ -86,3 +86,36 @@ def training_rows(images: int, share: float, count: int | None, seed: int) -> ND
         )
     order = np.random.default_rng(seeded(seed, "subset")).permutation(images)
     return np.sort(order[: max(2, wanted)]).astype(np.int64)
+
+
+def rows_of_patients(patients: NDArray[np.str_], count: int, seed: int) -> NDArray[np.int64]:
+    """Choose training patients, with all of their images; subsets of one seed are nested.
+
+    Each patient's place in the order depends on the seed and the patient's own name alone: on no
+    initial weights, no network and no other patient. So every arm draws the same ones.
+
+    Args:
+        patients: (N,) patient of each image of the training split.
+        count: Number of patients to use, at least 1.
+        seed: The cell's seed.
+
+    Returns:
+        (n,) int64 row numbers in rising order.
+
+    Raises:
+        UserError: The split has fewer patients, or those chosen have fewer than two images.
+    """
+    names = np.unique(patients)
+    if count > len(names):
+        raise UserError(
+            f"The training split has {len(names)} patients and the recipe asks for {count}: set "
+            "train_patients to at most what there is (holdout and tune take theirs away first)."
+        )
+    order = sorted(names, key=lambda name: sha256_text(f"subset {seed} {name}"))
+    rows = np.flatnonzero(np.isin(patients, order[:count])).astype(np.int64)
+    if len(rows) < 2:
+        raise UserError(
+            f"train_patients {count} leaves {len(rows)} training image with seed {seed}, and batch "
+            "norm needs two; ask for more patients."
+        )
+    return rows

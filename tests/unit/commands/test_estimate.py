@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from transfergrid.commands.estimate import (
 )
 from transfergrid.commands.images import Images
 from transfergrid.commands.pace import SPREAD, known_costs, measurements
+from transfergrid.commands.plan import survey
 from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Recipe
+from transfergrid.runtime.errors import UserError
 
 RESULTS = Path("results")
-IMAGES = Images(train=1000, valid=90, test=210, tasks=14, exact=True)
+IMAGES = Images(train=1000, valid=90, test=210, tasks=14, exact=True, patients=250)
 
 
 def state(trains: bool = True, scores: bool = True, share_done: float = 0.0) -> CellState:
@@ -59,6 +62,8 @@ def test_what_a_stopped_training_has_done_is_not_counted_again() -> None:
         ({"epochs": 1, "keep_checkpoints": 10, "validate_every_examples": 100}, 10),
         ({"epochs": 1, "train_count": 50, "validate_every_examples": 100}, 1),
         ({"epochs": 1, "train_share": 0.5, "validate_every_examples": 250}, 2),
+        ({"epochs": 1, "train_patients": 100, "validate_every_examples": 100}, 4),
+        ({"epochs": 1, "train_patients": 999, "validate_every_examples": 250}, 4),
     ],
 )
 def test_no_more_checkpoints_are_kept_than_validations_were(
@@ -129,6 +134,25 @@ def test_trials_count_with_their_own_epochs(tmp_path: Path, planned: Plan) -> No
     assert found.low * found.high == pytest.approx((seconds / 3600) ** 2)
     need = disk_bytes(tuned)
     assert (need["checkpoints"], need["scores"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("asked", "people"), [(93, None), (94, 93), (31, 30), (30, None)])
+def test_more_patients_than_there_are_are_refused_before_anything_runs(
+    tmp_path: Path, planned: Plan, asked: int, people: int | None
+) -> None:
+    study = made.plan(tmp_path, {"protocols": {"finetune": {"train_patients": asked}}})
+    made.finish(study, RESULTS)
+    if asked in (30, 31):  # films of fewer patients
+        card = copy.deepcopy(made.CARD)
+        card["splits"]["train"]["patients"] = 30
+        for cell in study.cells.values():
+            made.write(RESULTS / "cache" / cell.dataset_id / "card.json", card)
+    if people is None:
+        survey(study)
+        return
+    told = f"'finetune' trains on {asked} patients, but data set 'films' has {people}"
+    with pytest.raises(UserError, match=told):
+        survey(study)
 
 
 def test_data_of_unknown_size_are_named_not_counted(

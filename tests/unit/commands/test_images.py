@@ -38,6 +38,11 @@ def sizes(manifest: Manifest) -> tuple[int, int, int]:
     return counts["train"], counts["valid"], counts["test"]
 
 
+def people(manifest: Manifest) -> int:
+    table = manifest.table
+    return int(table["patient_id"][table["split"] == "train"].nunique())
+
+
 def found(data: Dataset, tmp_path: Path) -> tuple[int, int, int]:
     images = count_images(data, (), tmp_path / "results")
     assert images is not None
@@ -130,6 +135,8 @@ def test_phantoms(tmp_path: Path) -> None:
     films = dataset(tmp_path, {"kind": "phantom", "patients": 100, "image_px": 32})
     expected = sizes(phantom.read(films.declaration, tmp_path / "b"))
     assert np.allclose(found(films, tmp_path), expected, rtol=0.15)
+    for data, patients in ((shapes, 64), (films, 100)):
+        assert count_images(data, (), tmp_path).patients == patients  # type: ignore[union-attr]
 
 
 def test_a_card_is_believed_before_tables(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def reason(changed: Plan, part: str) -> tuple[str, ...]:
     [
         ({"protocols": {"finetune": {"learning_rate": 3e-4}}}, ("learning rate 1e-3 → 3e-4",)),
         ({"protocols": {"finetune": {"train_count": 40}}}, ("train count none → 40",)),
+        ({"protocols": {"finetune": {"train_patients": 40}}}, ("train patients none → 40",)),
         (
             {"protocols": {"finetune": {"augmentation": {"flip_probability": 0.5}}}},
             ("augmentation flip probability 0 → 0.5",),

@@ -76,7 +76,8 @@ def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> N
     study = load_study(write(tmp_path, SMALL))
     assert study.recipes["finetune"] == Recipe()
     of_a_phase = {field.name for field in fields(Phase)}
-    assert study.config["recipe"].keys() == Recipe().to_dict().keys() | of_a_phase
+    every = Recipe(train_patients=1).to_dict().keys()
+    assert study.config["recipe"].keys() == every | of_a_phase
     phases = study_schema()["$defs"]["recipe"]["properties"]["phases"]["items"]
     assert phases["properties"].keys() == of_a_phase
 
@@ -278,6 +279,19 @@ def test_trials_find_the_rate_of_the_phases_that_give_none(tmp_path: Path) -> No
         ),
         ({"recipe": {"batch_size": 4, "accumulate": 4}}, ["finetune", "one image"]),
         ({"recipe": {"train_share": 0.5, "train_count": 9}}, ["train_share and train_count"]),
+        (
+            {"recipe": {"train_share": 0.5, "train_patients": 9}},
+            "train_patients and train_share ex",
+        ),
+        (
+            {"recipe": {"train_count": 5, "train_patients": 9}},
+            "train_patients and train_count excl",
+        ),
+        ({"recipe": {"train_patients": 0}}, ["train_patients' is 0", "at least 1"]),
+        ({"recipe": {"train_patients": [5, 0]}}, ["train_patients[1]' is 0", "at least 1"]),
+        ({"recipe": {"train_patients": []}}, ["train_patients' has 0 entries"]),
+        ({"recipe": {"train_patients": [5, 5]}}, ["train_patients' lists 5 twice"]),
+        ({"recipe": {"train_patients": 0.5}}, ["train_patients", "whole number"]),
         (phased(ENDLESS), ["'finetune'", "phase 2 (all) has no end", "epochs, patience or both"]),
         (phased(PATIENT, schedule="cosine"), ["phase 1 (head)", "(cosine)", "epochs as well"]),
         (phased(PATIENT, warmup_fraction=0.1), ["phase 1 (head)", "(a warm-up)", "constant"]),

@@ -185,6 +185,22 @@ def claims_of() -> pd.DataFrame:
     return table.assign(**same, evidence=numbers)
 
 
+def small_data_of() -> pd.DataFrame:
+    """Rows of small_data.csv: two arms that grow with the logarithm of patients."""
+    same = {"question": "few", "dataset": "phantom", "metric": "auroc", "axis": "pretraining"}
+    same |= {"baseline": "", "quantity": "score", "verdict": "", "n_sizes": 3, "n_seeds": 2}
+    same |= {"n_patients": 160, "se_patient": 0.01, "se_seed": 0.01, "method": "Cochran's t"}
+    same |= {"conditional_on": "", "architecture": "resnet18", "pretraining": "", "truncation": 0}
+    rows = []
+    for arm, base in (("random", 0.6), ("shapes", 0.7)):
+        for size in (25, 50, 100):
+            value = base + 0.02 * np.log(size)
+            row = {**same, "arm": arm, "patients": size, "value": value, "protocol": f"few{size}"}
+            row |= {"low": value - 0.03, "high": value + 0.03}
+            rows.append({**row, "band_low": value - 0.05, "band_high": value + 0.05})
+    return pd.DataFrame(rows)
+
+
 def findings_of() -> pd.DataFrame:
     """Rows of findings.csv for a question that has nothing else."""
     row = {"question": "noise", "kind": "seed_noise", "subject": "all networks", "n": 12}
@@ -263,6 +279,7 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "correlations": correlations_of(),
         "findings": findings_of(),
         "gains": pd.DataFrame(columns=["question", "dataset"]),
+        "small_data": small_data_of(),
         "claims": claims_of(),
         "sensitivity": pd.DataFrame(columns=["subject", "question", "analysis"]),
         "sources": sources,

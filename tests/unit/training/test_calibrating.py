@@ -30,7 +30,7 @@ from transfergrid.runtime.watcher import Watcher
 from transfergrid.training import calibrating, loop
 from transfergrid.training.freezing import freeze, train_mode
 from transfergrid.training.loop import train
-from transfergrid.training.subsets import held_out, training_rows
+from transfergrid.training.subsets import held_out, rows_of_patients, training_rows
 
 CALIBRATED = {"norms": "calibrate"}
 STATISTICS = ("running_mean", "running_var")
@@ -76,8 +76,8 @@ def taken(spec: dict[str, Any], results: Path, rows: np.ndarray) -> dict[str, Te
 
 @pytest.mark.parametrize(
     "recipe",
-    [{}, {"train_share": 0.5}, {"train_count": 20}, {"holdout": 0.3}],
-    ids=["all", "share", "count", "held out"],
+    [{}, {"train_share": 0.5}, {"train_count": 20}, {"holdout": 0.3}, {"train_patients": 9}],
+    ids=["all", "share", "count", "held out", "patients"],
 )
 def test_statistics_are_of_the_images_that_are_trained_on_and_no_others(
     results: Path, recipe: dict[str, Any]
@@ -88,6 +88,8 @@ def test_statistics_are_of_the_images_that_are_trained_on_and_no_others(
     used = np.arange(50)
     if "holdout" in recipe:
         used = np.flatnonzero(~held_out(train_split.patient_id, 0.3))
+    if "train_patients" in recipe:
+        used = rows_of_patients(train_split.patient_id, 9, 0)
     used = used[
         training_rows(len(used), recipe.get("train_share", 1.0), recipe.get("train_count"), 0)
     ]

@@ -67,6 +67,7 @@ class FigureData:
         reliability: Rows of calibration.csv.
         cams: Rows of cams.csv; empty where the study asks for no maps.
         findings: Rows of findings.csv.
+        small_data: Rows of small_data.csv.
         asked: The study's claims, with the points of the published figure that they are about.
         scores: Rows of scores.csv of `cells`.
         metrics: What each metric is called, by name.
@@ -95,6 +96,7 @@ class FigureData:
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     cams: pd.DataFrame = field(default_factory=pd.DataFrame)
     findings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    small_data: pd.DataFrame = field(default_factory=pd.DataFrame)
     asked: Mapping[str, Any] = field(default_factory=dict)
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: Mapping[str, MetricWords] = field(default_factory=dict)
@@ -187,6 +189,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         agreement=tables.get("agreement", pd.DataFrame()),
         findings=tables["findings"],
         gains=tables["gains"],
+        small_data=tables["small_data"],
         **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
         convergence=tables["convergence"],
         reached=tables["reached"],

@@ -195,12 +195,7 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
     schedule = settings["schedule"].replace("_", " ")
     warm = settings.get("warmup_fraction")
     schedule += f", warm-up over {percent(warm, 0)} of the steps" if warm else ""
-    share = settings.get("train_count")
-    images = (
-        f"{count(share)} training images"
-        if share
-        else f"{percent(settings['train_share'], 0)} of the training images"
-    )
+    images = _trained_on(settings)
     common = [
         f"weight decay {settings['weight_decay']:g}",
         f"batches of {count(settings['batch_size'])}",
@@ -221,6 +216,14 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
         shared = [f"{settings['optimizer']} ({schedule}), begun afresh in each", f"on {images}"]
         text = f"{len(phases)} phases: {'; '.join(told)}; {', '.join([*shared, *common])}"
     return f"{name}: {text}.{f' {trials(tune, len(phases))}' if tune else ''}"
+
+
+def _trained_on(settings: Mapping[str, Any]) -> str:
+    if patients := settings.get("train_patients"):
+        return f"the images of {count(patients)} training patients, drawn by the seed"
+    if images := settings.get("train_count"):
+        return f"{count(images)} training images"
+    return f"{percent(settings['train_share'], 0)} of the training images"
 
 
 def stored_features(protocols: list[str]) -> list[str]:

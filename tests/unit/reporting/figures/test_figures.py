@@ -164,6 +164,7 @@ def test_a_figure_with_nothing_to_show_is_not_drawn_and_left_out_of_the_page(
         contrasts=data.contrasts.iloc[:0],
         correlations=data.correlations.iloc[:0],
         reliability=data.reliability.iloc[:0],
+        small_data=data.small_data.iloc[:0],
         histories={},
     )
     reasons = lacking(none)
@@ -470,7 +471,7 @@ def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
 
 def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     tables = {"calibration": "reliability"}
-    own = ("cells", "scores", "contrasts", "correlations", "findings", "gains")
+    own = ("cells", "scores", "contrasts", "correlations", "findings", "gains", "small_data")
     tables |= {name: name for name in (*own, "similarity", "agreement", "convergence", "reached")}
     pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
     data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))

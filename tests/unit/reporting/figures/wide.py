@@ -52,6 +52,7 @@ def wide(
         cells=cells,
         contrasts=_contrasts(cells, names, rng),
         correlations=_correlations(names),
+        small_data=_small_data(names),
         histories={cell: history for cell in cells["cell"]},
         imagenet_top1={name: 60 + 20 * rng.random() for name in cells["architecture"].unique()},
         reliability=_reliability(names),
@@ -146,6 +147,23 @@ def _contrasts(cells: pd.DataFrame, names: list[str], rng: np.random.Generator) 
     return pd.DataFrame(rows, columns=[*same, *COLUMNS])
 
 
+def _small_data(names: list[str]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    same = {"question": "few", "metric": "auroc", "axis": "pretraining", "dataset": "films"}
+    same |= {"quantity": "score", "n_seeds": 3, "n_sizes": 5, "method": "Cochran's t"}
+    for network in ("net00", "net01"):
+        for place, name in enumerate(names):
+            for size in (50, 100, 200, 400, 800):
+                value = 0.6 + 0.04 * np.log(size / 50) + 0.03 * place
+                ends = {"low": value - 0.02, "high": value + 0.02}
+                ends |= {"band_low": value - 0.04, "band_high": value + 0.04}
+                where = {"architecture": network, "pretraining": np.nan, "truncation": 0}
+                rows.append(
+                    {**same, **where, "arm": name, "patients": size, "value": value, **ends}
+                )
+    return pd.DataFrame(rows)
+
+
 def _correlations(names: list[str]) -> pd.DataFrame:
     same = {"dataset": "films", "truncation": 0, "protocol": "", "n": 16, "method": "Fisher z"}
     same |= {"metric": "auroc"}
@@ -212,6 +230,8 @@ def as_loss(data: FigureData) -> FigureData:
         turned = {name: 14 * (1 - here[other]) for name, other in ((low, high), (high, low))}
         return here.assign(**turned, **{value: 14 * (1 - here[value]), "metric": "log_loss"})
 
+    ends = {"band_low": "band_high", "band_high": "band_low"}
+    bands = {name: 14 * (1 - data.small_data[other]) for name, other in ends.items()}
     contrasts = data.contrasts.assign(metric="log_loss")
     for name in ("estimate", "low", "high", "margin"):
         contrasts[name] = 14 * contrasts[name]
@@ -229,6 +249,7 @@ def as_loss(data: FigureData) -> FigureData:
         gains=gains,
         findings=data.findings.assign(metric="log_loss"),
         reached=data.reached.assign(metric="log_loss", level=14 - 10 * data.reached["level"]),
+        small_data=loss(data.small_data, "value", "low", "high").assign(**bands),
         histories=histories,
         metrics={**data.metrics, "log_loss": MetricWords("Log loss", True, False, 0.0)},
     )
@@ -246,6 +267,7 @@ def beside(data: FigureData, other: FigureData) -> FigureData:
 
     tables = ("cells", "scores", "contrasts", "correlations", "reliability", "gains", "findings")
     tables += ("convergence", "reached")
+    tables = (*tables, "small_data")
     renamed = {f"scans-{cell}": lines for cell, lines in other.histories.items()}
     return replace(
         data,

@@ -240,7 +240,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 11
+    assert len(links) == 12
     full = [table for table in report.tables.values() if not table.empty]
     for link, table in zip(links, full, strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")
