@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from docutils.core import publish_parts
+from small_study import SMALL
 from tests.unit.reporting.page.test_browser import browse, needs_browser, title_of
 from tests.workflow.conftest import Once, Workspace
 
@@ -23,6 +24,10 @@ EVERYTHING: dict[str, Any] = {
     "protocols": {
         "finetune": {"tune": {"learning_rates": [5e-4, 2e-3], "epochs": 1, "holdout": 0.25}}
     },
+    "questions": [
+        *SMALL["questions"],
+        {"name": "speed", "kind": "convergence", "axis": "truncation", "baseline": 0, "level": 0.5},
+    ],
     "cams": {"where": {"pretraining": "random"}},
     "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 39},
     "weights": {"where": {"truncation": 0, "pretraining": "random"}, "reset": {"images": "valid"}},
@@ -35,7 +40,7 @@ CAPTIONS = {
 }
 SHOWN = {
     *("score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"),
-    *("drift", "layer_reset", "filters"),
+    *("drift", "layer_reset", "filters", "convergence", "time_to_level"),
     *(figure.name for figure in FIGURES if figure.section != "figures"),
 }
 """Figures that the study has something to show of."""
