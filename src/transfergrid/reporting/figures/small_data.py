@@ -81,9 +81,8 @@ def caption(data: FigureData) -> str:
         f"{plurals(rows['n_seeds'], 'seed')}; each seed draws its own patients, the same for "
         f"every arm, and smaller numbers are parts of larger ones. {tested_on(data)}. Vertical "
         f"lines: {confidence} interval at that number; bands: {confidence} at all "
-        f"{plurals(rows['n_sizes'], 'number')} at once. Method: {methods_of(rows)}. Overlapping "
-        "lines decide nothing: differences within seeds, in small_data.csv, have their own "
-        "intervals."
+        f"{plurals(rows['n_sizes'], 'number')} at once. Method: {methods_of(rows)}. No test "
+        "is made: differences within seeds, in small_data.csv, have their own intervals."
         f"{lower_is_better(data, rows)}"
     )
 
