@@ -43,9 +43,8 @@ from transfergrid.training.history import History
 from transfergrid.training.numerics import keep_float32
 from transfergrid.training.subsets import (
     held_out,
-    rows_of_patients,
     split_off,
-    training_rows,
+    used_rows,
 )
 from transfergrid.training.view import View
 
@@ -179,7 +178,7 @@ def open_job(
         stored=stored,
         truncation=int(spec["cell"]["truncation"]),
         pixels=Verifications(verifications),
-        orders=orders_of(recipe, _rows(recipe, train.patient_id, held, seed), seed),
+        orders=orders_of(recipe, used_rows(recipe.to_dict(), train.patient_id, held, seed), seed),
         model=model,
         proof=proof,
         normalise=Normalise(preprocessing, device),
@@ -212,16 +211,6 @@ def _network(
     model = task.complete(model, tasks, spec["seed"])
     keep_float32(head_of(model))
     return model, preprocessing, proof
-
-
-def _rows(
-    recipe: Recipe, patients: NDArray[np.str_], held: NDArray[np.bool_] | None, seed: int
-) -> NDArray[np.int64]:
-    """Return the (n,) rows of the training split that are used, none of which is held out."""
-    kept = np.arange(len(patients)) if held is None else np.flatnonzero(~held)
-    if recipe.train_patients is not None:
-        return kept[rows_of_patients(patients[kept], recipe.train_patients, seed)]
-    return kept[training_rows(len(kept), recipe.train_share, recipe.train_count, seed)]
 
 
 def _open_stored(

@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from transfergrid.data.store import Split, open_split, verify_pixels
+from transfergrid.data.store import open_split, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE
 from transfergrid.models.initial import SourceDiverged, is_drawn
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.norms import NotFiniteError, calibrate
 from transfergrid.planning.paths import cache_directory
-from transfergrid.runtime.errors import UserError
 from transfergrid.training.batches import pieces
-from transfergrid.training.subsets import Rows, held_out, training_rows
+from transfergrid.training.subsets import Rows, held_out, used_rows
 
 
 def calibrate_start(
@@ -50,7 +48,8 @@ def calibrate_start(
     cache = cache_directory(made_from["dataset"], results)
     train = open_split(cache, "train", made_from["fold"])
     pixels = verify_pixels(cache, train)
-    rows = _rows(used, train, int(made_from["seed"]))
+    held = held_out(train.patient_id, used["holdout"]) if used["holdout"] else None
+    rows = used_rows(used, train.patient_id, held, int(made_from["seed"]))
     device = next(network.parameters()).device
 
     def inputs() -> Iterator[Tensor]:
@@ -64,16 +63,3 @@ def calibrate_start(
     except NotFiniteError as error:
         raise SourceDiverged(f"{error} on the training images") from None
     pixels.wait()
-
-
-def _rows(used: Mapping[str, Any], train: Split, seed: int) -> NDArray[np.int64]:
-    """Return the rows of the training split that such a training uses."""
-    if used.get("train_patients") is not None:
-        raise UserError(
-            "activations of a calibrated start cannot be taken for a recipe with train_patients; "
-            "leave its cells out by similarity.where."
-        )
-    kept = np.arange(len(train.images))
-    if used["holdout"]:
-        kept = np.flatnonzero(~held_out(train.patient_id, used["holdout"]))
-    return kept[training_rows(len(kept), used["train_share"], used["train_count"], seed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -119,3 +120,26 @@ def rows_of_patients(patients: NDArray[np.str_], count: int, seed: int) -> NDArr
             "norm needs two; ask for more patients."
         )
     return rows
+
+
+def used_rows(
+    recipe: Mapping[str, Any],
+    patients: NDArray[np.str_],
+    held: NDArray[np.bool_] | None,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return the (n,) rows of the training split that a training uses, none of them held out.
+
+    Args:
+        recipe: Holds `transfergrid.planning.states.USED`; ``train_patients`` may be missing.
+        patients: (N,) patient of each image of the training split.
+        held: (N,) which of them are held out, or None.
+        seed: The cell's seed.
+
+    Raises:
+        UserError: There are fewer patients or images than the recipe asks for.
+    """
+    kept = np.arange(len(patients)) if held is None else np.flatnonzero(~held)
+    if recipe.get("train_patients") is not None:
+        return kept[rows_of_patients(patients[kept], recipe["train_patients"], seed)]
+    return kept[training_rows(len(kept), recipe["train_share"], recipe["train_count"], seed)]

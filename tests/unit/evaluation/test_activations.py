@@ -19,6 +19,7 @@ from transfergrid.evaluation.activations import record_activations
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.trained import Trained
+from transfergrid.planning.states import USED
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.training.loop import train
@@ -133,7 +134,11 @@ def test_a_full_memory_changes_no_row(
         np.testing.assert_allclose(halved.values(name), values, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("used", [{}, {"train_count": 20, "holdout": 0.3}], ids=["all", "some"])
+@pytest.mark.parametrize(
+    "used",
+    [{}, {"train_count": 20, "holdout": 0.3}, {"train_patients": 9, "holdout": 0.3}],
+    ids=["all", "some", "patients"],
+)
 def test_drawn_weights_start_calibrated_where_their_training_does(
     tmp_path: Path, used: dict[str, Any]
 ) -> None:
@@ -147,7 +152,7 @@ def test_drawn_weights_start_calibrated_where_their_training_does(
         FINAL,
         {"state": "final", "cell": folder.name, "dataset": "tiny-0", "probe": PROBE},
     )
-    rows = {key: spec["recipe"][key] for key in ("train_share", "train_count", "holdout")}
+    rows = {key: spec["recipe"].get(key) for key in USED}
     found = {}
     for name, calibrated in (("drawn", None), ("calibrated", rows)):
         made_from = initial(PROBE) | ({"calibrated": rows} if calibrated else {})
