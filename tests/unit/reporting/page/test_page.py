@@ -136,6 +136,9 @@ def test_verdicts_come_first_and_drawn_images_prove_nothing(
     assert f"3.25 2.4 (1.9 to 3.1) reproduced {drawn}" in words
     assert words.count(drawn) == 3 + 5
     assert "published: abstract; n=16" in words  # grade, source and what else is known
+    # A claim that several numbers judge states its rule once.
+    assert words.count("Rule: the interval holds it") == 4
+    assert words.count("The same rule, judged by: row 3") == 1
     claims = report.tables["claims"]
     # A table that says "reproduced" alone is printed with the stamp all the same.
     bare = claims.assign(verdict=claims["verdict"].str.removesuffix(f" {drawn}"))
