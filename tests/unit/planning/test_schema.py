@@ -39,11 +39,10 @@ STUDY: dict[str, Any] = {
 }
 FREE = {
     "$defs/loose_list/items",
-    "$defs/question/allOf/0/then/properties/baseline",
-    "$defs/question/allOf/8/then/properties/baseline",
+    "$defs/question/allOf/*/then/properties/baseline",
     "$defs/values/items",
 }
-"""Compared as text with what the grid or a table has."""
+"""Compared as text with what the grid or a table has; ``*`` stands for any kind of question."""
 
 
 def parts(part: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -72,7 +71,7 @@ def test_every_number_is_bounded_and_every_pattern_has_words() -> None:
     for where, part in parts(study_schema()):
         kinds = part.get("type", [])
         kinds = {kinds} if isinstance(kinds, str) else set(kinds) if isinstance(kinds, list) else ()
-        if {"integer", "number"} & set(kinds) and where not in FREE:
+        if {"integer", "number"} & set(kinds) and re.sub(r"/\d+/", "/*/", where) not in FREE:
             assert {"maximum", "exclusiveMaximum"} & set(part), where
             assert {"minimum", "exclusiveMinimum"} & set(part), where
         if isinstance(part.get("pattern"), str):
