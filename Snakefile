@@ -40,3 +40,8 @@ rule all:
     default_target: True
     input:
         leaves(),
+
+
+onerror:
+    if told := short_of_space(RESULTS):
+        print(f"error: {told}", file=sys.stderr)

@@ -18,7 +18,7 @@ from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.devices import gpu_limit_warning
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.faults import failure
+from transfergrid.runtime.faults import failure, short_of_space
 from transfergrid.runtime.gpus import count_visible
 from transfergrid.runtime.program import collect_rarely
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from transfergrid.runtime.errors import UserError
 
 _NEARLY_FULL_BYTES = 2**20
+_SHORT_BYTES = 2**26
 _WORDS = {
     errno.ENOSPC: "no space left {to_write}; free some (transfergrid prune lists what can go)",
     errno.EDQUOT: (
@@ -64,6 +65,20 @@ def failure(error: BaseException, path: Path | None = None) -> str | None:
     return f"{told} and run again: finished work is kept."
 
 
+def short_of_space(folder: Path) -> str | None:
+    """Return a sentence where a folder's disk has hardly any space left, or None.
+
+    A job whose log lies on a full disk fails without a word: what it says cannot be written.
+    """
+    if not folder.is_dir() or (free := _free(folder)) >= _SHORT_BYTES:
+        return None
+    return (
+        f"hardly any space is left on the disk of {folder} ({free / 2**20:.1f} MiB): a job that "
+        "failed with an empty log found no space left to write; free some (transfergrid prune "
+        "lists what can go) and run again: finished work is kept."
+    )
+
+
 def _number(error: BaseException, folder: Path) -> int | None:
     """Return an error's system error number, even if a library has wrapped it."""
     number = getattr(error, "errno", None)
@@ -85,7 +100,7 @@ def _free(folder: Path) -> int:
     try:
         return shutil.disk_usage(folder).free
     except OSError:
-        return _NEARLY_FULL_BYTES
+        return _SHORT_BYTES
 
 
 def _without_inodes(folder: Path) -> bool:

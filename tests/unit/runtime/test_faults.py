@@ -101,3 +101,16 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     assert check_regular(tmp_path / "file").st_size == 3
     with pytest.raises(FileNotFoundError):
         check_regular(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("mib", "told"), [(0.5, True), (63.0, True), (64.0, False)])
+def test_a_disk_with_hardly_any_space_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: float, told: bool
+) -> None:
+    usage = SimpleNamespace(free=int(mib * 2**20))
+    monkeypatch.setattr(faults.shutil, "disk_usage", lambda folder: usage)
+    found = faults.short_of_space(tmp_path)
+    assert (found is not None) == told
+    if found:
+        assert f"({mib:.1f} MiB)" in found and "no space left" in found
+    assert faults.short_of_space(tmp_path / "absent") is None
