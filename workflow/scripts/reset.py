@@ -39,6 +39,7 @@ def main() -> None:
     device = take_device(arguments, arguments.id, say)
     # Late, because torch is to see one GPU; what is imported is what was held.
     from transfergrid.evaluation.reset import record_reset
+    from transfergrid.training.starts import calibrate_start
 
     say(f"on {device.lease or device.name}")
     folder = weighings_directory(arguments.id, results)
@@ -46,7 +47,9 @@ def main() -> None:
         make_once(
             lambda: is_whole(folder),
             folder.with_name(f".{arguments.id}.lock"),
-            lambda: record_reset(arguments.id, made_from, results, device.kind),
+            lambda: record_reset(
+                arguments.id, made_from, results, device.kind, start=calibrate_start
+            ),
         )
 
 

@@ -51,6 +51,11 @@ DRIFT = Table(
         Column("zero_start", "all weights start at 0, as biases do: no ratio and no angle"),
         Column("zero_end", "all weights are 0 in the checkpoint: no angle"),
         Column("not_finite", "a weight is NaN or infinite"),
+        Column(
+            "calibrated",
+            "scale and shift of batch norms were set anew before they learned, because these took "
+            "statistics of the training images (`norms: calibrate`): the change has that in it",
+        ),
         *_LOST,
     ),
 )
@@ -147,7 +152,7 @@ RESETTING = Stage(
     "weighing",
     "weighings/{reset_id}/receipt.json",
     reads=("prepare", "weights", "train"),
-    code=("evaluation.reset",),
+    code=("evaluation.reset", "training.starts"),
 )
 WEIGHED = (
     analysis(

@@ -41,7 +41,9 @@ def record_drift(weighing_id: str, made_from: Mapping[str, Any], results: Path) 
     if parts.first:
         _write_filters(folder / FILTERS, ends.start[parts.first], ends.end[parts.first])
         files[FILTERS] = sha256_file(folder / FILTERS)
-    rows = [_row(one) for one in drifts(parts, ends.start, ends.end)]
+    calibration = ends.proof.get("calibration") or {}
+    anew = calibration["norms"] if calibration.get("keeps_function") else ()
+    rows = [_row(one) for one in drifts(parts, ends.start, ends.end, anew)]
     done = {"status": FINISHED, "checkpoint": ends.checkpoint, "drift": rows, "files": files}
     write_measured(folder, done)
 

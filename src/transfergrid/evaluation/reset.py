@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
-from transfergrid.evaluation.retraced import FINISHED, Retraced, retrace
+from transfergrid.evaluation.retraced import FINISHED, START_LOST, Retraced, retrace
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.evaluation.weighing_files import RESETS, write_measured
+from transfergrid.models.initial import SourceDiverged
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.parts import HEAD, Parts
-from transfergrid.planning.ends import INITIAL, SOURCE, weighings_directory
+from transfergrid.planning.ends import INITIAL, SOURCE, calibrated_start, weighings_directory
 from transfergrid.planning.naming import fold_of
 from transfergrid.planning.paths import cache_directory
 from transfergrid.runtime.errors import UserError
@@ -31,6 +33,7 @@ WEIGHTS_BYTES = 2**32
 UNTOUCHED = ""
 """In the place of a layer: the network as it was trained."""
 
+Start = Callable[[nn.Module, Normalise, Mapping[str, Any], Path, Callable[[], None]], None]
 Variant = tuple[str, str]
 """The layer that is put back (`UNTOUCHED` for none), and to what."""
 
@@ -41,11 +44,13 @@ def record_reset(
     results: Path,
     device: str,
     check: Callable[[], None] = lambda: None,
+    start: Start = lambda *_: None,
 ) -> None:
     """Score a cell's best checkpoint whole and with each layer put back; write the receipt.
 
     A layer is put back whole: its weights, and the running statistics of its norms. The others
-    stay as they were trained.
+    stay as they were trained. Where drawn weights took statistics of the training images before
+    they learned, these are what a layer is put back to.
 
     Args:
         weighing_id: Its id.
@@ -53,12 +58,14 @@ def record_reset(
         results: The folder of all outputs; the cache and the initial weights must be there.
         device: "cpu", "cuda" or "cuda:<n>".
         check: Called before every batch; may raise to end the work.
+        start: What a training does to initial weights before its first step, such as
+            `transfergrid.training.starts.calibrate_start`.
 
     Raises:
         UserError: The split has no images, or a file is not what was written.
     """
     folder, where = weighings_directory(weighing_id, results), torch.device(device)
-    ends = retrace(made_from["cell"], results)
+    ends = _begun(retrace(made_from["cell"], results), results, where, start, check)
     if isinstance(ends, str):
         write_measured(folder, {"status": ends, "variants": [], "not_finite": [], "files": {}})
         return
@@ -80,6 +87,27 @@ def record_reset(
     made = {"variants": list(variants), "not_finite": lost}
     files = {RESETS: sha256_file(folder / RESETS)}
     write_measured(folder, {**done, **made, "files": files})
+
+
+def _begun(
+    ends: Retraced | str,
+    results: Path,
+    device: torch.device,
+    start: Start,
+    check: Callable[[], None],
+) -> Retraced | str:
+    """Return both ends, the start as the first step found it: with calibrated batch norms."""
+    used = None if isinstance(ends, str) else calibrated_start(ends.spec["recipe"])
+    if isinstance(ends, str) or used is None:
+        return ends
+    about = {"dataset": ends.spec["dataset"]["id"], "fold": fold_of(ends.spec)}
+    seen = {**about, "seed": ends.spec["seed"], "calibrated": used, "proof": ends.proof}
+    network = to_device(copy.deepcopy(ends.network), device).eval()
+    try:
+        start(network, Normalise(ends.preprocessing, device), seen, results, check)
+    except SourceDiverged:
+        return START_LOST
+    return replace(ends, start={name: one.cpu() for name, one in network.state_dict().items()})
 
 
 def _logits(

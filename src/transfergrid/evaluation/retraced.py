@@ -32,9 +32,11 @@ class Retraced:
     Attributes:
         spec: The cell's specification.
         network: The network, with the weights of its start.
-        start: Tensors at the start by name, exactly as training drew or loaded them.
+        start: Tensors at the start by name, exactly as training drew or loaded them, before batch
+            norms were calibrated.
         end: Tensors of the best checkpoint, the same names.
         preprocessing: The input that it expects.
+        proof: Of the weights at the start, as the training wrote it.
         task: The half of its kind of task that torch is needed for.
         checkpoint: SHA-256 of the checkpoint.
     """
@@ -44,6 +46,7 @@ class Retraced:
     start: Mapping[str, Tensor]
     end: Mapping[str, Tensor]
     preprocessing: Preprocessing
+    proof: Mapping[str, Any]
     task: LearnHalf
     checkpoint: str
 
@@ -90,4 +93,4 @@ def retrace(cell_named: str, results: Path) -> Retraced | str:
     network = task.complete(network, tasks, int(spec["seed"]))
     start = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     digest = cell.files[f"checkpoints/{best}"]
-    return Retraced(spec, network, start, cell.tensors(best), preprocessing, task, digest)
+    return Retraced(spec, network, start, cell.tensors(best), preprocessing, recorded, task, digest)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from transfergrid.models.parts import Parts
 
 ALL = "all"
 """All parameters of a layer together, whatever they belong to."""
-FLAGS = ("zero_start", "zero_end", "not_finite")
+CALIBRATED = "calibrated"
+FLAGS = ("zero_start", "zero_end", "not_finite", CALIBRATED)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ class Drift:
     flags: tuple[str, ...]
 
 
-def drifts(parts: Parts, start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> list[Drift]:
+def drifts(
+    parts: Parts,
+    start: Mapping[str, Tensor],
+    end: Mapping[str, Tensor],
+    calibrated: Collection[str] = (),
+) -> list[Drift]:
     """Measure every layer, and within it every group of parameters; `ALL` of a layer comes first.
 
     Buffers are left out: running statistics follow the images, and no step moves them.
@@ -50,16 +56,19 @@ def drifts(parts: Parts, start: Mapping[str, Tensor], end: Mapping[str, Tensor])
         parts: The network's.
         start: Tensors at the start, by name.
         end: Tensors at the end, by name.
+        calibrated: Batch norms whose scale and shift were set anew before they learned.
     """
     found = []
+    reset = {f"{norm}.{name}" for norm in calibrated for name in ("weight", "bias")}
     for layer, names in parts.layers.items():
         own = [name for name in names if name in parts.groups]
         groups = dict.fromkeys(parts.groups[name] for name in own)
-        if own:
-            found.append(_drift(layer, ALL, own, start, end))
-        for group in groups:
-            members = [name for name in own if parts.groups[name] == group]
-            found.append(_drift(layer, group, members, start, end))
+        members = {ALL: own} if own else {}
+        members |= {group: [n for n in own if parts.groups[n] == group] for group in groups}
+        for group, among in members.items():
+            one = _drift(layer, group, among, start, end)
+            flags = one.flags if reset.isdisjoint(among) else (*one.flags, CALIBRATED)
+            found.append(replace(one, flags=flags))
     return found
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.ends import calibrated_start
 from transfergrid.planning.layers import layer_names
-from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.state_pairs import FINAL, INITIAL, pairs_of
 from transfergrid.planning.stored import check_planned, follow_seed, hash_of
 from transfergrid.planning.study import Study
@@ -25,9 +25,6 @@ from transfergrid.runtime.errors import UserError, listed
 
 PROBE = ("images", "rows", "layers", "seed")
 """The settings of ``similarity`` that decide which activations are stored."""
-
-USED = ("train_share", "train_count", "train_patients", "holdout")
-"""The settings of a recipe that decide which training images a cell uses."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +161,7 @@ def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
         "seed": point.seed if seeded else None,
         "probe": dict(probe),
     }
-    calibrated = _calibrated(spec["recipe"]) if seeded else None
+    calibrated = calibrated_start(spec["recipe"]) if seeded else None
     if calibrated is not None:
         made_from["calibrated"] = calibrated
     # Of released weights there is one state, whatever the seeds; a study may have just one of them.
@@ -174,17 +171,6 @@ def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
     entry = {**_entry(cell, INITIAL, drawn), **own}
     source = cell.source_cell
     return State(name, INITIAL, cell.dataset_id, cell.weights_id, source, made_from, entry)
-
-
-def _calibrated(recipe: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what decides the statistics that drawn weights take before they learn, or None.
-
-    Loaded weights, and all that learn before a later phase calibrates them, go on computing what
-    they did: of these the start is the network as it was.
-    """
-    if Recipe.from_dict(recipe).calibrated_phase != 0:
-        return None
-    return {key: recipe[key] for key in USED if key in recipe}
 
 
 def _final(cell: Cell, probe: Mapping[str, Any], drawn: bool, initial: str) -> State:

@@ -131,7 +131,7 @@ def used_rows(
     """Return the (n,) rows of the training split that a training uses, none of them held out.
 
     Args:
-        recipe: Holds `transfergrid.planning.states.USED`; ``train_patients`` may be missing.
+        recipe: Holds `transfergrid.planning.ends.USED`; ``train_patients`` may be missing.
         patients: (N,) patient of each image of the training split.
         held: (N,) which of them are held out, or None.
         seed: The cell's seed.

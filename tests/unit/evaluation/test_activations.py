@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from unit.training.tiny import TinyNet, make_cache, make_spec
+from unit.training.tiny import TinyNet, make_cache, make_spec, train_cell
 
 from transfergrid.data.store import open_split
 from transfergrid.evaluation import activations as module
@@ -19,9 +19,11 @@ from transfergrid.evaluation.activations import record_activations
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.trained import Trained
-from transfergrid.planning.states import USED
+from transfergrid.planning.ends import calibrated_start
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import read_sealed
+from transfergrid.similarity.factor import Factor
+from transfergrid.similarity.measures import MEASURES, compare
 from transfergrid.training.loop import train
 from transfergrid.training.starts import calibrate_start
 
@@ -152,7 +154,7 @@ def test_drawn_weights_start_calibrated_where_their_training_does(
         FINAL,
         {"state": "final", "cell": folder.name, "dataset": "tiny-0", "probe": PROBE},
     )
-    rows = {key: spec["recipe"].get(key) for key in USED}
+    rows = calibrated_start(spec["recipe"])
     found = {}
     for name, calibrated in (("drawn", None), ("calibrated", rows)):
         made_from = initial(PROBE) | ({"calibrated": rows} if calibrated else {})
@@ -167,6 +169,29 @@ def test_drawn_weights_start_calibrated_where_their_training_does(
     for layer in last.layers:
         np.testing.assert_array_equal(found["calibrated"].values(layer), last.values(layer))
         assert not np.allclose(found["drawn"].values(layer), last.values(layer), rtol=0.1)
+
+
+def test_a_transfused_prefix_that_is_frozen_is_alike_before_and_after(tmp_path: Path) -> None:
+    # Planted: the stem is the source's and never learns, the block after it is drawn and does.
+    source = train_cell(tmp_path)
+    taken = {"kind": "cell", "source_cell": source}
+    weights = {**taken, "derive": {"through": 1}}
+    cell = train_cell(tmp_path, weights=weights, seed=1, train_layers="last_1", epochs=4)
+    start = initial(PROBE, seed=1)
+    start["weights"] = {**start["weights"], **weights}
+    whole = {**start, "weights": {**start["weights"], "derive": {"through": "all"}}}
+    final = {"state": "final", "cell": cell, "dataset": "tiny-0", "probe": PROBE}
+    before, after = stored(tmp_path, "before", start), stored(tmp_path, "after", final)
+    theirs = stored(tmp_path, "theirs", whole)
+    for other in (after, theirs):  # after training, and in the source
+        np.testing.assert_array_equal(before.values("stem"), other.values("stem"))
+        alike = {
+            layer: compare(Factor.of(before.values(layer)), Factor.of(other.values(layer)))
+            for layer in before.layers
+        }
+        assert alike["stem"] == pytest.approx(dict.fromkeys(MEASURES, 1.0), abs=1e-9)
+        for layer in ("block1", "pooled"):
+            assert max(alike[layer][name] for name in ("mean_cca", "cka", "procrustes")) < 0.999
 
 
 def test_a_diverged_cell_has_none_and_says_so(tmp_path: Path) -> None:

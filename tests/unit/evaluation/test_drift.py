@@ -91,6 +91,21 @@ def test_frozen_layers_have_not_moved_though_their_statistics_may(tmp_path: Path
             assert row["change"] > 0
 
 
+def test_norms_that_were_set_anew_before_they_learned_are_flagged(tmp_path: Path) -> None:
+    # Planted: nothing before the head learned, but the norms of loaded weights were calibrated.
+    source = train_cell(tmp_path)
+    taken = {"kind": "cell", "source_cell": source}
+    learned = {"train_layers": "head", "norms": "calibrate"}
+    found = measured(tmp_path, train_cell(tmp_path, weights=taken, seed=1, **learned))
+    rows = {(row["layer"], row["group"]): row for row in found.values["drift"]}
+    told = {place for place, row in rows.items() if "calibrated" in row["flags"]}
+    assert told == {(layer, group) for layer in ("stem", "block1", BODY) for group in (ALL, "norm")}
+    assert rows[(BODY, "norm")]["change"] > 0 == rows[(BODY, "convolution")]["change"]
+    # Of drawn weights calibration sets the statistics alone.
+    drawn = measured(tmp_path, train_cell(tmp_path, **learned))
+    assert not any("calibrated" in row["flags"] for row in drawn.values["drift"])
+
+
 @pytest.mark.parametrize("factor", [0.5, -2.0])
 def test_scaled_weights_are_known_in_closed_form(factor: float) -> None:
     model = TinyNet(2)

@@ -19,6 +19,7 @@ from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.models.trained import Trained
 from transfergrid.runtime.errors import UserError
+from transfergrid.training.starts import calibrate_start
 
 WEIGHING = "tiny-own-random-drop0-reset-0"
 MADE_FROM = {"images": "test", "to": ["initial"]}
@@ -77,6 +78,19 @@ def test_frozen_layers_can_be_put_back_at_no_cost(tmp_path: Path) -> None:
     # Planted: nothing before the classifier was trained, its running statistics included.
     found = measured(tmp_path, train_cell(tmp_path, train_layers="head", norms="frozen"))
     logits = logits_of(found)
+    for layer in ("stem", "block1", "body"):
+        np.testing.assert_array_equal(logits[(layer, "initial")], logits[("", "")])
+    assert not np.allclose(logits[("head", "initial")], logits[("", "")])
+
+
+@pytest.mark.parametrize("used", [{}, {"train_patients": 9}], ids=["all", "patients"])
+def test_drawn_layers_go_back_to_the_statistics_that_they_learned_from(
+    tmp_path: Path, used: dict[str, Any]
+) -> None:
+    # Planted: the classifier alone learned, on norms that were calibrated before it did.
+    cell = train_cell(tmp_path, train_layers="head", norms="calibrate", **used)
+    record_reset(WEIGHING, {"cell": cell, **MADE_FROM}, tmp_path, "cpu", start=calibrate_start)
+    logits = logits_of(Measured.of(WEIGHING, tmp_path))
     for layer in ("stem", "block1", "body"):
         np.testing.assert_array_equal(logits[(layer, "initial")], logits[("", "")])
     assert not np.allclose(logits[("head", "initial")], logits[("", "")])
