@@ -176,3 +176,12 @@ def keeps_folded(weights: Mapping[str, Any]) -> bool:
         return False
     derive = weights.get("derive")
     return derive is None or derive.get("through", 0) != 0
+
+
+def keeps_blocks(weights: Mapping[str, Any]) -> bool:
+    """Tell whether initial weights are some blocks of a source's, with the rest drawn.
+
+    Args:
+        weights: ``weights`` of a cell's specification.
+    """
+    return (weights.get("derive") or {}).get("through", 0) not in (0, ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transfergrid.planning.derivation import keeps_folded
+from transfergrid.planning.derivation import keeps_blocks, keeps_folded
 from transfergrid.planning.grid import Point
 from transfergrid.planning.recipe import Recipe
 
@@ -21,13 +21,20 @@ def folding_warning(
         point: Its place on the axes.
         source: The study, for the sentence.
     """
-    whole = keeps_folded(weights)
-    phases = (p for p in recipe.phases if p.norms == "train" and p.train_layers != "head")
-    if not whole or next(phases, None) is None:
+    if not keeps_folded(weights):
         return None
-    return (
-        f"{source}: pretraining '{point.pretraining}' has folded batch norms, and protocol "
-        f"'{point.protocol}' trains with norms: train, whose statistics of each batch undo the "
-        "folding, so that another network than the released one starts to learn; write norms: "
-        "calibrate or norms: frozen."
-    )
+    where = f"{source}: pretraining '{point.pretraining}' has folded batch norms, and protocol"
+    result = "so that another network than the released one starts to learn; write norms:"
+    part = keeps_blocks(weights)
+    if any(p.norms == "train" and p.train_layers != "head" for p in recipe.phases):
+        return (
+            f"{where} '{point.protocol}' trains with norms: train, whose statistics of each batch "
+            f"undo the folding, {result} {'' if part else 'calibrate or norms: '}frozen."
+        )
+    if part and recipe.calibrated_phase == 0:
+        return (
+            f"{where} '{point.protocol}' calibrates them before anything learns, which of weights "
+            "that are drawn in part sets statistics alone; that undoes the folding in the blocks "
+            f"that are kept, {result} frozen."
+        )
+    return None

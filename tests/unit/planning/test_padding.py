@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,31 @@ def test_folded_norms_need_a_word_on_padding_and_a_recipe_that_keeps_them(tmp_pa
         "pretrainings": {**study["pretrainings"], "drawn": {"kind": "statistics", "of": "mine"}}
     }
     assert planned(tmp_path, {**study, **borrowed, **grid(pretrainings=["drawn"])}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("through", "norms", "told"),
+    [
+        (2, "train", "trains with norms: train, .* starts to learn; write norms: frozen"),
+        (2, "calibrate", "calibrates them before anything learns, .*; write norms: frozen"),
+        (2, "frozen", None),
+        (0, "calibrate", None),
+        ("all", "calibrate", None),
+    ],
+)
+def test_blocks_with_folded_norms_keep_them_beside_drawn_ones(
+    tmp_path: Path, through: int | str, norms: str, told: str | None
+) -> None:
+    study = with_file(file(tmp_path, folded()), padding="symmetric")
+    kept = {"of": "mine", "derive": [{"keep": {"through": through}}]}
+    changes = {
+        "pretrainings": {**study["pretrainings"], "kept": kept},
+        "protocols": {"finetune": {"norms": norms}},
+        **grid(pretrainings=["kept"]),
+    }
+    warnings = planned(tmp_path, {**study, **changes}).warnings
+    assert len(warnings) == (told is not None)
+    assert all(re.search(str(told), one) for one in warnings)
 
 
 def test_notes_are_read_of_whole_safetensors_files_alone(tmp_path: Path) -> None:
