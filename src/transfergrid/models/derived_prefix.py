@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from transfergrid.models.derived import SOURCE
 from transfergrid.models.truncation import blocks_of
+from transfergrid.models.within import names_within
 from transfergrid.models.zoo import head_keys
 from transfergrid.runtime.errors import UserError
 
@@ -22,10 +23,9 @@ def names(model: nn.Module, value: int | str) -> list[str]:
     Raises:
         UserError: It has fewer blocks, or they are not known.
     """
-    state = model.state_dict()
     if value == "all":
         head = set(head_keys(model))
-        return [name for name in state if name not in head]
+        return [name for name in model.state_dict() if name not in head]
     count = int(value)
     if count == 0:
         return []
@@ -35,14 +35,7 @@ def names(model: nn.Module, value: int | str) -> list[str]:
             f"derive keeps through: {count}, but {type(model).__name__} has {len(blocks)} blocks "
             f"here, stem included; write at most {len(blocks)}, or all."
         )
-    paths = {module: path for path, module in model.named_modules()}
-    kept = {
-        f"{paths[module]}.{key}"
-        for block in blocks[:count]
-        for module in block
-        for key in module.state_dict()
-    }
-    return [name for name in state if name in kept]
+    return names_within(model, (module for block in blocks[:count] for module in block))
 
 
 def fill(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import nn
 
 from transfergrid.models.truncation import blocks_of
+from transfergrid.models.within import names_within
 from transfergrid.models.zoo import head_keys
 from transfergrid.planning.layers import layer_names
 from transfergrid.runtime.errors import UserError
@@ -54,19 +55,9 @@ def _blocks(network: nn.Module) -> dict[str, tuple[str, ...]]:
         return {}
     names = layer_names(len(blocks))  # one more than the blocks, for what is pooled
     return {
-        name: tuple(_within(network, block)) for name, block in zip(names, blocks, strict=False)
+        name: tuple(names_within(network, block))
+        for name, block in zip(names, blocks, strict=False)
     }
-
-
-def _within(network: nn.Module, block: Iterable[nn.Module]) -> Iterable[str]:
-    inside = {id(module) for part in block for module in part.modules()}
-    for prefix, module in network.named_modules():
-        if id(module) in inside:
-            own = (*module._parameters.items(), *module._buffers.items())
-            skipped = module._non_persistent_buffers_set
-            for name, tensor in own:
-                if tensor is not None and name not in skipped:
-                    yield f"{prefix}.{name}".removeprefix(".")
 
 
 def _groups(network: nn.Module) -> dict[str, str]:

@@ -17,6 +17,7 @@ from unit.models.test_initial import CELL, LCNET, source_cell, spec
 from transfergrid.models.derived import derived
 from transfergrid.models.derived_statistics import fill, variance_like
 from transfergrid.models.initial import initial_model, is_drawn
+from transfergrid.models.parts import Parts
 from transfergrid.models.pretraining import write_weights
 from transfergrid.models.redrawn import drawn_like, redrawn
 from transfergrid.models.truncation import blocks_of
@@ -294,6 +295,34 @@ def test_a_cell_that_was_cut_serves_those_that_keep_no_more(tmp_path: Path) -> N
         initial_model(spec(**weights, derive={"through": 4}), tmp_path, outputs=2)
 
 
+class Wrapped(nn.Module):
+    """Blocks that a method puts together, and a layer that is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, again = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+        self.row = nn.Sequential(again, nn.BatchNorm2d(4), again)
+        self.last = nn.Conv2d(4, 4, 1)
+        self.fc = nn.Linear(4, 2)
+
+    def get_classifier(self) -> nn.Linear:
+        return self.fc
+
+    def blocks_of(self) -> list[list[nn.Module]]:
+        return [[nn.Sequential(self.first, self.row)], [nn.ModuleList([self.last])]]
+
+
+def test_blocks_may_be_put_together_anew_and_hold_a_layer_twice() -> None:
+    model = Wrapped()
+    source = made_up(model, 2)
+    source |= {key.replace(".0.", ".2."): source[key] for key in source if ".0." in key}
+    _, origins = result(model, source, through=1)
+    kept = {key for key, origin in origins.items() if origin == "source"}
+    assert kept == {key for key in origins if key.startswith(("first.", "row."))}
+    assert {"row.0.weight", "row.2.weight", "row.1.running_var"} <= kept
+    assert set(Parts.of(model).layers["stem"]) == kept
+
+
 SLIM = [name for name, known in known_architectures().items() if known.base]
 
 
@@ -309,3 +338,26 @@ def test_a_slim_network_takes_what_it_shares_from_its_base(name: str) -> None:
     kept = [key for key, origin in origins.items() if origin == "source"]
     assert kept and all(whole[key].shape == own[key].shape for key in kept)
     assert len(blocks_of(model)) > shared
+
+
+def test_a_slim_network_starts_with_its_bases_blocks(tmp_path: Path) -> None:
+    slim, base = entry("cbr_tiny_32_slim2"), entry("cbr_tiny_32")
+    old = build(base, 7, 0, seed=99).state_dict()
+    weights = source_cell(tmp_path, dict(old))
+    given = {**spec(**weights), "architecture": slim}
+    random = build(slim, 2, 0, seed=4).state_dict()
+    told = {"through": 2, "base": base}
+    model, _, proof = initial_model(
+        {**given, "weights": {**given["weights"], "derive": told}}, tmp_path, outputs=2
+    )
+    for key, tensor in model.state_dict().items():
+        kept = key.startswith(("stem.", "block1."))
+        assert proof["tensors"][key] == ("source" if kept else "seed")
+        assert torch.equal(tensor, (old if kept else random)[key])
+    assert proof["derive"] == told and proof["network"] == "cbr_tiny_32_slim2"
+    # Weights of its own width are not its base's.
+    (tmp_path / "other").mkdir()
+    own = source_cell(tmp_path / "other", dict(build(slim, 7, 0, seed=99).state_dict()))
+    given["weights"] |= {**own, "derive": told}
+    with pytest.raises(UserError, match=r"does not fit cbr_tiny_32: block2\.conv\.weight is \(64,"):
+        initial_model(given, tmp_path / "other", outputs=2)
