@@ -95,7 +95,8 @@ def check_weights(study: Study, cells: Iterable[Cell]) -> None:
         cells: The cells that take part.
 
     Raises:
-        UserError: No key asks for anything, or no cell has weights that are derived from others.
+        UserError: No key asks for anything, or no cell has weights that are derived from others
+            of its own network.
     """
     settings = study.config["weights"]
     if settings is None:
@@ -110,7 +111,8 @@ def check_weights(study: Study, cells: Iterable[Cell]) -> None:
     if whole and to == [SOURCE] and not any(map(_is_derived, cells)):
         raise UserError(
             f"{study.source}: weights.reset.to is {SOURCE} alone, and no cell's initial weights "
-            f"are derived from others, so that its start is its source; write {INITIAL}."
+            "are derived from others of its own network, so that none has a source beside its "
+            f"start; write {INITIAL}."
         )
 
 

@@ -143,3 +143,10 @@ def test_a_source_is_there_where_weights_are_derived(tmp_path: Path) -> None:
 def test_what_cannot_be_is_a_sentence(tmp_path: Path, weights: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
         weighed(tmp_path, weights)
+
+
+def test_a_slim_networks_base_is_no_source_to_go_back_to(tmp_path: Path) -> None:
+    kept = {"of": "shapes", "derive": [{"keep": {"through": 2}}]}
+    axes = grid(architectures=["resnet18_slim2"], pretrainings=["kept"], truncations=[0])
+    with pytest.raises(UserError, match="derived from others of its own network"):
+        weighed(tmp_path, {"reset": {"to": ["source"]}}, **{**axes, "pretrainings": {"kept": kept}})
