@@ -52,7 +52,11 @@ CONVERGENCE = Table(
         Column(
             "n_runs, n_reached, share_reached", "runs (seeds), and those that had by the horizon"
         ),
-        Column("median", "first time by which half had; empty if fewer did"),
+        Column(
+            "median",
+            "time by which half had, the middle of two where it lies between them; empty if fewer "
+            "did",
+        ),
         Column(
             "restricted_mean, restricted_mean_se",
             "mean of min(T, horizon), and its standard error by Greenwood's formula",

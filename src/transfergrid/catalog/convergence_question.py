@@ -21,6 +21,12 @@ def _check_convergence(question: Question, asked: Asked) -> None:
             f"{asked.start} needs one level that is fixed before any result: level, a value of the "
             "validation metric, or share, of the best arm's final value; write one of them."
         )
+    horizon, budgets = question["horizon"], question["budgets"] or ()
+    if horizon is not None and max(budgets, default=0) > horizon:
+        raise UserError(
+            f"{asked.start} has the budget {max(budgets)} beyond its horizon of {horizon} steps, "
+            "after which nothing is looked at; write a smaller budget or a longer horizon."
+        )
     for dataset, (low, high) in asked.ranges.items() if level is not None else ():
         if not low < level < high:
             raise UserError(

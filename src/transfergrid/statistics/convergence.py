@@ -8,15 +8,16 @@ of every run whether it had.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from transfergrid.catalog.axes import PLACE
+from transfergrid.runtime.errors import listed
 from transfergrid.statistics import budgeted, timed
 from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.comparisons import arms_by_place
 from transfergrid.statistics.curves import UNITS, Curve, reached
 from transfergrid.statistics.places import Place, varying_axes, words
 from transfergrid.statistics.reader import Entry, Reader
@@ -80,7 +81,9 @@ def convergence(question: Question, basis: Basis) -> Answered:
     runs: list[Run] = []
     left_out: list[str] = []
     signs: dict[str, int] = {}
-    for place, arms in _groups(question, reader):
+    for place, arms in arms_by_place(question, reader):
+        if len(arms) < 2:
+            continue
         told = f"{question['name']}: {words(place, varying) or 'the study'}"
         if question["baseline"] not in arms:
             left_out.append(f"{told} has no baseline {question['baseline']}; it is left out.")
@@ -99,20 +102,6 @@ def convergence(question: Question, basis: Basis) -> Answered:
         "reached": [row.columns() for row in runs],
     }
     return Answered([row for rows in by_unit for row in rows], left_out, beside)
-
-
-def _groups(question: Question, reader: Reader) -> Iterator[tuple[Place, Arms]]:
-    """Yield the arms that agree in all axes but the question's, with what they share."""
-    axis, where = question["axis"], question["where"]
-    rest = [name for name in PLACE if name != axis]
-    groups: dict[tuple[Any, ...], dict[Any, dict[int, Entry]]] = {}
-    for run in reader.targets:
-        if all(run[name] == value for name, value in where.items()):
-            key = tuple(run[name] for name in rest)
-            groups.setdefault(key, {}).setdefault(run[axis], {})[run["seed"]] = run
-    for key, arms in groups.items():
-        if len(arms) > 1:
-            yield dict(zip(rest, key, strict=True)), arms
 
 
 @dataclass(frozen=True)
@@ -135,6 +124,9 @@ def _answer(question: Question, place: Place, arms: Arms, basis: Basis) -> _Foun
     every = [curve for by_seed in curves.values() for curve in by_seed.values()]
     if not any(len(curve.steps) for curve in every):
         return "has no run that was ever validated"
+    if unseen := [arm for arm, own in curves.items() if any(map(_unseen, own.values()))]:
+        when = "" if question["horizon"] is None else f" by step {question['horizon']}"
+        return f"has runs of {listed(unseen)} without a validation{when}, which tell no time"
     level = level_of(question, curves, scale.sign)
     if math.isnan(level):
         return f"has no level of {question['share']:g} of a best final value above 0"
@@ -159,6 +151,11 @@ def _answer(question: Question, place: Place, arms: Arms, basis: Basis) -> _Foun
         for seed, curve in by_seed.items()
     ]
     return _Found(scale, times, budgeted.budgeted(asked, by_arm, budgets, scale.sign), runs)
+
+
+def _unseen(curve: Curve) -> bool:
+    """Tell whether nothing is known of a run at any time, which leaves no common horizon."""
+    return not len(curve.steps) and not curve.gave_up
 
 
 def _curve(question: Question, reader: Reader, run: str) -> Curve:

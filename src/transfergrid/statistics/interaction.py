@@ -55,12 +55,13 @@ def _rows(
     """Yield both differences and what the first has beyond the second, over the same seeds."""
     reader, metric = basis.reader, question["metric"]
     a, b, c, d = _in_common([runs(arm, reader, metric=metric) for arm in arms])
-    names = [value_words(question["axis"], v) for v in (*question["of"], *question["against"])]
+    wanted = (*question["of"], *question["against"])
+    names = [value_words(question["axis"], v) for v in wanted]
     first, second = (f"({' - '.join(pair)})" for pair in (names[:2], names[2:]))
     parts: dict[str, tuple[Runs, Runs, str, str]] = {
         FIRST: (a, b, names[0], names[1]),
         SECOND: (c, d, names[2], names[3]),
-        CHANGE: (_minus(a, b), _minus(c, d), first, second),
+        CHANGE: (*_sides(a, b, c, d, wanted), first, second),
     }
     cell = next(iter(arms[0].values()))
     scale, studies = reader.scale(cell["cell"], metric), reader.influence(cell["cell"])[1]
@@ -94,6 +95,30 @@ def _in_common(sides: Sequence[Runs]) -> list[Runs]:
     there = [{s for s, run in side.items() if not math.isnan(run.estimate)} for side in sides]
     seeds = set.intersection(*there)
     return [{seed: run for seed, run in side.items() if seed in seeds} for side in sides]
+
+
+def _sides(a: Runs, b: Runs, c: Runs, d: Runs, values: Sequence[Any]) -> tuple[Runs, Runs]:
+    """Return sides whose difference is (a - b) - (c - d), and whose seeds have nothing in common.
+
+    A contrast takes its sides for independent samples of seeds. An arm that is in both differences
+    would be counted twice where it cancels, and half where it adds up.
+
+    Args:
+        a: Runs by seed, as are b, c and d.
+        b: Subtracted from a.
+        c: Subtracted, with what is subtracted from it.
+        d: Subtracted from c.
+        values: The four values of the axis.
+    """
+    if values[1] == values[3]:
+        return a, c
+    if values[0] == values[2]:
+        return d, b
+    sides = _minus(a, b), _minus(c, d)
+    if values[0] == values[3] or values[1] == values[2]:
+        change = _minus(*sides)
+        return change, _minus(change, change)
+    return sides
 
 
 def _minus(one: Runs, other: Runs) -> Mapping[int, Any]:

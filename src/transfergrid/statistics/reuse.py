@@ -272,5 +272,7 @@ def _mean(rows: pd.DataFrame) -> Bounded:
 
 
 def _bounded(rows: pd.DataFrame) -> Bounded:
-    value, low, high = (float(rows[name].mean()) for name in ("value", "low", "high"))
-    return value, low, high
+    """Return the mean over rows with a value, with bounds only if each of them has its own."""
+    kept = rows.dropna(subset=["value"])
+    low, high = (float(kept[name].mean(skipna=False)) for name in ("low", "high"))
+    return float(kept["value"].mean()), low, high

@@ -203,9 +203,16 @@ def _groups(question: Question, reader: Reader) -> tuple[list[_Group], list[str]
 
 
 def _with_results(
-    curves: Sequence[Curve], reader: Reader, metric: str | None
+    curves: Sequence[Curve], reader: Reader, metric: str | None, compared: bool = False
 ) -> tuple[list[dict[int, Any]], list[int], list[str]]:
-    """Return curves as influence values, the seeds that all points share, and what is left out."""
+    """Return curves as influence values, the seeds that all points share, and what is left out.
+
+    Args:
+        curves: An arm's curve, and its baseline's where both are compared.
+        reader: Reads their cells.
+        metric: The question's.
+        compared: Whether sizes without a result were told of either curve by itself.
+    """
     found, lost = [], []
     for curve in curves:
         points = {}
@@ -213,16 +220,18 @@ def _with_results(
             there = {s: r for s, r in runs(arm, reader, metric=metric).items() if _known(r)}
             if there:
                 points[size] = there
-            else:
+            elif not compared:
                 lost.append(f"has no result with {size} patients; that size is left out.")
         found.append(points)
     every = [set(point) for points in found for point in points.values()]
     seeds = sorted(set.intersection(*every)) if every else []
     if every and not seeds:
-        lost.append("has no seed with a result at every size; there is no row.")
+        told = "shares no seed with its baseline" if compared else "has no seed"
+        lost.append(f"{told} that has a result at every size; there is no row.")
     elif every and set.union(*every) != set(seeds):
         more = sorted(set.union(*every) - set(seeds))
-        lost.append(f"lacks a result of seeds {listed(more)} at some size; they are not used.")
+        told = "or its baseline lacks" if compared else "lacks"
+        lost.append(f"{told} a result of seeds {listed(more)} at some size; they are not used.")
     return found, seeds, lost
 
 
@@ -297,7 +306,9 @@ def _compared(
 ) -> tuple[list[Size], list[str]]:
     """Return what an arm adds at each size, and when its baseline is as good."""
     reader, alpha, baseline = basis.reader, basis.alpha, str(question["baseline"])
-    (own, other), seeds, lost = _with_results([curve, base], reader, question["metric"])
+    (own, other), seeds, lost = _with_results(
+        [curve, base], reader, question["metric"], compared=True
+    )
     if not seeds or not own or not other:
         return [], lost
     measured = Points.of([*own.values(), *other.values()], seeds)

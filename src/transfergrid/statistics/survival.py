@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_NEAR = 1e-12
+"""Shares closer than this are equal but for rounding."""
+
 
 @dataclass(frozen=True)
 class KaplanMeier:
@@ -48,9 +51,16 @@ class KaplanMeier:
 
     @property
     def median(self) -> float:
-        """The first time by which half have had the event; NaN if so many never did."""
-        reached = self.times[self.survival <= 0.5 + 1e-12]
-        return float(reached[0]) if len(reached) else math.nan
+        """The time by which half have had the event; NaN if so many never did.
+
+        Where the curve lies at one half between two events, it is the middle, as in R's survival:
+        of an even number of times the usual median.
+        """
+        reached = self.times[self.survival <= 0.5 + _NEAR]
+        if not len(reached):
+            return math.nan
+        flat = len(reached) > 1 and bool((abs(self.survival - 0.5) <= _NEAR).any())
+        return float(reached[:2].mean() if flat else reached[0])
 
     def restricted_mean(self, horizon: float) -> tuple[float, float]:
         """Return the mean of min(T, horizon), and its standard error by Greenwood's formula.

@@ -63,7 +63,8 @@ class Timed:
             never counted beyond.
         n_runs: Runs, one a seed.
         n_reached: Those that had reached the level by the horizon.
-        median: Time by which half had (Kaplan and Meier); NaN if fewer did.
+        median: Time by which half had (Kaplan and Meier), the middle of two where it lies between
+            them; NaN if fewer did.
         restricted_mean: Mean of min(T, horizon).
         restricted_mean_se: Its standard error by Greenwood's formula.
         restricted_mean_low: Lower bound, by Student's t over the runs.

@@ -116,7 +116,9 @@ def permutation_p(a: ArrayLike, b: ArrayLike, seed: int) -> tuple[float, float]:
         # The arms as they are count among the ways that were drawn.
         return min(1.0, 2 * float(min(ends) + drawn) / (len(apart) + drawn))
 
-    return twice(own), min(twice(float(apart.min())), twice(float(apart.max())))
+    # Of many ways, the arms as they are may be further apart than any that was drawn.
+    ends = min(own, float(apart.min())), max(own, float(apart.max()))
+    return twice(own), min(map(twice, ends))
 
 
 @cache

@@ -225,6 +225,10 @@ SPEED = {"name": "speed", "kind": "convergence", "axis": "pretraining", "baselin
         ),
         ([{**SPEED, "level": 0.8, "baseline": "imagenet"}], "the baseline 'imagenet', which is no"),
         ([{**SPEED, "level": 0.8, "budgets": [0]}], "budgets"),
+        (
+            [{**SPEED, "level": 0.8, "budgets": [100, 500], "horizon": 400}],
+            "'speed' has the budget 500 beyond its horizon of 400 steps, after which .* write",
+        ),
         ([{**SPEED, "share": 1.5}], "share"),
         ([{**BOOST, "where": {"fold": 1}}], "has the fold 1 in its where, but answers pool all"),
         ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* was not found"),

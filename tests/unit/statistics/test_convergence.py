@@ -210,6 +210,15 @@ def test_a_run_that_diverged_counts_as_one_that_never_comes() -> None:
     assert left.rows == [] and "no run that was ever validated" in left.left_out[0]
 
 
+def test_a_run_that_was_not_validated_in_time_leaves_no_horizon() -> None:
+    arms = {**planted(), "imagenet": [run(160.0, grid=GRID[1::2])] * 3}
+    found = asked(arms, horizon=70)
+    assert found.rows == [] and not found.beside["budgets"]
+    assert "runs of imagenet without a validation by step 70" in found.left_out[0]
+    arms["imagenet"][2:] = [Curve(*[np.zeros(0)] * 4)]
+    assert "of imagenet without a validation, which" in asked(arms).left_out[0]
+
+
 def test_the_best_within_budgets_is_compared() -> None:
     found = beside(asked(planted(), budgets=[100, 1000, 5000]), "budgets")
     by = {(row.arm, row.budget): row for row in found}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from unit.statistics.made_up_ensembles import build, questions
 from unit.statistics.test_answers_of_study import areas
 
@@ -14,6 +16,8 @@ from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.answers import questions as told
 from transfergrid.statistics.answers import Answers, answer
+from transfergrid.statistics.components import difference
+from transfergrid.statistics.reader import Reader
 
 OF, AGAINST = ["large", "small"], ["middle", "small"]
 ASKED: dict[str, Any] = {"kind": "interaction", "axis": "architecture", "metric": None, "where": {}}
@@ -41,15 +45,52 @@ def test_values_are_differences_of_seed_means_of_scikit_learns_areas(tmp_path: P
 
 
 def test_an_arm_on_both_sides_cancels(tmp_path: Path) -> None:
-    """With one seed, (large - small) - (middle - small) is the contrast large - middle."""
-    one = {"seed": 0, "pretraining": "imagenet"}
+    """(large - small) - (middle - small) is the contrast large - middle, and so is its turn."""
+    one = {"pretraining": "imagenet"}
     contrast = {**questions()[0], "axis": "architecture", "baseline": "middle", "where": one}
-    tables = answered(tmp_path, {**QUESTION, "where": one}, contrast).tables
-    change = tables["findings"].set_index("quantity").loc["change"]
+    turned = {
+        **QUESTION,
+        "name": "turned",
+        "of": ["small", "middle"],
+        "against": ["small", "large"],
+    }
+    asked = [{**QUESTION, "where": one}, {**turned, "where": one}, contrast]
+    tables = answered(tmp_path, *asked).tables
+    changes = tables["findings"].query("quantity == 'change'").set_index("question")
     plain = tables["contrasts"].set_index("a").loc["large"]
     expected = plain[["estimate", "low", "high"]].astype(float).to_numpy()
-    assert change[["value", "low", "high"]].astype(float).to_numpy() == pytest.approx(expected)
-    assert "conditional on this seed" in change["note"]
+    for name in ("grows", "turned"):
+        own = changes.loc[name, ["value", "low", "high"]].astype(float).to_numpy()
+        assert own == pytest.approx(expected)
+    asked = [{**question, "where": {**one, "seed": 0}} for question in asked]
+    alone = answered(tmp_path, *asked).tables["findings"].query("quantity == 'change'")
+    assert alone["note"].str.contains("conditional on this seed").all()
+
+
+@pytest.mark.parametrize(
+    ("against", "weights"),
+    [(["small", "large"], {"large": 2, "small": -2}), (["small", "middle"], None)],
+)
+def test_an_arm_that_adds_up_varies_with_its_weight(
+    tmp_path: Path, against: list[str], weights: dict[str, int] | None
+) -> None:
+    """(a - b) - (b - c) is a - 2 b + c, whose seeds are not those of two independent sides."""
+    weights = weights or {"large": 1, "small": -2, "middle": 1}
+    question = {**QUESTION, "against": against, "where": {"pretraining": "imagenet"}}
+    found = answered(tmp_path, question).tables["findings"].set_index("quantity").loc["change"]
+    reader = Reader({**build(tmp_path), "questions": []}, tmp_path)
+    runs = {
+        (cell["architecture"], cell["seed"]): reader.influence(cell["cell"])[0]
+        for cell in reader.targets
+        if cell["pretraining"] == "imagenet"
+    }
+    estimates = [sum(w * runs[a, s].estimate for a, w in weights.items()) for s in (0, 1)]
+    values = np.array([sum(w * runs[a, s].values for a, w in weights.items()) for s in (0, 1)])
+    groups = runs["large", 0].groups
+    expected = difference(estimates, [0.0, 0.0], values, np.zeros_like(values), groups)
+    arm = stats.t.isf(0.025, expected.df) * expected.se
+    assert found["value"] == pytest.approx(expected.estimate)
+    assert found["high"] - found["value"] == pytest.approx(min(arm, 2 - expected.estimate))
 
 
 def test_all_four_arms_are_of_the_same_seeds(tmp_path: Path) -> None:

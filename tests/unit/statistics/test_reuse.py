@@ -151,6 +151,16 @@ def test_the_papers_values_stand_beside_ours_with_their_grade() -> None:
     assert "paper_random_random" in found(shapes, stands)
 
 
+def test_a_mean_has_bounds_only_where_all_that_it_is_of_have() -> None:
+    similar = table()
+    lowest = (similar["pair"] == "before_after") & (similar["depth"] == 0)
+    similar.loc[lowest, ["low", "high"]] = math.nan
+    one = found(similar)["kept_lowest"]
+    assert one.value == pytest.approx(0.8) and math.isnan(one.low) and math.isnan(one.high)
+    similar.loc[lowest, "value"] = math.nan  # a layer that says nothing is no part of the mean
+    assert found(similar)["kept_lowest"].low == pytest.approx(0.79)
+
+
 def test_nothing_is_said_where_nothing_was_compared() -> None:
     study = {"primary_metric": {}, "claims": {}}
     reader: Any = SimpleNamespace(targets=[])

@@ -179,8 +179,12 @@ def test_what_has_no_result_is_left_out_and_told() -> None:
     reader.scores["random-few.patients50-2"] = reader.scores["ours-few.patients100-0"]
     table, left_out = answered(reader)
     assert list(of(table, "boost").index) == [50, 200, 400]
-    assert any("ours has no result with 100 patients" in sentence for sentence in left_out)
-    assert any("lacks a result of seeds 2 at some size" in sentence for sentence in left_out)
+    # Each is told once, and of the arm that lacks it.
+    assert left_out == [
+        "few: random lacks a result of seeds 2 at some size; they are not used.",
+        "few: ours has no result with 100 patients; that size is left out.",
+        "few: ours or its baseline lacks a result of seeds 2 at some size; they are not used.",
+    ]
     assert (of(table, "boost")["n_seeds"] == 2).all()
 
 

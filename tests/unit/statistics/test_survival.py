@@ -49,6 +49,13 @@ def test_with_one_horizon_the_restricted_mean_is_that_of_the_cut_times() -> None
     assert mean == pytest.approx(times.mean())
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 7, 10])
+def test_without_censoring_the_median_is_the_usual_one(count: int) -> None:
+    times = np.random.default_rng(count).permutation(np.arange(1.0, count + 1) ** 2)
+    curve = KaplanMeier.of(times, np.ones(count, dtype=bool))
+    assert curve.median == pytest.approx(np.median(times))
+
+
 def test_what_never_happens_has_no_median_and_no_error() -> None:
     curve = KaplanMeier.of([5.0, 5.0], [False, False])
     assert curve.restricted_mean(5.0) == (5.0, 0.0)

@@ -85,3 +85,5 @@ def test_of_many_runs_some_orders_are_drawn() -> None:
     assert permutation_p(a, b, 0) == (p, least)
     assert p == pytest.approx(stats.ttest_ind(a, b).pvalue, abs=0.02)
     assert 2 / 20_001 <= least < 0.001
+    # No p is below the smallest, not even that of arms further apart than any that was drawn.
+    assert permutation_p(a, a + 100, 0) == (2 / 20_001, 2 / 20_001)

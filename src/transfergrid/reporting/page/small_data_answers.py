@@ -11,6 +11,7 @@ import pandas as pd
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.place_labels import arm
 from transfergrid.reporting.words import difference, known, level, number, plural, size
+from transfergrid.statistics.crossings import ALREADY, NEVER
 from transfergrid.statistics.named import BOOST, DATA_RATIO
 from transfergrid.statistics.places import ORDER, place_words
 
@@ -107,17 +108,19 @@ def _ratio(row: Row, manner: Manner) -> tuple[str, str, str]:
     be = "are" if row["axis"] == "pretraining" else "is"
     like = f"{a} with {plural(row['patients'], 'patient')}"
     times = _times(row["value"], row["low"], row["high"])
-    if math.isinf(row["value"]):
-        never = row["verdict"] == "never crosses"
-        found = f"{be} never" if never else f"{be} not"
-        open_end = "" if never else "; seeds and patients leave open whether more data would do"
+    if row["verdict"] == NEVER:
         return (
-            f"{_capital(b)} {found} as good as {like} within the sizes of this study:",
+            f"{_capital(b)} {be} never as good as {like} within the sizes of this study:",
             times,
-            (open_end),
+            "",
         )
-    if row["value"] == 0:
+    if row["verdict"] == ALREADY:
         return f"{_capital(b)} {be} as good as {like} at the smallest size already:", times, ""
+    if not 0 < row["value"] < math.inf:
+        be = "were" if row["axis"] == "pretraining" else "was"
+        where = "worse at every size" if math.isinf(row["value"]) else "better at the smallest size"
+        open_end = "; seeds and patients leave open with how many times the data they are equal"
+        return f"In the mean over seeds {b} {be} {where} than {like}:", times, open_end
     return f"{_capital(b)} {be} as good as {like} when trained on", times, " the patients"
 
 
