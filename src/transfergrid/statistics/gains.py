@@ -15,6 +15,8 @@ from transfergrid.statistics.repeated import Grouped, grouped
 
 GAINS = {"": "gain", "relative_": "relative_gain"}
 """How quantities of each gain begin, and the column of gains.csv."""
+SEEDS = "seeds"
+"""The pair whose points share networks: a seed is in a pair with each of the others."""
 STATEMENTS = {
     AGREE: "pooled and within a data set the sign is the same",
     DISAGREE: (
@@ -63,6 +65,7 @@ def _rows(
             gains,
             [point.dataset for point in points],
             alpha,
+            independent=first.pair != SEEDS,
         )
         for quantity, (interval, method) in _quantities(row).items():
             yield Finding(

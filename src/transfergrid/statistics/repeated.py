@@ -58,7 +58,16 @@ class Grouped:
         return DISAGREE if self.pooled[0] * self.within[0] < 0 else AGREE
 
 
-def grouped(x: ArrayLike, y: ArrayLike, groups: Sequence[str], alpha: float = 0.05) -> Grouped:
+SHARED = "no interval: pairs of seeds share networks, and are not independent"
+
+
+def grouped(
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: Sequence[str],
+    alpha: float = 0.05,
+    independent: bool = True,
+) -> Grouped:
     """Correlate points in groups, pooled and within groups.
 
     Pooled, points of a group are not independent, so that the variance of Fisher's z is that of a
@@ -73,6 +82,8 @@ def grouped(x: ArrayLike, y: ArrayLike, groups: Sequence[str], alpha: float = 0.
         y: (n,) values.
         groups: (n,) the group of each point.
         alpha: 1 minus the coverage, in (0, 1).
+        independent: Whether points within a group are; otherwise none of the intervals that take
+            them for it is made, but for `naive`.
 
     Raises:
         UserError: They differ in length.
@@ -89,6 +100,10 @@ def grouped(x: ArrayLike, y: ArrayLike, groups: Sequence[str], alpha: float = 0.
     pooled, how = _pooled(xs, ys, group, alpha)
     ranked, _ = _pooled(xs, ys, group, alpha, ranks=True)
     within, df, how_within = _within(xs, ys, group, alpha)
+    if not independent:
+        within, how_within = (within[0], NAN, NAN), SHARED
+        if len(names) == 1:
+            pooled, ranked, how = (pooled[0], NAN, NAN), (ranked[0], NAN, NAN), SHARED
     naive = _bounds(pooled[0], 1 / (len(xs) - 3), alpha) if len(xs) > 3 else (NAN, NAN)
     return Grouped(len(xs), len(names), pooled, ranked, within, naive, df, how, how_within)
 

@@ -166,6 +166,26 @@ def test_the_note_says_that_they_disagree() -> None:
     assert one.evidence().condition == one.note
 
 
+def test_pairs_of_seeds_share_networks_and_have_no_interval_within() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [
+        row(
+            "seeds",
+            dataset,
+            *(("imagenet", "p", float(seed), "final") for seed in ends),
+            rng.random(),
+        )
+        for dataset in SHIFT
+        for ends in itertools.combinations(SEEDS, 2)
+    ]
+    basis = basis_of(cells_of(), similarity=pd.DataFrame(pairs))
+    found = by_quantity(similarity_gain({**QUESTION, "pair": "seeds"}, basis), "imagenet")
+    within = found["within_r"]
+    assert "18 points of 3 data sets" in within.note and "share networks" in within.method
+    assert math.isnan(within.low) and not math.isnan(within.value)
+    assert not math.isnan(found["pooled_r"].low)  # data sets are independent
+
+
 def test_folds_are_points_of_their_own() -> None:
     table = pd.DataFrame(answered(folds=2).beside["gains"])
     assert len(table) == 2 * len(SHIFT) * 2 * len(SEEDS)

@@ -91,6 +91,17 @@ def test_without_enough_data_sets_there_is_no_interval(
     assert without in found.how and math.isnan(found.pooled[1])
 
 
+def test_points_that_share_networks_have_no_interval_within() -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, 18))
+    names = list(np.repeat(list("abc"), 6))
+    found, free = (grouped(x, y, names, independent=known) for known in (False, True))
+    assert (found.within[0], found.pooled) == (free.within[0], free.pooled)
+    assert all(map(math.isnan, found.within[1:])) and "share networks" in found.how_within
+    one = grouped(x, y, ["a"] * 18, independent=False)
+    assert all(map(math.isnan, (*one.pooled[1:], *one.pooled_rank[1:]))) and one.verdict == UNTOLD
+
+
 def test_no_variation_and_unknown_values_are_no_crash() -> None:
     found = grouped([1.0, 1.0, 1.0, np.nan], [1.0, 2.0, 3.0, 4.0], ["a", "a", "b", "b"])
     assert found.n == 3 and math.isnan(found.pooled[0]) and math.isnan(found.within[0])
