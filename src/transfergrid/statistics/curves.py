@@ -142,10 +142,13 @@ def reached(curve: Curve, level: float, sign: int, unit: str) -> Reached:
 def common_horizon(runs: Sequence[Reached]) -> float:
     """Return the time up to which it is known of every run whether it had reached the level.
 
-    That is where the first run that had not was left for want of epochs; without such a run, the
-    last time at which any run was looked at.
+    That is where the first run that had not was left for want of epochs. Without such a run it is
+    known for all time: then the end of the longest training, so that a run that gave up is not as
+    good as the slowest that came; where all came, the last time at which one did.
     """
     open_ends = [run.end for run in runs if run.never and math.isfinite(run.end)]
     if open_ends:
         return min(open_ends)
-    return max(run.last if run.never else run.time for run in runs)
+    if any(run.never for run in runs):
+        return max(run.last for run in runs)
+    return max(run.time for run in runs)

@@ -140,7 +140,7 @@ def test_a_shorter_training_draws_the_horizon_in() -> None:
     # One that ended of itself would never have come, so time goes on.
     arms["random"][2] = run(3000.0, "patience", GRID[:4])
     found = rows(asked(arms))
-    assert found["random"].horizon == 650 and found["random"].n_reached == 2
+    assert found["random"].horizon == 1000 and found["random"].n_reached == 2
     assert rows(asked(arms, horizon=400))["random"].horizon == 400
 
 
@@ -202,9 +202,13 @@ def test_a_run_that_diverged_counts_as_one_that_never_comes() -> None:
     arms["random"][2] = Curve(nothing, nothing, nothing, nothing, "diverged")
     found = asked(arms)
     row = rows(found)["random"]
-    assert (row.n_runs, row.n_reached, row.horizon) == (3, 2, 650)
+    assert (row.n_runs, row.n_reached, row.horizon) == (3, 2, 1000)
     last = beside(found, "reached")[2]
     assert (last.n_validations, last.ended_by) == (0, "diverged")
+    # An arm that never trains at all is later, by far more than the other's slowest run.
+    arms["random"] = [arms["random"][2]] * 3
+    row = rows(asked(arms))["imagenet"]
+    assert row.verdict == "sooner" and row.difference == np.mean(SEEN["imagenet"]) - 1000
     gone = {arm: [Curve(*[nothing] * 4, ended_by="diverged")] for arm in TIMES}
     left = asked(gone)
     assert left.rows == [] and "no run that was ever validated" in left.left_out[0]
