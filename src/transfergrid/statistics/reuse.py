@@ -224,8 +224,10 @@ def _published(question: Question, basis: Basis, found: Sequence[Finding]) -> It
 
 def _is_of(row: Mapping[str, str], one: Finding) -> bool:
     """Tell whether a value of the paper's is of a whole network, a pair and a measure of ours."""
+    # Pinned (resnet50.a1_in1k) it is the same network; cbr_tiny_32 and resnet50_slim3 are others.
+    network, _, _ = str(one.place.get("architecture", "")).partition(".")
     return (
-        str(one.place.get("architecture", "")).startswith(row["network"])
+        network == row["network"]
         and one.place["truncation"] == 0
         and (one.quantity, one.also["measure"]) == (row["pair"], row["quantity"])
     )

@@ -16,9 +16,9 @@ ROWS = list(known_claims().values())
 
 def test_the_table_is_whole() -> None:
     with open(RESOURCES / "claims.csv", newline="", encoding="utf-8") as file:
-        assert len(list(csv.DictReader(file))) == len(ROWS) == 75
+        assert len(list(csv.DictReader(file))) == len(ROWS) == 134
     assert {row["kind"] for row in ROWS} == {"claim", "premise", "design", "interpretation"}
-    assert sum(row["kind"] == "claim" for row in ROWS) == 47
+    assert sum(row["kind"] == "claim" for row in ROWS) == 99
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["claim"])
@@ -50,6 +50,43 @@ def test_the_two_arms_of_a_correlation_are_not_exchanged() -> None:
     assert known["cxt.rho_top1.pt"]["published"] == "0.08 (the review prints 0.06)"
     assert known["cxt.rho_top1.no_pt"]["published"] == "0.06 (the review prints 0.08)"
     assert not any("appear swapped" in row["detail"] for row in ROWS)
+
+
+TRANSFUSION = {row["claim"]: row for row in ROWS if row["study"] == "transfusion"}
+
+
+def test_claims_about_private_photographs_say_that_they_are_infeasible() -> None:
+    private = [name for name in TRANSFUSION if name.startswith(("tf.retina.", "tf.small5000."))]
+    assert len(private) == 12
+    for name in private:
+        row = TRANSFUSION[name]
+        assert not row["rule"] and "infeasible: private data" in row["rule_words"]
+        # Their numbers were read in a note on the paper's tables, not in the paper.
+        assert row["provenance"] == "published, secondary source"
+    judged = [row for name, row in TRANSFUSION.items() if name not in private]
+    assert not any("infeasible" in row["rule_words"] for row in judged)
+
+
+def test_the_mean_difference_on_chexpert_is_that_of_the_five_published_ones() -> None:
+    arms = {
+        arm: [
+            float(row["published"])
+            for name, row in TRANSFUSION.items()
+            if name.startswith("tf.chexpert.resnet50.") and name.endswith(f".{arm}")
+        ]
+        for arm in ("random", "transfer")
+    }
+    assert list(map(len, arms.values())) == [5, 5]
+    mean = (sum(arms["transfer"]) - sum(arms["random"])) / 5 / 100
+    assert float(TRANSFUSION["tf.chexpert.resnet50.mean"]["published"]) == round(mean, 4)
+
+
+def test_numbers_of_the_paper_s_tables_are_those_that_a_source_has() -> None:
+    """Of the rest of its tables the sources give no number that could be checked."""
+    names = {name.split(".")[2] for name in TRANSFUSION if name.startswith("tf.retina.")}
+    assert names == {"resnet50", "inception_v3", "cbr_larget"}
+    on_chexpert = {name.split(".")[2] for name in TRANSFUSION if name.startswith("tf.chexpert.")}
+    assert on_chexpert == {"resnet50"}
 
 
 def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
