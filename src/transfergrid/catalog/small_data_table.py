@@ -27,11 +27,12 @@ SMALL_DATA = Table(
         Column(
             "quantity",
             (
-                "`score` (the metric), `boost` (arm minus baseline, within each seed) or "
+                "`score` (the metric), `boost` (arm minus baseline, within each seed), "
+                "`boost_change` (the boost with the fewest patients less that with the most) or "
                 "`data_ratio` (with how many times the arm's patients the baseline is as good)"
             ),
         ),
-        Column("patients", "training patients of the arm"),
+        Column("patients", "training patients of the arm; of a change, the fewest"),
         Column(
             "value",
             (

@@ -31,3 +31,5 @@ def compared_by(measure: str, layer: str, pair: str) -> str:
 SCORE, BOOST, DATA_RATIO = "score", "boost", "data_ratio"
 """What small_data.csv holds of a number of patients: the metric, how much more of it than the
 baseline, and with how many times the patients the baseline is as good."""
+BOOST_CHANGE = "boost_change"
+"""What it holds of the fewest patients: their boost less that of the most."""

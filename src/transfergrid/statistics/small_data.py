@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from transfergrid.statistics.conditions import UNKNOWN_PATIENTS, Arm, conditions
 from transfergrid.statistics.contrasts import ONE_SEED
 from transfergrid.statistics.crossings import crossing, verdict
 from transfergrid.statistics.data_curves import Points, Sums, at_once
-from transfergrid.statistics.named import BOOST, DATA_RATIO, SCORE
+from transfergrid.statistics.named import BOOST, BOOST_CHANGE, DATA_RATIO, SCORE
 from transfergrid.statistics.places import varying_axes, words
 from transfergrid.statistics.reader import Reader
 
@@ -25,6 +25,8 @@ UNKNOWN_DRAWN = "training patients unknown: every study or image drawn as a pati
 METHODS = {
     SCORE: "mean over seeds; patient and seed variance, Cochran's t",
     BOOST: "difference within a seed; patient and seed variance, Cochran's t",
+    BOOST_CHANGE: "difference within a seed, with the fewest patients less with the most; patient "
+    "and seed variance, Cochran's t",
     DATA_RATIO: "isotonic regression, straight lines on log patients; every number at which the "
     "difference could be 0, by Cochran's t",
 }
@@ -44,8 +46,8 @@ class Size:
         axis: The question's axis.
         arm: Its value.
         baseline: The value that it is compared with; empty for a score.
-        quantity: `SCORE`, `BOOST` or `DATA_RATIO`.
-        patients: Training patients of the arm.
+        quantity: `SCORE`, `BOOST`, `BOOST_CHANGE` or `DATA_RATIO`.
+        patients: Training patients of the arm; of a change, the fewest.
         value: The estimate. Of a ratio, infinity: the baseline does not get there with the most
             patients; 0: it is there with the fewest.
         low: Lower bound at this size; 0 for a ratio that may lie below the sizes.
@@ -60,7 +62,7 @@ class Size:
         se_seed: Standard error from seeds, net of that; NaN with one seed, and for a ratio.
         method: How.
         conditional_on: What the interval takes as given.
-        place: What the cells share beside the arm.
+        place: What the cells share beside the arm; a change is about two recipes and names none.
         cells: The arm at this size, then the baseline's curve; not a column.
         sizes: Their numbers of patients, of a ratio; not a column.
         seeds: The seeds used; not a column.
@@ -315,8 +317,8 @@ def _compared(
     places = {size: len(own) + n for n, size in enumerate(other)}
     shared = [size for size in own if size in other]
     weights = np.zeros((len(shared), len(measured.means)))
-    for row, size in enumerate(shared):
-        weights[row, [list(own).index(size), places[size]]] = 1, -1
+    for place, size in enumerate(shared):
+        weights[place, [list(own).index(size), places[size]]] = 1, -1
     first = next(iter(next(iter(curve.values())).values()))["cell"]
     scale = reader.scale(first, question["metric"])
     rows = []
@@ -325,6 +327,14 @@ def _compared(
         cells = [curve[size], base[size]]
         told = {"baseline": baseline, **number}
         rows.append(_row(question, group, value, size, measured, cells, reader, **told))
+    if len(shared) > 1:
+        change = measured.sums(weights[:1] - weights[-1:])
+        ends = (-2 * scale.width, 2 * scale.width)
+        (number,) = _numbers(change, alpha, ends, BOOST_CHANGE)
+        cells = [side[size] for size in (shared[0], shared[-1]) for side in (curve, base)]
+        told = {"baseline": baseline, **number, "n_sizes": len(shared)}
+        row = _row(question, group, value, shared[0], measured, cells, reader, **told)
+        rows.append(replace(row, place=group.place))
     if len(other) < 2:
         return rows, [*lost, f"is compared with {baseline} at one size: nothing can cross."]
     for point, size in enumerate(own):

@@ -158,6 +158,11 @@ def judged_by(claim: Mapping[str, str], study: PlannedStudy) -> Iterator[str]:
             yield "similarity"
         return
     for question in asked["questions"]:
+        if (question["kind"], wanted["kind"]) == ("small_data", "small_data"):
+            arms = {getattr(c.point, question["axis"]) for c in study.targets}
+            if (question["axis"], question["baseline"]) == (wanted["axis"], wanted["b"]):
+                yield from [question["name"]] if wanted["a"] in arms else []
+            continue
         if (question["kind"], question.get("axis")) != (wanted["kind"], wanted["axis"]):
             continue
         arms = {

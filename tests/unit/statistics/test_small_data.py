@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,7 +136,9 @@ def test_planted_curves_boosts_and_ratios_are_found(metric: str) -> None:
     assert ratio["verdict"][400] == "never crosses" and ratio["low"][400] == pytest.approx(1)
     inner = ratio.loc[[50, 100]]
     assert ((inner["low"] < 2) & (inner["high"] > 2)).all()
-    assert (table["band_low"] <= table["low"]).all() and (table["high"] <= table["band_high"]).all()
+    # All runs are planted alike, so that a change of boosts has no variance and no interval.
+    held = table[table["quantity"] != "boost_change"]
+    assert (held["band_low"] <= held["low"]).all() and (held["high"] <= held["band_high"]).all()
     assert list(ratio["protocol"]) == [f"few.patients{size}" for size in SIZES]
 
 
@@ -168,6 +171,37 @@ def test_all_patients_are_a_size_and_counts_of_images_are_none() -> None:
     assert (table["n_seeds"] == 1).all()
     only, _ = answered(reader, protocols=[f"few.patients{size}" for size in SIZES])
     assert set(only["patients"]) == set(SIZES) and (only["n_seeds"] == 3).all()
+
+
+@pytest.mark.parametrize("shrinks", [0.05, 0.0])
+def test_a_boost_that_shrinks_with_patients_has_a_change_with_its_interval(shrinks: float) -> None:
+    reader, rng = Made(seeds=5), np.random.default_rng(3)
+    for cell in reader.targets:
+        run, more = reader.scores[cell["cell"]], rng.normal(0, 0.002)
+        # Beyond what it is ahead, with 50 patients, less with more of them and nothing with 400.
+        if cell["pretraining"] == "ours":
+            size = reader.recipes[cell["cell"]]["train_patients"]
+            more += shrinks * math.log(400 / size) / math.log(8)
+        reader.scores[cell["cell"]] = replace(run, estimate=run.estimate + more)
+    table, _ = answered(reader)
+    (change,) = of(table, "boost_change").reset_index().to_dict("records")
+    boost = of(table, "boost")["value"]
+    assert change["value"] == pytest.approx(boost[50] - boost[400])
+    assert change["low"] < shrinks < change["high"]
+    assert (change["low"] > 0) == (shrinks > 0)
+    assert (change["band_low"], change["band_high"]) == (change["low"], change["high"])
+    # It is about two recipes, and a claim finds it whatever recipe the study judges by.
+    assert (change["patients"], change["protocol"], change["n_sizes"]) == (50, "", 4)
+    # With one size there is nothing to subtract.
+    assert of(answered(Made(), protocols=["few.patients50"])[0], "boost_change").empty
+
+
+def test_the_interval_of_a_change_knows_that_runs_share_test_patients() -> None:
+    """What the choice of test patients does to all four runs alike, it does not do to a change."""
+    table, _ = answered(Made())
+    change = of(table, "boost_change")["se_patient"].iloc[0]
+    assert change < 2 * of(table, "boost")["se_patient"].max()
+    assert change < of(table, "score")["se_patient"].min()
 
 
 def test_what_has_no_result_is_left_out_and_told() -> None:

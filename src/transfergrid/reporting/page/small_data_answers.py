@@ -12,7 +12,7 @@ from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, 
 from transfergrid.reporting.place_labels import arm
 from transfergrid.reporting.words import difference, known, level, number, plural, size
 from transfergrid.statistics.crossings import ALREADY, NEVER
-from transfergrid.statistics.named import BOOST, DATA_RATIO
+from transfergrid.statistics.named import BOOST, BOOST_CHANGE, DATA_RATIO
 from transfergrid.statistics.places import ORDER, place_words
 
 Row = Mapping[Any, Any]
@@ -51,11 +51,11 @@ def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Tol
     """Put its rows of small_data.csv into words: what an arm adds, then the ratios."""
     axes = [axis for axis in ORDER if axis in rows and rows[axis].nunique(dropna=False) > 1]
     axes = [axis for axis in axes if axis != "protocol"]
-    words = {BOOST: _boost, DATA_RATIO: _ratio}
+    words = {BOOST: _boost, BOOST_CHANGE: _change, DATA_RATIO: _ratio}
     return Told(
         tuple(
             _answer(row, axes, manner, *words[quantity](row, manner))
-            for quantity in (DATA_RATIO, BOOST)
+            for quantity in (DATA_RATIO, BOOST_CHANGE, BOOST)
             for row in rows[rows["quantity"] == quantity].to_dict("records")
         )
     )
@@ -63,12 +63,13 @@ def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Tol
 
 def _answer(row: Row, axes: list[str], manner: Manner, lead: str, number: str, rest: str) -> Answer:
     metric = manner.metrics[row["metric"]]
-    boost = row["quantity"] == BOOST
+    boost = row["quantity"] in (BOOST, BOOST_CHANGE)
+    change = row["quantity"] == BOOST_CHANGE  # one number, of two sizes
     bounds = bounds_of(row["low"], row["value"], row["high"]) if boost else None
     band = (row["value"], row["band_low"], row["band_high"])
     shown = difference(*band) if boost else _times(*band)
     parts = [
-        f"for all sizes at once: {shown}" if known(row["band_low"]) else "",
+        f"for all sizes at once: {shown}" if known(row["band_low"]) and not change else "",
         plural(row["n_sizes"], "size"),
         plural(row["n_seeds"], "seed"),
         f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
@@ -100,6 +101,21 @@ def _boost(row: Row, manner: Manner) -> tuple[str, str, str]:
     verb = f"raise{many}" if row["value"] > 0 else f"lower{many}"
     lead = f"{start}, {a} {verb} {metric.inline}{metric.direction} by"
     return lead, size(row["value"], row["low"], row["high"]), f" against {b}"
+
+
+def _change(row: Row, manner: Manner) -> tuple[str, str, str]:
+    """Return how much more an arm adds with few patients, as a sentence."""
+    a, b = (arm(row["axis"], row[name]) for name in ("arm", "baseline"))
+    metric = manner.metrics[row["metric"]]
+    signed = difference(row["value"], row["low"], row["high"])
+    start = f"With {plural(row['patients'], 'patient')} instead of the most of this study"
+    if not is_clear(bounds_of(row["low"], row["value"], row["high"])):
+        return (
+            f"{start}, no change of the difference between {a} and {b} could be shown:",
+            signed,
+            "",
+        )
+    return f"{start}, the difference in {metric.inline} between {a} and {b} changes by", signed, ""
 
 
 def _ratio(row: Row, manner: Manner) -> tuple[str, str, str]:

@@ -55,6 +55,17 @@ def sentence(**changes: Any) -> str:
     return answer.sentence
 
 
+def test_a_change_of_the_difference() -> None:
+    row = {"quantity": "boost_change", "value": 0.05, "low": 0.02, "high": 0.08, "verdict": ""}
+    (answer,) = told(ASKED, pd.DataFrame([{**ROW, **row}]), MANNER).answers
+    assert answer.sentence.startswith(
+        "With 50 patients instead of the most of this study, the difference in AUROC between "
+        "ImageNet weights and random weights changes by +0.050"
+    )
+    assert not any("all sizes at once" in part for part in answer.support)
+    assert "no change of the difference" in sentence(**{**row, "low": -0.02})
+
+
 def test_the_question() -> None:
     assert question_text(ASKED, MANNER) == (
         "With few patients to train on, what do other initial weights change, and with how many "
