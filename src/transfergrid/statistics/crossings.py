@@ -17,14 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from transfergrid.statistics.data_curves import Points
+from transfergrid.statistics.named import ALREADY, CROSSES, NEVER, UNDECIDED
 
-CROSSES, NEVER, ALREADY, UNDECIDED = (
-    "crosses",
-    "never crosses",
-    "already at the smallest",
-    "undecided",
-)
-"""What an interval says: it ends on both sides, or lies beyond the sizes, or is open."""
 STEPS = 48
 """Places between two sizes at which the difference is judged; between these it is interpolated."""
 

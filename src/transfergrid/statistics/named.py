@@ -33,3 +33,10 @@ SCORE, BOOST, DATA_RATIO = "score", "boost", "data_ratio"
 baseline, and with how many times the patients the baseline is as good."""
 BOOST_CHANGE = "boost_change"
 """What it holds of the fewest patients: their boost less that of the most."""
+CROSSES, NEVER, ALREADY, UNDECIDED = (
+    "crosses",
+    "never crosses",
+    "already at the smallest",
+    "undecided",
+)
+"""What an interval says: it ends on both sides, or lies beyond the sizes, or is open."""

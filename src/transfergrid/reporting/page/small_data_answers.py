@@ -11,8 +11,7 @@ import pandas as pd
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.place_labels import arm
 from transfergrid.reporting.words import difference, known, level, number, plural, size
-from transfergrid.statistics.crossings import ALREADY, NEVER
-from transfergrid.statistics.named import BOOST, BOOST_CHANGE, DATA_RATIO
+from transfergrid.statistics.named import ALREADY, BOOST, BOOST_CHANGE, DATA_RATIO, NEVER
 from transfergrid.statistics.places import ORDER, place_words
 
 Row = Mapping[Any, Any]
