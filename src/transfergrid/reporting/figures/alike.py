@@ -106,6 +106,12 @@ def arm_name(pretraining: str, protocol: str, state: str, several: bool) -> str:
     return f"{pretraining}, after" if state else pretraining
 
 
+def rank_of(pretrainings: Sequence[str], name: str) -> tuple[int, str]:
+    """Return where what `arm_name` named stands in a matrix: by pretraining, then by name."""
+    known = [n for n, one in enumerate(pretrainings) if name == one or name.startswith(f"{one}, ")]
+    return (known[-1] if known else len(pretrainings), name)
+
+
 def left_out(places: Sequence[Place], table: str) -> str:
     """Say how many places are not drawn; empty where all are."""
     if len(places) <= MOST:

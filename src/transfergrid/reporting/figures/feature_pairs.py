@@ -14,6 +14,7 @@ from transfergrid.reporting.figures.alike import (
     place_title,
     places_of,
     protocols_of,
+    rank_of,
     seed_means,
     similar,
 )
@@ -45,7 +46,10 @@ def matrices_of(data: FigureData) -> list[Matrix]:
     places = places_of(rows)
     rows = rows.assign(a=[name for _, name in ends["left"]], b=[name for _, name in ends["right"]])
     # States before training stand first, in the order of the study's pretrainings.
-    order = sorted({*ends["left"], *ends["right"]}, key=lambda end: (end[0], _rank(data, end[1])))
+    order = sorted(
+        {*ends["left"], *ends["right"]},
+        key=lambda end: (end[0], rank_of(data.pretrainings, end[1])),
+    )
     found = []
     for place in places[:MOST]:
         here = at_place(rows, place)
@@ -54,11 +58,6 @@ def matrices_of(data: FigureData) -> list[Matrix]:
         below, above = (_pairs(here[here["measure"] == name]) for name in (BELOW, ABOVE))
         found.append(Matrix.of(place_title(place, places), names, below, above))
     return found
-
-
-def _rank(data: FigureData, name: str) -> tuple[int, str]:
-    known = [n for n, source in enumerate(data.pretrainings) if name.startswith(f"{source}, ")]
-    return (known[-1] if known else len(data.pretrainings), name)
 
 
 def _deepest(data: FigureData) -> pd.DataFrame:

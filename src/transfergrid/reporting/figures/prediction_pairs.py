@@ -14,6 +14,7 @@ from transfergrid.reporting.figures.alike import (
     place_title,
     places_of,
     protocols_of,
+    rank_of,
     seed_means,
 )
 from transfergrid.reporting.figures.data import FigureData
@@ -46,15 +47,10 @@ def matrices_of(data: FigureData) -> list[Matrix]:
     for place in places[:MOST]:
         here = at_place(rows, place)
         sources = data.pretrainings
-        names = sorted({*here["a"], *here["b"]}, key=lambda name: _rank(sources, name))
+        names = sorted({*here["a"], *here["b"]}, key=lambda name: rank_of(sources, name))
         below, above = (_pairs(here[here["measure"] == name]) for name in (BELOW, ABOVE))
         found.append(Matrix.of(place_title(place, places), names, below, above))
     return found
-
-
-def _rank(sources: list[str], name: str) -> tuple[int, str]:
-    known = [n for n, one in enumerate(sources) if name == one or name.startswith(f"{one}, ")]
-    return (known[-1] if known else len(sources), name)
 
 
 def _pairs(rows: pd.DataFrame) -> Pairs:
