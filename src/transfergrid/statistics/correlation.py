@@ -139,7 +139,7 @@ def spearman(
     p = kinship.permuted_over(*ranks, groups, rng)
     draws = None if replicates is None else np.asarray(replicates)[known]
     variance, se_patients, how = z_variance(rho, ranks, groups, draws)
-    low, high = _fisher(rho, variance, alpha)
+    low, high = fisher_bounds(rho, variance, alpha)
     row = replace(row, rho=rho, low=low, high=high, p=p, se_patients=se_patients)
     if families is not None:
         row = replace(row, p_family=kinship.permuted_within(*ranks, groups, rng))
@@ -232,10 +232,19 @@ def z_variance(
     return variance + extra, se_patients, how
 
 
-def _fisher(rho: float, variance: float, alpha: float) -> tuple[float, float]:
+def fisher_bounds(rho: float, variance: float, alpha: float, df: int = 0) -> tuple[float, float]:
+    """Return the bounds of a correlation by Fisher's z.
+
+    Args:
+        rho: The correlation, between -1 and 1.
+        variance: Of its z; NaN gives NaN.
+        alpha: 1 minus the coverage, in (0, 1).
+        df: Degrees of freedom of Student's t; 0 takes the normal distribution.
+    """
     if math.isnan(variance):
         return math.nan, math.nan
-    arm = float(stats.norm.isf(alpha / 2)) * math.sqrt(variance)
+    quantile = stats.t.isf(alpha / 2, df) if df else stats.norm.isf(alpha / 2)
+    arm = float(quantile) * math.sqrt(variance)
     return math.tanh(math.atanh(rho) - arm), math.tanh(math.atanh(rho) + arm)
 
 
@@ -273,7 +282,7 @@ def fisher_interval(rho: float, n: int, alpha: float = 0.05) -> tuple[float, flo
     """
     if n < 4 or math.isclose(abs(rho), 1.0):
         return math.nan, math.nan
-    return _fisher(rho, 1.06 / (n - 3), alpha)
+    return fisher_bounds(rho, 1.06 / (n - 3), alpha)
 
 
 def p_of_rho(rho: float, n: int) -> float:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.anova import Interval
+from transfergrid.statistics.correlation import fisher_bounds
 from transfergrid.statistics.kinship import LEAST_FAMILIES
 from transfergrid.statistics.named import AGREE, DISAGREE, UNTOLD
 
@@ -161,12 +162,10 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], ranks: bool = F
 
 
 def _bounds(value: float, variance: float, alpha: float, df: int = 0) -> tuple[float, float]:
-    """Return the bounds of a correlation by Fisher's z; Student's t where there are `df`."""
-    if math.isnan(value) or math.isnan(variance) or math.isclose(abs(value), 1.0):
+    """Return the bounds of a correlation by Fisher's z; NaN where there is none, or it is 1."""
+    if math.isnan(value) or math.isclose(abs(value), 1.0):
         return NAN, NAN
-    quantile = stats.t.isf(alpha / 2, df) if df else stats.norm.isf(alpha / 2)
-    arm = float(quantile) * math.sqrt(variance)
-    return math.tanh(math.atanh(value) - arm), math.tanh(math.atanh(value) + arm)
+    return fisher_bounds(value, variance, alpha, df)
 
 
 def _clear(interval: Interval) -> bool:
