@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import yaml
 from small_study import SMALL
 
 from transfergrid.planning.cells import CellTuning
+from transfergrid.planning.outputs import files_of
 from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.states import State
 from transfergrid.planning.study import merge
+from transfergrid.planning.weighings import Weighing
 
 
 def plan(folder: Path, changes: Mapping[str, Any] | None = None, name: str = "study.yaml") -> Plan:
@@ -41,6 +45,31 @@ def finish(
             score(results, name, (record or {}).get("status", "finished"))
     for tuning in planned.tunings.values():
         tune(results, tuning)
+
+
+def finish_stored(planned: Plan, stored: Iterable[State | Weighing], results: Path) -> None:
+    """Write what a finished run of one study has that stores something of networks, oldest first.
+
+    Args:
+        planned: The plan.
+        stored: All that is stored.
+        results: The folder of results.
+    """
+    finish(planned, results)
+    (study,) = planned.studies.values()
+    paths = [results / "stamps" / stamp for stamp in planned.stamps]
+    receipts = [results / "cells" / cell / "receipts" for cell in planned.cells]
+    paths += [folder / name for folder in receipts for name in ("train.json", "evaluate.json")]
+    for one in stored:
+        write(results / one.mark, {"files": {}})
+        paths.append(results / one.mark)
+    for stage in study.stages:
+        if stage.per == "study":
+            for name in files_of(study.name, stage):
+                write(results / name, {})
+                paths.append(results / name)
+    for time, path in enumerate(paths, 1_000):
+        os.utime(path, (time, time))
 
 
 def tune(results: Path, tuning: CellTuning) -> None:

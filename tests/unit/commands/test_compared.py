@@ -14,7 +14,6 @@ from transfergrid.commands.estimate import disk_bytes
 from transfergrid.commands.images import Images
 from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.plan import job_counts, survey
-from transfergrid.planning.outputs import files_of
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.specs import sources_of
 
@@ -30,22 +29,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def compare(plan: Plan) -> None:
     """Write what a finished run of the study has, oldest first."""
-    made.finish(plan, RESULTS)
-    (study,) = plan.studies.values()
-    times = iter(range(1_000, 10_000))
-    paths = [RESULTS / "stamps" / stamp for stamp in plan.stamps]
-    receipts = [RESULTS / "cells" / cell / "receipts" for cell in plan.cells]
-    paths += [folder / name for folder in receipts for name in ("train.json", "evaluate.json")]
-    for state in plan.states:
-        made.write(RESULTS / "activations" / state / "receipt.json", {"files": {}})
-        paths.append(RESULTS / "activations" / state / "receipt.json")
-    for stage in study.stages:
-        if stage.per == "study":
-            for name in files_of(study.name, stage):
-                made.write(RESULTS / name, {})
-                paths.append(RESULTS / name)
-    for path in paths:
-        os.utime(path, (next(times),) * 2)
+    made.finish_stored(plan, plan.states.values(), RESULTS)
 
 
 def due(plan: Plan) -> set[str]:

@@ -11,7 +11,6 @@ from unit.commands import made_up_results as made
 from transfergrid.commands.disposable import unnamed
 from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.plan import job_counts, survey
-from transfergrid.planning.outputs import files_of
 from transfergrid.planning.plan import Plan
 
 RESULTS = Path("results")
@@ -26,22 +25,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def measure(plan: Plan) -> None:
     """Write what a finished run of the study has, oldest first."""
-    made.finish(plan, RESULTS)
-    (study,) = plan.studies.values()
-    times = iter(range(1_000, 10_000))
-    paths = [RESULTS / "stamps" / stamp for stamp in plan.stamps]
-    receipts = [RESULTS / "cells" / cell / "receipts" for cell in plan.cells]
-    paths += [folder / name for folder in receipts for name in ("train.json", "evaluate.json")]
-    for one in plan.weighings.values():
-        made.write(RESULTS / one.mark, {"files": {}})
-        paths.append(RESULTS / one.mark)
-    for stage in study.stages:
-        if stage.per == "study":
-            for name in files_of(study.name, stage):
-                made.write(RESULTS / name, {})
-                paths.append(RESULTS / name)
-    for path in paths:
-        os.utime(path, (next(times),) * 2)
+    made.finish_stored(plan, plan.weighings.values(), RESULTS)
 
 
 def due(plan: Plan) -> set[str]:

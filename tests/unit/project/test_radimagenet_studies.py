@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,20 +20,17 @@ from datasets.medmnist.make import make as make_medmnist
 from datasets.mrnet.make import make as make_mrnet
 from datasets.nih14.make import make as make_nih14
 from datasets.pcam.make import make_files as make_pcam
+from unit.project.planned_studies import STUDIES, header, planned, recipe_of
 
 from transfergrid.catalog.conventions import CONVENTIONS
 from transfergrid.commands.comparing import comparing
 from transfergrid.commands.images import Images, count_images
 from transfergrid.data.nih14 import read
-from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import known_claims, selected
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import PlannedStudy, plan_run
 from transfergrid.planning.reading import parse_yaml
-from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.errors import UserError
 
-STUDIES = PROJECT / "studies"
 NAMES = ("radimagenet", "radimagenet_inputs", "radimagenet_small")
 MAKERS: Mapping[str, Callable[..., None]] = {
     "BUSI": make_busi,
@@ -71,19 +67,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def variables(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, place in places.items():
         monkeypatch.setenv(name, place)
-
-
-def planned(name: str, changes: dict[str, Any] | None = None) -> PlannedStudy:
-    return plan_run([STUDIES / f"{name}.yaml"], changes or {}).studies[name]
-
-
-def header(name: str) -> str:
-    lines = (STUDIES / f"{name}.yaml").read_text().splitlines()
-    return " ".join(line.lstrip("# ") for line in lines[: lines.index(f"name: {name}")])
-
-
-def recipe_of(cell: Cell) -> Recipe:
-    return Recipe.from_dict(json.loads(cell.spec)["recipe"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,28 +7,25 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pytest
 from datasets.chexpert.make import make as make_chexpert
 from datasets.medmnist.make import make as make_medmnist
 from datasets.nih14.make import make as make_nih14
+from unit.project.planned_studies import STUDIES, header, planned, recipe_of
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.commands.comparing import comparing
 from transfergrid.commands.images import Images
 from transfergrid.data.nih14 import read
-from transfergrid.planning.cells import Cell
 from transfergrid.planning.claims import selected
 from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import PlannedStudy, plan_run
+from transfergrid.planning.plan import PlannedStudy
 from transfergrid.planning.reading import parse_yaml
-from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.wheels import known_wheels
 
-STUDIES = PROJECT / "studies"
 FULL, SMALL = NAMES = ("transfusion", "transfusion_small")
 SHARED = PROJECT.parent / "shared/data"
 NETWORKS = ("resnet50", "inception_v3")
@@ -51,23 +48,10 @@ def variables(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, place)
 
 
-def planned(name: str, changes: dict[str, Any] | None = None) -> PlannedStudy:
-    return plan_run([STUDIES / f"{name}.yaml"], changes or {}).studies[name]
-
-
-def header(name: str) -> str:
-    lines = (STUDIES / f"{name}.yaml").read_text().splitlines()
-    return " ".join(line.lstrip("# ") for line in lines[: lines.index(f"name: {name}")])
-
-
 def numbers(pattern: str, text: str) -> tuple[int, ...]:
     found = re.search(pattern, text)
     assert found, text
     return tuple(int(number.replace(",", "")) for number in found.groups())
-
-
-def recipe_of(cell: Cell) -> Recipe:
-    return Recipe.from_dict(json.loads(cell.spec)["recipe"])
 
 
 @pytest.mark.parametrize("name", NAMES)
