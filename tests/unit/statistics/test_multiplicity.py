@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from transfergrid.statistics.multiplicity import holm
 
@@ -19,6 +20,7 @@ def step_down(p: np.ndarray) -> list[float]:
 def test_is_the_step_down_method(n: int) -> None:
     p = np.round(np.random.default_rng(n).beta(0.3, 2.0, size=n), 2)  # with ties
     np.testing.assert_allclose(holm(p), step_down(p), rtol=1e-12)
+    np.testing.assert_array_equal(holm(p), multipletests(p, method="holm")[1])
 
 
 def test_gives_what_r_gives() -> None:
