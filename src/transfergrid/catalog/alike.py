@@ -11,7 +11,8 @@ _PLACE = Column(
 _PAIR = (
     "`before_after`: a cell's best checkpoint and what it started from; `sources_before`, "
     "`sources_after`: two pretrainings, as released, and trained alike; `seeds`; `protocols`; "
-    "`random`: drawn weights and a pretraining"
+    "`random`: weights drawn at random and a pretraining of which weights are loaded, all or some; "
+    "`drawn`: any other two pretrainings of which one or both load none (statistics, filters)"
 )
 
 SIMILARITY = Table(
@@ -38,7 +39,8 @@ SIMILARITY = Table(
         ),
         Column(
             "right_pretraining, right_protocol, right_seed, right_state",
-            "the other; of `before_after` the later, of `random` the one that was not drawn",
+            "the other; of `before_after` the later, of `random` and `drawn` the one with more "
+            "of a source's weights",
         ),
         Column("left, right", "their folders under `results/activations/`"),
         Column(
@@ -97,8 +99,8 @@ AGREEMENT = Table(
         _PLACE,
         Column(
             "pair",
-            "what sets the two apart: `sources`, `random` (one was drawn), `seeds`, `protocols`, "
-            "or `several` of these",
+            "what sets the two apart: `sources`, `random` and `drawn` (as in similarity.csv), "
+            "`seeds`, `protocols`, or `several` of these",
         ),
         Column("left_pretraining, left_protocol, left_seed", "one cell's place on these axes"),
         Column("right_pretraining, right_protocol, right_seed", "the other's"),

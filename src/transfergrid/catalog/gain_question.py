@@ -15,7 +15,7 @@ MEASURES = (
     "procrustes",
 )
 """Measures of similarity, as similarity.csv names them."""
-PAIRS = ("before_after", "sources_before", "sources_after", "seeds", "protocols", "random")
+PAIRS = ("before_after", "sources_before", "sources_after", "seeds", "protocols", "random", "drawn")
 """Reasons for a pair, as similarity.csv names them."""
 
 

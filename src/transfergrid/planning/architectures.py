@@ -165,9 +165,15 @@ def find_architecture(name: str, own: Mapping[str, Mapping[str, Any]]) -> Archit
     """Find a network by name: the study's own, the project's table, then timm's pinned names.
 
     Raises:
-        UserError: No network has this name.
+        UserError: No network has this name, or the study gives it to a network of its own while
+            there is a known one.
     """
     entry = own.get(name)
+    if entry is not None and _known(name):
+        raise UserError(
+            f"architecture '{name}' of the study's own has the name of a known network, whose "
+            "weights and cells could be taken for its own; give it another name."
+        )
     if entry is not None and "of" in entry:
         return _variant(name, entry)
     if entry is not None:
@@ -227,7 +233,9 @@ def _variant(name: str, entry: Mapping[str, Any]) -> Architecture:
         )
     check_options(name, base.timm or base.name, entry["options"])
     # The published accuracy is that of the pinned weights, in the network as it was trained.
-    return replace(base, name=name, options=dict(entry["options"]), imagenet_top1=None)
+    # A variant of a slim network is as slim.
+    options = {**base.options, **entry["options"]}
+    return replace(base, name=name, options=options, imagenet_top1=None)
 
 
 def check_truncation(architecture: Architecture, truncation: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 POOLED = "pooled"
 """What goes into the classifier."""
 ROWS_PER_CHANNEL = 10
@@ -15,6 +17,13 @@ def layer_names(blocks: int) -> list[str]:
         blocks: Number of blocks, the stem included.
     """
     return ["stem", *(f"block{number}" for number in range(1, blocks)), POOLED]
+
+
+def layer_depth(name: str) -> float:
+    """Return a number that rises from a network's input to its output, by a layer's name."""
+    if name in ("stem", POOLED):
+        return 0 if name == "stem" else math.inf
+    return int(name.removeprefix("block"))
 
 
 def positions_per_image(images: int, channels: int, area: int, rows: int) -> int:

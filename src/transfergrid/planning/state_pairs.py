@@ -17,9 +17,14 @@ PAIRS: Mapping[str, str] = {
     "sources_after": "two sources, trained by one protocol from one seed",
     "seeds": "two seeds of one pretraining and protocol",
     "protocols": "two protocols of one pretraining and seed",
-    "random": "weights that were drawn, and a source",
+    "random": "weights drawn at random, and a source, all or some of whose weights are loaded",
+    "drawn": "any other two pretrainings of which one or both load no weights",
 }
 """Every reason for a pair, in words."""
+NOTHING, LIKENESS, WEIGHTS = "nothing", "likeness", "weights"
+"""What initial weights have of a source's: nothing; statistics or a scale, by which they were drawn
+or made; or some of its weights, or all but the head."""
+_TAKEN = (NOTHING, LIKENESS, WEIGHTS)
 PLACE = ("dataset", "fold", "architecture", "truncation")
 """What the two states of a pair share."""
 
@@ -41,8 +46,9 @@ def pairs_of(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Pair]:
 
     Args:
         entries: The states: their id, state (`INITIAL` or `FINAL`), place, pretraining, protocol,
-            seed (None where seeds share it), whether their weights were drawn, of an initial state
-            what calibrated its batch norms, and of a final one the id of its initial one.
+            seed (None where seeds share it), what their start took of a source (``taken``:
+            `NOTHING`, `LIKENESS` or `WEIGHTS`), of an initial state what calibrated its batch
+            norms, and of a final one the id of its initial one.
         wanted: Keys of `PAIRS`.
     """
     found: list[Pair] = []
@@ -57,16 +63,14 @@ def cell_pairs(cells: Sequence[Entry]) -> list[Pair]:
     """Return every pair of cells of a place, with what sets them apart.
 
     Args:
-        cells: Their name (``cell``), place, pretraining, protocol, seed and whether their weights
-            were drawn.
+        cells: Their name (``cell``), place, pretraining, protocol, seed and what their start took
+            of a source (``taken``).
     """
     found: list[Pair] = []
     for members in places(cells).values():
         for left, right in combinations(members, 2):
             reason = _apart(left, right)
-            ends = (left, right)
-            if reason == "random" and right["drawn"] and not left["drawn"]:
-                ends = (right, left)
+            ends = _ordered(reason, left, right)
             found.append((reason, str(ends[0]["cell"]), str(ends[1]["cell"])))
     return found
 
@@ -77,8 +81,22 @@ def _apart(left: Entry, right: Entry) -> str:
     if len(differ) > 1:
         return "several"
     if differ == ["pretraining"]:
-        return "random" if left["drawn"] or right["drawn"] else "sources"
+        return _of_pretrainings(left, right, "sources")
     return f"{differ[0]}s"
+
+
+def _of_pretrainings(left: Entry, right: Entry, sources: str) -> str:
+    """Return why two pretrainings are compared; `sources` if both load weights."""
+    taken = {left["taken"], right["taken"]}
+    if taken == {WEIGHTS}:
+        return sources
+    return "random" if taken == {NOTHING, WEIGHTS} else "drawn"
+
+
+def _ordered(reason: str, left: Entry, right: Entry) -> tuple[Entry, Entry]:
+    """Put the end that took less of a source first, whatever the study's order."""
+    less = _TAKEN.index(right["taken"]) < _TAKEN.index(left["taken"])
+    return (right, left) if reason in ("random", "drawn") and less else (left, right)
 
 
 def _in_place(members: Sequence[Entry]) -> Iterator[tuple[str, Entry, Entry]]:
@@ -90,10 +108,8 @@ def _in_place(members: Sequence[Entry]) -> Iterator[tuple[str, Entry, Entry]]:
         stage = [entry for entry in members if entry["state"] == when]
         for left, right in combinations(stage, 2):
             reason = _reason(left, right, when)
-            # Drawn weights stand first, whatever the study's order.
-            swap = reason == "random" and right["drawn"] and not left["drawn"]
             if reason:
-                yield (reason, right, left) if swap else (reason, left, right)
+                yield (reason, *_ordered(reason, left, right))
 
 
 def _reason(left: Entry, right: Entry, when: str) -> str:
@@ -109,6 +125,4 @@ def _reason(left: Entry, right: Entry, when: str) -> str:
         return "protocols" if same_seed else ""
     if not (same_seed and same_protocol):
         return ""
-    if left["drawn"] or right["drawn"]:
-        return "random"
-    return "sources_before" if when == INITIAL else "sources_after"
+    return _of_pretrainings(left, right, f"sources_{'before' if when == INITIAL else 'after'}")

@@ -13,12 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.ends import calibrated_start
 from transfergrid.planning.layers import layer_names
-from transfergrid.planning.state_pairs import FINAL, INITIAL, pairs_of
+from transfergrid.planning.state_pairs import (
+    FINAL,
+    INITIAL,
+    LIKENESS,
+    NOTHING,
+    WEIGHTS,
+    pairs_of,
+)
 from transfergrid.planning.stored import check_planned, follow_seed, hash_of
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError, listed
@@ -78,11 +84,12 @@ def states_of(study: Study, cells: Iterable[Cell]) -> tuple[State, ...]:
     found: dict[str, State] = {}
     seeds: dict[str, set[int]] = {}
     for cell in cells:
-        drawn = is_drawn(study, cell)
-        initial = _initial(cell, probe, drawn)
+        spec = json.loads(cell.spec)
+        taken = taken_of(spec["weights"])
+        initial = _initial(cell, spec, probe, taken)
         found.setdefault(initial.id, initial)
         seeds.setdefault(initial.id, set()).add(cell.point.seed)
-        final = _final(cell, probe, drawn, initial.id)
+        final = _final(cell, probe, taken, initial.id)
         found[final.id] = final
     states = [_shared(s) if len(seeds.get(s.id, ())) > 1 else s for s in found.values()]
     pairs = pairs_of([state.entry for state in states], settings.get("pairs", ()))
@@ -90,16 +97,31 @@ def states_of(study: Study, cells: Iterable[Cell]) -> tuple[State, ...]:
     return tuple(state for state in states if state.id in named)
 
 
-def is_drawn(study: Study, cell: Cell) -> bool:
-    """Tell whether a cell starts from weights that nothing was learned by."""
-    pretraining = study.config["pretrainings"][cell.point.pretraining]
-    return pretraining_kind(pretraining["kind"]).start == "drawn"
+def taken_of(weights: Mapping[str, Any]) -> str:
+    """Tell what initial weights have of a source's: `NOTHING`, `LIKENESS` or `WEIGHTS`.
+
+    Of derived weights, blocks are loaded, and norms where these are kept; statistics, and the scale
+    of a bank of filters, carry over nothing that a weight has learned. What keeps no block and
+    takes no other step is a random network.
+
+    Args:
+        weights: ``weights`` of a cell's specification.
+    """
+    derive = weights.get("derive")
+    if derive is not None:
+        if derive.get("through", 0) != 0 or derive.get("statistics") == "keep":
+            return WEIGHTS
+        return LIKENESS if {"statistics", "filters"} & derive.keys() else NOTHING
+    if weights.get("keep") is not None:
+        return LIKENESS
+    return WEIGHTS if weights["id"] or weights["source_cell"] else NOTHING
 
 
-def compared_predictions(study: Study, cells: Iterable[Cell]) -> dict[str, bool]:
-    """Return the cells whose predictions are compared, and whether their weights were drawn."""
-    settings = study.config["similarity"]
-    return {c.name: is_drawn(study, c) for c in cells if settings["predictions"]}
+def compared_predictions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
+    """Return the cells whose predictions are compared, with what their weights took of a source."""
+    if not study.config["similarity"]["predictions"]:
+        return {}
+    return {cell.name: taken_of(json.loads(cell.spec)["weights"]) for cell in cells}
 
 
 def check_similarity(study: Study, cells: Sequence[Cell], states: Sequence[State]) -> None:
@@ -147,8 +169,7 @@ def _shared(state: State) -> State:
     return replace(state, entry={**state.entry, "seed": None})
 
 
-def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
-    spec = json.loads(cell.spec)
+def _initial(cell: Cell, spec: Mapping[str, Any], probe: Mapping[str, Any], taken: str) -> State:
     weights, point = spec["weights"], cell.point
     seeded = follow_seed(weights)
     made_from = {
@@ -168,12 +189,12 @@ def _initial(cell: Cell, probe: Mapping[str, Any], drawn: bool) -> State:
     seed = None if cell.weights_id and not seeded else point.seed
     name = _named(cell, made_from)
     own = {"id": name, "protocol": "", "seed": seed, "calibrated": calibrated}
-    entry = {**_entry(cell, INITIAL, drawn), **own}
+    entry = {**_entry(cell, INITIAL, taken), **own}
     source = cell.source_cell
     return State(name, INITIAL, cell.dataset_id, cell.weights_id, source, made_from, entry)
 
 
-def _final(cell: Cell, probe: Mapping[str, Any], drawn: bool, initial: str) -> State:
+def _final(cell: Cell, probe: Mapping[str, Any], taken: str, initial: str) -> State:
     made_from = {
         "state": FINAL,
         "dataset": cell.dataset_id,
@@ -182,11 +203,11 @@ def _final(cell: Cell, probe: Mapping[str, Any], drawn: bool, initial: str) -> S
     }
     name, point = _named(cell, made_from), cell.point
     own = {"id": name, "protocol": point.protocol, "seed": point.seed, "initial": initial}
-    entry = {**_entry(cell, FINAL, drawn), **own}
+    entry = {**_entry(cell, FINAL, taken), **own}
     return State(name, FINAL, cell.dataset_id, None, cell.name, made_from, entry)
 
 
-def _entry(cell: Cell, when: str, drawn: bool) -> dict[str, Any]:
+def _entry(cell: Cell, when: str, taken: str) -> dict[str, Any]:
     point = cell.point
     return {
         "state": when,
@@ -195,7 +216,7 @@ def _entry(cell: Cell, when: str, drawn: bool) -> dict[str, Any]:
         "pretraining": point.pretraining,
         "truncation": point.truncation,
         "fold": point.fold,
-        "drawn": drawn,
+        "taken": taken,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from transfergrid.catalog.derivation import ALL
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import short_hash
@@ -13,10 +14,13 @@ from transfergrid.runtime.hashing import short_hash
 def follow_seed(weights: Mapping[str, Any]) -> bool:
     """Tell whether initial weights differ from seed to seed, because some of them are drawn.
 
+    The classifier, which is always drawn, does not count.
+
     Args:
         weights: ``weights`` of a cell's specification.
     """
-    if weights.get("keep") == "statistics" or weights.get("derive"):
+    derive = weights.get("derive")
+    if weights.get("keep") == "statistics" or (derive and derive.get("through") != ALL):
         return True
     return not (weights["id"] or weights["source_cell"])
 

@@ -21,6 +21,7 @@ from transfergrid.planning.meaning import (
 from transfergrid.planning.reading import parse_yaml, read_yaml
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import validate
+from transfergrid.planning.sets import in_order
 from transfergrid.planning.sizes import with_sizes
 from transfergrid.runtime.errors import UserError
 
@@ -58,7 +59,7 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """
     raw = fill_kind(merge(read_yaml(path), overrides or {}))
     check_replaced(str(path), raw)
-    config = with_sizes(_folds_as_text(validate(raw, str(path))), str(path))
+    config = with_sizes(in_order(_folds_as_text(validate(raw, str(path)))), str(path))
     check_phase_keys(str(path), raw)
     recipes = {
         name: Recipe.from_dict(merge(config["recipe"], protocol))

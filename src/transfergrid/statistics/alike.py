@@ -44,6 +44,7 @@ def _features(question: Question, table: pd.DataFrame, basis: Basis) -> Iterator
     table = table[table["measure"].isin(MEASURES) & (table["layer"] != "pooled")]
     own = [*_PLACE, "measure"]
     drawn = table[(table["pair"] == "seeds") & (table["left_state"] == INITIAL)]
+    drawn = drawn[drawn["left_pretraining"].isin(_random(table))]
     by_chance = {key: _mean(rows) for key, rows in drawn.groupby(own)}
     released = table[table["pair"] == "sources_before"]
     before = {key: _mean(rows) for key, rows in released.groupby([*own, *_ENDS])}
@@ -65,6 +66,17 @@ def _features(question: Question, table: pd.DataFrame, basis: Basis) -> Iterator
                 f"{layers}, minus that of the sources as released; {WAY}",
             )
         yield from _rows(question, place, told, basis)
+
+
+def _random(table: pd.DataFrame) -> set[str]:
+    """Return the pretrainings that draw all weights at random, as far as pairs tell.
+
+    Weights of which a source gave some differ from seed to seed as well, and are no chance.
+    """
+    against = set(table.loc[table["pair"] == "random", "left_pretraining"])
+    sources = table[table["pair"].isin(["sources_before", "sources_after"])]
+    loaded = {name for end in _ENDS for name in sources[end]}
+    return against or set(table["left_pretraining"]) - loaded
 
 
 def _predictions(question: Question, table: pd.DataFrame, basis: Basis) -> Iterator[Finding]:

@@ -67,7 +67,9 @@ def test_cells_hold_what_is_kept(tmp_path: Path) -> None:
 
 def test_the_order_of_steps_is_no_part_of_a_cell(tmp_path: Path) -> None:
     turned = {**ENTRIES, "both": {**ENTRIES["both"], "derive": [STATISTICS, GABOR]}}
-    assert weights(study(tmp_path)) == weights(study(tmp_path, turned))
+    one, other = study(tmp_path), study(tmp_path, turned)
+    assert weights(one) == weights(other) and one.cells == other.cells
+    assert one.stamps == other.stamps
 
 
 @pytest.fixture()
@@ -199,6 +201,33 @@ def test_a_slim_network_takes_its_bases_weights(tmp_path: Path) -> None:
         study(tmp_path, moments, architectures=["resnet18_slim2"])
     with pytest.raises(UserError, match="half the channels"):
         study(tmp_path, {"hub": {"kind": "timm"}}, architectures=["resnet18_slim2"])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet18_slim2", "resnet18.tv_in1k"])
+def test_a_network_of_the_studys_own_takes_no_known_ones_name(tmp_path: Path, name: str) -> None:
+    # Weights of the base would be looked for by its name, and be those of the study's own network.
+    own = {"architectures": {name: {"factory": "plugged_net:net", "family": "x"}}}
+    entries = {"x": {"of": "shapes", "derive": [through(2)]}}
+    for networks in ([name], [name, "resnet18_slim1"]):
+        with pytest.raises(UserError, match=f"'{name}' of the study's own has the name of a known"):
+            planned(
+                tmp_path,
+                {
+                    "pretrainings": entries,
+                    **own,
+                    **grid(architectures=networks, pretrainings=["x"]),
+                },
+            )
+
+
+def test_a_base_of_the_studys_own_is_refused_where_the_slim_one_alone_is_named(
+    tmp_path: Path,
+) -> None:
+    own = {"architectures": {"resnet18": {"factory": "plugged_net:net", "family": "x"}}}
+    entries = {"x": {"of": "shapes", "derive": [through(2)]}}
+    axes = grid(architectures=["resnet18_slim2"], pretrainings=["x"])
+    with pytest.raises(UserError, match="'resnet18' of the study's own has the name of a known"):
+        planned(tmp_path, {"pretrainings": entries, **own, **axes})
 
 
 def test_the_page_says_what_is_kept() -> None:

@@ -48,6 +48,11 @@ def test_a_users_own_network_may_have_such_a_name() -> None:
     assert find_architecture("mine_slim2", own).factory == "json:load"
 
 
+def test_a_variant_of_a_slim_network_is_as_slim() -> None:
+    found = find_architecture("mine", {"mine": {"of": "resnet18_slim2", "options": {}}})
+    assert found.options == {"slim": 2} and found.record(64)["options"] == {"slim": 2}
+
+
 def test_such_networks_are_cells_and_sources(tmp_path: Path) -> None:
     names = ["cbr_tiny_32", "cbr_small_slim2", "resnet18_slim3"]
     study = planned(tmp_path, grid(architectures=names, seeds=[0]))

@@ -10,8 +10,16 @@ import pytest
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning import stored
-from transfergrid.planning.state_pairs import PAIRS, pairs_of
-from transfergrid.planning.states import check_state
+from transfergrid.planning.layers import layer_depth, layer_names
+from transfergrid.planning.state_pairs import (
+    LIKENESS,
+    NOTHING,
+    PAIRS,
+    WEIGHTS,
+    cell_pairs,
+    pairs_of,
+)
+from transfergrid.planning.states import check_state, compared_predictions
 from transfergrid.runtime.errors import UserError
 
 WHEEL = {"architectures": ["tf_efficientnet_lite0"], "pretrainings": ["random", "wheel", "shapes"]}
@@ -97,12 +105,79 @@ def test_pairs_are_those_with_a_reason(tmp_path: Path) -> None:
         "random": 2 * 2
         + 2 * 4,  # before: each seed with wheel and with its shapes; after: for each
     }
-    for reason in PAIRS:
+    for reason in set(PAIRS) - {"drawn"}:  # the grid has none
         only = compared(tmp_path, {"pairs": [reason]}, protocols=["finetune", "source"], **WHEEL)
         assert set(counted(only)) == {reason}
         # No state is stored that nothing compares.
         pairs = pairs_of([s.entry for s in only.states], [reason])
         assert {s.id for s in only.states} == {end for _, *ends in pairs for end in ends}
+
+
+DERIVED: dict[str, Any] = {
+    "through0": {"of": "shapes", "derive": [{"keep": {"through": 0}}]},
+    "through2": {"of": "shapes", "derive": [{"keep": {"through": 2}}]},
+    "every": {"of": "shapes", "derive": [{"keep": {"through": "all"}}]},
+    "moments": {"kind": "statistics", "of": "shapes"},
+    "norms": {"of": "shapes", "derive": [{"keep": "statistics"}], "derived_norms": "keep"},
+    "bank": {"of": "shapes", "derive": [{"filters": "gabor"}]},
+    "under": {"of": "shapes", "derive": [{"keep": {"through": 2}}, {"keep": "statistics"}]},
+}
+TAKEN = {
+    **dict.fromkeys(["random", "through0"], NOTHING),
+    **dict.fromkeys(["moments", "bank"], LIKENESS),
+    **dict.fromkeys(["shapes", "through2", "every", "norms", "under"], WEIGHTS),
+}
+
+
+def test_each_step_of_a_derivation_says_what_of_a_source_is_loaded(tmp_path: Path) -> None:
+    study = planned(
+        tmp_path,
+        {
+            "pretrainings": DERIVED,
+            "similarity": {},
+            **grid(pretrainings=["shapes", "random", *DERIVED], seeds=[0], truncations=[0]),
+        },
+    )
+    by_id = {state.id: state.entry for state in study.states}
+    assert {entry["pretraining"]: entry["taken"] for entry in by_id.values()} == TAKEN
+    said = compared_predictions(study.study, study.compared)
+    assert {cell.point.pretraining: said[cell.name] for cell in study.targets} == TAKEN
+    for reason, *ends in pairs_of(list(by_id.values()), list(PAIRS)):
+        left, right = (TAKEN[by_id[end]["pretraining"]] for end in ends)
+        if reason == "random":
+            assert (left, right) == (NOTHING, WEIGHTS)
+        elif reason.startswith("sources"):
+            assert left == right == WEIGHTS
+        elif reason == "drawn":  # whatever the grid's order, what took less comes first
+            assert {left, right} not in ({WEIGHTS}, {NOTHING, WEIGHTS})
+            assert left == NOTHING or (right != NOTHING and left == LIKENESS)
+    entries = [{**entry, "cell": name} for name, entry in by_id.items() if entry["seed"] == 0]
+    told = {reason for reason, *_ in cell_pairs(entries)}
+    assert {"random", "sources", "drawn"} <= told
+
+
+def test_of_weights_that_are_all_loaded_there_is_one_state(tmp_path: Path) -> None:
+    kept = {name: {"of": "wheel", "derive": [{"keep": {"through": k}}]}
+            for name, k in (("every", "all"), ("two", 2))}  # fmt: skip
+    axes = {**WHEEL, "pretrainings": list(kept), "truncations": [0]}
+    study = planned(tmp_path, {"pretrainings": kept, "similarity": {}, **grid(**axes)})
+    initial = [state for state in study.states if state.when == "initial"]
+    found = Counter(state.entry["pretraining"] for state in initial)
+    assert found == {"every": 1, "two": 2}
+    assert {s.made_from["seed"] for s in initial if s.entry["pretraining"] == "every"} == {None}
+
+
+def test_the_order_of_lists_that_are_sets_names_nothing(tmp_path: Path) -> None:
+    layers, pairs = ["stem", "block2", "block7", "pooled"], ["before_after", "random"]
+    axes: dict[str, Any] = {"architectures": ["tf_efficientnet_lite0"], "truncations": [0]}
+    studies = [
+        compared(tmp_path, {"layers": turn(layers), "pairs": turn(pairs)}, **axes)
+        for turn in (list, lambda names: names[::-1])
+    ]
+    assert studies[0].states == studies[1].states
+    assert studies[0].stamps["similarity"] == studies[1].stamps["similarity"]
+    names = [*layer_names(12)]
+    assert sorted(names[::-1], key=layer_depth) == names
 
 
 def test_places_are_never_mixed(tmp_path: Path) -> None:

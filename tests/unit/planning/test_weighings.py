@@ -127,6 +127,8 @@ def test_a_source_is_there_where_weights_are_derived(tmp_path: Path) -> None:
         "shapes": ["initial"],
         "redrawn": ["initial", "source"],
     }
+    turned = weighed(tmp_path, {"reset": {"to": ["source", "initial"]}}, **STATISTICS)
+    assert turned.weighings == both.weighings
 
 
 @pytest.mark.parametrize(

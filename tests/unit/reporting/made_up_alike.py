@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.catalog.alike import AGREEMENT, SIMILARITY
-from transfergrid.planning.state_pairs import PAIRS, cell_pairs, pairs_of
+from transfergrid.planning.state_pairs import NOTHING, PAIRS, WEIGHTS, cell_pairs, pairs_of
 from transfergrid.similarity.measures import MEASURES
 
 LAYERS = ("stem", "block1", "block2", "block3", "block4", "pooled")
@@ -26,12 +26,16 @@ def cells_of(
     cuts: Sequence[int] = (0,),
     seeds: int = 3,
 ) -> list[dict[str, Any]]:
-    """Return cells as `cell_pairs` has them; weights called ``random`` are drawn."""
+    """Return cells as `cell_pairs` has them; weights are loaded but those called ``random``."""
     axes = ("dataset", "architecture", "truncation", "pretraining", "protocol", "seed")
     values = product(datasets, networks, cuts, sources, protocols, range(seeds))
     points = [dict(zip(axes, point, strict=True)) for point in values]
     return [
-        {**p, "cell": "-".join(map(str, p.values())), "drawn": p["pretraining"] == "random"}
+        {
+            **p,
+            "cell": "-".join(map(str, p.values())),
+            "taken": NOTHING if p["pretraining"] == "random" else WEIGHTS,
+        }
         for p in points
     ]
 
@@ -68,9 +72,9 @@ def similarity_of(
 
 def _states(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
     place = {axis: cell[axis] for axis in ("dataset", "architecture", "truncation")}
-    place |= {"fold": "all", "pretraining": cell["pretraining"], "drawn": cell["drawn"]}
+    place |= {"fold": "all", "pretraining": cell["pretraining"], "taken": cell["taken"]}
     where = "-".join(str(value) for value in place.values())
-    seed = cell["seed"] if cell["drawn"] else None
+    seed = cell["seed"] if cell["taken"] == NOTHING else None
     first = f"before-{where}-{seed}"
     yield {**place, "id": first, "state": "initial", "protocol": None, "seed": seed}
     last = {"id": f"after-{cell['cell']}", "state": "final", "initial": first}

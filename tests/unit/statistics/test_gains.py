@@ -258,8 +258,8 @@ def judged(name: str, rows: Any, stands_for: dict[str, str] | None = None) -> li
     return judge(asked, [one.evidence() for one in rows], reader)
 
 
-def found_alike(source: str = "imagenet") -> Any:
-    features = similarity_of().assign(measure="mean_cca")
+def found_alike(source: str = "imagenet", beside: Any = None) -> Any:
+    features = pd.concat([similarity_of(), beside]).assign(measure="mean_cca")
     pairs = [("sources", ("imagenet", "radimagenet"), 0.8), ("seeds", ("imagenet",) * 2, 0.75)]
     agreement = pd.DataFrame(
         {
@@ -288,6 +288,18 @@ def test_sources_against_before_chance_and_seeds() -> None:
     for name, numbers in expected.items():
         one = found[name]
         assert (one.value, one.low, one.high) == pytest.approx(numbers)
+
+
+def test_seeds_of_weights_that_a_source_gave_some_of_are_no_chance() -> None:
+    seeds = similarity_of()
+    seeds = seeds[(seeds["pair"] == "seeds") & (seeds["left_state"] == "initial")]
+    kept = seeds.assign(left_pretraining="kept", right_pretraining="kept", value=0.95)
+    quantity = "sources_after_minus_random"
+    ours, theirs = (
+        [one.value for one in found.rows if one.quantity == quantity]
+        for found in (found_alike(), found_alike(beside=kept))
+    )
+    assert len(kept) and ours and ours == theirs
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ HEADINGS: Mapping[str, str] = {
     "sources_after": "Two sources, trained alike",
     "seeds": "Two seeds of one source",
     "protocols": "Two protocols of one source",
-    "random": "Drawn weights against a source",
+    "random": "Random weights against a source",
+    "drawn": "Starts of which one or both load no weights",
 }
 """What stands above the panels of each reason of `PAIRS`."""
 COLUMNS = 2, 3
@@ -127,7 +128,7 @@ def _subjects(rows: pd.DataFrame) -> list[str]:
     for pair, left, right in zip(
         rows["pair"], rows["left_pretraining"], rows["right_pretraining"], strict=True
     ):
-        both = pair.startswith("sources") or (pair == "random" and drawn > 1)
+        both = pair == "drawn" or pair.startswith("sources") or (pair == "random" and drawn > 1)
         found.append(f"{left} – {right}" if both else str(right))
     return found
 

@@ -33,7 +33,8 @@ MEASURE, EXCESS = "agreement", "excess_agreement"
 HEADINGS: Mapping[str, str] = {
     "seeds": "Two seeds of one source",
     "sources": "Two sources",
-    "random": "Drawn weights against a source",
+    "random": "Random weights against a source",
+    "drawn": "One or both load no weights",
     "protocols": "Two protocols",
 }
 """What stands above the rows of pairs that differ in one thing."""

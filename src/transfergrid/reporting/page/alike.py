@@ -17,7 +17,8 @@ SPLIT = {"train": "training", "valid": "validation", "test": "test"}
 APART: Mapping[str, str] = {
     "seeds": "two seeds of one pretraining and protocol",
     "sources": "two pretrainings by one protocol from one seed",
-    "random": "drawn weights and a pretraining by one protocol from one seed",
+    "random": "random weights and loaded ones by one protocol from one seed",
+    "drawn": "other pretrainings, one or both without loaded weights, by one protocol and seed",
     "protocols": "two protocols of one pretraining and seed",
     "several": "networks that differ in several of these",
 }

@@ -17,7 +17,8 @@ PAIRS = {
     "sources_after": "of networks from two sources, trained alike",
     "seeds": "of two seeds of one source",
     "protocols": "of one source by two recipes",
-    "random": "of a network with one whose weights were drawn",
+    "random": "of a network with one whose weights were drawn at random",
+    "drawn": "of two networks, one or both of which start without a source's weights",
 }
 QUANTITIES = {
     "pooled_r": "r with the plain gain, pooled",

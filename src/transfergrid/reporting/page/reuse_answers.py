@@ -11,13 +11,13 @@ from transfergrid.reporting.page.answer import Manner, Told
 from transfergrid.reporting.page.findings import findings
 
 QUANTITIES = {
-    "random_transfer": "trained networks, drawn against pretrained start: similarity at the top",
-    "random_random": "trained networks, two drawn starts: similarity at the top",
-    "random_random_minus_transfer": "two drawn starts minus drawn against pretrained",
-    "paper_random_transfer": "the paper's, drawn against pretrained",
-    "paper_random_random": "the paper's, two drawn starts",
-    "ours_minus_paper_random_transfer": "ours minus the paper's, drawn against pretrained",
-    "ours_minus_paper_random_random": "ours minus the paper's, two drawn starts",
+    "random_transfer": "trained networks, random against loaded weights: similarity at the top",
+    "random_random": "trained networks, two random starts: similarity at the top",
+    "random_random_minus_transfer": "two random starts minus random against loaded weights",
+    "paper_random_transfer": "the paper's, random against pretrained",
+    "paper_random_random": "the paper's, two random starts",
+    "ours_minus_paper_random_transfer": "ours minus the paper's, random against loaded weights",
+    "ours_minus_paper_random_random": "ours minus the paper's, two random starts",
     "start_end_correlation": "similarity at the start and after training, correlation over blocks",
     "kept_lowest": "before against after training, the two lowest blocks",
     "kept_above": "before against after training, the blocks above",
@@ -34,9 +34,11 @@ def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
     return [
         "Reuse is asked as in Transfusion (Raghu et al. 2019), with mean CCA, and with debiased "
-        "CKA beside it: networks trained from two drawn starts against networks trained from a "
-        "drawn and a pretrained start (last two blocks), each block before against after training, "
-        "and similarity at the start against similarity after training over blocks. Intervals of "
+        "CKA beside it: networks trained from two random starts against networks trained from a "
+        "random start and from loaded weights (last two blocks), each block before against after "
+        "training, and similarity at the start against similarity after training over blocks. "
+        "Weights that have a source's statistics or filters of its scale alone are neither. "
+        "Intervals of "
         "the difference leave out each seed in turn, those of the correlation are Student's t over "
         "seeds. The paper's values were read off its figure, and are of other images; values near "
         "the floor of similarity.csv say nothing, theirs included."

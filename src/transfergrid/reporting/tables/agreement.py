@@ -56,8 +56,8 @@ def agreement_table(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
     Raises:
         UserError: A file of a cell is damaged, or two cells of a place scored other studies.
     """
-    drawn = study["compared"]
-    cells = [{**one, "drawn": drawn[one["cell"]]} for one in study["cells"] if one["cell"] in drawn]
+    taken = study["compared"]
+    cells = [{**one, "taken": taken[one["cell"]]} for one in study["cells"] if one["cell"] in taken]
     cards = gathering.cards(cells, results)
     confidence = float(study["evaluation"]["confidence"])
     rows: list[dict[str, Any]] = []

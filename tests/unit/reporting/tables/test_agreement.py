@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score, jaccard_score
 
 from transfergrid.catalog.alike import AGREEMENT
 from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
+from transfergrid.planning.state_pairs import NOTHING, WEIGHTS
 from transfergrid.reporting.tables.agreement import agreement_table
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
@@ -77,7 +78,9 @@ def study(results: Path, kind: str, diverged: str = "", other: str = "") -> dict
     return {
         "name": "s",
         "cells": [*cells, away],
-        "compared": {name: name.startswith("none") for name in (*CELLS, "away")},
+        "compared": {
+            name: NOTHING if name.startswith("none") else WEIGHTS for name in (*CELLS, "away")
+        },
         "evaluation": {"primary": "best", "confidence": 0.95},
         "columns": {"agreement": list(AGREEMENT.header)},
     }

@@ -14,6 +14,7 @@ from scipy import linalg, stats
 
 from transfergrid.catalog.alike import SIMILARITY
 from transfergrid.evaluation.activation_files import ROWS, Layer, write_receipt
+from transfergrid.planning.state_pairs import NOTHING, WEIGHTS
 from transfergrid.reporting.tables.similarity import similarity_table
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
@@ -42,7 +43,7 @@ def entry(name: str, when: str, pretraining: str, seed: int | None, **more: Any)
         "pretraining": pretraining,
         "protocol": "" if when == "initial" else "tune",
         "seed": seed,
-        "drawn": pretraining == "random",
+        "taken": NOTHING if pretraining == "random" else WEIGHTS,
         **more,
     }
 
