@@ -21,6 +21,7 @@ from transfergrid.commands.pace import (
     target_device,
 )
 from transfergrid.commands.state import CellState, cell_states, folders
+from transfergrid.commands.weighed import NAMES_BYTES, weighings_lacking
 from transfergrid.planning.cell_names import taken_apart
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import (
@@ -204,15 +205,16 @@ def disk_bytes(
         states: Its cells' states, if already known.
 
     Returns:
-        Bytes of ``caches``, ``weights``, ``features``, ``activations``, ``checkpoints``, ``states``
-        (of trainings in progress), ``scores`` and ``ensembles`` that do not exist yet. Data sets
+        Bytes of ``caches``, ``weights``, ``features``, ``activations``, ``weighings``,
+        ``checkpoints``, ``states`` (of trainings in progress), ``scores`` and ``ensembles`` that do
+        not exist yet. Data sets
         whose size is unknown until they are decoded count as nothing.
     """
     states = states or cell_states(plan, results)
     need: Counter[str] = Counter(
         dict.fromkeys(
             (
-                *("caches", "weights", "features", "activations"),
+                *("caches", "weights", "features", "activations", "weighings"),
                 *("checkpoints", "states", "scores", "ensembles"),
             ),
             0,
@@ -225,6 +227,7 @@ def disk_bytes(
         images, known_recipes = image_counts(study, results), recipes(study)
         shared |= _shared_bytes(study, images, states, results)
         shared |= activations_lacking(study, images, results)
+        shared |= weighings_lacking(study, images, results)
         for cell in study.cells:
             data, state = images[cell.point.dataset], states[cell.name]
             if data is None or cell.name in counted:
@@ -286,8 +289,7 @@ def _learned_bytes(cell: Cell, recipe: Recipe) -> int:
 
 def _score_bytes(images: Images, checkpoints: int) -> int:
     rows = images.valid + images.test
-    names = 3 * 4 * 30  # three ids of up to thirty letters, four bytes each
-    return rows * (4 * images.tasks * (checkpoints + 1) + names)
+    return rows * (4 * images.tasks * (checkpoints + 1) + NAMES_BYTES)
 
 
 def _ensemble_bytes(images: Images) -> int:

@@ -28,6 +28,7 @@ from transfergrid.commands.pace import Measured, measurements
 from transfergrid.commands.reasons import Reasons, read_json_or_none
 from transfergrid.commands.stages import StageState, evaluation_reason, stage_states
 from transfergrid.commands.state import CellState, Status, cell_states
+from transfergrid.commands.stored_hours import stored_hours
 from transfergrid.commands.text import aligned, cells, hours
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import told_lost, wanted_files
@@ -275,12 +276,30 @@ def _cost_lines(seen: Survey) -> list[str]:
         found = hours_left(study, seen.states, seen.measured, seen.results)
         if found.cells or found.unknown:
             lines += _hour_lines(study.name, found)
+        lines += _stored_lines(seen, study)
         lines += _comparing_lines(seen, study)
     need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
     if need:
         parts = ", ".join(f"{room} {decimal(count)}" for room, count in need.items())
         lines.append(f"  disk: about {decimal(sum(need.values()))} ({parts})")
     return _heading("what it costs") + lines if lines else []
+
+
+def _stored_lines(seen: Survey, study: PlannedStudy) -> list[str]:
+    """Say what storing activations and measuring weights takes, where it is to be done."""
+    due = seen.jobs.stored[study.name]
+    if not due:
+        return []
+    found = stored_hours(study, due, seen.measured, seen.results)
+    count = Counter(one.stage for one in study.stored if one.id in due)
+    told = ", ".join(f"{name} ({number})" for name, number in count.items())
+    lines = []
+    if found.cells:
+        what = "one core" if found.device == "cpu" else f"one {found.device}"
+        lines.append(f"  {study.name}: {told} take {hours(found.low, found.high)} of {what}")
+    for why, number in found.unknown.items():
+        lines.append(f"  {study.name}: {number} jobs of {told} not counted, for {why}")
+    return lines
 
 
 def _comparing_lines(seen: Survey, study: PlannedStudy) -> list[str]:

@@ -1,0 +1,70 @@
+"""What measuring the weights of trained cells takes: networks that are scored, and disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from transfergrid.commands.images import Images
+from transfergrid.planning.architectures import find_architecture, known_architectures
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.ends import INITIAL, weighings_directory
+from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.records import is_whole
+from transfergrid.planning.weighings import DRIFT, Weighing
+
+DRIFT_BYTES = 100_000
+"""The first filters of both ends of a training, 64 of 7 x 7 pixels and three channels as in a
+ResNet, and the receipt."""
+NAMES_BYTES = 3 * 4 * 30
+"""Three ids of an image, of up to thirty letters of four bytes each."""
+
+
+def cells_by_name(study: PlannedStudy) -> dict[str, Cell]:
+    """Return the cells whose weights are measured."""
+    return {cell.name: cell for cell in study.weighed}
+
+
+def networks_scored(study: PlannedStudy, one: Weighing, cell: Cell) -> int | None:
+    """Return how many networks a layer reset scores: the trained one, and one for each layer.
+
+    Layers are the stem, each block, all before the classifier, and the classifier, which weights of
+    a source do not have.
+
+    Args:
+        study: The study.
+        one: The measurement; none of drift.
+        cell: Its cell.
+
+    Returns:
+        The number, or None for a network whose blocks are not known before it is built.
+    """
+    network = find_architecture(cell.point.architecture, study.study.config["architectures"])
+    if network.of not in known_architectures():
+        return None
+    layers = network.blocks - cell.point.truncation + 1
+    return 1 + sum(layers + (end == INITIAL) for end in one.made_from["to"])
+
+
+def weighings_lacking(
+    study: PlannedStudy, images: Mapping[str, Images | None], results: Path
+) -> dict[str, tuple[str, int]]:
+    """Return ("weighings", bytes) of the measurements that a study lacks, by id.
+
+    Args:
+        study: The study.
+        images: The size of each data set, where known.
+        results: The folder of results.
+    """
+    cells, found = cells_by_name(study), {}
+    for one in study.weighings:
+        if is_whole(weighings_directory(one.id, results)):
+            continue
+        cell = cells[one.cell]
+        seen = images[cell.point.dataset]
+        if one.stage == DRIFT:
+            found[one.id] = ("weighings", DRIFT_BYTES)
+        elif seen is not None and (networks := networks_scored(study, one, cell)):
+            rows = getattr(seen, one.made_from["images"])
+            found[one.id] = ("weighings", rows * (4 * seen.tasks * networks + NAMES_BYTES))
+    return found
