@@ -28,7 +28,8 @@ from transfergrid.planning.cells import Cell
 from transfergrid.planning.gathered import GATHERED, write_gathered
 from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.planning.outputs import files_of, inputs_of, mark_of, scores_of, shard_mark
-from transfergrid.planning.plan import Plan, PlannedStudy, plan_run
+from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.specs import needs_of, spec_jobs
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.hashing import canonical_json, sha256_file

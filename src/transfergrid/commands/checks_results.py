@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from transfergrid.commands.disposable import leftovers, size_of
 from transfergrid.commands.remarks import Remark
+from transfergrid.commands.removal import leftovers, size_of
 from transfergrid.planning.rights import closed_folders
 from transfergrid.runtime.errors import listed
 

@@ -24,7 +24,7 @@ from transfergrid.planning.specs import sources_of
 
 if TYPE_CHECKING:
     from transfergrid.commands.jobs import Jobs
-    from transfergrid.planning.plan import PlannedStudy
+    from transfergrid.planning.planned import PlannedStudy
     from transfergrid.planning.states import State
     from transfergrid.planning.weighings import Weighing
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transfergrid.commands.compared import images_seen, layers_of
 from transfergrid.commands.images import Images
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.state_pairs import pairs_of, places
 
 GROUPS = 20

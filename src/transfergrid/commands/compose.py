@@ -13,7 +13,7 @@ from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import activations_directory, cell_directory
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import is_whole
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all

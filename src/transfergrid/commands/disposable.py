@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,14 @@ from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.live import is_alive, read_told
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.commands.removal import leftovers, remove_path, size_of
 from transfergrid.commands.state import (
     CellState,
     Status,
     cell_states,
     folders,
 )
-from transfergrid.planning.paths import RESULTS, cell_directory
-from transfergrid.planning.plan import (
+from transfergrid.planning.ids import (
     CELL,
     DATASET_ID,
     FEATURES_ID,
@@ -32,19 +31,17 @@ from transfergrid.planning.plan import (
     TUNING_ID,
     WEIGHING_ID,
     WEIGHTS_ID,
-    Plan,
-    PlannedStudy,
 )
+from transfergrid.planning.paths import RESULTS, cell_directory
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import SCORED, TRAINED
 from transfergrid.planning.shards import SPLITS
 from transfergrid.planning.stamps import LOCATION, stamps_in
-from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.live import FILE
 from transfergrid.runtime.locks import exclusive
 
-LEFTOVER_SECONDS = 3600
-"""What nothing has changed for this long, a killed writer left; asked where locks do not tell."""
 ROOMS_OF_IDS = {
     "cache": DATASET_ID,
     "weights": WEIGHTS_ID,
@@ -169,27 +166,6 @@ def compared_activations(
             reason = item.in_use or (f"{study} has not compared it" if study else "")
             items.append(replace(item, in_use=reason))
     return items
-
-
-def size_of(path: Path) -> int:
-    """Return the size of a file, or of all files in a folder; links are not followed."""
-    try:
-        if path.is_symlink() or not path.is_dir():
-            return path.lstat().st_size
-    except OSError:
-        return 0
-    return sum(
-        _size_of_file(os.path.join(root, name))
-        for root, _, files in os.walk(path)
-        for name in files
-    )
-
-
-def _size_of_file(path: str) -> int:
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
 
 
 def _in_locks(memory: Memory, results: Path) -> set[str]:
@@ -321,45 +297,6 @@ def _stamp_items(plan: Plan, results: Path) -> Iterator[Item]:
             yield Item("stamp", path.name, (path,))
 
 
-def leftovers(
-    results: Path, gone: Set[Path] = frozenset(), in_locks: Set[str] = frozenset()
-) -> Iterator[Path]:
-    """Yield what killed writers left: temporary files and folders that nobody holds any more.
-
-    Args:
-        results: Root of all outputs.
-        gone: What is removed anyway, and so not looked into.
-        in_locks: Names that a run of Snakemake has locked.
-    """
-    old = time.time() - LEFTOVER_SECONDS
-    used = [[name] for name in in_locks]
-    for root, directories, files in os.walk(results):
-        here = Path(root)
-        directories[:] = sorted(d for d in directories if here / d not in gone)
-        for name in sorted([*directories, *files]):
-            path = here / name
-            if not name.startswith(".tmp-") or path in gone:
-                continue
-            left = abandoned(path)
-            # If locks do not tell: nothing changes it, and no Snakemake run makes such a thing.
-            if left or (
-                left is None and _changed(path) < old and name.split("-", 2)[2:] not in used
-            ):
-                yield path
-        directories[:] = [d for d in directories if not d.startswith(".tmp-")]
-
-
-def _changed(path: Path) -> float:
-    times = [path.lstat().st_mtime]
-    for root, _, files in os.walk(path):
-        for name in files:
-            try:
-                times.append(os.lstat(os.path.join(root, name)).st_mtime)
-            except OSError:
-                times.append(time.time())  # it has just vanished, so somebody is at work
-    return max(times)
-
-
 def _sources_needed(plan: Plan, states: Mapping[str, CellState], results: Path) -> dict[str, str]:
     """Return, for each source cell, an unfinished cell of any study that starts from it."""
     needed, tried = {}, _tried(results)
@@ -392,21 +329,3 @@ def remove(item: Item) -> str:
             raise
         return _BUSY
     return ""
-
-
-def remove_path(path: Path) -> None:
-    """Remove a file or a folder; a kill leaves it whole, or under a name that nothing reads.
-
-    Links are removed themselves, never what they point to.
-    """
-    if not path.is_symlink() and not path.exists():
-        return
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    descriptor, aside = lock_aside(path), aside_of(path)
-    try:
-        os.rename(path, aside)
-        shutil.rmtree(aside)
-    finally:
-        os.close(descriptor)

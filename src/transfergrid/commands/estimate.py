@@ -30,7 +30,8 @@ from transfergrid.planning.paths import (
     features_directory,
     weights_directory,
 )
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import is_whole
 

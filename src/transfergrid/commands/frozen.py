@@ -16,7 +16,7 @@ from transfergrid.commands.jobs import map_file
 from transfergrid.evaluation.ensembles import Ensembles, is_made_of
 from transfergrid.planning.outputs import SCORES
 from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.progress import progress

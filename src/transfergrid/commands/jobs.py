@@ -26,7 +26,8 @@ from transfergrid.planning.paths import (
     tuning_file,
     weights_directory,
 )
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED
 from transfergrid.planning.specs import SpecJobs, sources_of, spec_jobs, untrained
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.passed_on import passed_on
 from transfergrid.planning.paths import RESULTS, origin_file
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError
 

@@ -10,15 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rich.filesize import decimal
-
 from transfergrid.catalog.stages import STAGE
-from transfergrid.commands.comparing import APART, comparing
+from transfergrid.commands.costs import cost_lines
 from transfergrid.commands.estimate import (
-    Hours,
-    disk_bytes,
-    hours_left,
-    image_counts,
     too_few_patients,
 )
 from transfergrid.commands.jobs import Jobs, planned_jobs
@@ -28,8 +22,7 @@ from transfergrid.commands.pace import Measured, measurements
 from transfergrid.commands.reasons import Reasons, read_json_or_none
 from transfergrid.commands.stages import StageState, evaluation_reason, stage_states
 from transfergrid.commands.state import CellState, Status, cell_states
-from transfergrid.commands.stored_hours import stored_hours
-from transfergrid.commands.text import aligned, cells, hours
+from transfergrid.commands.text import aligned, cells
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import told_lost, wanted_files
 from transfergrid.planning.paths import (
@@ -39,15 +32,14 @@ from transfergrid.planning.paths import (
     features_directory,
     weights_directory,
 )
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import RECORD, is_whole
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.errors import UserError, listed
 
 MOST_LINES = 20
 """How many cells a list names one by one; the rest are counted."""
-MANY_SECONDS, MUCH_MEMORY = 300, 4_000_000_000
-"""What comparing networks may take without a word."""
 MOST_VALUES = 3
 """How many values of an axis are named to describe cells."""
 _TELLING = ("protocol", "architecture", "pretraining", "dataset", "truncation", "seed", "fold")
@@ -134,7 +126,8 @@ def report(seen: Survey) -> list[str]:
     jobs = job_counts(seen)
     lines += _heading("what snakemake would run")
     lines += aligned([[rule, str(count)] for rule, count in jobs.items()]) or ["  nothing"]
-    lines += _cost_lines(seen)
+    costs = cost_lines(seen)
+    lines += _heading("what it costs") + costs if costs else []
     warnings = [*seen.plan.warnings, *_environment_warnings(seen), *_orphan_warnings(seen)]
     closed = rights_warning(seen.results)
     warnings += [closed] if closed else []
@@ -268,82 +261,6 @@ def _again_lines(seen: Survey) -> list[str]:
     if not needed:
         return []
     return _heading("to prepare first") + [f"  {text}" for text in needed]
-
-
-def _cost_lines(seen: Survey) -> list[str]:
-    lines = []
-    for study in seen.plan.studies.values():
-        found = hours_left(study, seen.states, seen.measured, seen.results)
-        if found.cells or found.unknown:
-            lines += _hour_lines(study.name, found)
-        lines += _stored_lines(seen, study)
-        lines += _comparing_lines(seen, study)
-    need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
-    if need:
-        parts = ", ".join(f"{room} {decimal(count)}" for room, count in need.items())
-        lines.append(f"  disk: about {decimal(sum(need.values()))} ({parts})")
-    return _heading("what it costs") + lines if lines else []
-
-
-def _stored_lines(seen: Survey, study: PlannedStudy) -> list[str]:
-    """Say what storing activations and measuring weights takes, where it is to be done."""
-    due = seen.jobs.stored[study.name]
-    if not due:
-        return []
-    found = stored_hours(study, due, seen.measured, seen.results)
-    count = Counter(one.stage for one in study.stored if one.id in due)
-    told = ", ".join(f"{name} ({number})" for name, number in count.items())
-    lines = []
-    if found.cells:
-        what = "one core" if found.device == "cpu" else f"one {found.device}"
-        lines.append(f"  {study.name}: {told} take {hours(found.low, found.high)} of {what}")
-    for why, number in found.unknown.items():
-        lines.append(f"  {study.name}: {number} jobs of {told} not counted, for {why}")
-    return lines
-
-
-def _comparing_lines(seen: Survey, study: PlannedStudy) -> list[str]:
-    """Say what comparing networks takes, if it is to be done and takes more than some minutes."""
-    if not any(stage.stage == "similarity" and stage.jobs for stage in seen.stages[study.name]):
-        return []
-    found = comparing(study, image_counts(study, seen.results))
-    if found.seconds < MANY_SECONDS and found.memory < MUCH_MEMORY:
-        return []
-    range_ = hours(found.seconds / APART / 3600, found.seconds * APART / 3600)
-    lines = [
-        f"  {study.name}: comparing networks takes {range_} of one core and "
-        f"{decimal(found.memory)} of memory, a guess; fewer similarity.rows, permutations or "
-        "pairs, or a narrower similarity.where, take less"
-    ]
-    if found.unknown:
-        lines.append(
-            f"    {found.unknown} of its places not counted, whose images or layers are not known"
-        )
-    return lines
-
-
-def _hour_lines(study: str, found: Hours) -> list[str]:
-    lines = []
-    if found.cells:
-        what = "one core" if found.device == "cpu" else f"one {found.device}"
-        text = (
-            f"  {study}: {hours(found.low, found.high)} of {what}, validation and scoring included"
-        )
-        bases = {
-            "measured": "measured on cells like them",
-            "benchmarked": "benchmarked on this device",
-            "scaled": "scaled from other cells by their work",
-            "guess": "a guess, because no cell was ever measured on this device",
-        }
-        told = [
-            f"{cells(found.bases[k])} {text}" for k, text in bases.items() if found.bases.get(k)
-        ]
-        lines += [text, f"    {'; '.join(told)}"]
-        if found.device != "cpu":
-            lines.append("    on N devices, divide the hours by N")
-    for why, count in found.unknown.items():
-        lines.append(f"  {study}: {cells(count)} not counted, for {why}")
-    return lines
 
 
 def _environment_warnings(seen: Survey) -> list[str]:

@@ -21,8 +21,9 @@ from transfergrid.commands.disposable import (
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.text import aligned, cells
+from transfergrid.planning.ids import CELL
 from transfergrid.planning.paths import RESULTS
-from transfergrid.planning.plan import CELL, Plan
+from transfergrid.planning.plan import Plan
 from transfergrid.planning.rights import ROOMS
 from transfergrid.planning.stamps import stamps_in
 from transfergrid.runtime.errors import UserError

@@ -14,7 +14,7 @@ from pathlib import Path
 from transfergrid.commands.live import REST, CellLive, Cells, Told
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import RESULTS
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.unchanged import hold_content
 from transfergrid.reporting.page.notes import Failed, Snapshot
 from transfergrid.runtime.atomic import replacing_directory

@@ -12,7 +12,8 @@ from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
 from transfergrid.planning.outputs import files_of, inputs_of, of_study, scores_of
 from transfergrid.planning.paths import RESULTS
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.stamps import replaced_by
 
 

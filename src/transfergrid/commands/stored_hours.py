@@ -20,7 +20,7 @@ from transfergrid.commands.pace import SPREAD, Measured, pace, target_device
 from transfergrid.commands.weighed import networks_scored
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import RESULTS
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.states import State
 from transfergrid.planning.weighings import DRIFT, Weighing

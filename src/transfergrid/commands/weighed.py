@@ -9,7 +9,7 @@ from transfergrid.commands.images import Images
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.ends import INITIAL, weighings_directory
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import is_whole
 from transfergrid.planning.weighings import DRIFT, Weighing
 

@@ -32,15 +32,16 @@ from transfergrid.planning.fingerprint import (
     tuning_hash,
 )
 from transfergrid.planning.folding import folding_warning
-from transfergrid.planning.grid import ALL, Point, expand, folds_of
+from transfergrid.planning.grid import ALL, Point, expand
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.leaks import Learned, check_chain
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.source_cells import entry_of, source_point
 from transfergrid.planning.study import Study
 from transfergrid.planning.tasks import tasks_fingerprint
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
 SPEC_FORMAT = 1
@@ -162,19 +163,11 @@ class CellBuilder:
             self._open.pop()
         return self.cells[point]
 
-    def _entry(self, section: str, name: str, used_by: str) -> Mapping[str, Any]:
-        entries = self.study.config[section]
-        if name not in entries:
-            raise UserError(
-                f"{self.study.source}: {used_by} names '{name}'{suggest(name, entries)}, which "
-                f"{section} does not define; it has {listed(entries)}."
-            )
-        entry: Mapping[str, Any] = entries[name]
-        return entry
-
     def _dataset(self, name: str) -> Dataset:
         if name not in self.datasets:
-            self.datasets[name] = resolve_dataset(name, self._entry("datasets", name, "the grid"))
+            self.datasets[name] = resolve_dataset(
+                name, entry_of(self.study, "datasets", name, "the grid")
+            )
         return self.datasets[name]
 
     def _tuning(self, point: Point) -> CellTuning | None:
@@ -211,7 +204,7 @@ class CellBuilder:
         dataset = self._dataset(point.dataset)
         image_px = dataset.declaration["image_px"]
         if point.protocol not in self._recipes:
-            self._entry("protocols", point.protocol, "the grid")
+            entry_of(self.study, "protocols", point.protocol, "the grid")
         architecture = self._architecture(point, image_px)
         weights, weights_id, source = self._initial(point, architecture)
         learned = self._learned[source] if source else ()
@@ -321,7 +314,7 @@ class CellBuilder:
     def _initial(
         self, point: Point, architecture: Architecture
     ) -> tuple[dict[str, Any], str | None, str | None]:
-        settings = self._entry("pretrainings", point.pretraining, "the grid")
+        settings = entry_of(self.study, "pretrainings", point.pretraining, "the grid")
         kind = pretraining_kind(settings["kind"])
         if kind.start == "borrowed":
             return self._borrowed(point, kind, settings, architecture)
@@ -329,7 +322,7 @@ class CellBuilder:
             drawn = {"kind": kind.name, "id": None, "source_cell": None, "sha256": None}
             return {**drawn, **declared_input(settings)}, None, None
         if kind.start == "trained":
-            source = self.cell(self._source_point(point, settings))
+            source = self.cell(source_point(self.study, point, settings))
             record = {"kind": kind.name, "id": None, "source_cell": source.name, "sha256": None}
             return record, None, source.name
         weights = self._weights(point.pretraining, architecture)
@@ -351,7 +344,9 @@ class CellBuilder:
     ) -> tuple[dict[str, Any], str | None, str | None]:
         """Return what the weights of another pretraining would be, of which a part is kept."""
         of, where = settings["of"], f"{self.study.source}: pretraining '{point.pretraining}'"
-        other = self._entry("pretrainings", of, f"pretraining '{point.pretraining}'")["kind"]
+        other = entry_of(self.study, "pretrainings", of, f"pretraining '{point.pretraining}'")[
+            "kind"
+        ]
         if pretraining_kind(other).start in ("drawn", "borrowed"):
             own = [k.name for k in PRETRAINING_KINDS if k.start in ("released", "trained")]
             raise UserError(
@@ -371,51 +366,6 @@ class CellBuilder:
         point = replace(point, pretraining=of, architecture=network.name)
         record, weights_id, source = self._initial(point, network)
         return {**record, **record_of(derivation, base)}, weights_id, source
-
-    def _source_fold(self, point: Point, settings: Mapping[str, Any]) -> str:
-        """Return a source cell's fold: on the same data set, that of the cell it is for."""
-        dataset, named = settings["dataset"], settings["fold"]
-        if dataset == point.dataset and named is None:
-            return point.fold
-        folds = folds_of(self.study.config, dataset)
-        where = f"{self.study.source}: pretraining '{point.pretraining}'"
-        if folds == [ALL]:
-            if named not in (None, "same"):
-                raise UserError(
-                    f"{where} names fold {named}, but its data set '{dataset}' is not cut into "
-                    "folds; remove the key."
-                )
-            return ALL
-        if named is None:
-            raise UserError(
-                f"{where} is trained on data set '{dataset}', which is cut into folds; say which "
-                f"one: fold: same, or a number from 0 to {len(folds) - 1}."
-            )
-        fold = point.fold if named == "same" else str(named)
-        if fold not in folds:
-            told = f"fold {fold}" if fold != ALL else f"fold same, and '{point.dataset}' has none"
-            raise UserError(
-                f"{where} names {told}; data set '{dataset}' has folds 0 to {len(folds) - 1}."
-            )
-        return fold
-
-    def _source_point(self, point: Point, settings: Mapping[str, Any]) -> Point:
-        used_by = f"pretraining '{point.pretraining}'"
-        for section, key in (
-            ("datasets", "dataset"),
-            ("protocols", "protocol"),
-            ("pretrainings", "pretraining"),
-        ):
-            self._entry(section, settings[key], used_by)
-        return Point(
-            dataset=settings["dataset"],
-            architecture=point.architecture,
-            pretraining=settings["pretraining"],
-            truncation=0,
-            protocol=settings["protocol"],
-            seed=point.seed if settings["seed"] == "same" else settings["seed"],
-            fold=self._source_fold(point, settings),
-        )
 
 
 def _ends() -> str:

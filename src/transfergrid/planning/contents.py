@@ -19,7 +19,7 @@ from transfergrid.planning.states import compared_predictions
 from transfergrid.planning.weighings import DRIFT, RESET
 
 if TYPE_CHECKING:
-    from transfergrid.planning.plan import PlannedStudy
+    from transfergrid.planning.planned import PlannedStudy
 
 Content = dict[str, Any]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from transfergrid.catalog.records import Stage
 from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import AHEAD_LOCK, FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.errors import UserError, listed

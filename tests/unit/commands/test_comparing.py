@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from unit.commands import made_up_results as made
 
+from transfergrid.commands import costs
 from transfergrid.commands import plan as told
 from transfergrid.commands.comparing import comparing
 from transfergrid.commands.images import Images
@@ -44,8 +45,8 @@ def test_plan_says_it_where_it_is_long_and_is_to_be_done(
         lines = told.report(told.survey(plan, Path("results")))
         return [text for text in lines if "comparing networks" in text]
 
-    monkeypatch.setattr(told, "MANY_SECONDS", 0)
+    monkeypatch.setattr(costs, "MANY_SECONDS", 0)
     (text,) = line()
     assert "of one core" in text and "similarity.rows" in text
-    monkeypatch.setattr(told, "MANY_SECONDS", 1e9)
+    monkeypatch.setattr(costs, "MANY_SECONDS", 1e9)
     assert line() == []

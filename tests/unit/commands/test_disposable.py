@@ -15,18 +15,16 @@ from pathlib import Path
 import pytest
 from unit.commands import made_up_results as made
 
-from transfergrid.commands import disposable
+from transfergrid.commands import removal
 from transfergrid.commands.disposable import (
-    LEFTOVER_SECONDS,
     Item,
     finished_checkpoints,
     finished_features,
     remove,
-    remove_path,
-    size_of,
     unnamed,
 )
 from transfergrid.commands.jobs import planned_jobs
+from transfergrid.commands.removal import LEFTOVER_SECONDS, remove_path, size_of
 from transfergrid.commands.state import cell_states
 from transfergrid.planning.plan import Plan
 from transfergrid.runtime.atomic import scratch_directory
@@ -169,7 +167,7 @@ def test_a_kill_leaves_no_half_cell(old: Plan, new: Plan, monkeypatch: pytest.Mo
 
     item = next(item for item in unnamed(new) if item.kind == "cell")
     with monkeypatch.context() as patch:
-        patch.setattr(disposable.shutil, "rmtree", killed)
+        patch.setattr(removal.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             remove(item)
     assert not (CELLS / item.name).exists()
@@ -244,7 +242,7 @@ def test_the_receipt_goes_before_the_weights(old: Plan, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     first = finished_checkpoints(old)[0]
-    monkeypatch.setattr(disposable.shutil, "rmtree", killed)
+    monkeypatch.setattr(removal.shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         remove(first)
     # Taken for freed, though the weights are still there: trained again if they are needed.

@@ -13,7 +13,8 @@ from unit.data.films import film
 from transfergrid.data.admission import write_origin
 from transfergrid.data.cache import build_cache
 from transfergrid.planning.paths import cache_directory, origin_file
-from transfergrid.planning.plan import PlannedStudy, plan_run
+from transfergrid.planning.plan import plan_run
+from transfergrid.planning.planned import PlannedStudy
 
 CSV: dict[str, Any] = {
     "kind": "csv",

@@ -21,7 +21,7 @@ from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.planning.metrics import built_in, trained_by
 from transfergrid.planning.paths import SCRIPTS, cell_directory
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import SCORED
 from transfergrid.planning.shards import LARGEST, SPLITS, shards
 from transfergrid.runtime.atomic import write_json

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from transfergrid.planning.plan import PlannedStudy, plan_study
+from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study, merge
 
 STUDY: dict[str, Any] = {

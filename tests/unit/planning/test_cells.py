@@ -10,8 +10,9 @@ import pytest
 from unit.planning.made_up_plan import STUDY, grid, names, planned
 
 from transfergrid.planning.cells import CellBuilder
+from transfergrid.planning.ids import CELL, TUNING_ID
 from transfergrid.planning.naming import cell_name
-from transfergrid.planning.plan import CELL, TUNING_ID, Plan
+from transfergrid.planning.plan import Plan
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from unit.planning.made_up_plan import grid, names, planned
 
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.errors import UserError
 
 

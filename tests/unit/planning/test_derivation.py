@@ -13,7 +13,7 @@ from unit.planning.made_up_plan import grid, planned
 from transfergrid.catalog.derivation import STEPS
 from transfergrid.planning import fingerprint
 from transfergrid.planning.fingerprint import closure
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.unchanged import hold_derivation
 from transfergrid.reporting.page.methods import pretraining
 from transfergrid.runtime.errors import UserError

@@ -15,7 +15,9 @@ from transfergrid.commands.jobs import planned_jobs
 from transfergrid.planning import fingerprint
 from transfergrid.planning.architectures import find_architecture
 from transfergrid.planning.features import stored_prefix
-from transfergrid.planning.plan import FEATURES_ID, Plan, PlannedStudy, plan_run
+from transfergrid.planning.ids import FEATURES_ID
+from transfergrid.planning.plan import Plan, plan_run
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.prefix import Prefix
 from transfergrid.planning.recipe import Recipe
 from transfergrid.runtime.errors import UserError

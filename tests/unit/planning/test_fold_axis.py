@@ -12,7 +12,8 @@ from unit.planning.made_up_plan import STUDY, grid, names, planned
 from unit.planning.test_grid import block, study
 
 from transfergrid.planning.grid import Point, expand, folds_beside, slice_of
-from transfergrid.planning.plan import CELL, TUNING_ID, Plan
+from transfergrid.planning.ids import CELL, TUNING_ID
+from transfergrid.planning.plan import Plan
 from transfergrid.runtime.errors import UserError
 
 FOLDED = {"datasets": {"films": {"folds": {"k": 3}}}}

@@ -18,7 +18,7 @@ from transfergrid.catalog.kinds import (
 from transfergrid.catalog.stages import STAGE
 from transfergrid.planning import fingerprint, schema
 from transfergrid.planning.leaks import leaks
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.tasks import possible_kinds
 from transfergrid.reporting.page.citations import citations
 from transfergrid.runtime.errors import UserError

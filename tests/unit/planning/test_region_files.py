@@ -10,7 +10,8 @@ from datasets.nih14.make import make as make_nih14
 from tests.unit.planning.made_up_plan import grid, names, planned
 
 from transfergrid.planning.inputs import region_file
-from transfergrid.planning.plan import Plan, PlannedStudy
+from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.errors import UserError
 
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from small_study import SMALL
 
-from transfergrid.planning.plan import PlannedStudy, plan_run
+from transfergrid.planning.plan import plan_run
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.study import merge
 from transfergrid.runtime.errors import UserError

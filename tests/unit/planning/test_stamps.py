@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from unit.planning.made_up_plan import planned
 
 from transfergrid.catalog.stages import STAGES
+from transfergrid.planning.ids import DATASET_ID, STUDY
 from transfergrid.planning.known_syntax import MEMORY
 from transfergrid.planning.notes import note_path
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import DATASET_ID, STUDY, Plan
+from transfergrid.planning.plan import Plan
 from transfergrid.planning.stamps import (
     LOCATION,
     StampName,

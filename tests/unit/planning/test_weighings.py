@@ -12,7 +12,8 @@ from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning import stored
 from transfergrid.planning.ends import underived
-from transfergrid.planning.plan import DRIFT_ID, RESET_ID, WEIGHING_ID, PlannedStudy
+from transfergrid.planning.ids import DRIFT_ID, RESET_ID, WEIGHING_ID
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.specs import sources_of
 from transfergrid.planning.weighings import check_weighing
 from transfergrid.runtime.errors import UserError

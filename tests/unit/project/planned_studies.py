@@ -7,7 +7,8 @@ from typing import Any
 
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import PlannedStudy, plan_run
+from transfergrid.planning.plan import plan_run
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 
 STUDIES = PROJECT / "studies"

@@ -15,7 +15,8 @@ from datasets.chexpert.make import make
 
 from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import PlannedStudy, plan_run
+from transfergrid.planning.plan import plan_run
+from transfergrid.planning.planned import PlannedStudy
 
 STUDIES = PROJECT / "studies"
 NAMES = ("chextransfer", "chextransfer_small")

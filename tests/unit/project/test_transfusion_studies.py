@@ -22,7 +22,7 @@ from transfergrid.data.nih14 import read
 from transfergrid.planning.claims import selected
 from transfergrid.planning.grid import Point
 from transfergrid.planning.paths import PROJECT
-from transfergrid.planning.plan import PlannedStudy
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.reading import parse_yaml
 from transfergrid.planning.wheels import known_wheels
 
