@@ -11,7 +11,8 @@ import numpy as np
 
 from transfergrid.statistics.curves import Curve
 from transfergrid.statistics.multiplicity import holm
-from transfergrid.statistics.timed import CANNOT, ONE_SEED, UNDECIDED, Asked, where
+from transfergrid.statistics.named import CANNOT, UNDECIDED
+from transfergrid.statistics.timed import UNREPEATED, Asked, where
 from transfergrid.statistics.two_samples import mean_interval, welch
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -125,7 +126,7 @@ def _compared(row: Budgeted, own: Sequence[float], base: Sequence[float]) -> Bud
         high=apart.high,
         df=apart.df,
         p=apart.p,
-        note=ONE_SEED if min(len(own), len(base)) < 2 else "",
+        note=UNREPEATED if min(len(own), len(base)) < 2 else "",
     )
 
 

@@ -16,11 +16,11 @@ from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
+from transfergrid.statistics.named import CANNOT, UNDECIDED
 from transfergrid.statistics.reader import Reader
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
-STRONGER, UNDECIDED, NOT_TESTED = "stronger", "undecided", "not tested"
-CANNOT = "cannot be decided"
+STRONGER, NOT_TESTED = "stronger", "not tested"
 PUBLISHED = ("published", "published, secondary source")
 """Grades of provenance whose numbers may be printed as the paper's."""
 NO_EVIDENCE = "drawn images, no evidence"

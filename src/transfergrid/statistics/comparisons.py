@@ -14,13 +14,13 @@ from transfergrid.runtime.progress import progress
 from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
 from transfergrid.statistics.conditions import Arm, conditions
 from transfergrid.statistics.contrasts import (
-    ONE_SEED,
     Contrast,
     Names,
     Runs,
     adjust,
     contrast_of_influences,
 )
+from transfergrid.statistics.named import ONE_SEED
 from transfergrid.statistics.places import Place, key, value_words, varying_axes, words
 from transfergrid.statistics.reader import Reader
 

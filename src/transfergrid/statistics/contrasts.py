@@ -14,11 +14,10 @@ from transfergrid.metrics.influence import Influence
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.components import Difference, difference, tost
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.named import ONE_SEED, UNDECIDED
+from transfergrid.statistics.paired import check_paired
 from transfergrid.statistics.power import power_of, seeds_needed
 from transfergrid.statistics.scale import Scale
-
-ONE_SEED = "conditional on this seed"
-"""The entry in `conditional_on` if there was nothing to measure the seeds' variance with."""
 
 EFFECT = 0.01
 """The difference at which power is stated if there is no margin."""
@@ -179,11 +178,7 @@ def contrast_of_influences(
     if not seeds:
         return None, skipped
     runs = [run for pair in usable for arm in pair for run in arm.values()]
-    if any(not np.array_equal(run.patients, runs[0].patients) for run in runs):
-        raise UserError(
-            f"Contrast {names.contrast!r} compares cells scored on different patients; "
-            "evaluate both on the same data set."
-        )
+    check_paired(runs, f"Contrast {names.contrast!r}")
     estimates_a, values_a = _arm([a for a, _ in usable], seeds)
     estimates_b, values_b = _arm([b for _, b in usable], seeds)
     # A run without a result does not know which folds the others leave out.
@@ -228,7 +223,7 @@ def adjust(contrasts: Sequence[Contrast], alpha: float = 0.05) -> list[Contrast]
 def _judged(row: Contrast, alpha: float) -> Contrast:
     """Return the row with the verdict of its adjusted p-values; comparing NaN is False."""
     rests_on = "p_difference" if math.isnan(row.margin) else "p_equivalence"
-    verdict = "undecided"
+    verdict = UNDECIDED
     if row.p_equivalence_adjusted < alpha:
         apart = row.low > 0 or row.high < 0
         verdict = "different within margin" if apart else "equivalent"
@@ -321,7 +316,7 @@ def _contrast(
         p_equivalence_adjusted=math.nan,
         method=method,
         margin=math.nan if margin is None else margin,
-        verdict="undecided",
+        verdict=UNDECIDED,
         verdict_rests_on="p_difference" if margin is None else "p_equivalence",
         power=power,
         seeds_needed=needed,

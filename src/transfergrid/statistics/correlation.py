@@ -14,6 +14,7 @@ from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics import kinship
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.named import UNDECIDED
 from transfergrid.statistics.noise import Noise, disattenuate
 from transfergrid.statistics.power import rho_critical, rho_detectable
 
@@ -66,7 +67,7 @@ class Correlation:
     p_family: float = math.nan
     se_patients: float = math.nan
     margin: float = math.nan
-    verdict: str = "undecided"
+    verdict: str = UNDECIDED
     rho_critical: float = math.nan
     rho_detectable: float = math.nan
     n_families: int = 0
@@ -259,7 +260,7 @@ def decide(rows: Sequence[Correlation], alpha: float = 0.05) -> list[Correlation
         own = [i for i, row in enumerate(rows) if row.question == question]
         for i, p in zip(own, map(float, holm([rows[i].p for i in own])), strict=True):
             row = rows[i]
-            verdict = "undecided"
+            verdict = UNDECIDED
             if p < alpha:  # False for NaN
                 verdict = "positive" if row.rho > 0 else "negative"
             _, low, high = row.judged

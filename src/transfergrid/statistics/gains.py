@@ -9,7 +9,7 @@ from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.findings import ALL, Finding
 from transfergrid.statistics.gain_points import GainPoint, points_of
-from transfergrid.statistics.named import AGREE, DISAGREE, UNTOLD, compared_by
+from transfergrid.statistics.named import AGREE, APART, DISAGREE, UNTOLD, compared_by
 from transfergrid.statistics.places import Place, varying_axes, words
 from transfergrid.statistics.repeated import Grouped, grouped
 
@@ -18,12 +18,19 @@ GAINS = {"": "gain", "relative_": "relative_gain"}
 SEEDS = "seeds"
 """The pair whose points share networks: a seed is in a pair with each of the others."""
 STATEMENTS = {
-    AGREE: "pooled and within a data set the sign is the same",
+    AGREE: "the pooled value has the sign that was shown within a data set",
     DISAGREE: (
-        "pooled and within a data set disagree in sign: what data sets differ in makes the pooled "
-        "value, which says nothing of networks on one data set"
+        "pooled and within a data set the signs were shown to be opposite: data sets differ in "
+        "something that makes the pooled value, which says nothing of networks on one data set"
     ),
-    UNTOLD: "whether pooled and within a data set disagree is not known",
+    APART: (
+        "the pooled value has the opposite sign of what was shown within a data set, though its "
+        "own interval does not exclude 0; it says nothing of networks on one data set"
+    ),
+    UNTOLD: (
+        "within a data set no sign was shown, so that whether the pooled value agrees with it is "
+        "not known"
+    ),
 }
 """What is said of both beside each other, by `Grouped.verdict`."""
 
@@ -97,8 +104,9 @@ def _subject(first: GainPoint, place: Place, varying: frozenset[str]) -> str:
 
 
 def _note(row: Grouped) -> str:
-    counts = f"{row.n} points of {row.n_groups} data set{'s' if row.n_groups > 1 else ''}"
-    return f"{counts}; {STATEMENTS[row.verdict]}"
+    if row.n_groups < 2:
+        return f"{row.n} points of one data set, so that nothing is pooled"
+    return f"{row.n} points of {row.n_groups} data sets; {STATEMENTS[row.verdict]}"
 
 
 def _quantities(row: Grouped) -> dict[str, tuple[Interval, str]]:

@@ -12,8 +12,8 @@ NON_INFERIOR, NO_LOSS_FOUND = "non_inferior", "no_loss_found"
 """Rules that choose a network's cut."""
 WITHOUT = "without_fold_"
 """The beginning of a flag that names a fold left out of a value."""
-AGREE, DISAGREE, UNTOLD = "agree", "disagree", "untold"
-"""Whether a correlation pooled over data sets and the one within them have the same sign."""
+AGREE, DISAGREE, APART, UNTOLD = "agree", "disagree", "apart", "untold"
+"""What a correlation pooled over data sets says beside the one within them."""
 FIRST, SECOND, CHANGE = "first_difference", "second_difference", "change"
 """Two differences, and what the first has beyond the second."""
 
@@ -33,10 +33,12 @@ SCORE, BOOST, DATA_RATIO = "score", "boost", "data_ratio"
 baseline, and with how many times the patients the baseline is as good."""
 BOOST_CHANGE = "boost_change"
 """What it holds of the fewest patients: their boost less that of the most."""
-CROSSES, NEVER, ALREADY, UNDECIDED = (
-    "crosses",
-    "never crosses",
-    "already at the smallest",
-    "undecided",
-)
-"""What an interval says: it ends on both sides, or lies beyond the sizes, or is open."""
+CROSSES, NEVER, ALREADY = "crosses", "never crosses", "already at the smallest"
+"""What the interval of a crossing says: it ends on both sides, or lies beyond the sizes; an open
+one is `UNDECIDED`."""
+UNDECIDED, CANNOT = "undecided", "cannot be decided"
+"""What these results do not decide, and what no results of as many runs or networks could."""
+SOONER, LATER = "sooner", "later"
+"""When an arm reaches a level, compared with another."""
+ONE_SEED = "conditional on this seed"
+"""What an interval takes as given if there was nothing to measure the seeds' variance with."""

@@ -14,7 +14,7 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.correlation import fisher_bounds
 from transfergrid.statistics.kinship import LEAST_FAMILIES
-from transfergrid.statistics.named import AGREE, DISAGREE, UNTOLD
+from transfergrid.statistics.named import AGREE, APART, DISAGREE, UNTOLD
 
 NAN = math.nan
 
@@ -48,15 +48,17 @@ class Grouped:
 
     @property
     def verdict(self) -> str:
-        """Whether pooled and within agree: `AGREE`, `DISAGREE` or `UNTOLD`.
+        """What the pooled value says beside the one within groups.
 
-        They disagree where they have opposite signs and the interval of either excludes 0.
+        `UNTOLD` unless the interval within groups excludes 0: without a sign there, nothing agrees
+        with it. `AGREE` where the pooled value has that sign. Where it has the other one,
+        `DISAGREE` if its interval excludes 0 too, else `APART`.
         """
-        if self.n_groups < 2 or math.isnan(self.pooled[0]) or math.isnan(self.within[0]):
+        if self.n_groups < 2 or math.isnan(self.pooled[0]) or not _clear(self.within):
             return UNTOLD
-        if not (_clear(self.pooled) or _clear(self.within)):
-            return UNTOLD
-        return DISAGREE if self.pooled[0] * self.within[0] < 0 else AGREE
+        if self.pooled[0] * self.within[0] > 0:
+            return AGREE
+        return DISAGREE if _clear(self.pooled) else APART
 
 
 SHARED = "no interval: pairs of seeds share networks, and are not independent"

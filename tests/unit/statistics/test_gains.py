@@ -162,7 +162,7 @@ def test_the_note_says_that_they_disagree() -> None:
     cells["score"] += 0.002 * np.random.default_rng(0).normal(size=len(cells))
     found = similarity_gain(QUESTION, basis_of(cells, similarity=similarity_of()))
     one = by_quantity(found, "imagenet")["within_r"]
-    assert one.high < 0 and "disagree in sign" in one.note
+    assert one.high < 0 and "opposite sign of what was shown" in one.note
     assert one.evidence().condition == one.note
 
 
@@ -238,7 +238,7 @@ def test_where_keeps_the_random_arm() -> None:
     table = pd.DataFrame(found.beside["gains"])
     assert set(table["pretraining"]) == {"imagenet"} and set(table["dataset"]) == {"knee"}
     one = found.rows[0]
-    assert one.place["dataset"] == "knee" and "disagree is not known" in one.note
+    assert one.place["dataset"] == "knee" and "of one data set" in one.note
 
 
 def test_measures_and_pairs_are_those_of_similarities() -> None:

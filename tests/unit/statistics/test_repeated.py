@@ -12,7 +12,7 @@ from scipy import stats
 
 from transfergrid.planning.paths import PROJECT
 from transfergrid.runtime.errors import UserError
-from transfergrid.statistics.named import AGREE, DISAGREE, UNTOLD
+from transfergrid.statistics.named import AGREE, APART, DISAGREE, UNTOLD
 from transfergrid.statistics.repeated import grouped
 
 ORACLE = PROJECT.parent / "shared" / "studies" / "oracles" / "simpson.csv"
@@ -57,17 +57,18 @@ def test_the_value_of_r() -> None:
         table = paradox()
         found = grouped(table["x"], table["y"], list(table["g"]))
         assert found.pooled[0] > 0.3 and found.within[0] < -0.95
-        assert found.verdict == DISAGREE
+        assert found.verdict == APART
         return
     table = pd.read_csv(ORACLE)
     found = grouped(table["x"], table["y"], list(table["g"].astype(str)))
     assert found.pooled_rank[0] == pytest.approx(0.496419, abs=1e-6)
     assert found.within == pytest.approx((-0.993743699, -0.998185, -0.978554), abs=1e-6)
     assert (found.df, found.n, found.n_groups) == (11, 15, 3)
-    assert found.verdict == DISAGREE
+    # Three groups say too little of what others would be for the pooled sign to be shown.
+    assert found.pooled[1] < 0 < found.pooled[2] and found.verdict == APART
 
 
-def test_they_disagree_only_where_one_is_clear_and_the_signs_differ() -> None:
+def test_nothing_agrees_with_what_was_not_shown_within_groups() -> None:
     table = paradox()
     one = table[table["g"] == "one"]
     assert grouped(one["x"], one["y"], list(one["g"])).verdict == UNTOLD
@@ -76,6 +77,25 @@ def test_they_disagree_only_where_one_is_clear_and_the_signs_differ() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 12))
     assert grouped(x, y, ["a", "b", "c"] * 4).verdict == UNTOLD
+    # Groups that lie on a line make the pooled sign clear, and noise within them tells nothing.
+    far, names = np.repeat(10.0 * np.arange(8), 3), list(np.repeat(list("abcdefgh"), 3))
+    x, y = far + rng.normal(size=24), far + rng.normal(size=24)
+    found = grouped(x, y, names)
+    assert found.pooled[1] > 0 and found.within[1] < 0 < found.within[2]
+    assert found.verdict == UNTOLD
+
+
+@pytest.mark.parametrize(("groups", "verdict"), [(3, APART), (12, DISAGREE)])
+def test_opposite_signs_are_shown_only_where_both_intervals_exclude_0(
+    groups: int, verdict: str
+) -> None:
+    rng, place = np.random.default_rng(2), np.repeat(np.arange(float(groups)), 5)
+    x = place + np.tile(np.linspace(-1, 1, 5), groups)
+    y = 2 * place - 1.5 * (x - place) + 0.1 * rng.normal(size=len(x))
+    found = grouped(x, y, [str(one) for one in place])
+    assert found.pooled[0] > 0 > found.within[2]
+    assert (found.pooled[1] > 0) == (verdict == DISAGREE)
+    assert found.verdict == verdict
 
 
 @pytest.mark.parametrize(

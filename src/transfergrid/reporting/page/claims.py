@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.words import count, known, listing, number, plural, range_of
+from transfergrid.statistics.named import CANNOT, UNDECIDED
 
 VERDICTS = {
     "reproduced": "good",
     "stronger": "good",
     "not reproduced": "bad",
-    "undecided": "open",
-    "cannot be decided": "open",
+    UNDECIDED: "open",
+    CANNOT: "open",
     "not tested": "none",
 }
 """How verdicts begin, in the order of the summary, and the look of each."""

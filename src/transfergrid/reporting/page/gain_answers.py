@@ -48,8 +48,11 @@ def method(rows: pd.DataFrame) -> list[str]:
         "Similarity is set against gain twice: pooled over data sets (Pearson's r and Spearman's "
         "ρ; the interval takes data sets as a sample, by a jackknife), and within data sets "
         "(repeated-measures correlation, Bland and Altman 1995). Only the second says whether, on "
-        "one data set, networks that are more alike gain more. Seeds and folds of a data set are "
-        "taken for independent; gains that share a random arm are less so."
+        "one data set, networks that are more alike gain more, so that the two are only set "
+        "against each other where its interval excludes 0: they agree where the pooled value has "
+        "its sign, and are opposite where it has not, which counts as shown where the pooled "
+        "interval excludes 0 too. Seeds and folds of a data set are taken for independent; gains "
+        "that share a random arm are less so."
     ]
 
 
@@ -69,7 +72,7 @@ def _answer(row: Row, manner: Manner) -> Answer:
     else:
         lead = f"{where} no relation of similarity and gain could be shown:"
     found = f"with {level(manner.confidence)} interval" if bounds else "no interval"
-    parts = (row["note"], f"Pearson's r of what is plain gain, {found}", f"method: {row['method']}")
+    parts = (row["note"], f"Pearson's r with the plain gain, {found}", f"method: {row['method']}")
     return Answer(
         subject=str(row["subject"]) if known(row["subject"]) else "",
         lead=lead[0].upper() + lead[1:],

@@ -24,7 +24,7 @@ def test_the_page_tells_both_correlations_and_that_they_disagree() -> None:
     assert len(shown.answers) == 4 and len(shown.findings) == 8
     within = [a for a in shown.answers if a.lead.startswith("Within a data set gain falls")]
     assert len(within) == 2 and all(answer.number.startswith("r −") for answer in within)
-    assert all("disagree in sign" in " ".join((*a.support, *shown.common)) for a in within)
+    assert all("opposite sign of what" in " ".join((*a.support, *shown.common)) for a in within)
     assert any("data sets no relation" in a.lead or "gain rises" in a.lead for a in shown.answers)
 
 
