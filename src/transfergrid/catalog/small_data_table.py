@@ -15,8 +15,8 @@ SMALL_DATA = Table(
         "to the baseline, and the number of times the patients with which the baseline is as good, "
         "read off its monotone curve. Every size is drawn by the seed, the same patients for every "
         "arm, and contains the smaller ones. Intervals hold the sampling of test patients and the "
-        "seed; bands hold for all sizes of a curve at once. A ratio beyond the sizes that were "
-        "trained is infinite or 0."
+        "seed, and are about one size alone; bands hold for all sizes of a curve at once. A ratio "
+        "beyond the sizes that were trained is infinite or 0."
     ),
     columns=(
         Column("question", "the study's question"),
@@ -53,9 +53,10 @@ SMALL_DATA = Table(
             (
                 "what the interval of a ratio shows: `crosses`, `never crosses` (with the most "
                 "patients the baseline is still worse), `already at the smallest` (with the fewest "
-                "it is as good) or `undecided`"
+                "it is as good) or `undecided`; it is about this size alone"
             ),
         ),
+        Column("band_verdict", "what its band shows, for all sizes of the curve at once"),
         Column("n_sizes", "sizes of the curve; for a ratio, of the baseline's"),
         Column("n_seeds", "seeds, each with its own draw, that all points have"),
         Column("n_patients", "patients tested on"),

@@ -34,6 +34,7 @@ from transfergrid.planning.plan import Plan
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import is_whole
+from transfergrid.planning.sizes import patients_left
 
 FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
@@ -91,6 +92,9 @@ def trained_images(recipe: Recipe, images: Images) -> int:
 def too_few_patients(study: PlannedStudy, results: Path = RESULTS) -> list[str]:
     """Return a sentence for each data set that has fewer patients than a recipe asks for.
 
+    Those held out to validate on, by the recipe or its trials of learning rates, are taken away
+    first.
+
     Only data sets count whose patients are known, such as decoded ones; of others a training says
     so before its first step.
     """
@@ -105,11 +109,14 @@ def too_few_patients(study: PlannedStudy, results: Path = RESULTS) -> list[str]:
         if there is None or not there.exact or recipe.train_patients is None:
             continue
         people = there.train if there.patients is None else there.patients
-        if recipe.train_patients > people:
+        holdout = recipe.tune.holdout if recipe.tune else recipe.holdout
+        left = patients_left(people, holdout)
+        if recipe.train_patients > left:
+            held = f", of whom {'tune' if recipe.tune else 'holdout'} takes {people - left} away"
             lacking[point.dataset, point.protocol] = (
                 f"{study.study.source}: protocol '{point.protocol}' trains on "
                 f"{recipe.train_patients} patients, but data set '{point.dataset}' has {people} to "
-                "train on; ask for fewer with train_patients."
+                f"train on{held if left < people else ''}; ask for fewer with train_patients."
             )
     return list(lacking.values())
 

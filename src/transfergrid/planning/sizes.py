@@ -13,6 +13,16 @@ Sizes = Mapping[str, tuple[str, ...]]
 """By protocol that lists numbers of patients, the protocols that it stands for."""
 
 
+def patients_left(people: int, holdout: float) -> int:
+    """Return how many training patients are left when some are held out to validate on.
+
+    Args:
+        people: Training patients, at least two where some are held out.
+        holdout: Share held out; at least one patient is, and at least one is left. 0 for none.
+    """
+    return people - min(max(1, round(holdout * people)), people - 1) if holdout else people
+
+
 def sized(protocol: str, patients: int) -> str:
     """Return the name of a protocol for one number of training patients."""
     return f"{protocol}.patients{patients}"

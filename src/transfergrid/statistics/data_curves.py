@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from transfergrid.metrics.influence import Influence
+from transfergrid.statistics.paired import check_paired
 
 Runs = Mapping[int, Influence]
 """One point without its seed: seed -> influence values of that run."""
@@ -92,13 +93,18 @@ class Points:
     seeds: int
 
     @classmethod
-    def of(cls, runs: Sequence[Runs], seeds: Sequence[int]) -> Points:
+    def of(cls, runs: Sequence[Runs], seeds: Sequence[int], told: str = "A curve") -> Points:
         """Measure points.
 
         Args:
             runs: The runs of each point by seed, all on the same patients and with a result.
             seeds: The seeds to use, at least one; every point has them.
+            told: What compares them, for an error.
+
+        Raises:
+            UserError: The patients of two runs differ.
         """
+        check_paired((point[seed] for point in runs for seed in seeds), told)
         estimates = np.array([[point[seed].estimate for point in runs] for seed in seeds])
         values = np.array([[point[seed].values for point in runs] for seed in seeds])
         mean = values.mean(axis=0)

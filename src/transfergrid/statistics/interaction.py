@@ -14,6 +14,7 @@ from transfergrid.statistics.conditions import Arm, conditions
 from transfergrid.statistics.contrasts import Names, Runs, contrast_of_influences
 from transfergrid.statistics.findings import ALL, Finding
 from transfergrid.statistics.named import CHANGE, FIRST, SECOND
+from transfergrid.statistics.paired import check_paired
 from transfergrid.statistics.places import Place, value_words, varying_axes, words
 
 
@@ -55,6 +56,11 @@ def _rows(
     """Yield both differences and what the first has beyond the second, over the same seeds."""
     reader, metric = basis.reader, question["metric"]
     a, b, c, d = _in_common([runs(arm, reader, metric=metric) for arm in arms])
+    if not a:
+        return
+    check_paired(
+        [r for side in (a, b, c, d) for r in side.values()], f"Question {question['name']!r}"
+    )
     wanted = (*question["of"], *question["against"])
     names = [value_words(question["axis"], v) for v in wanted]
     first, second = (f"({' - '.join(pair)})" for pair in (names[:2], names[2:]))
@@ -122,7 +128,7 @@ def _sides(a: Runs, b: Runs, c: Runs, d: Runs, values: Sequence[Any]) -> tuple[R
 
 
 def _minus(one: Runs, other: Runs) -> Mapping[int, Any]:
-    """Subtract runs seed by seed; all are on the same patients, which the contrast checks."""
+    """Subtract runs seed by seed; all are on the same patients."""
     return {
         seed: replace(
             run,

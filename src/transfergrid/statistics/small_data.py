@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.planning.sizes import patients_left
 from transfergrid.runtime.errors import listed
 from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
-from transfergrid.statistics.comparisons import runs
+from transfergrid.statistics.comparisons import arms_by_place, runs
 from transfergrid.statistics.conditions import UNKNOWN_PATIENTS, Arm, conditions
-from transfergrid.statistics.contrasts import ONE_SEED
 from transfergrid.statistics.crossings import crossing, verdict
 from transfergrid.statistics.data_curves import Points, Sums, at_once
-from transfergrid.statistics.named import BOOST, BOOST_CHANGE, DATA_RATIO, SCORE
+from transfergrid.statistics.named import BOOST, BOOST_CHANGE, DATA_RATIO, ONE_SEED, SCORE
 from transfergrid.statistics.places import varying_axes, words
 from transfergrid.statistics.reader import Reader
 
@@ -54,7 +54,9 @@ class Size:
         high: Upper bound; infinity for a ratio that may lie beyond them.
         band_low: Lower bound of the band, which holds for all sizes of the curve at once.
         band_high: Its upper bound.
-        verdict: What the interval of a ratio shows, one of those in `crossings`; else empty.
+        verdict: What the interval of a ratio shows at this size, one of those in `crossings`; else
+            empty.
+        band_verdict: What its band shows, for all sizes of the curve at once.
         n_sizes: Sizes of the curve.
         n_seeds: Seeds that all of them share.
         n_patients: Patients tested on.
@@ -83,6 +85,7 @@ class Size:
     band_low: float
     band_high: float
     verdict: str
+    band_verdict: str
     n_sizes: int
     n_seeds: int
     n_patients: int
@@ -125,7 +128,7 @@ class _Group:
     place: dict[str, Any]
     dataset: str
     told: str
-    curves: dict[Any, dict[int, dict[int, Mapping[str, Any]]]] = field(default_factory=dict)
+    curves: dict[Any, dict[int, Arm]] = field(default_factory=dict)
     protocols: dict[int, str] = field(default_factory=dict)
 
 
@@ -167,37 +170,30 @@ def patients_of(cell: Mapping[str, Any], reader: Reader) -> int | None:
     if recipe["train_count"] is not None or recipe["train_share"] < 1:
         return None
     people = int(reader.card(cell["cell"])["splits"]["train"]["patients"])
-    share = recipe["holdout"]
-    held = min(max(1, round(share * people)), people - 1) if share else 0
-    return people - held
+    return patients_left(people, recipe["holdout"])
 
 
 def _groups(question: Question, reader: Reader) -> tuple[list[_Group], list[str]]:
-    axis, wanted = question["axis"], question["protocols"]
-    rest = [name for name in PLACE if name not in (axis, "protocol")]
-    varying = varying_axes(reader.targets)
+    wanted, varying = question["protocols"], varying_axes(reader.targets)
     found: dict[tuple[Any, ...], _Group] = {}
     skipped: dict[str, None] = {}
-    for cell in reader.targets:
-        protocol = cell["protocol"]
-        if any(cell[name] != value for name, value in question["where"].items()):
-            continue
-        if wanted and protocol not in wanted:
-            continue
-        size = patients_of(cell, reader)
+    for whole, arms in arms_by_place(question, reader):
+        protocol, first = whole["protocol"], next(iter(next(iter(arms.values())).values()))
+        size = None if wanted and protocol not in wanted else patients_of(first, reader)
         if size is None:
             continue
-        key = tuple(cell[name] for name in rest)
-        place = dict(zip(rest, key, strict=True))
-        told = words(place, varying)
-        group = found.setdefault(key, _Group(place, cell["dataset"], told))
+        place = {axis: value for axis, value in whole.items() if axis != "protocol"}
+        group = found.setdefault(
+            tuple(place.values()), _Group(place, first["dataset"], words(place, varying))
+        )
         if group.protocols.setdefault(size, protocol) != protocol:
             skipped[
                 f"{question['name']}: recipes {group.protocols[size]} and {protocol} both train on "
-                f"{size} patients of {cell['dataset']}; the second is left out."
+                f"{size} patients of {first['dataset']}; the second is left out."
             ] = None
             continue
-        group.curves.setdefault(cell[axis], {}).setdefault(size, {})[cell["seed"]] = cell
+        for value, arm in arms.items():
+            group.curves.setdefault(value, {})[size] = arm
     for group in found.values():
         for value, curve in group.curves.items():
             group.curves[value] = dict(sorted(curve.items()))
@@ -235,6 +231,10 @@ def _with_results(
         told = "or its baseline lacks" if compared else "lacks"
         lost.append(f"{told} a result of seeds {listed(more)} at some size; they are not used.")
     return found, seeds, lost
+
+
+def _told(question: Question) -> str:
+    return f"Question {question['name']!r}"
 
 
 def _known(run: Any) -> bool:
@@ -281,7 +281,7 @@ def _scores(
     (points,), seeds, lost = _with_results([curve], basis.reader, question["metric"])
     if not seeds:
         return [], lost
-    measured = Points.of(list(points.values()), seeds)
+    measured = Points.of(list(points.values()), seeds, _told(question))
     found = measured.sums(np.eye(len(points)))
     first = next(iter(next(iter(curve.values())).values()))["cell"]
     low, high = basis.reader.metric(first, question["metric"])["range"]
@@ -313,7 +313,7 @@ def _compared(
     )
     if not seeds or not own or not other:
         return [], lost
-    measured = Points.of([*own.values(), *other.values()], seeds)
+    measured = Points.of([*own.values(), *other.values()], seeds, _told(question))
     places = {size: len(own) + n for n, size in enumerate(other)}
     shared = [size for size in own if size in other]
     weights = np.zeros((len(shared), len(measured.means)))
@@ -352,6 +352,7 @@ def _compared(
             "band_low": band.low / size,
             "band_high": band.high / size,
             "verdict": verdict(one, list(other)),
+            "band_verdict": verdict(band, list(other)),
             "n_sizes": len(other),
             "se_patient": math.nan,
             "se_seed": math.nan,
@@ -379,6 +380,7 @@ def _numbers(found: Sums, alpha: float, limits: Bounds, quantity: str) -> Iterat
             "value": float(value),
             **{name: float(np.clip(end, *limits)) for name, end in ends.items()},
             "verdict": "",
+            "band_verdict": "",
             "n_sizes": len(found.values),
             "se_patient": math.sqrt(found.variance_patient[row]),
             "se_seed": math.sqrt(seed),

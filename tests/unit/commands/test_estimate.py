@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from unit.commands import made_up_results as made
 
@@ -23,7 +24,9 @@ from transfergrid.commands.plan import survey
 from transfergrid.commands.state import CellState, Status, cell_states
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.sizes import patients_left
 from transfergrid.runtime.errors import UserError
+from transfergrid.training.subsets import held_out
 
 RESULTS = Path("results")
 IMAGES = Images(train=1000, valid=90, test=210, tasks=14, exact=True, patients=250)
@@ -153,6 +156,32 @@ def test_more_patients_than_there_are_are_refused_before_anything_runs(
     told = f"'finetune' trains on {asked} patients, but data set 'films' has {people}"
     with pytest.raises(UserError, match=told):
         survey(study)
+
+
+def _with(taking: dict[str, Any]) -> dict[str, Any]:
+    return {k: {**made.TUNE, **v} if k == "tune" else v for k, v in taking.items()}
+
+
+@pytest.mark.parametrize(
+    ("taking", "word", "left"),
+    [({"holdout": 0.2}, "holdout", 74), ({"tune": {"holdout": 0.3}}, "tune", 65)],
+)
+def test_patients_held_out_are_not_there_to_train_on(
+    tmp_path: Path, planned: Plan, taking: dict[str, Any], word: str, left: int
+) -> None:
+    names = np.array([f"patient{number}" for number in range(93)])
+    (share,) = (float(v) if k == "holdout" else v["holdout"] for k, v in taking.items())
+    assert left == (~held_out(names, share)).sum() == patients_left(93, share)
+    for asked in (left, left + 1):
+        changes = {"protocols": {"finetune": {"train_patients": asked, **_with(taking)}}}
+        study = made.plan(tmp_path, changes)
+        made.finish(study, RESULTS)
+        if asked == left:
+            survey(study)
+            continue
+        told = f"has 93 to train on, of whom {word} takes {93 - left} away; ask for fewer"
+        with pytest.raises(UserError, match=told):
+            survey(study)
 
 
 def test_data_of_unknown_size_are_named_not_counted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from unit.statistics.test_answers_of_study import areas
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.answers import questions as told
+from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.answers import Answers, answer
+from transfergrid.statistics.comparisons import runs
 from transfergrid.statistics.components import difference
 from transfergrid.statistics.reader import Reader
 
@@ -103,6 +106,23 @@ def test_all_four_arms_are_of_the_same_seeds(tmp_path: Path) -> None:
     assert own.at["change", "value"] == pytest.approx(values["large"] - values["middle"])
 
 
+def test_arms_on_other_patients_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(arm: Any, *args: Any, **more: Any) -> Any:
+        found = runs(arm, *args, **more)
+        if next(iter(arm.values()))["architecture"] != "middle":
+            return found
+        return {
+            seed: replace(run, patients=run.patients[1:], values=run.values[1:])
+            for seed, run in found.items()
+        }
+
+    monkeypatch.setattr("transfergrid.statistics.interaction.runs", cut)
+    with pytest.raises(UserError, match="Question 'grows' compares cells scored on different"):
+        answered(tmp_path, QUESTION)
+
+
 def test_a_place_without_an_arm_is_told_or_passed_over(tmp_path: Path) -> None:
     lacking = {**QUESTION, "of": ["huge", "small"]}
     found = answered(tmp_path, lacking)
@@ -116,7 +136,7 @@ def test_the_page_tells_both_differences_and_what_is_between_them(tmp_path: Path
     rows = answered(tmp_path, QUESTION).tables["findings"]
     manner = Manner(0.95, {"auroc": MetricWords("AUROC")}, frozenset({"auroc"}))
     (shown,) = told([QUESTION], {"findings": rows}, manner)
-    assert shown.text.startswith("Is the difference between large and small that between middle")
+    assert shown.text.startswith("Is the difference between large and small the same as that ")
     assert len(shown.answers) == 2 and not shown.findings
     for one in shown.answers:
         row: pd.Series = rows[rows["subject"] == one.subject].set_index("quantity").loc["change"]

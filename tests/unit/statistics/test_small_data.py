@@ -14,10 +14,11 @@ import pytest
 from transfergrid.catalog.small_data_table import SMALL_DATA
 from transfergrid.metrics.influence import Influence
 from transfergrid.planning.metrics import built_in
+from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.conditions import UNKNOWN_PATIENTS
-from transfergrid.statistics.contrasts import ONE_SEED
 from transfergrid.statistics.crossings_resampled import small_data_otherwise
+from transfergrid.statistics.named import ONE_SEED
 from transfergrid.statistics.scale import Scale
 from transfergrid.statistics.small_data import UNKNOWN_DRAWN, small_data
 
@@ -134,6 +135,8 @@ def test_planted_curves_boosts_and_ratios_are_found(metric: str) -> None:
     assert ratio["value"][400] == math.inf
     assert list(ratio["verdict"][:2]) == ["crosses", "crosses"]
     assert ratio["verdict"][400] == "never crosses" and ratio["low"][400] == pytest.approx(1)
+    # Bands are wider, so what holds for all sizes at once is no more than what holds for each.
+    assert ratio["band_verdict"][400] in ("never crosses", "undecided")
     inner = ratio.loc[[50, 100]]
     assert ((inner["low"] < 2) & (inner["high"] > 2)).all()
     # All runs are planted alike, so that a change of boosts has no variance and no interval.
@@ -171,6 +174,29 @@ def test_all_patients_are_a_size_and_counts_of_images_are_none() -> None:
     assert (table["n_seeds"] == 1).all()
     only, _ = answered(reader, protocols=[f"few.patients{size}" for size in SIZES])
     assert set(only["patients"]) == set(SIZES) and (only["n_seeds"] == 3).all()
+
+
+def test_a_size_that_crosses_by_itself_may_not_do_so_with_all_others() -> None:
+    """Seeds that lie far apart: the interval of 50 patients ends, and its band does not."""
+    reader, rng = Made(seeds=3, ahead=2.0), np.random.default_rng(3)
+    for cell in reader.targets:
+        run = reader.scores[cell["cell"]]
+        reader.scores[cell["cell"]] = replace(run, estimate=run.estimate + rng.normal(0, 0.005))
+    ratio = of(answered(reader)[0], "data_ratio")
+    narrow = (ratio["verdict"] != "undecided") & (ratio["band_verdict"] == "undecided")
+    assert narrow.any()
+    for row in ratio.to_dict("records"):
+        ends = (row["band_low"] > 0) + math.isfinite(row["band_high"])
+        assert (row["band_verdict"] == "crosses") == (ends == 2 and row["value"] < math.inf)
+
+
+def test_curves_on_different_patients_are_refused() -> None:
+    reader = Made()
+    run = reader.scores["ours-few.patients100-1"]
+    others = replace(run, patients=run.patients + 1)
+    reader.scores["ours-few.patients100-1"] = others
+    with pytest.raises(UserError, match="Question 'few' compares cells scored on different"):
+        answered(reader)
 
 
 @pytest.mark.parametrize("shrinks", [0.05, 0.0])

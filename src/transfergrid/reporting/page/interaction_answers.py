@@ -21,14 +21,15 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
     first, second = (
         " and ".join(arm(axis, value) for value in question[key]) for key in ("of", "against")
     )
-    return f"Is the difference between {first} that between {second}"
+    return f"Is the difference between {first} the same as that between {second}"
 
 
 def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
     return [
         "A difference of differences is paired like a contrast: the same test patients and seeds "
-        "in all four arms, whose influence values add up. It has no p-value."
+        "in all four arms, whose influence values add up. It has no p-value, and its interval is "
+        "not adjusted for the number of places."
     ]
 
 
@@ -48,7 +49,11 @@ def _answer(
     row = rows[CHANGE]
     bounds = bounds_of(row["low"], row["value"], row["high"])
     clear = is_clear(bounds)
-    lead = "The first less the second is" if clear else "That they differ could not be shown:"
+    lead = (
+        "The first difference less the second is"
+        if clear
+        else "That they differ could not be shown:"
+    )
     sides = ((FIRST, question["of"]), (SECOND, question["against"]))
     parts = [f"{' − '.join(map(str, arms))} {_number(rows[name])}" for name, arms in sides]
     metric = manner.metrics[row["metric"]]

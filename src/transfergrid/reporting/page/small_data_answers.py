@@ -15,6 +15,8 @@ from transfergrid.statistics.named import ALREADY, BOOST, BOOST_CHANGE, DATA_RAT
 from transfergrid.statistics.places import ORDER, place_words
 
 Row = Mapping[Any, Any]
+ALONE = "; for all sizes at once this was not shown"
+"""What follows a statement that holds for one number of patients alone."""
 ARMS = {
     "pretraining": "initial weights",
     "architecture": "networks",
@@ -41,8 +43,10 @@ def method(rows: pd.DataFrame) -> list[str]:
         "and what the seed and its draw do beyond that; its t is Cochran's. With how many times "
         "the data a baseline is as good is read off its curve after isotonic regression, by "
         "straight lines on the logarithm of patients and never beyond the numbers that were "
-        "trained; the interval holds every number at which the difference could be 0. Bands hold "
-        "for all numbers of a curve at once, by Sidak's level."
+        "trained; the interval holds every number at which the difference could be 0. An interval "
+        "is about one number of patients, which has to be chosen before looking; bands hold for "
+        "all numbers of a curve at once, by Sidak's level. What an interval shows and a band does "
+        "not is told of that number alone."
     ]
 
 
@@ -67,13 +71,15 @@ def _answer(row: Row, axes: list[str], manner: Manner, lead: str, number: str, r
     bounds = bounds_of(row["low"], row["value"], row["high"]) if boost else None
     band = (row["value"], row["band_low"], row["band_high"])
     shown = difference(*band) if boost else _times(*band)
+    what = metric.mean if boost else "times the patients"
+    about = "" if change else ", for this number of patients alone"
     parts = [
         f"for all sizes at once: {shown}" if known(row["band_low"]) and not change else "",
         plural(row["n_sizes"], "size"),
         plural(row["n_seeds"], "seed"),
         f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
         f"taken as given: {row['conditional_on']}" if known(row["conditional_on"]) else "",
-        f"{level(manner.confidence)} interval in {metric.mean}; no test is made",
+        f"{level(manner.confidence)} interval in {what}{about}; no test is made",
         f"method: {row['method']}",
     ]
     return Answer(
@@ -98,8 +104,10 @@ def _boost(row: Row, manner: Manner) -> tuple[str, str, str]:
         return f"{start}, no difference between {a} and {b} could be shown:", signed, ""
     many = "" if row["axis"] == "pretraining" else "s"
     verb = f"raise{many}" if row["value"] > 0 else f"lower{many}"
+    band = bounds_of(row["band_low"], row["value"], row["band_high"])
+    alone = ALONE if band and not is_clear(band) else ""
     lead = f"{start}, {a} {verb} {metric.inline}{metric.direction} by"
-    return lead, size(row["value"], row["low"], row["high"]), f" against {b}"
+    return lead, size(row["value"], row["low"], row["high"]), f" against {b}{alone}"
 
 
 def _change(row: Row, manner: Manner) -> tuple[str, str, str]:
@@ -123,14 +131,13 @@ def _ratio(row: Row, manner: Manner) -> tuple[str, str, str]:
     be = "are" if row["axis"] == "pretraining" else "is"
     like = f"{a} with {plural(row['patients'], 'patient')}"
     times = _times(row["value"], row["low"], row["high"])
+    alone = ALONE if row["verdict"] != row["band_verdict"] else ""
     if row["verdict"] == NEVER:
-        return (
-            f"{_capital(b)} {be} never as good as {like} within the sizes of this study:",
-            times,
-            "",
-        )
+        lead = f"{_capital(b)} {be} never as good as {like} within the sizes of this study:"
+        return lead, times, f" the patients would be needed{alone}"
     if row["verdict"] == ALREADY:
-        return f"{_capital(b)} {be} as good as {like} at the smallest size already:", times, ""
+        lead = f"{_capital(b)} {be} as good as {like} at the smallest size already, with"
+        return lead, times, f" the patients{alone}"
     if not 0 < row["value"] < math.inf:
         be = "were" if row["axis"] == "pretraining" else "was"
         where = "worse at every size" if math.isinf(row["value"]) else "better at the smallest size"

@@ -38,6 +38,7 @@ ROW: dict[str, Any] = {
     "band_low": 1.2,
     "band_high": math.inf,
     "verdict": "crosses",
+    "band_verdict": "crosses",
     "n_sizes": 5,
     "n_seeds": 3,
     "n_patients": 200,
@@ -53,6 +54,11 @@ ROW: dict[str, Any] = {
 def sentence(**changes: Any) -> str:
     (answer,) = told(ASKED, pd.DataFrame([{**ROW, **changes}]), MANNER).answers
     return answer.sentence
+
+
+NEVER = {"value": math.inf, "low": 16, "high": math.inf, "verdict": "never crosses"}
+ALREADY = {"value": 0, "low": 0, "high": 1, "verdict": "already at the smallest"}
+BOOST = {"quantity": "boost", "value": 0.034, "verdict": "", "band_verdict": ""}
 
 
 def test_a_change_of_the_difference() -> None:
@@ -87,9 +93,15 @@ def test_the_question() -> None:
             "2.5 times (at most 3) the patients",
         ),
         (
-            {"value": math.inf, "low": 16, "high": math.inf, "verdict": "never crosses"},
+            NEVER | {"band_verdict": "never crosses"},
             "Random weights are never as good as ImageNet weights with 50 patients within the "
-            "sizes of this study: at least 16 times",
+            "sizes of this study: at least 16 times the patients would be needed",
+        ),
+        (
+            NEVER | {"band_verdict": "undecided"},
+            "Random weights are never as good as ImageNet weights with 50 patients within the "
+            "sizes of this study: at least 16 times the patients would be needed; for all sizes at "
+            "once this was not shown",
         ),
         (
             {"value": math.inf, "low": 2, "high": math.inf, "verdict": "undecided"},
@@ -104,17 +116,27 @@ def test_the_question() -> None:
             "many times the data they are equal",
         ),
         (
-            {"value": 0, "low": 0, "high": 1, "verdict": "already at the smallest"},
+            ALREADY | {"band_verdict": "already at the smallest"},
             "Random weights are as good as ImageNet weights with 50 patients at the smallest size "
-            "already: at most 1 times",
+            "already, with at most 1 times the patients",
         ),
         (
-            {"quantity": "boost", "value": 0.034, "low": 0.012, "high": 0.056, "verdict": ""},
+            ALREADY | {"band_verdict": "undecided"},
+            "Random weights are as good as ImageNet weights with 50 patients at the smallest size "
+            "already, with at most 1 times the patients; for all sizes at once this was not shown",
+        ),
+        (
+            BOOST | {"low": 0.012, "high": 0.056, "band_low": 0.001, "band_high": 0.067},
             "With 50 patients, ImageNet weights raise AUROC by 0.034 (0.012 to 0.056) against "
             "random weights",
         ),
         (
-            {"quantity": "boost", "value": 0.034, "low": -0.01, "high": 0.08, "verdict": ""},
+            BOOST | {"low": 0.012, "high": 0.056, "band_low": -0.004, "band_high": 0.072},
+            "With 50 patients, ImageNet weights raise AUROC by 0.034 (0.012 to 0.056) against "
+            "random weights; for all sizes at once this was not shown",
+        ),
+        (
+            BOOST | {"low": -0.01, "high": 0.08},
             "With 50 patients, no difference between ImageNet weights and random weights could be "
             "shown: +0.034 (−0.010 to +0.080)",
         ),
@@ -139,7 +161,7 @@ def test_what_supports_it_is_told_and_scores_are_left_to_the_figure() -> None:
         "3 seeds",
         "200 patients in chest's test split",
         "taken as given: one released weight file",
-        "no test is made",
+        "95 % interval in times the patients, for this number of patients alone; no test is made",
         "method: isotonic",
     ):
         assert part in support
