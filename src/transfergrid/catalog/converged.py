@@ -27,12 +27,14 @@ CONVERGENCE = Table(
         "validation metric first reached the level."
     ),
     caption=(
-        "How soon trainings reach a level of their validation metric that was fixed in advance: "
-        "one row per arm and unit (optimiser steps, training examples, seconds of the device). "
+        "How soon trainings reach a level of their validation metric: one row per arm and unit "
+        "(optimiser steps, training examples, seconds of the device). The level was fixed in "
+        "advance, or is a share of the best arm's final value in these same runs, as `note` says. "
         "Nothing is interpolated between validations. A run that never reaches the level is "
-        "censored, and no time counts beyond the horizon. Medians and restricted means are Kaplan "
-        "and Meier's; "
-        "differences have Welch's interval over the runs, and a permutation test beside it that "
+        "censored: it counts as the horizon, beyond which no time counts, so that a difference to "
+        "an arm with such runs is one of restricted means, and the arms may be further apart. "
+        "Medians and restricted means are Kaplan and Meier's; differences have Welch's interval "
+        "over the runs, and a permutation test beside it that "
         "says when its seeds are too few. Intervals are about other seeds of the same training, "
         "not other patients."
     ),
@@ -87,7 +89,8 @@ CONVERGENCE = Table(
         Column(
             "verdict",
             "`sooner` or `later` than the baseline by `p_adjusted`, `undecided`, or `cannot be "
-            "decided` (one seed in an arm, or no run of either reached the level)",
+            "decided` (one seed in an arm, no run of either reached the level, or every run of "
+            "both was there when it was first validated)",
         ),
         Column("method, note", "how, and what limits it"),
     ),

@@ -18,8 +18,8 @@ def _check_convergence(question: Question, asked: Asked) -> None:
     level = question["level"]
     if (level is None) == (question["share"] is None):
         raise UserError(
-            f"{asked.start} needs one level that is fixed before any result: level, a value of the "
-            "validation metric, or share, of the best arm's final value; write one of them."
+            f"{asked.start} needs one level: level, a value of the validation metric that is fixed "
+            "before any result, or share, of the best arm's final value; write one of them."
         )
     horizon, budgets = question["horizon"], question["budgets"] or ()
     if horizon is not None and max(budgets, default=0) > horizon:
@@ -33,6 +33,12 @@ def _check_convergence(question: Question, asked: Asked) -> None:
                 f"{asked.start} has the level {level:g}, which {dataset}'s metric passes never or "
                 f"always: it lies between {low:g} and {high:g}; write a level within, or leave the "
                 "data set out with where."
+            )
+        if level <= asked.no_skill.get(dataset, -math.inf):
+            raise UserError(
+                f"{asked.start} has the level {level:g}, but {dataset}'s metric is "
+                f"{asked.no_skill[dataset]:g} for a network that has learned nothing; write a "
+                "level above that, or leave the data set out with where."
             )
 
 
@@ -74,8 +80,9 @@ CONVERGENCE = QuestionKind(
         },
         "share": {
             "description": (
-                "The level as a share of the best arm's mean value at the end of training; of a "
-                "metric of which less is better, that value over the share."
+                "The level as a share of the best arm's mean value at the end of training, which "
+                "is known when all runs are done; of a metric of which less is better, that value "
+                "over the share."
             ),
             "type": ["number", "null"],
             "exclusiveMinimum": 0,

@@ -38,6 +38,7 @@ class Metric:
             cheaper, or None.
         higher_is_better: Whether a higher value is better.
         range: Least and greatest value; infinite where it has no bound.
+        no_skill: Its value for scores that say nothing, where no data are needed to know it.
         roc_area: Whether it is the area under the ROC curve: DeLong's test and a bootstrap that
             counts ranks are for it alone, and it is what published scores are compared with.
         per: "task": computed for each task and averaged over the scored ones; "case": one number
@@ -58,6 +59,7 @@ class Metric:
     estimate: str | None = None
     higher_is_better: bool = True
     range: tuple[float, float] = (0.0, 1.0)
+    no_skill: float | None = None
     roc_area: bool = False
     per: Literal["task", "case"] = "task"
     interval: str | None = None
@@ -74,6 +76,7 @@ METRICS: tuple[Metric, ...] = (
         task_kinds=("multilabel", "multiclass"),
         function="transfergrid.metrics.influence:influence_values",
         estimate="transfergrid.metrics.auroc:auroc",
+        no_skill=0.5,
         roc_area=True,
         interval="transfergrid.metrics.auroc_interval:bounds",
         source="DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837-845",
@@ -123,6 +126,7 @@ METRICS: tuple[Metric, ...] = (
         title="Balanced accuracy",
         task_kinds=("multilabel", "multiclass"),
         function="transfergrid.metrics.balanced_accuracy:balanced_accuracy",
+        no_skill=0.5,
         interval="transfergrid.metrics.balanced_accuracy:bounds",
         operating_point="transfergrid.metrics.balanced_accuracy:best_threshold",
         note="the threshold is the best one on the validation set",
@@ -144,6 +148,7 @@ METRICS: tuple[Metric, ...] = (
         task_kinds=("multiclass",),
         function="transfergrid.metrics.quadratic_kappa:quadratic_kappa",
         range=(-1.0, 1.0),
+        no_skill=0.0,
         per="case",
         note="the most probable class counts; classes are in the order of the data set's tasks, "
         "which must be theirs",

@@ -48,6 +48,8 @@ class Asked:
         questions: Every question of the study.
         ranges: By data set, the least and the greatest value of its metric; infinite where it has
             no bound.
+        no_skill: By data set the value of its metric for scores that say nothing, where it is
+            known without the data.
         similarity: The study's settings of similarity, or None.
         padding: By architecture whose padding is known, the network without regard to padding, and
             how it pads.
@@ -59,6 +61,7 @@ class Asked:
     points: Collection[Point]
     questions: Sequence[Question]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    no_skill: Mapping[str, float] = field(default_factory=dict)
     padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     similarity: Mapping[str, Any] | None = None
     patients: Mapping[str, int | None] = field(default_factory=dict)

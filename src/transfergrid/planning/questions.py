@@ -17,7 +17,7 @@ from transfergrid.planning.architectures import find_architecture
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.fingerprint import plugin_fingerprint
 from transfergrid.planning.grid import ALL, Point
-from transfergrid.planning.metrics import check_has, find_metric, primary_metric
+from transfergrid.planning.metrics import Declaration, check_has, find_metric, primary_metric
 from transfergrid.planning.padding import network_of
 from transfergrid.planning.study import Study
 from transfergrid.runtime.errors import UserError
@@ -61,9 +61,20 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
             raise UserError(
                 f"{start} has where {question['where']}, which no cell of the grid matches."
             )
-        ranges = _ranges(study.config, question, questions, points, start)
+        metrics = _metrics(study.config, question, questions, points, start)
         asked = Asked(
-            start, points, questions, ranges, padding, study.config["similarity"], patients
+            start=start,
+            points=points,
+            questions=questions,
+            ranges={name: _range(metric) for name, metric in metrics.items()},
+            no_skill={
+                name: metric["no_skill"]
+                for name, metric in metrics.items()
+                if metric["no_skill"] is not None
+            },
+            padding=padding,
+            similarity=study.config["similarity"],
+            patients=patients,
         )
         kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
@@ -94,14 +105,19 @@ def _check_folds(start: str, pattern: Mapping[str, Any]) -> None:
         )
 
 
-def _ranges(
+def _range(metric: Declaration) -> tuple[float, float]:
+    low, high = metric["range"]
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+
+
+def _metrics(
     config: Mapping[str, Any],
     question: Question,
     questions: Sequence[Question],
     points: Collection[Point],
     start: str,
-) -> dict[str, tuple[float, float]]:
-    """Return by data set the least and the greatest value of a question's metric.
+) -> dict[str, Declaration]:
+    """Return by data set the metric of a question.
 
     Raises:
         UserError: There is no such metric, or a data set's kind of task lacks it.
@@ -109,19 +125,15 @@ def _ranges(
     base = kind_of(question).builds_on(question, questions)
     source = next((other for other in questions if other["name"] == base), question)
     found = _matching(points, question.get("where", {}))
-    ranges = {}
+    metrics = {}
     for dataset in dict.fromkeys(point.dataset for point in found):
         if source.get("metric"):
             metric = find_metric(config, source["metric"], start)
             check_has(metric, config, dataset, start)
         else:
             metric = primary_metric(config, dataset, start)
-        low, high = metric["range"]
-        ranges[dataset] = (
-            -math.inf if low is None else float(low),
-            math.inf if high is None else float(high),
-        )
-    return ranges
+        metrics[dataset] = metric
+    return metrics
 
 
 def stamped(questions: Sequence[Question]) -> list[dict[str, Any]]:

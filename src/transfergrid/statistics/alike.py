@@ -5,7 +5,6 @@ Published claims are about these numbers; where a study compares networks, they 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 from transfergrid.planning.state_pairs import INITIAL
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.bounded import mean_of, minus
 from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.places import varying_axes, words
 
@@ -45,24 +45,24 @@ def _features(question: Question, table: pd.DataFrame, basis: Basis) -> Iterator
     own = [*_PLACE, "measure"]
     drawn = table[(table["pair"] == "seeds") & (table["left_state"] == INITIAL)]
     drawn = drawn[drawn["left_pretraining"].isin(_random(table))]
-    by_chance = {key: _mean(rows) for key, rows in drawn.groupby(own)}
+    by_chance = {key: mean_of(rows) for key, rows in drawn.groupby(own)}
     released = table[table["pair"] == "sources_before"]
-    before = {key: _mean(rows) for key, rows in released.groupby([*own, *_ENDS])}
+    before = {key: mean_of(rows) for key, rows in released.groupby([*own, *_ENDS])}
     trained = table[table["pair"] == "sources_after"]
     for key, rows in trained.groupby([*own, *_ENDS, "left_protocol"], sort=False):
         place = dict(zip([*_PLACE, "measure", *_ENDS, "protocol"], key, strict=True))
-        after, where = _mean(rows), key[: len(own)]
+        after, where = mean_of(rows), key[: len(own)]
         chance, start = by_chance.get(where), before.get((*where, *key[len(own) : -1]))
         layers = f"mean over {rows['layer'].nunique()} layers"
         told = {"sources_after": (after, layers)}
         if chance is not None:
             told["sources_after_minus_random"] = (
-                _minus(after, chance),
+                minus(after, chance),
                 f"{layers}, minus that of networks that were drawn from two seeds; {WAY}",
             )
         if start is not None:
             told["sources_after_minus_before"] = (
-                _minus(after, start),
+                minus(after, start),
                 f"{layers}, minus that of the sources as released; {WAY}",
             )
         yield from _rows(question, place, told, basis)
@@ -94,11 +94,11 @@ def _predictions(question: Question, table: pd.DataFrame, basis: Basis) -> Itera
         alone &= seeds["left_protocol"] == place["protocol"]
         for axis in _PLACE:
             alone &= seeds[axis] == place[axis]
-        found = _mean(rows)
+        found = mean_of(rows)
         told = {"sources_agree": (found, f"agreement beyond chance, of the most possible; {WAY}")}
         if alone.any():
             told["sources_agree_minus_seeds"] = (
-                _minus(found, _mean(seeds[alone])),
+                minus(found, mean_of(seeds[alone])),
                 f"the same, minus that of two seeds of one source; {WAY}",
             )
         yield from _rows(question, place, told, basis)
@@ -124,13 +124,3 @@ def _rows(
             place=place,
             also={"sources": sources, "measure": measure},
         )
-
-
-def _mean(rows: pd.DataFrame) -> Interval:
-    """Return the mean of rows, with the means of their bounds; NaN where one has none."""
-    value, low, high = (float(rows[name].mean(skipna=False)) for name in ("value", "low", "high"))
-    return (value, low, high) if not math.isnan(value) else (math.nan,) * 3
-
-
-def _minus(one: Interval, other: Interval) -> Interval:
-    return one[0] - other[0], one[1] - other[2], one[2] - other[1]

@@ -130,6 +130,11 @@ def _answer(question: Question, place: Place, arms: Arms, basis: Basis) -> _Foun
     level = level_of(question, curves, scale.sign)
     if math.isnan(level):
         return f"has no level of {question['share']:g} of a best final value above 0"
+    if scale.no_skill is not None and level <= scale.no_skill:
+        return (
+            f"has the level {level:.3g}, and {scale.name} is {scale.no_skill:g} for a network that "
+            "has learned nothing"
+        )
     asked = timed.Asked(
         question["name"], axis, question["baseline"], place, scale.name, level, "steps", basis.alpha
     )
@@ -142,15 +147,26 @@ def _answer(question: Question, place: Place, arms: Arms, basis: Basis) -> _Foun
             arm: [reached(curve, level, scale.sign, unit) for curve in own]
             for arm, own in by_arm.items()
         }
-        apart = f"runs were on {', '.join(sorted(devices))}" if len(devices) > 1 else ""
-        note = apart if unit == "seconds" else ""
-        times += timed.timed(replace(asked, unit=unit), found, note)
+        apart = unit == "seconds" and len(devices) > 1
+        notes = [
+            f"runs were on {', '.join(sorted(devices))}" if apart else "",
+            _found_here(question),
+        ]
+        times += timed.timed(replace(asked, unit=unit), found, "; ".join(filter(None, notes)))
     runs = [
         _run(replace(asked, unit=""), arm, arms[arm][seed], curve, scale.sign, reader)
         for arm, by_seed in curves.items()
         for seed, curve in by_seed.items()
     ]
     return _Found(scale, times, budgeted.budgeted(asked, by_arm, budgets, scale.sign), runs)
+
+
+def _found_here(question: Question) -> str:
+    """Say that a share's level is a result of the runs that are judged by it."""
+    if question["share"] is None:
+        return ""
+    share = f"{question['share']:g} of the best arm's final value"
+    return f"level found in these runs ({share}) and taken as given"
 
 
 def _unseen(curve: Curve) -> bool:

@@ -65,26 +65,26 @@ class Curve:
         return float(sign * (sign * there).max()) if len(there) else math.nan
 
 
-def curve_of(lines: Sequence[Mapping[str, Any]], train: Mapping[str, Any]) -> Curve:
+def curve_of(lines: Sequence[Mapping[str, Any]], train: Mapping[str, Any] | None = None) -> Curve:
     """Return the curve of a training.
 
     Args:
         lines: Lines of history.jsonl.
-        train: train.json.
+        train: train.json, which says what ended it; None where that does not matter.
     """
     seen = np.array([line["examples"] for line in lines], dtype=np.float64)
     rates = np.array([line["images_per_second"] for line in lines], dtype=np.float64)
     # A line's rate is that of the steps since the last one.
     spent = np.cumsum(np.diff(seen, prepend=0.0) / rates)
     known = [line["valid_score"] is not None for line in lines]
-    phases = train["phases"]
+    phases = train["phases"] if train else []
     ended = phases[-1]["ended_by"] if phases else "epochs"
     return Curve(
         steps=np.array([line["step"] for line in lines], dtype=np.float64)[known],
         examples=seen[known],
         seconds=spent[known],
         values=np.array([line["valid_score"] for line in lines], dtype=np.float64)[known],
-        ended_by="diverged" if train["status"] == "diverged" else ended,
+        ended_by="diverged" if train and train["status"] == "diverged" else ended,
     )
 
 

@@ -211,7 +211,7 @@ class Reader:
         for cell in self._cells(run).values():
             folder = cell_directory(cell, self.results)
             lines = read_kept(folder, "history.jsonl").decode("utf-8").splitlines()
-            curves.append(curve_of([json.loads(line) for line in lines], read_train(folder) or {}))
+            curves.append(curve_of([json.loads(line) for line in lines], read_train(folder)))
         return over_folds(curves)
 
     def _first(self, run: str) -> str:

@@ -16,7 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from transfergrid.planning.state_pairs import FINAL, INITIAL
+from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.bounded import mean_of
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.findings import Finding
 from transfergrid.statistics.places import varying_axes, words
@@ -30,8 +32,6 @@ FEWEST_LAYERS, FEWEST_NETWORKS = 4, 4
 POOLED = "pooled"
 _PLACE = ["dataset", "architecture", "truncation"]
 _SEEDS = ("left_seed", "right_seed")
-Bounded = tuple[float, float, float]
-"""A value and its interval; NaN without one."""
 
 
 def reuse(question: Question, basis: Basis) -> Answered:
@@ -58,7 +58,7 @@ def reuse(question: Question, basis: Basis) -> Answered:
     return Answered([*found, *_published(question, basis, found)])
 
 
-Told = tuple[dict[str, Any], str, Bounded, str]
+Told = tuple[dict[str, Any], str, Interval, str]
 """Place, quantity, value and method."""
 
 
@@ -82,7 +82,7 @@ def _against_chance(rows: pd.DataFrame, basis: Basis) -> Iterator[Told]:
 
 def without_each_seed(
     same: pd.DataFrame, across: pd.DataFrame, alpha: float
-) -> tuple[Bounded, str]:
+) -> tuple[Interval, str]:
     """Return the mean over pairs of seeds minus that over pairs of arms, with an interval.
 
     Seeds are left out in turn, with every pair that they are in, because pairs share networks.
@@ -124,8 +124,10 @@ def _from_the_start(rows: pd.DataFrame, basis: Basis) -> Iterator[Told]:
         before = start[
             (start["left_pretraining"] == drawn) & (start["right_pretraining"] == source)
         ]
-        both = before.merge(own, on=["left_seed", "layer"], suffixes=("_start", "_end"))
-        both = both.dropna(subset=["value_start", "value_end"])
+        # Of folds, the mean: a layer is one point, however often it was measured.
+        same, values = ["left_seed", "layer"], ["value_start", "value_end"]
+        both = before.merge(own, on=["fold", *same], suffixes=("_start", "_end"))
+        both = both.dropna(subset=values).groupby(same, sort=False)[values].mean().reset_index()
         found = [
             (float(np.corrcoef(one["value_start"], one["value_end"])[0, 1]), len(one))
             for _, one in both.groupby("left_seed")
@@ -141,7 +143,7 @@ def _from_the_start(rows: pd.DataFrame, basis: Basis) -> Iterator[Told]:
             yield place, "start_end_correlation", number, told
 
 
-def mean_correlation(values: Sequence[float], alpha: float) -> Bounded:
+def mean_correlation(values: Sequence[float], alpha: float) -> Interval:
     """Return the mean of correlations of independent runs by Fisher's z, with its t interval.
 
     Args:
@@ -166,12 +168,12 @@ def _kept(rows: pd.DataFrame) -> Iterator[Told]:
         ["right_pretraining", "right_protocol"], sort=False
     ):
         place = {"pretraining": source, "protocol": protocol}
-        low = part[part["depth"] < part["depth"].min() + ENDS]
-        high = part[part["depth"] >= part["depth"].min() + ENDS]
+        lowest, there = part["depth"].min() + ENDS, part[part["value"].notna()]
+        low, high = there[there["depth"] < lowest], there[there["depth"] >= lowest]
         for name, layers in (("kept_lowest", low), ("kept_above", high)):
             if len(layers):
                 told = f"mean over {layers['layer'].nunique()} blocks; bounds: means of their own"
-                yield place, name, _bounded(layers), told
+                yield place, name, mean_of(layers), told
 
 
 def _sizes(question: Question, basis: Basis, found: Sequence[Finding]) -> Iterator[Finding]:
@@ -238,7 +240,7 @@ def _finding(
     basis: Basis,
     place: Mapping[str, Any],
     quantity: str,
-    number: Bounded,
+    number: Interval,
     method: str,
     n: int = 1,
     note: str = "",
@@ -269,12 +271,5 @@ def _ends(rows: pd.DataFrame, last: bool) -> pd.DataFrame:
     return kept.groupby([*own, *_SEEDS], sort=False, dropna=False)["value"].mean().reset_index()
 
 
-def _mean(rows: pd.DataFrame) -> Bounded:
+def _mean(rows: pd.DataFrame) -> Interval:
     return float(rows["value"].mean()), math.nan, math.nan
-
-
-def _bounded(rows: pd.DataFrame) -> Bounded:
-    """Return the mean over rows with a value, with bounds only if each of them has its own."""
-    kept = rows.dropna(subset=["value"])
-    low, high = (float(kept[name].mean(skipna=False)) for name in ("low", "high"))
-    return float(kept["value"].mean()), low, high

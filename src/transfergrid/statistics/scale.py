@@ -18,6 +18,7 @@ class Scale:
         width: How far two values can be apart at most; infinite where it has no bound.
         fixed: What its values take as given beside the model, such as operating points, or empty.
         roc_area: Whether it is the area under the ROC curve.
+        no_skill: Its value for scores that say nothing; None where that depends on the data.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Scale:
     width: float
     fixed: str = ""
     roc_area: bool = False
+    no_skill: float | None = None
 
     @classmethod
     def of(cls, declaration: Mapping[str, Any]) -> Scale:
@@ -36,6 +38,7 @@ class Scale:
             width=math.inf if low is None or high is None else float(high) - float(low),
             fixed=OPERATING_POINTS if declaration.get("operating_point") else "",
             roc_area=declaration["roc_area"],
+            no_skill=declaration.get("no_skill"),
         )
 
 

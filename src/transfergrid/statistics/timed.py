@@ -15,16 +15,20 @@ from transfergrid.runtime.hashing import seeded
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.curves import Reached, common_horizon
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.named import CANNOT, LATER, SOONER, UNDECIDED
 from transfergrid.statistics.places import Place, key
 from transfergrid.statistics.survival import KaplanMeier
-from transfergrid.statistics.two_samples import mean_interval, permutation_p, welch
+from transfergrid.statistics.two_samples import Welch, mean_interval, permutation_p, welch
 
-SOONER, LATER, UNDECIDED, CANNOT = "sooner", "later", "undecided", "cannot be decided"
 METHOD = "Welch's t on min(T, horizon); permutation of the runs"
-ONE_SEED = "one seed in an arm: no interval and no test"
+UNREPEATED = "one seed in an arm: no interval and no test"
 _FAR = 700.0
 """A logarithm that tells nothing any more: two seeds of a wide spread reach it."""
 NONE_REACHED = "no run of either arm reached the level"
+THERE_AT_ONCE = (
+    "every run of both arms was at the level when it was first validated, so that nothing is known "
+    "of which came first"
+)
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,7 @@ class Times:
     Attributes:
         values: (n,) min(T, horizon).
         happened: (n,) bool, whether the level was reached by then.
+        at_once: (n,) bool, whether it was there at the first validation.
         rounding: Mean variance that a time has because it is only known between two validations.
         log_rounding: The same of its logarithm.
         horizon: The horizon.
@@ -176,6 +181,7 @@ class Times:
 
     values: NDArray[np.float64]
     happened: NDArray[np.bool_]
+    at_once: NDArray[np.bool_]
     rounding: float
     log_rounding: float
     horizon: float
@@ -196,7 +202,8 @@ class Times:
         # Of a uniform error as wide as the time between two validations.
         rounding = float((widths**2).mean() / 12)
         log_rounding = float(((widths / values) ** 2).mean() / 12)
-        return cls(values, happened, rounding, log_rounding, horizon)
+        at_once = happened & np.array([run.before == 0 for run in runs])
+        return cls(values, happened, at_once, rounding, log_rounding, horizon)
 
 
 def adjusted(rows: Sequence[Timed]) -> list[Timed]:
@@ -248,8 +255,11 @@ def _compared(row: Timed, own: Times, base: Times, notes: str) -> Timed:
     p, least = permutation_p(own.values, base.values, seed)
     direction = SOONER if apart.estimate < 0 else LATER
     few = min(len(own.values), len(base.values)) < 2
-    none = not (own.happened.any() or base.happened.any())
-    said = [notes, ONE_SEED if few else "", NONE_REACHED if none else ""]
+    blind = own.at_once.all() and base.at_once.all()
+    if blind:  # these times are when runs were looked at
+        apart, factor = (Welch(each.estimate, *[math.nan] * 4) for each in (apart, factor))
+        p = least = math.nan
+    said = [UNREPEATED if few else "", THERE_AT_ONCE if blind else "", _censored(own, base), notes]
     return replace(
         row,
         difference=apart.estimate,
@@ -262,6 +272,15 @@ def _compared(row: Timed, own: Times, base: Times, notes: str) -> Timed:
         ratio_high=math.exp(min(factor.high, _FAR)),
         p_permutation=p,
         p_permutation_least=least,
-        permutation=CANNOT if least > alpha else direction if p <= alpha else UNDECIDED,
+        permutation=CANNOT if not least <= alpha else direction if p <= alpha else UNDECIDED,
         note="; ".join(filter(None, said)),
     )
+
+
+def _censored(own: Times, base: Times) -> str:
+    """Say how many runs of two arms count as the horizon; empty where none does."""
+    there = np.concatenate([own.happened, base.happened])
+    if not there.any():
+        return NONE_REACHED
+    lost = int((~there).sum())
+    return f"{lost} of {len(there)} runs never reached the level by the horizon" if lost else ""

@@ -217,11 +217,15 @@ SPEED = {"name": "speed", "kind": "convergence", "axis": "pretraining", "baselin
             ],
             "'q' needs the boost, but no question is a contrast along pretraining by its metric",
         ),
-        ([SPEED], "'speed' needs one level .* before any result: level, .* or share, .* write one"),
+        ([SPEED], "'speed' needs one level: level, .* before any result, or share, .* write one"),
         ([{**SPEED, "level": 0.8, "share": 0.9}], "'speed' needs one level"),
         (
             [{**SPEED, "level": 1.0}],
             "'speed' has the level 1, which films's metric passes never or always: .* between 0",
+        ),
+        (
+            [{**SPEED, "level": 0.5}],
+            "the level 0.5, but films's metric is 0.5 for a network that has learned nothing; wr",
         ),
         ([{**SPEED, "level": 0.8, "baseline": "imagenet"}], "the baseline 'imagenet', which is no"),
         ([{**SPEED, "level": 0.8, "budgets": [0]}], "budgets"),

@@ -127,6 +127,7 @@ def test_runs_that_never_reach_the_level_count_as_the_horizon() -> None:
     assert row.restricted_mean_se == pytest.approx(math.sqrt((350 / 3) ** 2 * 2 / 3))
     last = beside(found, "reached")[2]
     assert not last.reached and last.steps == 1000
+    assert rows(found)["imagenet"].note == "1 of 6 runs never reached the level by the horizon"
     arms["random"][1] = run(3000.0)
     assert math.isnan(rows(asked(arms))["random"].median)
 
@@ -155,6 +156,33 @@ def test_a_level_that_no_arm_reaches_cannot_be_decided() -> None:
     assert ("imagenet", 1000) in budgets  # what was reached is told all the same
 
 
+def test_a_level_that_all_start_from_tells_nothing() -> None:
+    """Arms that are looked at more or less often differ in when, and in nothing that they learn."""
+    arms = {"random": [run(160.0, grid=GRID[3::4])] * 3, "imagenet": [run(120.0, grid=GRID)] * 3}
+    sooner = rows(asked(arms, level=0.62))["imagenet"]
+    assert sooner.difference == 50 - 200
+    assert sooner.verdict == sooner.permutation == "cannot be decided"
+    assert "was at the level when it was first validated" in sooner.note
+    nothing = (sooner.low, sooner.high, sooner.p, sooner.ratio_low, sooner.p_permutation)
+    assert all(map(math.isnan, nothing))
+    arms["random"] = [run(620.0, grid=GRID[3::4])] * 3
+    assert rows(asked(arms, level=0.65))["imagenet"].verdict == "sooner"
+
+
+@pytest.mark.parametrize(
+    ("level", "metric", "none"), [(0.5, "auroc", 0.5), (0, "quadratic_kappa", 0)]
+)
+def test_a_level_that_takes_no_skill_is_left_out(level: float, metric: str, none: float) -> None:
+    found = asked(planted(), metric, level=level)
+    assert found.rows == [] and not found.beside["reached"]
+    told = f"has the level {level:.3g}, and {metric} is {none:g} for a network that has learned"
+    assert told in found.left_out[0]
+    shared = asked(planted(), level=None, share=0.55)
+    assert shared.rows == [] and "for a network that has learned nothing" in shared.left_out[0]
+    # What a Brier score is without any skill depends on the share of positives.
+    assert asked(planted(), "brier", level=0.7).rows
+
+
 def test_one_seed_has_no_interval_and_no_test() -> None:
     found = asked({arm: runs[:1] for arm, runs in planted().items()})
     row = rows(found)["imagenet"]
@@ -179,6 +207,11 @@ def test_a_share_is_one_of_the_best_arm_s_final_value() -> None:
     ends = [one.values[-1] for one in arms["imagenet"]]
     row = rows(asked(arms, level=None, share=0.9))["imagenet"]
     assert row.asked.level == pytest.approx(0.9 * np.mean(ends))
+    assert (
+        row.note
+        == "level found in these runs (0.9 of the best arm's final value) and taken as given"
+    )
+    assert row.evidence().condition == row.note and rows(asked(arms))["imagenet"].note == ""
     loss = {
         arm: [Curve(c.steps, c.examples, c.seconds, 1 - c.values) for c in own]
         for arm, own in arms.items()

@@ -82,6 +82,24 @@ def test_planted_differences_are_found() -> None:
     assert told["kept_lowest"].place["pretraining"] == "imagenet"
 
 
+def test_folds_are_no_further_layers() -> None:
+    """Each fold's start meets its own end, and a layer is one point whatever the folds."""
+    one = table()
+    late = one["left_state"] == "final"
+    moved = one.assign(fold="1", value=one["value"] + late.map({True: -0.1, False: 0.2}))
+    folds = pd.concat([one.assign(fold="0"), moved])
+    whole, crossed = (found(each)["start_end_correlation"] for each in (one, folds))
+    assert crossed.value == pytest.approx(whole.value)
+    assert crossed.method == whole.method and "over 5 blocks" in whole.method
+
+
+def test_a_dead_layer_is_in_no_mean_and_not_counted() -> None:
+    dead = table()
+    dead.loc[(dead["pair"] == "before_after") & (dead["layer"] == "stem"), "value"] = math.nan
+    told = found(dead)["kept_lowest"]
+    assert told.value == pytest.approx(0.8) and "over 1 blocks" in told.method
+
+
 def test_the_correlation_is_over_layers_and_its_interval_over_seeds() -> None:
     values = [0.5, 0.7, 0.6]
     z = np.arctanh(values)

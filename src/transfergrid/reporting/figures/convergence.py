@@ -22,6 +22,7 @@ from transfergrid.reporting.figures.phrases import lower_is_better
 from transfergrid.reporting.figures.summaries import limits
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.words import known, level, plural, scaled
+from transfergrid.statistics.curves import curve_of, over_folds
 from transfergrid.statistics.places import words
 from transfergrid.statistics.two_samples import mean_interval
 
@@ -84,15 +85,8 @@ def marks_in(data: FigureData, panels: list[Panel]) -> dict[str, Mark]:
 
 def run_curve(data: FigureData, run: str) -> tuple[Floats, Floats]:
     """Return a run's (steps, validation values); over folds the mean at each validation."""
-    parts = []
-    for cell in data.parts(run):
-        lines = [line for line in data.histories.get(cell, ()) if known(line["valid_score"])]
-        parts.append(np.array([(line["step"], line["valid_score"]) for line in lines], float))
-    k = min(map(len, parts))
-    if k == 0:
-        return np.zeros(0), np.zeros(0)
-    together = np.stack([part[:k] for part in parts])
-    return together[:, :, 0].max(axis=0), together[:, :, 1].mean(axis=0)
+    found = over_folds([curve_of(data.histories.get(cell, ())) for cell in data.parts(run)])
+    return found.steps, found.values
 
 
 def mean_curve(

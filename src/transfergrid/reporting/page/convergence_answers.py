@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
-from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.place_labels import arm, label, varying
@@ -23,11 +22,12 @@ from transfergrid.reporting.words import (
     range_of,
     score,
 )
+from transfergrid.statistics.named import CANNOT, LATER, SOONER, UNDECIDED
 
 Row = Mapping[Any, Any]
 SAME = ["axis", "arm", "baseline", *PLACE]
 """Columns in which the rows of one arm and different units agree."""
-DECIDED = ("sooner", "later")
+DECIDED = (SOONER, LATER)
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
@@ -44,10 +44,13 @@ def text(question: Mapping[str, Any], manner: Manner) -> str:
 def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
     return [
-        "How soon a training converges is the first validation at which the metric reaches a level "
-        "that was fixed before, without interpolation. Runs that never reach it are censored: "
+        "How soon a training converges is the first validation at which the metric reaches a "
+        "level, without interpolation. A level is fixed before any result; one that is a share of "
+        "the best arm's final value is fixed as a rule alone, because the number comes from the "
+        "same runs, and intervals take it as given. Runs that never reach it are censored: "
         "medians and restricted means are Kaplan and Meier's up to a common horizon, and means of "
-        "min(T, horizon) are compared by Welch's t over the runs. A permutation test stands beside "
+        "min(T, horizon) are compared by Welch's t over the runs. Where only the later arm has "
+        "such runs, the arms are at least that far apart. A permutation test stands beside "
         "it, with the smallest p-value that the seeds allow. The validation patients are taken as "
         "given."
     ]
@@ -68,8 +71,10 @@ def told(
     first = compared.assign(open=~compared["verdict"].isin(DECIDED)).sort_values(
         "open", kind="stable"
     )
+    share = question["share"]
+    aim = "" if share is None else f" ({percent(share, 0)} of the best final value)"
     answers = tuple(
-        _answer(row, label(row, axes), rows, manner) for row in first.to_dict("records")
+        _answer(row, label(row, axes), rows, manner, aim) for row in first.to_dict("records")
     )
     shown = [_time(row, axes) for row in steps.to_dict("records")]
     shown += [_budget(row, axes, manner) for row in budgets.to_dict("records")]
@@ -86,18 +91,18 @@ def _never(reached: pd.DataFrame) -> str:
     )
 
 
-def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner) -> Answer:
-    metric = manner.metrics[row["metric"]]
-    lead, told, rest = _sentence(row, metric)
-    base = _baseline(row, rows)
+def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner, found: str) -> Answer:
+    metric, base = manner.metrics[row["metric"]], _baseline(row, rows)
+    aim = f"validation {metric.inline} {float(row['level']):.3g}{metric.direction}{found}"
+    lead, told, rest = _sentence(row, base, aim)
     bounds = bounds_of(row["low"], row["difference"], row["high"])
     parts = [
         f"{_share(row)} and {_share(base)} runs by step {count(row['horizon'])}",
         _test(row),
         _permutation(row),
-        _ratio(row),
+        _ratio(row, base),
         *_other_units(row, rows),
-        f"difference in mean steps, {count(row['horizon'])} for runs that did not, with "
+        f"difference in mean steps, none counted beyond {count(row['horizon'])}, with "
         f"{level(manner.confidence)} interval over seeds; p adjusted by Holm's method within the "
         "question",
         str(row["note"]) if known(row["note"]) else "",
@@ -115,21 +120,38 @@ def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner) -> Answer:
     )
 
 
-def _sentence(row: Row, metric: MetricWords) -> tuple[str, str, str]:
+def _sentence(row: Row, base: Row, aim: str) -> tuple[str, str, str]:
     """Return a comparison's sentence: before its number, the number, after it."""
     a, b = (arm(row["axis"], row[name]) for name in ("arm", "baseline"))
     reach = "reach" if row["axis"] == "pretraining" else "reaches"
-    aim = f"validation {metric.inline} {float(row['level']):.3g}{metric.direction}"
-    apart = float(row["difference"])
+    apart, end = float(row["difference"]), count(row["horizon"])
+    lost = not (_all_there(row) and _all_there(base))
+    cut = f"; runs that were not there by step {end} count as {end}" if lost else ""
     if row["verdict"] in DECIDED:
         steps = f"{count(abs(apart))} steps{_ends(row, -1 if apart < 0 else 1).replace('+', '')}"
         start = a[0].upper() + a[1:] if row["axis"] == "pretraining" else a
-        return f"{start} {reach} {aim} {row['verdict']} than {b}, by", steps, ""
+        least = "at least " if _further(row, base) else ""
+        return f"{start} {reach} {aim} {row['verdict']} than {b}, by", f"{least}{steps}", cut
     told = f"{_signed(apart)} steps{_ends(row)}"
-    if row["verdict"] == "undecided":
-        return f"No difference in when {a} and {b} reach {aim} could be shown:", told, ""
+    if row["verdict"] == UNDECIDED:
+        return f"No difference in when {a} and {b} reach {aim} could be shown:", told, cut
     why = f"; {row['note']}" if known(row["note"]) else ""
     return f"Whether {a} {reach} {aim} sooner than {b} cannot be decided:", told, why
+
+
+def _all_there(row: Row) -> bool:
+    return int(row["n_reached"]) == int(row["n_runs"])
+
+
+def _further(row: Row, base: Row) -> bool:
+    """Tell whether arms that differ are further apart than means of restricted times say.
+
+    They are where runs of the later arm alone never came, and count as if they had at the horizon.
+    """
+    if row["verdict"] not in DECIDED:
+        return False
+    soon, late = (row, base) if row["verdict"] == SOONER else (base, row)
+    return _all_there(soon) and not _all_there(late)
 
 
 def _ends(row: Row, sign: int = 1) -> str:
@@ -164,14 +186,18 @@ def _test(row: Row) -> str:
 
 
 def _permutation(row: Row) -> str:
+    if not known(row["p_permutation"]):
+        return ""
     least = f"these runs allow no p below {float(row['p_permutation_least']):.3f}"
     told = f"permutation test: {p_value(row['p_permutation'])}, {row['permutation']}"
-    return f"{told}, as {least}" if row["permutation"] == "cannot be decided" else told
+    return f"{told}, as {least}" if row["permutation"] == CANNOT else told
 
 
-def _ratio(row: Row) -> str:
+def _ratio(row: Row, base: Row) -> str:
     ends = range_of(row["ratio_low"], row["ratio_high"])
-    return f"{number(row['ratio'])} times the baseline's steps{f' ({ends})' if ends else ''}"
+    most = "at most " if row["verdict"] == SOONER else "at least "
+    bound = most if _further(row, base) else ""
+    return f"{bound}{number(row['ratio'])} times the baseline's steps{f' ({ends})' if ends else ''}"
 
 
 def _other_units(row: Row, rows: pd.DataFrame) -> Iterator[str]:
@@ -190,7 +216,7 @@ def _time(row: Row, axes: list[str]) -> ShownFinding:
     median = f"median {count(row['median'])}" if known(row["median"]) else "fewer than half did"
     return ShownFinding(
         subject=_subject(row, axes),
-        quantity=f"mean steps to the level, at most {count(row['horizon'])}",
+        quantity=f"mean steps to the level, none counted beyond {count(row['horizon'])}",
         value=count(row["restricted_mean"]),
         interval=_between(row["restricted_mean_low"], row["restricted_mean_high"]),
         n=f"{count(row['n_runs'])} runs",

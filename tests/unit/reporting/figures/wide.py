@@ -45,7 +45,8 @@ def wide(
     cells = pd.DataFrame(rows)
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
     history = [
-        {"valid_score": score, "examples": seen, "step": seen / 32} for score, seen in curves
+        {"valid_score": score, "examples": seen, "step": seen / 32, "images_per_second": 800.0}
+        for score, seen in curves
     ]
     reached = _reached(cells, names)
     return FigureData(

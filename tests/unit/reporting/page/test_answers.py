@@ -465,13 +465,14 @@ def test_when_trainings_reach_a_level_in_words() -> None:
     (answer,) = found.answers
     assert answer.sentence == (
         "ImageNet weights reach validation AUROC 0.8 sooner than random weights, by "
-        "9\u202f000 steps (6\u202f000 to 12\u202f000)"
+        "at least 9\u202f000 steps (6\u202f000 to 12\u202f000); runs that were not there by step "
+        "20\u202f000 count as 20\u202f000"
     )
     for part in (
         "3 of 3 and 2 of 3 runs by step 20\u202f000",
         "Welch's test: p = 0.010, adjusted p = 0.020",
         "permutation test: p = 0.100, cannot be decided, as these runs allow no p below 0.100",
-        "0.25 times the baseline's steps (0.2 to 0.31)",
+        "at most 0.25 times the baseline's steps (0.2 to 0.31)",
         "−900 seconds of the device (−1\u202f200 to −600)",
     ):
         assert part in answer.support
@@ -479,13 +480,13 @@ def test_when_trainings_reach_a_level_in_words() -> None:
     assert [(one.subject, one.quantity, one.value, one.note) for one in found.findings] == [
         (
             "resnet18, random weights",
-            "mean steps to the level, at most 20\u202f000",
+            "mean steps to the level, none counted beyond 20\u202f000",
             "12\u202f000",
             "2 of 3 reached it; median 9\u202f000",
         ),
         (
             "resnet18, ImageNet weights",
-            "mean steps to the level, at most 20\u202f000",
+            "mean steps to the level, none counted beyond 20\u202f000",
             "12\u202f000",
             "3 of 3 reached it; median 9\u202f000",
         ),
@@ -497,6 +498,32 @@ def test_when_trainings_reach_a_level_in_words() -> None:
             "before",
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "own", "base", "least", "cut"),
+    [
+        ("sooner", 3, 3, False, False),
+        ("sooner", 3, 2, True, True),
+        ("sooner", 2, 3, False, True),  # further, or not as far
+        ("sooner", 2, 1, False, True),
+        ("later", 2, 3, True, True),
+        ("later", 3, 2, False, True),
+        ("undecided", 3, 2, False, True),
+    ],
+)
+def test_arms_are_at_least_as_far_apart_where_the_later_one_alone_has_runs_that_never_came(
+    verdict: str, own: int, base: int, least: bool, cut: bool
+) -> None:
+    rows = timed(verdict)
+    for row in rows:
+        row["n_reached"] = base if row["arm"] == "random" else own
+    (found,) = shown(SPEED, convergence=rows, budgets=[BUDGET], reached=[RUN])
+    (answer,) = found.answers
+    assert ("at least 9" in answer.number) == least
+    assert ("count as 20\u202f000" in answer.sentence) == cut
+    bound = {"sooner": "at most ", "later": "at least "}.get(verdict, "") if least else ""
+    assert f"{bound}0.25 times the baseline's steps (0.2 to 0.31)" in answer.support
 
 
 @pytest.mark.parametrize(
@@ -525,3 +552,4 @@ def test_a_level_that_none_reached_is_told_and_a_share_is_named() -> None:
     (found,) = shown(asked, convergence=rows, budgets=[BUDGET], reached=never)
     assert "reach 95 % of the best final value, compared" in found.text
     assert found.left.startswith("None of 6 runs reached the level")
+    assert "0.8 (95 % of the best final value) sooner than" in found.answers[0].sentence
