@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergrid.evaluation.archives import parse_array, read_arrays
 from transfergrid.planning.paths import activations_directory
 from transfergrid.planning.records import RECEIPT, read_receipt
-from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.verified import read_verified
 
@@ -86,8 +83,12 @@ class Activations:
         Raises:
             UserError: The file is not what was written.
         """
-        found: NDArray[np.float32] = self._read(self.layers[layer].file)
-        return found
+        path, mend = self.folder / self.layers[layer].file, _mend(self.folder)
+
+        def parse(data: bytes) -> NDArray[np.float32]:
+            return parse_array(path, mend, data)
+
+        return read_verified(path, self.files.get(path.name), parse, mend)
 
     def patients(self, layer: str) -> NDArray[np.str_]:
         """Return (n,) the patient of each row of a layer."""
@@ -112,19 +113,12 @@ class Activations:
 
     @cached_property
     def _rows(self) -> dict[str, NDArray[Any]]:
-        return dict(self._read(ROWS))
+        path, mend = self.folder / ROWS, _mend(self.folder)
 
-    def _read(self, name: str) -> Any:
-        def parse(data: bytes) -> Any:
-            try:
-                found = np.load(io.BytesIO(data), allow_pickle=False)
-                return dict(found) if name == ROWS else found
-            except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
-                raise UserError(
-                    f"{self.folder / name} cannot be read ({error}); {_mend(self.folder)}."
-                ) from None
+        def parse(data: bytes) -> dict[str, NDArray[Any]]:
+            return read_arrays(path, mend, data=data)
 
-        return read_verified(self.folder / name, self.files.get(name), parse, _mend(self.folder))
+        return read_verified(path, self.files.get(ROWS), parse, mend)
 
 
 def write_receipt(folder: Path, values: Mapping[str, Any]) -> None:

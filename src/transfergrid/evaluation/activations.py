@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transfergrid.data.stacked import Stacked
 from transfergrid.data.store import Images, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.activation_files import ROWS, Layer, write_receipt
+from transfergrid.evaluation.archives import write_arrays
 from transfergrid.evaluation.inference import BATCH_SIZE, outputs_of, to_device
 from transfergrid.models.initial import SourceDiverged, initial_model, source_sha256
 from transfergrid.models.normalise import Normalise, Preprocessing
@@ -68,18 +69,12 @@ def record_activations(
             be used.
     """
     folder, where = activations_directory(state_id, results), torch.device(device)
-    cell = made_from.get("cell")
-    spec = read_spec(cell_directory(cell, results) / SPEC) if cell else None
+    spec = _spec_of(made_from, results)
     fold = fold_of(spec) if spec else _number(made_from["fold"])
     probe, cache = made_from["probe"], cache_directory(made_from["dataset"], results)
     about = {"images": probe["images"], "content_sha256": read_card(cache, fold).content_sha256}
     try:
-        if spec:
-            network, normalise, weights = _final(spec, results, where)
-        else:
-            network, normalise, proof = _initial(made_from, results, where)
-            start(network, normalise, {**made_from, "proof": proof}, results, check)
-            weights = source_sha256(made_from["weights"], results)
+        network, normalise, weights = _opened(spec, made_from, results, where, start, check)
     except SourceDiverged:
         write_receipt(folder, {**about, "status": "diverged", "layers": [], "files": {}})
         return
@@ -100,8 +95,30 @@ def record_activations(
     write_receipt(folder, {**about, **done, "device": where.type, "files": files})
 
 
+def _spec_of(made_from: Mapping[str, Any], results: Path) -> dict[str, Any] | None:
+    """Return the specification of the cell whose checkpoint the state is; None if initial."""
+    cell = made_from.get("cell")
+    return read_spec(cell_directory(cell, results) / SPEC) if cell else None
+
+
 def _number(fold: Any) -> int | None:
     return None if fold is None else int(fold)
+
+
+def _opened(
+    spec: Mapping[str, Any] | None,
+    made_from: Mapping[str, Any],
+    results: Path,
+    device: torch.device,
+    start: Start,
+    check: Callable[[], None],
+) -> tuple[nn.Module, Normalise, str | None]:
+    """Return a state's network, its input, and the SHA-256 of the checkpoint that was loaded."""
+    if spec:
+        return _final(spec, results, device)
+    network, normalise, proof = _initial(made_from, results, device)
+    start(network, normalise, {**made_from, "proof": proof}, results, check)
+    return network, normalise, source_sha256(made_from["weights"], results)
 
 
 def _initial(
@@ -227,5 +244,4 @@ def _write_rows(
     }
     for one in layers:
         arrays[f"{one.name}_y"], arrays[f"{one.name}_x"] = np.divmod(places[one.name], one.width)
-    with replacing(folder / ROWS) as temporary, open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    write_arrays(folder / ROWS, arrays)

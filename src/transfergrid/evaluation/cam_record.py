@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergrid.runtime.atomic import replacing
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.evaluation.archives import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -93,31 +90,18 @@ def empty_record(status: str) -> CamRecord:
 
 def write_record(path: str | Path, record: CamRecord) -> None:
     """Write a record as an .npz file, atomically; equal records give equal bytes."""
-    arrays = {field.name: np.asarray(getattr(record, field.name)) for field in fields(CamRecord)}
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    arrays = {field.name: getattr(record, field.name) for field in fields(CamRecord)}
+    write_arrays(path, arrays, compressed=True)
 
 
 def read_record(path: str | Path) -> CamRecord:
     """Read a record.
 
     Raises:
+        FileNotFoundError: There is none.
         UserError: It is damaged, or an array is missing.
     """
     names = [field.name for field in fields(CamRecord)]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in names if name not in archive]
-            if missing:
-                raise UserError(f"{path} lacks {listed(missing)}; remove it and make it again.")
-            # Every array is read to its end, and so compared with its checksum in the file.
-            arrays = {name: archive[name] for name in names}
-    # RuntimeError: the archive says that an array is encrypted or packed in an unknown way.
-    except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-        if isinstance(error, UserError | FileNotFoundError):
-            raise
-        raise UserError(
-            f"{path} is damaged ({error}); remove it and run snakemake again."
-        ) from None
+    arrays = read_arrays(path, "remove it and run snakemake again, which makes it again", names)
     status, method = (str(arrays.pop(name)) for name in ("status", "method"))
     return CamRecord(status=status, method=method, step=int(arrays.pop("step")), **arrays)

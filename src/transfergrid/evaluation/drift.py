@@ -8,15 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from transfergrid.evaluation.archives import write_arrays
 from transfergrid.evaluation.retraced import FINISHED, retrace
 from transfergrid.evaluation.weighing_files import FILTERS, write_measured
 from transfergrid.models.drift import Drift, drifts
 from transfergrid.models.parts import Parts
 from transfergrid.planning.ends import weighings_directory
-from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.hashing import sha256_file
 
 
@@ -58,5 +57,4 @@ def _row(found: Drift) -> dict[str, Any]:
 
 def _write_filters(path: Path, before: Tensor, after: Tensor) -> None:
     ends = {"before": before.float().numpy(), "after": after.float().numpy()}
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, **ends)
+    write_arrays(path, ends)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergrid.evaluation.archives import read_arrays, write_arrays
 from transfergrid.planning.records import SCORED
-from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import read_verified
@@ -148,9 +145,7 @@ def write_scores(path: str | Path, scores: Scores) -> None:
         UserError: The scores break their contract.
     """
     validate(scores, str(path))
-    arrays = {field.name: np.asarray(getattr(scores, field.name)) for field in fields(Scores)}
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    write_arrays(path, {field.name: getattr(scores, field.name) for field in fields(Scores)})
 
 
 def scores_receipt(folder: Path) -> dict[str, str]:
@@ -184,36 +179,28 @@ def read_cell_scores(folder: Path, split: str) -> Scores:
     path, name = folder / "scores" / f"{split}.npz", f"scores/{split}.npz"
     expected = scores_receipt(folder).get(name)
     mend = _mend(folder / SCORED)
-    return read_verified(path, expected, lambda data: _parse(io.BytesIO(data), path), mend)
+    return read_verified(path, expected, lambda data: _read(path, mend, data), mend)
 
 
-def read_scores(path: str | Path) -> Scores:
+def read_scores(path: str | Path, mend: str = "score the cell again") -> Scores:
     """Read and check a file of scores.
 
     Args:
         path: An .npz file that `write_scores` made.
+        mend: What the user can do about a damaged file, as the end of a sentence.
 
     Returns:
         The scores.
 
     Raises:
+        FileNotFoundError: There is none.
         UserError: The file is damaged, or an array is missing or breaks the contract.
     """
-    return _parse(path, path)
+    return _read(path, mend)
 
 
-def _parse(source: str | Path | io.BytesIO, path: str | Path) -> Scores:
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            arrays = {field.name: archive[field.name] for field in fields(Scores)}
-    except KeyError as error:
-        raise UserError(
-            f"{path}: the file of scores lacks {error.args[0]}; evaluate the cell again."
-        ) from None
-    except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"{path}: the file of scores is damaged ({error}); evaluate the cell again."
-        ) from None
+def _read(path: str | Path, mend: str, data: bytes | None = None) -> Scores:
+    arrays = read_arrays(path, mend, [field.name for field in fields(Scores)], data)
     task_kind, aggregate = (str(arrays.pop(name)) for name in ("task_kind", "aggregate"))
     scores = Scores(**arrays, task_kind=task_kind, aggregate=aggregate)
     validate(scores, str(path))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergrid.evaluation.archives import read_arrays
 from transfergrid.evaluation.scores import Scores, read_scores
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.records import RECEIPT, read_receipt
-from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.verified import load_verified, read_verified
 
@@ -75,11 +72,7 @@ class Measured:
         path, mend = self.folder / FILTERS, _mend(self.folder)
 
         def parse(data: bytes) -> Filters:
-            try:
-                with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                    return Filters(archive["before"], archive["after"])
-            except (KeyError, ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
-                raise UserError(f"{path} cannot be read ({error}); {mend}.") from None
+            return Filters(**read_arrays(path, mend, ("before", "after"), data))
 
         return read_verified(path, self.files[FILTERS], parse, mend)
 
@@ -92,7 +85,11 @@ class Measured:
             UserError: The file is not what was written.
         """
         path, mend = self.folder / RESETS, _mend(self.folder)
-        return load_verified(path, self.files.get(RESETS), read_scores, mend)
+
+        def load(path: Path) -> Scores:
+            return read_scores(path, mend)
+
+        return load_verified(path, self.files.get(RESETS), load, mend)
 
 
 def write_measured(folder: Path, values: Mapping[str, Any]) -> None:

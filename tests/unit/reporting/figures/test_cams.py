@@ -171,7 +171,7 @@ def test_a_record_that_lacks_an_array_is_refused(tmp_path: Path) -> None:
     write_record(tmp_path / "a.npz", record(2))
     assert read_record(tmp_path / "a.npz").step == 12
     np.savez(tmp_path / "b.npz", status="finished")
-    with pytest.raises(UserError, match="make it again"):
+    with pytest.raises(UserError, match="lacks method"):
         read_record(tmp_path / "b.npz")
 
 
