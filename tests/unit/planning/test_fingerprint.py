@@ -256,6 +256,7 @@ PROGRAMS = {
     "reset.py": {"reset"},
     "going_on.py": {"train"},
     "device_job.py": {"train", "evaluate", "cams", "features", "activations", "reset"},
+    "noted_job.py": {"activations", "drift", "reset"},  # of no cell
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

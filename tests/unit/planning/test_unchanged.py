@@ -175,13 +175,19 @@ def imported_first(path: Path) -> set[str]:
     return found
 
 
+UNSTAMPED = {"train", "tune", "features", "activations", "drift", "reset"}
+"""Programs that compare their code with the name of what they make."""
+
+
 def test_every_program_compares_before_it_waits() -> None:
     # The first of these calls in each program's text is a comparison.
-    waits = "exclusive|bring_back_cache|take_device|heartbeat"
-    calls = rf"(hold_stage|read_stamp|read_study|hold_tuning|{waits})\("
+    holds = ("hold_stage", "hold_tuning", "hold_weighing", "read_stamp", "read_study")
+    waits = "exclusive|bring_back_cache|ensure_weights|take_device|heartbeat|store_once"
+    calls = rf"({'|'.join(holds)}|{waits})\("
     for path in SCRIPTS.glob("*.py"):
         body = path.read_text().partition("def main() -> None:")[2]
         found = re.findall(calls, body)
-        if "--stamp" in body or path.stem in ("train", "tune"):
-            holds = ("hold_stage", "read_stamp", "read_study", "hold_tuning")
+        if "--stamp" in body or path.stem in UNSTAMPED:
             assert found[0] in holds, path.name
+    shared = (SCRIPTS / "noted_job.py").read_text().partition("def hold_weighing(")[2]
+    assert re.findall(calls, shared)[0] == "hold_stage"
