@@ -158,14 +158,7 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
         shown = present if study == 0 else _changed(chance, present)
         if "Pneumonia" in shown:
             shown = shown | {"Consolidation"}
-        signs = {
-            name: replace(
-                conditions[name],
-                severity=float(np.clip(conditions[name].severity + chance.normal(0, 0.06), 0, 1)),
-            )
-            for name in DRAWN
-            if name in shown
-        }
+        signs = {name: _seen(chance, conditions[name]) for name in DRAWN if name in shown}
         ap = bool(chance.random() < (0.60 if signs else 0.35))
         for view, lateral in enumerate(_views(chance, ap)):
             film = generator(*words, study, view)
@@ -190,6 +183,11 @@ def patient_films(seed: int, split: str, patient: int) -> list[Film]:
                 )
             )
     return films
+
+
+def _seen(chance: Generator, sign: Sign) -> Sign:
+    """Return a patient's sign as one study shows it, a little more or less severe."""
+    return replace(sign, severity=float(np.clip(sign.severity + chance.normal(0, 0.06), 0, 1)))
 
 
 def _body(draw: Generator, female: bool, age: int) -> Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -57,6 +57,24 @@ def match(
         UserError: A tensor has another shape, is missing, or has no place.
     """
     body = [name for name in network if name not in classifier]
+    _check_shapes(state, network, body, weights, target)
+    must = [name for name in body if needed is None or name in needed]
+    extra = [name for name in state if name not in network]
+    _check_names(state, must, extra, weights, target)
+    return Match(
+        matched=[name for name in network if name in state],
+        missing=[name for name in classifier if name not in state],
+        unexpected=extra,
+    )
+
+
+def _check_shapes(
+    state: Mapping[str, Tensor],
+    network: Mapping[str, Tensor],
+    body: Sequence[str],
+    weights: str,
+    target: str,
+) -> None:
     wrong = [name for name in body if name in state and state[name].shape != network[name].shape]
     if wrong:
         told = ", ".join(
@@ -68,9 +86,16 @@ def match(
             f"{weights} does not fit {target}: {told} ({len(wrong)} of {len(body)} tensors differ "
             f"in shape); {_channel_advice(state, network, wrong)}give weights of this architecture."
         )
-    must = [name for name in body if needed is None or name in needed]
+
+
+def _check_names(
+    state: Mapping[str, Tensor],
+    must: Sequence[str],
+    extra: Sequence[str],
+    weights: str,
+    target: str,
+) -> None:
     missing = [name for name in must if name not in state]
-    extra = [name for name in state if name not in network]
     if missing:
         raise UserError(
             f"{weights} lacks {len(missing)} of the {len(must)} tensors of {target} "
@@ -85,11 +110,6 @@ def match(
             f"({listed(homeless, SHOWN)}); give weights of this architecture, or leave them out "
             "with key_rule.drop if you know that they are not needed."
         )
-    return Match(
-        matched=[name for name in network if name in state],
-        missing=[name for name in classifier if name not in state],
-        unexpected=extra,
-    )
 
 
 def _channel_advice(
@@ -103,7 +123,7 @@ def _channel_advice(
     return f"if it sees grey images, write key_rule.first_convolution: {wrong[0]}, else "
 
 
-def _prefix_advice(state: Mapping[str, Tensor], must: list[str], missing: str) -> str:
+def _prefix_advice(state: Mapping[str, Tensor], must: Sequence[str], missing: str) -> str:
     """Name the prefix that all names in the weights have and the network's names lack."""
     for name in state:
         prefix = name.removesuffix(missing)

@@ -61,29 +61,14 @@ def fetch(
         name: state[name].detach().to("cpu", network[name].dtype).contiguous().clone()
         for name in found.matched
     }
-    broken = [name for name, tensor in kept.items() if not tensor.isfinite().all()]
-    if broken:
-        raise UserError(
-            f"{told} holds NaN or infinite values in {listed(broken, 3)}; get the file again."
-        )
-    if _constant(kept):
-        raise UserError(
-            f"every weight in {told} repeats a single value; it is a placeholder and not a "
-            "trained network, so get the file again."
-        )
-    padding = padding_in(architecture)
-    if release.padding not in (None, padding):
-        raise UserError(
-            f"{told} was trained with {release.padding} padding, but {label_of(architecture)} pads "
-            f"{padding}; give it a variant of the network with options: {{ pad_type: "
-            f"{release.padding} }}."
-        )
+    _check_values(kept, told)
+    _check_padding(release, architecture, told)
     folded = folded_norms(kept)
     if folded and release.padding is None:
         raise UserError(f"{told} {UNTOLD}")
     record = {
         **release.record,
-        "padding": padding,
+        "padding": padding_in(architecture),
         "norms": FOLDED if folded else "own",
         "network": label_of(architecture),
         "matched": len(found.matched) - len(filled),
@@ -96,6 +81,29 @@ def fetch(
     preprocessing = release.preprocessing.replaced_by(declaration.get("input"))
     check_alike(preprocessing, release.record.get("first_convolution"))
     return kept, preprocessing, record
+
+
+def _check_values(kept: Mapping[str, Tensor], told: str) -> None:
+    broken = [name for name, tensor in kept.items() if not tensor.isfinite().all()]
+    if broken:
+        raise UserError(
+            f"{told} holds NaN or infinite values in {listed(broken, 3)}; get the file again."
+        )
+    if _constant(kept):
+        raise UserError(
+            f"every weight in {told} repeats a single value; it is a placeholder and not a "
+            "trained network, so get the file again."
+        )
+
+
+def _check_padding(release: Release, architecture: Mapping[str, Any], told: str) -> None:
+    padding = padding_in(architecture)
+    if release.padding not in (None, padding):
+        raise UserError(
+            f"{told} was trained with {release.padding} padding, but {label_of(architecture)} pads "
+            f"{padding}; give it a variant of the network with options: {{ pad_type: "
+            f"{release.padding} }}."
+        )
 
 
 def _constant(state: Mapping[str, Tensor]) -> bool:
