@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from datasets.chexpert.make import make
 
+from transfergrid.catalog.kinds import DATASET_KINDS
+from transfergrid.catalog.questions import QUESTION_KINDS
 from transfergrid.catalog.tables import TABLES
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
@@ -53,3 +56,34 @@ def test_the_page_of_columns_is_what_the_declarations_say() -> None:
 def test_links_between_pages_lead_somewhere(page) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert not [target for target in targets if not (page.parent / target).exists()]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that a page's headings have as targets of links."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [PROJECT / "README.md", *DOCS], ids=lambda page: page.name)
+def test_links_to_sections_lead_to_headings(page: Path) -> None:
+    for file, section in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", page.read_text(encoding="utf-8")):
+        target = page.parent / file if file else page
+        if target.suffix == ".md":
+            assert section in anchors(target), f"{file}#{section}"
+
+
+def test_newcomers_find_every_kind_of_question_and_of_data() -> None:
+    asked = section_of("extending.md", "A question")
+    kinds = set(re.findall(r"^\| `(\w+)` \|", asked, re.MULTILINE))
+    assert kinds == {kind.name for kind in QUESTION_KINDS if not kind.unasked}
+    published = section_of("data.md", "Published data sets")
+    others = {"chexpert", "csv", "medmnist", "phantom"}
+    found = set(re.findall(r"^\| `(\w+)`, ", published, re.MULTILINE))
+    assert found == {kind.name for kind in DATASET_KINDS} - others
+
+
+def section_of(page: str, heading: str) -> str:
+    text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#)", text, re.MULTILINE | re.DOTALL)
+    return str(found)
