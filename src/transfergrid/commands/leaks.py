@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [name for name, origin in origins.values() if origin is None]
     for name in missing:
         print(
-            f"error: the images of {name} have not been read yet; run snakemake --until prepare.",
+            f"error: the images of {name} have not been read yet; run snakemake "
+            "with this study and --until prepare.",
             file=sys.stderr,
         )
     return int(bool(missing))
