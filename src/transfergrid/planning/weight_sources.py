@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.architectures import SLIM, Architecture
-from transfergrid.planning.fingerprint import plugin_fingerprint
+from transfergrid.planning.fingerprint import kind_fingerprint, plugin_fingerprint
+from transfergrid.planning.foreign import check_foreign
+from transfergrid.planning.padding import SYMMETRIC
+from transfergrid.planning.releases import find_release
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
 from transfergrid.planning.weight_notes import FOLDED, UNTOLD, weight_notes
@@ -21,6 +24,7 @@ Identified = tuple[dict[str, Any], Path | None]
 def of_file(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
     """Identify a weight file by its content."""
     path = location(settings["path"], f"path of pretraining '{name}'")
+    check_foreign(path)
     if not path.exists():
         raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
     check_regular(path)
@@ -80,6 +84,32 @@ def of_wheel(name: str, settings: Mapping[str, Any], architecture: Architecture)
 def wheel_again(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """Return what resources/weights.yaml says now of declared weights."""
     return _read_as(known_wheels().get(declaration["package"], {}))
+
+
+def of_release(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:
+    """Identify a released file by its content, and by how it is read."""
+    where = f"pretraining '{name}': "
+    path = location(settings["path"], f"path of pretraining '{name}'")
+    file = find_release(settings["release"], where)
+    if file.architecture not in (architecture.name, architecture.of):
+        raise UserError(
+            f"{where}release '{file.name}' fits architecture '{file.architecture}', not "
+            f"'{architecture.name}'; give it a block of its own."
+        )
+    check_foreign(path)
+    if not path.exists():
+        raise UserError(f"pretraining '{name}' names the file {path}, which does not exist.")
+    check_regular(path)
+    found = {"sha256": remembered_sha256(path), "padding": SYMMETRIC}
+    return found | release_again(settings), path
+
+
+def release_again(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what resources/weights.yaml says now of a release, and the code that reads it."""
+    return {
+        "read_as": find_release(declaration["release"]).read_as,
+        "read_by": kind_fingerprint(declaration["kind"]),
+    }
 
 
 def of_function(name: str, settings: Mapping[str, Any], architecture: Architecture) -> Identified:

@@ -1,0 +1,228 @@
+"""`transfergrid weights`: what a weight file is and how it would be read, before a study exists."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfergrid.planning.architectures import find_architecture, known_architectures
+from transfergrid.planning.releases import UNVERIFIED, KeyLayout, ReleasedFile, known_releases
+from transfergrid.planning.weight_notes import FOLDED, weight_notes
+from transfergrid.runtime.errors import UserError, listed, printable
+from transfergrid.runtime.hashing import sha256_file
+
+if TYPE_CHECKING:
+    from transfergrid.models.released import Fitted, Network
+
+_SHOWN = 3
+_OWN = "timm"
+"""Layout of a file that has a network's own names."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A way to read the file.
+
+    Attributes:
+        network: The network that it fits.
+        layout: Its layout.
+        fitted: Its tensors.
+        release: The release that it may be, or None.
+        source: Where the layout was read.
+    """
+
+    network: Network
+    layout: KeyLayout
+    fitted: Fitted
+    release: ReleasedFile | None = None
+    source: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a weight file")
+    parser.add_argument(
+        "--architecture",
+        metavar="NAME",
+        help="network to compare it with [those of the releases, then resources/architectures.csv]",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say what a weight file is; return 1 if it fits nothing, or a study would refuse it.
+
+    Raises:
+        UserError: It cannot be read at all, or --architecture names no network.
+    """
+    from transfergrid.models.released import Network, read_content
+
+    path: Path = arguments.file
+    named = arguments.architecture
+    asked = Network.of(find_architecture(named, {}).record(0)) if named else None
+    content = read_content(path)
+    sha256 = sha256_file(path)
+    _line("file", f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")
+    for told in _contents(content):
+        _line("holds", told)
+    readings = list(_releases(path, content, named)) or list(_own(path, content, named, asked))
+    if not readings:
+        _line("rule", "none of resources/weights.yaml fits")
+        print(f"error: {_why_not(path, content, named, asked)}")
+        return 1
+    best = max(readings, key=lambda one: bool(one.release and one.release.fits_name(path.name)))
+    _tell(path, readings, best)
+    refusal = _refusal(path, sha256, best)
+    if refusal:
+        print(f"error: {refusal}")
+        return 1
+    _line("study", _snippet(path, best))
+    return 0
+
+
+def _refusal(path: Path, sha256: str, best: _Reading) -> str:
+    """Say why a study would refuse a file that has the right tensors; empty if it would not."""
+    from transfergrid.models.released import check_published
+
+    if best.release:
+        try:
+            check_published(path, best.release, sha256)
+        except UserError as error:
+            return str(error)
+    return ""
+
+
+def _line(word: str, told: str) -> None:
+    print(f"{word:<14} {told}")
+
+
+def _contents(content: Any) -> Iterator[str]:
+    """Yield where a file holds tensors, how many, and what their names begin with."""
+    from transfergrid.models.places import tensor_places
+
+    for place, names in tensor_places(content):
+        starts = Counter(".".join(name.split(".")[:2]) for name in names)
+        shown = ", ".join(f"{printable(start)} ({n})" for start, n in starts.most_common(_SHOWN))
+        where = f"under {printable(place)}" if place else "at the top"
+        yield f"{len(names)} tensors {where}: {shown}"
+
+
+def _releases(path: Path, content: Any, named: str | None) -> Iterator[_Reading]:
+    """Yield the readings of a file as every release that its names and shapes fit."""
+    from transfergrid.models.released import Network, fit_release
+
+    networks: dict[str, Network] = {}
+    for file in known_releases().values():
+        if named not in (None, file.architecture):
+            continue
+        if file.architecture not in networks:
+            record = find_architecture(file.architecture, {}).record(0)
+            networks[file.architecture] = Network.of(record)
+        network = networks[file.architecture]
+        try:
+            layout, source, found = fit_release(path, content, file, network)
+        except UserError:
+            continue
+        yield _Reading(network, layout, found, file, source)
+
+
+def _own(path: Path, content: Any, named: str | None, asked: Network | None) -> Iterator[_Reading]:
+    """Yield the readings of a file that has a network's own names, with or without classifier."""
+    from transfergrid.models.released import Network, fitted
+
+    names = [named] if named else [row.name for row in known_architectures().values() if row.timm]
+    for name in names:
+        network = asked or Network.of(find_architecture(name, {}).record(0))
+        for missing in ((), network.classifier):
+            layout = KeyLayout(_OWN, missing=missing)
+            try:
+                yield _Reading(network, layout, fitted(path, content, layout, network))
+            except UserError:
+                continue
+
+
+def _why_not(path: Path, content: Any, named: str | None, asked: Network | None) -> str:
+    """Return a sentence on a file that fits nothing: of the release of its name, or in general."""
+    from transfergrid.models.released import Network, fit_release, fitted
+
+    alike = [file for file in known_releases().values() if file.fits_name(path.name)]
+    try:
+        if alike and named in (None, alike[0].architecture):
+            record = find_architecture(alike[0].architecture, {}).record(0)
+            fit_release(path, content, alike[0], Network.of(record))
+        elif asked:
+            fitted(path, content, KeyLayout(_OWN), asked)
+    except UserError as error:
+        return str(error)
+    return (
+        f"{path} fits no release and no network of resources/architectures.csv by its own names; "
+        "name its network with --architecture to read what differs, and write a key_rule for kind "
+        "file."
+    )
+
+
+def _tell(path: Path, readings: Sequence[_Reading], best: _Reading) -> None:
+    """Print what a file may be, and how it would be read as the likeliest of that."""
+    for one in readings:
+        what = f"{one.release.name} ({one.release.title})" if one.release else "its own names"
+        _line("fits", f"{what}, layout {one.layout.name}, network {one.network.told}")
+    found, network = best.fitted, best.network
+    counted = [name for name in network.tensors if name in found.state]
+    left = f"; left out {listed(map(printable, found.left_out), _SHOWN)}" if found.left_out else ""
+    lacking = listed(best.layout.missing) or "nothing"
+    told = f"{len(counted)} of {len(network.tensors)} matched; the file lacks {lacking}{left}"
+    _line("tensors", told)
+    if found.channels:
+        _line("", f"{found.channels['name']}: {found.channels['rule']}")
+    file = best.release
+    if file:
+        _line("rule read in", best.source)
+        _line("input", f"{file.channel_order}, mean {list(file.mean)}, std {list(file.std)}")
+        _line("input read in", file.input_from)
+        _line("origin", file.origin)
+        _line("licence", file.licence)
+    else:
+        _line("input", "the file does not say: give mean, std and channel_order")
+    for doubt in _doubts(path, readings, best):
+        _line("doubtful", doubt)
+
+
+def _doubts(path: Path, readings: Iterable[_Reading], best: _Reading) -> Iterator[str]:
+    """Yield what nobody can know of a file from its names, each as a clause."""
+    from transfergrid.models.folded import folded_norms
+    from transfergrid.models.matching import COUNTER
+
+    file, notes = best.release, weight_notes(path)
+    others = [one.release.name for one in readings if one.release and one is not best]
+    if others:
+        named = file is not None and file.fits_name(path.name)
+        why = "the file is called like it" if named else "it is listed first"
+        yield f"its tensors do not tell it from {listed(others)}; it was chosen because {why}"
+    networks = dict.fromkeys(one.network.told for one in readings if not one.release)
+    if len(networks) > 1:
+        yield f"it fits {listed(networks)}, which may pad differently: only its origin tells"
+    if file:
+        if not file.fits_name(path.name):
+            yield f"the release is called {file.file}, this file is not"
+        if best.source.startswith(UNVERIFIED):
+            yield f"its layout is {best.source}"
+        if file.input_from.startswith(UNVERIFIED):
+            yield f"its input is {file.input_from}"
+        yield from file.doubts
+        if not (file.sha256 or file.md5):
+            yield "no hash of it is published, so that it is the released file is not proven"
+    if best.network.tensors and not any(name.endswith(COUNTER) for name in best.fitted.state):
+        yield "it has no counters of batches, as before PyTorch 0.4.1; they start at zero"
+    if notes.folded or folded_norms(best.fitted.state):
+        padding = notes.padding or "which it does not say"
+        yield f"its batch norms are {FOLDED}; it needs the right padding ({padding})"
+
+
+def _snippet(path: Path, best: _Reading) -> str:
+    if best.release:
+        name = best.release.name
+        return f'{name}: {{ kind: release, release: {name}, path: "{printable(path, 999)}" }}'
+    return f'mine: {{ kind: file, path: "{printable(path, 999)}" }}'
