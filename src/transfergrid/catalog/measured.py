@@ -90,6 +90,10 @@ CELLS = Table(
             "scarce_positives, scarce_negatives",
             "fewer than 5 patients of that class: it rests almost entirely on the model",
         ),
+        Column(
+            "few_patients",
+            "of masks: fewer than 50 patients ([segmentation.md](segmentation.md))",
+        ),
         Column("single_class", "a single class: no value"),
         Column("no_score", "the training diverged: no value"),
         Column(

@@ -50,6 +50,8 @@ class Metric:
         settings: What a study may set.
         note: What a reader must know of how it is computed, such as where it is clipped.
         source: Where the method comes from.
+        least_patients: With fewer patients an interval is flagged ``few_patients``, in the place of
+            what is said of patients of a class; 0 for a metric that classes matter to.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Metric:
     settings: tuple[Setting, ...] = ()
     note: str = ""
     source: str = ""
+    least_patients: int = 0
 
 
 METRICS: tuple[Metric, ...] = (

@@ -233,7 +233,16 @@ class Scorer:
         return [interval for _, interval in tasks], mean
 
     def _explained(self, interval: Interval) -> Interval:
-        """Say `undefined` where a metric without operating points has no value."""
+        """Say `undefined` where a metric without operating points has no value.
+
+        A metric to which classes do not matter is flagged for all of its patients instead.
+        """
+        least = self.declaration.get("least_patients", 0)
+        if least:
+            few = ("few_patients",) if interval.n_patients < least else ()
+            kept = tuple(flag for flag in interval.flags if flag in ("no_score", "no_variance"))
+            lost = np.isnan(interval.estimate) and not kept
+            return replace(interval, flags=("undefined",) if lost else few + kept)
         if self.estimator.operating_point is None and interval.flags == ("no_threshold",):
             return replace(interval, flags=("undefined",))
         return interval

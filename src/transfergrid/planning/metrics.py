@@ -161,6 +161,8 @@ def declare(
     """Return a built-in metric as a mapping, under another name or with other settings if given."""
     functions = {key: getattr(metric, key) for key in _FUNCTIONS}
     resolved = {one.name: one.default for one in metric.settings} | dict(settings or {})
+    # Where there is none, stamps are those of before.
+    least = {"least_patients": metric.least_patients} if metric.least_patients else {}
     return {
         "name": name or metric.name,
         "title": title or metric.title.format(**resolved),
@@ -175,6 +177,7 @@ def declare(
         "note": metric.note.format(**resolved),
         "source": metric.source,
         "code": code_of(filter(None, functions.values())),
+        **least,
     }
 
 

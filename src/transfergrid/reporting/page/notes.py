@@ -243,6 +243,7 @@ def _few(cells: pd.DataFrame) -> Note | None:
         "few_negatives": "fewer than 30 patients with negatives",
         "scarce_positives": "fewer than 5 patients with positives: intervals rest on a model",
         "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
+        "few_patients": "fewer than 50 patients with masks",
         "single_class": "a single class in the test split, so no score",
         "no_variance": "scores without variance between patients",
         "undefined": "no value of the metric, though both classes are there",
