@@ -59,7 +59,7 @@ def film_loader(folder: Path, split: str, px: int) -> DataLoader[Any]:
     return DataLoader(films, BATCH, shuffle=split == "train", **workers)
 
 
-def usual(folder: Path, network: str, px: int, threads: int = THREADS) -> None:
+def usual(folder: Path, network: str, px: int, threads: int) -> None:
     """Train an epoch the usual way, from ImageFolder."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -87,8 +87,8 @@ def library(
     films: Path,
     folder: Path,
     px: int,
+    threads: int,
     first: bool = False,
-    threads: int = THREADS,
 ) -> None:
     """Train a cell; the first of a study decodes before that."""
     clear(folder)
@@ -101,11 +101,12 @@ def library(
 
 @dataclass(frozen=True)
 class Case:
-    """Films, a network, the images' side, and a folder of results for each of two cells."""
+    """Films, a network, the images' side, threads, and folders of results for two cells."""
 
     films: Path
     network: str
     px: int
+    threads: int
     folders: tuple[Path, ...]
 
     @cached_property
@@ -121,14 +122,17 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(__doc__, words, runs=2)
     sizes, held = ({(64, SMALL): 16}, 4) if arguments.quick else (FILMS, VALID)
     networks = NETWORKS[:1] if arguments.quick else NETWORKS
+    # To see that it runs, one of each will do: threads that wait for a busy core spin.
+    threads, processes = (1, 1) if arguments.quick else (THREADS, 2)
     before = torch.get_num_threads()
     rows = []
-    spawned = ProcessPoolExecutor(2, get_context("spawn"), initializer=warm_up)
+    spawned = ProcessPoolExecutor(processes, get_context("spawn"), initializer=warm_up)
     with tempfile.TemporaryDirectory() as name, spawned as pool:
-        list(pool.map(time.sleep, (5, 5)))  # time for both processes to import all
+        if not arguments.quick:
+            list(pool.map(time.sleep, (5, 5)))  # time for both processes to import all
         heading(
             "One epoch from JPEG files",
-            f"Batch {BATCH}, {THREADS} threads, s; runs: {arguments.runs}.",
+            f"Batch {BATCH}, threads: {threads}, s; runs: {arguments.runs}.",
         )
         columns = ["films", "network", "px", "number", "first cell", "ImageFolder, cold", "ratio"]
         table([*columns, "later cell", "ImageFolder, warm", "ratio"], texts=2)
@@ -138,7 +142,7 @@ def main(words: Sequence[str] | None = None) -> None:
             write_films(films, {"train": count, "valid": held, "test": 4}, size)
             for network in networks:
                 folders = [Path(name) / f"{px} {label} {network} {number}" for number in range(2)]
-                case = Case(films, network, px, tuple(folders))
+                case = Case(films, network, px, threads, tuple(folders))
                 row(label, network, px, count, *alone(case, arguments.runs))
                 rows.append((label, network, px, count, *both(case, pool, arguments.runs)))
     print(f"\n## Two at once\n\nBatch {BATCH}, a thread each, s an epoch of one.\n")
@@ -152,10 +156,10 @@ def main(words: Sequence[str] | None = None) -> None:
 def alone(case: Case, runs: int) -> list[float]:
     """Return the numbers of the first table."""
     paths = list(case.films.rglob("*.jpg"))
-    ours = partial(library, case.specs[0], case.films, case.folders[0], case.px)
-    theirs = partial(usual, case.films, case.network, case.px)
+    ours = partial(library, case.specs[0], case.films, case.folders[0], case.px, case.threads)
+    theirs = partial(usual, case.films, case.network, case.px, case.threads)
     calls = {
-        "first": partial(cold, partial(ours, True), paths),
+        "first": partial(cold, partial(ours, first=True), paths),
         "cold": partial(cold, theirs, paths),
         "later": partial(seconds, ours),
         "warm": partial(seconds, theirs),
@@ -168,7 +172,7 @@ def alone(case: Case, runs: int) -> list[float]:
 def both(case: Case, pool: ProcessPoolExecutor, runs: int) -> list[float]:
     """Return the numbers of the second table."""
     ours = [
-        partial(library, spec, case.films, folder, case.px, threads=1)
+        partial(library, spec, case.films, folder, case.px, 1)
         for spec, folder in zip(case.specs, case.folders, strict=True)
     ]
     theirs = partial(usual, case.films, case.network, case.px)
@@ -183,7 +187,7 @@ def both(case: Case, pool: ProcessPoolExecutor, runs: int) -> list[float]:
     calls = {
         "cells": partial(together, ours),
         "usual": partial(together, [partial(theirs, 1)] * 2),
-        "single": partial(together, [theirs]),
+        "single": partial(together, [partial(theirs, case.threads)]),
     }
     took = alternate(calls, runs)
     cells, pair, single = took["cells"], took["usual"], took["single"]

@@ -45,9 +45,10 @@ folder = Path(sys.argv[1])
 plan, results = plan_run([folder / "study.yaml"], {}), folder / "results"
 for stamp, content in plan.stamps.items():
     made_grid._put(results / "stamps" / stamp, canonical_json(content))
-drawn = [made_grid._draw(folder / "drawn" / str(n), 14, n) for n in range(made_grid.VARIANTS)]
+few = range(min(made_grid.VARIANTS, len(plan.cells)))
+drawn = [made_grid._draw(folder / "drawn" / str(n), 14, n) for n in few]
 for number, cell in enumerate(plan.cells.values()):
-    made_grid._write_cell(results, cell, drawn[number % made_grid.VARIANTS])
+    made_grid._write_cell(results, cell, drawn[number % len(drawn)])
 """
 TIMES = """
 import sys

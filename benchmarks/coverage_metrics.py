@@ -24,7 +24,7 @@ DESIGNS = ((5, 50), (10, 100), (20, 200), (60, 300), (200, 2000))
 SHIFTS = {"well told apart": 3.0, "hardly told apart": 1.0}
 CUT = 0.3
 """The threshold of metrics with an operating point, as if validation had given it."""
-LARGE = 200_000
+LARGE = 400_000
 
 
 def draw(
@@ -49,12 +49,14 @@ def draw(
     return Cases(probabilities, np.eye(3)[truth], patient, names, names)
 
 
-def coverage(name: str, shift: float, positives: int, patients: int, repeats: int) -> float:
-    """Return how often the interval over the tasks holds the truth."""
+def coverage(
+    name: str, shift: float, positives: int, patients: int, repeats: int, cases: int
+) -> float:
+    """Return how often the interval over the tasks holds the truth, the value on `cases` cases."""
     scorer = Scorer.of(built_in(name))
     rng = np.random.default_rng(seeded("metric", name, shift, positives, patients))
     points = {"a": CUT} if scorer.estimator.operating_point else None
-    large = LARGE // patients
+    large = cases // (2 * patients)
     whole = draw(rng, positives * large, patients * large, shift, scorer.per_case)
     truth, _ = scorer.values(whole, points)
     hits = 0
@@ -68,14 +70,14 @@ def coverage(name: str, shift: float, positives: int, patients: int, repeats: in
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     quick = parse(__doc__, words).quick
-    repeats = 20 if quick else 1000
+    repeats, cases = (5, 8_000) if quick else (1000, LARGE)
     print(f"\n## Other metrics: coverage of 95 % intervals ({repeats} test sets each)\n")
     table(["metric", "", *(f"{p} of {n}" for p, n in DESIGNS)], texts=2)
     for metric in METRICS:
         if metric.name == "auroc":
             continue
         for told, shift in SHIFTS.items():
-            shares = (coverage(metric.name, shift, p, n, repeats) for p, n in DESIGNS)
+            shares = (coverage(metric.name, shift, p, n, repeats, cases) for p, n in DESIGNS)
             row(metric.name, told, *map(as_share, shares))
 
 

@@ -25,7 +25,8 @@ def write_films(
     folder: Path, counts: Mapping[str, int], size: tuple[int, int] = SMALL, form: str = "JPEG"
 ) -> None:
     """Write <split>/<class>/<n>.jpg (or .png), as ImageFolder wants them, and films.csv."""
-    variants = [film(number, size, form) for number in range(VARIANTS if size == SMALL else 2)]
+    several = min(VARIANTS, max(counts.values())) if size == SMALL else 2
+    variants = [film(number, size, form) for number in range(several)]
     suffix = {"JPEG": "jpg", "PNG": "png"}[form]
     lines = ["path,finding,split"]
     for split, count in counts.items():

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +108,17 @@ class Made:
 def write_results(folder: Path, plan: Plan) -> None:
     """Write results/ as a finished run leaves it, oldest files first by their times."""
     results = folder / "results"
-    drawn = {
-        name: [_draw(folder / "drawn" / f"{name}{n}", tasks, n) for n in range(VARIANTS)]
-        for name, tasks in (("films", 14), ("textures", 8))
-    }
+
+    @cache
+    def drawn(dataset: str, number: int) -> Made:
+        tasks = {"films": 14, "textures": 8}[dataset]
+        return _draw(folder / "drawn" / f"{dataset}{number}", tasks, number)
+
     for stamp, content in plan.stamps.items():
         _put(results / "stamps" / stamp, canonical_json(content))
     write_receipts(folder, plan)
     for number, cell in enumerate(plan.cells.values()):
-        _write_cell(results, cell, drawn[cell.point.dataset][number % VARIANTS])
+        _write_cell(results, cell, drawn(cell.point.dataset, number % VARIANTS))
     (planned,) = plan.studies.values()
     for path in _files_of_study(planned):
         _put(results / path, "made up\n")
