@@ -14,15 +14,9 @@ from unit.reporting.made_up_scores import SCORE_TASKS
 from transfergrid.reporting.figures import calibration, published, style
 from transfergrid.reporting.figures.data import (
     FigureData,
-    read_figure_data,
 )
 from transfergrid.reporting.figures.published import published_of
 from transfergrid.reporting.tables.calibration import comparisons
-
-
-@pytest.fixture(scope="module")
-def data(drawn_tree: fabricate.Tree) -> FigureData:
-    return read_figure_data(drawn_tree.study, drawn_tree.results)
 
 
 def test_reliability_pools_scored_tasks_of_the_cells_that_all_share(

@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.reporting import fabricate
 
 from transfergrid.reporting.figures import drift, filters, layer_reset, style
-from transfergrid.reporting.figures.data import FigureData, read_figure_data
+from transfergrid.reporting.figures.data import FigureData
 
 LAYERS = ("stem", "block1", "block2", "head")
-
-
-@pytest.fixture(scope="module")
-def data(drawn_tree: fabricate.Tree) -> FigureData:
-    return read_figure_data(drawn_tree.study, drawn_tree.results)
 
 
 def rows(layers: tuple[str, ...], architectures: tuple[str, ...] = ("net",)) -> pd.DataFrame:
