@@ -31,8 +31,12 @@ from transfergrid.runtime.leases import take_gpu
 if "nobody" in sys.argv:  # after the imports: root's Python may be closed to others
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 lease = take_gpu(1, lambda line: print(line, flush=True), "holds")
-if "forks" in sys.argv and os.fork() == 0:
-    time.sleep(100)
+if "forks" in sys.argv:
+    told, tell = os.pipe()
+    if os.fork() == 0:
+        os.write(tell, b"1")  # it has run, and so left the lease behind
+        time.sleep(100)
+    os.read(told, 1)
 if "starts" in sys.argv:
     subprocess.Popen(["sleep", "100"], close_fds=False)
 print("lease", lease and lease.uuid, flush=True)
