@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.planning.architectures import find_architecture, known_architectures
-from transfergrid.planning.releases import UNVERIFIED, KeyLayout, ReleasedFile, known_releases
+from transfergrid.planning.releases import KeyLayout, ReleasedFile, known_releases
 from transfergrid.planning.weight_notes import FOLDED, weight_notes
 from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.hashing import sha256_file
@@ -207,13 +207,7 @@ def _doubts(path: Path, readings: Iterable[_Reading], best: _Reading) -> Iterato
     if file:
         if not file.fits_name(path.name):
             yield f"the release is called {file.file}, this file is not"
-        if best.source.startswith(UNVERIFIED):
-            yield f"its layout is {best.source}"
-        if file.input_from.startswith(UNVERIFIED):
-            yield f"its input is {file.input_from}"
-        yield from file.doubts
-        if not (file.sha256 or file.md5):
-            yield "no hash of it is published, so that it is the released file is not proven"
+        yield from file.uncertain([best.source])
     if best.network.tensors and not any(name.endswith(COUNTER) for name in best.fitted.state):
         yield "it has no counters of batches, as before PyTorch 0.4.1; they start at zero"
     if notes.folded or folded_norms(best.fitted.state):

@@ -97,8 +97,8 @@ def tuning_hash(trials: Mapping[str, str]) -> str:
 
 def template_hashes() -> dict[str, str]:
     """Return the SHA-256 of every file with which the page is made, except its code, by name."""
-    files = [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff"]
-    kinds = {".j2", ".css", ".js", ".cff"}
+    files = [*sorted(TEMPLATES.iterdir()), PROJECT / "CITATION.cff", RESOURCES / "weights.yaml"]
+    kinds = {".j2", ".css", ".js", ".cff", ".yaml"}
     return {path.name: sha256_file(path) for path in files if path.suffix in kinds}
 
 

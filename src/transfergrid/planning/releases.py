@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -91,6 +91,19 @@ class ReleasedFile:
             "channel_order": self.channel_order,
             "published": [self.sha256, self.md5],
         }
+
+    def uncertain(self, sources: Iterable[str]) -> list[str]:
+        """Return what is not certain of it, each as a clause.
+
+        Args:
+            sources: Where the layouts were read that count.
+        """
+        unread = [f"its layout is {one}" for one in sources if one.startswith(UNVERIFIED)]
+        if self.input_from.startswith(UNVERIFIED):
+            unread.append(f"its input is {self.input_from}")
+        if not (self.sha256 or self.md5):
+            unread.append("no hash of it is published, so nothing proves that a file is this one")
+        return [*unread, *self.doubts]
 
     def fits_name(self, file: str) -> bool:
         """Tell whether a file has the name under which this one was released."""

@@ -66,9 +66,7 @@ def test_a_file_is_told_by_its_tensors_and_its_name(tmp_path: Path, told: Any) -
     doubts = of(lines, "doubtful")
     assert doubts[0].startswith("its tensors do not tell it from moco_v2, inat2021_mini_moco_v2; ")
     assert doubts[0].endswith("because the file is called like it")
-    assert doubts[1:] == [
-        "no hash of it is published, so that it is the released file is not proven"
-    ]
+    assert doubts[1:] == ["no hash of it is published, so nothing proves that a file is this one"]
     assert of(lines, "study") == [
         f'pcl_v2: {{ kind: release, release: pcl_v2, path: "{path}" }}',
     ]

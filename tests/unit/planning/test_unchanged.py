@@ -84,6 +84,26 @@ def test_what_is_edited_after_the_comparison_is_not_imported(
         assert said[0] == "all 3"
 
 
+KIND_EDITED_LATER = """
+from pathlib import Path
+from transfergrid.planning.fingerprint import closure, kind_modules
+from transfergrid.planning.unchanged import hold_kind, hold_stage
+names = closure(kind_modules("release"))
+hold_stage("weights")
+hold_kind("release")
+for name in names:
+    path = Path(__file__).parent / "src" / Path(*name.split(".")).with_suffix(".py")
+    path.write_text("raise SystemExit('edited')")
+from transfergrid.models.released import fetch
+print(fetch.__module__, len(names))
+"""
+
+
+def test_the_code_of_one_kind_of_weights_is_held_as_well(project: Path) -> None:
+    module, count = python(project, KIND_EDITED_LATER).split()
+    assert module == "transfergrid.models.released" and int(count) > 10
+
+
 COMPILED = """
 import sys
 if sys.argv[1] == "hold":

@@ -15,6 +15,7 @@ from transfergrid.catalog.questions import PLUGIN, QUESTION_KINDS, kind_of
 from transfergrid.catalog.tasks import TASK_KIND
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.planning.architectures import base_of
+from transfergrid.planning.releases import known_releases
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -171,7 +172,18 @@ def pretraining(name: str, settings: Mapping[str, Any]) -> str:
     rest = {key: value for key, value in settings.items() if key not in ("kind", "input") and value}
     detail = ", ".join(f"{key} {value}" for key, value in rest.items() if not _nested(value))
     text = f"{name}: released weights ({kind}{', ' + detail if detail else ''}) with a new head."
+    text += _release(settings.get("release"))
     return f"{text}{_input(settings.get('input'))} Intervals are conditional on this one release."
+
+
+def _release(name: str | None) -> str:
+    """Say what a listed release is, and what is not certain of it."""
+    file = known_releases().get(name or "")
+    if file is None:
+        return ""
+    open_points = file.uncertain(source for _, source in file.layouts)
+    doubtful = f" Not certain: {'; '.join(open_points)}." if open_points else ""
+    return f" {file.title}. Licence: {file.licence}.{doubtful}"
 
 
 def _input(given: str | Mapping[str, Any] | None) -> str:

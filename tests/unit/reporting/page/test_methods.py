@@ -104,6 +104,16 @@ def test_initial_weights_are_told_as_their_kind_declares() -> None:
     assert own.startswith("ours: released weights (my_lab:weights, sha256 00) with a new head.")
 
 
+def test_a_release_is_told_with_what_is_not_certain_of_it() -> None:
+    words = pretraining("chest", {"kind": "release", "release": "chexpert", "path": "a.pth"})
+    assert "CheXpert, from scratch. Licence: ASU, non-commercial, revocable (repository)." in words
+    assert " Not certain: its input is unverified: what the benchmark's loader gives" in words
+    assert "; no hash of it is published, so nothing proves that a file is this one. " in words
+    certain = pretraining("tv", {"kind": "release", "release": "supervised", "path": "a.pth"})
+    assert "torchvision's first weights" in certain and "Not certain" not in certain
+    assert "Licence" not in pretraining("mine", {"kind": "release", "release": "gone", "path": ""})
+
+
 def test_statistics_of_weights() -> None:
     words = pretraining("moments", {"kind": "statistics", "of": "imagenet"})
     assert "mean and variance that it has in imagenet" in words
