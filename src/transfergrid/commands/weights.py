@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.releases import KeyLayout, ReleasedFile, known_releases
 from transfergrid.planning.weight_notes import FOLDED, weight_notes
+from transfergrid.planning.wheels import known_wheels
 from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.hashing import sha256_file
 
@@ -68,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     _line("file", f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")
     for told in _contents(content):
         _line("holds", told)
+    package = next((one for one in known_wheels().values() if one["sha256"] == sha256), None)
+    if package:
+        _tell_package(package)
+        return 0
     readings = list(_releases(path, content, named)) or list(_own(path, content, named, asked))
     if not readings:
         _line("rule", "none of resources/weights.yaml fits")
@@ -81,6 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     _line("study", _snippet(path, best))
     return 0
+
+
+def _tell_package(entry: Mapping[str, Any]) -> None:
+    """Print what resources/weights.yaml says of the weight file of a package."""
+    _line("fits", f"the package {entry['package']} {entry['version']}: its hash is the listed one")
+    _line("tensors", f"{entry['tensors']} of {entry['architecture']}, {entry['trained_on']}")
+    _line("input", f"{entry['channel_order']}, mean {entry['mean']}, std {entry['std']}")
+    _line("licence", entry["licence"])
+    _line("study", f"{{ kind: wheel, package: {entry['package']} }}")
 
 
 def _refusal(path: Path, sha256: str, best: _Reading) -> str:
@@ -185,7 +199,10 @@ def _tell(path: Path, readings: Sequence[_Reading], best: _Reading) -> None:
         _line("origin", file.origin)
         _line("licence", file.licence)
     else:
+        notes = weight_notes(path)
         _line("input", "the file does not say: give mean, std and channel_order")
+        _line("origin", printable(notes.source, 300) or "the file does not say")
+        _line("licence", printable(notes.licence, 300) or "the file does not say")
     for doubt in _doubts(path, readings, best):
         _line("doubtful", doubt)
 
@@ -211,8 +228,8 @@ def _doubts(path: Path, readings: Iterable[_Reading], best: _Reading) -> Iterato
     if best.network.tensors and not any(name.endswith(COUNTER) for name in best.fitted.state):
         yield "it has no counters of batches, as before PyTorch 0.4.1; they start at zero"
     if notes.folded or folded_norms(best.fitted.state):
-        padding = notes.padding or "which it does not say"
-        yield f"its batch norms are {FOLDED}; it needs the right padding ({padding})"
+        padding = notes.padding or "same or symmetric, as its origin says"
+        yield f"its batch norms are {FOLDED}, so a study has to give it the padding: {padding}"
 
 
 def _snippet(path: Path, best: _Reading) -> str:

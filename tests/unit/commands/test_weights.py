@@ -12,8 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from unit.models.released_files import HEAD, contents, of_torchvision
 
+from transfergrid.commands import weights
 from transfergrid.commands.main import main
 from transfergrid.models.zoo import build
+from transfergrid.planning.wheels import known_wheels
+from transfergrid.runtime.hashing import sha256_file
 
 WHOLE = of_torchvision()
 BODY = {name: tensor for name, tensor in WHOLE.items() if name not in HEAD}
@@ -103,11 +106,13 @@ def test_what_a_study_would_refuse_ends_with_status_1(tmp_path: Path, told: Any)
 def test_a_networks_own_names_are_found_without_naming_it(tmp_path: Path, told: Any) -> None:
     lcnet = {"name": "lcnet_050", "timm": "lcnet_050.ra2_in1k", "factory": None}
     path = tmp_path / "mine.safetensors"
-    save_file(build(lcnet, 7, 0, seed=1).state_dict(), path)
+    made_by = {"source": "our own training", "licence": "CC0"}
+    save_file(build(lcnet, 7, 0, seed=1).state_dict(), path, made_by)
     status, lines = told(path)
     assert status == 0
     assert of(lines, "fits") == ["its own names, layout timm, network lcnet_050.ra2_in1k"]
     assert of(lines, "study") == [f'mine: {{ kind: file, path: "{path}" }}']
+    assert (of(lines, "origin"), of(lines, "licence")) == (["our own training"], ["CC0"])
     status, lines = told(path, "--architecture", "resnet18")
     assert status == 1 and "does not fit resnet18.tv_in1k" in lines[-1][1]
     status, lines = told(path, "--architecture", "lcnet")
@@ -123,3 +128,17 @@ def test_a_file_of_another_program_is_refused_with_its_conversion(
     assert status == 1 and "ajtejankar/byol-convert" in lines[-1][1]
     status, lines = told(tmp_path / "none.pth")
     assert status == 1 and "does not exist" in lines[-1][1]
+
+
+def test_the_file_of_a_listed_package_is_told_by_its_hash(
+    tmp_path: Path, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "efficientnet.pth"
+    torch.save({"_conv.weight": torch.zeros(1)}, path)
+    (package, entry), *_ = known_wheels().items()
+    listed = {package: {**entry, "sha256": sha256_file(path)}}
+    monkeypatch.setattr(weights, "known_wheels", lambda: listed)
+    status, lines = told(path)
+    assert status == 0
+    assert of(lines, "fits") == [f"the package {package} 0.1.0: its hash is the listed one"]
+    assert of(lines, "study") == [f"{{ kind: wheel, package: {package} }}"]
