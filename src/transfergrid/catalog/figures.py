@@ -173,7 +173,7 @@ FIGURES: tuple[Figure, ...] = (
         f"{_ROOM}.convergence",
         "Mean validation curves of the arms of each question about convergence, on an axis of log "
         "steps, as far as all runs of an arm go, with intervals of the mean over seeds (Student's "
-        "t, step by step). Dotted: the level that was asked for. The test split takes no part.",
+        "t, step by step). Dotted: the level that runs are timed to. The test split takes no part.",
     ),
     Figure(
         "time_to_level",

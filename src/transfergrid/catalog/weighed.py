@@ -103,8 +103,8 @@ LAYER_RESET = Table(
     caption=(
         "One row per cell and layer: the score of the best checkpoint with that layer alone put "
         "back to what it was before training, and the paired difference to the untouched network, "
-        "with intervals by patient. A layer that can be put back at no cost is one that training "
-        "did not need to change."
+        "with intervals by patient. Where the interval holds 0, no cost was shown, which is "
+        "not to say that there is none."
     ),
     columns=(
         _NETWORK,

@@ -21,7 +21,7 @@ from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.bounded import mean_of
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.places import varying_axes, words
+from transfergrid.statistics.places import blocks, varying_axes, words
 
 MEASURES = ("mean_cca", "cka_debiased")
 """The measure of the paper, and one whose floor is near 0."""
@@ -172,7 +172,7 @@ def _kept(rows: pd.DataFrame) -> Iterator[Told]:
         low, high = there[there["depth"] < lowest], there[there["depth"] >= lowest]
         for name, layers in (("kept_lowest", low), ("kept_above", high)):
             if len(layers):
-                told = f"mean over {layers['layer'].nunique()} blocks; bounds: means of their own"
+                told = f"mean over {blocks(layers['layer'].nunique())}; bounds: means of their own"
                 yield place, name, mean_of(layers), told
 
 
@@ -200,7 +200,7 @@ def _sizes(question: Question, basis: Basis, found: Sequence[Finding]) -> Iterat
         number = (rho, *fisher_interval(rho, len(points), basis.alpha))
         place = {"dataset": dataset, "pretraining": pretraining, "protocol": protocol}
         place |= {"truncation": 0, "measure": measure}
-        told = "Spearman's rho with parameters over whole networks; Fisher's z"
+        told = "Spearman's rho with parameters, whole networks taken for independent; Fisher's z"
         yield _finding(
             question, basis, place, "kept_lowest_against_size", number, told, len(points)
         )

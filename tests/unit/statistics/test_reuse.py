@@ -97,7 +97,7 @@ def test_a_dead_layer_is_in_no_mean_and_not_counted() -> None:
     dead = table()
     dead.loc[(dead["pair"] == "before_after") & (dead["layer"] == "stem"), "value"] = math.nan
     told = found(dead)["kept_lowest"]
-    assert told.value == pytest.approx(0.8) and "over 1 blocks" in told.method
+    assert told.value == pytest.approx(0.8) and "over one block;" in told.method
 
 
 def test_the_correlation_is_over_layers_and_its_interval_over_seeds() -> None:

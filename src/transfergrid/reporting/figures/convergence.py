@@ -47,7 +47,7 @@ class Panel:
 
     @property
     def level(self) -> float:
-        """The level that was asked for."""
+        """The level that runs are timed to."""
         return float(self.rows["level"].iloc[0])
 
     @property
@@ -123,8 +123,8 @@ def caption(data: FigureData) -> str:
         f"Mean validation curves of {plural(runs, 'run')}, as far as all runs of an arm go; "
         f"between validations a run has the value of its last one. Bands: {level(data.confidence)} "
         "intervals of the mean over seeds, step by step (Student's t), none of a single run; they "
-        "are no test, and may reach beyond the panel. Dotted: the level that was asked for. Steps "
-        "are on a logarithmic axis."
+        "are no test, and may reach beyond the panel. Dotted: the level that runs are timed to. "
+        "Steps are on a logarithmic axis."
         f"{lower_is_better(data, data.reached)}"
     )
 

@@ -14,7 +14,7 @@ QUANTITIES = {
     "sources_after": "similarity of two sources, trained",
     "sources_after_minus_random": "the same minus that of networks drawn from two seeds",
     "sources_after_minus_before": "the same minus that of the sources as released",
-    "sources_agree": "agreement of predictions beyond chance, of the most possible",
+    "sources_agree": "agreement of predictions, as a share of what is possible beyond chance",
     "sources_agree_minus_seeds": "the same minus that of two seeds of one source",
 }
 

@@ -103,8 +103,8 @@ def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner, found: str
         _ratio(row, base),
         *_other_units(row, rows),
         f"difference in mean steps, none counted beyond {count(row['horizon'])}, with "
-        f"{level(manner.confidence)} interval over seeds; p adjusted by Holm's method within the "
-        "question",
+        f"{level(manner.confidence)} interval over seeds, not adjusted; p adjusted by Holm's "
+        "method within the question",
         str(row["note"]) if known(row["note"]) else "",
         f"method: {row['method']}" if known(row["method"]) else "",
     ]

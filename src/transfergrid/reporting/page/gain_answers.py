@@ -52,7 +52,8 @@ def method(rows: pd.DataFrame) -> list[str]:
         "against each other where its interval excludes 0: they agree where the pooled value has "
         "its sign, and are opposite where it has not, which counts as shown where the pooled "
         "interval excludes 0 too. Seeds and folds of a data set are taken for independent; gains "
-        "that share a random arm are less so."
+        "that share a random arm are less so. Intervals are not adjusted for the number of layers, "
+        "starts and recipes."
     ]
 
 

@@ -11,17 +11,19 @@ from transfergrid.reporting.page.answer import Manner, Told
 from transfergrid.reporting.page.findings import findings
 
 QUANTITIES = {
-    "random_transfer": "trained networks, random against loaded weights: similarity at the top",
-    "random_random": "trained networks, two random starts: similarity at the top",
-    "random_random_minus_transfer": "two random starts minus random against loaded weights",
+    "random_transfer": "trained from random and loaded weights: similarity of the last two blocks",
+    "random_random": "trained from two random starts: similarity of the last two blocks",
+    "random_random_minus_transfer": "the second of these minus the first",
     "paper_random_transfer": "the paper's, random against pretrained",
     "paper_random_random": "the paper's, two random starts",
     "ours_minus_paper_random_transfer": "ours minus the paper's, random against loaded weights",
     "ours_minus_paper_random_random": "ours minus the paper's, two random starts",
     "start_end_correlation": "similarity at the start and after training, correlation over blocks",
-    "kept_lowest": "before against after training, the two lowest blocks",
-    "kept_above": "before against after training, the blocks above",
-    "kept_lowest_against_size": "what the two lowest blocks keep, correlation with parameters",
+    "kept_lowest": "similarity before and after training, the two lowest blocks",
+    "kept_above": "similarity before and after training, the blocks above",
+    "kept_lowest_against_size": (
+        "that of the two lowest blocks: rank correlation with the networks' parameters"
+    ),
 }
 
 
@@ -38,10 +40,11 @@ def method(rows: pd.DataFrame) -> list[str]:
         "random start and from loaded weights (last two blocks), each block before against after "
         "training, and similarity at the start against similarity after training over blocks. "
         "Weights that have a source's statistics or filters of its scale alone are neither. "
-        "Intervals of "
-        "the difference leave out each seed in turn, those of the correlation are Student's t over "
-        "seeds. The paper's values were read off its figure, and are of other images; values near "
-        "the floor of similarity.csv say nothing, theirs included."
+        "Intervals of the difference leave out each seed in turn, those of the correlation are "
+        "Student's t over seeds, and none is adjusted for the number of rows. Networks from random "
+        "and from loaded weights share a seed, and so the order of the images, as two random "
+        "starts do not. The paper's values were read off its figure, and are of other images; "
+        "values near the floor of similarity.csv say nothing, theirs included."
     ]
 
 

@@ -471,6 +471,8 @@ def test_when_trainings_reach_a_level_in_words() -> None:
     for part in (
         "3 of 3 and 2 of 3 runs by step 20\u202f000",
         "Welch's test: p = 0.010, adjusted p = 0.020",
+        "difference in mean steps, none counted beyond 20\u202f000, with 95 % interval over seeds, "
+        "not adjusted; p adjusted by Holm's method within the question",
         "permutation test: p = 0.100, cannot be decided, as these runs allow no p below 0.100",
         "at most 0.25 times the baseline's steps (0.2 to 0.31)",
         "−900 seconds of the device (−1\u202f200 to −600)",

@@ -8,6 +8,7 @@ from unit.statistics.test_gains import QUESTION, basis_of, cells_of, similarity_
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.answers import question_text, questions
+from transfergrid.reporting.page.gain_answers import method
 from transfergrid.statistics.gains import similarity_gain
 
 MANNER = Manner(0.95, {"auroc": MetricWords("auroc")}, frozenset({"auroc"}))
@@ -26,6 +27,12 @@ def test_the_page_tells_both_correlations_and_that_they_disagree() -> None:
     assert len(within) == 2 and all(answer.number.startswith("r −") for answer in within)
     assert all("opposite sign of what" in " ".join((*a.support, *shown.common)) for a in within)
     assert any("data sets no relation" in a.lead or "gain rises" in a.lead for a in shown.answers)
+
+
+def test_methods_say_when_the_two_are_set_against_each_other() -> None:
+    (found,) = method(pd.DataFrame())
+    for part in ("where its interval excludes 0", "not adjusted for the number of layers"):
+        assert part in found
 
 
 def test_the_question_in_words() -> None:
