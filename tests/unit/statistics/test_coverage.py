@@ -50,33 +50,41 @@ def simulate(
     patient = np.repeat(np.arange(PATIENTS), STUDIES)
     unit = patient / PATIENTS if clustered else rng.permutation(np.linspace(0, 0.999, len(patient)))
     labels = (unit < positive).astype(float)
-    found = []
-    for _ in range(REPEATS):
+    apart = [separation(area, seed_sd) for area in areas]
+    scores = np.empty((len(areas), REPEATS, seeds, len(patient)))
+    for repeat in range(REPEATS):
         shared = rng.normal(size=PATIENTS) * np.sqrt(SHARED)
-        arms = []
-        for area in areas:
+        for arm, mean in enumerate(apart):
             effect = (shared + rng.normal(size=PATIENTS) * np.sqrt(ARM))[patient]
-            own = separation(area, seed_sd) + seed_sd * rng.normal(size=(seeds, 1))
+            own = mean + seed_sd * rng.normal(size=(seeds, 1))
             noise = rng.normal(size=(seeds, len(patient))) * np.sqrt(RUN)
-            scores = own * labels + effect + noise
-            scores = np.round(scores / GRAIN) * GRAIN if ties else scores
-            estimates, values = influence_values(scores, labels, patient)
-            arms.append((estimates, sum_by_patient(values, patient, PATIENTS)))
-        found.append(difference(arms[0][0], arms[1][0], arms[0][1], arms[1][1]))
-    return found
+            scores[arm, repeat] = own * labels + effect + noise
+    if ties:
+        scores = np.round(scores / GRAIN) * GRAIN
+    estimates, values = influence_values(scores.reshape(-1, len(patient)), labels, patient)
+    areas_a, areas_b = estimates.reshape(len(areas), REPEATS, seeds)
+    sums = sum_by_patient(values, patient, PATIENTS)
+    sums_a, sums_b = sums.reshape(len(areas), REPEATS, seeds, PATIENTS)
+    return list(map(difference, areas_a, areas_b, sums_a, sums_b))
+
+
+def columns(found: list[Difference]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return estimates, standard errors and degrees of freedom."""
+    estimate, se, df = np.array([(d.estimate, d.se, d.df) for d in found]).T
+    return estimate, se, df
 
 
 def coverage(found: list[Difference], truth: float) -> float:
-    arms = [stats.t.isf(0.025, d.df) * d.se for d in found]
-    bounds = [
-        np.clip([d.estimate - a, d.estimate + a], -1, 1) for d, a in zip(found, arms, strict=True)
-    ]
-    return float(np.mean([low <= truth <= high for low, high in bounds]))
+    estimate, se, df = columns(found)
+    arm = stats.t.isf(0.025, df) * se
+    low, high = np.clip(estimate - arm, -1, 1), np.clip(estimate + arm, -1, 1)
+    return float(np.mean((low <= truth) & (truth <= high)))
 
 
 def errors(same: list[Difference]) -> float:
     """Return how often arms that are the same are called different."""
-    return float(np.mean([2 * stats.t.sf(abs(d.estimate) / d.se, d.df) < 0.05 for d in same]))
+    estimate, se, df = columns(same)
+    return float(np.mean(2 * stats.t.sf(np.abs(estimate) / se, df) < 0.05))
 
 
 @pytest.mark.slow
@@ -100,7 +108,8 @@ def test_two_seeds_are_fewer_than_the_intervals_are_made_for(seed_sd: float) -> 
     assert 0.91 <= coverage(found, 0.06) <= 0.97
     assert errors(same) <= 0.09
     # With about two degrees of freedom some bounds leave what a difference can be, and are cut.
-    wide = np.mean([stats.t.isf(0.025, d.df) * d.se > 1 for d in found])
+    _, se, df = columns(found)
+    wide = np.mean(stats.t.isf(0.025, df) * se > 1)
     assert (wide > 0.05) == (seed_sd == 1.2)
 
 
@@ -130,9 +139,8 @@ def test_tests_hold_their_level(seeds: int, seed_sd: float) -> None:
 @pytest.mark.parametrize("seed_sd", [0.0, 0.4])
 def test_power_is_how_often_the_tests_find_it(seed_sd: float) -> None:
     apart, same = simulate(5, seed_sd, (0.78, 0.72)), simulate(5, seed_sd, (0.75, 0.75))
-    se = np.sqrt(np.mean([d.se**2 for d in apart]))
-    df = float(np.median([d.df for d in apart]))
-    found = np.mean([2 * stats.t.sf(abs(d.estimate) / d.se, d.df) < 0.05 for d in apart])
+    _, each, freedom = columns(apart)
+    se, df, found = np.sqrt(np.mean(each**2)), float(np.median(freedom)), errors(apart)
     assert difference_power(se, df, 0.06) == pytest.approx(found, abs=0.06)
     margin = 3.2 * se
     shown = np.mean([tost(d.estimate, d.se, d.df, margin) < 0.05 for d in same])
