@@ -1,4 +1,4 @@
-"""Print a study's results as Markdown tables: networks over seeds, contrasts, what is alike."""
+"""Print a study's results as Markdown: networks over seeds, contrasts, and each table there is."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def main() -> None:
     print(markdown.networks(read_table(tables / "cells.csv"), arguments.results))
     print()
     print(markdown.contrasts(read_table(tables / "contrasts.csv")))
-    for name, show in (("similarity", markdown.similarity), ("agreement", markdown.agreement)):
+    for name in ("convergence", "small_data", "similarity", "agreement", "drift", "layer_reset"):
         if (tables / f"{name}.csv").is_file():
             print()
-            print(show(read_table(tables / f"{name}.csv")))
+            print(getattr(markdown, name)(read_table(tables / f"{name}.csv")))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,82 @@ def agreement(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def convergence(table: pd.DataFrame) -> str:
+    """Return one row per arm of each question in steps: runs that reached the level, and how soon.
+
+    A mean with runs that never reached the level counts them with the horizon, and is a least one.
+    """
+    lines = [
+        "| question | data set | network | arm | reached | median, steps "
+        "| mean to the horizon, steps | difference from the baseline (95 % interval) | verdict |",
+        "|---|---|---|---|---:|---:|---:|---|---|",
+    ]
+    for row in table[table["unit"] == "steps"].to_dict("records"):
+        least = "≥ " if row["n_reached"] < row["n_runs"] else ""
+        parts = [row[key] for key in ("question", "dataset", "architecture", "arm")]
+        parts += [f"{row['n_reached']} of {row['n_runs']}", _number(row["median"], 0)]
+        parts.append(f"{least}{row['restricted_mean']:.0f} of {row['horizon']:.0f}")
+        if row["arm"] == row["baseline"]:
+            lines.append(_row([*parts, "–", "baseline"]))
+            continue
+        interval = f" ({row['low']:+.0f} to {row['high']:+.0f})"
+        told = f"{row['difference']:+.0f}{'' if math.isnan(row['low']) else interval}"
+        lines.append(_row([*parts, told, row["verdict"]]))
+    return "\n".join(lines)
+
+
+def small_data(table: pd.DataFrame) -> str:
+    """Return one row per arm and number of training patients, bands over all sizes at once.
+
+    A ratio that is beyond the sizes that were trained is "beyond".
+    """
+    lines = [
+        "| data set | arm | training patients | quantity | value (95 % band over all sizes) "
+        "| verdict |",
+        "|---|---|---:|---|---|---|",
+    ]
+    for row in table.to_dict("records"):
+        plus = "+" if row["quantity"].startswith("boost") else ""
+        form = "{:.2f}" if row["quantity"] == "data_ratio" else f"{{:{plus}.3f}}"
+        value, low, high = (
+            "beyond" if math.isinf(row[key]) else form.format(row[key])
+            for key in ("value", "band_low", "band_high")
+        )
+        verdict = "" if pd.isna(row["verdict"]) else row["verdict"]
+        quantity = row["quantity"].replace("_", " ")
+        parts = [row["dataset"], row["arm"], row["patients"], quantity]
+        lines.append(_row([*parts, f"{value} ({low} to {high})", verdict]))
+    return "\n".join(lines)
+
+
+def drift(table: pd.DataFrame) -> str:
+    """Return one row per network and weights: how far each layer moved, and its angle."""
+    known = table[(table["group"] == "all") & table["change"].notna()]
+    return _by_layer(known, ("change", "cosine"), "change (cosine)", "{:.2f} ({:.2f})")
+
+
+def layer_reset(table: pd.DataFrame) -> str:
+    """Return one row per network, weights and target: what one layer put back takes away."""
+    known = table[table["layer"].notna() & table["difference"].notna()]
+    ends = ("difference", "difference_low", "difference_high")
+    told = "difference (95 % interval)"
+    return _by_layer(known, ends, told, "{:+.3f} ({:+.3f} to {:+.3f})")
+
+
+def _by_layer(table: pd.DataFrame, columns: tuple[str, ...], told: str, form: str) -> str:
+    """Return a row per network, weights and cell, a column per layer."""
+    keys = ["dataset", "architecture", "pretraining", "seed"] + ["to"] * ("to" in table)
+    layers = table.sort_values("depth")["layer"].drop_duplicates().tolist()
+    titles = ["put back to" if key == "to" else key for key in keys]
+    lines = [_row([*titles, *(f"{layer}, {told}" for layer in layers)])]
+    lines.append("|---" * len(keys) + "|---:" * len(layers) + "|")
+    for key, group in table.groupby(keys, sort=False):
+        rows = group.set_index("layer")[list(columns)]
+        values = [form.format(*rows.loc[name]) if name in rows.index else "–" for name in layers]
+        lines.append(_row([*key, *values]))
+    return "\n".join(lines)
+
+
 def _compared(table: pd.DataFrame) -> pd.Series:
     """Return what a row's two sides are: one pretraining or two, and before or after training."""
     left, right = table["left_pretraining"], table["right_pretraining"]
@@ -117,8 +193,8 @@ def _compared(table: pd.DataFrame) -> pd.Series:
     return names.where(table["left_state"] != table["right_state"], names + ", " + state)
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
+def _number(value: float, digits: int = 2) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _row(parts: Iterable[object]) -> str:

@@ -130,3 +130,55 @@ def test_several_data_sets_stand_in_a_column_of_their_own(tmp_path: Path) -> Non
     assert lines[0].startswith("| data set | network |")
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| films", "| echo"]
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
+
+
+def test_runs_that_never_reach_the_level_leave_no_median_but_a_bound() -> None:
+    row = {"question": "sooner", "unit": "steps", "baseline": "random", "horizon": 180}
+    row |= {"dataset": "films", "architecture": "net", "n_runs": 3}
+    never = {"arm": "random", "n_reached": 0, "median": math.nan, "restricted_mean": 180.0}
+    soon = {"arm": "birds", "n_reached": 3, "median": 36.0, "restricted_mean": 40.0}
+    blank = dict.fromkeys(("difference", "low", "high"), math.nan)
+    bounds = {"difference": -140.0, "low": -160.4, "high": -119.6, "verdict": "sooner"}
+    rows = [row | never | blank | {"verdict": ""}, row | soon | bounds]
+    table = pd.DataFrame([*rows, rows[1] | {"unit": "seconds"}])
+
+    lines = markdown.convergence(table).splitlines()
+
+    assert lines[2:] == [
+        "| sooner | films | net | random | 0 of 3 | – | ≥ 180 of 180 | – | baseline |",
+        "| sooner | films | net | birds | 3 of 3 | 36 | 40 of 180 | -140 (-160 to -120) | sooner |",
+    ]
+
+
+def test_a_boost_has_a_sign_and_a_ratio_its_verdict() -> None:
+    row = {"dataset": "films", "arm": "birds", "patients": 50, "verdict": math.nan}
+    boost = {"quantity": "boost", "value": 0.12, "band_low": 0.1, "band_high": 0.14}
+    ratio = {"quantity": "data_ratio", "value": 4.0, "band_low": 2.0, "band_high": math.inf}
+    rows = [row | boost, row | ratio | {"verdict": "crosses"}]
+
+    lines = markdown.small_data(pd.DataFrame(rows)).splitlines()
+
+    assert lines[2:] == [
+        "| films | birds | 50 | boost | +0.120 (+0.100 to +0.140) |  |",
+        "| films | birds | 50 | data ratio | 4.00 (2.00 to beyond) | crosses |",
+    ]
+
+
+def test_layers_are_columns_in_order_of_depth() -> None:
+    cell = {"dataset": "films", "architecture": "net", "pretraining": "birds", "seed": 0}
+    moved = [("head", 2, 2.0, 0.1), ("stem", 0, 0.1, 1.0)]
+    rows = [
+        cell | {"group": group, "layer": layer, "depth": depth, "change": change, "cosine": cosine}
+        for layer, depth, change, cosine in moved
+        for group in ("all", "norm")
+    ]
+    put_back = cell | {"to": "source", "layer": "stem", "depth": 0, "difference": -0.2}
+    put_back |= {"difference_low": -0.25, "difference_high": -0.15}
+    untouched = cell | {"layer": None, "difference": math.nan}
+
+    lines = markdown.drift(pd.DataFrame(rows)).splitlines()
+    reset = markdown.layer_reset(pd.DataFrame([untouched, put_back])).splitlines()
+
+    assert lines[0].endswith("| seed | stem, change (cosine) | head, change (cosine) |")
+    assert lines[2:] == ["| films | net | birds | 0 | 0.10 (1.00) | 2.00 (0.10) |"]
+    assert reset[2:] == ["| films | net | birds | 0 | source | -0.200 (-0.250 to -0.150) |"]
