@@ -34,30 +34,33 @@ NAMED = {
     "shapes": Mark(PALETTE[0], "s"),
     "statistics": Mark(PALETTE[2], "^"),
 }
-"""Marks of the pretrainings that the project's own studies name; no other one has their colours."""
+"""Marks of the pretrainings that the project's own studies name, kept free for them."""
 
 
 def marks_of(pretrainings: Iterable[str]) -> dict[str, Mark]:
-    """Give each pretraining its mark, which its name decides: one colour in every study.
+    """Give each pretraining its mark; its name decides which, as far as the others leave it.
 
-    Where two names of a study would have the same mark, the later in the alphabet takes another
-    marker; a name changes its colour only where there are more names than a colour has markers.
+    Two names of a study have one colour only where there are more names than colours, and then
+    different markers: the later in the alphabet gives way.
     """
     names = dict.fromkeys(pretrainings)
     marks = {name: NAMED[name] for name in names if name in NAMED}
     for name in sorted(set(names) - set(NAMED)):
         wishes = list(_wishes(name))
+        used = {mark.colour for mark in marks.values()}
+        unused = (mark for mark in wishes if mark.colour not in used)
         free = (mark for mark in wishes if mark not in marks.values())
-        marks[name] = next(free, wishes[0])
+        marks[name] = next(unused, None) or next(free, wishes[0])
     return {name: marks[name] for name in names}
 
 
 def _wishes(name: str) -> Iterator[Mark]:
-    taken = {mark.colour for mark in NAMED.values()}
-    colours = [colour for colour in PALETTE if colour not in taken]
+    """Yield every mark, the favourites first and the colours of `NAMED` last."""
+    named = {mark.colour for mark in NAMED.values()}
+    own = [colour for colour in PALETTE if colour not in named]
     number = int(short_hash(name), 16)
-    turn = number // len(colours)
-    for i in range(len(colours)):
+    first, turn = number % len(own), number // len(own)
+    kept_free = [colour for colour in PALETTE if colour in named]
+    for colour in [*own[first:], *own[:first], *kept_free]:
         for j in range(len(MARKERS)):
-            colour = colours[(number + i) % len(colours)]
             yield Mark(colour, MARKERS[(turn + j) % len(MARKERS)])
