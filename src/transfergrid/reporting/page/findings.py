@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -34,15 +34,33 @@ class ShownFinding:
 
 
 def findings(table: pd.DataFrame, quantities: Mapping[str, str]) -> tuple[ShownFinding, ...]:
-    """Return rows of findings.csv: means over networks first, blanks last.
+    """Return rows of findings.csv: means over networks first, then what has no value and why.
+
+    Rows that have no value for one reason are one.
 
     Args:
         table: The rows of one question.
         quantities: What is estimated, in words.
     """
     rows = [(row, _finding(row, quantities)) for row in table.to_dict("records")]
-    ordered = sorted(rows, key=lambda pair: (pair[1].value == NOTHING, _of_one(pair[0])))
-    return tuple(finding for _, finding in ordered)
+    ordered = sorted(rows, key=lambda pair: _of_one(pair[0]))
+    told = [finding for _, finding in ordered if finding.value != NOTHING]
+    blanks: dict[str, list[ShownFinding]] = {}
+    for _, finding in ordered:
+        if finding.value == NOTHING:
+            blanks.setdefault(finding.note, []).append(finding)
+    return (*told, *map(_together, blanks.values()))
+
+
+def _together(blanks: Sequence[ShownFinding]) -> ShownFinding:
+    """Return one row for several that have no value."""
+    first = blanks[0]
+    return replace(
+        first,
+        subject="; ".join(dict.fromkeys(one.subject for one in blanks)),
+        quantity="; ".join(dict.fromkeys(one.quantity for one in blanks)),
+        n=first.n if len({one.n for one in blanks}) == 1 else "",
+    )
 
 
 def _of_one(row: Mapping[Any, Any]) -> bool:
