@@ -36,7 +36,14 @@ def caption(data: FigureData) -> str:
     several = table["dataset"].nunique() > 1
     told = []
     for (dataset, comparison), part in table.groupby(["dataset", "comparison"], sort=False):
-        arms = [_arm(str(name), bins) for name, bins in part.groupby("pretraining", sort=False)]
+        alike: dict[str, list[str]] = {}
+        for name, bins in part.groupby("pretraining", sort=False):
+            alike.setdefault(_counts(bins), []).append(str(name))
+        one = len(alike) == 1
+        arms = [
+            f"{'each' if one and len(names) > 1 else ', '.join(names)} {counts}"
+            for counts, names in alike.items()
+        ]
         networks = plural(part["n_networks"].iloc[0], "network")
         where = f" on {dataset}" if several else ""
         told.append(f"{comparison}{where} ({networks}): {'; '.join(arms)}")
@@ -47,11 +54,11 @@ def caption(data: FigureData) -> str:
     return text
 
 
-def _arm(name: str, bins: pd.DataFrame) -> str:
+def _counts(bins: pd.DataFrame) -> str:
     row = bins.iloc[0]
     left = f" ({count(row['n_cells_left_out'])} left out)" if row["n_cells_left_out"] else ""
     return (
-        f"{name}, {plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}{left}, "
+        f"{plural(row['n_cases'], 'case')} of {plural(row['n_cells'], 'cell')}{left}, "
         f"{plural(row['n_studies'], 'study', 'studies')} and "
         f"{plural(row['n_patients'], 'patient')}, in {plural(len(bins), 'bin')} of "
         f"{plurals(bins['n'], 'case')}"

@@ -59,20 +59,28 @@ class Panel:
 
 
 def panels_of(data: FigureData) -> list[Panel]:
-    """Return a panel for each convergence question and place."""
+    """Return a panel for each place, level and set of runs that is asked about.
+
+    Questions that compare the same runs with different baselines have one panel: nothing that is
+    drawn tells them apart.
+    """
     if data.reached.empty:
         return []
-    keys = ["question", "axis", *PLACE]
-    groups = list(data.reached.groupby(keys, sort=False, dropna=False))
+    groups: dict[tuple[object, ...], pd.DataFrame] = {}
+    for _, rows in data.reached.groupby(["question", "axis", *PLACE], sort=False, dropna=False):
+        first = rows.iloc[0]
+        asked = (first["axis"], first["level"], *(str(first[axis]) for axis in PLACE))
+        groups.setdefault((*asked, frozenset(rows["cell"])), rows)
     places = [
         {axis: row[axis] for axis in PLACE if known(row[axis])}
-        for row in (rows.iloc[0] for _, rows in groups)
+        for row in (rows.iloc[0] for rows in groups.values())
     ]
     varying = [axis for axis in PLACE if len({str(place.get(axis)) for place in places}) > 1]
-    several = data.reached["question"].nunique() > 1
+    titles = [words(place, varying) for place in places]
     found = []
-    for (key, rows), place in zip(groups, places, strict=True):
-        told = [str(key[0]) if several else "", words(place, varying)]
+    for title, rows in zip(titles, groups.values(), strict=True):
+        asked_twice = titles.count(title) > 1
+        told = [str(rows["question"].iloc[0]) if asked_twice else "", title]
         found.append(Panel(": ".join(filter(None, told)), rows, data.metric(rows)))
     return found
 

@@ -33,8 +33,19 @@ def test_panels_are_questions_and_places_and_arms_begin_with_the_baseline() -> N
     assert [panel.title for panel in panels] == ["net00", "net01"]
     assert all(list(panel.arms) == ["random", "imagenet", "films"] for panel in panels)
     assert set(convergence.marks_in(data, panels)) == set(data.marks)
-    other = replace(data, reached=pd.concat([data.reached, data.reached.assign(question="late")]))
+    late = data.reached.assign(question="late", level=0.99)
+    other = replace(data, reached=pd.concat([data.reached, late]))
     assert [panel.title for panel in panels_of(other)][::2] == ["speed: net00", "late: net00"]
+
+
+def test_runs_that_two_baselines_are_asked_of_have_one_panel() -> None:
+    data = wide(2, pretrainings=3)
+    again = data.reached.assign(question="as_soon", baseline="imagenet")
+    other = replace(data, reached=pd.concat([data.reached, again]))
+    assert [panel.title for panel in panels_of(other)] == ["net00", "net01"]
+    fewer = again[again["arm"] != "films"]
+    other = replace(data, reached=pd.concat([data.reached, fewer]))
+    assert [panel.title for panel in panels_of(other)][::2] == ["speed: net00", "as_soon: net00"]
 
 
 def test_a_run_over_folds_is_one_curve() -> None:

@@ -152,10 +152,8 @@ def test_captions_state_n_interval_and_method(data: FigureData, name: str) -> No
         cells = data.finished["pretraining"].value_counts()
         common = cells.min()
         for pretraining, rows in data.reliability.groupby("pretraining"):
-            told = (
-                f"{pretraining}, {count(rows['n'].sum())} cases of {rows['n_cells'].iloc[0]} cells"
-            )
-            assert told in caption
+            told = f"{count(rows['n'].sum())} cases of {rows['n_cells'].iloc[0]} cells"
+            assert pretraining in caption and told in caption
             assert rows["n_cells"].iloc[0] <= common
             assert f"in {len(rows)} bins of" in caption
     if name in ("boosts", "correlation"):
