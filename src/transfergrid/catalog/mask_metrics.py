@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from transfergrid.catalog.metrics import Metric, Setting
+from transfergrid.catalog.metrics import Choice, Metric, Setting
 
 LEAST_PATIENTS = 50
 """With fewer, an interval is flagged: values such as Dice are skewed, and few show their tail."""
@@ -18,6 +18,9 @@ _OVER = {
 }
 
 
+_EMPTY = Choice("empty", "score", ("score", "skip"))
+
+
 @dataclass(frozen=True)
 class _Measure:
     """What the metrics have in common that differ in what they are a mean over."""
@@ -27,6 +30,7 @@ class _Measure:
     note: str
     source: str
     over: tuple[str, ...] = tuple(_OVER)
+    settings: tuple[Setting | Choice, ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -38,7 +42,10 @@ class _Measure:
                 task_kinds=("segmentation",),
                 function=f"transfergrid.metrics.mask_metrics:{self.name}{suffix}",
                 interval="transfergrid.metrics.intervals:share_bounds",
-                note=f"{self.note}; {_OVER[suffix][1]}",
+                # Pixels of empty masks are none, so it makes no difference to what is pooled.
+                settings=self.settings + ((_EMPTY,) if suffix != "_pooled" else ()),
+                note=f"{self.note}; {_OVER[suffix][1]}"
+                + ("; films both of whose masks are empty: {empty}" if suffix != "_pooled" else ""),
                 source=self.source,
                 least_patients=LEAST_PATIENTS,
                 **self.more,
@@ -79,7 +86,7 @@ _MEASURES = (
         "where spacing is known and in pixels otherwise; of a film, 1 where both masks are empty, "
         "0 where one is",
         "Nikolov and others 2018, arXiv:1809.04430",
-        more={"settings": (Setting("tolerance", 2.0, 0.0, math.inf),)},
+        settings=(Setting("tolerance", 2.0, 0.0, math.inf),),
     ),
     _Measure(
         "hd95",

@@ -25,6 +25,21 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A word that a metric takes.
+
+    Attributes:
+        name: Key in studies, and keyword argument of the metric's functions.
+        default: Its value unless a study says otherwise.
+        allowed: What it may be.
+    """
+
+    name: str
+    default: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Metric:
     """A number that scores a set of predictions.
 
@@ -66,7 +81,7 @@ class Metric:
     per: Literal["task", "case"] = "task"
     interval: str | None = None
     operating_point: str | None = None
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[Setting | Choice, ...] = ()
     note: str = ""
     source: str = ""
     least_patients: int = 0

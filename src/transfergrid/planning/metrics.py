@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transfergrid.catalog.metrics import METRICS, Metric
+from transfergrid.catalog.metrics import METRICS, Choice, Metric, Setting
 from transfergrid.planning.fingerprint import modules_fingerprint, plugin_fingerprint
 from transfergrid.planning.tasks import possible_kinds, task_kind
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -156,11 +156,15 @@ def names_for(config: Mapping[str, Any], task_kind: str) -> list[str]:
 
 
 def declare(
-    metric: Metric, name: str = "", title: str = "", settings: Mapping[str, float] | None = None
+    metric: Metric,
+    name: str = "",
+    title: str = "",
+    settings: Mapping[str, float | str] | None = None,
 ) -> Declaration:
     """Return a built-in metric as a mapping, under another name or with other settings if given."""
     functions = {key: getattr(metric, key) for key in _FUNCTIONS}
-    resolved = {one.name: one.default for one in metric.settings} | dict(settings or {})
+    defaults: dict[str, float | str] = {one.name: one.default for one in metric.settings}
+    resolved = defaults | dict(settings or {})
     # Where there is none, stamps are those of before.
     least = {"least_patients": metric.least_patients} if metric.least_patients else {}
     return {
@@ -256,13 +260,22 @@ def _variant(name: str, own: Mapping[str, Any], where: str) -> Declaration:
                 f"{where}: metric '{metric.name}' has no setting '{key}'; it has "
                 f"{listed(known) if known else 'none'}."
             )
-        one = known[key]
-        if not one.above < value < one.below:
-            raise UserError(
-                f"{where}: {key} of '{name}' is {value:g}; it must lie between {one.above:g} and "
-                f"{one.below:g}, both excluded."
-            )
+        if said := _refused(known[key], value):
+            raise UserError(f"{where}: {key} of '{name}' is {_word(value)}; {said}.")
     return declare(metric, name, own.get("title", ""), settings)
+
+
+def _refused(setting: Setting | Choice, value: float | str) -> str:
+    """Return what a setting must be, or nothing if it is that."""
+    if isinstance(setting, Choice):
+        return "" if value in setting.allowed else f"allowed are {listed(setting.allowed)}"
+    if not isinstance(value, str) and setting.above < value < setting.below:
+        return ""
+    return f"it must lie between {setting.above:g} and {setting.below:g}, both excluded"
+
+
+def _word(value: float | str) -> str:
+    return f"'{value}'" if isinstance(value, str) else f"{value:g}"
 
 
 def _plugin(name: str, own: Mapping[str, Any], where: str) -> Declaration:

@@ -18,6 +18,7 @@ from transfergrid.metrics.mask_record import MaskRecord, pack
 from transfergrid.metrics.overlap import count_overlap
 from transfergrid.metrics.scoring import Scorer
 from transfergrid.metrics.surfaces import measure_surfaces
+from transfergrid.planning import metrics as planning
 from transfergrid.planning.metrics import built_in, declare
 from transfergrid.runtime.errors import UserError
 
@@ -85,10 +86,10 @@ def test_every_state_has_its_stated_value(name: str) -> None:
     assert found[:3] == pytest.approx(STATES[name])
     last = {"dice": 0.75, "iou": 0.6, "pixel_sensitivity": 0.75, "pixel_precision": 0.75}
     assert found[3] == pytest.approx(last.get(name, 1.0))
-    skipped = metric.film_values(table, empty="skip", **settings)
+    skipped = metric.film_values(table, **settings | {"empty": "skip"})
     assert np.isnan(skipped[0]) and (skipped[1:] == found[1:]).all()
     means = [
-        metric(table[None], np.ones(4), np.arange(4), empty=empty, **settings)[0][0]
+        metric(table[None], np.ones(4), np.arange(4), **settings | {"empty": empty})[0][0]
         for empty in ("score", "skip")
     ]
     assert means == pytest.approx([found.mean(), found[1:].mean()])
@@ -252,6 +253,22 @@ def test_rows_say_what_was_measured() -> None:
         MaskRecord.of(np.zeros((2, 5)))
     with pytest.raises(UserError, match="allowed are score and skip"):
         mask_metrics.dice.film_values(table, empty="drop")
+
+
+def test_a_study_leaves_empty_films_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "METRICS", (*METRICS, *MASK_METRICS))
+    own = {"of": "surface_dice", "empty": "skip", "tolerance": 3.5}
+    found = planning.find_metric({"metrics": {"mine": own}}, "mine", "study.yaml")
+    assert found["settings"] == {"empty": "skip", "tolerance": 3.5}
+    assert found["title"] == "Surface Dice at 3.5"
+    assert found["note"].endswith("masks are empty: skip")
+    table = packed(*masks.four_pairs(), (3.5,))
+    scorer = Scorer.of(found)
+    value, _ = scorer.values(cases(table[:, None], np.ones((4, 1)), np.arange(4), [0]))
+    assert value == pytest.approx(1 / 3)
+    for wrong in ("drop", 1):
+        with pytest.raises(UserError, match=f"is '?{wrong}'?; allowed are score, skip"):
+            planning.find_metric({"metrics": {"mine": own | {"empty": wrong}}}, "mine", "here")
 
 
 def test_names_are_their_own() -> None:

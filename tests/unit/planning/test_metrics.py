@@ -103,6 +103,10 @@ def test_the_code_of_a_plugin_is_in_its_declaration(lab: Path) -> None:
             "specificity of 'mine' is 1; it must lie between 0 and 1, both excluded",
         ),
         (
+            {"metrics": {"mine": {"of": "sensitivity", "specificity": "high"}}},
+            "specificity of 'mine' is 'high'; it must lie between 0 and 1, both excluded",
+        ),
+        (
             {"datasets": {"films": {"kind": "phantom", "metric": "accuracy"}}},
             "data set 'films' is multilabel, which has no metric 'accuracy'",
         ),
