@@ -28,8 +28,9 @@ Found = TypeVar("Found")
 
 pytestmark = pytest.mark.slow
 PROFILE = PROJECT / "profiles" / "slurm"
-# Snakemake looks at its jobs after so many seconds, then after eleven; most are done by then.
+# The first look at jobs comes after so many seconds, and the next ones as eager.py says.
 SOON = ("--slurm-init-seconds-before-status-checks", "1")
+EAGER = str(PROJECT / "tests" / "workflow" / "slurm" / "eager.py")
 # A run that takes longer hangs.
 SECONDS = 900
 
@@ -86,6 +87,9 @@ class Run:
         self.output = workspace.folder / "snakemake.txt"
         with self.output.open("w") as output:
             command = workspace.command("--workflow-profile", PROFILE, *SOON, *arguments)
+            python, *words = command["args"]
+            assert words[:2] == ["-m", "snakemake"]
+            command["args"] = [python, EAGER, *words[2:]]
             self.process = subprocess.Popen(
                 **command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
