@@ -27,10 +27,11 @@ from transfergrid.runtime.locks import make_once
 
 
 @cache
-def _warm() -> Server:
-    server = Server()
-    atexit.register(server.stop)
-    return server
+def server(kind: str) -> Server:
+    """Return this process's server of a kind."""
+    started = Server(kind)
+    atexit.register(started.stop)
+    return started
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,17 @@ class Workspace:
             "text": True,
         }
 
-    def snakemake(self, *arguments: str | Path, study: str | None = "study.yaml") -> Outcome:
-        """Run Snakemake here."""
+    def snakemake(
+        self, *arguments: str | Path, study: str | None = "study.yaml", forks: bool = True
+    ) -> Outcome:
+        """Run Snakemake here, with programs that are forks of one process unless told otherwise."""
         command = self.command(*arguments, study=study)
         if sys.platform != "linux":  # macOS may kill what forks after an import of its frameworks
             done = subprocess.run(**command, capture_output=True, timeout=TIMEOUT)
             return Outcome(done.returncode, done.stdout + done.stderr)
-        return Outcome(*_warm().run(command["args"][3:], self.folder, command["env"]))
+        python = server("programs").python if forks else None
+        words = command["args"][3:]
+        return Outcome(*server("snakemake").run(words, self.folder, command["env"], python))
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start Snakemake here in a session of its own, and do not wait for it."""

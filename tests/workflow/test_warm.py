@@ -1,11 +1,13 @@
-"""Snakemake started by a fork finds the same as Snakemake started by a user."""
+"""Snakemake and programs started by a fork find the same as those started by a user."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import Workspace, server
 
 SNAKEFILE = """
 import json, os, signal, sys
@@ -40,3 +42,41 @@ def test_a_fork_is_what_a_user_starts(tmp_path: Path) -> None:
     assert len(answers[0]) == 2
     assert "AT_START" in answers[0][0]
     assert forked.status == 1
+
+
+PROGRAM = """
+import os, signal, sys
+import sibling
+for thing in (
+    sys.argv, os.getcwd(), sys.path, sorted(set(os.environ) - {"PWD", "OLDPWD", "SHLVL", "_"}),
+    os.environ["AT_START"],
+    sys.stdin.read(), sibling.__file__,
+    sys.modules["__main__"].__file__, sys.modules["__main__"].__name__, sys.executable,
+    [str(signal.getsignal(one)) for one in (signal.SIGCHLD, signal.SIGINT)],
+):
+    print("TOLD", thing)
+raise SystemExit(sys.argv[2])
+"""
+
+
+def test_a_forked_program_is_what_a_rule_starts(tmp_path: Path) -> None:
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "sibling.py").touch()
+    (tmp_path / "programs" / "told.py").write_text(PROGRAM)
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['AT_START'] = 'yes'\n")
+    forking = server("programs").python
+    program = str(tmp_path / "programs" / "told.py")
+    for words in ([program, "a b", "KeyError: c"], ["-c", "print('TOLD')"]):
+        started, forked = (
+            subprocess.run(
+                [python, *words],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(tmp_path)},
+                input="read",
+                capture_output=True,
+                text=True,
+            )
+            for python in (sys.executable, str(forking))
+        )
+        assert told(forked.stdout + forked.stderr) == told(started.stdout + started.stderr)
+        assert told(started.stdout) and forked.returncode == started.returncode
