@@ -29,8 +29,7 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 	@echo "The report is $(CURDIR)/results/demo/report.html"
 
 test: .venv/installed ## every test
-	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/unit
-	@$(PYTEST) -n $(WORKERS) --dist worksteal tests --ignore tests/unit
+	@$(PYTEST) -n $(WORKERS) --dist worksteal tests
 
 axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page's accessibility (npm)
 

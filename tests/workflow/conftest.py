@@ -25,6 +25,24 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.study import merge
 from transfergrid.runtime.locks import make_once
 
+SLOWEST = (
+    *("test_slurm", "test_kills", "test_report", "test_doctor", "test_extending", "test_cams"),
+    *("test_full_disk", "test_edits", "test_run", "test_snapshot", "test_recomputed"),
+)
+"""Modules, the slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest one process works at the end and the others wait."""
+
+    def place(item: pytest.Item) -> int:
+        if item.path.parent != Path(__file__).parent:
+            return len(SLOWEST) + 1
+        name = item.path.stem
+        return SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
+
+    items.sort(key=place)
+
 
 @cache
 def server(kind: str) -> Server:
