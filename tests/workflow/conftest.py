@@ -52,6 +52,12 @@ def server(kind: str) -> Server:
     return started
 
 
+def python() -> str:
+    """Return a Python that starts programs and modules by a fork, where that can be done."""
+    # macOS may kill what forks after an import of its frameworks.
+    return str(server("programs").python) if sys.platform == "linux" else sys.executable
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What Snakemake said."""
@@ -108,12 +114,12 @@ class Workspace:
     ) -> Outcome:
         """Run Snakemake here, with programs that are forks of one process unless told otherwise."""
         command = self.command(*arguments, study=study)
-        if sys.platform != "linux":  # macOS may kill what forks after an import of its frameworks
+        if sys.platform != "linux":
             done = subprocess.run(**command, capture_output=True, timeout=TIMEOUT)
             return Outcome(done.returncode, done.stdout + done.stderr)
-        python = server("programs").python if forks else None
-        words = command["args"][3:]
-        return Outcome(*server("snakemake").run(words, self.folder, command["env"], python))
+        interpreter, _, _, *words = command["args"]
+        for_rules = python() if forks else interpreter
+        return Outcome(*server("snakemake").run(words, self.folder, command["env"], for_rules))
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start Snakemake here in a session of its own, and do not wait for it."""

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.workflow.conftest import Workspace
+from tests.workflow.conftest import Workspace, python
 
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.paths import PROJECT
@@ -29,7 +28,7 @@ def copied(finished: Workspace, tmp_path: Path) -> Workspace:
 
 
 def snapshot(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "transfergrid.commands.main", "snapshot", *arguments]
+    command = [python(), "-m", "transfergrid.commands.main", "snapshot", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     return subprocess.run(
         [*command, "study.yaml"],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workflow.conftest import Workspace, server
+from tests.workflow.conftest import Workspace, python
 
 SNAKEFILE = """
 import json, os, signal, sys
@@ -64,19 +64,19 @@ def test_a_forked_program_is_what_a_rule_starts(tmp_path: Path) -> None:
     (tmp_path / "programs" / "sibling.py").touch()
     (tmp_path / "programs" / "told.py").write_text(PROGRAM)
     (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['AT_START'] = 'yes'\n")
-    forking = server("programs").python
     program = str(tmp_path / "programs" / "told.py")
-    for words in ([program, "a b", "KeyError: c"], ["-c", "print('TOLD')"]):
+    given = ["a b", "KeyError: c"]
+    for words in ([program, *given], ["-m", "programs.told", *given], ["-c", "print('TOLD')"]):
         started, forked = (
             subprocess.run(
-                [python, *words],
+                [interpreter, *words],
                 cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(tmp_path)},
+                env={**os.environ, "PYTHONPATH": f"{tmp_path}:{tmp_path / 'programs'}"},
                 input="read",
                 capture_output=True,
                 text=True,
             )
-            for python in (sys.executable, str(forking))
+            for interpreter in (sys.executable, python())
         )
         assert told(forked.stdout + forked.stderr) == told(started.stdout + started.stderr)
         assert told(started.stdout) and forked.returncode == started.returncode

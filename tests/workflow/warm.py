@@ -53,11 +53,11 @@ with socket.socket(socket.AF_UNIX) as line:
 PYTHON = """\
 #!/bin/sh
 case "$1" in
-*.py) exec {python} -IS {client} {path} "$@" ;;
+*.py | -m) exec {python} -IS {client} {path} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
-"""The interpreter of a rule's shell: starts programs by a fork, and all else itself."""
+"""The interpreter of a rule's shell: starts programs and modules by a fork, and all else itself."""
 
 
 class Server:
@@ -83,7 +83,7 @@ class Server:
         self.python.chmod(0o755)
 
     def run(
-        self, args: Sequence[str], cwd: Path, env: dict[str, str], python: Path | None = None
+        self, args: Sequence[str], cwd: Path, env: dict[str, str], python: str
     ) -> tuple[int, str]:
         """Do ``python -m snakemake ARGS`` there; return its status and what it printed.
 
@@ -91,9 +91,9 @@ class Server:
             args: What follows.
             cwd: Its folder.
             env: Its environment.
-            python: What Snakemake takes for its interpreter; by default the one that it is.
+            python: What Snakemake takes for its interpreter.
         """
-        told = {"args": args, "cwd": str(cwd), "env": env, "python": python and str(python)}
+        told = {"args": args, "cwd": str(cwd), "env": env, "python": python}
         with (
             tempfile.TemporaryFile(dir=self._places.name) as stdout,
             tempfile.TemporaryFile(dir=self._places.name) as stderr,
@@ -176,15 +176,18 @@ def _become(first: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
 def _snakemake(told: Mapping[str, Any]) -> None:
     """Become ``python -m snakemake``, as far as it can tell."""
     _become(told["cwd"], ["snakemake", *told["args"]], told["env"])
-    sys.executable = told["python"] or sys.executable
+    sys.executable = told["python"]
     _end(lambda: runpy.run_module("snakemake", run_name="__main__", alter_sys=True))
 
 
 def _program(told: Mapping[str, Any]) -> None:
-    """Become ``python PROGRAM``, as far as it can tell."""
-    program = told["args"][0]
-    _become(str(Path(program).parent.resolve()), told["args"], told["env"])
-    _end(lambda: runpy.run_path(program, run_name="__main__"))
+    """Become ``python PROGRAM`` or ``python -m MODULE``, as far as it can tell."""
+    first, *others = told["args"]
+    if first == "-m":
+        _become(told["cwd"], others, told["env"])
+        _end(lambda: runpy.run_module(others[0], run_name="__main__", alter_sys=True))
+    _become(str(Path(first).parent.resolve()), told["args"], told["env"])
+    _end(lambda: runpy.run_path(first, run_name="__main__"))
 
 
 def _end(run: Callable[[], object]) -> NoReturn:
