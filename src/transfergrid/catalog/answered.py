@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
 from transfergrid.catalog.questions import answering
+from transfergrid.catalog.ranked import MEAN_RANKS, RANK_PAIRS, TRIALS
 from transfergrid.catalog.records import Column, Table, analysis
 from transfergrid.catalog.small_data_table import SMALL_DATA
 
@@ -330,6 +331,9 @@ _STATISTICS = analysis(
     CONTRASTS,
     CORRELATIONS,
     FINDINGS,
+    MEAN_RANKS,
+    RANK_PAIRS,
+    TRIALS,
     GAINS,
     CONVERGENCE,
     BUDGETS,

@@ -72,6 +72,16 @@ FIGURES: tuple[Figure, ...] = (
         "one was set in advance. n, seeds, p-values and method are in the table of contrasts.",
     ),
     Figure(
+        "critical_difference",
+        "Mean ranks over data sets",
+        ("cells", "mean_ranks"),
+        f"{_ROOM}.critical_difference",
+        "Mean ranks of methods over data sets, 1 the best. A bar joins methods of which no two "
+        "differ by Nemenyi's test; CD is its critical difference, for all pairs together. Seeds "
+        "and folds are averaged within a data set and are no blocks. p-values, the Bayesian "
+        "signed-rank test and the mixed model are in the table of rank_pairs.",
+    ),
+    Figure(
         "truncation",
         "What truncation costs",
         ("cells", "contrasts"),

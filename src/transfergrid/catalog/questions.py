@@ -9,8 +9,10 @@ from transfergrid.catalog.arms import arms_keys, check_baseline, lack_of_arms
 from transfergrid.catalog.convergence_question import CONVERGENCE
 from transfergrid.catalog.gain_question import SIMILARITY_GAIN
 from transfergrid.catalog.interaction_question import INTERACTION
+from transfergrid.catalog.mean_ranks_question import MEAN_RANKS
 from transfergrid.catalog.question_kind import Asked, Planned, Question, QuestionKind
 from transfergrid.catalog.small_data_question import SMALL_DATA
+from transfergrid.catalog.trials_question import TRIALS
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 
@@ -213,6 +215,11 @@ def _check_seed_noise(question: Question, asked: Asked) -> None:
             f"{asked.start} names a contrast and a metric; the contrast has its own, so leave the "
             "metric out."
         )
+    if question["contrast"] is not None and question["axis"] != "architecture":
+        raise UserError(
+            f"{asked.start} names a contrast and the axis {question['axis']}; differences are set "
+            "beside networks, so leave one of the two out."
+        )
 
 
 _EFFICIENCY = QuestionKind(
@@ -243,6 +250,11 @@ _SEED_NOISE = QuestionKind(
             "description": "A contrast whose differences are taken; null takes the metric itself.",
             "anyOf": [{"$ref": "#/$defs/word"}, {"type": "null"}],
             "default": None,
+        },
+        "axis": {
+            "description": "Axis whose values are set beside the seeds; a contrast takes networks.",
+            "enum": ["architecture", "pretraining", "truncation"],
+            "default": "architecture",
         },
     },
     check=_check_seed_noise,
@@ -311,6 +323,8 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _EFFICIENCY,
     _SEED_NOISE,
     _RANKING,
+    MEAN_RANKS,
+    TRIALS,
     SIMILARITY_GAIN,
     CONVERGENCE,
     SMALL_DATA,

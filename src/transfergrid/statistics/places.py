@@ -68,9 +68,9 @@ def pooled(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def groups_of_networks(
-    cells: pd.DataFrame, study: Mapping[str, Any], where: Place
+    cells: pd.DataFrame, study: Mapping[str, Any], where: Place, axis: str = "architecture"
 ) -> Iterator[tuple[Place, pd.DataFrame]]:
-    """Yield the cells that differ in network and seed alone, with what they share.
+    """Yield the cells that differ in one axis and seed alone, with what they share.
 
     Networks may differ in their recipe as long as each has one; otherwise each recipe is a group.
 
@@ -79,13 +79,15 @@ def groups_of_networks(
             that are cross-validated only what is pooled over their folds.
         study: The study as its stamp holds it.
         where: Values that cells must have.
+        axis: The axis on which they differ: architecture, pretraining or truncation.
     """
     cells = cells[cells["selection"] == study["evaluation"]["primary"]]
     cells = pooled(cells)
-    for axis, wanted in where.items():
-        cells = cells[cells[axis] == wanted]
-    others = ["dataset", "pretraining", "truncation"]
-    if (cells.groupby([*others, "architecture"])["protocol"].nunique() > 1).any():
+    for name, wanted in where.items():
+        cells = cells[cells[name] == wanted]
+    every = ("dataset", "architecture", "pretraining", "truncation")
+    others = [name for name in every if name != axis]
+    if (cells.groupby([*others, axis])["protocol"].nunique() > 1).any():
         others.append("protocol")
     for key, group in cells.groupby(others, sort=False):
         yield dict(zip(others, key, strict=True)), group

@@ -130,6 +130,41 @@ def seeds_needed(found: Difference, effect: float, equivalence: bool, alpha: flo
     return float(high)
 
 
+def trials_needed(gap: float, sd: float, alpha: float = 0.05) -> float:
+    """Return the trials of each of two methods that set them apart with 80 % power.
+
+    By the two-sided t test of independent trials of equal variance, not adjusted for other pairs.
+
+    Args:
+        gap: True difference of their means.
+        sd: Standard deviation between trials of one method, >= 0.
+        alpha: Level of the test.
+
+    Returns:
+        A whole number >= 2; infinity where the methods do not differ, or it takes more than
+        65,536; NaN where either is not known.
+    """
+    if math.isnan(gap) or math.isnan(sd):
+        return math.nan
+    if not gap:
+        return math.inf
+    if not sd:
+        return 2.0
+
+    def enough(n: int) -> bool:
+        return difference_power(sd * math.sqrt(2 / n), 2 * n - 2, gap, alpha) >= TARGET
+
+    low, high = 1, 2
+    while not enough(high):
+        if high >= _MOST_SEEDS:
+            return math.inf
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return float(high)
+
+
 def rho_critical(n: float, alpha: float = 0.05) -> float:
     """Return the smallest |rho| of n points that the t approximation calls significant.
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.unit.planning.made_up_plan import grid, planned
 
+from transfergrid.catalog.questions import kind_of
 from transfergrid.runtime.errors import UserError
 
 QUESTIONS: list[dict[str, Any]] = [
@@ -179,6 +181,7 @@ def test_what_the_whole_grid_cannot_answer_is_a_mistake_in_any_slice(
 
 BOOST = {"name": "boost", "kind": "contrast", "axis": "pretraining", "baseline": "random"}
 CUT = {"name": "cut", "kind": "contrast", "axis": "truncation", "baseline": 0}
+NOISE = {"name": "n", "kind": "seed_noise"}
 SPEED = {"name": "speed", "kind": "convergence", "axis": "pretraining", "baseline": "random"}
 
 
@@ -235,6 +238,17 @@ SPEED = {"name": "speed", "kind": "convergence", "axis": "pretraining", "baselin
         ),
         ([{**SPEED, "share": 1.5}], "share"),
         ([{**BOOST, "where": {"fold": 1}}], "has the fold 1 in its where, but answers pool all"),
+        (
+            [{"name": "order", "kind": "mean_ranks"}],
+            "'order' ranks methods over data sets, and there is no second data set that has every "
+            "pretraining of its cells; add one",
+        ),
+        ([{"name": "order", "kind": "mean_ranks", "rope": 1}], "the rope 1, and no two values"),
+        ([{**BOOST, "kind": "trials", "baseline": "rnd"}], "the baseline 'rnd', which is no"),
+        (
+            [BOOST, {**NOISE, "contrast": "boost", "axis": "pretraining"}],
+            "names a contrast and the axis pretraining",
+        ),
         ([{"name": "q", "kind": "no_such_lab:ask"}], "module 'no_such_lab' .* was not found"),
     ],
 )
@@ -299,3 +313,21 @@ def test_a_slice_without_a_convergence_question_s_baseline_leaves_it_out(tmp_pat
     study = planned(tmp_path, asked)
     assert study.study.config["questions"] == []
     assert any("no cell with its baseline" in sentence for sentence in study.warnings)
+
+
+def test_data_sets_too_few_for_ranks_and_seeds_for_trials_are_told_before_anything_runs() -> None:
+    def few(datasets: int, methods: int, seeds: int = 3, kind: str = "mean_ranks") -> str:
+        points = [
+            SimpleNamespace(dataset=f"d{d}", pretraining=f"p{p}", seed=s)
+            for d in range(datasets)
+            for p in range(methods)
+            for s in range(seeds)
+        ]
+        question = {"kind": kind, "axis": "pretraining"}
+        return kind_of(question).few(question, points, 0.05)
+
+    # Two methods that always differ one way: the normal test with one over the root of n.
+    assert few(4, 2) == "" and re.search("its p-value is 0.083 at least; seeds and", few(3, 2))
+    assert few(5, 6) == "" and "any two of 6 methods apart" in few(2, 6)
+    assert few(2, 6, seeds=100) == few(2, 6)
+    assert few(1, 2, kind="trials") == "" and "one seed" in few(1, 2, 1, kind="trials")

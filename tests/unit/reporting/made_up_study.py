@@ -109,7 +109,14 @@ QUESTIONS = [
     {**CUT, "baseline": 0, "margin": 0.02, "effect": 0.01, "metric": None, "where": {}},
     {**TOP1, "margin": None, "metric": None, "where": WHOLE},
     {**SIZE, "margin": None, "metric": None, "where": WHOLE},
-    {"name": "noise", "kind": "seed_noise", "contrast": None, "metric": None, "where": {}},
+    {
+        "name": "noise",
+        "kind": "seed_noise",
+        "axis": "architecture",
+        "contrast": None,
+        "metric": None,
+        "where": {},
+    },
 ]
 RECIPE = Recipe.from_dict(
     {

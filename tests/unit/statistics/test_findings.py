@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.metrics.influence import Influence
@@ -155,7 +156,14 @@ def test_one_network_a_family_has_no_share_and_says_why() -> None:
 
 def test_seed_noise_is_pooled_over_networks() -> None:
     study, cells = made(seeds=5)
-    question = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
+    question = {
+        "name": "n",
+        "kind": "seed_noise",
+        "axis": "architecture",
+        "metric": None,
+        "contrast": None,
+        "where": {},
+    }
     found = by_quantity(seed_noise(question, basis_of(study, cells)))
     pooled = math.sqrt(cells.groupby("architecture")["score"].var().mean())
     assert found["seed_sd"].value == pytest.approx(pooled)
@@ -166,11 +174,38 @@ def test_seed_noise_is_pooled_over_networks() -> None:
     assert noise.value == pytest.approx(pooled / signal)
     assert noise.low < noise.value < noise.high
     assert (noise.n, noise.kind) == (12, "seed_noise")
+    gap = np.median(np.diff(np.sort(means)))
+    wanted = TTestIndPower().solve_power(gap / pooled, power=0.8, alpha=0.05)
+    trials = found["trials_for_neighbours"]
+    assert trials.value == math.ceil(wanted)
+    assert trials.low < trials.value < trials.high
+
+
+def test_seed_noise_of_another_axis_is_pooled_over_its_values() -> None:
+    study, cells = made(seeds=5)
+    names = dict(zip(cells["architecture"].unique(), range(12), strict=True))
+    turned = cells.assign(truncation=cells["architecture"].map(names), architecture="net")
+    asked = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
+    plain = by_quantity(seed_noise({**asked, "axis": "architecture"}, basis_of(study, cells)))
+    found = by_quantity(seed_noise({**asked, "axis": "truncation"}, basis_of(study, turned)))
+    assert found["method_sd"].value == plain["network_sd"].value
+    assert found["trials_for_neighbours"].value == plain["trials_for_neighbours"].value
+    assert (found["seed_sd"].n, found["seed_sd"].n_families) == (12, 0)
+    assert "values of truncation" in found["seed_sd"].note
 
 
 def test_one_seed_gives_no_noise() -> None:
     study, cells = made(seeds=1)
-    question = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
+    question = {
+        "name": "n",
+        "kind": "seed_noise",
+        "axis": "architecture",
+        "metric": None,
+        "contrast": None,
+        "where": {},
+    }
     found = by_quantity(seed_noise(question, basis_of(study, cells)))
+    gap = found.pop("neighbour_gap").value
+    assert gap == pytest.approx(np.median(np.diff(np.sort(cells["score"]))))
     assert all(math.isnan(one.value) for one in found.values())
     assert "two seeds" in found["seed_sd"].note

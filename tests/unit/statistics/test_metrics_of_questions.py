@@ -39,8 +39,14 @@ QUESTIONS = [
     {"name": "size", "kind": "correlation", "x": "params", "y": "score", "margin": None, **WHERE},
     {"name": "gain", "kind": "correlation", "x": "params", "y": "boost", "margin": None, **WHERE},
     {"name": "kin", "kind": "family", "groups": None, **WHERE},
-    {"name": "noise", "kind": "seed_noise", "contrast": None, **WHERE},
-    {"name": "of_boost", "kind": "seed_noise", "contrast": "boost", **WHERE},
+    {"name": "noise", "kind": "seed_noise", "axis": "architecture", "contrast": None, **WHERE},
+    {
+        "name": "of_boost",
+        "kind": "seed_noise",
+        "axis": "architecture",
+        "contrast": "boost",
+        **WHERE,
+    },
     {"name": "cuts", "kind": "efficiency", "contrast": "cut", "margin": 0.1},
 ]
 

@@ -85,6 +85,7 @@ class FigureData:
         agreement: Rows of agreement.csv; as `similarity`.
         convergence: Rows of convergence.csv.
         reached: Rows of reached.csv.
+        mean_ranks: Rows of mean_ranks.csv.
     """
 
     cells: pd.DataFrame
@@ -112,6 +113,7 @@ class FigureData:
     gains: pd.DataFrame = field(default_factory=pd.DataFrame)
     convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
     reached: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mean_ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -193,6 +195,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
         convergence=tables["convergence"],
         reached=tables["reached"],
+        mean_ranks=tables["mean_ranks"],
         asked=study["claims"],
         metrics=metric_words(study),
         ensembles=StoredEnsembles(

@@ -13,20 +13,27 @@ from transfergrid.reporting.page.findings import findings
 QUANTITIES = {
     "seed_sd": "SD between seeds",
     "network_sd": "SD between networks",
-    "noise_to_signal": "SD between seeds / SD between networks",
+    "method_sd": "SD between methods",
+    "noise_to_signal": "SD between seeds / SD between what is compared",
+    "neighbour_gap": "median difference of neighbours in the order",
+    "trials_for_neighbours": "trials that set two such neighbours apart",
 }
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question into words, except for what limits it."""
-    return "How far do seeds spread, against networks"
+    axis = question.get("axis", "architecture")
+    return (
+        f"How far do seeds spread, against {'networks' if axis == 'architecture' else axis + 's'}"
+    )
 
 
 def method(rows: pd.DataFrame) -> list[str]:
     """Return what the methods say of such questions."""
     return [
         "Seed noise is the standard deviation between seeds of one network; it is set beside the "
-        "spread of the effects between networks."
+        "spread of the effects between networks, or of another axis. Where scores are compared, "
+        "the number of trials is told that would set neighbours in the order apart."
     ]
 
 

@@ -226,6 +226,7 @@ def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
 def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     tables = {"calibration": "reliability"}
     own = ("cells", "scores", "contrasts", "correlations", "findings", "gains", "small_data")
+    own = (*own, "mean_ranks")
     tables |= {name: name for name in (*own, "similarity", "agreement", "convergence", "reached")}
     pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
     data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))

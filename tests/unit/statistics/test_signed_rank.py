@@ -1,0 +1,42 @@
+"""The Bayesian signed-rank test against baycomp, and where it can be had in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from unit.statistics.test_rank_tests import DEMSAR
+
+from transfergrid.statistics.signed_rank import PRIOR, signed_rank, weights_of
+
+# baycomp 1.0.3: SignedRankTest.probs(DEMSAR[:, a], DEMSAR[:, b], rope, nsamples=200000), the mean
+# of random_state 0 to 2. The differences are b's less a's.
+BAYCOMP = {
+    (0.01, 0, 1): (0.0000, 0.3296, 0.6704),
+    (0.01, 0, 3): (0.0004, 0.0324, 0.9672),
+    (0.01, 1, 2): (0.4834, 0.5095, 0.0071),
+    (0.001, 1, 3): (0.1938, 0.0019, 0.8043),
+    (0.03, 0, 3): (0.0000, 0.9404, 0.0596),
+}
+
+
+@pytest.mark.parametrize("case", BAYCOMP)
+def test_probabilities_are_baycomps(case: tuple[float, int, int]) -> None:
+    rope, a, b = case
+    found = signed_rank(DEMSAR[:, b] - DEMSAR[:, a], rope, weights_of(14, 1))
+    assert (found.worse, found.alike, found.better) == pytest.approx(BAYCOMP[case], abs=0.012)
+
+
+def test_one_large_difference_wins_where_its_weight_does() -> None:
+    """Of one data set, all means above the rope weigh 1 - (1 - w)^2; w is Beta(1, PRIOR)."""
+    found = signed_rank([1.0], 0.1, weights_of(1, 0, 200_000))
+    assert found.better == pytest.approx(stats.beta(1, PRIOR).sf(1 - np.sqrt(0.5)), abs=0.005)
+    assert found.worse == 0
+
+
+def test_the_same_seed_gives_the_same_and_the_sign_turns_it() -> None:
+    values = DEMSAR[:, 1] - DEMSAR[:, 0]
+    weights = weights_of(14, 7, 2000)
+    np.testing.assert_array_equal(weights, weights_of(14, 7, 2000))
+    one, other = signed_rank(values, 0.01, weights), signed_rank(-values, 0.01, weights)
+    assert (one.better, one.alike, one.worse) == (other.worse, other.alike, other.better)
