@@ -47,7 +47,8 @@ def signed_rank(differences: ArrayLike, rope: float, weights: NDArray[np.float64
     """
     values = np.concatenate(([0.0], np.asarray(differences, dtype=np.float64)))
     means = (values[:, None] + values) / 2
-    sides = [(means > rope) + 0.5 * (means == rope), (means < -rope) + 0.5 * (means == -rope)]
+    # A mean at the end of the rope counts one half, however its digits are rounded.
+    sides = [(1 + np.sign(np.round(sign * means - rope, 12))) / 2 for sign in (1, -1)]
     above, below = (((weights @ side) * weights).sum(axis=1) for side in sides)
     won = np.argmax([below, 1 - below - above, above], axis=0)
     worse, alike, better = np.bincount(won, minlength=3) / len(weights)

@@ -34,6 +34,15 @@ def test_one_large_difference_wins_where_its_weight_does() -> None:
     assert found.worse == 0
 
 
+def test_a_mean_at_the_end_of_the_rope_counts_one_half() -> None:
+    """.1 + .2 is above .3 by rounding alone; half of it wins for nobody but the other half."""
+    weights = weights_of(3, 3, 4000)
+    exact = signed_rank([0.25, 0.25, 0.25], 0.25, weights)
+    assert signed_rank([0.3 - 0.05, 0.1 + 0.15, 0.2 + 0.05], 0.25, weights) == exact
+    above = signed_rank([0.3, 0.1 + 0.2, 0.6 - 0.3], 0.3, weights)
+    assert above == exact and exact.worse == 0 and exact.alike > 0.5
+
+
 def test_the_same_seed_gives_the_same_and_the_sign_turns_it() -> None:
     values = DEMSAR[:, 1] - DEMSAR[:, 0]
     weights = weights_of(14, 7, 2000)

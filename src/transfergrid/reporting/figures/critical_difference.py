@@ -146,7 +146,7 @@ def _panel(ax: Axes, panel: Panel) -> None:
     ax.set_xlim(0.75, k + 0.25 + room)
     ticks = [tick for tick in _ticks(k) if tick <= k]
     ax.set_xticks(ticks)
-    ax.set_xlabel("Mean rank, 1 the best; bars: not set apart")
+    ax.set_xlabel("Mean rank (bars: not set apart)")
     ax.grid(axis="y", visible=False)
     ax.spines["left"].set_visible(False)
 
