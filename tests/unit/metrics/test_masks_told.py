@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from unit.metrics import masks
 from unit.metrics.test_mask_metrics import DIAGONAL, STATES, packed
 
 from transfergrid.metrics import mask_metrics
+from transfergrid.metrics.mask_record import pack
+from transfergrid.metrics.overlap import count_overlap
 from transfergrid.planning.paths import PROJECT
 
+CHASE = PROJECT.parent / "shared/data/segmentation/chase_db1_256px.npz"
 PAGE = (PROJECT / "docs" / "segmentation.md").read_text(encoding="utf-8")
 
 # Of benchmarks/peers_masks.py, with segmentation-models-pytorch 0.6.0, MONAI 1.6.1, torchmetrics
@@ -58,3 +62,14 @@ def test_the_page_tells_the_value_of_each_state() -> None:
     told = {value: f"{value:g}" for value in (0, 1)} | {DIAGONAL: "diagonal"}
     expected = {f"`{name}`": [told[value] for value in STATES[name]] for name in STATES}
     assert rows("metric", after="## Where a mask is empty") == expected
+
+
+@pytest.mark.skipif(not CHASE.is_file(), reason="needs the eyes of shared/data")
+def test_two_observers_of_the_same_vessels_agree_as_published_masks_say() -> None:
+    # .786 is what the README of that folder computed, before any of this was written.
+    eyes = np.load(CHASE)
+    first, second = (
+        np.concatenate([eyes[f"{part}_{name}"] for part in ("train", "test")]).reshape(28, 256, 256)
+        for name in ("masks", "masks_observer2")
+    )
+    assert round(mean("dice_by_film", pack(count_overlap(second, first))), 3) == 0.786
