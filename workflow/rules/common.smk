@@ -11,7 +11,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning import listed, neighbours, outputs, plan as planning, shards, specs
+from transfergrid.planning import ids, listed, neighbours, outputs, plan as planning, shards, specs
 from transfergrid.planning.many import MANY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.rights import rights_warning
@@ -114,16 +114,16 @@ onstart:
 
 
 wildcard_constraints:
-    cell=planning.CELL,
-    dataset_id=planning.DATASET_ID,
-    weights_id=planning.WEIGHTS_ID,
-    features_id=planning.FEATURES_ID,
-    state_id=planning.STATE_ID,
-    drift_id=planning.DRIFT_ID,
-    reset_id=planning.RESET_ID,
-    tuning_id=planning.TUNING_ID,
-    stamp=planning.STAMP,
-    study=planning.STUDY,
+    cell=ids.CELL,
+    dataset_id=ids.DATASET_ID,
+    weights_id=ids.WEIGHTS_ID,
+    features_id=ids.FEATURES_ID,
+    state_id=ids.STATE_ID,
+    drift_id=ids.DRIFT_ID,
+    reset_id=ids.RESET_ID,
+    tuning_id=ids.TUNING_ID,
+    stamp=ids.STAMP,
+    study=ids.STUDY,
     selection=r"last|best|top\d+(_per_task)?",
     shard=shards.PATTERN,
     figure=r"[A-Za-z0-9_]+",

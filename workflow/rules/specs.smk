@@ -37,7 +37,7 @@ rule spec:
     log:
         "results/cells/{cell}/logs/spec.log",
     wildcard_constraints:
-        cell=planning.CELL if FORCED else SPECS.pattern,
+        cell=ids.CELL if FORCED else SPECS.pattern,
     conda:
         "../../envs/transfergrid.yaml"
     params:
