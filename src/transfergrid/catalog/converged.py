@@ -68,7 +68,8 @@ CONVERGENCE = Table(
             "difference, low, high, df, p",
             "restricted mean minus the baseline's, interval, degrees of freedom and p-value by "
             "Welch's t; an arm's variance is no less than that of rounding to its validations; "
-            "empty in the baseline's row, as are the following",
+            "empty in the baseline's row and where no run of either reached the level, as are the "
+            "following",
         ),
         Column("p_adjusted", "p by Holm's method within the question and unit"),
         Column(

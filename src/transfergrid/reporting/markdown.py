@@ -129,31 +129,36 @@ def convergence(table: pd.DataFrame) -> str:
             continue
         interval = f" ({row['low']:+.0f} to {row['high']:+.0f})"
         told = f"{row['difference']:+.0f}{'' if math.isnan(row['low']) else interval}"
-        lines.append(_row([*parts, told, row["verdict"]]))
+        known = not math.isnan(row["difference"])
+        lines.append(_row([*parts, told if known else "–", row["verdict"]]))
     return "\n".join(lines)
 
 
 def small_data(table: pd.DataFrame) -> str:
-    """Return one row per arm and number of training patients, bands over all sizes at once.
+    """Return one row per arm and number of training patients.
 
     A ratio that is beyond the sizes that were trained is "beyond".
     """
     lines = [
-        "| data set | arm | training patients | quantity | value (95 % band over all sizes) "
-        "| verdict |",
-        "|---|---|---:|---|---|---|",
+        "| data set | arm | training patients | quantity | value (95 % interval at this size) "
+        "| for all sizes at once | verdict |",
+        "|---|---|---:|---|---|---|---|",
     ]
     for row in table.to_dict("records"):
         plus = "+" if row["quantity"].startswith("boost") else ""
         form = "{:.2f}" if row["quantity"] == "data_ratio" else f"{{:{plus}.3f}}"
-        value, low, high = (
+        value, low, high, least, most = (
             "beyond" if math.isinf(row[key]) else form.format(row[key])
-            for key in ("value", "band_low", "band_high")
+            for key in ("value", "low", "high", "band_low", "band_high")
         )
-        verdict = "" if pd.isna(row["verdict"]) else row["verdict"]
+        verdict, at_once = (
+            "" if pd.isna(row[key]) else row[key] for key in ("verdict", "band_verdict")
+        )
+        if at_once != verdict:
+            verdict = f"{verdict}; at once: {at_once}"
         quantity = row["quantity"].replace("_", " ")
         parts = [row["dataset"], row["arm"], row["patients"], quantity]
-        lines.append(_row([*parts, f"{value} ({low} to {high})", verdict]))
+        lines.append(_row([*parts, f"{value} ({low} to {high})", f"{least} to {most}", verdict]))
     return "\n".join(lines)
 
 

@@ -259,6 +259,9 @@ def _compared(row: Timed, own: Times, base: Times, notes: str) -> Timed:
     if blind:  # these times are when runs were looked at
         apart, factor = (Welch(each.estimate, *[math.nan] * 4) for each in (apart, factor))
         p = least = math.nan
+    if not (own.happened.any() or base.happened.any()):  # equal by the horizon, and by nothing else
+        apart = factor = Welch(*[math.nan] * 5)
+        p = least = math.nan
     said = [UNREPEATED if few else "", THERE_AT_ONCE if blind else "", _censored(own, base), notes]
     return replace(
         row,

@@ -139,7 +139,8 @@ def test_runs_that_never_reach_the_level_leave_no_median_but_a_bound() -> None:
     soon = {"arm": "birds", "n_reached": 3, "median": 36.0, "restricted_mean": 40.0}
     blank = dict.fromkeys(("difference", "low", "high"), math.nan)
     bounds = {"difference": -140.0, "low": -160.4, "high": -119.6, "verdict": "sooner"}
-    rows = [row | never | blank | {"verdict": ""}, row | soon | bounds]
+    open_ = {"arm": "insects", "verdict": "cannot be decided"}
+    rows = [row | never | blank | {"verdict": ""}, row | soon | bounds, row | never | blank | open_]
     table = pd.DataFrame([*rows, rows[1] | {"unit": "seconds"}])
 
     lines = markdown.convergence(table).splitlines()
@@ -147,20 +148,25 @@ def test_runs_that_never_reach_the_level_leave_no_median_but_a_bound() -> None:
     assert lines[2:] == [
         "| sooner | films | net | random | 0 of 3 | – | ≥ 180 of 180 | – | baseline |",
         "| sooner | films | net | birds | 3 of 3 | 36 | 40 of 180 | -140 (-160 to -120) | sooner |",
+        "| sooner | films | net | insects | 0 of 3 | – | ≥ 180 of 180 | – | cannot be decided |",
     ]
 
 
 def test_a_boost_has_a_sign_and_a_ratio_its_verdict() -> None:
     row = {"dataset": "films", "arm": "birds", "patients": 50, "verdict": math.nan}
-    boost = {"quantity": "boost", "value": 0.12, "band_low": 0.1, "band_high": 0.14}
-    ratio = {"quantity": "data_ratio", "value": 4.0, "band_low": 2.0, "band_high": math.inf}
-    rows = [row | boost, row | ratio | {"verdict": "crosses"}]
+    row["band_verdict"] = math.nan
+    boost = {"quantity": "boost", "value": 0.12, "low": 0.11, "high": 0.13}
+    boost |= {"band_low": 0.1, "band_high": 0.14}
+    ratio = {"quantity": "data_ratio", "value": 4.0, "low": 3.0, "high": math.inf}
+    ratio |= {"band_low": 2.0, "band_high": math.inf}
+    rows = [row | boost, row | ratio | {"verdict": "crosses", "band_verdict": "undecided"}]
 
     lines = markdown.small_data(pd.DataFrame(rows)).splitlines()
 
     assert lines[2:] == [
-        "| films | birds | 50 | boost | +0.120 (+0.100 to +0.140) |  |",
-        "| films | birds | 50 | data ratio | 4.00 (2.00 to beyond) | crosses |",
+        "| films | birds | 50 | boost | +0.120 (+0.110 to +0.130) | +0.100 to +0.140 |  |",
+        "| films | birds | 50 | data ratio | 4.00 (3.00 to beyond) | 2.00 to beyond "
+        "| crosses; at once: undecided |",
     ]
 
 

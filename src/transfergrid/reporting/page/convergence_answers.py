@@ -105,7 +105,7 @@ def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner, found: str
         f"difference in mean steps, none counted beyond {count(row['horizon'])}, with "
         f"{level(manner.confidence)} interval over seeds, not adjusted; p adjusted by Holm's "
         "method within the question",
-        str(row["note"]) if known(row["note"]) else "",
+        str(row["note"]) if known(row["note"]) and told != row["note"] else "",
         f"method: {row['method']}" if known(row["method"]) else "",
     ]
     return Answer(
@@ -124,6 +124,9 @@ def _sentence(row: Row, base: Row, aim: str) -> tuple[str, str, str]:
     """Return a comparison's sentence: before its number, the number, after it."""
     a, b = (arm(row["axis"], row[name]) for name in ("arm", "baseline"))
     reach = "reach" if row["axis"] == "pretraining" else "reaches"
+    undecidable = f"Whether {a} {reach} {aim} sooner than {b} cannot be decided:"
+    if not known(row["difference"]):
+        return undecidable, str(row["note"]), ""
     apart, end = float(row["difference"]), count(row["horizon"])
     lost = not (_all_there(row) and _all_there(base))
     cut = f"; runs that were not there by step {end} count as {end}" if lost else ""
@@ -136,7 +139,7 @@ def _sentence(row: Row, base: Row, aim: str) -> tuple[str, str, str]:
     if row["verdict"] == UNDECIDED:
         return f"No difference in when {a} and {b} reach {aim} could be shown:", told, cut
     why = f"; {row['note']}" if known(row["note"]) else ""
-    return f"Whether {a} {reach} {aim} sooner than {b} cannot be decided:", told, why
+    return undecidable, told, why
 
 
 def _all_there(row: Row) -> bool:
@@ -194,6 +197,8 @@ def _permutation(row: Row) -> str:
 
 
 def _ratio(row: Row, base: Row) -> str:
+    if not known(row["ratio"]):
+        return ""
     ends = range_of(row["ratio_low"], row["ratio_high"])
     most = "at most " if row["verdict"] == SOONER else "at least "
     bound = most if _further(row, base) else ""
@@ -207,7 +212,7 @@ def _other_units(row: Row, rows: pd.DataFrame) -> Iterator[str]:
         if known(row[name]):
             same = same[same[name].astype(str) == str(row[name])]
     for unit, word in (("examples", "training images"), ("seconds", "seconds of the device")):
-        for other in same[same["unit"] == unit].to_dict("records"):
+        for other in same[(same["unit"] == unit) & same["difference"].notna()].to_dict("records"):
             note = f" ({other['note']})" if unit == "seconds" and known(other["note"]) else ""
             yield f"{_signed(float(other['difference']))} {word}{_ends(other)}{note}"
 
