@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergrid.statistics.anova import Interval, one_way
+from transfergrid.statistics.anova import Interval, OneWay, one_way
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.comparisons import Compared, runs
 from transfergrid.statistics.findings import ALL, NAN, Finding, rows
@@ -69,12 +69,24 @@ def seed_noise(question: Question, basis: Basis) -> Answered:
             found |= neighbours(values, networks, found["seed_sd"][0], alpha)
         samples = "families, networks" if of_networks else several
         note = f"seed SD over the SD between {several}; {samples} and seeds as samples"
+        known = ~np.isnan(values)
+        there = set(networks[known])
+        counts = len(there), len({family(str(name)) for name in there}) if family else 0
         if not layout:
             note = f"needs two {several}, one of them with two seeds"
-        there = set(networks[~np.isnan(values)])
-        counts = len(there), len({family(str(name)) for name in there}) if family else 0
+            if len(there) == 1 and known.sum() > 1:
+                alone = {"seed_sd": (_of_one(values[known], alpha), "chi-square interval")}
+                told = "of this one alone; seeds as a sample"
+                found_rows += rows(question, place, subject, alone, counts, told, metric)
+                del found["seed_sd"]
         found_rows += rows(question, place, subject, found, counts, note, metric)
     return Answered(found_rows)
+
+
+def _of_one(values: NDArray[np.float64], alpha: float) -> Interval:
+    """Return the SD between the (S,) seeds of one network, S > 1, which needs no second one."""
+    seeds, square = len(values), float(values.var(ddof=1))
+    return OneWay(1, seeds, seeds, math.nan, square).sd_within(alpha)
 
 
 def neighbours(

@@ -194,6 +194,19 @@ def test_seed_noise_of_another_axis_is_pooled_over_its_values() -> None:
     assert "values of truncation" in found["seed_sd"].note
 
 
+def test_seeds_of_one_network_spread_without_a_second_one() -> None:
+    study, cells = made(seeds=5)
+    one = cells[cells["architecture"] == cells["architecture"].iloc[0]]
+    asked = {"name": "n", "kind": "seed_noise", "metric": None, "contrast": None, "where": {}}
+    found = by_quantity(seed_noise({**asked, "axis": "architecture"}, basis_of(study, one)))
+    sd, square = found["seed_sd"], one["score"].var()
+    assert sd.value == pytest.approx(math.sqrt(square))
+    ends = np.sqrt(4 * square / stats.chi2.ppf([0.975, 0.025], 4))
+    assert (sd.low, sd.high) == pytest.approx(tuple(ends))
+    assert (sd.n, sd.note) == (1, "of this one alone; seeds as a sample")
+    assert math.isnan(found["network_sd"].value) and "two networks" in found["network_sd"].note
+
+
 def test_one_seed_gives_no_noise() -> None:
     study, cells = made(seeds=1)
     question = {
