@@ -41,7 +41,7 @@ def caption(data: FigureData) -> str:
             alike.setdefault(_counts(bins), []).append(str(name))
         one = len(alike) == 1
         arms = [
-            f"{'each' if one and len(names) > 1 else ', '.join(names)} {counts}"
+            f"{'each' if one and len(names) > 1 else ', '.join(names) + ':'} {counts}"
             for counts, names in alike.items()
         ]
         networks = plural(part["n_networks"].iloc[0], "network")

@@ -27,7 +27,8 @@ DODGE = 0.008
 
 def caption(data: FigureData) -> str:
     """State n, and what a line that ends below 1 is."""
-    runs = data.reached
+    shown = pd.concat([panel.rows for panel in panels_of(data)])
+    runs = shown.drop_duplicates(["cell", "level"])
     never = int((~runs["reached"].astype(bool)).sum())
     return (
         f"Share of the runs of an arm that have reached the level, by optimiser steps (Kaplan and "

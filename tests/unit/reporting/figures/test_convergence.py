@@ -43,6 +43,7 @@ def test_runs_that_two_baselines_are_asked_of_have_one_panel() -> None:
     again = data.reached.assign(question="as_soon", baseline="imagenet")
     other = replace(data, reached=pd.concat([data.reached, again]))
     assert [panel.title for panel in panels_of(other)] == ["net00", "net01"]
+    assert "of 12 runs, 6 of which never did" in time_to_level.caption(other)
     fewer = again[again["arm"] != "films"]
     other = replace(data, reached=pd.concat([data.reached, fewer]))
     assert [panel.title for panel in panels_of(other)][::2] == ["speed: net00", "as_soon: net00"]
