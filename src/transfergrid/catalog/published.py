@@ -27,6 +27,24 @@ def _split(official: str, drawn: str, default: str = "official") -> dict[str, An
     return {"enum": allowed, "description": words, "default": default}
 
 
+def _lists(instead: str) -> dict[str, Any]:
+    """Return the lists of films by which a study may divide a data set."""
+    words = {"train": "trained on", "valid": "validated on", "test": "tested on"}
+    return {
+        "description": "Files in root with the names of the films of each part, one a line, every "
+        f"film in one of them; null {instead}.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "required": list(words),
+        "properties": {
+            part: {"type": "string", "minLength": 1, "description": f"Films that are {told}."}
+            for part, told in words.items()
+        },
+        "default": None,
+        "x-example": "lists: { train: train.txt, valid: val.txt, test: test.txt }",
+    }
+
+
 _ONE = ("kind",)
 """All data sets of such a kind hold images of one publication, wherever they lie."""
 _COLOURS = {"$ref": "#/$defs/channels", "description": "Stored channels.", "default": "rgb"}
@@ -181,8 +199,26 @@ _NIH14 = _published(
             "default": None,
         },
         "split": _split("the published lists", "patients are drawn"),
+        "lists": _lists("divides it as split says"),
         "validation_share": _share("validation", "patients that are not tested on", 0.1),
         "test_share": _share("test", "patients, with split random,", 0.2),
+    },
+)
+
+_SHENZHEN = _published(
+    "shenzhen",
+    task_kinds=("multilabel",),
+    tables="transfergrid.planning.layouts.shenzhen:hashed",
+    patients={},
+    same=_ONE,
+    cites="Jaeger S, Candemir S, Antani S, Wáng YX, Lu PX, Thoma G. Two public chest X-ray "
+    "datasets for computer-aided screening of pulmonary diseases. Quantitative Imaging in Medicine "
+    "and Surgery 4:475–477, 2014. doi:10.3978/j.issn.2223-4292.2014.11.20. Acknowledge the "
+    "National Library of Medicine and Shenzhen No. 3 People's Hospital as the providers.",
+    settings={
+        "lists": _lists("draws the parts, the same share of each class"),
+        "validation_share": _share("validation", "films", 0.1),
+        "test_share": _share("test", "films", 0.2),
     },
 )
 
@@ -254,6 +290,7 @@ PUBLISHED: tuple[DatasetKind, ...] = (
     _DDTI,
     _MRNET,
     _NIH14,
+    _SHENZHEN,
     _KERMANY,
     _ISIC2018,
     _PCAM,

@@ -18,9 +18,11 @@ import pandas as pd
 
 from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles, inside
+from transfergrid.data.listed import listed_split
 from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
 from transfergrid.data.places import place
 from transfergrid.data.tablefile import Table, read_table
+from transfergrid.planning.layouts.listed import list_files
 from transfergrid.planning.layouts.nih14 import entries, film_folders, lists
 from transfergrid.runtime.errors import UserError, listed, suggest
 
@@ -54,7 +56,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
 
     Raises:
         UserError: A missing folder, table, column or list, a label that is none of the fourteen,
-            a film in both lists or in none, an option out of range.
+            a film in two lists or in none, an option out of range.
     """
     if not root.is_dir():
         raise UserError(f"data folder {root} does not exist; correct the data set's root.")
@@ -110,46 +112,26 @@ def _split(
 ) -> npt.NDArray[np.str_]:
     """Return the split of each film, (N,) str; of a data set in folds, all are "train"."""
     people = patients.to_numpy(str)
-    if options.get("folds") or choice(options, "split", ("official", "random")) == "random":
+    if options.get("folds"):
         return drawn_split(people, options)
-    split = _official(root, table, names)
+    if options.get("lists"):
+        files = list_files(root, options["lists"])
+        return listed_split(files, names.tolist(), table.path, "remove lists to cut in other ways")
+    if choice(options, "split", ("official", "random")) == "random":
+        return drawn_split(people, options)
+    instead = "cut by patient with split: random"
+    split = listed_split(lists(root), names.tolist(), table.path, instead)
     learned = split == "train"
     if learned.any():
         split[learned] = drawn_split(people[learned], options, parts=("valid",))
     return split
 
 
-def _official(root: Path, table: Table, names: pd.Series) -> npt.NDArray[np.str_]:
-    """Return train or test for each film, (N,) str."""
-    part_of: dict[str, str] = {}
-    for split, path in lists(root).items():
-        for name in filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())):
-            if part_of.setdefault(name, split) != split:
-                raise UserError(
-                    f"{path} lists the film {name}, which is in the other official list too; "
-                    "restore both lists."
-                )
-    parts = names.map(part_of)
-    lost = np.flatnonzero(parts.isna().to_numpy())
-    if len(lost):
-        raise UserError(
-            f"{table.path} has the film {names[lost[0]]} in row {lost[0] + 1}, which is in neither "
-            f"official list ({len(lost)} such films); restore the lists, or cut by patient with "
-            "split: random."
-        )
-    absent = part_of.keys() - set(names)
-    if absent:
-        raise UserError(
-            f"the official lists in {root} name {len(absent)} film(s) without a row in "
-            f"{table.path.name}, such as {min(absent)}; restore the table, or take those films "
-            "out of the lists."
-        )
-    return parts.to_numpy(dtype="<U5")
-
-
 def _notes(options: Mapping[str, Any]) -> tuple[str, ...]:
     if options.get("folds"):
         return ()
+    if options.get("lists"):
+        return ("The three parts are those of lists that the study names.",)
     share = float(options.get("validation_share", 0.1))
     if options.get("split", "official") == "official":
         return (

@@ -32,6 +32,7 @@ UNSAID = {
     "group": None,
     "folds": None,
     "split": None,
+    "lists": None,
     "task_kind": None,
 }
 """Settings that are not part of a data set as long as they have these values."""

@@ -12,6 +12,7 @@ from typing import Any
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.inputs import Dataset
+from transfergrid.planning.layouts.listed import hashes_of_lists
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
 
@@ -121,13 +122,15 @@ def _division(dataset: Dataset) -> dict[str, Any]:
     """Return the settings that decide which images are test images."""
     settings = dataset.declaration
     kind, folds = dataset_kind(settings["kind"]), settings.get("folds")
+    # Two files of one name may be two lists.
+    lists = {"lists": hashes_of_lists(settings)} if settings.get("lists") else {}
     if not folds and kind is not None and kind.official is not None:
         # Without folds, nothing else decides.
-        return {key: settings[key] for key in ("kind", *kind.official)}
+        return {key: settings[key] for key in ("kind", *kind.official)} | lists
     left_out = _FORM if folds and _by_labels(settings) else _FORM | _LABELS
     if not settings.get("group"):
         left_out = left_out | _LOOKS
-    return {key: value for key, value in settings.items() if key not in left_out}
+    return {key: value for key, value in settings.items() if key not in left_out} | lists
 
 
 def _by_labels(settings: Any) -> bool:

@@ -143,13 +143,15 @@ def check_shares(where: str, settings: Mapping[str, Any]) -> None:
     kind = dataset_kind(settings["kind"])
     declared = kind.settings if kind is not None else {}
     shares = [key for key in ("validation_share", "test_share") if key in declared]
-    keys = [key for key in ("split", *shares, "seed") if key in declared]
+    keys = [key for key in ("lists", "split", *shares, "seed") if key in declared]
     given = [key for key in keys if settings[key] != declared[key]["default"]]
-    if settings.get("folds") is not None:
-        if given:
+    whole = next((key for key in ("folds", "lists") if settings.get(key) is not None), None)
+    if whole is not None:
+        vain = [key for key in given if key != whole]
+        if vain:
             raise UserError(
-                f"{where}: folds say which images are trained on, validated on and tested on, so "
-                f"{given[0]} has no meaning; remove it."
+                f"{where}: {whole} say which images are trained on, validated on and tested on, so "
+                f"{vain[0]} has no meaning; remove it."
             )
     elif settings.get("split") != "official" and sum(settings[key] for key in shares) >= 1:
         raise UserError(

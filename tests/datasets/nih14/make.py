@@ -15,6 +15,15 @@ BOXES = {
     "2017": "Image Index,Finding Label,Bbox [x,y,w,h],,,",
     "2017_v2020": "Image Index,Finding Label,Bbox [x,y,w,h],Unnamed: 6,Unnamed: 7,Unnamed: 8",
 }
+LISTED = {"train": "Xray14_train_official.txt", "valid": "Xray14_val_official.txt"}
+LISTED["test"] = "Xray14_test_official.txt"
+"""The benchmark's lists by part."""
+COLUMNS = (
+    *("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia"),
+    *("Pneumothorax", "Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening"),
+    "Hernia",
+)
+"""The labels behind each film in the benchmark's lists, in their order."""
 FINDINGS = ("Atelectasis", "Effusion", "Infiltration", "Pleural_Thickening", "Pneumonia")
 PATIENTS = 40
 TESTED = 12
@@ -76,3 +85,23 @@ def _write(path: Path, head: str, rows: list[tuple[object, ...]]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         file.write(head + "\r\n")
         csv.writer(file).writerows(rows)
+
+
+def make_lists(root: Path, valid: int = 8) -> None:
+    """Write lists as jlianglab/BenchmarkTransferLearning has them: film and fourteen labels a line.
+
+    They divide the official training films by patient, the last `valid` of whom are validated on.
+    """
+    with open(next(root.glob("Data_Entry_*.csv")), newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    found = {row[0]: set(row[head.index("Finding Labels")].split("|")) for row in rows}
+    learned = sorted((root / "train_val_list.txt").read_text().split())
+    patients = sorted({name[:8] for name in learned})[-valid:]
+    films = {
+        "train": [name for name in learned if name[:8] not in patients],
+        "valid": [name for name in learned if name[:8] in patients],
+        "test": (root / "test_list.txt").read_text().split(),
+    }
+    for part, names in films.items():
+        lines = [[name, *(str(int(one in found[name])) for one in COLUMNS)] for name in names]
+        (root / LISTED[part]).write_text("".join(" ".join(line) + "\n" for line in lines))

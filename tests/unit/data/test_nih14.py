@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from datasets.nih14.make import make
+from datasets.nih14.make import COLUMNS, LISTED, make, make_lists
 
 from transfergrid.data.boxes import Boxes
 from transfergrid.data.cache import build_cache
@@ -78,6 +78,34 @@ def test_the_official_lists_decide_and_validation_is_cut_by_patient(published):
     assert not other["split"].equals(more["split"])
 
 
+def test_lists_of_a_benchmark_decide_about_validation_too(copy):
+    make_lists(copy)
+    manifest = read_manifest({"kind": "nih14", "score_tasks": ["effusion"], "lists": LISTED}, copy)
+    table = manifest.table.set_index("image_id")
+    for part, name in LISTED.items():
+        lines = [line.split() for line in (copy / name).read_text().splitlines()]
+        assert sorted(table.index[table["split"] == part]) == sorted(line[0] for line in lines)
+        # Labels are those of the table, which are those of the lists.
+        written = np.array([line[1:] for line in lines], dtype=int)
+        tasks = [column.lower() for column in COLUMNS]
+        np.testing.assert_array_equal(table.loc[[line[0] for line in lines], tasks], written)
+    assert "The three parts are those of lists that the study names." in manifest.notes
+    official = read_manifest({"kind": "nih14", **SCORED}, copy).table.set_index("image_id")
+    assert ((official["split"] == "test") == (table["split"] == "test")).all()
+
+
+def test_a_patient_in_two_lists_is_named(copy):
+    make_lists(copy)
+    lines = (copy / LISTED["valid"]).read_text().splitlines(keepends=True)
+    people = [line[:8] for line in lines]
+    torn = next(place for place, name in enumerate(people) if people.count(name) > 1)
+    (copy / LISTED["valid"]).write_text("".join([*lines[:torn], *lines[torn + 1 :]]))
+    with open(copy / LISTED["train"], "a") as file:
+        file.write(lines[torn])
+    with pytest.raises(UserError, match=rf"patient {int(people[torn])} \(train and valid\) is in"):
+        read_manifest({"kind": "nih14", "score_tasks": ["effusion"], "lists": LISTED}, copy)
+
+
 def test_a_random_cut_needs_no_lists_and_its_test_part_keeps_to_itself(copy):
     for name in ("train_val", "test"):
         (copy / f"{name}_list.txt").unlink()
@@ -102,9 +130,12 @@ def test_a_list_or_table_that_does_not_fit_is_named(copy):
     test = lists["test"].read_text()
     first = test.split()[0]
     for text, told in (
-        (test.replace(f"{first}\n", ""), rf"film {first} in row \d+, which is in neither"),
+        (
+            test.replace(f"{first}\n", ""),
+            rf"film {first}, which is in none of the lists train_val_list\.txt, test",
+        ),
         (f"{test}\n00000001_000.png", r"test_list\.txt lists the film 00000001_000\.png, which is"),
-        (f"{test}\n00000099_000.png", r"name 1 film\(s\) without a row in .* 00000099_000\.png"),
+        (f"{test}\n00000099_000.png", r"name 1 film\(s\) that .* lacks, such as 00000099_000\.png"),
     ):
         lists["test"].write_text(text)
         with pytest.raises(UserError, match=told):

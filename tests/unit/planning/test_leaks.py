@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 import yaml
 from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
+from datasets.nih14.make import LISTED, make_lists
 from datasets.nih14.make import make as make_nih14
+from datasets.shenzhen.make import make as make_shenzhen
 from unit.planning.made_up_plan import STUDY
 
 from transfergrid.data.kinds import read_manifest
@@ -69,6 +72,22 @@ NIH14: list[dict[str, Any]] = [
     {"folds": {"k": 3}},
     {"folds": {"k": 3, "seed": 1}},
     {"folds": {"k": 3, "by": "stratified"}},
+    {"lists": LISTED},
+    {"lists": LISTED, "image_px": 8, "tasks": ["effusion"]},
+    {"lists": {part: f"other/{name}" for part, name in LISTED.items()}},
+]
+TEN = {part: f"ShenzenCXR_{part}_data.txt" for part in ("train", "valid", "test")}
+SHENZHEN: list[dict[str, Any]] = [
+    {},
+    {"image_px": 8},
+    {"seed": 1},
+    {"test_share": 0.3},
+    {"lists": TEN},
+    {"lists": TEN, "image_px": 8},
+    {"lists": {**TEN, "train": TEN["test"], "test": TEN["train"]}},
+    {"folds": {"k": 3}},
+    {"folds": {"k": 3}, "image_px": 8},
+    {"folds": {"k": 4}},
 ]
 NAMES = ("train", "valid", "test")
 
@@ -96,15 +115,22 @@ def splits(dataset: Dataset) -> dict[str, dict[str, set[str]]]:
     }
 
 
-@pytest.mark.parametrize("kind", ["csv", "chexpert", "nih14"])
+@pytest.mark.parametrize("kind", ["csv", "chexpert", "nih14", "shenzhen"])
 def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path) -> None:
     if kind == "csv":
         make_csv(tmp_path, np.random.default_rng(0), patients=60)
         datasets = resolved(tmp_path, [{**PLAIN, **one} for one in CSV])
     elif kind == "nih14":
         make_nih14(tmp_path, np.random.default_rng(0))
+        make_lists(tmp_path)
+        (tmp_path / "other").mkdir()
+        for part, other in {"train": "test", "test": "train", "valid": "valid"}.items():
+            (tmp_path / "other" / LISTED[part]).write_text((tmp_path / LISTED[other]).read_text())
         every = {"kind": "nih14", "score_tasks": ["effusion"]}
         datasets = resolved(tmp_path, [{**every, **one} for one in NIH14])
+    elif kind == "shenzhen":
+        make_shenzhen(tmp_path, np.random.default_rng(0))
+        datasets = resolved(tmp_path, [{"kind": "shenzhen", **one} for one in SHENZHEN])
     else:
         make_chexpert(tmp_path, np.random.default_rng(0))
         every = {"kind": "chexpert", "score_tasks": ["edema", "cardiomegaly"]}
@@ -122,6 +148,18 @@ def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path
                 passed += target is not source
     assert passed >= 8  # two data sets that are split alike are let through
     assert learned >= 50
+
+
+def test_lists_of_one_name_may_be_two_lists(tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in ("one", "two", "three")]
+    for root in roots:
+        make_shenzhen(root, np.random.default_rng(0))
+    lists = [(roots[1] / TEN[part]).read_text() for part in ("train", "test")]
+    (roots[1] / TEN["train"]).write_text(lists[1])
+    (roots[1] / TEN["test"]).write_text(lists[0])
+    one, two, three = (resolved(root, [{"kind": "shenzhen", "lists": TEN}])[0] for root in roots)
+    two, three = replace(two, name="two"), replace(three, name="three")
+    assert leaks(one, "all", two, "all") and not leaks(one, "all", three, "all")
 
 
 @pytest.mark.parametrize("cut", [{"split": RANDOM}, {"folds": {"k": 3}}])
@@ -154,4 +192,25 @@ def test_what_was_learned_before_is_followed_through_the_chain() -> None:
         entry("f", "target", "others", None),
         entry("g", "target", "others", "d"),
     ]
-    assert passed_on(cells) == [("films", "shapes"), ("films", "photos"), ("others", "photos")]
+    assert [pair[:2] for pair in passed_on(cells)] == [
+        ("films", "shapes"),
+        ("films", "photos"),
+        ("others", "photos"),
+    ]
+    assert not any(pair.folds for pair in passed_on(cells))
+
+
+def test_folds_are_kept_along_the_chain() -> None:
+    def entry(cell: str, role: str, data: str, source: str | None, **fold: str) -> dict[str, Any]:
+        return {"cell": cell, "role": role, "dataset_id": data, "source_cell": source, **fold}
+
+    cells = [
+        entry("a0", "target", "films", "b0", fold="0"),
+        entry("a1", "target", "films", "b1", fold="1"),
+        entry("b0", "source", "shapes", "c", fold="0"),
+        entry("b1", "source", "shapes", "c", fold="2"),
+        entry("c", "source", "photos", None),
+    ]
+    shapes, photos = passed_on(cells)
+    assert shapes == ("films", "shapes", (("0", "0"), ("1", "2")))
+    assert photos == ("films", "photos", ())  # which are not cut into folds

@@ -15,8 +15,10 @@ from datasets.ddti.make import make as make_ddti
 from datasets.isic2018.make import make as make_isic2018
 from datasets.kermany.make import make as make_kermany
 from datasets.mrnet.make import make as make_mrnet
+from datasets.nih14.make import LISTED, make_lists
 from datasets.nih14.make import make as make_nih14
 from datasets.pcam.make import make_files as make_pcam
+from datasets.shenzhen.make import make as make_shenzhen
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.commands.images import count_images
@@ -33,6 +35,7 @@ MAKERS: dict[str, Callable[..., None]] = {
     "ddti": make_ddti,
     "mrnet": make_mrnet,
     "nih14": make_nih14,
+    "shenzhen": make_shenzhen,
     "kermany": make_kermany,
     "isic2018": make_isic2018,
     "pcam": make_pcam,
@@ -57,7 +60,7 @@ def declared(tmp_path: Path, kind: str, **settings: Any) -> Dataset:
 def test_a_published_data_set_is_planned_counted_and_read(tmp_path: Path, kind: str) -> None:
     data = declared(tmp_path, kind)
     assert data.declaration["tables"]
-    assert data.declaration["resize"] == ("crop" if kind == "nih14" else "stretch")
+    assert data.declaration["resize"] == ("crop" if kind in ("nih14", "shenzhen") else "stretch")
     assert data.declaration["aggregate"] == ("mean" if kind == "mrnet" else "max")
     manifest = read_manifest(data.declaration, data.root)
     images = count_images(data, (), tmp_path / "results")
@@ -164,3 +167,29 @@ def test_the_lists_of_films_decide_where_no_split_is_drawn(tmp_path: Path) -> No
     (tmp_path / "nih14" / "Data_Entry_2017_v2020.csv").unlink()
     with pytest.raises(UserError, match="has no table Data_Entry_2017"):
         declared(tmp_path, "nih14", split="random")
+
+
+@pytest.mark.parametrize("kind", ["nih14", "shenzhen"])
+def test_lists_that_a_study_names_leave_nothing_to_draw(tmp_path: Path, kind: str) -> None:
+    plain = declared(tmp_path, kind)
+    if kind == "nih14":
+        make_lists(tmp_path / kind)
+    parts = ("train", "valid", "test")
+    lists = LISTED if kind == "nih14" else {part: f"ShenzenCXR_{part}_data.txt" for part in parts}
+    data = declared(tmp_path, kind, lists=lists)
+    assert data.id != plain.id == declared(tmp_path, kind, lists=None).id
+    assert "lists" not in plain.declaration and set(lists.values()) < set(
+        data.declaration["tables"]
+    )
+    for key, value in (("seed", 1), ("validation_share", 0.3), ("test_share", 0.3)):
+        with pytest.raises(UserError, match=rf"'x': lists say .* so {key} has no meaning; remove"):
+            declared(tmp_path, kind, lists=lists, **{key: value})
+    with pytest.raises(UserError, match=r"'x': folds say .* so lists has no meaning; remove it"):
+        declared(tmp_path, kind, lists=lists, folds={"k": 3})
+    with pytest.raises(UserError, match=r"lists' lacks the setting 'test'"):
+        declared(tmp_path, kind, lists={part: lists[part] for part in ("train", "valid")})
+    path = tmp_path / kind / lists["train"]
+    path.write_text(path.read_text() + "\n")
+    assert declared(tmp_path, kind, lists=lists).id != data.id
+    with pytest.raises(UserError, match="edited after x-.* was planned"):
+        check_dataset(data.location)

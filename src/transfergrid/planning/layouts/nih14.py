@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.layouts.hashed import Digest, existing, of_files
+from transfergrid.planning.layouts.listed import list_files
 from transfergrid.runtime.errors import UserError, listed
 
 ENTRIES = "Data_Entry_2017*.csv"
@@ -48,6 +49,10 @@ def film_folders(root: Path) -> list[str]:
 
 
 def hashed(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
-    """Hash the table of films, and the official lists where they decide."""
-    official = settings["split"] == "official" and not settings.get("folds")
-    return of_files(root, [entries(root), *(lists(root).values() if official else ())], digest)
+    """Hash the table of films, and the lists where they decide: the study's, or the official."""
+    deciding: Mapping[str, Path] = {}
+    if settings.get("lists"):
+        deciding = list_files(root, settings["lists"])
+    elif settings["split"] == "official" and not settings.get("folds"):
+        deciding = lists(root)
+    return of_files(root, [entries(root), *deciding.values()], digest)
