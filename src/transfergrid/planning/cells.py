@@ -35,6 +35,7 @@ from transfergrid.planning.folding import folding_warning
 from transfergrid.planning.grid import ALL, Point, expand
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.leaks import Learned, check_chain
+from transfergrid.planning.meaning import check_redrawing
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
@@ -211,6 +212,8 @@ class CellBuilder:
         known = ((self.datasets[name], fold) for name, fold in learned)
         check_chain(known, dataset, point, str(self.study.source))
         recipe = self._recipes[point.protocol]
+        where = f"{self.study.source}: protocol '{point.protocol}'"
+        check_redrawing(where, recipe, point.dataset, dataset.declaration)
         self._check_layers(recipe, point, architecture)
         self._warn(folding_warning(weights, recipe, point, str(self.study.source)))
         features = self._stored(point, recipe, architecture, dataset, weights)

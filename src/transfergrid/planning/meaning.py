@@ -62,6 +62,31 @@ def _check_phases(where: str, recipe: Recipe) -> None:
         )
 
 
+def check_redrawing(where: str, recipe: Recipe, name: str, settings: Mapping[str, Any]) -> None:
+    """Raise UserError if a recipe draws labels anew of which a data set has none, or hides some.
+
+    Args:
+        where: The study and the protocol, for the message.
+        recipe: The recipe.
+        name: Name of the data set.
+        settings: Its settings.
+    """
+    if not recipe.redraw_uncertain:
+        return
+    if settings.get("uncertain") != "smooth":
+        raise UserError(
+            f"{where} has redraw_uncertain, but no labels of data set '{name}' are drawn; write "
+            "uncertain: smooth there (kind chexpert), or remove redraw_uncertain."
+        )
+    low, high = settings["smooth_range"]
+    if not 0 < high < 1:
+        raise UserError(
+            f"{where} has redraw_uncertain, but the smooth_range {[low, high]} of data set "
+            f"'{name}' ends in {high:g}, where drawn labels are not told from certain ones; end it "
+            "between 0 and 1."
+        )
+
+
 def check_phase_keys(source: str, study: Mapping[str, Any]) -> None:
     """Raise UserError if a recipe, as written, gives a key that its phases leave without effect."""
     base = study.get("recipe", {})

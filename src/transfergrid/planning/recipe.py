@@ -136,6 +136,8 @@ class Recipe:
             split, in [0, 1); the trials of `tune` have it.
         tune: How the learning rate is chosen of phases that give none, or None if all do.
         augmentation: Random changes of the training images.
+        redraw_uncertain: Whether what stands in for uncertain training labels is drawn anew in each
+            epoch, from the range of a data set that drew it once for each image.
     """
 
     phases: tuple[Phase, ...] = (Phase(),)
@@ -158,6 +160,7 @@ class Recipe:
     holdout: float = 0.0
     tune: Tuning | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
+    redraw_uncertain: bool = False
 
     @property
     def frozen_phase(self) -> int | None:
@@ -226,14 +229,16 @@ class Recipe:
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values; every key is present, but for `train_patients`.
+        """Return the recipe as plain JSON values; every key is present, but for two.
 
-        A recipe that does not ask for patients is written as it was before one could, which keeps
-        the names of its cells.
+        A recipe that asks for no `train_patients` or `redraw_uncertain` is written as it was before
+        one could, which keeps the names of its cells.
         """
         values = asdict(self)
         if self.train_patients is None:
             del values["train_patients"]
+        if not self.redraw_uncertain:
+            del values["redraw_uncertain"]
         values["phases"] = list(values["phases"])
         if self.tune is not None:
             values["tune"]["learning_rates"] = list(self.tune.learning_rates)

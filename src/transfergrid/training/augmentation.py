@@ -73,11 +73,25 @@ def move(maps: Tensor, rows: Tensor, epoch: int, seed: int, settings: Augmentati
     return _moved(maps, _drawn(rows, epoch, seed)[1], settings)
 
 
+def draws(rows: Tensor, epoch: int, seed: int, purpose: str, count: int) -> Tensor:
+    """Return (B, count) float64 in [0, 1) for a purpose other than changing images.
+
+    Args:
+        rows: See `augment`, also for the rest.
+        epoch: Number of the epoch, from 0.
+        seed: The cell's seed.
+        purpose: What they are for; others have other numbers.
+        count: Numbers for each row.
+    """
+    keys = _mix(seeded(seed, purpose, epoch) + rows * _STEP)
+    return _fractions(_counted(keys, count))
+
+
 def _drawn(rows: Tensor, epoch: int, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return (B,) random bits, and numbers in [0, 1) made from them, by use."""
     keys = _mix(seeded(seed, "augment", epoch) + rows * _STEP)
     bits = dict(zip(_USES, _counted(keys, len(_USES)).unbind(dim=1), strict=True))
-    return bits, {use: _shift(word, 11).double() * 2.0**-53 for use, word in bits.items()}
+    return bits, {use: _fractions(word) for use, word in bits.items()}
 
 
 def _moved(images: Tensor, draws: dict[str, Tensor], settings: Augmentation) -> Tensor:
@@ -144,6 +158,11 @@ def _any(settings: Augmentation, *names: str) -> bool:
 def _shift(values: Tensor, bits: int) -> Tensor:
     # Shifting signed numbers drags the sign along; the mask makes it an unsigned shift.
     return (values >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _fractions(bits: Tensor) -> Tensor:
+    """Turn random bits into float64 in [0, 1)."""
+    return _shift(bits, 11).double() * 2.0**-53
 
 
 def _mix(values: Tensor) -> Tensor:

@@ -79,6 +79,8 @@ class Job:
         metric: Its primary metric, which ranks checkpoints.
         train: The training split.
         target: What is learned, a row for each image of `train`.
+        redrawn_from: The range from which uncertain labels are drawn anew in each epoch; None where
+            all labels stay as they are.
         valid: The validation split.
         stored: What is stored of the images for a phase, by its number; others see the pixels.
         truncation: Blocks that the network lacks.
@@ -102,6 +104,7 @@ class Job:
     metric: Estimator
     train: Split
     target: NDArray[Any]
+    redrawn_from: tuple[float, float] | None
     valid: Split
     stored: Mapping[int, Stored]
     truncation: int
@@ -174,6 +177,7 @@ def open_job(
         metric=metric,
         train=train,
         target=task.target(train),
+        redrawn_from=_redrawn_from(spec, recipe),
         valid=valid,
         stored=stored,
         truncation=int(spec["cell"]["truncation"]),
@@ -200,6 +204,13 @@ def keeps_function(recipe: Recipe, proof: Mapping[str, Any]) -> bool:
         proof: Of its initial weights.
     """
     return recipe.calibrated_phase != 0 or not is_drawn(proof)
+
+
+def _redrawn_from(spec: Mapping[str, Any], recipe: Recipe) -> tuple[float, float] | None:
+    if not recipe.redraw_uncertain:
+        return None
+    low, high = spec["dataset"]["smooth_range"]
+    return float(low), float(high)
 
 
 def _network(

@@ -32,6 +32,7 @@ from transfergrid.training.optimisation import learning_rate
 from transfergrid.training.phase import Running, open_phase
 from transfergrid.training.position import Position, load_position, save_position, usable
 from transfergrid.training.receipts import device_name, inherited, peak_memory_mb, summary
+from transfergrid.training.redrawing import redrawn
 from transfergrid.training.resume import load_state
 from transfergrid.training.tuning import recipe_of
 from transfergrid.training.validation import Validation, validate
@@ -255,6 +256,8 @@ def _take_step(
     """
     seed_step(job.device, job.seed, running.order.first_step + batch.step)
     rows = torch.from_numpy(batch.rows)
+    if job.redrawn_from is not None:
+        target = redrawn(target, rows, batch.epoch, job.seed, job.redrawn_from)
     count = job.task.known(target).sum()
     running.optimizer.zero_grad(set_to_none=True)
     for part in pieces(len(rows), job.micro_batch):

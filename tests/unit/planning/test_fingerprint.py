@@ -204,6 +204,7 @@ TRAIN_CLOSURE = [
     "training.phase",
     "training.position",
     "training.receipts",
+    "training.redrawing",
     "training.resume",
     "training.subsets",
     "training.tuning",

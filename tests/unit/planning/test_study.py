@@ -76,7 +76,7 @@ def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> N
     study = load_study(write(tmp_path, SMALL))
     assert study.recipes["finetune"] == Recipe()
     of_a_phase = {field.name for field in fields(Phase)}
-    every = Recipe(train_patients=1).to_dict().keys()
+    every = Recipe(train_patients=1, redraw_uncertain=True).to_dict().keys()
     assert study.config["recipe"].keys() == every | of_a_phase
     phases = study_schema()["$defs"]["recipe"]["properties"]["phases"]["items"]
     assert phases["properties"].keys() == of_a_phase

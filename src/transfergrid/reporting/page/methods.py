@@ -31,7 +31,7 @@ UNCERTAIN = {
     "ignore": "uncertain training labels masked",
     "zeros": "uncertain training labels taken as negative",
     "ones": "uncertain training labels taken as positive",
-    "smooth": "uncertain training labels drawn at random from a range",
+    "smooth": "uncertain training labels drawn at random from a range, once for each image",
 }
 
 
@@ -214,6 +214,8 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
         f"number format {settings['precision']}",
         augmentation(settings.get("augmentation", {})),
     ]
+    if settings.get("redraw_uncertain"):
+        common.append("uncertain labels drawn anew in each epoch")
     if len(phases) == 1:
         (only,) = phases
         rate = f"learning rate {_phase_rate(only)} ({schedule})"
