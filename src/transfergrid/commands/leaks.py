@@ -82,6 +82,8 @@ def _show(one: str, other: str, leak: Leak) -> None:
     fold = "" if leak.fold == "all" else f" of fold {leak.fold}"
     what = f"{one}, {leak.split}{fold}" if leak.split != "all" else one
     against = leak.other if one == other else other
+    if one != other and leak.other != "all":
+        against = f"{other}, {leak.other}"
     near = "nearly equal ones cannot be told" if leak.near is None else f"{leak.near} nearly equal"
     print(f"{what} against {against}: {leak.equal} of {leak.images} images equal, {near}")
 
@@ -103,8 +105,8 @@ def _leaks(
         if origin is not None:
             yield from ((name, name, leak) for leak in within(origin, name, threads))
     pairs = [pair for study in studies for pair in passed_on(study.entries)]
-    for target, source in dict.fromkeys(pairs):
+    for target, source, folds in dict.fromkeys(pairs):
         (one, here), (other, there) = origins[target], origins[source]
         if here is not None and there is not None:
-            label = f"{one} and {other}"
-            yield from ((one, other, leak) for leak in between(here, there, label, threads))
+            found = between(here, there, f"{one} and {other}", threads, folds)
+            yield from ((one, other, leak) for leak in found)

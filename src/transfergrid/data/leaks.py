@@ -14,7 +14,7 @@ import numpy as np
 from transfergrid.data.likeness import Flags, Numbers, Prints, Twins, apart, find_twins
 from transfergrid.data.origin import Origin
 from transfergrid.data.store import SPLITS, part_name
-from transfergrid.data.twins import compared
+from transfergrid.data.twins import OTHERS, compared
 from transfergrid.planning.grid import ALL
 
 
@@ -112,7 +112,13 @@ def within(origin: Origin, label: str, workers: int = 1) -> Iterator[Leak]:
         )
 
 
-def between(one: Origin, other: Origin, label: str, workers: int = 1) -> Iterator[Leak]:
+def between(
+    one: Origin,
+    other: Origin,
+    label: str,
+    workers: int = 1,
+    folds: Sequence[tuple[str, str]] = (),
+) -> Iterator[Leak]:
     """Find images of a data set that look like one of another, split by split.
 
     Images that were read from equal files are equal, whatever size they are cached in.
@@ -122,18 +128,31 @@ def between(one: Origin, other: Origin, label: str, workers: int = 1) -> Iterato
         other: The record of the other one.
         label: What is compared, for the line of progress.
         workers: Threads that compare.
+        folds: Where both are cut into folds, the fold that networks are tested on and the one that
+            the training before left out: so much of the other data set was learned. Empty compares
+            with all of it.
     """
     images = _images([one, other], label, workers)
-    there = np.repeat([False, True], [len(one.names), len(other.names)])
-    files = set(other.digests)
-    equal = images.twins.seen(there.astype(np.int64), 2)[0][:, 1]
-    equal |= np.array([digest in files for digest in images.digests])
+    first = np.repeat([True, False], [len(one.names), len(other.names)])
     part = np.array([*one.parts, *other.parts])
     splits = _parts(one)
-    for split in splits if set(splits) == set(SPLITS) else [ALL]:
-        here = np.isin(part, splits if split == ALL else [split])
-        here[len(one.names) :] = False
-        yield images.leak((ALL, split, ALL), here, there, equal)
+    if not folds:
+        equal = _equal(images, ~first)
+        for split in splits if set(splits) == set(SPLITS) else [ALL]:
+            here = first & np.isin(part, splits if split == ALL else [split])
+            yield images.leak((ALL, split, ALL), here, ~first, equal)
+    for fold, before in folds:
+        here = first & (part == part_name(int(fold)))
+        there = ~first & (part != part_name(int(before)))
+        learned = OTHERS if before == fold else f"{OTHERS} of fold {before}"
+        yield images.leak((fold, "test", learned), here, there, _equal(images, there))
+
+
+def _equal(images: _Images, there: Flags) -> Flags:
+    """Tell which images have an equal one `there`, by their pixels or by their files."""
+    files = {images.digests[row] for row in np.flatnonzero(there).tolist()}
+    by_pixels = images.twins.seen(there.astype(np.int64), 2)[0][:, 1]
+    return np.asarray(by_pixels | np.array([digest in files for digest in images.digests]))
 
 
 def _images(origins: Sequence[Origin], label: str, workers: int) -> _Images:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from unit.data.films import film
 from unit.data.leaky_study import leaky, prepare
 
 from transfergrid.data.admission import read_origin
 from transfergrid.data.leaks import between, within
+from transfergrid.data.likeness import print_of, prints_of
 from transfergrid.data.origin import Origin
 from transfergrid.planning.paths import origin_file
 
@@ -51,3 +54,36 @@ def test_images_of_two_data_sets_are_compared(origins: dict[str, Origin]) -> Non
     assert found == [("020.png", "020.png"), ("026.png", "026.png")]
     back = {leak.split: leak for leak in between(origins["source"], origins["target"], "both")}
     assert sum(leak.equal for leak in back.values()) == 2
+
+
+def folded(numbers: range, px: int = 64) -> Origin:
+    """Return the record of some films, dealt out to three parts in turn."""
+    prints = prints_of(b"".join(print_of(film(number, px)) for number in numbers))
+    none = np.zeros(len(numbers), np.int64)
+    return Origin(
+        base=None,
+        names=[f"{number}.png" for number in numbers],
+        digests=[bytes([number]) * 32 for number in numbers],
+        sizes=none,
+        times=none,
+        parts=[f"part{number % 3}" for number in numbers],
+        prints=prints,
+        px=px,
+        content={},
+        decoders={},
+    )
+
+
+def test_of_folds_only_what_a_training_learned_is_compared() -> None:
+    # Two data sets of the same films, cut into the same three folds.
+    one, other = folded(range(9)), folded(range(9))
+    kept = list(between(one, other, "both", folds=[(str(fold), str(fold)) for fold in range(3)]))
+    assert [(leak.fold, leak.split, leak.other) for leak in kept] == [
+        (str(fold), "test", "train and valid") for fold in range(3)
+    ]
+    assert [(leak.images, leak.equal, leak.near) for leak in kept] == [(3, 0, 0)] * 3
+    (torn,) = between(one, other, "both", folds=[("0", "1")])
+    assert (torn.images, torn.equal) == (3, 3) and torn.other == "train and valid of fold 1"
+    assert all(pair.part == pair.other_part == "part0" for pair in torn.pairs)
+    (whole,) = between(one, other, "both")
+    assert (whole.split, whole.other, whole.images, whole.equal) == ("all", "all", 9, 9)

@@ -196,6 +196,7 @@ def _learned_before(leaks: pd.DataFrame) -> Note | None:
 def _told(row: Mapping[Any, Any]) -> str:
     """Say how many images of a split are among those of another data set."""
     split = "" if row["split"] == ALL else f", {row['split']}"
+    split += "" if row["fold"] == ALL else f" of fold {row['fold']}"
     nearly = "" if pd.isna(row["n_near"]) else f" and {int(row['n_near'])} nearly so"
     return (
         f"of {plural(int(row['n_images']), 'image')} of {row['dataset']}{split}, "

@@ -56,15 +56,17 @@ def _between(study: Mapping[str, Any], results: Path, workers: int) -> Iterator[
     from transfergrid.data.leaks import between
 
     names = {entry["dataset_id"]: entry["dataset"] for entry in study["cells"]}
-    for target, source in passed_on(study["cells"]):
+    for target, source, folds in passed_on(study["cells"]):
         both = {"dataset": names[target], "other_dataset": names[source], "other_split": ALL}
         one, other = (read_origin(origin_file(key, results)) for key in (target, source))
         if one is None or other is None:
             yield {**both, "fold": ALL, "split": ALL, "flags": "no_record"}
             continue
-        for leak in between(one, other, f"{names[target]} and {names[source]}", workers):
+        label = f"{names[target]} and {names[source]}"
+        for leak in between(one, other, label, workers, folds):
             yield {
                 **both,
+                "other_split": leak.other,
                 "fold": leak.fold,
                 "split": leak.split,
                 "n_images": leak.images,
