@@ -233,7 +233,7 @@ def test_the_small_study_fits_the_real_films_and_its_estimate(
         images = ultrasound if point.dataset == "busi" else patients * each
         px = study.study.config["datasets"][point.dataset]["image_px"]
         seen[px, point.architecture] += round(images * (recipe.phases[0].epochs or 0))
-    pattern = r"([\d,]+) training images at 96 px take .*? ([\d,]+) and ([\d,]+) at 64 px"
+    pattern = r"([\d,]+) training images at 96 px .*? ([\d,]+) and ([\d,]+) at 64 px"
     told = numbers(pattern, header(SMALL))
     keys = ((96, "mobilenetv2_100"), (64, "mobilenetv2_100"), (64, "cbr_tiny_32"))
     assert set(seen) == set(keys)

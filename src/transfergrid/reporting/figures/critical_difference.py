@@ -17,9 +17,10 @@ from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
-from transfergrid.reporting.words import known, level, number, plurals
+from transfergrid.reporting.figures.summaries import row_title
+from transfergrid.reporting.words import level, number, plurals
 from transfergrid.statistics.critical import not_different
-from transfergrid.statistics.places import place_words, value_words
+from transfergrid.statistics.places import value_words
 
 ROW = 0.25  # inches of a method
 EDGES = 1.05  # inches of a panel's title, its axis and the critical difference
@@ -61,18 +62,9 @@ def panels_of(data: FigureData) -> list[Panel]:
     firsts = pd.DataFrame([rows.iloc[0] for rows in grouped])
     told = [axis for axis in places if firsts[axis].nunique(dropna=False) > 1]
     return [
-        Panel(_title(rows.iloc[0], told), rows.sort_values("mean_rank", kind="stable"))
+        Panel(row_title(rows.iloc[0], told), rows.sort_values("mean_rank", kind="stable"))
         for rows in grouped
     ]
-
-
-def _title(row: pd.Series, told: Sequence[str]) -> str:
-    named = [
-        str(row[axis]) if axis == "question" else place_words(axis, row[axis])
-        for axis in told
-        if known(row[axis])
-    ]
-    return ", ".join(named)
 
 
 def lack(data: FigureData) -> str:

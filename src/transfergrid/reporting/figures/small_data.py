@@ -18,10 +18,10 @@ from transfergrid.reporting.figures.phrases import (
     methods_of,
     tested_on,
 )
-from transfergrid.reporting.figures.summaries import limits
-from transfergrid.reporting.words import known, level, plurals, scaled
+from transfergrid.reporting.figures.summaries import limits, row_title
+from transfergrid.reporting.words import level, plurals, scaled
 from transfergrid.statistics.named import SCORE
-from transfergrid.statistics.places import place_words, value_words
+from transfergrid.statistics.places import value_words
 
 PANEL = 2.1  # inches of a panel's height
 TITLE, LABEL = 26, 18  # characters of a panel's title, and of a line of its y axis
@@ -55,16 +55,7 @@ def panels_of(data: FigureData) -> list[Panel]:
     # The metric stands at the y axis, and the arms in the legend.
     axes = [axis for axis in PLACES if axis not in ("metric", "axis")]
     told = [axis for axis in axes if grouped and firsts[axis].nunique(dropna=False) > 1]
-    return [Panel(_title(rows.iloc[0], told), rows) for rows in grouped]
-
-
-def _title(row: pd.Series, told: Sequence[str]) -> str:
-    named = [
-        str(row[axis]) if axis == "question" else place_words(axis, row[axis])
-        for axis in told
-        if known(row[axis])
-    ]
-    return ", ".join(named)
+    return [Panel(row_title(rows.iloc[0], told), rows) for rows in grouped]
 
 
 def lack(data: FigureData) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.reporting.words import known
 from transfergrid.statistics.places import place_words
 
 GROUP = list(PLACE)
@@ -60,6 +61,21 @@ def at_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
     """Return the rows of one setting."""
     here = table[table["dataset"] == setting[0]]
     return here[here["protocol"] == setting[1]] if setting[1] else here
+
+
+def row_title(row: pd.Series, told: Sequence[str]) -> str:
+    """Return what tells a panel from the others: the question and places of one of its rows.
+
+    Args:
+        row: A row of the panel.
+        told: The columns to tell.
+    """
+    named = [
+        str(row[axis]) if axis == "question" else place_words(axis, row[axis])
+        for axis in told
+        if known(row[axis])
+    ]
+    return ", ".join(named)
 
 
 def setting_title(setting: Setting, settings: Sequence[Setting]) -> str:
