@@ -17,6 +17,7 @@ from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.phrases import lower_is_better
 from transfergrid.reporting.figures.summaries import row_title
 from transfergrid.reporting.words import level, number, plurals
 from transfergrid.statistics.critical import not_different
@@ -75,6 +76,8 @@ def lack(data: FigureData) -> str:
 def caption(data: FigureData) -> str:
     """State n, the test, and what a bar is."""
     rows = pd.concat([panel.rows for panel in panels_of(data)])
+    by = rows.assign(metric=rows["metric"].str.split("; ")).explode("metric")
+    metrics = [data.metric(part).inline for _, part in by.groupby("metric", sort=False)]
     alike = any(panel.bars for panel in panels_of(data))
     bars = (
         "A bar joins methods of which no two differ by Nemenyi's test at the level "
@@ -84,9 +87,11 @@ def caption(data: FigureData) -> str:
     )
     return (
         f"Mean ranks of {plurals(rows['n_methods'], 'method')} over "
-        f"{plurals(rows['n_datasets'], 'data set')}, 1 the best. {bars}. CD: the critical "
-        f"difference, for all pairs together at {level(data.confidence)}. Seeds and folds are "
-        "averaged within a data set and are no blocks. p-values are in rank_pairs.csv."
+        f"{plurals(rows['n_datasets'], 'data set')}, 1 the best by {' or '.join(metrics)}. "
+        f"{bars}. CD: the critical difference, for all pairs together at "
+        f"{level(data.confidence)}. Seeds and folds are averaged within a data set and are no "
+        "blocks. p-values are in rank_pairs.csv."
+        f"{lower_is_better(data, by)}"
     )
 
 

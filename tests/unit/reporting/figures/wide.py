@@ -265,6 +265,7 @@ def as_loss(data: FigureData) -> FigureData:
         correlations=data.correlations.assign(metric="log_loss"),
         gains=gains,
         findings=data.findings.assign(metric="log_loss"),
+        mean_ranks=data.mean_ranks.assign(metric="log_loss"),
         reached=data.reached.assign(metric="log_loss", level=14 - 10 * data.reached["level"]),
         small_data=loss(data.small_data, "value", "low", "high").assign(**bands),
         histories=histories,
