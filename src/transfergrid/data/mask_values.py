@@ -1,0 +1,146 @@
+"""What the numbers in a mask's file mean: which of them are a structure, and which nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transfergrid.data.mask_coverage import NO, UNKNOWN, YES, Mask
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+Numbers = npt.NDArray[Any]
+"""(H, W) of whole numbers."""
+
+KEYS = ("values", "unknown_values", "other_values", "at_least")
+"""The settings that say what numbers mean."""
+
+_MOST = 1 << 16
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What the numbers of masks' files mean; 0 is no structure.
+
+    Attributes:
+        structures: The structures that a file shows.
+        values: The numbers of each; empty where a file shows one structure, as 1 or as 255.
+        unknown: Numbers of pixels of which nobody knows.
+        others: Whether any other number is no structure, as 0 is; else it is refused.
+        at_least: The least number of the single structure, for files that were saved with losses.
+    """
+
+    structures: tuple[str, ...]
+    values: tuple[frozenset[int], ...] = ()
+    unknown: frozenset[int] = frozenset()
+    others: bool = False
+    at_least: int | None = None
+
+    @classmethod
+    def declared(cls, structures: Sequence[str], options: Mapping[str, Any]) -> Coding:
+        """Take it from settings: values, unknown_values, other_values and at_least.
+
+        Raises:
+            UserError: They contradict each other, or do not tell the structures apart.
+        """
+        names = tuple(structures)
+        values = _declared_values(names, options.get("values"))
+        unknown = _whole("unknown_values", options.get("unknown_values", ()))
+        others = options.get("other_values", "refuse")
+        if others not in ("refuse", "no"):
+            raise UserError(f"other_values is '{others}'; allowed are refuse and no.")
+        at_least = options.get("at_least")
+        if at_least is not None and (values or unknown or "other_values" in options):
+            raise UserError(
+                "at_least divides all numbers into two, so values, unknown_values and other_values "
+                "have no meaning beside it; remove it or them."
+            )
+        if at_least is not None:
+            _whole("at_least", at_least)
+        if len(names) > 1 and not values:
+            raise UserError(
+                f"one mask shows {listed(names)}; give `values`, which says the numbers of each, "
+                f"such as {names[0]}: 1."
+            )
+        both = unknown & {0}.union(*values)
+        if both:
+            raise UserError(
+                f"{min(both)} is in unknown_values and the number of a structure, or of none (0); "
+                "give a number one meaning."
+            )
+        return cls(names, values, unknown, others == "no", at_least)
+
+    def masks(self, numbers: Numbers) -> Mask:
+        """Return (K, H, W), a mask for each structure.
+
+        Raises:
+            ValueError: A number has no meaning.
+        """
+        if numbers.dtype == np.bool_:
+            numbers = numbers.astype(np.uint8)
+        if self.at_least is not None:
+            return (numbers >= self.at_least).astype(np.uint8)[None]
+        found = _distinct(numbers)
+        values = self.values or (self._written_as(found),)
+        stray = found - self.unknown - {0}.union(*values)
+        if stray and not self.others:
+            meant = sorted(self.unknown | {0}.union(*values))
+            raise ValueError(
+                f"has the values {listed(sorted(stray), 5)}, and a mask there has "
+                f"{listed(meant)}; correct the file or `values`, or write at_least: 128 if masks "
+                "were saved with losses (as JPEG)"
+            )
+        meaning = np.full((len(values), max(found) + 1), NO, np.uint8)
+        for row, own in zip(meaning, values, strict=True):
+            row[sorted(own & found)] = YES
+        meaning[:, sorted(self.unknown & found)] = UNKNOWN
+        return meaning[:, numbers]
+
+    def _written_as(self, found: set[int]) -> frozenset[int]:
+        """Return what may be the number of a single structure: 1 or 255, and 1 beside 255."""
+        return frozenset({1} if {1, 255} <= found - self.unknown else {1, 255})
+
+
+def _declared_values(names: tuple[str, ...], given: Any) -> tuple[frozenset[int], ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        given = {names[0]: given}
+    strange = [str(name) for name in given if name not in names]
+    if strange:
+        raise UserError(
+            f"values names '{strange[0]}'{suggest(strange[0], names)}, which is no structure of "
+            f"the mask; there are {listed(names)}."
+        )
+    lost = [name for name in names if name not in given]
+    if lost:
+        raise UserError(f"values gives no number to '{lost[0]}'; give each structure one or more.")
+    values = tuple(_whole(f"values of '{name}'", given[name]) for name in names)
+    if any(not own or 0 in own for own in values):
+        raise UserError(
+            "values gives a structure no number, or 0, which is what belongs to none; give it "
+            "another."
+        )
+    return values
+
+
+def _whole(what: str, given: Any) -> frozenset[int]:
+    numbers = list(given) if isinstance(given, list | tuple) else [given]
+    for number in numbers:
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _MOST:
+            raise UserError(f"{what} has '{number}'; give whole numbers from 0 to {_MOST - 1}.")
+    return frozenset(numbers)
+
+
+def _distinct(numbers: Numbers) -> set[int]:
+    """Return the numbers that occur; counted, because to sort millions of pixels takes longer."""
+    least, most = int(numbers.min()), int(numbers.max())
+    if least < 0 or most >= _MOST:
+        raise ValueError(
+            f"has the values {least} to {most}, and a mask has numbers from 0 to {_MOST - 1}; "
+            "correct the file"
+        )
+    return set(np.flatnonzero(np.bincount(numbers.ravel())).tolist())
