@@ -34,7 +34,7 @@ from transfergrid.planning.fingerprint import (
 from transfergrid.planning.folding import folding_warning
 from transfergrid.planning.grid import ALL, Point, expand
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
-from transfergrid.planning.leaks import Learned, check_chain
+from transfergrid.planning.leaks import Learned, check_chain, released_warning
 from transfergrid.planning.meaning import check_redrawing
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
@@ -128,6 +128,7 @@ class CellBuilder:
         self._recipes = dict(study.recipes)
         self._open: list[Point] = []
         self._learned: dict[str, tuple[Learned, ...]] = {}
+        self._releases: dict[str, str | None] = {}
         self._texts: dict[tuple[object, ...], str] = {}
         self._metrics: dict[str, Declaration] = {}
 
@@ -211,6 +212,8 @@ class CellBuilder:
         learned = self._learned[source] if source else ()
         known = ((self.datasets[name], fold) for name, fold in learned)
         check_chain(known, dataset, point, str(self.study.source))
+        release = weights.get("release") or self._releases.get(source or "")
+        self._warn(released_warning(release, dataset, point, str(self.study.source)))
         recipe = self._recipes[point.protocol]
         where = f"{self.study.source}: protocol '{point.protocol}'"
         check_redrawing(where, recipe, point.dataset, dataset.declaration)
@@ -243,6 +246,7 @@ class CellBuilder:
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         name = name_of(axes, sha256_text(spec))
         self._learned[name] = (*learned, (point.dataset, point.fold))
+        self._releases[name] = release
         return Cell(
             point=point,
             name=name,

@@ -13,6 +13,7 @@ from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.layouts.listed import hashes_of_lists
+from transfergrid.planning.releases import find_release
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json
 
@@ -96,6 +97,25 @@ def check_chain(
 
 def _in_words(dataset: str, fold: str) -> str:
     return ("" if fold == ALL else f"fold {fold} of ") + f"data set '{dataset}'"
+
+
+def released_warning(release: str | None, target: Dataset, point: Point, source: str) -> str | None:
+    """Return a warning if released weights may have learned images on which a cell is tested.
+
+    Args:
+        release: The release with which the cell's chain of trainings began, or None.
+        target: The cell's data set.
+        point: The cell's place on the axes.
+        source: The study, for the message.
+    """
+    kind = target.declaration["kind"]
+    if release is None or kind not in find_release(release).learned:
+        return None
+    return (
+        f"{source}: pretraining '{point.pretraining}' goes back to release '{release}', which "
+        f"learned from films of {kind}, and data set '{target.name}' holds such films; which ones "
+        "it learned from is not known, so test films may be among them."
+    )
 
 
 def first_leak(

@@ -60,6 +60,7 @@ class ReleasedFile:
         input_from: The source in which its input was read.
         sha256: How its SHA-256 begins, or an empty string.
         md5: How its MD5 begins, or an empty string.
+        learned: Kinds of data set whose films it learned from, as far as they are known.
         study: Whether Hosseinzadeh Taher et al. 2021 compare it.
         doubts: What is doubtful about it, each as the rest of a sentence.
     """
@@ -77,6 +78,7 @@ class ReleasedFile:
     input_from: str
     sha256: str
     md5: str
+    learned: tuple[str, ...]
     study: bool
     doubts: tuple[str, ...]
 
@@ -103,6 +105,7 @@ class ReleasedFile:
             unread.append(f"its input is {self.input_from}")
         if not (self.sha256 or self.md5):
             unread.append("no hash of it is published, so nothing proves that a file is this one")
+        unread += [f"which films of {kind} it learned from is not known" for kind in self.learned]
         return [*unread, *self.doubts]
 
     def fits_name(self, file: str) -> bool:
@@ -167,6 +170,7 @@ def _release(
         input_from=row["input_from"],
         sha256=str(row.get("sha256", "")),
         md5=str(row.get("md5", "")),
+        learned=tuple(row.get("learned", ())),
         study=row.get("study", False),
         doubts=tuple(row.get("doubts", ())),
     )

@@ -15,7 +15,7 @@ from datasets.csv.make import make as make_csv
 from datasets.nih14.make import LISTED, make_lists
 from datasets.nih14.make import make as make_nih14
 from datasets.shenzhen.make import make as make_shenzhen
-from unit.planning.made_up_plan import STUDY
+from unit.planning.made_up_plan import STUDY, grid, planned
 
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.inputs import Dataset, resolve_dataset
@@ -214,3 +214,37 @@ def test_folds_are_kept_along_the_chain() -> None:
     shapes, photos = passed_on(cells)
     assert shapes == ("films", "shapes", (("0", "0"), ("1", "2")))
     assert photos == ("films", "photos", ())  # which are not cut into folds
+
+
+def test_released_chest_weights_are_told_from_their_own_films_along_the_chain(
+    tmp_path: Path,
+) -> None:
+    make_nih14(tmp_path / "nih", np.random.default_rng(0))
+    make_shenzhen(tmp_path / "tb", np.random.default_rng(0))
+    (tmp_path / "w.pth.tar").write_bytes(b"1")
+    chest = {"kind": "release", "release": "imagenet_chestxray14"}
+    films = {"kind": "nih14", "root": str(tmp_path / "nih"), "score_tasks": ["effusion"]}
+    data = {
+        "nih": films,
+        "tb": {"kind": "shenzhen", "root": str(tmp_path / "tb"), "image_px": 64},
+    }
+    pretrainings = {
+        "chest": {**chest, "path": str(tmp_path / "w.pth.tar")},
+        "kept": {"of": "chest", "derive": [{"keep": {"through": 2}}]},
+        "tb": {"kind": "cell", "dataset": "tb", "protocol": "source", "pretraining": "chest"},
+    }
+    found = {}
+    for name in pretrainings:
+        for target in data:
+            axes = {"architectures": ["resnet50"], "truncations": [0], "seeds": [0]}
+            cells = grid(datasets=[target], pretrainings=[name], **axes)
+            study = {"datasets": data, "pretrainings": pretrainings, **cells}
+            if target == name:
+                continue
+            told = [one for one in planned(tmp_path, study).warnings if "goes back to" in one]
+            found[name, target] = told
+    assert not found["chest", "tb"] and not found["kept", "tb"]
+    for name in pretrainings:
+        (told,) = found[name, "nih"]
+        assert f"pretraining '{name}' goes back to release 'imagenet_chestxray14', which" in told
+        assert "learned from films of nih14, and data set 'nih' holds such films" in told

@@ -108,7 +108,8 @@ def test_a_release_is_told_with_what_is_not_certain_of_it() -> None:
     words = pretraining("chest", {"kind": "release", "release": "chexpert", "path": "a.pth"})
     assert "CheXpert, from scratch. Licence: ASU, non-commercial, revocable (repository)." in words
     assert " Not certain: its input is unverified: what the benchmark's loader gives" in words
-    assert "; no hash of it is published, so nothing proves that a file is this one. " in words
+    assert "; no hash of it is published, so nothing proves that a file is this one; " in words
+    assert "; which films of chexpert it learned from is not known. Intervals" in words
     certain = pretraining("tv", {"kind": "release", "release": "supervised", "path": "a.pth"})
     assert "torchvision's first weights" in certain and "Not certain" not in certain
     assert "Licence" not in pretraining("mine", {"kind": "release", "release": "gone", "path": ""})
@@ -191,3 +192,9 @@ def test_slim_networks_are_told_from_their_bases() -> None:
 def test_a_variant_of_a_network_is_told() -> None:
     words = variant("mine", {"of": "mobilenetv2_100", "options": {"pad_type": "same"}})
     assert words.startswith("mine is mobilenetv2_100 with pad_type same;")
+
+
+def test_labels_that_are_drawn_are_told_by_how_often() -> None:
+    assert "drawn" not in recipe("plain", Recipe().to_dict())
+    anew = recipe("anew", Recipe(redraw_uncertain=True).to_dict())
+    assert anew.endswith(", no augmentation, uncertain labels drawn anew in each epoch.")
