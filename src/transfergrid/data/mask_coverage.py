@@ -108,11 +108,14 @@ class Frame:
             masks: (N, H, W), as large as the film.
         """
         found = np.zeros((len(masks), self.px, self.px), np.int64)
-        down, right = self.rows.weights(), self.columns.weights().T.tocsc()
+        down, right = self.rows.weights(), self.columns.weights()
         y, x = self.rows.offset, self.columns.offset
         for place, mask in enumerate(masks):
-            if mask.any():
-                part = (down @ mask.astype(np.int64)) @ right
+            box = _box(mask)
+            if box is not None:
+                rows, columns = box
+                inside = mask[rows, columns].astype(np.int64)
+                part = (down[:, rows] @ inside) @ right[:, columns].T
                 found[place, y : y + self.rows.count, x : x + self.columns.count] = part
         return found
 
@@ -163,12 +166,22 @@ def presence(masks: Mask) -> npt.NDArray[np.float32]:
     return np.where(known, shown, np.nan).astype(np.float32)
 
 
+def _box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Return where a mask lies, beyond which nothing has to be added up; None of an empty one."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
 def _check(masks: Mask, exclusive: bool) -> None:
     if masks.ndim != 3 or masks.dtype != np.uint8:
         raise ValueError(f"an array of {masks.dtype} {masks.shape} is not (C, H, W) of uint8")
-    strange = masks[(masks > YES) & (masks < UNKNOWN)]
-    if len(strange):
-        raise ValueError(f"a mask has the value {strange[0]}; there are 0, 1 and 255 (unknown)")
+    strange = (masks - np.uint8(2)) < UNKNOWN - 2  # 0 and 1 become 254 and 255
+    if strange.any():
+        value = masks[strange][0]
+        raise ValueError(f"a mask has the value {value}; there are 0, 1 and 255 (unknown)")
     if not exclusive:
         return
     if (np.count_nonzero(masks == YES, axis=0) > 1).any():

@@ -18,6 +18,7 @@ SAVE = "save it as a PNG with one number of 8 bits a pixel, 0 for what belongs t
 
 _ORIENTATION = 274
 _ON_SIDE = (5, 6, 7, 8)
+_TELL = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 _BITS = 258
 _WITH_ALPHA = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB", "PA": "P"}
 _AS_STORED = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -78,10 +79,14 @@ def film_size(images: Images, index: int) -> tuple[int, int]:
 def _size_in_header(path: str) -> tuple[int, int] | None:
     """Return the size that a file's header tells; None where only decoding does."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        data = Path(path).read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            # Pillow has turned the size of a TIFF.
-            if image.format != "TIFF" and image.getexif().get(_ORIENTATION) in _ON_SIDE:
+            turned = image.format == "TIFF"  # whose size Pillow has turned
+            # Asked for the orientation of a PNG, Pillow decodes it: it may stand behind the pixels.
+            if image.format == "PNG":
+                turned = not any(word in data for word in _TELL)
+            if not turned and image.getexif().get(_ORIENTATION) in _ON_SIDE:
                 return width, height
             return height, width
     except Exception:  # as above; `read_image` says what is wrong

@@ -72,17 +72,17 @@ def observed(masks: MaskSet, number: int) -> MaskSet:
 
     Args:
         masks: The masks.
-        number: Which observer, from 0; where only one has looked, it is that one.
+        number: Which observer, from 0; a structure that only one has looked for is that one's.
 
     Raises:
-        UserError: No structure has so many observers.
+        UserError: No structure has several observers, or one has not so many.
     """
-    most = max(len(layer.layers) if isinstance(layer, Observers) else 1 for layer in masks.layers)
-    if not 0 <= number < most:
-        raise UserError(f"there is no observer {number + 1} of the masks; there are {most}.")
+    several = [layer for layer in masks.layers if isinstance(layer, Observers)]
+    fewest = min((len(layer.layers) for layer in several), default=1)
+    if not 0 <= number < fewest:
+        raise UserError(f"there is no observer {number + 1} of the masks; there are {fewest}.")
     layers = tuple(
-        layer.layers[min(number, len(layer.layers) - 1)] if isinstance(layer, Observers) else layer
-        for layer in masks.layers
+        layer.layers[number] if isinstance(layer, Observers) else layer for layer in masks.layers
     )
     return MaskSet(masks.images, layers, masks.exclusive, masks.field_of_view)
 

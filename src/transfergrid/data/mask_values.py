@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from transfergrid.data.mask_coverage import NO, UNKNOWN, YES, Mask
 from transfergrid.runtime.errors import UserError, listed, suggest
@@ -97,7 +98,14 @@ class Coding:
         for row, own in zip(meaning, values, strict=True):
             row[sorted(own & found)] = YES
         meaning[:, sorted(self.unknown & found)] = UNKNOWN
-        return meaning[:, numbers]
+        if numbers.dtype != np.uint8:
+            return meaning[:, numbers]
+        # By bytes, which takes a tenth of the time of an index for each pixel.
+        tables = np.zeros((len(values), 256), np.uint8)
+        tables[:, : meaning.shape[1]] = meaning
+        stored = numbers.tobytes()
+        rows = [stored.translate(table.tobytes()) for table in tables]
+        return np.frombuffer(b"".join(rows), np.uint8).reshape(len(values), *numbers.shape)
 
     def _written_as(self, found: set[int]) -> frozenset[int]:
         """Return what may be the number of a single structure: 1 or 255, and 1 beside 255."""
@@ -135,8 +143,14 @@ def _whole(what: str, given: Any) -> frozenset[int]:
     return frozenset(numbers)
 
 
+def _histogram(numbers: Numbers) -> list[int]:
+    return Image.fromarray(np.ascontiguousarray(numbers)).histogram()
+
+
 def _distinct(numbers: Numbers) -> set[int]:
     """Return the numbers that occur; counted, because to sort millions of pixels takes longer."""
+    if numbers.dtype == np.uint8:
+        return {value for value, count in enumerate(_histogram(numbers)) if count}
     least, most = int(numbers.min()), int(numbers.max())
     if least < 0 or most >= _MOST:
         raise ValueError(

@@ -76,6 +76,20 @@ def test_masks_and_sizes_turn_with_their_films(
         assert np.array_equal(read_numbers(path), film)
 
 
+def test_an_orientation_behind_the_pixels_of_a_png_turns_its_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(DRAWN).save(tmp_path / "before.png", exif=exif)
+    data = (tmp_path / "before.png").read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4])
+    (tmp_path / "behind.png").write_bytes(
+        data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    )
+    assert read_image(tmp_path / "behind.png").pixels.shape == (9, 7)
+    assert film_size(ImageFiles(tmp_path, ["behind.png"]), 0) == (9, 7)
+
+
 def test_sizes_are_those_of_films_that_are_resized_as_they_are_read(tmp_path: Path) -> None:
     Image.new("L", (900, 700)).save(tmp_path / "film.jpg")
     assert film_size(ImageFiles(tmp_path, ["film.jpg"], px=32), 0) == (700, 900)
