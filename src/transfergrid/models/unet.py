@@ -118,8 +118,8 @@ class Step(nn.Module):
 
     def forward(self, map_: Tensor) -> Tensor:
         """Return (B, width, h, w) of (B, inputs, h, w)."""
-        map_ = functional.relu(self.norm1(self.conv1(map_)))
-        return functional.relu(self.norm2(self.conv2(map_)))
+        map_ = functional.relu(self.norm1(self.conv1(map_)), inplace=True)
+        return functional.relu(self.norm2(self.conv2(map_)), inplace=True)
 
 
 @dataclass(frozen=True)
