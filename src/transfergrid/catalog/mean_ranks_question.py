@@ -9,7 +9,7 @@ from typing import Any
 from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.normal_range import range_beyond
 from transfergrid.catalog.question_kind import Asked, Question, QuestionKind
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import UserError, listed
 
 
 def _methods_by_dataset(question: Question, points: Collection[Any]) -> dict[str, set[Any]]:
@@ -36,11 +36,18 @@ def _check_mean_ranks(question: Question, asked: Asked) -> None:
 def _lack_of_mean_ranks(question: Question, found: Collection[Any]) -> str:
     there = _methods_by_dataset(question, found)
     every = set().union(*there.values())
+    every_in_order = dict.fromkeys(getattr(point, question["axis"]) for point in found)
     if len(every) < 2:
         return f"only one {question['axis']} among its cells"
     whole = [name for name, own in there.items() if own == every]
     if len(whole) < 2:
-        return f"no second data set that has every {question['axis']} of its cells"
+        lacking = "; ".join(
+            f"{name} lacks {listed(method for method in every_in_order if method not in own)}"
+            for name, own in there.items()
+            if name not in whole
+        )
+        told = f" ({lacking})" if lacking else ""
+        return f"no second data set that has every {question['axis']} of its cells{told}"
     return ""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.question_kind import Asked, Question, QuestionKind
 from transfergrid.runtime.errors import UserError, listed, suggest
 
@@ -54,6 +56,23 @@ def _lack_of_small_data(question: Question, found: Collection[Any]) -> str:
     return "" if len(sizes) > 1 else "fewer than two of its numbers of training patients"
 
 
+def _few_seeds(question: Question, found: Collection[Any], alpha: float) -> str:
+    wanted = question["protocols"]
+    curves: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for point in found:
+        if not wanted or point.protocol in wanted:
+            curve = tuple(getattr(point, axis) for axis in PLACE if axis != "protocol")
+            curves[curve].append(point)
+    # What is there at one size alone is no curve.
+    curved = [own for own in curves.values() if len({point.protocol for point in own}) > 1]
+    if all(len({point.seed for point in own}) > 1 for own in curved):
+        return ""
+    return (
+        "has one seed in an arm, so that its interval says nothing of another draw of patients; "
+        "use three at least, and five are better."
+    )
+
+
 SMALL_DATA = QuestionKind(
     name="small_data",
     answer="transfergrid.statistics.small_data:small_data",
@@ -84,6 +103,7 @@ SMALL_DATA = QuestionKind(
     },
     check=_check_small_data,
     lack=_lack_of_small_data,
+    few=_few_seeds,
     table="small_data",
     otherwise="transfergrid.statistics.crossings_resampled:small_data_otherwise",
 )

@@ -106,7 +106,7 @@ def too_few_patients(study: PlannedStudy, results: Path = RESULTS) -> list[str]:
     for cell in study.cells:
         point, recipe = cell.point, known_recipes[cell.point.protocol]
         there = images[point.dataset]
-        if there is None or not there.exact or recipe.train_patients is None:
+        if there is None or not (there.exact or there.no_more) or recipe.train_patients is None:
             continue
         people = there.train if there.patients is None else there.patients
         holdout = recipe.tune.holdout if recipe.tune else recipe.holdout

@@ -36,6 +36,7 @@ class Images:
         tasks: Outputs of a network.
         exact: Whether they were counted on decoded data, not estimated from its tables.
         patients: Patients to train on; None where each image counts as one.
+        no_more: Whether there cannot be more patients, although images are estimated.
     """
 
     train: int
@@ -44,6 +45,7 @@ class Images:
     tasks: int
     exact: bool
     patients: int | None = None
+    no_more: bool = False
 
     @property
     def per_patient(self) -> float:
@@ -117,7 +119,13 @@ def _from_declaration(declaration: Mapping[str, Any], root: Path | None) -> Imag
     train = found.total - test - valid
     patients = found.patients and round(found.patients * train / found.total)
     return replace(
-        found, train=train, valid=valid, test=test, exact=False, patients=patients or None
+        found,
+        train=train,
+        valid=valid,
+        test=test,
+        exact=False,
+        patients=patients or None,
+        no_more=False,
     )
 
 
@@ -136,7 +144,8 @@ def of_phantom(declaration: Mapping[str, Any], root: Path | None) -> Images:
     if declaration["set"] == "shapes":
         return _images(counts, 8, exact=True, patients=counts[0])
     films = [round(r * n) for r, n in zip(FILMS_PER_PATIENT, counts, strict=True)]
-    return _images(films, _tasks(declaration), exact=False, patients=counts[0])
+    found = _images(films, _tasks(declaration), exact=False, patients=counts[0])
+    return replace(found, no_more=True)
 
 
 def _tasks(declaration: Mapping[str, Any]) -> int:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.filesize import decimal
+
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.releases import KeyLayout, ReleasedFile, known_releases
 from transfergrid.planning.weight_notes import FOLDED, weight_notes
@@ -57,18 +59,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what a weight file is; return 1 if it fits nothing, or a study would refuse it.
 
     Raises:
-        UserError: It cannot be read at all, or --architecture names no network.
+        UserError: It is a folder, cannot be read at all, or --architecture names no network.
     """
     from transfergrid.models.released import Network, read_content
 
     path: Path = arguments.file
     named = arguments.architecture
     asked = Network.of(find_architecture(named, {}).record(0)) if named else None
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name the weight file in it.")
     content = read_content(path)
     sha256 = sha256_file(path)
-    _line("file", f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")
-    for told in _contents(content):
+    _line("file", f"{path.name}, {decimal(path.stat().st_size)}, SHA-256 {sha256}")
+    contents = list(_contents(content))
+    for told in contents:
         _line("holds", told)
+    if not contents:
+        print(f"error: {path} holds no tensors by name; save a state_dict.")
+        return 1
     package = next((one for one in known_wheels().values() if one["sha256"] == sha256), None)
     if package:
         _tell_package(package)
@@ -121,7 +129,7 @@ def _contents(content: Any) -> Iterator[str]:
         starts = Counter(".".join(name.split(".")[:2]) for name in names)
         shown = ", ".join(f"{printable(start)} ({n})" for start, n in starts.most_common(_SHOWN))
         where = f"under {printable(place)}" if place else "at the top"
-        yield f"{len(names)} tensors {where}: {shown}"
+        yield f"{len(names)} {'tensor' if len(names) == 1 else 'tensors'} {where}: {shown}"
 
 
 def _releases(path: Path, content: Any, named: str | None) -> Iterator[_Reading]:
@@ -209,10 +217,9 @@ def _tell(path: Path, readings: Sequence[_Reading], best: _Reading) -> None:
 
 def _doubts(path: Path, readings: Iterable[_Reading], best: _Reading) -> Iterator[str]:
     """Yield what nobody can know of a file from its names, each as a clause."""
-    from transfergrid.models.folded import folded_norms
     from transfergrid.models.matching import COUNTER
 
-    file, notes = best.release, weight_notes(path)
+    file = best.release
     others = [one.release.name for one in readings if one.release and one is not best]
     if others:
         named = file is not None and file.fits_name(path.name)
@@ -227,13 +234,27 @@ def _doubts(path: Path, readings: Iterable[_Reading], best: _Reading) -> Iterato
         yield from file.uncertain([best.source])
     if best.network.tensors and not any(name.endswith(COUNTER) for name in best.fitted.state):
         yield "it has no counters of batches, as before PyTorch 0.4.1; they start at zero"
-    if notes.folded or folded_norms(best.fitted.state):
-        padding = notes.padding or "same or symmetric, as its origin says"
-        yield f"its batch norms are {FOLDED}, so a study has to give it the padding: {padding}"
+    if _is_folded(path, best):
+        padding = weight_notes(path).padding
+        told = (
+            f"; it says that its padding is {padding}"
+            if padding
+            else ", so a study has to give it the padding: same or symmetric, as its origin says"
+        )
+        yield f"its batch norms are {FOLDED}{told}"
+
+
+def _is_folded(path: Path, best: _Reading) -> bool:
+    from transfergrid.models.folded import folded_norms
+
+    return weight_notes(path).folded or folded_norms(best.fitted.state)
 
 
 def _snippet(path: Path, best: _Reading) -> str:
+    """Return a study's line; what only the reader can know is a word that a study refuses."""
     if best.release:
         name = best.release.name
         return f'{name}: {{ kind: release, release: {name}, path: "{printable(path, 999)}" }}'
-    return f'mine: {{ kind: file, path: "{printable(path, 999)}" }}'
+    asks = _is_folded(path, best) and not weight_notes(path).padding
+    padding = ", padding: SAME_OR_SYMMETRIC" if asks else ""
+    return f'mine: {{ kind: file, path: "{printable(path, 999)}"{padding} }}'

@@ -59,7 +59,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         _check_folds(start, question.get("where", {}))
         if "where" in question and not _matching(points, question["where"]):
             raise UserError(
-                f"{start} has where {question['where']}, which no cell of the grid matches."
+                f"{start} has where {_yaml(question['where'])}, which no cell of the grid matches."
             )
         metrics = _metrics(study.config, question, questions, points, start)
         asked = Asked(
@@ -83,9 +83,14 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
     for key, pattern in (("claims", claims["where"]), *wanted):
         if not _matching(points, pattern):
             raise UserError(
-                f"{study.source}: {key}.where is {pattern}, which no cell of the grid matches; "
-                "name axes and values of the grid."
+                f"{study.source}: {key}.where is {_yaml(pattern)}, which no cell of the grid "
+                "matches; name axes and values of the grid."
             )
+
+
+def _yaml(pattern: Mapping[str, Any]) -> str:
+    """Write a pattern as it stands in a study."""
+    return f"{{ {', '.join(f'{axis}: {value}' for axis, value in pattern.items())} }}"
 
 
 def _padding(config: Mapping[str, Any], points: Collection[Point]) -> dict[str, tuple[str, str]]:
@@ -187,7 +192,7 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
     if not _matching(points, claims["where"]):
         lost.append(
             f"{study.source}: no claim is tested, because the slice has no cell with claims.where "
-            f"{claims['where']}."
+            f"{_yaml(claims['where'])}."
         )
     for key, what in WITH_CELLS.items():
         wanted = study.config[key]
@@ -195,7 +200,7 @@ def fit_to_slice(study: Study, points: Collection[Point]) -> tuple[Study, list[s
             changes[key] = None
             lost.append(
                 f"{study.source}: there are no {what}, because the slice has no cell with "
-                f"{key}.where {wanted['where']}."
+                f"{key}.where {_yaml(wanted['where'])}."
             )
     return replace(study, config={**study.config, **changes}), lost
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -77,7 +78,8 @@ def _plain(value: Any, where: str, source: str) -> Any:
                 place = where or "the study"
                 told = _boolean_hint(key) or _null_hint(key)
                 raise UserError(
-                    f"{source}: the name {key!r} under {place} is not text{told}; put it in quotes."
+                    f"{source}: the name {_shown(key)} under {place} is not text{told}; put it in "
+                    "quotes."
                 )
         return {k: _plain(v, f"{where}.{k}" if where else k, source) for k, v in value.items()}
     if isinstance(value, list):
@@ -247,7 +249,8 @@ def _shown(value: object) -> str:
     """Show a value in a sentence: text or a number cut short, a list or mapping by its kind."""
     if isinstance(value, dict | list):
         return _yaml_type(value)
-    told = repr(value)
+    named = value is None or isinstance(value, bool)
+    told = json.dumps(value) if named else repr(value)  # null, true, false
     return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}... ({len(told)} characters)"
 
 

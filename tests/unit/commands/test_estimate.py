@@ -158,6 +158,21 @@ def test_more_patients_than_there_are_are_refused_before_anything_runs(
         survey(study)
 
 
+@pytest.mark.parametrize(("asked", "set_of"), [(41, "chest"), (41, "shapes"), (40, "chest")])
+def test_drawn_patients_are_known_before_they_are_drawn(
+    tmp_path: Path, planned: Plan, asked: int, set_of: str
+) -> None:
+    films = {"kind": "phantom", "set": set_of, "patients": 40, "image_px": 32}
+    protocols = {"finetune": {"train_patients": asked}}
+    study = made.plan(tmp_path, {"datasets": {"films": films}, "protocols": protocols})
+    if asked == 40:
+        survey(study)
+        return
+    told = "'finetune' trains on 41 patients, but data set 'films' has 40 to train on"
+    with pytest.raises(UserError, match=told):
+        survey(study)
+
+
 def _with(taking: dict[str, Any]) -> dict[str, Any]:
     return {k: {**made.TUNE, **v} if k == "tune" else v for k, v in taking.items()}
 

@@ -142,3 +142,38 @@ def test_the_file_of_a_listed_package_is_told_by_its_hash(
     assert status == 0
     assert of(lines, "fits") == [f"the package {package} 0.1.0: its hash is the listed one"]
     assert of(lines, "study") == [f"{{ kind: wheel, package: {package} }}"]
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3}, [torch.zeros(2)], torch.zeros(2)])
+def test_a_file_without_tensors_by_name_is_told_so(tmp_path: Path, told: Any, content: Any) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+    status, lines = told(tmp_path / "odd.pth")
+    assert status == 1 and "holds no tensors by name" in lines[-1][1]
+    assert not of(lines, "rule") and " kB, SHA-256" in of(lines, "file")[0]
+
+
+def test_a_folder_is_not_said_to_be_missing(tmp_path: Path, told: Any) -> None:
+    status, lines = told(tmp_path)
+    assert status == 1 and "is a folder; name the weight file in it" in lines[-1][1]
+
+
+def test_one_tensor_is_told_in_the_singular(tmp_path: Path, told: Any) -> None:
+    torch.save({"conv.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "one.pth")
+    assert of(told(tmp_path / "one.pth")[1], "holds") == ["1 tensor at the top: conv.weight (1)"]
+
+
+@pytest.mark.parametrize("padding", [None, "same"])
+def test_the_line_for_a_study_asks_for_the_padding_where_it_is_needed(
+    tmp_path: Path, told: Any, padding: str | None
+) -> None:
+    lcnet = {"name": "lcnet_050", "timm": "lcnet_050.ra2_in1k", "factory": None}
+    state = build(lcnet, 7, 0, seed=1).state_dict()
+    norms = [name.removesuffix("running_mean") for name in state if name.endswith("running_mean")]
+    state.update({f"{norm}bias": torch.ones_like(state[f"{norm}bias"]) for norm in norms})
+    notes = {"source": "a converter", **({"padding": padding} if padding else {})}
+    save_file(state, tmp_path / "folded.safetensors", notes)
+    status, lines = told(tmp_path / "folded.safetensors")
+    (doubt,), (line,) = of(lines, "doubtful"), of(lines, "study")
+    assert status == 0 and doubt.startswith("its batch norms are folded")
+    assert ("a study has to give it the padding" in doubt) == (padding is None)
+    assert ("padding: SAME_OR_SYMMETRIC" in line) == (padding is None)

@@ -110,7 +110,7 @@ def test_where_data_lie_is_in_no_published_stamp(tmp_path: Path) -> None:
         ({"axis": "truncation", "baseline": "0"}, "baseline '0', which is no truncation"),
         (
             {"baseline": "random", "where": {"dataset": "filmz"}},
-            "'filmz'}, which no cell of the grid",
+            "{ dataset: filmz }, which no cell of the grid",
         ),
     ],
 )

@@ -108,7 +108,7 @@ def test_without_a_slice_all_is_asked(tmp_path: Path) -> None:
                 "'of_cut' .* no 'cut', which it builds on",
                 "'cut' .* no truncation of it but the baseline 0",
                 "'cut_noise' .* no cell of it",
-                "no activation maps, .* cams.where {'seed': 0, 'truncation': 1}",
+                "no activation maps, .* cams.where { seed: 0, truncation: 1 }",
             ],
         ),
         (
@@ -123,7 +123,7 @@ def test_without_a_slice_all_is_asked(tmp_path: Path) -> None:
                 "'boost' .* no pretraining of it but the baseline random",
                 "'size_boost' .* no 'boost', which it builds on",
                 "'noise' .* no 'boost'",
-                "no claim is tested, .* claims.where {'pretraining': 'shapes'}",
+                "no claim is tested, .* claims.where { pretraining: shapes }",
             ],
         ),
         ({"seeds": ["1"]}, ALL, ["no activation maps"]),
@@ -167,8 +167,8 @@ def test_the_boost_is_that_of_the_first_contrast_or_of_none(tmp_path: Path) -> N
     ("change", "message"),
     [
         ({"questions": [{"name": "f", "kind": "family", "where": {"seed": 7}}]}, "question 'f'"),
-        ({"cams": {"where": {"seed": 7}}}, "cams.where is {'seed': 7}, which no cell of the grid"),
-        ({"claims": {"about": [], "where": {"seed": 7}}}, "claims.where is {'seed': 7}"),
+        ({"cams": {"where": {"seed": 7}}}, "cams.where is { seed: 7 }, which no cell of the grid"),
+        ({"claims": {"about": [], "where": {"seed": 7}}}, "claims.where is { seed: 7 }"),
     ],
 )
 @pytest.mark.parametrize("only", [{}, {"seeds": [0]}])
@@ -331,3 +331,29 @@ def test_data_sets_too_few_for_ranks_and_seeds_for_trials_are_told_before_anythi
     assert few(5, 6) == "" and "any two of 6 methods apart" in few(2, 6)
     assert few(2, 6, seeds=100) == few(2, 6)
     assert few(1, 2, kind="trials") == "" and "one seed" in few(1, 2, 1, kind="trials")
+
+
+def test_data_sets_that_lack_methods_are_named_with_what_they_lack(tmp_path: Path) -> None:
+    (block,) = grid()["grid"]
+    blocks = [block, {**block, "datasets": ["shapes"], "pretrainings": ["random"]}]
+    asked = [{"name": "order", "kind": "mean_ranks"}]
+    told = r"every pretraining of its cells \(shapes lacks shapes\); add one"
+    with pytest.raises(UserError, match=told):
+        planned(tmp_path, {"grid": blocks, "questions": asked})
+
+
+def test_a_curve_over_patients_with_one_seed_is_told_before_anything_runs() -> None:
+    def few(seeds: int, sizes: tuple[str, ...] = ("p50", "all"), **asked: Any) -> str:
+        points = [
+            SimpleNamespace(
+                dataset="d", architecture="a", pretraining=arm, truncation=0, protocol=size, seed=s
+            )
+            for arm in ("random", "imagenet")
+            for size in sizes
+            for s in range(seeds)
+        ]
+        question = {"kind": "small_data", "axis": "pretraining", "protocols": None, **asked}
+        return kind_of(question).few(question, points, 0.05)
+
+    assert few(1).startswith("has one seed in an arm") and few(2) == ""
+    assert few(1, ("all",)) == "" == few(1, protocols=["all"])  # no curve

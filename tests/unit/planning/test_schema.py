@@ -163,7 +163,7 @@ def test_the_study_of_these_tests_is_sound(tmp_path: Path) -> None:
         ("title:", "is empty (YAML reads null"),
         (
             "datasets: {no: {kind: phantom}}",
-            "name False under datasets is not text (YAML reads yes",
+            "name false under datasets is not text (YAML reads yes",
         ),
         (
             "datasets: {1: {kind: phantom}}",
@@ -171,13 +171,18 @@ def test_the_study_of_these_tests_is_sound(tmp_path: Path) -> None:
         ),
         (
             "datasets: {~: {kind: phantom}}",
-            "name None under datasets is not text (YAML reads null",
+            "name null under datasets is not text (YAML reads null",
         ),
         (
             "recipe: {epochs: yes}",
-            "is True, not a number; write a number (YAML reads",
+            "is true, not a number; write a number (YAML reads",
         ),
-        ("grid: [{pretrainings: [on]}]", "is True, not text (YAML reads yes, no, on"),
+        (
+            "pretrainings: {a: {of: b, derive: [{keep: statistics, filters: gabor}]}}",
+            "has no setting 'filters'; allowed are keep, such as { keep: { through: 2 } } (each "
+            "step is a mapping of its own)",
+        ),
+        ("grid: [{pretrainings: [on]}]", "is true, not text (YAML reads yes, no, on"),
     ],
 )
 def test_what_yaml_takes_a_word_for_is_explained(tmp_path: Path, line: str, words: str) -> None:
