@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.names import in_two_lines, line_heights
 from transfergrid.reporting.figures.palette import INK, Mark, marks_of
 from transfergrid.reporting.figures.phrases import lower_is_better
 from transfergrid.reporting.figures.summaries import limits
@@ -163,10 +163,10 @@ def new_figure(
     panels: list[Panel], marks: Mapping[str, Mark], labels: list[str]
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with a titled panel for each, whose x axis is one of log steps."""
-    figure = style.new_figure(
-        -(-len(panels) // 2) * PANEL + 0.55 + style.legend_height(list(marks))
-    )
-    names = shortened([panel.title for panel in panels], TITLE)
+    names = in_two_lines([panel.title for panel in panels], TITLE)
+    rows = -(-len(panels) // 2)
+    height = rows * PANEL + 0.55 + style.legend_height(list(marks)) + line_heights(names, rows)
+    figure = style.new_figure(height)
     axes = style.panels(figure, [style.wrapped(each, LABEL) for each in labels], share=True)
     for ax, panel in zip(axes, panels, strict=True):
         ax.set_title(names[panel.title], fontsize=9)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.names import in_two_lines, line_heights
 from transfergrid.statistics.places import place_words
 
 PANEL, TITLE = 1.75, 26  # inches of a panel's height, characters of its title
@@ -79,8 +79,9 @@ def draw_panels(data: FigureData, found: Sequence[Panel], label: str, zero: bool
     """
     names = {name for panel in found for name in panel.rows["pretraining"]}
     marks = {name: mark for name, mark in data.marks.items() if name in names}
-    titles = shortened([panel.title for panel in found], TITLE)
-    height = -(-len(found) // 2) * (PANEL + 0.25) + 0.4 + style.legend_height(marks)
+    titles = in_two_lines([panel.title for panel in found], TITLE)
+    rows = -(-len(found) // 2)
+    height = rows * (PANEL + 0.25) + 0.4 + style.legend_height(marks) + line_heights(titles, rows)
     figure = style.new_figure(height)
     axes = style.panels(figure, [label] * len(found), share=True)
     for ax, panel in zip(axes, found, strict=True):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.names import in_two_lines, line_heights
 from transfergrid.reporting.figures.phrases import seeds_of
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords
@@ -59,8 +59,10 @@ def draw(data: FigureData) -> Figure:
     marks = data.marks
     truncations = sorted(int(t) for t in data.trained["truncation"].unique())
     lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
-    names = shortened([name for name, _, _ in parts], TITLE)
-    figure = style.new_figure(-(-len(parts) // 2) * PANEL + 0.55 + style.legend_height(marks))
+    names = in_two_lines([name for name, _, _ in parts], TITLE)
+    rows = -(-len(parts) // 2)
+    height = rows * PANEL + 0.55 + style.legend_height(marks) + line_heights(names, rows)
+    figure = style.new_figure(height)
     labels = [style.wrapped(f"{metric.title}{metric.direction}", LABEL) for _, metric, _ in parts]
     axes = style.panels(figure, labels, share=True)
     seen = 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ SIZE = 9.0
 DIRECTIONS = (45, 135, 315, 225, 0, 180, 90, 270, 20, 160, 340, 200, 70, 110, 250, 290)
 DISTANCES = (9.0, 13.0, 18.0, 24.0, 31.0, 39.0, 48.0, 58.0)
 """Points from a point to its letter; beyond the first a line leads there."""
+LINE = 0.15
+"""Inches of another line of a panel's title."""
 MARKER = 4.0
 """Half the width of a marker, in points."""
 
@@ -32,6 +35,25 @@ def shortened(names: Iterable[str], most: int) -> dict[str, str]:
             number += 1
         found[name] = text
     return found
+
+
+def in_two_lines(names: Iterable[str], most: int) -> dict[str, str]:
+    """Break names of more than `most` characters into two lines; cut those that take more.
+
+    No two become the same.
+    """
+    short = shortened(names, most)
+    found = {}
+    for name, text in short.items():
+        lines = textwrap.wrap(name, most, break_long_words=False, break_on_hyphens=False)
+        fits = len(lines) == 2 and all(len(line) <= most for line in lines)
+        found[name] = "\n".join(lines) if fits and text != name else text
+    return found
+
+
+def line_heights(titles: Mapping[str, str], rows: int) -> float:
+    """Return the inches that second lines of titles take in a figure with so many rows."""
+    return LINE * rows if any("\n" in title for title in titles.values()) else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.names import in_two_lines, line_heights
 from transfergrid.reporting.figures.phrases import (
     lower_is_better,
     methods_of,
@@ -87,10 +87,12 @@ def draw(data: FigureData) -> Figure:
         for row in panel.rows.to_dict("records")
     }
     marks = palette.marks_of(arms.values())
-    titles = shortened([panel.title for panel in panels], TITLE)
+    titles = in_two_lines([panel.title for panel in panels], TITLE)
     metrics = [data.metric(panel.rows) for panel in panels]
     labels = [style.wrapped(f"{each.title}{each.direction}", LABEL) for each in metrics]
-    figure = style.new_figure(-(-len(panels) // 2) * PANEL + 0.45 + style.legend_height(marks))
+    rows = -(-len(panels) // 2)
+    height = rows * PANEL + 0.45 + style.legend_height(marks) + line_heights(titles, rows)
+    figure = style.new_figure(height)
     axes = style.panels(figure, labels)
     for ax, panel in zip(axes, panels, strict=True):
         _panel(ax, panel.rows, marks)

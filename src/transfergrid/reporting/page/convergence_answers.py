@@ -96,16 +96,20 @@ def _answer(row: Row, where: str, rows: pd.DataFrame, manner: Manner, found: str
     aim = f"validation {metric.inline} {float(row['level']):.3g}{metric.direction}{found}"
     lead, told, rest = _sentence(row, base, aim)
     bounds = bounds_of(row["low"], row["difference"], row["high"])
+    judged = (
+        f", with {level(manner.confidence)} interval over seeds, not adjusted; p adjusted by "
+        "Holm's method within the question"
+        if bounds
+        else ""
+    )
     parts = [
         f"{_share(row)} and {_share(base)} runs by step {count(row['horizon'])}",
         _test(row),
         _permutation(row),
         _ratio(row, base),
         *_other_units(row, rows),
-        f"difference in mean steps, none counted beyond {count(row['horizon'])}, with "
-        f"{level(manner.confidence)} interval over seeds, not adjusted; p adjusted by Holm's "
-        "method within the question",
-        str(row["note"]) if known(row["note"]) and told != row["note"] else "",
+        f"difference in mean steps, none counted beyond {count(row['horizon'])}{judged}",
+        str(row["note"]) if known(row["note"]) and row["note"] not in (told, rest[2:]) else "",
         f"method: {row['method']}" if known(row["method"]) else "",
     ]
     return Answer(
@@ -131,11 +135,12 @@ def _sentence(row: Row, base: Row, aim: str) -> tuple[str, str, str]:
     lost = not (_all_there(row) and _all_there(base))
     cut = f"; runs that were not there by step {end} count as {end}" if lost else ""
     if row["verdict"] in DECIDED:
-        steps = f"{count(abs(apart))} steps{_ends(row, -1 if apart < 0 else 1).replace('+', '')}"
+        ends = _ends(row, -1 if apart < 0 else 1).replace("+", "")
+        steps = f"{count(abs(apart))} {_steps(apart)}{ends}"
         start = a[0].upper() + a[1:] if row["axis"] == "pretraining" else a
         least = "at least " if _further(row, base) else ""
         return f"{start} {reach} {aim} {row['verdict']} than {b}, by", f"{least}{steps}", cut
-    told = f"{_signed(apart)} steps{_ends(row)}"
+    told = f"{_signed(apart)} {_steps(apart)}{_ends(row)}"
     if row["verdict"] == UNDECIDED:
         return f"No difference in when {a} and {b} reach {aim} could be shown:", told, cut
     why = f"; {row['note']}" if known(row["note"]) else ""
@@ -165,7 +170,12 @@ def _ends(row: Row, sign: int = 1) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+' if value > 0 else ''}{count(abs(value))}"
+    told = count(abs(value))
+    return told if told == "0" else f"{'−' if value < 0 else '+'}{told}"
+
+
+def _steps(value: float) -> str:
+    return "step" if count(abs(value)) == "1" else "steps"
 
 
 def _share(row: Row) -> str:
@@ -213,7 +223,8 @@ def _other_units(row: Row, rows: pd.DataFrame) -> Iterator[str]:
             same = same[same[name].astype(str) == str(row[name])]
     for unit, word in (("examples", "training images"), ("seconds", "seconds of the device")):
         for other in same[(same["unit"] == unit) & same["difference"].notna()].to_dict("records"):
-            note = f" ({other['note']})" if unit == "seconds" and known(other["note"]) else ""
+            own = unit == "seconds" and known(other["note"]) and other["note"] != row["note"]
+            note = f" ({other['note']})" if own else ""
             yield f"{_signed(float(other['difference']))} {word}{_ends(other)}{note}"
 
 
@@ -224,7 +235,7 @@ def _time(row: Row, axes: list[str]) -> ShownFinding:
         quantity=f"mean steps to the level, none counted beyond {count(row['horizon'])}",
         value=count(row["restricted_mean"]),
         interval=_between(row["restricted_mean_low"], row["restricted_mean_high"]),
-        n=f"{count(row['n_runs'])} runs",
+        n=plural(int(row["n_runs"]), "run"),
         note=f"{_share(row)} reached it; {median}",
     )
 
@@ -248,7 +259,7 @@ def _budget(row: Row, axes: list[str], manner: Manner) -> ShownFinding:
         quantity=f"best validation {metric.inline} within {count(row['budget'])} steps",
         value=score(row["value"]),
         interval=_scores(row["value_low"], row["value_high"]),
-        n=f"{count(row['n_runs'])} runs",
+        n=plural(int(row["n_runs"]), "run"),
         note=", ".join(filter(None, notes)),
     )
 

@@ -56,17 +56,16 @@ def _answer(row: Row, where: str, manner: Manner) -> Answer:
 
 def _sentence(row: Row, manner: Manner) -> tuple[str, str]:
     a, b = (arm(row["axis"], row[name]) for name in ("arm", "baseline"))
-    a = a[0].upper() + a[1:] if row["axis"] == "pretraining" else a
     metric = manner.metrics[row["metric"]]
     on = f" in {metric.mean}{metric.direction}"
     if row["verdict"] in DECIDED:
-        verb = "are" if row["axis"] == "pretraining" else "is"
+        start, verb = (a[0].upper() + a[1:], "are") if row["axis"] == "pretraining" else (a, "is")
         more = (
             "and with other patients as well"
             if row["verdict_with_patients"] == row["verdict"]
             else "but other patients might tell otherwise"
         )
-        return f"{a} {verb} {row['verdict']} than {b} on these test patients,", f"{on}, {more}"
+        return f"{start} {verb} {row['verdict']} than {b} on these test patients,", f"{on}, {more}"
     if row["verdict"] == "undecided":
         return f"No difference between {a} and {b} could be shown over the trials:", on
     return f"Whether {a} and {b} differ cannot be decided by so few trials:", on
@@ -90,6 +89,8 @@ def _support(row: Row, manner: Manner) -> Iterator[str]:
         )
     if known(row["se_patient"]):
         yield f"SE {score(row['se_trials'])} from trials, {score(row['se_patient'])} from patients"
-    yield f"{level(manner.confidence)} interval over trials by the {row['test']} test"
+    if known(row["low"]):
+        test = "Welch's t test" if row["test"] == "welch" else "the paired t test"
+        yield f"{level(manner.confidence)} interval over trials by {test}"
     if known(row["conditional_on"]):
         yield f"conditional on {row['conditional_on']}"

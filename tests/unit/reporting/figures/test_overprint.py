@@ -16,7 +16,7 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.drawing import lacking, module_of
-from transfergrid.reporting.figures.names import shortened
+from transfergrid.reporting.figures.names import in_two_lines, shortened
 
 STUDIES = {
     "one network": wide(1),
@@ -75,6 +75,16 @@ def test_labels_that_do_overprint_are_found() -> None:
         for at in (0.1, 0.15, 0.99):
             figure.text(at, 0.5, "label")
     assert faults(figure) == ["'label' ends beyond the figure", "'label' stands on 'label'"]
+
+
+def test_titles_of_two_lines_lose_nothing_and_longer_ones_stay_apart() -> None:
+    long = [f"cbr_tiny_32, on {name}, recipe few.patients30, of many words" for name in "ab"]
+    names = ["on films", "cbr_tiny_32, on films, recipe whole", *long, "x" * 40]
+    found = in_two_lines(names, 26)
+    assert found["on films"] == "on films"
+    assert found[names[1]].replace("\n", " ") == names[1]
+    assert all(len(line) <= 26 for title in found.values() for line in title.split("\n"))
+    assert len(set(found.values())) == len(names)
 
 
 def test_shortened_names_stay_apart() -> None:

@@ -155,3 +155,19 @@ def test_a_level_that_none_reached_is_told_and_a_share_is_named() -> None:
     assert "reach 95 % of the best final value, compared" in found.text
     assert found.left.startswith("None of 6 runs reached the level")
     assert "0.8 (95 % of the best final value) sooner than" in found.answers[0].sentence
+
+
+def test_one_seed_is_said_once_and_promises_no_interval() -> None:
+    why = "one seed in an arm: no interval and no test"
+    gone = dict.fromkeys(("low", "high", "ratio_low", "ratio_high", "p", "p_adjusted"), math.nan)
+    rows = timed("cannot be decided", **gone, note=why, n_runs=1, n_reached=1)
+    for row in rows:
+        if row["arm"] == "imagenet":
+            row["difference"] = {"steps": -1.0, "seconds": -0.2}[row["unit"]]
+    (found,) = shown(SPEED, convergence=rows, budgets=[BUDGET], reached=[RUN])
+    (answer,) = found.answers
+    assert answer.sentence.endswith(f"cannot be decided: −1 step; {why}")
+    told = " · ".join(answer.support)
+    assert why not in told and "interval" not in told
+    assert " · 0 seconds of the device" in told
+    assert [one.n for one in found.findings][:2] == ["3 runs", "1 run"]

@@ -134,6 +134,11 @@ def test_ranks_that_are_all_tied_are_told() -> None:
             "trials: +0.010 (+0.005 to +0.015) in macro AUROC",
         ),
         (
+            {"verdict": "undecided", "arm": "shapes"},
+            "No difference between shapes weights and random weights could be shown over the "
+            "trials: +0.010 (+0.005 to +0.015) in macro AUROC",
+        ),
+        (
             {"verdict": "cannot be decided", "low": math.nan, "high": math.nan, "p": math.nan},
             "Whether ImageNet weights and random weights differ cannot be decided by so few "
             "trials: +0.010 in macro AUROC",
@@ -147,6 +152,7 @@ def test_trials_are_told_apart_from_what_other_patients_would_do(
     (answer,) = found.answers
     assert answer.sentence == sentence
     told = "; ".join(answer.support)
+    assert ("95 % interval over trials by Welch's t test" in told) == ("low" not in change)
     assert "SE 0.002 from trials, 0.018 from patients" in told
     if not change:
         assert "Welch p < 0.001; paired p = 0.001" in told
