@@ -109,6 +109,8 @@ def _plural(kind: str, count: int) -> str:
         return "sets of features" if count > 1 else "set of features"
     if kind == "activations":
         return "sets of activations" if count > 1 else "set of activations"
+    if kind == "weighings":
+        return "measurements of weights" if count > 1 else "measurement of weights"
     return kind if count == 1 else f"{kind}s"
 
 

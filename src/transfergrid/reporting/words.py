@@ -143,6 +143,14 @@ def plurals(values: pd.Series, word: str, many: str | None = None) -> str:
     return f"{count(low)} to {count(high)} {many or word + 's'}"
 
 
+def taken_as_given(text: Any) -> str:
+    """Say what an interval takes as given, whether or not the table says "conditional on"."""
+    if not known(text):
+        return ""
+    parts = [part.strip().removeprefix("conditional on ") for part in str(text).split(";")]
+    return f"taken as given: {', '.join(parts)}"
+
+
 def level(confidence: float) -> str:
     """Print the coverage of an interval, in (0, 1), as ``95 %``."""
     return f"{100 * confidence:g} %"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from unit.commands import made_up_results as made
 
+from transfergrid.commands import disposable, prune
 from transfergrid.commands.main import main
 
 RESULTS = Path("results")
@@ -79,3 +81,9 @@ def test_no_results_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "empty").mkdir()
     assert main(["prune", "study.yaml", "--directory", "empty"]) == 1
     assert "results does not exist" in capsys.readouterr().err
+
+
+def test_every_kind_of_thing_is_counted_in_words() -> None:
+    kinds = [*disposable.ROOMS_OF_IDS, "cell", "ensemble"]
+    told = prune._counted([SimpleNamespace(kind=kind) for kind in kinds * 2])  # type: ignore[misc]
+    assert "2 measurements of weights" in told and "weighings" not in told

@@ -19,6 +19,7 @@ from transfergrid.reporting.words import (
     percent,
     plural,
     size,
+    taken_as_given,
 )
 from transfergrid.statistics.places import blocks
 
@@ -91,7 +92,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
         plural(row["n_seeds"], "seed"),
         f"{plural(row['n_studies'], 'study', 'studies')} of "
         f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
-        _conditions(row["conditional_on"]),
+        taken_as_given(row["conditional_on"]),
         f"difference in {metric.mean} with {level(manner.confidence)} interval, not adjusted for "
         "the number of contrasts; p adjusted by Holm's method within the question",
         f"method: {row['method']}" if known(row["method"]) else "",
@@ -189,11 +190,3 @@ def _power(row: Row, effect: float | None) -> str:
     aim = f" to find a difference of {effect:g}" if effect else ""
     aim = " to show equivalence" if known(row["margin"]) else aim
     return f"power {percent(row['power'], 0)}{aim}"
-
-
-def _conditions(text: Any) -> str:
-    """Say what an interval takes as given, whether or not the table says "conditional on"."""
-    if not known(text):
-        return ""
-    parts = [part.strip().removeprefix("conditional on ") for part in str(text).split(";")]
-    return f"taken as given: {', '.join(parts)}"

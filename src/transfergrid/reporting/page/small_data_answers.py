@@ -10,7 +10,15 @@ import pandas as pd
 
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.place_labels import arm
-from transfergrid.reporting.words import difference, known, level, number, plural, size
+from transfergrid.reporting.words import (
+    difference,
+    known,
+    level,
+    number,
+    plural,
+    size,
+    taken_as_given,
+)
 from transfergrid.statistics.named import ALREADY, BOOST, BOOST_CHANGE, DATA_RATIO, NEVER
 from transfergrid.statistics.places import ORDER, place_words
 
@@ -78,7 +86,7 @@ def _answer(row: Row, axes: list[str], manner: Manner, lead: str, number: str, r
         plural(row["n_sizes"], "size"),
         plural(row["n_seeds"], "seed"),
         f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
-        f"taken as given: {row['conditional_on']}" if known(row["conditional_on"]) else "",
+        taken_as_given(row["conditional_on"]),
         f"{level(manner.confidence)} interval in {what}{about}; no test is made",
         f"method: {row['method']}",
     ]

@@ -165,3 +165,9 @@ def test_what_supports_it_is_told_and_scores_are_left_to_the_figure() -> None:
         "method: isotonic",
     ):
         assert part in support
+
+
+def test_one_seed_is_taken_as_given_in_as_many_words() -> None:
+    given = "conditional on this seed; one released weight file"
+    (answer,) = told(ASKED, pd.DataFrame([{**ROW, "conditional_on": given}]), MANNER).answers
+    assert "taken as given: this seed, one released weight file" in answer.support
