@@ -26,7 +26,13 @@ EVERYTHING: dict[str, Any] = {
     },
     "questions": [
         *SMALL["questions"],
-        {"name": "speed", "kind": "convergence", "axis": "truncation", "baseline": 0, "level": 0.5},
+        {
+            "name": "speed",
+            "kind": "convergence",
+            "axis": "truncation",
+            "baseline": 0,
+            "level": 0.52,
+        },
     ],
     "cams": {"where": {"pretraining": "random"}},
     "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 39},
