@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from transfergrid.catalog.metrics import Choice, Metric, Setting
+from transfergrid.catalog.metric import Choice, Metric, Setting
 
 LEAST_PATIENTS = 50
 """With fewer, an interval is flagged: values such as Dice are skewed, and few show their tail."""
@@ -87,6 +87,7 @@ _MEASURES = (
         "0 where one is",
         "Nikolov and others 2018, arXiv:1809.04430",
         settings=(Setting("tolerance", 2.0, 0.0, math.inf),),
+        more={"outlines": True},
     ),
     _Measure(
         "hd95",
@@ -96,11 +97,11 @@ _MEASURES = (
         "is",
         "Huttenlocher, Klanderman and Rucklidge 1993, IEEE TPAMI 15:850-863",
         over=("", "_by_film"),
-        more={"higher_is_better": False, "range": (0.0, math.inf)},
+        more={"higher_is_better": False, "range": (0.0, math.inf), "outlines": True},
     ),
 )
 
 MASK_METRICS: tuple[Metric, ...] = tuple(
     metric for measure in _MEASURES for metric in measure.metrics()
 )
-"""Every metric that compares masks; no kind of task among `TASK_KINDS` has them yet."""
+"""Every metric that compares masks."""

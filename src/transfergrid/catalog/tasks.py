@@ -18,6 +18,7 @@ class TaskKind:
             ``{tasks}`` the same with the word.
         per_task: Whether each task may choose checkpoints of its own (``top<k>_per_task``), which
             needs outputs that can be put together task by task.
+        averaged: Whether the mean over several checkpoints can be made of what is stored of each.
     """
 
     name: str
@@ -26,6 +27,7 @@ class TaskKind:
     metric: str
     told: str = "{tasks}"
     per_task: bool = True
+    averaged: bool = True
 
 
 TASK_KINDS: tuple[TaskKind, ...] = (
@@ -42,6 +44,15 @@ TASK_KINDS: tuple[TaskKind, ...] = (
         "transfergrid.tasks.score.multiclass",
         "auroc",
         "one of {number} classes",
+    ),
+    TaskKind(
+        "segmentation",
+        "transfergrid.tasks.learn.segmentation",
+        "transfergrid.tasks.score.segmentation",
+        "dice",
+        "masks of {tasks}",
+        per_task=False,
+        averaged=False,
     ),
 )
 

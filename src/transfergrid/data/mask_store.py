@@ -6,25 +6,21 @@ the same films, so that training maps it as it maps the films.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from transfergrid.data.mask_coverage import Mask, presence
+from transfergrid.data.mask_coverage import presence
+from transfergrid.data.mask_maps import MASKS, file_of_masks
 from transfergrid.data.mask_set import MaskSet
-from transfergrid.data.stacked import Stacked
-from transfergrid.data.store import Split, stacked
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
 
-SUFFIX = ".masks.npy"
-
-_UNDEALT = f"undealt{SUFFIX}"
+_UNDEALT = f"undealt{MASKS}"
 _DEALT = 256
 """Masks that are copied at a time."""
 
@@ -89,7 +85,7 @@ def deal(folder: Path, rows: Mapping[str, npt.NDArray[np.intp]]) -> dict[str, st
     every = np.load(folder / _UNDEALT, mmap_mode="r", allow_pickle=False)
     files = {}
     for name, places in rows.items():
-        path = folder / f"{name}{SUFFIX}"
+        path = folder / file_of_masks(name)
         with open(path, "wb") as file:
             shape = (len(places), *every.shape[1:])
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -100,41 +96,3 @@ def deal(folder: Path, rows: Mapping[str, npt.NDArray[np.intp]]) -> dict[str, st
     del every
     (folder / _UNDEALT).unlink()
     return files
-
-
-def open_masks(cache: str | Path, split: Split, structures: Sequence[str]) -> Mask | Stacked:
-    """Map the masks of a split; row i belongs to its row i.
-
-    Args:
-        cache: Folder of the cache.
-        split: What `transfergrid.data.store.open_split` returned.
-        structures: The tasks of the cache's card.
-
-    Returns:
-        (N, C, px, px) uint8 of 0, 1 and 255, read from the file when it is asked for.
-
-    Raises:
-        UserError: A file is missing or is not of these films.
-    """
-    maps = [_mapped(Path(cache) / f"{Path(name).stem}{SUFFIX}") for name in split.files]
-    px = split.images.shape[1]
-    for name, array, rows in zip(split.files, maps, split.rows, strict=True):
-        fits = array.shape[1:] == (len(structures), px, px) and array.dtype == np.uint8
-        if not fits or rows.max(initial=-1) >= len(array):
-            raise UserError(
-                f"cache {cache} is broken: {Path(name).stem}{SUFFIX} is {array.dtype} "
-                f"{array.shape} and does not fit {name}; delete the folder of the cache and run "
-                "snakemake again, which makes it again."
-            )
-    return stacked(maps, split.rows)
-
-
-def _mapped(path: Path) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"masks {path} cannot be read ({error}); delete the folder of the cache and run "
-            "snakemake again, which makes it again."
-        ) from None
-    return array

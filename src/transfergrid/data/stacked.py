@@ -55,3 +55,10 @@ class Stacked:
             places = np.flatnonzero(of == number)
             out[places] = self._maps[number][row[places]]
         return out
+
+
+def stacked(maps: Sequence[Map], rows: Sequence[npt.NDArray[np.int64]]) -> Map | Stacked:
+    """Return rows of arrays, one array after the other; all of a single one as it is."""
+    if len(maps) == 1 and len(rows[0]) == len(maps[0]):
+        return maps[0]
+    return Stacked(maps, rows)

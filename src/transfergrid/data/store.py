@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transfergrid.data.stacked import Stacked
+from transfergrid.data.mask_maps import MASKS, file_of_masks, open_masks
+from transfergrid.data.stacked import Stacked, stacked
 from transfergrid.planning.cards import as_seen_by
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_bytes
@@ -46,7 +47,7 @@ VALID = "valid"
 Images = npt.NDArray[np.uint8] | Stacked
 """(N, px, px) or (N, px, px, 3) uint8: a memory map, or rows of several."""
 
-_ONLY_IN_FOLDS = ("folds", "parts")
+_OPTIONAL = ("folds", "parts", "masks")
 _MEND = "delete the folder of the cache and run snakemake again, which decodes it again"
 
 
@@ -74,6 +75,7 @@ class Card:
         notes: Sentences that every table built on this cache must carry.
         folds: Number of folds; None where the images are split once.
         parts: Counts of each part of a data set in folds.
+        masks: Of a data set with masks, how its structures are: "exclusive" or "overlapping".
     """
 
     dataset: str
@@ -93,11 +95,15 @@ class Card:
     notes: tuple[str, ...]
     folds: int | None = None
     parts: Mapping[str, Mapping[str, Any]] | None = None
+    masks: str | None = None
 
     @property
     def ranked_tasks(self) -> tuple[str, ...]:
-        """The scored tasks of which a validation has both classes; without folds, all of them."""
-        if self.folds is None or not self.splits:
+        """The scored tasks of which a validation has both classes; without folds, all of them.
+
+        Masks are scored whether films show a structure or not.
+        """
+        if self.folds is None or not self.splits or self.masks:
             return self.score_tasks
         valid = self.splits["valid"]
         return tuple(
@@ -119,6 +125,7 @@ class Split:
         patient_id: (N,) str.
         files: Names of the files that the images are read from.
         rows: Which images of each of these files, one file after the other.
+        masks: Read-only, (N, C, px, px) uint8: 0, 1, or 255 where nobody knows; None without masks.
     """
 
     images: Images
@@ -128,6 +135,7 @@ class Split:
     patient_id: npt.NDArray[np.str_]
     files: tuple[str, ...] = ()
     rows: tuple[npt.NDArray[np.int64], ...] = ()
+    masks: Images | None = None
 
 
 def part_name(number: int) -> str:
@@ -166,7 +174,8 @@ def open_split(cache: str | Path, split: str, fold: int | None = None) -> Split:
     card = _card(Path(cache), receipt, fold)
     if card.folds is None:
         part = _Part.read(Path(cache), split, SPLITS.index(split), card, receipt)
-        return _joined([part], [np.arange(len(part.images))], scored=False)
+        found = _joined([part], [np.arange(len(part.images))], scored=False)
+        return _with_masks(found, cache, card)
     assert fold is not None
     parts, rows = [], []
     for number in _parts_of(split, fold, card.folds):
@@ -180,7 +189,17 @@ def open_split(cache: str | Path, split: str, fold: int | None = None) -> Split:
         if len(chosen):
             parts.append(part)
             rows.append(chosen)
-    return _joined(parts, rows, scored=split != "train")
+    return _with_masks(_joined(parts, rows, scored=split != "train"), cache, card)
+
+
+def _with_masks(split: Split, cache: str | Path, card: Card) -> Split:
+    if card.masks is None:
+        return split
+    shape = (len(card.tasks), card.image_px, card.image_px)
+    try:
+        return replace(split, masks=open_masks(Path(cache), split.files, split.rows, shape))
+    except ValueError as error:
+        raise _broken(cache, str(error)) from None
 
 
 def _parts_of(split: str, fold: int, k: int) -> list[int]:
@@ -268,15 +287,6 @@ def _joined(parts: Sequence[_Part], rows: Sequence[npt.NDArray[np.int64]], score
     )
 
 
-def stacked(
-    maps: Sequence[npt.NDArray[Any]], rows: Sequence[npt.NDArray[np.int64]]
-) -> npt.NDArray[Any] | Stacked:
-    """Return rows of arrays, one array after the other; all of a single one as it is."""
-    if len(maps) == 1 and len(rows[0]) == len(maps[0]):
-        return maps[0]
-    return Stacked(maps, rows)
-
-
 def file_of_test(fold: int | None) -> str:
     """Return the name of the file whose images a fold, or a data set without folds, tests on."""
     return f"{'test' if fold is None else part_name(fold)}.npy"
@@ -289,7 +299,8 @@ def image_files(cache: str | Path) -> dict[str, str | None]:
         UserError: The cache has no receipt.
     """
     files = _receipt(cache)["files"]
-    return {name: files[name] for name in sorted(files) if name.endswith(".npy")}
+    found = (name for name in sorted(files) if name.endswith(".npy"))
+    return {name: files[name] for name in found if not name.endswith(MASKS)}
 
 
 def content_of(cache: str | Path) -> str:
@@ -312,8 +323,9 @@ def verify_pixels(cache: str | Path, *splits: Split) -> Verification:
     Raises:
         UserError: The cache has no receipt.
     """
-    names = dict.fromkeys(name for split in splits for name in split.files)
-    return verify_images(cache, names)
+    names = [name for split in splits for name in split.files]
+    names += [file_of_masks(name) for s in splits if s.masks is not None for name in s.files]
+    return verify_images(cache, dict.fromkeys(names))
 
 
 def verify_images(cache: str | Path, names: Iterable[str]) -> Verification:
@@ -367,8 +379,8 @@ def _card(cache: Path, receipt: Mapping[str, Any], fold: int | None) -> Card:
     try:
         values = as_seen_by(values, fold)
         lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
-        given = [field.name for field in fields(Card) if field.name not in _ONLY_IN_FOLDS]
-        more = {name: values.get(name) for name in _ONLY_IN_FOLDS}
+        given = [field.name for field in fields(Card) if field.name not in _OPTIONAL]
+        more = {name: values.get(name) for name in _OPTIONAL}
         card = Card(**{name: values[name] for name in given} | more | lists)
     except (ValueError, KeyError, TypeError) as error:
         raise _broken(cache, f"card.json cannot be read ({error})") from None

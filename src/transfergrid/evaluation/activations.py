@@ -149,7 +149,7 @@ def _final(
         raise SourceDiverged(f"cell {name} diverged and has no checkpoint.")
     cache = cache_directory(spec["dataset"]["id"], results)
     card = read_card(cache, fold_of(spec))
-    tasks, task = len(card.tasks), learn_half(card.task_kind)
+    tasks, task = len(card.tasks), learn_half(card.task_kind, spec)
     network = build(
         spec["architecture"], task.outputs(tasks), spec["cell"]["truncation"], spec["seed"]
     )

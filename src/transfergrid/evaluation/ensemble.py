@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from transfergrid.planning.records import SPEC
 from transfergrid.runtime.atomic import read_json, replacing
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import Unsealed
-from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.kind import score_half, stored_numbers
 from transfergrid.tasks.score.units import study_index
 
 
@@ -33,11 +33,12 @@ class Ensemble:
         patient_id: (S,) str.
         tasks: T names.
         probabilities: (S, T) float64 in [0, 1]; NaN for a diverged cell. A multiclass row sums to
-            one unless tasks chose their own checkpoints.
+            one unless tasks chose their own checkpoints. Of masks, (S, T, K) counts of pixels.
         labels: (S, T) float32, 0, 1 or NaN.
         n_checkpoints: Checkpoints in each task's mean; 0 for a diverged cell.
         n_images: Images of the S studies.
         made_of: Stands for the code, selection and scores that it was made of; empty if unknown.
+        numbers: Names of the K numbers of each study and task; none where it has a probability.
     """
 
     study_id: NDArray[np.str_]
@@ -48,6 +49,7 @@ class Ensemble:
     n_checkpoints: int
     n_images: int
     made_of: str = ""
+    numbers: tuple[str, ...] = ()
 
 
 COUNTS = ("n_checkpoints", "n_images")
@@ -55,6 +57,12 @@ COUNTS = ("n_checkpoints", "n_images")
 
 MADE_OF = "made_of"
 """Field in the same metadata: what it was made of, so that it is not made again for nothing."""
+
+PROBABILITY = "prob"
+"""What the names of the columns of probabilities begin with."""
+
+NUMBERS = "numbers"
+"""Field in the same metadata, of masks alone: names of what is counted of each study and task."""
 
 SEAL = "sha256"
 """Field in the same metadata: the content's SHA-256, so that reading reveals a flipped bit."""
@@ -142,7 +150,8 @@ def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ense
         The ensembles, in that order.
 
     Raises:
-        UserError: A study has two classes although a case has one.
+        UserError: A study has two classes although a case has one, or several checkpoints were
+            chosen of which no mean can be made.
     """
     index, studies = study_index(scores.study_id)
     kind = score_half(scores.task_kind)
@@ -150,25 +159,29 @@ def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ense
     kind.check_cases(labels, studies)
     values = study_probabilities(scores)
     patients = patient_of_study(scores.study_id, scores.patient_id)
+    numbers = stored_numbers(scores.task_kind)
+    if numbers and any(chosen.shape[1] > 1 for chosen in choices):
+        raise UserError(
+            "counts of pixels of several checkpoints have no mean; of masks, select best or last."
+        )
     return [
         Ensemble(
             study_id=studies,
             patient_id=patients,
             tasks=tuple(map(str, scores.task)),
-            probabilities=_means(values, chosen, labels.shape),
+            probabilities=_means(values, chosen),
             labels=labels,
             n_checkpoints=chosen.shape[1],
             n_images=len(scores.image_id),
+            numbers=numbers,
         )
         for chosen in choices
     ]
 
 
-def _means(
-    values: NDArray[np.float64], chosen: NDArray[np.int64], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _means(values: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
     if chosen.shape[1] == 0:
-        return np.full(shape, np.nan)
+        return np.full(values.shape[1:], np.nan)
     picked = [values[rows, :, t].mean(axis=0) for t, rows in enumerate(chosen)]
     return np.stack(picked, axis=1)
 
@@ -176,7 +189,8 @@ def _means(
 def write_ensemble(path: str | Path, table: Ensemble) -> None:
     """Write an ensemble as parquet, atomically.
 
-    Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32). The file's
+    Columns: study_id, patient_id (text), prob_<task> (float64), label_<task> (float32); of masks,
+    in the place of prob_<task>, one for each count of pixels, such as predicted_<task>. The file's
     key-value metadata holds n_checkpoints, n_images, what it was made of and the content's SHA-256.
 
     Args:
@@ -188,11 +202,13 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
         "patient_id": _texts(table.patient_id),
     }
     for t, task in enumerate(table.tasks):
-        columns[f"prob_{task}"] = _numbers(table.probabilities[:, t], pa.float64())
+        for name, values in _named(table.probabilities[:, t], table.numbers):
+            columns[f"{name}_{task}"] = _numbers(values, pa.float64())
     for t, task in enumerate(table.tasks):
         columns[f"label_{task}"] = _numbers(table.labels[:, t], pa.float32())
     metadata = {name: str(getattr(table, name)) for name in COUNTS}
     metadata |= {MADE_OF: table.made_of, SEAL: content_sha256(table)}
+    metadata |= {NUMBERS: " ".join(table.numbers)} if table.numbers else {}
     made = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
     with replacing(path) as temporary:
         # Hardly a value comes twice: a dictionary would cost a third of writing and of reading.
@@ -208,6 +224,7 @@ def content_sha256(table: Ensemble) -> str:
     encodings.
     """
     head = [list(table.tasks), table.n_checkpoints, table.n_images, table.made_of]
+    head += [list(table.numbers)] if table.numbers else []
     for names in (table.study_id, table.patient_id):
         head.append(names.tolist())
     digest = hashlib.sha256(json.dumps(head).encode("utf-8"))
@@ -215,6 +232,14 @@ def content_sha256(table: Ensemble) -> str:
         digest.update(str(values.shape).encode("ascii"))
         digest.update(np.ascontiguousarray(values, dtype=kind).data)
     return digest.hexdigest()
+
+
+def _named(values: NDArray, numbers: tuple[str, ...]) -> Iterator[tuple[str, NDArray]]:
+    """Yield the columns of a task with what their names begin with."""
+    if not numbers:
+        yield PROBABILITY, values
+    for place, name in enumerate(numbers):
+        yield name, values[:, place]
 
 
 # pa.array would import pandas to inspect its argument, which takes half the time of a job that
@@ -263,12 +288,17 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
     # pq.read_table would look for a data set of many files, and start threads for one small file.
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read(use_threads=False)
-    tasks = tuple(
-        name.removeprefix("prob_") for name in table.column_names if name.startswith("prob_")
-    )
-    needed = ["study_id", "patient_id", *(f"label_{task}" for task in tasks)]
-    missing = [name for name in needed if name not in table.column_names]
     told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    numbers = tuple(told.get(NUMBERS, "").split())
+    first, *others = numbers or (PROBABILITY,)
+    tasks = tuple(
+        name.removeprefix(f"{first}_")
+        for name in table.column_names
+        if name.startswith(f"{first}_")
+    )
+    needed = ["study_id", "patient_id"]
+    needed += [f"{name}_{task}" for name in ("label", *others) for task in tasks]
+    missing = [name for name in needed if name not in table.column_names]
     missing += [name for name in (*COUNTS, MADE_OF, SEAL) if name not in told]
     # Otherwise a bit of a key has flipped.
     if set(told) in ({*COUNTS}, {*COUNTS, SEAL}):
@@ -289,13 +319,15 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
         return np.stack([table[f"{prefix}_{task}"].to_numpy() for task in tasks], axis=1)
 
     counts = {name: int(told[name]) for name in COUNTS}
+    values = [stack(name) for name in (first, *others)]
     found = Ensemble(
         text("study_id"),
         text("patient_id"),
         tasks,
-        stack("prob"),
+        np.stack(values, axis=2) if numbers else values[0],
         stack("label"),
         **counts,
         made_of=told[MADE_OF],
+        numbers=numbers,
     )
     return found, told[SEAL]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transfergrid.data.stacked import Stacked
-from transfergrid.data.store import Card, Split, stacked
+from transfergrid.data.stacked import Stacked, stacked
+from transfergrid.data.store import Card, Split
 from transfergrid.planning.paths import features_directory
 from transfergrid.planning.prefix import Prefix
 from transfergrid.planning.records import read_receipt

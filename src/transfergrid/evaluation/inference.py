@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transfergrid.data.store import Images
-from transfergrid.tasks.learn.kind import Keep
+from transfergrid.tasks.learn.kind import Keep, LearnHalf
 
 BATCH_SIZE = 64
 """Images per forward pass; fixed, because another size may round the last bits differently."""
+
+
+def batch_of(task: LearnHalf) -> int:
+    """Return the images per forward pass of a kind of task."""
+    return int(getattr(task, "batch", BATCH_SIZE))
 
 
 def to_device(model: nn.Module, device: torch.device | str) -> nn.Module:

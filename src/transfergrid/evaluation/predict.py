@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
 from transfergrid.evaluation.features import Features
-from transfergrid.evaluation.inference import BATCH_SIZE, predict_each, to_device
+from transfergrid.evaluation.inference import batch_of, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.prefix import Tail, as_input, is_linear, linear
@@ -29,6 +29,7 @@ from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn.kind import learn_half
+from transfergrid.tasks.score.kind import stored_numbers
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; they share one pass over the images."""
@@ -115,25 +116,29 @@ def _logits(
     device: torch.device,
     watcher: Watcher,
 ) -> dict[str, NDArray[np.float32]]:
-    """Return (checkpoint, image, task) logits by split."""
+    """Return (checkpoint, image, task) logits by split, or what is stored in their place."""
+    stored = len(stored_numbers(card.task_kind))
+    numbers = (stored,) if stored else ()
     names = [checkpoint["file"] for checkpoint in cell.checkpoints()]
     if not names:
         return {
-            name: np.zeros((0, len(split.images), len(card.tasks)), np.float32)
+            name: np.zeros((0, len(split.images), len(card.tasks), *numbers), np.float32)
             for name, split in splits.items()
         }
     load, normalise = _networks(spec, cell, card, features, device)
-    task = learn_half(card.task_kind)
+    task = learn_half(card.task_kind, spec)
     together = max(1, WEIGHTS_BYTES // max(map(cell.bytes_of, names)))
     passes = -(-len(names) // together)
-    tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()))
+    batch = batch_of(task)
+    tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()), batch)
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in splits}
     for start in range(0, len(names), together):
         models = [load(name) for name in names[start : start + together]]
         for name, split in splits.items():
-            keep, settings = task.keep(split), (BATCH_SIZE, device, tick)
+            keep, settings = task.keep(split), (batch, device, tick)
             images = split.images if features is None else features.rows_of(split)
-            parts[name].append(predict_each(models, normalise, images, *settings, keep))
+            kept = predict_each(models, normalise, images, *settings, keep)
+            parts[name].append(kept[..., :stored] if stored else kept)
         del models  # otherwise they would stay in memory beside the next ones
     return {name: np.concatenate(part) for name, part in parts.items()}
 
@@ -153,7 +158,7 @@ def _networks(
     proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), device)
     truncation, seed = spec["cell"]["truncation"], spec["seed"]
-    tasks, task = len(card.tasks), learn_half(card.task_kind)
+    tasks, task = len(card.tasks), learn_half(card.task_kind, spec)
     network = build(spec["architecture"], task.outputs(tasks), truncation, seed)
     network = task.complete(network, tasks, seed)
     if features is None:
@@ -162,7 +167,7 @@ def _networks(
     return (lambda file: Tail(_load(network, cell, file, device), prefix, truncation)), as_input
 
 
-def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
+def _ticker(watcher: Watcher, images: int, batch: int) -> Callable[[], None]:
     """Return a function to call before each batch, which reports how far scoring has come."""
     start = told = time.monotonic()
     batches = 0
@@ -172,7 +177,7 @@ def _ticker(watcher: Watcher, images: int) -> Callable[[], None]:
         watcher.check()
         now = time.monotonic()
         if now - told >= REPORT_SECONDS:
-            told, done = now, min(batches * BATCH_SIZE, images)
+            told, done = now, min(batches * batch, images)
             rate = max(done, 1) / (now - start)
             step = {"event": "step", "step": done, "steps": images, "images_per_second": rate}
             watcher.report({**step, "seconds_left": (images - done) / rate})

@@ -83,7 +83,7 @@ def retrace(cell_named: str, results: Path) -> Retraced | str:
     if best is None:
         return DIVERGED
     card, recorded = json.loads(read_kept(folder, "card.json")), cell.json("proof.json")
-    task, tasks = learn_half(card["task_kind"]), len(card["tasks"])
+    task, tasks = learn_half(card["task_kind"], spec), len(card["tasks"])
     try:
         network, preprocessing, proof = initial_model(spec, results, task.outputs(tasks))
     except SourceDiverged:

@@ -14,7 +14,7 @@ from transfergrid.planning.records import SCORED
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.verified import read_verified
-from transfergrid.tasks.score.kind import score_half
+from transfergrid.tasks.score.kind import stored_numbers
 from transfergrid.tasks.score.units import study_index
 
 _AXES = {
@@ -35,7 +35,8 @@ class Scores:
     """The scores of one cell on one split.
 
     Attributes:
-        logits: (checkpoint, image, task) float32; no checkpoints when training diverged.
+        logits: (checkpoint, image, task) float32; no checkpoints when training diverged. Of masks,
+            (checkpoint, image, task, 4): counts of pixels, see `transfergrid.tasks.score`.
         labels: (image, task) float32, 0, 1 or NaN (not scored); one-hot when multiclass.
         image_id: (image,) str, unique.
         study_id: (image,) str.
@@ -84,16 +85,18 @@ def validate(scores: Scores, name: str = "scores") -> None:
         )
     if np.isinf(scores.valid_score).any():
         raise UserError(f"{name}: valid_score must be a finite number or NaN.")
-    score_half(scores.task_kind)  # which refuses a kind that is not there
     if scores.aggregate not in ("max", "mean"):
         raise UserError(f"{name}: aggregate is 'max' or 'mean', not {scores.aggregate!r}.")
     patient_of_study(scores.study_id, scores.patient_id)
 
 
 def _check_arrays(scores: Scores, name: str) -> None:
-    sizes: dict[str, int] = {}
+    numbers = stored_numbers(scores.task_kind)  # which refuses a kind that is not there
+    sizes: dict[str, int] = {"number": len(numbers)} if numbers else {}
     for field, axes in _AXES.items():
         array = getattr(scores, field)
+        if field == "logits" and numbers:
+            axes = (*axes, "number")
         if field in _TYPES and array.dtype != _TYPES[field]:
             wanted = np.dtype(_TYPES[field]).name
             raise UserError(f"{name}: {field} must be {wanted}, not {array.dtype}.")

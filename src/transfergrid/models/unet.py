@@ -188,6 +188,10 @@ class UNet(nn.Module):
         """Return the encoder's blocks, stem first; what is new is in none of them."""
         return blocks_of(self.encoder)
 
+    def new_layers(self) -> list[nn.Module]:
+        """Return the decoder, which no initial weights fill."""
+        return [*self.steps, self.head]
+
     def _plan(self, size: tuple[int, int]) -> _Plan:
         if size not in self._plans:
             self._plans[size] = _plan(levels_of(self.encoder, size), size)

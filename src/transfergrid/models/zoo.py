@@ -158,6 +158,16 @@ def head_of(model: nn.Module) -> nn.Linear:
     return head
 
 
+def new_layers(model: nn.Module) -> list[nn.Module]:
+    """Return what initial weights leave new: the classifier, or what the network says itself.
+
+    Raises:
+        UserError: As `head_of`.
+    """
+    own = getattr(model, "new_layers", None)
+    return [head_of(model)] if own is None else list(own())
+
+
 def head_keys(model: nn.Module) -> list[str]:
     """Return the names of the classifier's tensors in the network's state dict."""
     head = head_of(model)

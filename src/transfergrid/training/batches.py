@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -146,7 +146,7 @@ def one_ahead(items: Iterable[A], work: Callable[[A], R]) -> Iterator[tuple[A, R
 
 
 class Feed:
-    """Stored images, or features, and labels of a split, delivered to a device batch by batch.
+    """Stored images, or features, and targets of a split, delivered to a device batch by batch.
 
     On CUDA the used rows stay on the device if they fit; otherwise each batch is gathered from the
     memory map into page-locked memory, one batch ahead in a thread, and copied while the device
@@ -156,11 +156,11 @@ class Feed:
     def __init__(
         self,
         images: Images,
-        labels: NDArray[np.float32],
+        labels: NDArray[Any],
         rows: NDArray[np.int64],
         device: torch.device,
     ) -> None:
-        """Take (N, ...) images of any type, (N, T) labels and the (n,) rows in use, rising."""
+        """Take (N, ...) images and targets of any type, and the (n,) rows in use, rising."""
         self.images, self.labels, self.rows, self.device = images, labels, rows, device
         self.dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
         self.resident = self._resident()
@@ -183,7 +183,7 @@ class Feed:
         return whole
 
     def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-        """Yield each batch with its images (B, ...), as stored, and float32 labels (B, T)."""
+        """Yield each batch with its images (B, ...), as stored, and labels (B, ...)."""
         if self.device.type != "cuda" or self.resident is not None:
             for batch in batches:
                 yield batch, self._pixels(batch.rows), self._labels(batch)

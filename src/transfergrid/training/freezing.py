@@ -9,7 +9,7 @@ from torch import nn
 
 from transfergrid.models.norms import batch_norms
 from transfergrid.models.truncation import blocks_of
-from transfergrid.models.zoo import head_of
+from transfergrid.models.zoo import new_layers
 from transfergrid.planning.recipe import CALIBRATE, Phase
 from transfergrid.runtime.errors import UserError
 
@@ -19,8 +19,8 @@ def freeze(model: nn.Module, train_layers: str, norms: str = "train") -> None:
 
     Args:
         model: The network.
-        train_layers: "all", "head" (only the classifier) or "last_<k>" (the classifier and the
-            last k blocks).
+        train_layers: "all", "head" (only the classifier, or a decoder in its place) or "last_<k>"
+            (that and the last k blocks).
         norms: "train"; "frozen" for batch norms that learn nothing wherever they are, as
             torchvision's `FrozenBatchNorm2d`, while other norms learn with their layers; or
             "calibrate", with which scale and shift of batch norms learn with their layers too.
@@ -44,7 +44,8 @@ def _layers_learn(model: nn.Module, train_layers: str) -> None:
             f"train_layers is {train_layers!r}: use 'all', 'head' or 'last_<k>' with k from 1."
         )
     model.requires_grad_(train_layers == "all")
-    head_of(model).requires_grad_(True)
+    for layer in new_layers(model):
+        layer.requires_grad_(True)
     if not match:
         return
     blocks, last = blocks_of(model), int(match[1])

@@ -28,7 +28,7 @@ from transfergrid.models.initial import initial_model, is_drawn
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.norms import check_calibration
 from transfergrid.models.prefix import Tail, as_input
-from transfergrid.models.zoo import head_of
+from transfergrid.models.zoo import new_layers
 from transfergrid.planning.naming import fold_of
 from transfergrid.planning.prefix import Prefix
 from transfergrid.planning.recipe import Recipe
@@ -154,7 +154,7 @@ def open_job(
     train, valid = open_split(cache, "train", fold), open_split(cache, "valid", fold)
     held = held_out(train.patient_id, recipe.holdout) if recipe.holdout else None
     valid = valid if held is None else split_off(train, held)
-    task, seed = learn_half(card.task_kind), spec["seed"]
+    task, seed = learn_half(card.task_kind, spec), spec["seed"]
     if recipe.train_patients is not None and card.patients == "unknown":
         each = "image" if card.studies == "unknown" else "study"
         watcher.say(f"patients are unknown: each {each} counts as one of train_patients")
@@ -220,7 +220,7 @@ def _network(
     model, preprocessing, proof = initial_model(spec, results, task.outputs(tasks))
     write_json(folder / "proof.json", proof)
     model = task.complete(model, tasks, spec["seed"])
-    keep_float32(head_of(model))
+    keep_float32(new_layers(model)[-1])
     return model, preprocessing, proof
 
 

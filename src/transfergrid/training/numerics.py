@@ -6,11 +6,10 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded
@@ -105,11 +104,16 @@ def forget(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def keep_float32(head: nn.Linear) -> None:
-    """Make a classifier compute in float32 even under autocast; its parameters do not change."""
+def keep_float32(layer: nn.Module) -> None:
+    """Make the layer that ends in logits compute in float32 under autocast, weights as they are.
+
+    Args:
+        layer: A classifier, or the last convolution of a decoder.
+    """
+    compute = layer.forward
 
     def forward(features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            return functional.linear(features.float(), head.weight, head.bias)
+            return cast(Tensor, compute(features.float()))
 
-    head.forward = forward  # type: ignore[method-assign,assignment]
+    layer.forward = forward  # type: ignore[method-assign,assignment]

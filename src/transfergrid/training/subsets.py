@@ -58,6 +58,7 @@ def split_off(train: Split, held: NDArray[np.bool_]) -> Split:
         study_id=train.study_id[held],
         patient_id=train.patient_id[held],
         files=train.files,
+        masks=None if train.masks is None else cast(Any, Rows(train.masks, np.flatnonzero(held))),
     )
 
 

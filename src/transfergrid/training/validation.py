@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from transfergrid.data.store import Card, Split
-from transfergrid.evaluation.inference import BATCH_SIZE, predict
+from transfergrid.evaluation.inference import batch_of, predict
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.tasks.learn.kind import LearnHalf
 from transfergrid.tasks.score.kind import score_half
@@ -51,12 +51,13 @@ def validate(
     raise to end the validation.
     """
     keep = task.keep(split)
-    stored = predict(view.network, view.normalise, view.images, BATCH_SIZE, device, check, keep)
+    size = batch_of(task)
+    stored = predict(view.network, view.normalise, view.images, size, device, check, keep)
     per_case = metric.per == "case"
     if not np.isfinite(stored).all():
         nothing = {} if per_case else dict.fromkeys(card.tasks, math.nan)
         return Validation(math.nan, math.nan, nothing, False)
-    total, known = task.stored_loss(torch.from_numpy(stored), torch.from_numpy(task.target(split)))
+    total, known = task.stored_loss(torch.from_numpy(stored), task.target(split))
     count = int(known)
     kind, (index, _) = score_half(card.task_kind), study_index(split.study_id)
     cases = kind.cases(stored[None], index, card.aggregate)

@@ -10,12 +10,12 @@ import pytest
 
 from transfergrid.data.mask_coverage import UNKNOWN, resize_masks
 from transfergrid.data.mask_layers import ArrayLayer
+from transfergrid.data.mask_maps import open_masks
 from transfergrid.data.mask_npz import ArrayImages, read_npz
 from transfergrid.data.mask_set import MaskSet, check_shown
-from transfergrid.data.mask_store import deal, open_masks, write_undealt
+from transfergrid.data.mask_store import deal, write_undealt
 from transfergrid.data.mask_table import observed
 from transfergrid.data.mask_values import Coding
-from transfergrid.data.store import Split
 from transfergrid.metrics.overlap import count_overlap
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
@@ -35,18 +35,8 @@ def made(count: int = 11, side: int = 40) -> tuple[MaskSet, np.ndarray]:
     return MaskSet(films, (layer,)), array
 
 
-def split_of(files: dict[str, list[int]], px: int) -> Split:
-    count = sum(len(rows) for rows in files.values())
-    names = np.array([""] * count)
-    return Split(
-        images=np.zeros((count, px, px), np.uint8),
-        labels=np.zeros((count, 2), np.float32),
-        image_id=names,
-        study_id=names,
-        patient_id=names,
-        files=tuple(f"{name}.npy" for name in files),
-        rows=tuple(np.array(rows) for rows in files.values()),
-    )
+def parts(**rows: list[int]) -> tuple[list[str], list[np.ndarray]]:
+    return [f"{name}.npy" for name in rows], [np.array(row) for row in rows.values()]
 
 
 def test_masks_lie_beside_the_films_of_their_part(tmp_path: Path) -> None:
@@ -62,10 +52,9 @@ def test_masks_lie_beside_the_films_of_their_part(tmp_path: Path) -> None:
     for name, places in rows.items():
         stored = np.load(tmp_path / f"{name}.masks.npy")
         assert np.array_equal(stored, [resize_masks(array[row], 8, "crop") for row in places])
-    split = split_of({"test": [3, 0], "train": [2]}, 8)
-    opened = open_masks(tmp_path, split, ("lung", "heart"))
+    opened = open_masks(tmp_path, *parts(test=[3, 0], train=[2]), (2, 8, 8))
     assert np.array_equal(opened[:], [resize_masks(array[row], 8, "crop") for row in (4, 1, 7)])
-    whole = open_masks(tmp_path, split_of({"train": [0, 1, 2]}, 8), ("lung", "heart"))
+    whole = open_masks(tmp_path, *parts(train=[0, 1, 2]), (2, 8, 8))
     assert isinstance(whole, np.memmap)
 
 
@@ -73,16 +62,11 @@ def test_files_that_do_not_fit_their_films_are_refused(tmp_path: Path) -> None:
     masks, _ = made()
     write_undealt(masks, 8, "crop", tmp_path, 1, "made")
     deal(tmp_path, {"train": np.arange(3)})
-    two = ("lung", "heart")
-    for split, structures in (
-        (split_of({"train": [0]}, 9), two),
-        (split_of({"train": [0]}, 8), two[:1]),
-        (split_of({"train": [3]}, 8), two),
-    ):
-        with pytest.raises(UserError, match=r"train.masks.npy is uint8 \(3, 2, 8, 8\) and"):
-            open_masks(tmp_path, split, structures)
-    with pytest.raises(UserError, match="valid.masks.npy cannot be read"):
-        open_masks(tmp_path, split_of({"valid": [0]}, 8), two)
+    for row, shape in ((0, (2, 9, 9)), (0, (1, 8, 8)), (3, (2, 8, 8))):
+        with pytest.raises(ValueError, match=r"train.masks.npy is uint8 \(3, 2, 8, 8\) and"):
+            open_masks(tmp_path, *parts(train=[row]), shape)
+    with pytest.raises(ValueError, match="valid.masks.npy cannot be read"):
+        open_masks(tmp_path, *parts(valid=[0]), (2, 8, 8))
 
 
 def test_all_broken_masks_are_named_together(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The built-in metrics against scikit-learn, a bootstrap of patients, and drawn test sets."""
+"""Built-in metrics of labels against scikit-learn, a bootstrap of patients, and drawn test sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 from unit.metrics import drawn
 from unit.metrics.scored import cases, rows
 
-from transfergrid.catalog.metrics import METRICS
+from transfergrid.catalog.metrics import LABEL_METRICS
 from transfergrid.metrics.balanced_accuracy import best_threshold
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.metrics.sensitivity import threshold_at_specificity
@@ -49,7 +49,7 @@ def settings_of(name: str) -> dict[str, float]:
     return {**built_in(name)["settings"], **point}
 
 
-NAMES = [metric.name for metric in METRICS]
+NAMES = [metric.name for metric in LABEL_METRICS]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,7 +133,7 @@ def test_a_single_positive_patient_makes_no_narrow_interval(name: str) -> None:
 
 def test_log_loss_is_clipped_where_it_says() -> None:
     for clip in (1e-7, 0.01):
-        scorer = Scorer.of(declare(METRICS[NAMES.index("log_loss")], settings={"clip": clip}))
+        scorer = Scorer.of(declare(LABEL_METRICS[NAMES.index("log_loss")], settings={"clip": clip}))
         found = cases([[0.0], [1.0], [1.0]], [[1], [0], [1]], np.arange(3), [0])
         expected = (-2 * np.log(clip) - np.log(1 - clip)) / 3
         assert scorer.values(found)[0] == pytest.approx(expected)

@@ -12,7 +12,7 @@ from unit.metrics import masks
 from unit.metrics.scored import cases, rows
 
 from transfergrid.catalog.mask_metrics import LEAST_PATIENTS, MASK_METRICS
-from transfergrid.catalog.metrics import METRICS
+from transfergrid.catalog.metrics import LABEL_METRICS, METRICS
 from transfergrid.metrics import mask_metrics
 from transfergrid.metrics.mask_record import MaskRecord, pack
 from transfergrid.metrics.overlap import count_overlap
@@ -256,7 +256,7 @@ def test_rows_say_what_was_measured() -> None:
 
 
 def test_a_study_leaves_empty_films_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "METRICS", (*METRICS, *MASK_METRICS))
+    monkeypatch.setattr(planning, "METRICS", MASK_METRICS)
     own = {"of": "surface_dice", "empty": "skip", "tolerance": 3.5}
     found = planning.find_metric({"metrics": {"mine": own}}, "mine", "study.yaml")
     assert found["settings"] == {"empty": "skip", "tolerance": 3.5}
@@ -274,7 +274,9 @@ def test_a_study_leaves_empty_films_out(monkeypatch: pytest.MonkeyPatch) -> None
 def test_names_are_their_own() -> None:
     names = [metric.name for metric in MASK_METRICS]
     assert len(set(names)) == len(names) == 17
-    assert not {metric.name for metric in METRICS} & set(names)
+    assert not {metric.name for metric in LABEL_METRICS} & set(names)
+    offered = {metric.name for metric in METRICS} & set(names)
+    assert offered == {name for name in names if "hd95" not in name and "surface" not in name}
     assert all("{" not in declared["title"] + declared["note"] for declared in DECLARED.values())
 
 

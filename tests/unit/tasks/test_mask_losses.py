@@ -253,7 +253,7 @@ def test_losses_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UserError, match="dice has settings, but the loss is 'bce'"):
         MaskLoss.of("bce", False, {"over": "batch"})
     with pytest.raises(UserError, match="has no masks"):
-        half().target(split=SimpleNamespace())  # type: ignore[arg-type]
+        half().target(split=SimpleNamespace(masks=None))  # type: ignore[arg-type]
 
 
 def test_a_network_is_completed_to_its_structures() -> None:

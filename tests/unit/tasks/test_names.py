@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -24,4 +25,5 @@ FILES = [
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_no_name_stands_in_the_code(path: Path) -> None:
     code = canonical_syntax(ast.parse(path.read_text(encoding="utf-8")))  # without docstrings
-    assert [name for name in NAMES if name in code] == []
+    own = {"iou"} if path.name == "cam.py" else set()  # that of regions and maps
+    assert [name for name in NAMES - own if re.search(rf"\b{name}\b", code)] == []

@@ -1,5 +1,7 @@
 """What training asks of a kind of task; each kind is a module that has these functions.
 
+A kind with settings of its own is a module with ``of_spec``, which makes what has them.
+
 For a kind whose target is one label per task, the output is one logit per task. For one whose
 target has a place in the image, `complete` puts a decoder on the network, `target` returns what is
 drawn on the images, `follow` moves it with them, and `keep` counts what scoring needs instead of
@@ -8,7 +10,7 @@ keeping the whole output.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
@@ -60,15 +62,26 @@ class LearnHalf(Protocol):
         """Return what turns a network's outputs on a split into what scoring stores."""
         ...
 
-    def stored_loss(self, stored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return loss sum and known entries of a whole split, from what `keep` kept of it."""
+    def stored_loss(self, stored: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+        """Return loss sum and known entries of a whole split.
+
+        Args:
+            stored: What `keep` kept of it.
+            target: What `target` returned for it.
+        """
         ...
 
 
-def learn_half(task_kind: str) -> LearnHalf:
+def learn_half(task_kind: str, spec: Mapping[str, Any] | None = None) -> LearnHalf:
     """Return the half of a kind of task by name.
 
+    Args:
+        task_kind: Its name.
+        spec: The cell's specification, for a kind with settings of its own.
+
     Raises:
-        UserError: There is no such kind.
+        UserError: There is no such kind, or the settings do not fit.
     """
-    return cast(LearnHalf, half_of(task_kind, "learn"))
+    half = half_of(task_kind, "learn")
+    made = getattr(half, "of_spec", None)
+    return cast(LearnHalf, half if made is None else made(spec or {}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -30,6 +32,7 @@ def loss_sum(output: Tensor, target: Tensor) -> Tensor:
     return torch.where(known(target), terms, 0.0).sum()
 
 
-def stored_loss(stored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def stored_loss(stored: Tensor, target: Any) -> tuple[Tensor, Tensor]:
     """Return the loss sum and the number of known images, of (N, T) logits and labels."""
+    target = torch.as_tensor(target)
     return loss_sum(stored, target), known(target).sum()

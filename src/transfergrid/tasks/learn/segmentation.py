@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ STORED = (
 """What is kept of a film and structure: pixels of masks (the same four, in order, that metrics of
 masks are computed from), then sums of probabilities and the mean cross-entropy."""
 
+_MOST_TOGETHER, _MOST_PIXELS = 64, 64 * 128**2
+
 HALF = 0.5 - 1e-3
 """A pixel of a moved mask is true from here on: one half, but for the rounding of weights."""
 
@@ -57,6 +59,11 @@ class Segmentation:
     px: int = 224
     decoder: str | None = None
 
+    @property
+    def batch(self) -> int:
+        """Images per forward pass that keeps nothing: maps of masks are as large as the images."""
+        return max(1, min(_MOST_TOGETHER, _MOST_PIXELS // self.px**2))
+
     def outputs(self, tasks: int) -> int:
         """Return one logit per structure and, if they are exclusive, one of the background."""
         return tasks + 1 if self.exclusive else tasks
@@ -75,10 +82,9 @@ class Segmentation:
         Raises:
             UserError: The data set has none.
         """
-        masks: NDArray[Any] | None = getattr(split, "masks", None)
-        if masks is None:
+        if split.masks is None:
             raise UserError("this data set has no masks; task_kind: segmentation needs them.")
-        return masks
+        return cast(Any, split.masks)
 
     def follow(self, target: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the masks of moved images.
@@ -161,7 +167,7 @@ class Segmentation:
         finite = output.isfinite().all(dim=3).all(dim=2).all(dim=1)[:, None, None]
         return torch.where(finite, torch.stack([c.float() for c in columns], dim=2), torch.nan)
 
-    def stored_loss(self, stored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def stored_loss(self, stored: Tensor, target: Any) -> tuple[Tensor, Tensor]:
         """Return loss sum and known entries of a whole split, of (N, C, 8) from `keep`.
 
         Dice over a batch is that of all films together. The masks are not read again.
@@ -187,6 +193,21 @@ class Segmentation:
         return total.to(terms) + terms.sum()
 
 
+def of_spec(spec: Mapping[str, Any]) -> Segmentation:
+    """Return how the masks of a cell are learned.
+
+    Args:
+        spec: The cell's specification: ``loss`` and ``dice`` of its recipe, ``exclusive`` of its
+            data set, and ``input_px`` of its architecture.
+
+    Raises:
+        UserError: The loss does not fit the structures.
+    """
+    exclusive = bool(spec.get("dataset", {}).get("exclusive"))
+    px = int(spec.get("architecture", {}).get("input_px") or 224)
+    return segmentation(spec.get("recipe", {}), exclusive, px)
+
+
 def segmentation(settings: Mapping[str, Any], exclusive: bool, px: int) -> Segmentation:
     """Return how masks are learned by ``loss``, ``dice`` and ``decoder`` of a recipe.
 
@@ -194,5 +215,6 @@ def segmentation(settings: Mapping[str, Any], exclusive: bool, px: int) -> Segme
         UserError: The loss does not fit the structures.
     """
     pixels = CROSS_ENTROPY if exclusive else BCE
-    loss = MaskLoss.of(settings.get("loss", f"{pixels}+{DICE}"), exclusive, settings.get("dice"))
+    named = settings.get("loss") or f"{pixels}+{DICE}"
+    loss = MaskLoss.of(named, exclusive, settings.get("dice"))
     return Segmentation(exclusive, loss, px, settings.get("decoder"))

@@ -2,6 +2,7 @@
 
 For each image, what the learn half's `keep` kept is stored: a logit per task, or the counts from
 which a metric of another kind is made. Either way the first axes are checkpoint, image and task.
+A kind that stores several numbers of each names them in `STORED`; what is kept begins with them.
 """
 
 from __future__ import annotations
@@ -60,6 +61,15 @@ class ScoreHalf(Protocol):
     def chance(self, labels: NDArray[Any]) -> float:
         """Return the accuracy of always giving the commonest answer, or NaN."""
         ...
+
+
+def stored_numbers(task_kind: str) -> tuple[str, ...]:
+    """Return what the numbers are that are stored of an image and task; none for a logit.
+
+    Raises:
+        UserError: There is no such kind.
+    """
+    return tuple(getattr(half_of(task_kind, "score"), "STORED", ()))
 
 
 def score_half(task_kind: str) -> ScoreHalf:
