@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from transfergrid.catalog.dataset_kind import LABELS, DatasetKind, Setting
+from transfergrid.catalog.masked import MASKED
 from transfergrid.catalog.published import PUBLISHED
 
 __all__ = [
@@ -109,6 +110,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         count="transfergrid.commands.images:of_phantom",
         cites="drawn by TransferGrid; nothing to cite beside it.",
     ),
+    *MASKED,
     *PUBLISHED,
 )
 """Every kind of data set; a study may name its own ``module:function``."""

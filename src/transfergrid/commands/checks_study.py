@@ -154,6 +154,7 @@ def check_data(
         return
     images[dataset.id] = len(manifest.table)
     lost = missing_files(manifest.images, dataset.name, _LOOKING)
+    lost = lost or ([] if manifest.masks is None else manifest.masks.missing())
     if lost:
         yield _missing(what, place, dataset.declaration["kind"], lost, len(manifest.table))
         return

@@ -161,6 +161,15 @@ def of_archive(declaration: Mapping[str, Any], root: Path) -> Images:
     return _images(counts, labels[1] if len(labels) > 1 else 1, exact=True)
 
 
+def of_mask_archive(declaration: Mapping[str, Any], root: Path) -> Images:
+    """Count the films of an .npz file with masks, which may lack splits."""
+    with zipfile.ZipFile(root) as archive:
+        names = set(archive.namelist())
+        keys = [f"{split}_images.npy" for split in ("train", "val", "test")]
+        counts = [_shape(archive, key)[0] if key in names else 0 for key in keys]
+    return _images(counts, len(declaration["structures"]), exact=True)
+
+
 def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     """Read the shape of an array from its header: magic, version, length, a Python literal."""
     with archive.open(member) as file:

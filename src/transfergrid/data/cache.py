@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +27,7 @@ from transfergrid.data.images import JPEG_GAP, ImageFiles
 from transfergrid.data.kinds import checked, read_unchecked
 from transfergrid.data.likeness import find_twins
 from transfergrid.data.manifest import IDS, Images, Manifest, choice
+from transfergrid.data.mask_maps import file_of_masks
 from transfergrid.data.origin import Origin, origin_of
 from transfergrid.data.store import (
     LABEL,
@@ -97,12 +99,19 @@ def build_cache(
         read = read_unchecked(declaration, place)
         manifest, images = checked(read, declaration, place), read.images
         name = str(declaration.get("id", destination.name)).partition("-")[0]
-        needed = len(images) * int(np.prod(form.shape))
-        _check_space(destination.parent, 2 * needed if grouped else needed)
+        needed = len(images) * int(np.prod(form.shape)) * (2 if grouped else 1)
+        if read.masks is not None:
+            needed += 2 * len(images) * len(read.tasks) * form.px**2
+        _check_space(destination.parent, needed)
         _check_files(images, name, workers)
+        _check_masks(read)
         survey = Survey(images.name, form.channels == "grey")
         with replacing_directory(destination) as folder:
             groups: npt.NDArray[np.int64] | None = None
+            if read.masks is not None:
+                shown = read.masks.write(form.px, form.rule, folder, workers, name)
+                read = replace(read, table=_shown(read, shown))
+                manifest = checked(read, declaration, place)
             if grouped:
                 write_undealt(images, form, folder, workers, name, survey)
             else:
@@ -112,6 +121,8 @@ def build_cache(
                 groups = groups_of(twins)
                 manifest = checked(read, declaration, place, groups.astype(str))
                 files = deal(folder, _rows(manifest))
+            if read.masks is not None:
+                files |= read.masks.deal(folder, _rows(manifest))
             alike, told = told_of_twins(manifest, twins, survey.contents, form.px, groups)
             seen = [*survey.warnings(), *survey.duplicates(manifest, allowed), *told]
             manifest = replace(manifest, notes=(*manifest.notes, *seen))
@@ -163,6 +174,20 @@ def _check_files(images: Images, label: str, workers: int) -> None:
         )
 
 
+def _shown(manifest: Manifest, shown: npt.NDArray[np.float32]) -> pd.DataFrame:
+    """Return a manifest's table with the structures (N, C) that each film shows."""
+    return manifest.table.assign(**dict(zip(manifest.tasks, shown.T, strict=True)))
+
+
+def _check_masks(manifest: Manifest) -> None:
+    lost = manifest.masks.missing() if manifest.masks is not None else []
+    if lost:
+        raise UserError(
+            f"{len(lost)} masks are missing and nothing was written: "
+            f"{listed([name for name, _ in lost])}; the first says: {lost[0][1]}"
+        )
+
+
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -185,6 +210,8 @@ def _indexed(
     content = _write_index(manifest, folder / "index.parquet")
     rows = {part: content[part].pop("rows") for part in manifest.parts}
     content = {p: content[p] | {"pixels": files[f"{p}.npy"]} for p in manifest.parts}
+    if manifest.masks is not None:
+        content = {p: content[p] | {"masks": files[file_of_masks(p)]} for p in manifest.parts}
     return rows, {"tasks": list(manifest.tasks), "splits": content}
 
 
@@ -236,6 +263,12 @@ def _write_index(manifest: Manifest, path: Path) -> dict[str, dict[str, str]]:
     return hashes
 
 
+def _how_masks_are(manifest: Manifest) -> str | None:
+    if manifest.masks is None:
+        return None
+    return "exclusive" if manifest.masks.exclusive else "overlapping"
+
+
 def _card(
     manifest: Manifest, form: Form, declaration: Mapping[str, Any], name: str, origin: Origin
 ) -> dict[str, Any]:
@@ -256,11 +289,12 @@ def _card(
         splits={} if manifest.folds else counts_by_part(manifest),
         content_sha256=origin.content_sha256,
         notes=manifest.notes,
+        masks=_how_masks_are(manifest),
     )
     values = asdict(card)
     values |= {key: list(values[key]) for key in ("tasks", "score_tasks", "notes")}
     values |= {key: declaration[key] for key in _SAID if key in declaration}
-    for key in ("folds", "parts"):
+    for key in ("folds", "parts", *(["masks"] if card.masks is None else [])):
         del values[key]
     if manifest.folds is not None:
         values |= counts_of_folds(manifest, manifest.folds)

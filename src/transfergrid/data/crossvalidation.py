@@ -25,6 +25,7 @@ from transfergrid.data.manifest import (
     check_labels,
     check_one_patient,
     check_rows,
+    check_shown,
     people_notes,
 )
 from transfergrid.data.store import SPLITS, part_name
@@ -150,6 +151,12 @@ def check_classes(manifest: Manifest, folds: Folds) -> list[str]:
     Raises:
         UserError: A scored task that no fold can test, or a fold that cannot rank checkpoints.
     """
+    if manifest.masks is not None:
+        for fold in range(folds.k):
+            which = np.select([folds.rows(s, fold) for s in SPLITS], SPLITS, "")
+            named = np.array([f"{split} of fold {fold}" for split in which])
+            check_shown(manifest, named)
+        return []
     scored = [manifest.tasks.index(task) for task in manifest.score_tasks]
     labels = truth(manifest)[:, scored]
     positive, negative = labels == 1, labels == 0

@@ -85,7 +85,7 @@ def read_unchecked(declaration: Mapping[str, Any], root: Path | None) -> Manifes
             "transfergrid.data.manifest.Manifest."
         )
     asked = declaration.get("task_kind")
-    if not asked and manifest.task_kind not in TASK_KINDS:
+    if not asked and kind not in known and manifest.task_kind not in TASK_KINDS:
         raise UserError(
             f"reader '{reader}' returned a data set that is {manifest.task_kind}; write task_kind: "
             f"{manifest.task_kind} in the study, whose cells are named after that kind's code."

@@ -17,6 +17,7 @@ from transfergrid.runtime.errors import UserError, listed, suggest
 
 if TYPE_CHECKING:
     from transfergrid.data.folds import Folds
+    from transfergrid.data.mask_set import MaskSet
 
 IDS = ("image_id", "study_id", "patient_id", "view", "split")
 """Columns of every manifest, before one float32 column per task."""
@@ -67,6 +68,9 @@ class Manifest:
         folds: How the images are cut into folds; the column split then names parts. Readers leave
             it out.
         joined: Whether images that look alike count as one patient's. Readers leave it out.
+        masks: The masks of each image, whose structures are the tasks; None where tasks have
+            labels. Readers leave the label columns NaN: which image shows what is known when all
+            masks have been read.
     """
 
     table: pd.DataFrame
@@ -83,6 +87,12 @@ class Manifest:
     drawn: bool = False
     folds: Folds | None = None
     joined: bool = False
+    masks: MaskSet | None = None
+
+    @property
+    def unread(self) -> bool:
+        """Whether there are masks and none has been read."""
+        return self.masks is not None and bool(self.table[list(self.tasks)].isna().all(axis=None))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -293,7 +303,26 @@ def _check_views_agree(table: pd.DataFrame, tasks: list[str]) -> None:
         )
 
 
+def check_shown(manifest: Manifest, split: npt.NDArray[Any]) -> None:
+    """Check that every scored structure is in some image of each split, once masks are read.
+
+    Args:
+        manifest: A manifest with masks.
+        split: (N,) the split of each image.
+
+    Raises:
+        UserError: All masks of a structure are empty or unknown in a split.
+    """
+    assert manifest.masks is not None
+    if not manifest.unread:
+        shown = manifest.table[list(manifest.score_tasks)].to_numpy(dtype=np.float32)
+        manifest.masks.check_shown(shown, split, manifest.score_tasks)
+
+
 def _check_classes(manifest: Manifest) -> list[str]:
+    if manifest.masks is not None:
+        check_shown(manifest, manifest.table["split"].to_numpy(dtype=str))
+        return []
     notes: list[str] = []
     unscorable: dict[str, str] = {}
     for split in SPLITS:

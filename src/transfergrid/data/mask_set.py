@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from transfergrid.data.images import missing
 from transfergrid.data.manifest import Images
 from transfergrid.data.mask_coverage import UNKNOWN, YES, Mask, resize_masks
 from transfergrid.data.mask_files import film_size
 from transfergrid.data.mask_layers import FileLayer, Layer, Observers, Size
+from transfergrid.data.mask_store import deal, write_undealt
 from transfergrid.runtime.errors import UserError, listed
+
+TASK_KIND = "segmentation"
+"""The kind of task of a data set with masks."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,22 @@ class MaskSet:
                         lost[name] = f"mask {fault.removeprefix('image ')}"
         return list(lost.items())
 
+    def write(
+        self, px: int, rule: str, folder: Path, workers: int, label: str
+    ) -> npt.NDArray[np.float32]:
+        """Read every film's masks once into a folder; see `mask_store.write_undealt`."""
+        return write_undealt(self, px, rule, folder, workers, label)
+
+    def deal(self, folder: Path, rows: Mapping[str, npt.NDArray[np.intp]]) -> dict[str, str]:
+        """Deal what `write` wrote out to the parts of a cache; see `mask_store.deal`."""
+        return deal(folder, rows)
+
+    def check_shown(
+        self, shown: npt.NDArray[np.float32], split: npt.NDArray[Any], structures: Sequence[str]
+    ) -> None:
+        """Check that every structure is in some film of each split; see `check_shown`."""
+        check_shown(shown, split, structures)
+
     def _every(self) -> tuple[Layer, ...]:
         return (*self.layers, *([self.field_of_view] if self.field_of_view else []))
 
@@ -133,6 +156,11 @@ def check_shown(
                 f"no mask of {name} has a pixel of {listed(lost)} ({(split == name).sum()} films); "
                 "split the films in another way, correct the masks, or leave the structure out."
             )
+
+
+def unread(structures: Sequence[str], films: int) -> pd.DataFrame:
+    """Return the manifest's columns of structures as they are before masks are read: unknown."""
+    return pd.DataFrame({name: np.full(films, np.nan, np.float32) for name in structures})
 
 
 def _files(layers: Sequence[Layer]) -> list[FileLayer]:

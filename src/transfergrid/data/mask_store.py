@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from transfergrid.data.mask_coverage import presence
 from transfergrid.data.mask_maps import MASKS, file_of_masks
-from transfergrid.data.mask_set import MaskSet
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.progress import progress
+
+if TYPE_CHECKING:
+    from transfergrid.data.mask_set import MaskSet
 
 _UNDEALT = f"undealt{MASKS}"
 _DEALT = 256

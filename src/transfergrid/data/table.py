@@ -35,9 +35,27 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     if not root.is_dir():
         raise UserError(f"data folder {root} does not exist; correct the data set's root.")
     table = read_table(root / str(options["table"]), options.get("separator"))
-    names = table.text(str(options["image_column"])).map(inside)
     task_kind = choice(options, "task_kind", TASK_KINDS)
     truth = _truth(table, task_kind, options)
+    return manifest_of(table, truth, task_kind, options, root)
+
+
+def manifest_of(
+    table: Table, truth: pd.DataFrame, task_kind: str, options: Mapping[str, Any], root: Path
+) -> Manifest:
+    """Return the manifest of a table of images.
+
+    Args:
+        table: The table.
+        truth: A column a task, row for row.
+        task_kind: What kind of task these are.
+        options: The declaration.
+        root: Folder relative to which the table names its images.
+
+    Raises:
+        UserError: As `read`.
+    """
+    names = table.text(str(options["image_column"])).map(inside)
     ids = _ids(table, names, options)
     tasks = tuple(truth.columns)
     folders = [inside(folder) for folder in options.get("image_folders") or ()]

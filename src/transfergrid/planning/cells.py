@@ -35,13 +35,13 @@ from transfergrid.planning.folding import folding_warning
 from transfergrid.planning.grid import ALL, Point, expand
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
 from transfergrid.planning.leaks import Learned, check_chain, released_warning
-from transfergrid.planning.meaning import check_redrawing
+from transfergrid.planning.meaning import check_loss, check_redrawing
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.source_cells import entry_of, source_point
 from transfergrid.planning.study import Study
-from transfergrid.planning.tasks import tasks_fingerprint
+from transfergrid.planning.tasks import MASKS, possible_kinds, tasks_fingerprint
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
@@ -217,6 +217,7 @@ class CellBuilder:
         recipe = self._recipes[point.protocol]
         where = f"{self.study.source}: protocol '{point.protocol}'"
         check_redrawing(where, recipe, point.dataset, dataset.declaration)
+        check_loss(where, recipe, point.dataset, dataset.declaration)
         self._check_layers(recipe, point, architecture)
         self._warn(folding_warning(weights, recipe, point, str(self.study.source)))
         features = self._stored(point, recipe, architecture, dataset, weights)
@@ -290,6 +291,8 @@ class CellBuilder:
     ) -> dict[str, str]:
         """Return the id of the features that a cell has in store for a phase, by its number."""
         where = f"{self.study.source}: protocol '{point.protocol}'"
+        if [kind.name for kind in possible_kinds(dataset.declaration)] == [MASKS]:
+            return {}  # a decoder needs the maps of all layers, frozen ones too
         check_prefix(recipe, architecture, point.truncation, where)
         px = dataset.declaration["image_px"]
         found = stored_features(recipe, architecture, point, px, dataset.id, weights)

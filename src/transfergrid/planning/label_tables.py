@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,24 @@ def hashed_tables(
 def of_table(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
     """Hash the one table that a study names."""
     return digests(name, root, [inside(name, root, settings["table"])], "table", digest)
+
+
+def of_mask_table(
+    name: str, root: Path, settings: Mapping[str, Any], digest: Digest
+) -> dict[str, str]:
+    """Hash a table of films, and those in which masks are written."""
+    view = settings.get("field_of_view")
+    named = [settings["table"], *_mask_tables([*settings["layers"], *([view] if view else [])])]
+    files = [inside(name, root, table) for table in dict.fromkeys(named)]
+    return digests(name, root, files, "layers", digest)
+
+
+def _mask_tables(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for layer in layers:
+        for form, key in (("runs", "table"), ("coco", "file")):
+            if form in layer:
+                yield str(layer[form][key])
+        yield from _mask_tables(layer.get("observers", ()))
 
 
 def digests(name: str, root: Path, files: list[Path], key: str, digest: Digest) -> dict[str, str]:

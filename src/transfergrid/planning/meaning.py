@@ -8,8 +8,10 @@ from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.alike import LEAST_PX
+from transfergrid.planning.mask_losses import BCE, CROSS_ENTROPY, DICE, MaskLoss
 from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
+from transfergrid.planning.tasks import MASKS, possible_kinds
 from transfergrid.runtime.errors import UserError
 
 
@@ -87,6 +89,30 @@ def check_redrawing(where: str, recipe: Recipe, name: str, settings: Mapping[str
         )
 
 
+def check_loss(where: str, recipe: Recipe, name: str, settings: Mapping[str, Any]) -> None:
+    """Raise UserError if a recipe's loss does not fit a data set.
+
+    Args:
+        where: The study and the protocol, for the message.
+        recipe: The recipe.
+        name: Name of the data set.
+        settings: Its settings.
+    """
+    if [kind.name for kind in possible_kinds(settings)] != [MASKS]:
+        if recipe.loss or recipe.dice:
+            raise UserError(
+                f"{where} has a loss of masks, and data set '{name}' has none; remove loss and "
+                "dice, or write another protocol for it."
+            )
+        return
+    exclusive = bool(settings.get("exclusive"))
+    usual = f"{CROSS_ENTROPY if exclusive else BCE}+{DICE}"
+    try:
+        MaskLoss.of(recipe.loss or usual, exclusive, recipe.dice)
+    except UserError as error:
+        raise UserError(f"{where}, data set '{name}': {error}") from None
+
+
 def check_phase_keys(source: str, study: Mapping[str, Any]) -> None:
     """Raise UserError if a recipe, as written, gives a key that its phases leave without effect."""
     base = study.get("recipe", {})
@@ -149,7 +175,7 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
 def check_table(where: str, settings: Mapping[str, Any]) -> None:
     """Check the columns and splits of a table (kind csv)."""
     _check_labels(where, settings)
-    _check_split(where, settings)
+    check_split(where, settings)
 
 
 def check_chexpert(where: str, settings: Mapping[str, Any]) -> None:
@@ -210,7 +236,8 @@ def _check_labels(where: str, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _check_split(where: str, settings: Mapping[str, Any]) -> None:
+def check_split(where: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a table's split that contradicts itself, or one beside folds."""
     split, folds = settings.get("split"), settings.get("folds")
     if (split is None) == (folds is None):
         told = "has both split and folds" if split is not None else "has neither split nor folds"

@@ -138,6 +138,9 @@ class Recipe:
         augmentation: Random changes of the training images.
         redraw_uncertain: Whether what stands in for uncertain training labels is drawn anew in each
             epoch, from the range of a data set that drew it once for each image.
+        loss: The loss of masks, see `transfergrid.planning.mask_losses`; None for the usual one of
+            the kind of task.
+        dice: Perhaps ``form`` and ``over`` of a loss that has Dice in it.
     """
 
     phases: tuple[Phase, ...] = (Phase(),)
@@ -161,6 +164,8 @@ class Recipe:
     tune: Tuning | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     redraw_uncertain: bool = False
+    loss: str | None = None
+    dice: Mapping[str, str] | None = None
 
     @property
     def frozen_phase(self) -> int | None:
@@ -229,16 +234,19 @@ class Recipe:
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values; every key is present, but for two.
+        """Return the recipe as plain JSON values; every key is present, but for a few.
 
-        A recipe that asks for no `train_patients` or `redraw_uncertain` is written as it was before
-        one could, which keeps the names of its cells.
+        A recipe that asks for no `train_patients`, `redraw_uncertain`, `loss` or `dice` is written
+        as it was before one could, which keeps the names of its cells.
         """
         values = asdict(self)
         if self.train_patients is None:
             del values["train_patients"]
         if not self.redraw_uncertain:
             del values["redraw_uncertain"]
+        for key in ("loss", "dice"):
+            if values[key] is None:
+                del values[key]
         values["phases"] = list(values["phases"])
         if self.tune is not None:
             values["tune"]["learning_rates"] = list(self.tune.learning_rates)

@@ -10,6 +10,9 @@ from transfergrid.catalog.tasks import TASK_KINDS, TaskKind
 from transfergrid.planning.fingerprint import modules_fingerprint
 from transfergrid.runtime.errors import UserError, listed
 
+MASKS = "segmentation"
+"""The kind of task whose truth is a mask of each structure."""
+
 
 def task_kind(name: str) -> TaskKind:
     """Return a kind of task by name.

@@ -116,4 +116,4 @@ def keep_float32(layer: nn.Module) -> None:
         with torch.autocast(features.device.type, enabled=False):
             return cast(Tensor, compute(features.float()))
 
-    layer.forward = forward  # type: ignore[method-assign,assignment]
+    layer.forward = forward

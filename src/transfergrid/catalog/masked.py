@@ -1,0 +1,132 @@
+"""Kinds of data set whose tasks are structures, with a mask of each in every film."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfergrid.catalog.dataset_kind import DatasetKind, Setting
+
+_EXCLUSIVE: Setting = {
+    "description": "Whether a pixel belongs to one structure at most (a softmax over structures "
+    "and background; otherwise each has a sigmoid of its own).",
+    "type": "boolean",
+    "default": False,
+}
+_COLOURS: Setting = {
+    "$ref": "#/$defs/channels",
+    "description": "Stored channels.",
+    "default": "rgb",
+}
+
+
+def _column(words: str, default: str | None = None) -> dict[str, Any]:
+    return {"type": ["string", "null"], "description": words, "default": default}
+
+
+def _numbers(words: str) -> dict[str, Any]:
+    return {"$ref": "#/$defs/mask_numbers", "description": words, "default": []}
+
+
+_CODING: dict[str, Setting] = {
+    "values": {
+        "description": "The numbers of each structure in a mask that shows several.",
+        "type": ["object", "null"],
+        "additionalProperties": {"$ref": "#/$defs/mask_numbers"},
+        "default": None,
+    },
+    "unknown_values": _numbers("Numbers of pixels of which nobody knows."),
+}
+
+MASKED: tuple[DatasetKind, ...] = (
+    DatasetKind(
+        "mask_table",
+        "transfergrid.data.masked_table:read",
+        task_kinds=("segmentation",),
+        tables="transfergrid.planning.label_tables:of_mask_table",
+        columns=True,
+        count="transfergrid.commands.images:of_reader",
+        check="transfergrid.planning.meaning:check_split",
+        leads="root, image_folders and image_column",
+        settings={
+            "table": {
+                "type": "string",
+                "description": "Table in root, a row a film: .csv, .tsv or .parquet.",
+                "default": "",
+            },
+            "separator": {
+                "description": "What separates its cells; null goes by the file's ending.",
+                "enum": [",", ";", "\t", "|", None],
+                "default": None,
+            },
+            "image_column": {
+                "type": "string",
+                "description": "Column of the films' paths.",
+                "default": "image",
+            },
+            "image_folders": {
+                "description": "Folders in root to which paths of films are relative; empty takes "
+                "root itself.",
+                "type": "array",
+                "uniqueItems": True,
+                "items": {"type": "string", "minLength": 1},
+                "default": [],
+            },
+            "layers": {
+                "description": "How masks are written, an entry for structures that lie together.",
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/$defs/mask_layer"},
+                "default": [],
+                "x-example": "layers: [{ structures: [lung], files: [left_mask, right_mask] }]",
+            },
+            "field_of_view": {
+                "description": "Masks of what films show, as a layer without structures; nothing "
+                "is known outside. null is the whole film.",
+                "anyOf": [{"$ref": "#/$defs/mask_layer"}, {"type": "null"}],
+                "default": None,
+            },
+            "exclusive": _EXCLUSIVE,
+            "patient_column": _column("Column of patient ids; null if there are none."),
+            "view_column": _column("Column of view names; null if there are none."),
+            "split": {
+                "$ref": "#/$defs/split",
+                "description": "How films are split, unless there are folds.",
+                "default": None,
+            },
+            "channels": _COLOURS,
+        },
+        required=("table", "image_column", "layers"),
+    ),
+    DatasetKind(
+        "mask_npz",
+        "transfergrid.data.masked_npz:read",
+        task_kinds=("segmentation",),
+        tables="transfergrid.planning.label_tables:of_archive",
+        official=(),
+        count="transfergrid.commands.images:of_mask_archive",
+        settings={
+            "structures": {
+                "description": "Names of the structures, in the order of their masks.",
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": {"$ref": "#/$defs/word"},
+                "default": [],
+            },
+            "masks": {
+                "description": "Endings of the names of the masks' arrays, one for each observer: "
+                "[masks] is train_masks, val_masks and test_masks.",
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": {"type": "string", "minLength": 1},
+                "default": ["masks"],
+            },
+            "combine": {"$ref": "#/$defs/mask_rule", "default": "first"},
+            **_CODING,
+            "exclusive": _EXCLUSIVE,
+            "channels": _COLOURS,
+        },
+        required=("structures",),
+    ),
+)
