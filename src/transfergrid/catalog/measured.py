@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transfergrid.catalog.leaked import LEAKS
+from transfergrid.catalog.mask_states_table import MASK_STATES
 from transfergrid.catalog.records import Column, Table, analysis
 
 CELLS = Table(
@@ -331,6 +332,7 @@ MEASURED = (
         "scores",
         "reporting.tables.scores:analyse",
         SCORES,
+        MASK_STATES,
         title="Scoring the cells of {wildcards.study}",
         reads=("gather",),
         holds=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -57,7 +57,7 @@ def paragraphs(
     found = [
         ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
         *([("Folds", told)] if (told := pooled(study)) else []),
-        ("Networks", networks(study)),
+        ("Networks", networks(study, cards)),
         ("Initial weights", _pretrainings(study)),
         ("Training", [recipe(name, study["recipes"][name]) for name in protocols] + frozen),
         ("Checkpoints", selections(study["evaluation"])),
@@ -118,9 +118,26 @@ def _size(part: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     return text + (f" of {count(part['patients'])} patients" if card["patients"] == "known" else "")
 
 
-def networks(study: Mapping[str, Any]) -> list[str]:
+def _follows(masked: Sequence[bool]) -> str:
+    if masked and all(masked):
+        return "a U-Net's decoder follows"
+    return "global average pooling and one linear layer follow"
+
+
+_DECODED = (
+    "On films with masks, the network is a U-Net's encoder: its classifier gives way to a decoder "
+    "that is drawn from the cell's seed and takes the maps of all of its layers. Where a recipe "
+    "names no loss, masks are learned with the sum of a cross-entropy and Dice."
+)
+
+
+def networks(
+    study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[str]:
     """Describe architectures, truncation and seeds."""
     targets = [entry for entry in study["cells"] if entry["role"] == "target"]
+    datasets = dict.fromkeys(entry["dataset"] for entry in targets)
+    masked = [bool((cards or {}).get(name, {}).get("masks")) for name in datasets]
     names = list(dict.fromkeys(entry["architecture"] for entry in targets))
     cuts = sorted({entry["truncation"] for entry in targets})
     seeds = sorted({entry["seed"] for entry in targets})
@@ -128,11 +145,11 @@ def networks(study: Mapping[str, Any]) -> list[str]:
     own = study["resolved"].get("architectures", {})
     found += [variant(name, own[name]) for name in names if "of" in own.get(name, {})]
     found += [slim(name) for name in names if name not in own and base_of(name)]
+    found += [_DECODED] if any(masked) else []
     if cuts != [0]:
         depths = listing([plural(cut, "block") for cut in cuts if cut])
         found.append(
-            f"Truncation removes {depths} from the network's end; global average pooling and one "
-            "linear layer follow what is left."
+            f"Truncation removes {depths} from the network's end; {_follows(masked)} what is left."
         )
     found.append(
         f"{plural(len(seeds), 'seed')} ({listing([str(seed) for seed in seeds])}), the same in all "
@@ -214,6 +231,8 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
         f"number format {settings['precision']}",
         augmentation(settings.get("augmentation", {})),
     ]
+    if settings.get("loss"):
+        common.append(f"loss {_loss(settings)}")
     if settings.get("redraw_uncertain"):
         common.append("uncertain labels drawn anew in each epoch")
     if len(phases) == 1:
@@ -230,6 +249,14 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
         shared = [f"{settings['optimizer']} ({schedule}), begun afresh in each", f"on {images}"]
         text = f"{len(phases)} phases: {'; '.join(told)}; {', '.join([*shared, *common])}"
     return f"{name}: {text}.{f' {trials(tune, len(phases))}' if tune else ''}"
+
+
+def _loss(settings: Mapping[str, Any]) -> str:
+    names = {"bce": "binary cross-entropy", "cross_entropy": "cross-entropy", "dice": "Dice"}
+    told = " and ".join(names[part] for part in settings["loss"].split("+"))
+    dice = settings.get("dice") or {}
+    more = [f"{key} {value}" for key, value in sorted(dice.items())]
+    return f"{told} ({', '.join(more)})" if more else told
 
 
 def _trained_on(settings: Mapping[str, Any]) -> str:

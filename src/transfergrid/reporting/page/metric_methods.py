@@ -8,6 +8,14 @@ from typing import Any
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.words import count, level, listing
 
+_MASKS = (
+    "A pixel is marked where its probability is over one half, or is the largest where structures "
+    "exclude each other. Masks are compared at the size of the network's input, film by film, over "
+    "the pixels of which the truth is known; of each film and checkpoint four counts of pixels are "
+    "kept, and no mask. Films that show a structure and films that do not all have a value; how "
+    "many were missed or falsely marked is in the table of masks' states."
+)
+
 
 def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Describe the metrics and their intervals.
@@ -23,14 +31,20 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
         for name in targets
         if name in cards
     ]
-    found.append(
-        "Images of a study are combined on the logit, checkpoint by checkpoint; scores are "
-        "float32 logits. A task that lacks a class which its metric needs has no score and is "
-        "never counted as 0."
-    )
+    here = [cards[name] for name in targets if name in cards]
+    masked = [bool(card.get("masks")) for card in here]
+    if not all(masked) or not masked:
+        found.append(
+            "Images of a study are combined on the logit, checkpoint by checkpoint; scores are "
+            "float32 logits. A task that lacks a class which its metric needs has no score and is "
+            "never counted as 0."
+        )
+    if any(masked):
+        found.append(_MASKS)
     declared = list(study["metrics"].values())
     found += [_capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
-    return [*found, *_intervals(study, declared), _calibration()]
+    calibrated = [] if masked and all(masked) else [_calibration()]
+    return [*found, *_intervals(study, declared), *calibrated]
 
 
 def _about(metric: Mapping[str, Any]) -> str:

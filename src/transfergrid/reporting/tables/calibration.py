@@ -118,7 +118,10 @@ def calibration_table(study: Mapping[str, Any], cells: pd.DataFrame, results: Pa
     confidence = float(study["evaluation"]["confidence"])
     rows: list[dict[str, Any]] = []
     for dataset, here in done.groupby("dataset", sort=False):
-        tasks = cards[str(dataset)]["score_tasks"] if str(dataset) in cards else None
+        card = cards.get(str(dataset), {})
+        if card.get("masks"):
+            continue  # of a mask, no probability is stored
+        tasks = card["score_tasks"] if card else None
         keys = network_keys(here)
         for compared in comparisons(here):
             for name in compared.pretrainings:

@@ -97,7 +97,8 @@ def cell_rows(work: CellWork) -> list[dict[str, Any]]:
     spec = json.loads(read_kept(folder, "spec.json")) if trained else {}
     head = {name: work.entry[name] for name in ("cell", "family", *RUN)}
     head |= {"fold": gathering.fold_of(work.entry), "metric": work.metrics[0]["name"]}
-    about = data_flags(read_card(work.entry, work.results) or {})
+    card = read_card(work.entry, work.results) or {}
+    about = data_flags(card)
     rows = []
     for selection in work.selections:
         place = work.ensemble(selection)
@@ -107,12 +108,14 @@ def cell_rows(work: CellWork) -> list[dict[str, Any]]:
         row |= {"selection": selection, "flags": ""}
         row |= {key: (trained or {}).get(key) for key in ("micro_batch", *COST)}
         if scored:
-            row |= _scores(work, place, about)
+            row |= _scores(work, place, about, card)
         rows.append(row)
     return rows
 
 
-def _scores(work: CellWork, place: Path, about: list[str]) -> dict[str, Any]:
+def _scores(
+    work: CellWork, place: Path, about: list[str], card: Mapping[str, Any]
+) -> dict[str, Any]:
     table = read_ensemble(place / "test.parquet")
     found = score(table, work.score_tasks, work.metrics[0], work.alpha, place, scored_only=True)
     return {
@@ -120,7 +123,9 @@ def _scores(work: CellWork, place: Path, about: list[str]) -> dict[str, Any]:
         "n_images": table.n_images,
         "n_studies": len(table.study_id),
         "n_patients": len(set(table.patient_id.tolist())),
-        "tasks": len(table.tasks),
+        # Of structures that exclude each other, the background has an output as well.
+        "outputs": len(table.tasks) + (card.get("masks") == "exclusive"),
+        "decoded": bool(card.get("masks")),
         **_numbers(found, about),
     }
 
@@ -144,15 +149,18 @@ def _flags(found: Scored) -> Iterator[str]:
 def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
     # PyTorch takes seconds and memory, which processes that read cells do not need.
     from transfergrid.models.cost import Cost, cost
+    from transfergrid.models.mask_network import mask_cost
 
     known: dict[tuple[Any, ...], Cost] = {}
     for row in rows:
-        outputs, cell = row.pop("tasks", 0), row.pop("spec_of", row["cell"])
+        outputs, cell = row.pop("outputs", 0), row.pop("spec_of", row["cell"])
+        decoded = row.pop("decoded", False)
         if outputs == 0 or row["input_size"] is None:
             continue
         truncation, px = row["truncation"], row["input_size"]
-        key = (row["architecture"], outputs, truncation, px)
+        key = (row["architecture"], outputs, truncation, px, decoded)
         if key not in known:
             spec = json.loads(read_kept(cell_directory(cell, results), "spec.json"))
-            known[key] = cost(spec["architecture"], outputs, truncation, px)
+            counted = mask_cost if decoded else cost
+            known[key] = counted(spec["architecture"], outputs, truncation, px)
         row |= {"params": known[key].params, "macs": known[key].macs}

@@ -13,6 +13,7 @@ from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import CellWork, cell_work
 from transfergrid.reporting.tables.crossed import RunWork, pooled_score, run_work
+from transfergrid.reporting.tables.mask_states import states_table
 from transfergrid.reporting.tables.scored import Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
@@ -23,8 +24,11 @@ WHOLE = ("n", "n_pos", "n_patients", "n_folds")
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
-    """Return scores.csv by its name; see `scores_table`."""
-    return {"scores": scores_table(study, results, workers)}
+    """Return scores.csv and mask_states.csv by their names; see `scores_table`."""
+    return {
+        "scores": scores_table(study, results, workers),
+        "mask_states": states_table(study, results, workers),
+    }
 
 
 def scores_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:

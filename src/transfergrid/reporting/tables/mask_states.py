@@ -1,0 +1,91 @@
+"""mask_states.csv: how many test films are in each state of a true and a predicted mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.metrics.mask_record import MaskRecord
+from transfergrid.metrics.overlap import State, StateCounts
+from transfergrid.planning.grid import ALL
+from transfergrid.reporting.records import read_card
+from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.cell_work import CellWork, cell_work
+from transfergrid.reporting.tables.crossed import RunWork, run_work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHOLE = ("n", "both", "missed", "false_alarm", "both_empty", "unknown")
+
+
+def states_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd.DataFrame:
+    """Return mask_states.csv: a row per cell, selection and structure of data sets with masks.
+
+    The cells of a run over folds follow its own rows, which count all of its folds' films.
+
+    Args:
+        study: The stamp's content.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    work = cell_work(study, results)
+    masked = [one for one in work if (read_card(one.entry, results) or {}).get("masks")]
+    runs = run_work(masked)
+    mapped = gathering.over_cells(run_state_rows, runs, workers, len(masked))
+    return gathering.frame(study, "mask_states", [row for part in mapped for row in part], WHOLE)
+
+
+def run_state_rows(work: RunWork) -> list[dict[str, Any]]:
+    """Return the rows of a run: those of its cell, or its own and then those of its folds."""
+    folds = [row for one in work.cells.values() for row in _cell_rows(one)]
+    if not work.run.crossed:
+        return folds
+    rows = []
+    for selection in work.first.selections:
+        if work.scored(selection):
+            same = {"cell": work.run.name, "fold": ALL, "selection": selection}
+            found = [_ensemble(one, selection) for one in work.cells.values()]
+            rows += _rows(same, [table for table in found if table is not None])
+    return rows + folds
+
+
+def _cell_rows(work: CellWork) -> list[dict[str, Any]]:
+    head = {"cell": work.entry["cell"], "fold": gathering.fold_of(work.entry)}
+    rows = []
+    for selection in work.selections:
+        table = _ensemble(work, selection)
+        if table is not None:
+            rows += _rows({**head, "selection": selection}, [table])
+    return rows
+
+
+def _ensemble(work: CellWork, selection: str) -> Ensemble | None:
+    file = work.ensemble(selection) / "test.parquet"
+    return read_ensemble(file) if file.exists() else None
+
+
+def _rows(same: Mapping[str, Any], tables: Iterable[Ensemble]) -> list[dict[str, Any]]:
+    """Return the counts of every structure; a diverged cell has none."""
+    rows, tables = [], list(tables)
+    if any(np.isnan(table.probabilities).any() for table in tables):
+        return []
+    for number, task in enumerate(tables[0].tasks):
+        states = np.concatenate([_states(table, number) for table in tables])
+        counts = StateCounts.of(states)
+        found = {name: getattr(counts, name) for name in WHOLE[1:]}
+        rows.append({**same, "task": task, "n": len(states) - counts.unknown, **found})
+    return rows
+
+
+def _states(table: Ensemble, task: int) -> NDArray[np.int64]:
+    states = MaskRecord.of(table.probabilities[:, task]).overlap.state
+    return np.where(np.isnan(table.labels[:, task]), State.UNKNOWN, states)
