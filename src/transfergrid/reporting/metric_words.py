@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PROPER = ("Brier ",)
+PROPER = ("Brier ", "Dice")
 """Names of people, which keep their capital within a sentence."""
 
 

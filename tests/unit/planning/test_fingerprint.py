@@ -158,6 +158,7 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
 # Everything here is hashed into the name of every cell: an addition makes all cells of all users
 # stale, now and whenever the added module changes. No reader, registry, command line or logging.
 TRAIN_CLOSURE = [
+    "data.mask_maps",
     "data.stacked",
     "data.store",
     "evaluation.features",

@@ -59,7 +59,7 @@ def test_every_key_of_the_schema_has_a_description_and_every_setting_a_default()
     schema = study_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     records = {"study": schema, **schema["$defs"]}
-    patterns = {"pattern", "pattern_or_empty", "dataset", "pretraining", "question"}
+    patterns = {"pattern", "pattern_or_empty", "dataset", "pretraining", "question", "mask_layer"}
     for record, definition in records.items():
         required = set(definition.get("required", []))
         for key, part in definition.get("properties", {}).items():
@@ -76,7 +76,7 @@ def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> N
     study = load_study(write(tmp_path, SMALL))
     assert study.recipes["finetune"] == Recipe()
     of_a_phase = {field.name for field in fields(Phase)}
-    every = Recipe(train_patients=1, redraw_uncertain=True).to_dict().keys()
+    every = Recipe(train_patients=1, redraw_uncertain=True, loss="dice", dice={}).to_dict().keys()
     assert study.config["recipe"].keys() == every | of_a_phase
     phases = study_schema()["$defs"]["recipe"]["properties"]["phases"]["items"]
     assert phases["properties"].keys() == of_a_phase

@@ -136,7 +136,7 @@ def networks(
 ) -> list[str]:
     """Describe architectures, truncation and seeds."""
     targets = [entry for entry in study["cells"] if entry["role"] == "target"]
-    datasets = dict.fromkeys(entry["dataset"] for entry in targets)
+    datasets = dict.fromkeys(entry["dataset"] for entry in targets) if cards else ()
     masked = [bool((cards or {}).get(name, {}).get("masks")) for name in datasets]
     names = list(dict.fromkeys(entry["architecture"] for entry in targets))
     cuts = sorted({entry["truncation"] for entry in targets})
