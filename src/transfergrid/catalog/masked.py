@@ -122,7 +122,11 @@ MASKED: tuple[DatasetKind, ...] = (
                 "items": {"type": "string", "minLength": 1},
                 "default": ["masks"],
             },
-            "combine": {"$ref": "#/$defs/mask_rule", "default": "first"},
+            "combine": {
+                "$ref": "#/$defs/mask_rule",
+                "description": "How several observers become one.",
+                "default": "first",
+            },
             **_CODING,
             "exclusive": _EXCLUSIVE,
             "channels": _COLOURS,

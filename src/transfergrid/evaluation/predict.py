@@ -125,7 +125,7 @@ def _logits(
             name: np.zeros((0, len(split.images), len(card.tasks), *numbers), np.float32)
             for name, split in splits.items()
         }
-    load, normalise = _networks(spec, cell, card, features, device)
+    load, normalise = networks_of(spec, cell, card, features, device)
     task = learn_half(card.task_kind, spec)
     together = max(1, WEIGHTS_BYTES // max(map(cell.bytes_of, names)))
     passes = -(-len(names) // together)
@@ -143,7 +143,7 @@ def _logits(
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 
-def _networks(
+def networks_of(
     spec: Mapping[str, Any],
     cell: Trained,
     card: Card,

@@ -198,6 +198,15 @@ def _json(data: bytes) -> dict[str, Any]:
     return dict(json.loads(data))
 
 
+def _encoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a network that had a decoder, as they were called before it had one."""
+    parts = {name.partition(".")[0] for name in state}
+    if parts != {"encoder", "steps", "head"}:
+        return state
+    prefix = "encoder."
+    return {n.removeprefix(prefix): tensor for n, tensor in state.items() if n.startswith(prefix)}
+
+
 def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
     name = str(weights["source_cell"])
     source = Trained.of(cell_directory(name, results))
@@ -205,7 +214,7 @@ def _from_cell(weights: Mapping[str, Any], results: Path) -> _Start:
     if best is None:
         raise SourceDiverged(f"cell {name} diverged and has no checkpoint to start from.")
     preprocessing = Preprocessing.from_dict(source.json("proof.json")["preprocessing"])
-    state = source.tensors(best)
+    state = _encoder(source.tensors(best))
     sha256 = source.files[f"checkpoints/{best}"]
     record = {"source": "cell", "cell": name, "file": best, "sha256": sha256}
     return _Start(state, preprocessing, record)

@@ -166,7 +166,7 @@ def declare(
     defaults: dict[str, float | str] = {one.name: one.default for one in metric.settings}
     resolved = defaults | dict(settings or {})
     # Where there is none, stamps are those of before.
-    least = {"least_patients": metric.least_patients} if metric.least_patients else {}
+    more = {"least_patients": metric.least_patients, "outlines": metric.outlines}
     return {
         "name": name or metric.name,
         "title": title or metric.title.format(**resolved),
@@ -181,7 +181,7 @@ def declare(
         "note": metric.note.format(**resolved),
         "source": metric.source,
         "code": code_of(filter(None, functions.values())),
-        **least,
+        **{key: value for key, value in more.items() if value},
     }
 
 

@@ -23,6 +23,7 @@ from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
 from transfergrid.planning.inputs import Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
+from transfergrid.planning.masked import check_masked
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.selections import check_selections
@@ -213,6 +214,7 @@ def plan_study(study: Study) -> PlannedStudy:
     metrics = study_metrics(study.config, str(study.source))
     sources = [cell for cell in others if not cell.trial]
     check_selections(study, targets, [*targets, *sources], metrics)
+    check_masked(study, targets)
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),

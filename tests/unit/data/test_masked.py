@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from unit.data.discs import discs
 
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
@@ -29,26 +29,6 @@ TABLE = {
     "split": {"column": "part", "train": ["train"], "valid": ["valid"], "test": ["test"]},
     "layers": [{"structures": ["lung"], "files": ["left", "right"]}],
 }
-
-
-def discs(path: Path, sizes: dict[str, int], empty: tuple[int, ...] = ()) -> Path:
-    """Write an .npz of films with bright discs, two a patient; some train films have none."""
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:16, :16]
-    arrays: dict[str, Any] = {}
-    for split, count in sizes.items():
-        centres = rng.integers(4, 12, (count, 2, 1, 1))
-        masks = np.hypot(rows - centres[:, 0], columns - centres[:, 1]) < 4
-        if split == "train":
-            masks[list(empty)] = False
-        arrays[f"{split}_images"] = (rng.integers(0, 60, masks.shape) + 150 * masks).astype(
-            np.uint8
-        )
-        arrays[f"{split}_masks"] = masks.astype(np.uint8)
-        arrays[f"{split}_image_id"] = np.array([f"{split}{i}" for i in range(count)])
-        arrays[f"{split}_patient_id"] = np.array([f"{split}-p{i // 2}" for i in range(count)])
-    np.savez(path, **arrays)
-    return path
 
 
 def lungs(folder: Path) -> Path:

@@ -7,7 +7,7 @@ not combine: training takes it of each micro-batch, and validation of all films 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -138,6 +138,20 @@ class Segmentation:
         if DICE in self.loss.parts:
             sums = Sums.of(probabilities(output, self.exclusive), truth, known)
         return self._total(pixels, sums)
+
+    def marked(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return (B, C, H, W) bool: what the mean probability of several networks marks.
+
+        Args:
+            outputs: (B, C, H, W) float32 logits of each, or (B, 1 + C, H, W); see `loss_sum`.
+        """
+        if len(outputs) == 1:
+            return predictions(outputs[0], self.exclusive)
+        # Doubles, because float32 saturates and ties.
+        values = [output.double() for output in outputs]
+        every = [v.softmax(dim=1) if self.exclusive else v.sigmoid() for v in values]
+        mean = torch.stack(every).mean(dim=0)
+        return predictions(mean if self.exclusive else mean - 0.5, self.exclusive)
 
     def keep(self, split: Split) -> Keep:
         """Return what turns logits into the (B, C, 8) float32 numbers of `STORED`.

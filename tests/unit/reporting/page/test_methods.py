@@ -198,3 +198,26 @@ def test_labels_that_are_drawn_are_told_by_how_often() -> None:
     assert "drawn" not in recipe("plain", Recipe().to_dict())
     anew = recipe("anew", Recipe(redraw_uncertain=True).to_dict())
     assert anew.endswith(", no augmentation, uncertain labels drawn anew in each epoch.")
+
+
+def test_masks_are_told_as_masks() -> None:
+    cell = {"architecture": "lcnet_050", "dataset": "discs", "truncation": 1, "seed": 0}
+    study = {
+        "cells": [{**cell, "role": "target"}],
+        "resolved": {},
+        "metrics": {"dice": built_in("dice")},
+        "primary_metric": {"discs": "dice"},
+        "evaluation": {"confidence": 0.95, "bootstrap": {"replicates": 100, "seed": 0}},
+    }
+    labels = {"discs": {"score_tasks": ["disc"]}}
+    masks = {"discs": {"score_tasks": ["disc"], "masks": "overlapping"}}
+    plain, found = (" ".join(networks(study, cards)) for cards in (labels, masks))
+    assert "global average pooling and one linear layer follow what is left." in plain
+    assert "U-Net" not in plain and "a U-Net's decoder follows what is left." in found
+    words = " ".join(scoring(study, masks))
+    assert "Macro Dice of discs: unweighted mean over disc." in words
+    assert "four counts of pixels are kept" in words
+    assert "combined on the logit" not in words and "Calibration" not in words
+    told = recipe("plain", Recipe(loss="bce+dice", dice={"over": "batch"}).to_dict())
+    assert "loss binary cross-entropy and Dice (over batch)" in told
+    assert "loss" not in recipe("plain", Recipe().to_dict())

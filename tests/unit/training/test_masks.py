@@ -1,0 +1,286 @@
+"""A cell that learns masks, from its study to its ensembles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from unit.data.discs import discs
+
+from transfergrid.catalog.tables import TABLES
+from transfergrid.data.cache import build_cache
+from transfergrid.data.store import open_split
+from transfergrid.evaluation.ensemble import read_ensemble
+from transfergrid.evaluation.ensembles import Ensembles
+from transfergrid.evaluation.predict import score_cell
+from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.metrics.overlap import count_overlap
+from transfergrid.models.initial import initial_model
+from transfergrid.models.mask_network import mask_network
+from transfergrid.models.normalise import Normalise, Preprocessing
+from transfergrid.models.trained import Trained
+from transfergrid.models.zoo import build
+from transfergrid.planning.cells import CellBuilder
+from transfergrid.planning.metrics import built_in
+from transfergrid.planning.planned import plan_study
+from transfergrid.planning.study import load_study
+from transfergrid.reporting.tables import scores
+from transfergrid.reporting.tables.calibration import calibration_table
+from transfergrid.reporting.tables.cells import cells_table
+from transfergrid.runtime.errors import Stopped, UserError
+from transfergrid.runtime.watcher import Watcher
+from transfergrid.training.loop import train
+
+PX = 32
+RECIPE = {"learning_rate": 0.003, "epochs": 3, "batch_size": 8, "keep_checkpoints": 2}
+MOVED = {"flip_probability": 0.5, "rotate_degrees": 10, "translate": 0.1}
+
+
+def study(folder: Path, **sections: Any) -> Path:
+    root = folder / "discs.npz"
+    films = {"kind": "mask_npz", "root": str(root), "structures": ["disc"], "image_px": PX}
+    if not root.exists():
+        discs(root, {"train": 24, "val": 8, "test": 6}, empty=(1, 4), side=PX)
+    content: dict[str, Any] = {
+        "name": "discs",
+        "device": "cpu",
+        "datasets": {"discs": films},
+        "pretrainings": {"random": {"kind": "random"}},
+        "recipe": {**RECIPE, "augmentation": MOVED},
+        "protocols": {"plain": {}},
+        "grid": [
+            {
+                "datasets": ["discs"],
+                "architectures": ["lcnet_050"],
+                "pretrainings": ["random"],
+                "protocols": ["plain"],
+                "truncations": [2],
+                "seeds": [0],
+            }
+        ],
+        "evaluation": {"selections": ["best", "last"]},
+        "questions": [],
+    }
+    for name, own in sections.items():
+        content[name] = {**content[name], **own} if isinstance(own, dict) else own
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def planned(path: Path) -> tuple[dict[str, Any], str]:
+    builder = CellBuilder(load_study(path))
+    (cell,) = builder.targets()
+    return json.loads(cell.spec), cell.name
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, Path]:
+    """Return a cell's specification, its name and the results in which it is scored."""
+    results = tmp_path_factory.mktemp("masks")
+    spec, name = planned(study(results))
+    data = spec["dataset"]
+    build_cache(data, results / "discs.npz", results / "cache" / data["id"], 1)
+    folder = results / "cells" / name
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(spec))
+    card = results / "cache" / data["id"] / "card.json"
+    (folder / "card.json").write_bytes(card.read_bytes())
+    train(spec, results, threads=1)
+    score_cell(spec, results)
+    Ensembles(results, "discs", ("best", "last"), "code").make(name)
+    return spec, name, results
+
+
+def test_what_is_stored_are_counts_of_what_a_checkpoint_marks(
+    trained: tuple[dict[str, Any], str, Path],
+) -> None:
+    spec, name, results = trained
+    cell = Trained.of(results / "cells" / name)
+    proof = cell.json("proof.json")
+    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), torch.device("cpu"))
+    network = mask_network(build(spec["architecture"], 1, 2, 0), 1, 0, PX).eval()
+    for split in ("valid", "test"):
+        kept = read_cell_scores(results / "cells" / name, split)
+        films = open_split(results / "cache" / spec["dataset"]["id"], split)
+        images = normalise(torch.from_numpy(np.array(films.images)))
+        assert films.masks is not None and kept.logits.shape[1:] == (len(films.images), 1, 4)
+        for number, checkpoint in enumerate(cell.checkpoints()):
+            network.load_state_dict(cell.tensors(checkpoint["file"]))
+            with torch.inference_mode():
+                marked = (network(images) > 0).numpy()
+            want = count_overlap(marked, films.masks[:])
+            found = kept.logits[number]
+            pairs = zip(
+                (want.true_positive, want.predicted, want.true, want.known),
+                np.moveaxis(found, -1, 0),
+                strict=True,
+            )
+            # Other batches may round a pixel's logit to the other side of 0.
+            assert all(np.abs(a - b).max() <= 1 for a, b in pairs)
+            counts = found[:, 0].astype(np.float64)
+            total = counts[:, 1] + counts[:, 2]
+            dice = np.where(total > 0, 2 * counts[:, 0] / np.maximum(total, 1), 1.0)
+            if split == "valid":
+                assert dice.mean() == pytest.approx(checkpoint["valid_score"], abs=1e-12)
+                assert dice.mean() > 0.3
+
+
+def test_ensembles_hold_the_counts_of_one_checkpoint(
+    trained: tuple[dict[str, Any], str, Path],
+) -> None:
+    _, name, results = trained
+    made = Ensembles(results, "discs", ("best", "last"), "code")
+    kept = read_cell_scores(results / "cells" / name, "test")
+    best = int(np.argmax(kept.valid_score))
+    for selection, place in (("best", best), ("last", int(np.argmax(kept.step)))):
+        table = read_ensemble(made.file(name, selection, "test"))
+        assert np.array_equal(table.probabilities, kept.logits[place])
+
+
+def stamp(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what analyses are told of a study of one cell."""
+    metrics = [built_in(one) for one in ("dice", "dice_pooled", "auroc")]
+    entry = {**spec["cell"], "cell": name, "dataset_id": spec["dataset"]["id"], "role": "target"}
+    evaluation = {"selections": ["best", "last"], "primary": "best", "confidence": 0.95}
+    return {
+        "name": "discs",
+        "cells": [{**entry, "family": "LCNet", "source_cell": None}],
+        "evaluation": evaluation,
+        "metrics": {metric["name"]: metric for metric in metrics},
+        "primary_metric": {"discs": "dice"},
+        "extra_metrics": ["dice_pooled", "auroc"],
+        "columns": {table.name: list(table.header) for table in TABLES},
+    }
+
+
+def test_tables_score_masks_and_count_their_states(
+    trained: tuple[dict[str, Any], str, Path],
+) -> None:
+    spec, name, results = trained
+    told = stamp(spec, name)
+    found = scores.analyse(told, results, 1)
+    best = found["scores"][found["scores"]["selection"] == "best"].set_index(["metric", "task"])
+    # Of a study's other metrics, those that masks have.
+    assert list(best.index) == [(m, t) for m in ("dice", "dice_pooled") for t in ("", "disc")]
+    stored = read_cell_scores(results / "cells" / name, "test")
+    counts = stored.logits[int(np.argmax(stored.valid_score)), :, 0].astype(np.float64)
+    films = np.where(
+        counts[:, 1] + counts[:, 2] > 0,
+        2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1),
+        1.0,
+    )
+    patients = [films[stored.patient_id == p].mean() for p in np.unique(stored.patient_id)]
+    assert best.loc[("dice", "disc"), "value"] == pytest.approx(np.mean(patients))
+    pooled = 2 * counts[:, 0].sum() / counts[:, 1:3].sum()
+    assert best.loc[("dice_pooled", ""), "value"] == pytest.approx(pooled)
+    assert set(best["flags"]) == {"few_patients"} and set(best["n_patients"]) == {3}
+
+    states = found["mask_states"]
+    assert states["selection"].tolist() == ["best", "last"] and set(states["n"]) == {6}
+    row = states.iloc[0]
+    assert row["both"] == ((counts[:, 1] > 0) & (counts[:, 2] > 0)).sum()
+    assert row["missed"] == ((counts[:, 1] == 0) & (counts[:, 2] > 0)).sum()
+    assert row[["both", "missed", "false_alarm", "both_empty"]].sum() == 6
+
+    cells = cells_table(told, results)
+    network = mask_network(build(spec["architecture"], 1, 2, 0), 1, 0, PX)
+    assert cells["params"].tolist() == [sum(p.numel() for p in network.parameters())] * 2
+    assert cells["score"].iloc[0] == best.loc[("dice", ""), "value"]
+    assert calibration_table(told, cells, results).empty
+
+
+class Stopping(Watcher):
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Stopped("enough")
+
+
+def test_a_stopped_training_ends_with_the_same_bits(
+    trained: tuple[dict[str, Any], str, Path], tmp_path: Path
+) -> None:
+    spec, name, results = trained
+    (tmp_path / "cache").symlink_to(results / "cache")
+    folder = tmp_path / "cells" / name
+    folder.mkdir(parents=True)
+    for after in (2, 3):
+        with pytest.raises(Stopped):
+            train(spec, tmp_path, threads=1, watcher=Stopping(after))
+    train(spec, tmp_path, threads=1)
+    before = results / "cells" / name / "checkpoints"
+    assert {p.name: p.read_bytes() for p in (folder / "checkpoints").iterdir()} == {
+        p.name: p.read_bytes() for p in before.iterdir()
+    }
+
+
+def test_patients_that_are_held_out_keep_their_masks(
+    trained: tuple[dict[str, Any], str, Path], tmp_path: Path
+) -> None:
+    _, _, results = trained
+    held = {"holdout": 0.3, "epochs": 1, "loss": "dice", "dice": {"over": "batch"}}
+    spec, name = planned(study(results, recipe={**RECIPE, **held}))
+    (tmp_path / "cache").symlink_to(results / "cache")
+    (tmp_path / "cells" / name).mkdir(parents=True)
+    record = train(spec, tmp_path, threads=1)
+    assert record["status"] == "finished" and record["best_valid_score"] > 0
+
+
+def refusals() -> Iterator[tuple[dict[str, Any], str]]:
+    yield {"recipe": {"loss": "cross_entropy"}}, r"loss is 'cross_entropy'; where structures may"
+    yield {"recipe": {"loss": "bce", "dice": {"form": "plain"}}}, "dice has settings, but the loss"
+    films = {"kind": "phantom", "patients": 60, "image_px": PX}
+    yield {"datasets": {"discs": films}, "recipe": {"loss": "dice"}}, "has a loss of masks, and"
+
+
+@pytest.mark.parametrize(("sections", "told"), list(refusals()))
+def test_losses_that_do_not_fit_are_refused_at_planning(
+    sections: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=told):
+        planned(study(tmp_path, **sections))
+
+
+def test_no_loss_is_part_of_a_recipe_that_names_none(tmp_path: Path) -> None:
+    spec, _ = planned(study(tmp_path))
+    assert not {"loss", "dice"} & spec["recipe"].keys() and spec["metric"]["name"] == "dice"
+    spec, _ = planned(study(tmp_path, recipe={"loss": "dice", "train_layers": "head"}))
+    assert spec["recipe"]["loss"] == "dice" and "features" not in spec
+
+
+def test_labels_go_on_from_a_network_that_has_learned_masks(
+    trained: tuple[dict[str, Any], str, Path],
+) -> None:
+    spec, name, results = trained
+    weights = {"kind": "cell", "id": None, "source_cell": name, "sha256": None}
+    network, _, proof = initial_model({**spec, "weights": weights}, results, outputs=5)
+    cell = Trained.of(results / "cells" / name)
+    learned = cell.tensors(str(cell.best()))
+    body = {key: tensor for key, tensor in network.state_dict().items() if "classifier" not in key}
+    assert body and all(torch.equal(learned[f"encoder.{key}"], body[key]) for key in body)
+    assert proof["matched"] == len(body) and proof["unexpected"] == []
+
+
+@pytest.mark.parametrize("key", ["cams", "similarity", "weights"])
+def test_what_is_measured_on_networks_with_labels_is_refused(key: str, tmp_path: Path) -> None:
+    path = study(tmp_path)
+    content = yaml.safe_load(path.read_text()) | {key: {}}
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=f"{key} asks for .* of data set 'discs', which has masks"):
+        plan_study(load_study(path))
+
+
+def test_ensembles_of_several_are_refused_at_planning(tmp_path: Path) -> None:
+    path = study(tmp_path, evaluation={"selections": ["top2", "best"]})
+    with pytest.raises(UserError, match="selection top2 averages checkpoints"):
+        plan_study(load_study(path))
