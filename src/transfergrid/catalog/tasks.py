@@ -18,7 +18,6 @@ class TaskKind:
             ``{tasks}`` the same with the word.
         per_task: Whether each task may choose checkpoints of its own (``top<k>_per_task``), which
             needs outputs that can be put together task by task.
-        averaged: Whether the mean over several checkpoints can be made of what is stored of each.
     """
 
     name: str
@@ -27,7 +26,6 @@ class TaskKind:
     metric: str
     told: str = "{tasks}"
     per_task: bool = True
-    averaged: bool = True
 
 
 TASK_KINDS: tuple[TaskKind, ...] = (
@@ -52,7 +50,6 @@ TASK_KINDS: tuple[TaskKind, ...] = (
         "dice",
         "masks of {tasks}",
         per_task=False,
-        averaged=False,
     ),
 )
 

@@ -150,8 +150,7 @@ def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ense
         The ensembles, in that order.
 
     Raises:
-        UserError: A study has two classes although a case has one, or several checkpoints were
-            chosen of which no mean can be made.
+        UserError: A study has two classes although a case has one.
     """
     index, studies = study_index(scores.study_id)
     kind = score_half(scores.task_kind)
@@ -160,16 +159,12 @@ def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ense
     values = study_probabilities(scores)
     patients = patient_of_study(scores.study_id, scores.patient_id)
     numbers = stored_numbers(scores.task_kind)
-    if numbers and any(chosen.shape[1] > 1 for chosen in choices):
-        raise UserError(
-            "counts of pixels of several checkpoints have no mean; of masks, select best or last."
-        )
     return [
         Ensemble(
             study_id=studies,
             patient_id=patients,
             tasks=tuple(map(str, scores.task)),
-            probabilities=_means(values, chosen),
+            probabilities=_together(scores, chosen) if numbers else _means(values, chosen),
             labels=labels,
             n_checkpoints=chosen.shape[1],
             n_images=len(scores.image_id),
@@ -177,6 +172,25 @@ def ensembles(scores: Scores, choices: Sequence[NDArray[np.int64]]) -> list[Ense
         )
         for chosen in choices
     ]
+
+
+def _together(scores: Scores, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what is stored of the mean probability of the chosen checkpoints.
+
+    Args:
+        scores: Of a kind whose stored numbers have no mean.
+        chosen: (T, n) checkpoint numbers, the same for all tasks: one, or the best n.
+    """
+    index, _ = study_index(scores.study_id)
+    count = chosen.shape[1]
+    assert scores.tops is not None and (chosen == chosen[:1]).all()  # planning refuses others
+    if count == 0:
+        return np.full(scores.tops.shape[1:], np.nan)
+    rows = scores.logits[chosen[0]] if count == 1 else scores.tops[count - 1 : count]
+    found: NDArray[np.float64] = score_half(scores.task_kind).cases(rows, index, scores.aggregate)[
+        0
+    ]
+    return found
 
 
 def _means(values: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transfergrid.data.store import Images
-from transfergrid.tasks.learn.kind import Keep, LearnHalf
+from transfergrid.tasks.learn.kind import Keep, KeepTogether, LearnHalf
 
 BATCH_SIZE = 64
 """Images per forward pass; fixed, because another size may round the last bits differently."""
@@ -34,6 +34,7 @@ def predict_each(
     device: torch.device | str = "cpu",
     check: Callable[[], None] | None = None,
     keep: Keep | None = None,
+    together: KeepTogether | None = None,
 ) -> NDArray[np.float32]:
     """Return several networks' outputs for images, in one pass over them.
 
@@ -49,11 +50,13 @@ def predict_each(
         device: Where to compute.
         check: Called before every batch; may raise to end the work.
         keep: What is kept of outputs and rows; None for the outputs themselves, float32.
+        together: What is kept of the outputs of all networks, in place of `keep`.
 
     Returns:
         (C, N, T) float32; (C, 0, 0) for no images.
     """
-    parts = list(outputs_of(models, normalise, images, batch_size, device, check, keep))
+    gather = together or _one_by_one(keep)
+    parts = list(_parts(models, normalise, images, batch_size, device, check, gather, 0))
     if not parts:
         return np.zeros((len(models), 0, 0), dtype=np.float32)
     return torch.cat(parts, dim=1).cpu().numpy()
@@ -70,7 +73,26 @@ def outputs_of(
     first: int = 0,
 ) -> Iterator[Tensor]:
     """Yield what `predict_each` returns batch by batch, (C, n, T) on `device`, from a row on."""
-    keep = keep or (lambda output, rows: output.float())
+    gather = _one_by_one(keep)
+    yield from _parts(models, normalise, images, batch_size, device, check, gather, first)
+
+
+def _one_by_one(keep: Keep | None) -> KeepTogether:
+    """Return what keeps of each network's outputs by itself, none longer than it takes."""
+    kept = keep or (lambda output, rows: output.float())
+    return lambda outputs, rows: torch.stack([kept(output, rows) for output in outputs])
+
+
+def _parts(
+    models: Sequence[nn.Module],
+    normalise: Callable[[Tensor], Tensor],
+    images: Images,
+    batch_size: int,
+    device: torch.device | str,
+    check: Callable[[], None] | None,
+    gather: KeepTogether,
+    first: int,
+) -> Iterator[Tensor]:
     device = torch.device(device)
     for model in models:
         model.eval()
@@ -81,7 +103,7 @@ def outputs_of(
         if device.type == "cuda":
             pixels = pixels.pin_memory().to(device, non_blocking=True)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            part = _outputs(models, normalise, pixels, start, keep)
+            part = _outputs(models, normalise, pixels, start, gather)
         yield part
 
 
@@ -90,7 +112,7 @@ def _outputs(
     normalise: Callable[[Tensor], Tensor],
     pixels: Tensor,
     first: int,
-    keep: Keep,
+    gather: KeepTogether,
 ) -> Tensor:
     """Return (C, n, T) for n images from row `first` on.
 
@@ -98,7 +120,7 @@ def _outputs(
     """
     try:
         inputs, rows = normalise(pixels), slice(first, first + len(pixels))
-        return torch.stack([keep(model(inputs), rows) for model in models])
+        return gather((model(inputs) for model in models), rows)
     except torch.OutOfMemoryError:
         if len(pixels) == 1:
             raise
@@ -106,7 +128,7 @@ def _outputs(
     halves = pixels.split(-(-len(pixels) // 2))
     starts = (first, first + len(halves[0]))
     parts = [
-        _outputs(models, normalise, half, start, keep)
+        _outputs(models, normalise, half, start, gather)
         for half, start in zip(halves, starts, strict=True)
     ]
     return torch.cat(parts, dim=1)

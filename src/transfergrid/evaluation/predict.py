@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from transfergrid.data.store import Card, Split, open_split, read_card, verify_p
 from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import batch_of, predict_each, to_device
 from transfergrid.evaluation.scores import Scores, write_scores
+from transfergrid.evaluation.selection import ranked
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.prefix import Tail, as_input, is_linear, linear
 from transfergrid.models.trained import Trained
@@ -116,10 +117,14 @@ def _logits(
     device: torch.device,
     watcher: Watcher,
 ) -> dict[str, NDArray[np.float32]]:
-    """Return (checkpoint, image, task) logits by split, or what is stored in their place."""
+    """Return (checkpoint, image, task) logits by split, or what is stored in their place.
+
+    Of a kind whose stored numbers have no mean, those of the best checkpoints together follow.
+    """
     stored = len(stored_numbers(card.task_kind))
     numbers = (stored,) if stored else ()
     names = [checkpoint["file"] for checkpoint in cell.checkpoints()]
+    ranking = _ranking(spec, cell.checkpoints())
     if not names:
         return {
             name: np.zeros((0, len(split.images), len(card.tasks), *numbers), np.float32)
@@ -128,6 +133,8 @@ def _logits(
     load, normalise = networks_of(spec, cell, card, features, device)
     task = learn_half(card.task_kind, spec)
     together = max(1, WEIGHTS_BYTES // max(map(cell.bytes_of, names)))
+    if stored:  # a mean over checkpoints needs the outputs of all of them
+        together = len(names)
     passes = -(-len(names) // together)
     batch = batch_of(task)
     tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()), batch)
@@ -137,8 +144,8 @@ def _logits(
         for name, split in splits.items():
             keep, settings = task.keep(split), (batch, device, tick)
             images = split.images if features is None else features.rows_of(split)
-            kept = predict_each(models, normalise, images, *settings, keep)
-            parts[name].append(kept[..., :stored] if stored else kept)
+            every = cast(Any, task).keep_together(split, ranking) if stored else None
+            parts[name].append(predict_each(models, normalise, images, *settings, keep, every))
         del models  # otherwise they would stay in memory beside the next ones
     return {name: np.concatenate(part) for name, part in parts.items()}
 
@@ -165,6 +172,13 @@ def networks_of(
         return (lambda file: _load(network, cell, file, device)), normalise
     prefix = features.prefix
     return (lambda file: Tail(_load(network, cell, file, device), prefix, truncation)), as_input
+
+
+def _ranking(spec: Mapping[str, Any], checkpoints: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the numbers of the checkpoints, the best one by validation score first."""
+    sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
+    scores = sign * np.asarray([c["valid_score"] for c in checkpoints], dtype=np.float64)
+    return ranked(scores, np.asarray([c["step"] for c in checkpoints])).tolist()
 
 
 def _ticker(watcher: Watcher, images: int, batch: int) -> Callable[[], None]:
@@ -198,8 +212,10 @@ def _scores(
     logits: NDArray[np.float32],
     checkpoints: Sequence[Mapping[str, Any]],
 ) -> Scores:
+    count = len(checkpoints)
     return Scores(
-        logits=logits,
+        logits=logits[:count],
+        tops=logits[count:] if stored_numbers(card.task_kind) else None,
         labels=rows.labels,
         image_id=rows.image_id,
         study_id=rows.study_id,

@@ -27,7 +27,14 @@ _AXES = {
     "step": ("checkpoint",),
     "valid_score": ("checkpoint",),
 }
-_TYPES = {"logits": np.float32, "labels": np.float32, "step": np.int64, "valid_score": np.float64}
+_TOPS = ("rank", "image", "task", "number")
+_TYPES = {
+    "tops": np.float32,
+    "logits": np.float32,
+    "labels": np.float32,
+    "step": np.int64,
+    "valid_score": np.float64,
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,9 @@ class Scores:
             cell's primary metric, or NaN.
         task_kind: A name of `transfergrid.catalog.tasks`.
         aggregate: How views of a study are combined on the logit, "max" or "mean".
+        tops: (rank, image, task, 4) float32 of masks: counts of what the mean probability of the
+            best checkpoints by `valid_score` marks, of the best one, the best two and so on; None
+            of labels, whose logits give the mean.
     """
 
     logits: NDArray[np.float32]
@@ -59,6 +69,7 @@ class Scores:
     valid_score: NDArray[np.float64]
     task_kind: str
     aggregate: str
+    tops: NDArray[np.float32] | None = None
 
 
 def validate(scores: Scores, name: str = "scores") -> None:
@@ -79,7 +90,7 @@ def validate(scores: Scores, name: str = "scores") -> None:
         raise UserError(f"{name}: step must increase from checkpoint to checkpoint.")
     if not np.isin(scores.labels[~np.isnan(scores.labels)], (0, 1)).all():
         raise UserError(f"{name}: labels must be 0, 1 or NaN; write the unsmoothed labels.")
-    if np.isnan(scores.logits).any():
+    if np.isnan(scores.logits).any() or np.isnan(0 if scores.tops is None else scores.tops).any():
         raise UserError(
             f"{name}: a logit is NaN; a diverged training is recorded with no checkpoints."
         )
@@ -93,8 +104,10 @@ def validate(scores: Scores, name: str = "scores") -> None:
 def _check_arrays(scores: Scores, name: str) -> None:
     numbers = stored_numbers(scores.task_kind)  # which refuses a kind that is not there
     sizes: dict[str, int] = {"number": len(numbers)} if numbers else {}
-    for field, axes in _AXES.items():
+    for field, axes in (*_AXES.items(), *([("tops", _TOPS)] if numbers else [])):
         array = getattr(scores, field)
+        if array is None:
+            raise UserError(f"{name} lacks {field}, which masks need; score the cell again.")
         if field == "logits" and numbers:
             axes = (*axes, "number")
         if field in _TYPES and array.dtype != _TYPES[field]:
@@ -148,7 +161,8 @@ def write_scores(path: str | Path, scores: Scores) -> None:
         UserError: The scores break their contract.
     """
     validate(scores, str(path))
-    write_arrays(path, {field.name: getattr(scores, field.name) for field in fields(Scores)})
+    values = {field.name: getattr(scores, field.name) for field in fields(Scores)}
+    write_arrays(path, {name: value for name, value in values.items() if value is not None})
 
 
 def scores_receipt(folder: Path) -> dict[str, str]:
@@ -203,7 +217,11 @@ def read_scores(path: str | Path, mend: str = "score the cell again") -> Scores:
 
 
 def _read(path: str | Path, mend: str, data: bytes | None = None) -> Scores:
-    arrays = read_arrays(path, mend, [field.name for field in fields(Scores)], data)
+    arrays = read_arrays(path, mend, None, data)
+    needed = [field.name for field in fields(Scores) if field.name != "tops"]
+    if missing := [name for name in needed if name not in arrays]:
+        raise UserError(f"{path} lacks {listed(missing)}; {mend}.")
+    arrays = {name: arrays[name] for name in (*needed, "tops") if name in arrays}
     task_kind, aggregate = (str(arrays.pop(name)) for name in ("task_kind", "aggregate"))
     scores = Scores(**arrays, task_kind=task_kind, aggregate=aggregate)
     validate(scores, str(path))

@@ -101,12 +101,22 @@ def select(
 
 
 def _best(score: NDArray[np.float64], step: NDArray, rule: Selection) -> NDArray[np.int64]:
-    known = np.flatnonzero(~np.isnan(score))
-    if known.size == 0:
+    order = ranked(score, step)
+    if order.size == 0:
         raise UserError(
             f"Selection {rule.name!r} needs a validation score, but no checkpoint has one: a "
             "scored task has a single class in the validation split; change score_tasks, or use "
             "the selection 'last'."
         )
-    order = known[np.lexsort((step[known], -score[known]))]
     return order[: rule.k]
+
+
+def ranked(score: NDArray[np.float64], step: NDArray) -> NDArray[np.int64]:
+    """Return the numbers of the checkpoints that have a score, the best one first.
+
+    Args:
+        score: (C,) the higher the better, or NaN.
+        step: (C,) training step; a tie goes to the earlier one.
+    """
+    known = np.flatnonzero(~np.isnan(score))
+    return known[np.lexsort((step[known], -score[known]))]

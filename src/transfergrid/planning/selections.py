@@ -31,7 +31,6 @@ def check_selections(
     datasets = list(dict.fromkeys(cell.point.dataset for cell in scored))
     for name in study.config["evaluation"]["selections"]:
         _check_kept(study, name, targets)
-        _check_averaged(study, name, datasets)
         if not name.endswith(_PER_TASK):
             continue
         for dataset in datasets:
@@ -42,19 +41,6 @@ def check_selections(
                     f"{study.source}: selection {name} lets each task choose its checkpoints, "
                     f"which data set '{dataset}' cannot, {reason}; write "
                     f"{name.removesuffix(_PER_TASK)}."
-                )
-
-
-def _check_averaged(study: Study, name: str, datasets: Sequence[str]) -> None:
-    if not name.startswith("top") or name.removesuffix(_PER_TASK) == "top1":
-        return
-    for dataset in datasets:
-        for kind in possible_kinds(study.config["datasets"][dataset]):
-            if not kind.averaged:
-                raise UserError(
-                    f"{study.source}: selection {name} averages checkpoints, and of data set "
-                    f"'{dataset}' ({kind.name}) the counts of each are stored, which have no mean; "
-                    "choose best and last."
                 )
 
 

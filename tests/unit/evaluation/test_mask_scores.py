@@ -32,8 +32,10 @@ def made(studies: int = 6) -> Scores:
     marked = both + np.array([3, 0, 9])[:, None, None]
     counts = [both, marked, np.broadcast_to(true, both.shape), np.full(both.shape, 144)]
     names = np.array([f"film{i}" for i in range(studies)])
+    logits = np.stack(counts, axis=-1).astype(np.float32)
     return Scores(
-        logits=np.stack(counts, axis=-1).astype(np.float32),
+        logits=logits,
+        tops=logits[[1, 0, 2]] - 1,
         labels=(true > 0).astype(np.float32),
         image_id=names,
         study_id=np.array([f"s{i % studies}" for i in range(studies)]),
@@ -51,6 +53,10 @@ def test_counts_come_back_from_both_files(tmp_path: Path) -> None:
     write_scores(tmp_path / "valid.npz", scores)
     again = read_scores(tmp_path / "valid.npz")
     assert np.array_equal(again.logits, scores.logits) and again.logits.shape == (3, 6, 2, 4)
+    assert scores.tops is not None and again.tops is not None
+    assert np.array_equal(again.tops, scores.tops)
+    two = ensemble(again, choose_checkpoints("top2", again, Estimator.of(built_in("dice"))))
+    assert np.array_equal(two.probabilities, scores.tops[1]) and two.n_checkpoints == 2
     metric = Estimator.of(built_in("dice"))
     chosen = choose_checkpoints("best", again, metric)
     table = ensemble(again, chosen)
@@ -70,7 +76,11 @@ def test_counts_come_back_from_both_files(tmp_path: Path) -> None:
 def test_a_diverged_cell_has_no_numbers(tmp_path: Path) -> None:
     scores = made()
     none = replace(
-        scores, logits=scores.logits[:0], step=scores.step[:0], valid_score=scores.valid_score[:0]
+        scores,
+        logits=scores.logits[:0],
+        tops=scores.logits[:0],
+        step=scores.step[:0],
+        valid_score=scores.valid_score[:0],
     )
     table = ensemble(none, choose_checkpoints("best", none, Estimator.of(built_in("dice"))))
     write_ensemble(tmp_path / "best.parquet", table)
@@ -84,8 +94,8 @@ def test_a_diverged_cell_has_no_numbers(tmp_path: Path) -> None:
 def test_what_counts_cannot_give_is_refused() -> None:
     scores = made()
     metric = Estimator.of(built_in("dice"))
-    with pytest.raises(UserError, match="have no mean; of masks, select best or last"):
-        ensemble(scores, choose_checkpoints("top2", scores, metric))
+    with pytest.raises(UserError, match="lacks tops, which masks need"):
+        write_scores("scores.npz", replace(scores, tops=None))
     joined = replace(scores, study_id=np.array(["s"] * 6), patient_id=np.array(["p"] * 6))
     with pytest.raises(UserError, match="give every film a study_id of its own"):
         ensemble(joined, choose_checkpoints("best", scores, metric))

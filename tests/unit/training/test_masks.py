@@ -15,11 +15,12 @@ from unit.data.discs import discs
 
 from transfergrid.catalog.tables import TABLES
 from transfergrid.data.cache import build_cache
-from transfergrid.data.store import open_split
+from transfergrid.data.store import Split, open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.metrics.mask_record import pack
 from transfergrid.metrics.overlap import count_overlap
 from transfergrid.models.initial import initial_model
 from transfergrid.models.mask_network import mask_network
@@ -38,7 +39,8 @@ from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.loop import train
 
 PX = 32
-RECIPE = {"learning_rate": 0.003, "epochs": 3, "batch_size": 8, "keep_checkpoints": 2}
+SELECTIONS = ("best", "last", "top1", "top2", "top3")
+RECIPE = {"learning_rate": 0.003, "epochs": 3, "batch_size": 8, "keep_checkpoints": 3}
 MOVED = {"flip_probability": 0.5, "rotate_degrees": 10, "translate": 0.1}
 
 
@@ -80,6 +82,21 @@ def planned(path: Path) -> tuple[dict[str, Any], str]:
     return json.loads(cell.spec), cell.name
 
 
+def cache_of(spec: dict[str, Any], results: Path) -> Path:
+    return results / "cache" / str(spec["dataset"]["id"])
+
+
+def outputs(spec: dict[str, Any], cell: Trained, file: str, films: Split) -> np.ndarray:
+    """Return (N, 1, PX, PX) logits of a checkpoint, all films at once."""
+    proof = cell.json("proof.json")
+    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), torch.device("cpu"))
+    network = mask_network(build(spec["architecture"], 1, 2, 0), 1, 0, PX).eval()
+    network.load_state_dict(cell.tensors(file))
+    with torch.inference_mode():
+        found: np.ndarray = network(normalise(torch.from_numpy(np.array(films.images)))).numpy()
+    return found
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, Path]:
     """Return a cell's specification, its name and the results in which it is scored."""
@@ -94,7 +111,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], s
     (folder / "card.json").write_bytes(card.read_bytes())
     train(spec, results, threads=1)
     score_cell(spec, results)
-    Ensembles(results, "discs", ("best", "last"), "code").make(name)
+    Ensembles(results, "discs", SELECTIONS, "code").make(name)
     return spec, name, results
 
 
@@ -103,18 +120,12 @@ def test_what_is_stored_are_counts_of_what_a_checkpoint_marks(
 ) -> None:
     spec, name, results = trained
     cell = Trained.of(results / "cells" / name)
-    proof = cell.json("proof.json")
-    normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), torch.device("cpu"))
-    network = mask_network(build(spec["architecture"], 1, 2, 0), 1, 0, PX).eval()
     for split in ("valid", "test"):
         kept = read_cell_scores(results / "cells" / name, split)
-        films = open_split(results / "cache" / spec["dataset"]["id"], split)
-        images = normalise(torch.from_numpy(np.array(films.images)))
+        films = open_split(cache_of(spec, results), split)
         assert films.masks is not None and kept.logits.shape[1:] == (len(films.images), 1, 4)
         for number, checkpoint in enumerate(cell.checkpoints()):
-            network.load_state_dict(cell.tensors(checkpoint["file"]))
-            with torch.inference_mode():
-                marked = (network(images) > 0).numpy()
+            marked = outputs(spec, cell, checkpoint["file"], films) > 0
             want = count_overlap(marked, films.masks[:])
             found = kept.logits[number]
             pairs = zip(
@@ -132,16 +143,28 @@ def test_what_is_stored_are_counts_of_what_a_checkpoint_marks(
                 assert dice.mean() > 0.3
 
 
-def test_ensembles_hold_the_counts_of_one_checkpoint(
+def test_ensembles_hold_what_a_mean_probability_marks(
     trained: tuple[dict[str, Any], str, Path],
 ) -> None:
-    _, name, results = trained
-    made = Ensembles(results, "discs", ("best", "last"), "code")
+    spec, name, results = trained
+    made = Ensembles(results, "discs", SELECTIONS, "code")
+    cell, films = Trained.of(results / "cells" / name), open_split(cache_of(spec, results), "test")
+    checkpoints, mean = cell.checkpoints(), np.zeros((len(films.images), 1, PX, PX))
+    assert films.masks is not None and len(checkpoints) == 3
+    order = sorted(checkpoints, key=lambda checkpoint: -float(checkpoint["valid_score"]))
+    for count, checkpoint in enumerate(order, 1):
+        logits = outputs(spec, cell, checkpoint["file"], films)
+        mean += 1 / (1 + np.exp(-logits.astype(np.float64)))
+        want = count_overlap(mean > count / 2, films.masks[:])
+        found = read_ensemble(made.file(name, f"top{count}", "test"))
+        assert found.n_checkpoints == count
+        assert np.abs(found.probabilities - pack(want)).max() <= 1  # as above
     kept = read_cell_scores(results / "cells" / name, "test")
-    best = int(np.argmax(kept.valid_score))
-    for selection, place in (("best", best), ("last", int(np.argmax(kept.step)))):
+    for selection, number in (("best", kept.valid_score.argmax()), ("last", kept.step.argmax())):
         table = read_ensemble(made.file(name, selection, "test"))
-        assert np.array_equal(table.probabilities, kept.logits[place])
+        assert np.array_equal(table.probabilities, kept.logits[number])
+    best = read_ensemble(made.file(name, "top1", "test")).probabilities
+    assert kept.tops is not None and np.array_equal(best, kept.tops[0])
 
 
 def stamp(spec: dict[str, Any], name: str) -> dict[str, Any]:
@@ -280,7 +303,8 @@ def test_what_is_measured_on_networks_with_labels_is_refused(key: str, tmp_path:
         plan_study(load_study(path))
 
 
-def test_ensembles_of_several_are_refused_at_planning(tmp_path: Path) -> None:
-    path = study(tmp_path, evaluation={"selections": ["top2", "best"]})
-    with pytest.raises(UserError, match="selection top2 averages checkpoints"):
+def test_structures_share_their_checkpoints(tmp_path: Path) -> None:
+    path = study(tmp_path, evaluation={"selections": ["top2_per_task", "best"]})
+    with pytest.raises(UserError, match="being segmentation; write top2"):
         plan_study(load_study(path))
+    plan_study(load_study(study(tmp_path, evaluation={"selections": ["top2", "best"]})))

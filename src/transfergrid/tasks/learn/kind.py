@@ -1,6 +1,8 @@
 """What training asks of a kind of task; each kind is a module that has these functions.
 
-A kind with settings of its own is a module with ``of_spec``, which makes what has them.
+A kind with settings of its own is a module with ``of_spec``, which makes what has them. One whose
+stored numbers have no mean has ``keep_together``, which keeps of the best k checkpoints, for every
+k, what their mean probability gives.
 
 For a kind whose target is one label per task, the output is one logit per task. For one whose
 target has a place in the image, `complete` puts a decoder on the network, `target` returns what is
@@ -10,7 +12,7 @@ keeping the whole output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ from transfergrid.tasks.lookup import half_of
 
 Keep = Callable[[Tensor, slice], Tensor]
 """From a network's output for some images, and their rows, to what is kept of each of them."""
+
+KeepTogether = Callable[[Iterable[Tensor], slice], Tensor]
+"""From several networks' outputs for some images, and their rows, to what is kept of each image."""
 
 
 class LearnHalf(Protocol):

@@ -7,7 +7,7 @@ not combine: training takes it of each micro-batch, and validation of all films 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from transfergrid.metrics.overlap import UNKNOWN
 from transfergrid.models.mask_network import mask_network
 from transfergrid.planning.mask_losses import BCE, CROSS_ENTROPY, DICE, MaskLoss
 from transfergrid.runtime.errors import UserError
-from transfergrid.tasks.learn.kind import Keep
+from transfergrid.tasks.learn.kind import Keep, KeepTogether
 from transfergrid.tasks.learn.mask_terms import (
     Sums,
     pixel_terms,
@@ -139,19 +139,39 @@ class Segmentation:
             sums = Sums.of(probabilities(output, self.exclusive), truth, known)
         return self._total(pixels, sums)
 
-    def marked(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Return (B, C, H, W) bool: what the mean probability of several networks marks.
+    def keep_together(self, split: Split, ranking: Sequence[int]) -> KeepTogether:
+        """Return what turns the logits of several networks into (n + R, B, C, 4) counts.
 
         Args:
-            outputs: (B, C, H, W) float32 logits of each, or (B, 1 + C, H, W); see `loss_sum`.
+            split: The split.
+            ranking: Numbers of R of the n networks, the best one first.
+
+        Returns:
+            Makes the first four numbers of `STORED`, of each network and then of the mean
+            probabilities of the best one, the best two and so on.
         """
-        if len(outputs) == 1:
-            return predictions(outputs[0], self.exclusive)
-        # Doubles, because float32 saturates and ties.
-        values = [output.double() for output in outputs]
-        every = [v.softmax(dim=1) if self.exclusive else v.sigmoid() for v in values]
-        mean = torch.stack(every).mean(dim=0)
-        return predictions(mean if self.exclusive else mean - 0.5, self.exclusive)
+        masks = self.target(split)
+
+        def reduce(outputs: Iterable[Tensor], rows: slice) -> Tensor:
+            every = [output.float() for output in outputs]
+            target = torch.from_numpy(np.array(masks[rows])).to(every[0].device)
+            truth, known = truth_of(target, self.exclusive)
+            marks = [predictions(output, self.exclusive) for output in every]
+            total: Tensor | None = None
+            for count, number in enumerate(ranking, 1):
+                # Doubles, because float32 saturates and ties.
+                own = every[number].double()
+                own = own.softmax(dim=1) if self.exclusive else own.sigmoid()
+                total = own if total is None else total + own
+                mean = total if self.exclusive else total - count / 2
+                alone = marks[number] if count == 1 else predictions(mean, self.exclusive)
+                marks.append(alone)
+            counts = torch.stack([_counts(mark & known, truth, known) for mark in marks])
+            # Not a number must not become "not marked".
+            finite = torch.stack([output.isfinite().all() for output in every]).all()
+            return torch.where(finite, counts, torch.nan)
+
+        return reduce
 
     def keep(self, split: Split) -> Keep:
         """Return what turns logits into the (B, C, 8) float32 numbers of `STORED`.
@@ -173,10 +193,9 @@ class Segmentation:
         marked = predictions(output, self.exclusive) & known
         sums = Sums.of(probabilities(output, self.exclusive), truth, known)
         pixels = pixel_terms(output, truth, known, self.exclusive)
-        columns = (
-            *((marked & truth).sum((2, 3)), marked.sum((2, 3)), sums.true, sums.known),
-            *(sums.both, sums.predicted, sums.squared, pixels.expand_as(sums.true)),
-        )
+        counts = _counts(marked, truth, known).unbind(dim=2)
+        rest = (sums.both, sums.predicted, sums.squared, pixels.expand_as(sums.true))
+        columns = (*counts, *rest)
         # Not a number must not become "not marked": it is how a diverged training is told.
         finite = output.isfinite().all(dim=3).all(dim=2).all(dim=1)[:, None, None]
         return torch.where(finite, torch.stack([c.float() for c in columns], dim=2), torch.nan)
@@ -205,6 +224,18 @@ class Segmentation:
         if self.exclusive:  # the mean over structures, so that a film counts once
             terms = terms.mean(dim=1)
         return total.to(terms) + terms.sum()
+
+
+def _counts(marked: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Return (B, C, 4) float32, the first four numbers of `STORED`, exact as in `keep`.
+
+    Args:
+        marked: (B, C, H, W) bool, known pixels alone.
+        truth: (B, C, H, W) bool, known pixels alone.
+        known: (B, C, H, W) bool.
+    """
+    counts = (marked & truth, marked, truth, known)
+    return torch.stack([pixels.sum((2, 3)).float() for pixels in counts], dim=2)
 
 
 def of_spec(spec: Mapping[str, Any]) -> Segmentation:
