@@ -87,10 +87,11 @@ def cache_of(spec: dict[str, Any], results: Path) -> Path:
 
 
 def outputs(spec: dict[str, Any], cell: Trained, file: str, films: Split) -> np.ndarray:
-    """Return (N, 1, PX, PX) logits of a checkpoint, all films at once."""
+    """Return (N, 1 or 2, PX, PX) logits of a checkpoint, all films at once."""
     proof = cell.json("proof.json")
     normalise = Normalise(Preprocessing.from_dict(proof["preprocessing"]), torch.device("cpu"))
-    network = mask_network(build(spec["architecture"], 1, 2, 0), 1, 0, PX).eval()
+    count = 2 if spec["dataset"]["exclusive"] else 1
+    network = mask_network(build(spec["architecture"], 1, 2, 0), count, 0, PX).eval()
     network.load_state_dict(cell.tensors(file))
     with torch.inference_mode():
         found: np.ndarray = network(normalise(torch.from_numpy(np.array(films.images)))).numpy()
@@ -217,6 +218,29 @@ def test_tables_score_masks_and_count_their_states(
     assert cells["params"].tolist() == [sum(p.numel() for p in network.parameters())] * 2
     assert cells["score"].iloc[0] == best.loc[("dice", ""), "value"]
     assert calibration_table(told, cells, results).empty
+
+
+def test_structures_that_exclude_each_other_have_a_background(tmp_path: Path) -> None:
+    declared = yaml.safe_load(study(tmp_path).read_text())["datasets"]["discs"]
+    own = {"datasets": {"discs": declared | {"exclusive": True}}, "recipe": {"epochs": 1}}
+    spec, name = planned(study(tmp_path, **own))
+    build_cache(spec["dataset"], tmp_path / "discs.npz", cache_of(spec, tmp_path), 1)
+    folder = tmp_path / "cells" / name
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(spec))
+    (folder / "card.json").write_bytes((cache_of(spec, tmp_path) / "card.json").read_bytes())
+    train(spec, tmp_path, threads=1)
+    score_cell(spec, tmp_path)
+    cell, films_of = Trained.of(folder), open_split(cache_of(spec, tmp_path), "test")
+    logits = outputs(spec, cell, str(cell.best()), films_of)
+    assert logits.shape == (6, 2, PX, PX) and films_of.masks is not None
+    want = pack(count_overlap(logits[:, 1:] > logits[:, :1], films_of.masks[:]))
+    found = read_cell_scores(folder, "test").logits[0]
+    assert np.abs(found - want).max() <= 1 and found[..., 1].any()
+    Ensembles(tmp_path, "discs", ("best", "last"), "code").make(name)
+    cells = cells_table(stamp(spec, name), tmp_path)
+    network = mask_network(build(spec["architecture"], 1, 2, 0), 2, 0, PX)
+    assert cells["params"].iloc[0] == sum(p.numel() for p in network.parameters())
 
 
 class Stopping(Watcher):
