@@ -35,6 +35,7 @@ from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import is_whole
 from transfergrid.planning.sizes import patients_left
+from transfergrid.planning.tasks import MASKS, possible_kinds
 
 FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
@@ -273,8 +274,10 @@ def _shared_bytes(
         state, data = states[cell.name], images[cell.point.dataset]
         if (state.trains or state.scores) and data and not decoded(cell.dataset_id):
             declaration = study.datasets[cell.point.dataset].declaration
-            channels = 3 if declaration["channels"] == "rgb" else 1
-            pixels = declaration["image_px"] ** 2 * channels
+            planes = 3 if declaration["channels"] == "rgb" else 1
+            if possible_kinds(declaration)[0].name == MASKS:
+                planes += data.tasks
+            pixels = declaration["image_px"] ** 2 * planes
             found[cell.dataset_id] = ("caches", data.total * pixels)
         rows = data.total if state.trains and data else 0
         for name in cell.features if rows else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,14 @@ import pytest
 from PIL import Image
 from unit.data.discs import discs
 
+from transfergrid.commands.images import of_mask_archive
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
 from transfergrid.data.mask_coverage import UNKNOWN
 from transfergrid.data.store import image_files, open_split, read_card, verify_pixels
+from transfergrid.planning.label_tables import of_archive, of_mask_table
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file
 from transfergrid.training.subsets import split_off
 
 SETS = Path(__file__).resolve().parents[3].parent / "shared/data/segmentation"
@@ -129,6 +133,30 @@ def test_what_is_wrong_with_masks_is_told_before_anything_is_written(tmp_path: P
     with pytest.raises(UserError, match=r"no mask of test has a pixel of lung \(2 films\)"):
         build_cache(TABLE, folder, cache, 1)
     assert not cache.exists()
+
+
+def test_planning_counts_films_and_hashes_what_masks_are_written_in(tmp_path: Path) -> None:
+    root = discs(tmp_path / "discs.npz", {"train": 6, "test": 2})
+    found = of_mask_archive(NPZ, root)
+    assert (found.train, found.valid, found.test, found.tasks) == (6, 0, 2, 1)
+    before = of_archive("discs", root, NPZ, sha256_file)
+    assert {"train_masks.npy", "test_masks.npy"} < before.keys()
+    layers: list[dict[str, Any]] = [
+        {"structures": ["lung"], "observers": [{"files": ["left"]}, {"coco": {"file": "a.json"}}]},
+        {"structures": ["heart"], "runs": {"table": "runs.csv"}},
+    ]
+    view = {"runs": {"table": "view.csv"}}
+    for name in ("films.csv", "a.json", "runs.csv", "view.csv"):
+        (tmp_path / name).write_text(name)
+    settings = {"table": "films.csv", "layers": layers, "field_of_view": view}
+    hashed = of_mask_table("lungs", tmp_path, settings, sha256_file)
+    assert set(hashed) == {"films.csv", "a.json", "runs.csv", "view.csv"}
+    (tmp_path / "runs.csv").write_text("other")
+    again = of_mask_table("lungs", tmp_path, settings, sha256_file)
+    assert {name for name in hashed if hashed[name] != again[name]} == {"runs.csv"}
+    (tmp_path / "view.csv").unlink()
+    with pytest.raises(UserError, match=r"lacks the label table .*view.csv"):
+        of_mask_table("lungs", tmp_path, settings, sha256_file)
 
 
 @pytest.mark.skipif(not SETS.is_dir(), reason="needs the masks of shared/data")
