@@ -34,5 +34,4 @@ def loss_sum(output: Tensor, target: Tensor) -> Tensor:
 
 def stored_loss(stored: Tensor, target: Any) -> tuple[Tensor, Tensor]:
     """Return the loss sum and the number of known images, of (N, T) logits and labels."""
-    target = torch.as_tensor(target)
-    return loss_sum(stored, target), known(target).sum()
+    return loss_sum(stored, torch.as_tensor(target)), known(torch.as_tensor(target)).sum()
