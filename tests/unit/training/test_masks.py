@@ -332,3 +332,13 @@ def test_structures_share_their_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="being segmentation; write top2"):
         plan_study(load_study(path))
     plan_study(load_study(study(tmp_path, evaluation={"selections": ["top2", "best"]})))
+
+
+@pytest.mark.parametrize(("kind", "told"), [("csv", "mask_table"), ("medmnist", "mask_npz")])
+def test_kinds_of_labels_lead_to_those_of_masks(kind: str, told: str, tmp_path: Path) -> None:
+    films = {"kind": kind, "root": str(tmp_path), "task_kind": "segmentation"}
+    films |= (
+        {"table": "a.csv", "image_column": "a", "label_columns": ["b"]} if kind == "csv" else {}
+    )
+    with pytest.raises(UserError, match=f"is 'segmentation'; write kind: {told}"):
+        load_study(study(tmp_path, datasets={"discs": films}))
