@@ -17,6 +17,7 @@ from unit.reporting.made_up_study import (
 )
 
 from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
+from transfergrid.catalog.mask_states_table import MASK_STATES
 from transfergrid.catalog.ranked import MEAN_RANKS, RANK_PAIRS, TRIALS
 
 
@@ -239,7 +240,7 @@ def leaks_of() -> pd.DataFrame:
     return pd.DataFrame([row, {**row, **other}])
 
 
-_UNASKED = (CONVERGENCE, BUDGETS, REACHED, MEAN_RANKS, RANK_PAIRS, TRIALS)
+_UNASKED = (CONVERGENCE, BUDGETS, REACHED, MEAN_RANKS, RANK_PAIRS, TRIALS, MASK_STATES)
 
 
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
@@ -272,7 +273,7 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         row for e in targets for s in SELECTIONS for row in scores_of(e, known, architectures, s)
     ]
     return {
-        # The study asks nothing of convergence, of ranks or of trials.
+        # The study asks nothing of convergence, of ranks or of trials, and has no masks.
         **{table.name: pd.DataFrame(columns=list(table.header)) for table in _UNASKED},
         "cells": cells,
         "scores": pd.DataFrame(scores),
