@@ -89,7 +89,7 @@ class Reaper(threading.Thread):
         Some programs are at work for less than a second, on some machines too short for chance.
         """
         spared = program in SURE and not any(name == program for name, _ in self.kills)
-        return self.rng.uniform(0, 0.3) if spared else self.rng.expovariate(1 / 0.8)
+        return self.rng.uniform(0, 0.1) if spared else self.rng.expovariate(1 / 0.8)
 
     def _consider(self, pid: int, program: str, words: str) -> None:
         try:
