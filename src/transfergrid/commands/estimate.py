@@ -35,7 +35,7 @@ from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import is_whole
 from transfergrid.planning.sizes import patients_left
-from transfergrid.planning.tasks import MASKS, possible_kinds
+from transfergrid.planning.tasks import holds_masks
 
 FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
@@ -275,7 +275,7 @@ def _shared_bytes(
         if (state.trains or state.scores) and data and not decoded(cell.dataset_id):
             declaration = study.datasets[cell.point.dataset].declaration
             planes = 3 if declaration["channels"] == "rgb" else 1
-            if possible_kinds(declaration)[0].name == MASKS:
+            if holds_masks(declaration):
                 planes += data.tasks
             pixels = declaration["image_px"] ** 2 * planes
             found[cell.dataset_id] = ("caches", data.total * pixels)

@@ -41,7 +41,7 @@ from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.source_cells import entry_of, source_point
 from transfergrid.planning.study import Study
-from transfergrid.planning.tasks import MASKS, possible_kinds, tasks_fingerprint
+from transfergrid.planning.tasks import holds_masks, tasks_fingerprint
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
@@ -291,7 +291,7 @@ class CellBuilder:
     ) -> dict[str, str]:
         """Return the id of the features that a cell has in store for a phase, by its number."""
         where = f"{self.study.source}: protocol '{point.protocol}'"
-        if [kind.name for kind in possible_kinds(dataset.declaration)] == [MASKS]:
+        if holds_masks(dataset.declaration):
             return {}  # a decoder needs the maps of all layers, frozen ones too
         check_prefix(recipe, architecture, point.truncation, where)
         px = dataset.declaration["image_px"]

@@ -30,11 +30,14 @@ class MaskLoss:
     over: str = "image"
 
     @classmethod
-    def of(cls, loss: str, exclusive: bool, dice: Mapping[str, Any] | None = None) -> MaskLoss:
+    def of(
+        cls, loss: str | None, exclusive: bool, dice: Mapping[str, Any] | None = None
+    ) -> MaskLoss:
         """Read what a recipe says.
 
         Args:
-            loss: Names with ``+`` between them, such as ``bce+dice``.
+            loss: Names with ``+`` between them, such as ``bce+dice``; the sum of both where there
+                are none.
             exclusive: Whether a pixel has one structure at most.
             dice: Perhaps ``form`` and ``over``.
 
@@ -42,7 +45,9 @@ class MaskLoss:
             UserError: There is no such loss, or it does not fit the structures.
         """
         pixels = CROSS_ENTROPY if exclusive else BCE
-        allowed = (pixels, DICE, f"{pixels}+{DICE}")
+        both = f"{pixels}+{DICE}"
+        allowed = (pixels, DICE, both)
+        loss = loss or both
         if loss not in allowed:
             one = "a pixel has one structure at most" if exclusive else "structures may overlap"
             raise UserError(

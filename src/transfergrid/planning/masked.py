@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.study import Study
-from transfergrid.planning.tasks import MASKS, possible_kinds
+from transfergrid.planning.tasks import holds_masks
 from transfergrid.runtime.errors import UserError
 
 _OF_LABELS = {
@@ -27,8 +27,8 @@ def check_masked(study: Study, targets: Sequence[Cell]) -> None:
         if block is None:
             continue
         for cell in targets:
-            kinds = possible_kinds(study.config["datasets"][cell.point.dataset])
-            if cell.point.matches(block.get("where") or {}) and kinds[0].name == MASKS:
+            masks = holds_masks(study.config["datasets"][cell.point.dataset])
+            if masks and cell.point.matches(block.get("where") or {}):
                 raise UserError(
                     f"{study.source}: {key} asks for {words} of data set '{cell.point.dataset}', "
                     "which has masks; it is for data sets with labels. Leave it out, or name "

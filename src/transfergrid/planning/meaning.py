@@ -8,10 +8,10 @@ from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.alike import LEAST_PX
-from transfergrid.planning.mask_losses import BCE, CROSS_ENTROPY, DICE, MaskLoss
+from transfergrid.planning.mask_losses import MaskLoss
 from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
-from transfergrid.planning.tasks import MASKS, possible_kinds
+from transfergrid.planning.tasks import holds_masks
 from transfergrid.runtime.errors import UserError
 
 
@@ -98,17 +98,15 @@ def check_loss(where: str, recipe: Recipe, name: str, settings: Mapping[str, Any
         name: Name of the data set.
         settings: Its settings.
     """
-    if [kind.name for kind in possible_kinds(settings)] != [MASKS]:
+    if not holds_masks(settings):
         if recipe.loss or recipe.dice:
             raise UserError(
                 f"{where} has a loss of masks, and data set '{name}' has none; remove loss and "
                 "dice, or write another protocol for it."
             )
         return
-    exclusive = bool(settings.get("exclusive"))
-    usual = f"{CROSS_ENTROPY if exclusive else BCE}+{DICE}"
     try:
-        MaskLoss.of(recipe.loss or usual, exclusive, recipe.dice)
+        MaskLoss.of(recipe.loss, bool(settings.get("exclusive")), recipe.dice)
     except UserError as error:
         raise UserError(f"{where}, data set '{name}': {error}") from None
 

@@ -43,6 +43,15 @@ def possible_kinds(settings: Mapping[str, Any]) -> tuple[TaskKind, ...]:
     return tuple(task_kind(name) for name in kind.task_kinds)
 
 
+def holds_masks(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a data set's truth is masks and not labels.
+
+    Args:
+        settings: The data set's settings in the study.
+    """
+    return possible_kinds(settings)[0].name == MASKS
+
+
 def task_modules(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the modules of all kinds of task that a data set may hold, both halves of each."""
     return tuple(m for kind in possible_kinds(settings) for m in (kind.learn, kind.score))

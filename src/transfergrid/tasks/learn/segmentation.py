@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transfergrid.data.store import Split
 from transfergrid.metrics.overlap import UNKNOWN
 from transfergrid.models.mask_network import mask_network
-from transfergrid.planning.mask_losses import BCE, CROSS_ENTROPY, DICE, MaskLoss
+from transfergrid.planning.mask_losses import DICE, MaskLoss
 from transfergrid.runtime.errors import UserError
 from transfergrid.tasks.learn.kind import Keep, KeepTogether
 from transfergrid.tasks.learn.mask_terms import (
@@ -259,7 +259,5 @@ def segmentation(settings: Mapping[str, Any], exclusive: bool, px: int) -> Segme
     Raises:
         UserError: The loss does not fit the structures.
     """
-    pixels = CROSS_ENTROPY if exclusive else BCE
-    named = settings.get("loss") or f"{pixels}+{DICE}"
-    loss = MaskLoss.of(named, exclusive, settings.get("dice"))
+    loss = MaskLoss.of(settings.get("loss"), exclusive, settings.get("dice"))
     return Segmentation(exclusive, loss, px, settings.get("decoder"))
