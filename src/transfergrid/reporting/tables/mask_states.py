@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,24 +46,19 @@ def states_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> p
 
 def run_state_rows(work: RunWork) -> list[dict[str, Any]]:
     """Return the rows of a run: those of its cell, or its own and then those of its folds."""
-    folds = [row for one in work.cells.values() for row in _cell_rows(one)]
-    if not work.run.crossed:
-        return folds
+    read = {
+        fold: {name: table for name in one.selections if (table := _ensemble(one, name))}
+        for fold, one in work.cells.items()
+    }
     rows = []
-    for selection in work.first.selections:
+    for selection in work.first.selections if work.run.crossed else ():
         if work.scored(selection):
             same = {"cell": work.run.name, "fold": ALL, "selection": selection}
-            found = [_ensemble(one, selection) for one in work.cells.values()]
-            rows += _rows(same, [table for table in found if table is not None])
-    return rows + folds
-
-
-def _cell_rows(work: CellWork) -> list[dict[str, Any]]:
-    head = {"cell": work.entry["cell"], "fold": gathering.fold_of(work.entry)}
-    rows = []
-    for selection in work.selections:
-        table = _ensemble(work, selection)
-        if table is not None:
+            rows += _rows(same, [tables[selection] for tables in read.values()])
+    for fold, tables in read.items():
+        entry = work.cells[fold].entry
+        head = {"cell": entry["cell"], "fold": gathering.fold_of(entry)}
+        for selection, table in tables.items():
             rows += _rows({**head, "selection": selection}, [table])
     return rows
 
@@ -73,11 +68,11 @@ def _ensemble(work: CellWork, selection: str) -> Ensemble | None:
     return read_ensemble(file) if file.exists() else None
 
 
-def _rows(same: Mapping[str, Any], tables: Iterable[Ensemble]) -> list[dict[str, Any]]:
+def _rows(same: Mapping[str, Any], tables: Sequence[Ensemble]) -> list[dict[str, Any]]:
     """Return the counts of every structure; a diverged cell has none."""
-    rows, tables = [], list(tables)
     if any(np.isnan(table.probabilities).any() for table in tables):
         return []
+    rows = []
     for number, task in enumerate(tables[0].tasks):
         states = np.concatenate([_states(table, number) for table in tables])
         counts = StateCounts.of(states)
