@@ -18,7 +18,7 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import lower_is_better
-from transfergrid.reporting.figures.summaries import row_title
+from transfergrid.reporting.figures.summaries import titles_of
 from transfergrid.reporting.words import level, number, plurals
 from transfergrid.statistics.critical import not_different
 from transfergrid.statistics.places import value_words
@@ -60,11 +60,9 @@ def panels_of(data: FigureData) -> list[Panel]:
         return []
     places = ["question", *(axis for axis in PLACE if axis in table)]
     grouped = [rows for _, rows in table.groupby(places, sort=False, dropna=False)]
-    firsts = pd.DataFrame([rows.iloc[0] for rows in grouped])
-    told = [axis for axis in places if firsts[axis].nunique(dropna=False) > 1]
     return [
-        Panel(row_title(rows.iloc[0], told), rows.sort_values("mean_rank", kind="stable"))
-        for rows in grouped
+        Panel(title, rows.sort_values("mean_rank", kind="stable"))
+        for title, rows in zip(titles_of(grouped, places), grouped, strict=True)
     ]
 
 
@@ -75,10 +73,11 @@ def lack(data: FigureData) -> str:
 
 def caption(data: FigureData) -> str:
     """State n, the test, and what a bar is."""
-    rows = pd.concat([panel.rows for panel in panels_of(data)])
+    panels = panels_of(data)
+    rows = pd.concat([panel.rows for panel in panels])
     by = rows.assign(metric=rows["metric"].str.split("; ")).explode("metric")
     metrics = [data.metric(part).inline for _, part in by.groupby("metric", sort=False)]
-    alike = any(panel.bars for panel in panels_of(data))
+    alike = any(panel.bars for panel in panels)
     bars = (
         "A bar joins methods of which no two differ by Nemenyi's test at the level "
         f"{1 - data.confidence:.2g}, which does not show that they are alike"

@@ -18,7 +18,7 @@ from transfergrid.reporting.figures.phrases import (
     methods_of,
     tested_on,
 )
-from transfergrid.reporting.figures.summaries import limits, row_title
+from transfergrid.reporting.figures.summaries import limits, titles_of
 from transfergrid.reporting.words import level, plurals, scaled
 from transfergrid.statistics.named import SCORE
 from transfergrid.statistics.places import value_words
@@ -51,11 +51,9 @@ def panels_of(data: FigureData) -> list[Panel]:
     scores = table[table["quantity"] == SCORE]
     grouped = [rows for _, rows in scores.groupby(PLACES, sort=False, dropna=False)]
     grouped = [rows for rows in grouped if rows["patients"].nunique() > 1]
-    firsts = pd.DataFrame([rows.iloc[0] for rows in grouped])
     # The metric stands at the y axis, and the arms in the legend.
-    axes = [axis for axis in PLACES if axis not in ("metric", "axis")]
-    told = [axis for axis in axes if grouped and firsts[axis].nunique(dropna=False) > 1]
-    return [Panel(row_title(rows.iloc[0], told), rows) for rows in grouped]
+    titles = titles_of(grouped, [axis for axis in PLACES if axis not in ("metric", "axis")])
+    return [Panel(title, rows) for title, rows in zip(titles, grouped, strict=True)]
 
 
 def lack(data: FigureData) -> str:

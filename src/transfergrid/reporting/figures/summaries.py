@@ -63,19 +63,23 @@ def at_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
     return here[here["protocol"] == setting[1]] if setting[1] else here
 
 
-def row_title(row: pd.Series, told: Sequence[str]) -> str:
-    """Return what tells a panel from the others: the question and places of one of its rows.
+def titles_of(panels: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[str]:
+    """Return what tells each panel from the others, in words; may be empty.
 
     Args:
-        row: A row of the panel.
-        told: The columns to tell.
+        panels: Rows of each, which agree in these columns.
+        columns: ``question`` and axes, of which those are told that differ between panels.
     """
-    named = [
-        str(row[axis]) if axis == "question" else place_words(axis, row[axis])
-        for axis in told
-        if known(row[axis])
+    firsts = [rows.iloc[0] for rows in panels]
+    told = [name for name in columns if pd.Series([one[name] for one in firsts]).nunique(False) > 1]
+    return [
+        ", ".join(
+            str(row[name]) if name == "question" else place_words(name, row[name])
+            for name in told
+            if known(row[name])
+        )
+        for row in firsts
     ]
-    return ", ".join(named)
 
 
 def setting_title(setting: Setting, settings: Sequence[Setting]) -> str:
