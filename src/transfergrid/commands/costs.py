@@ -46,8 +46,7 @@ def _stored_lines(seen: Survey, study: PlannedStudy) -> list[str]:
     told = ", ".join(f"{name} ({number})" for name, number in count.items())
     lines = []
     if found.cells:
-        what = "one core" if found.device == "cpu" else f"one {found.device}"
-        lines.append(f"  {study.name}: {told} take {hours(found.low, found.high)} of {what}")
+        lines.append(f"  {study.name}: {told} take {_time(found)}")
     for why, number in found.unknown.items():
         lines.append(f"  {study.name}: {number} jobs of {told} not counted, for {why}")
     return lines
@@ -73,13 +72,15 @@ def _comparing_lines(seen: Survey, study: PlannedStudy) -> list[str]:
     return lines
 
 
+def _time(found: Hours) -> str:
+    device = "core" if found.device == "cpu" else found.device
+    return f"{hours(found.low, found.high)} of one {device}"
+
+
 def _hour_lines(study: str, found: Hours) -> list[str]:
     lines = []
     if found.cells:
-        what = "one core" if found.device == "cpu" else f"one {found.device}"
-        text = (
-            f"  {study}: {hours(found.low, found.high)} of {what}, validation and scoring included"
-        )
+        text = f"  {study}: {_time(found)}, validation and scoring included"
         bases = {
             "measured": "measured on cells like them",
             "benchmarked": "benchmarked on this device",

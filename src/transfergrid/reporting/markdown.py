@@ -124,13 +124,11 @@ def convergence(table: pd.DataFrame) -> str:
         parts = [row[key] for key in ("question", "dataset", "architecture", "arm")]
         parts += [f"{row['n_reached']} of {row['n_runs']}", _number(row["median"], 0)]
         parts.append(f"{least}{row['restricted_mean']:.0f} of {row['horizon']:.0f}")
-        if row["arm"] == row["baseline"]:
-            lines.append(_row([*parts, "–", "baseline"]))
-            continue
-        interval = f" ({row['low']:+.0f} to {row['high']:+.0f})"
-        told = f"{row['difference']:+.0f}{'' if math.isnan(row['low']) else interval}"
-        known = not math.isnan(row["difference"])
-        lines.append(_row([*parts, told if known else "–", row["verdict"]]))
+        told = "–" if math.isnan(row["difference"]) else f"{row['difference']:+.0f}"
+        if not math.isnan(row["low"]):
+            told += f" ({row['low']:+.0f} to {row['high']:+.0f})"
+        verdict = "baseline" if row["arm"] == row["baseline"] else row["verdict"]
+        lines.append(_row([*parts, told, verdict]))
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.page.answer import Answer, Manner, Told
 from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.place_labels import arm, label, varying
@@ -55,11 +56,7 @@ def told(
 
 
 def _places(rows: pd.DataFrame) -> list[str]:
-    return [
-        name
-        for name in ("metric", "architecture", "pretraining", "truncation", "protocol")
-        if name in rows
-    ]
+    return [name for name in ("metric", *PLACE) if name in rows]
 
 
 def _undecided(rows: pd.DataFrame) -> str:
