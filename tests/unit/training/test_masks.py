@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from unit.data.discs import discs
+from unit.training.disc_cells import PX, RECIPE, cache_of, planned, scored_cell, study
 
 from transfergrid.catalog.tables import TABLES
-from transfergrid.data.cache import build_cache
 from transfergrid.data.store import Split, open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
-from transfergrid.evaluation.predict import score_cell
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.metrics.mask_record import pack
 from transfergrid.metrics.overlap import count_overlap
@@ -27,7 +24,6 @@ from transfergrid.models.mask_network import mask_network
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
-from transfergrid.planning.cells import CellBuilder
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.planned import plan_study
 from transfergrid.planning.study import load_study
@@ -38,52 +34,7 @@ from transfergrid.runtime.errors import Stopped, UserError
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.training.loop import train
 
-PX = 32
 SELECTIONS = ("best", "last", "top1", "top2", "top3")
-RECIPE = {"learning_rate": 0.003, "epochs": 3, "batch_size": 8, "keep_checkpoints": 3}
-MOVED = {"flip_probability": 0.5, "rotate_degrees": 10, "translate": 0.1}
-
-
-def study(folder: Path, **sections: Any) -> Path:
-    root = folder / "discs.npz"
-    films = {"kind": "mask_npz", "root": str(root), "structures": ["disc"], "image_px": PX}
-    if not root.exists():
-        discs(root, {"train": 24, "val": 8, "test": 6}, empty=(1, 4), side=PX)
-    content: dict[str, Any] = {
-        "name": "discs",
-        "device": "cpu",
-        "datasets": {"discs": films},
-        "pretrainings": {"random": {"kind": "random"}},
-        "recipe": {**RECIPE, "augmentation": MOVED},
-        "protocols": {"plain": {}},
-        "grid": [
-            {
-                "datasets": ["discs"],
-                "architectures": ["lcnet_050"],
-                "pretrainings": ["random"],
-                "protocols": ["plain"],
-                "truncations": [2],
-                "seeds": [0],
-            }
-        ],
-        "evaluation": {"selections": ["best", "last"]},
-        "questions": [],
-    }
-    for name, own in sections.items():
-        content[name] = {**content[name], **own} if isinstance(own, dict) else own
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def planned(path: Path) -> tuple[dict[str, Any], str]:
-    builder = CellBuilder(load_study(path))
-    (cell,) = builder.targets()
-    return json.loads(cell.spec), cell.name
-
-
-def cache_of(spec: dict[str, Any], results: Path) -> Path:
-    return results / "cache" / str(spec["dataset"]["id"])
 
 
 def outputs(spec: dict[str, Any], cell: Trained, file: str, films: Split) -> np.ndarray:
@@ -102,16 +53,7 @@ def outputs(spec: dict[str, Any], cell: Trained, file: str, films: Split) -> np.
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, Path]:
     """Return a cell's specification, its name and the results in which it is scored."""
     results = tmp_path_factory.mktemp("masks")
-    spec, name = planned(study(results))
-    data = spec["dataset"]
-    build_cache(data, results / "discs.npz", results / "cache" / data["id"], 1)
-    folder = results / "cells" / name
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(json.dumps(spec))
-    card = results / "cache" / data["id"] / "card.json"
-    (folder / "card.json").write_bytes(card.read_bytes())
-    train(spec, results, threads=1)
-    score_cell(spec, results)
+    spec, name = scored_cell(results)
     Ensembles(results, "discs", SELECTIONS, "code").make(name)
     return spec, name, results
 
@@ -223,14 +165,8 @@ def test_tables_score_masks_and_count_their_states(
 def test_structures_that_exclude_each_other_have_a_background(tmp_path: Path) -> None:
     declared = yaml.safe_load(study(tmp_path).read_text())["datasets"]["discs"]
     own = {"datasets": {"discs": declared | {"exclusive": True}}, "recipe": {"epochs": 1}}
-    spec, name = planned(study(tmp_path, **own))
-    build_cache(spec["dataset"], tmp_path / "discs.npz", cache_of(spec, tmp_path), 1)
+    spec, name = scored_cell(tmp_path, **own)
     folder = tmp_path / "cells" / name
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(json.dumps(spec))
-    (folder / "card.json").write_bytes((cache_of(spec, tmp_path) / "card.json").read_bytes())
-    train(spec, tmp_path, threads=1)
-    score_cell(spec, tmp_path)
     cell, films_of = Trained.of(folder), open_split(cache_of(spec, tmp_path), "test")
     logits = outputs(spec, cell, str(cell.best()), films_of)
     assert logits.shape == (6, 2, PX, PX) and films_of.masks is not None

@@ -1,0 +1,217 @@
+"""What a cell's selections mark on films: each pixel's mean probability, some films at a time.
+
+Counts of single checkpoints cannot give those of their mean, and outlines need masks. So some
+films go through all checkpoints that a selection has chosen, are looked at, and forgotten: memory
+does not grow with the number of films, and no mask is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transfergrid.data.store import open_split, read_card, verify_pixels
+from transfergrid.evaluation.ensemble import cell_metric, choose_checkpoints
+from transfergrid.evaluation.inference import batch_of
+from transfergrid.evaluation.predict import networks_of
+from transfergrid.evaluation.scores import read_cell_scores
+from transfergrid.evaluation.selection import ranked
+from transfergrid.models.trained import Trained
+from transfergrid.planning.naming import cell_name, fold_of
+from transfergrid.planning.paths import cache_directory, cell_directory
+from transfergrid.runtime.watcher import Watcher
+from transfergrid.tasks.learn.kind import learn_half
+from transfergrid.tasks.learn.mask_terms import predictions
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a selection marks on n films.
+
+    Attributes:
+        probability: (n, C, px, px) float32, the mean over its checkpoints; NaN where an output is
+            not finite.
+        marked: (n, C, px, px) bool: the probability is over one half or, of exclusive structures,
+            larger than that of every other and of the background. Unknown pixels may be marked.
+    """
+
+    probability: NDArray[np.float32]
+    marked: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MarkedFilms:
+    """Some films of a split.
+
+    Attributes:
+        rows: (n,) int64, which of the split's they are.
+        images: (n, px, px) or (n, px, px, 3) uint8, as they are cached.
+        truth: (n, C, px, px) uint8: 0, 1, or 255 where nobody knows.
+        marks: By selection what it marks; none of a cell that diverged.
+    """
+
+    rows: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    marks: Mapping[str, Marks]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The networks of a cell's checkpoints, ready to mark films as some selections do.
+
+    Attributes:
+        chosen: By selection the numbers of its checkpoints, the best one first.
+        load: Gives the network of a checkpoint by its number.
+        normalise: Makes a network's input of films.
+        exclusive: Whether a pixel has one structure at most.
+        batch: Films a pass; another number may round the last bits differently.
+        device: Where to compute.
+    """
+
+    chosen: Mapping[str, Sequence[int]]
+    load: Callable[[int], nn.Module]
+    normalise: Callable[[Tensor], Tensor]
+    exclusive: bool
+    batch: int
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls, spec: Mapping[str, Any], results: Path, selections: Sequence[str], device: str = "cpu"
+    ) -> Marker:
+        """Make the networks of a cell's checkpoints.
+
+        Args:
+            spec: The content of the cell's spec.json.
+            results: The folder of all outputs.
+            selections: Rules such as "best" or "top3", which choose by the cell's scores.
+            device: "cpu", "cuda" or "cuda:<n>".
+
+        Raises:
+            UserError: The cell is not trained and scored, or its files are not what was written.
+        """
+        folder, where = cell_directory(cell_name(spec), results), torch.device(device)
+        cell = Trained.of(folder)
+        card = read_card(cache_directory(spec["dataset"]["id"], results), fold_of(spec))
+        task: Any = learn_half(card.task_kind, spec)
+        files = [str(checkpoint["file"]) for checkpoint in cell.checkpoints()]
+        if not files:
+            return cls({}, lambda number: nn.Identity(), lambda x: x, False, 1, where)
+        load, normalise = networks_of(spec, cell, card, None, where)
+        chosen = chosen_by(folder, selections)
+        held = {n: load(files[n]).eval() for n in sorted(set().union(*chosen.values()))}
+        return cls(chosen, held.__getitem__, normalise, task.exclusive, batch_of(task), where)
+
+    def __call__(self, images: NDArray[np.uint8]) -> dict[str, Marks]:
+        """Mark films.
+
+        Args:
+            images: (n, px, px) or (n, px, px, 3) uint8 of the cache's size; all of them are in
+                memory at once, with maps as large as they are, so about `batch` at a time.
+
+        Returns:
+            By selection what it marks; nothing if the cell diverged.
+        """
+        totals: dict[str, Tensor] = {}
+        alone: dict[str, Tensor] = {}
+        # The order in which probabilities are added decides last bits, and scoring begins with the
+        # best checkpoint too.
+        order = dict.fromkeys(n for numbers in self.chosen.values() for n in numbers)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            inputs = self.normalise(torch.from_numpy(images).to(self.device))
+            for number in order:
+                output = self.load(number)(inputs).float()
+                # Doubles, because float32 saturates and ties.
+                own = output.double()
+                own = own.softmax(dim=1) if self.exclusive else own.sigmoid()
+                own = own.where(output.isfinite(), torch.nan)
+                for name, numbers in self.chosen.items():
+                    if number in numbers:
+                        totals[name] = totals[name] + own if name in totals else own
+                    if list(numbers) == [number]:
+                        alone[name] = predictions(output, self.exclusive)
+            return {name: self._marks(name, totals[name], alone.get(name)) for name in self.chosen}
+
+    def _marks(self, name: str, total: Tensor, alone: Tensor | None) -> Marks:
+        count = len(self.chosen[name])
+        marked = alone
+        if marked is None:
+            mean = total if self.exclusive else total - count / 2
+            marked = predictions(mean, self.exclusive)
+        probability = (total[:, 1:] if self.exclusive else total) / count
+        return Marks(probability.float().cpu().numpy(), marked.cpu().numpy())
+
+
+def chosen_by(folder: Path, selections: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Return the checkpoints that each selection chooses of a scored cell, the best one first.
+
+    Args:
+        folder: The cell's folder.
+        selections: Rules that choose for all tasks together.
+
+    Raises:
+        UserError: The cell is not scored, or no checkpoint has the score that a rule needs.
+    """
+    valid, metric = read_cell_scores(folder, "valid"), cell_metric(folder)
+    ranking = ranked(metric.sign * valid.valid_score, valid.step).tolist()
+    place = {number: rank for rank, number in enumerate(ranking)}
+    found = {}
+    for name in selections:
+        numbers = choose_checkpoints(name, valid, metric)[0].tolist()
+        found[name] = tuple(sorted(numbers, key=lambda number: place.get(number, len(place))))
+    return found
+
+
+def marked_films(
+    spec: Mapping[str, Any],
+    results: Path,
+    selections: Sequence[str],
+    split: str = "test",
+    device: str = "cpu",
+    rows: Sequence[int] | None = None,
+    watcher: Watcher | None = None,
+) -> Iterator[MarkedFilms]:
+    """Yield films of a split with what selections of a cell's checkpoints mark on them.
+
+    Whoever takes them all has, at the end, also compared the files that they were read from with
+    what was written.
+
+    Args:
+        spec: The content of the cell's spec.json; its data set has masks.
+        results: The folder of all outputs.
+        selections: Rules such as "best" or "top3", which choose by the cell's scores.
+        split: "train", "valid" or "test".
+        device: "cpu", "cuda" or "cuda:<n>".
+        rows: Which films, in that order; None for all. Taking few of them may round last bits
+            differently than scoring did.
+        watcher: May stop the work.
+
+    Yields:
+        As many films as go through a network at once, or fewer.
+
+    Raises:
+        UserError: The cell is not trained and scored, or its files are not what was written.
+    """
+    cache, fold = cache_directory(spec["dataset"]["id"], results), fold_of(spec)
+    found, check = open_split(cache, split, fold), (watcher or Watcher()).check
+    bytes_read = verify_pixels(cache, found)
+    task = learn_half(read_card(cache, fold).task_kind, spec)
+    truth = task.target(found)
+    marker = Marker.of(spec, results, selections, device)
+    every = np.arange(len(found.images)) if rows is None else np.asarray(rows, dtype=np.int64)
+    size = batch_of(task)
+    for start in range(0, len(every), size):
+        check()
+        bytes_read.poll()
+        part = every[start : start + size]
+        images = np.array(found.images[part])
+        yield MarkedFilms(part, images, np.array(truth[part]), marker(images))
+    bytes_read.wait()
