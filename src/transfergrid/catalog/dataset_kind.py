@@ -36,6 +36,9 @@ class DatasetKind:
             off without decoding any; an empty string where only decoding tells.
         check: ``module:function`` that refuses settings which contradict each other: from words
             that name the data set, and its settings. Plain Python.
+        observers: ``module:function`` from its settings to those under which its reader gives the
+            masks of every observer apart (`transfergrid.data.mask_layers.Observers`), or None
+            where there is one. Plain Python; an empty string where there never are several.
         leads: The settings that lead to its images.
         cites: What to cite for it.
         settings: Its settings beside those of every kind (`SHARED`); a kind that has none has a
@@ -56,6 +59,7 @@ class DatasetKind:
     same: tuple[str, ...] = ()
     count: str = ""
     check: str = ""
+    observers: str = ""
     leads: str = "root"
     cites: str = "cite its own source."
     settings: Mapping[str, Setting] = field(default_factory=dict)

@@ -46,6 +46,7 @@ MASKED: tuple[DatasetKind, ...] = (
         columns=True,
         count="transfergrid.commands.images:of_reader",
         check="transfergrid.planning.meaning:check_split",
+        observers="transfergrid.planning.observers:of_layers",
         leads="root, image_folders and image_column",
         settings={
             "table": {
@@ -104,6 +105,8 @@ MASKED: tuple[DatasetKind, ...] = (
         tables="transfergrid.planning.label_tables:of_archive",
         official=(),
         count="transfergrid.commands.images:of_mask_archive",
+        check="transfergrid.planning.observers:check_arrays",
+        observers="transfergrid.planning.observers:of_arrays",
         settings={
             "structures": {
                 "description": "Names of the structures, in the order of their masks.",
@@ -126,6 +129,16 @@ MASKED: tuple[DatasetKind, ...] = (
                 "$ref": "#/$defs/mask_rule",
                 "description": "How several observers become one.",
                 "default": "first",
+            },
+            "observers": {
+                "description": "Endings of the names of further observers' arrays, with whom "
+                "nothing is learned or scored: they are compared with the first one. Not part of a "
+                "cell.",
+                "type": "array",
+                "uniqueItems": True,
+                "items": {"type": "string", "minLength": 1},
+                "default": [],
+                "x-example": "observers: [masks_observer2]",
             },
             **_CODING,
             "exclusive": _EXCLUSIVE,

@@ -17,6 +17,7 @@ from transfergrid.planning.fingerprint import (
 )
 from transfergrid.planning.label_tables import hashed_tables
 from transfergrid.planning.named import named
+from transfergrid.planning.observers import check_there
 from transfergrid.planning.padding import check_padding
 from transfergrid.planning.remembered import remembered_sha256
 from transfergrid.planning.study import location
@@ -36,8 +37,11 @@ UNSAID = {
     "task_kind": None,
 }
 """Settings that are not part of a data set as long as they have these values."""
-APART = ("metric",)
-"""Settings of a data set that its reader does not need: a cell has them, its cache does not."""
+APART = ("metric", "observers")
+"""Settings of a data set that its reader does not need, and its cache does not have.
+
+A cell has its metric; observers whom the true masks do not know are compared with them alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
             f"datasets.{name}.root."
         )
     declaration["tables"] = hashed_tables(name, root, settings, remembered_sha256)
+    if settings.get("observers"):
+        check_there(name, settings, declaration["tables"])
     dataset_id = _dataset_id(name, declaration)
     regions = _regions(name, settings["regions"]) if settings.get("regions") else None
     return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root, regions)
