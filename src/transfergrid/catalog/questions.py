@@ -295,6 +295,12 @@ FIRST_VERSION = QuestionKind(
     tell="transfergrid.reporting.page.first_version_answers",
     unasked="published, v1 of February 2023",
 )
+PUBLISHED_SCORES = QuestionKind(
+    name="published_scores",
+    answer="transfergrid.statistics.published_scores:published_scores",
+    tell="transfergrid.reporting.page.published_scores_answers",
+    unasked="published table",
+)
 PLUGIN = QuestionKind(
     name="module:function of your own",
     answer="transfergrid.statistics.plugin:answered",
@@ -332,6 +338,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     _ALIKE,
     _REUSE,
     FIRST_VERSION,
+    PUBLISHED_SCORES,
 )
 """Every built-in kind, in the order in which they are answered: one may build on those before."""
 _BY_NAME = {kind.name: kind for kind in QUESTION_KINDS}

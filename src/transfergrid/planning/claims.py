@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from transfergrid.planning.paths import RESOURCES
 from transfergrid.runtime.errors import UserError, listed, suggest
 
+_DICE = re.compile(r"transfergrid\.metrics\.mask_metrics:dice(_|$)")
 Claim = Mapping[str, str]
 """One row of resources/claims.csv."""
 
@@ -52,6 +54,17 @@ def published_similarities() -> tuple[Mapping[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
+@cache
+def published_scores() -> tuple[Mapping[str, str], ...]:
+    """Return a study's means and standard deviations: resources/systematic_2021.csv.
+
+    The data set is named as the column `task` is in small letters. Those with the grade "digitised"
+    were read off figures.
+    """
+    with open(RESOURCES / "systematic_2021.csv", newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
 def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
     """Return the claims that a study judges.
 
@@ -63,8 +76,9 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
 
     Returns:
         `claims`, whole rows in the table's order, `where`, `stands_for`, and `points`, the networks
-        in those studies' figures, `first_version`, the numbers of their first versions, and
-        `similarities`, what their figures say of networks' similarity.
+        in those studies' figures, `first_version`, the numbers of their first versions,
+        `similarities`, what their figures say of networks' similarity, and `scores`, those of
+        their tables and figures.
 
     Raises:
         UserError: There is no such study or claim.
@@ -95,6 +109,7 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         "points": [dict(point) for point in digitised_points() if point["study"] in studies],
         "first_version": [dict(one) for one in first_version() if one["study"] in studies],
         "similarities": [dict(one) for one in published_similarities() if one["study"] in studies],
+        "scores": [dict(one) for one in published_scores() if one["study"] in studies],
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }
@@ -107,6 +122,30 @@ def claimed_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
         metrics: Declarations by name.
     """
     return [name for name, metric in metrics.items() if metric["roc_area"]]
+
+
+def dice_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the metrics of a study that are Dice, whatever it is a mean over.
+
+    Args:
+        metrics: Declarations by name.
+    """
+    return [name for name, metric in metrics.items() if _DICE.match(metric.get("function", ""))]
+
+
+def metrics_of(claim: Claim, metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the metrics of a study that a claim is about.
+
+    Its column `select` names one or several, joined by a plus; ``auroc`` stands for all areas under
+    the ROC curve, ``dice`` for every Dice. Without a name it is ``auroc``.
+
+    Args:
+        claim: With a rule.
+        metrics: Declarations by name.
+    """
+    kinds = {"auroc": claimed_metrics(metrics), "dice": dice_metrics(metrics)}
+    named = selected(claim).get("metric", "auroc").split("+")
+    return [metric for name in named for metric in kinds.get(name, [name])]
 
 
 def selected(claim: Claim) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from transfergrid.planning.claims import Claim, claimed_metrics, selected
+from transfergrid.planning.claims import Claim, metrics_of, selected
 from transfergrid.planning.needed import networks_needed
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
@@ -24,6 +24,8 @@ STRONGER, NOT_TESTED = "stronger", "not tested"
 PUBLISHED = ("published", "published, secondary source")
 """Grades of provenance whose numbers may be printed as the paper's."""
 NO_EVIDENCE = "drawn images, no evidence"
+_EITHER_WAY = "mean_ranks"
+"""Evidence of this kind has the better method first, and claims may say the reverse."""
 DRAWN = " (drawn data, no evidence)"
 """What ends every verdict on drawn images, so that none can be printed without it."""
 
@@ -220,7 +222,7 @@ def judge(
 
     Returns:
         A row for each claim and number, which is an AUROC unless the claim's `select` names
-        another metric; a claim without a rule or a number is "not tested".
+        other metrics; a claim without a rule or a number is "not tested".
     """
     drawn = _drawn(reader)
     there = [
@@ -229,19 +231,11 @@ def judge(
         if all(str(one.keys.get(axis, v)) == str(v) for axis, v in asked["where"].items())
     ]
     there = [_renamed(one, asked["stands_for"]) for one in there]
-    usual = claimed_metrics(reader.study["metrics"])
+    there += [_turned(one) for one in there if one.keys.get("kind") == _EITHER_WAY]
     rows = []
     for claim in asked["claims"]:
-        wanted = selected(claim) if claim["rule"] else {}
-        metrics = [wanted["metric"]] if "metric" in wanted else usual
-        found = [
-            one
-            for one in there
-            if wanted
-            and one.keys.get("metric") in metrics
-            and all(str(one.keys.get(k)) == v for k, v in wanted.items())
-        ]
-        if not wanted:
+        found = _about(claim, there, reader) if claim["rule"] else []
+        if not claim["rule"]:
             rows.append(_row(claim, None, NOT_TESTED, "", f"context: {claim['kind']}"))
         elif not found:
             rows.append(_row(claim, None, NOT_TESTED, "", "no question of the study gives it"))
@@ -253,6 +247,25 @@ def judge(
             found_so = verdict(claim, one, alpha) + (DRAWN if made_up else "")
             rows.append(_row(claim, one, found_so, data, said))
     return rows
+
+
+def _about(claim: Claim, evidence: Sequence[Evidence], reader: Reader) -> list[Evidence]:
+    """Return the numbers that a claim is about."""
+    wanted = selected(claim)
+    metrics = metrics_of(claim, reader.study["metrics"])
+    rest = {key: value for key, value in wanted.items() if key != "metric"}
+    return [
+        one
+        for one in evidence
+        if one.keys.get("metric") in metrics
+        and all(str(one.keys.get(key)) == value for key, value in rest.items())
+    ]
+
+
+def _turned(one: Evidence) -> Evidence:
+    """Return a difference of two methods the other way round."""
+    keys = {**one.keys, "a": one.keys["b"], "b": one.keys["a"]}
+    return replace(one, keys=keys, value=-one.value, low=-one.high, high=-one.low)
 
 
 def _renamed(one: Evidence, stands_for: Mapping[str, str]) -> Evidence:

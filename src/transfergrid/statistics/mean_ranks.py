@@ -122,6 +122,7 @@ class Pair:
         question = self.group.question
         keys = {"kind": "mean_ranks", "axis": question["axis"], "a": self.a, "b": self.b}
         keys |= {**self.group.place, "metric": "; ".join(self.group.metric)}
+        keys["datasets"] = self.group.datasets
         value, low, high, _ = self.mixed
         return Evidence(keys, f"{question['name']}: {self.a} - {self.b}", value, low, high)
 

@@ -7,8 +7,15 @@ import pytest
 from scipy import stats
 
 from transfergrid.planning.architectures import known_architectures
-from transfergrid.planning.claims import chosen_claims, known_claims
+from transfergrid.planning.claims import (
+    chosen_claims,
+    known_claims,
+    metrics_of,
+    published_scores,
+    selected,
+)
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.releases import known_releases
 from transfergrid.runtime.errors import UserError
 
 ROWS = list(known_claims().values())
@@ -16,9 +23,9 @@ ROWS = list(known_claims().values())
 
 def test_the_table_is_whole() -> None:
     with open(RESOURCES / "claims.csv", newline="", encoding="utf-8") as file:
-        assert len(list(csv.DictReader(file))) == len(ROWS) == 134
+        assert len(list(csv.DictReader(file))) == len(ROWS) == 206
     assert {row["kind"] for row in ROWS} == {"claim", "premise", "design", "interpretation"}
-    assert sum(row["kind"] == "claim" for row in ROWS) == 99
+    assert sum(row["kind"] == "claim" for row in ROWS) == 161
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["claim"])
@@ -95,6 +102,7 @@ def test_a_study_takes_all_claims_of_a_paper_or_some() -> None:
         "points": [],
         "first_version": [],
         "similarities": [],
+        "scores": [],
         "where": {},
         "stands_for": {},
     }
@@ -133,6 +141,66 @@ def test_the_digitised_figure_agrees_with_what_was_published() -> None:
     assert auroc["imagenet"]["mobilenetv3_large_100"] - auroc["imagenet"][
         "mobilenetv2_100"
     ] == pytest.approx(0.0058)
+
+
+SYSTEMATIC = {row["claim"]: row for row in ROWS if row["study"] == "systematic2021"}
+
+
+def test_the_claims_on_a_published_table_have_its_numbers() -> None:
+    printed = {
+        (row["task"].lower(), row["pretraining"]): float(row["mean"])
+        for row in published_scores()
+        if row["figure"] == "domain-adaptive table"
+    }
+    found = {}
+    for name, row in SYSTEMATIC.items():
+        if name.startswith("sys.table."):
+            _, _, task, arm = name.split(".")
+            arm = {"scratch": "random"}.get(arm, arm.replace("_then", ""))
+            found[task, arm] = 100 * float(row["published"])
+            # Only where the films are known, and enough of them, can a number be repeated.
+            assert bool(row["rule"]) == (task == "dxc14")
+            wanted = selected(row)
+            assert not wanted or (wanted["dataset"], wanted["pretraining"]) == (task, arm)
+    assert found == pytest.approx(printed) and len(found) == 26
+
+
+def test_initialisations_of_the_published_tables_are_named_as_their_releases_are() -> None:
+    rows = published_scores()
+    assert len(rows) == 152
+    arms = {row["pretraining"] for row in rows}
+    studied = {name for name, one in known_releases().items() if one.study}
+    # The study has no results of iNat2021 mini; random weights are no release.
+    assert arms == studied - {"supervised", "inat2021_mini"} | {"imagenet", "random"}
+    assert all(re.match("mean(, sd)?:|mean:", row["provenance"]) for row in rows)
+    selfsup = {row["pretraining"] for row in rows if row["figure"] == "self-supervised figure"}
+    single = {n.split(".")[-1] for n in SYSTEMATIC if n.startswith("sys.ssl.holistic.")}
+    assert single == selfsup - {"imagenet"} and len(single) == 14
+
+
+def test_a_number_that_was_read_off_a_figure_is_never_a_published_value() -> None:
+    table = {row["mean"] for row in published_scores() if "mean:published" in row["provenance"]}
+    for name, row in SYSTEMATIC.items():
+        if "digitised" in " ".join(row.values()):
+            assert not re.fullmatch(r"[\d.+-]+", row["published"])
+        elif name.startswith("sys.table."):
+            assert f"{100 * float(row['published']):.2f}" in table
+
+
+def test_a_claim_is_about_one_kind_of_metric_or_several() -> None:
+    metrics = {
+        "auroc": {"roc_area": True, "function": "transfergrid.metrics.auroc:auroc"},
+        "dice": {"roc_area": False, "function": "transfergrid.metrics.mask_metrics:dice"},
+        "pooled": {"roc_area": False, "function": "transfergrid.metrics.mask_metrics:dice_pooled"},
+        "iou": {"roc_area": False, "function": "transfergrid.metrics.mask_metrics:iou"},
+    }
+    known = known_claims()
+    assert metrics_of(known["sys.coarse.classification"], metrics) == ["auroc"]
+    assert metrics_of(known["sys.fine_grained.segmentation"], metrics) == ["dice", "pooled"]
+    both = metrics_of(known["sys.ssl.holistic.swav"], metrics)
+    assert both == ["auroc", "dice", "pooled"]
+    named = {**known["sys.coarse.classification"], "select": "kind=contrast metric=iou"}
+    assert metrics_of(named, metrics) == ["iou"]
 
 
 def test_what_is_not_there_is_named() -> None:

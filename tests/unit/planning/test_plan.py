@@ -157,7 +157,8 @@ def test_claims_stand_in_the_stamp_with_their_rules(tmp_path: Path) -> None:
     (name, content), (before, empty) = study.stamps["statistics"], plain.stamps["statistics"]
     assert content["claims"]["claims"][0]["bound"] == ".65" and name != before
     assert content["claims"]["where"] == {"seed": 0}
-    nothing: dict[str, Any] = {"claims": [], "points": [], "first_version": [], "similarities": []}
+    told = ("claims", "points", "first_version", "similarities", "scores")
+    nothing: dict[str, Any] = {name: [] for name in told}
     assert empty["claims"] == {**nothing, "where": {}, "stands_for": {}}
     assert study.stamps["cells"] == plain.stamps["cells"]
     for wrong in ("chextransfre", ["nothing"], {"about": "chextransfer", "wher": {}}, 3):

@@ -175,6 +175,7 @@ def study_json(
             "points": [],
             "first_version": [],
             "similarities": [],
+            "scores": [],
             "where": {},
             "stands_for": {},
         },

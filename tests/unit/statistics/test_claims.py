@@ -275,3 +275,35 @@ def test_every_claim_of_the_table_has_a_rule_that_works() -> None:
             assert verdict(claim, one) == MAYBE
             kind = kind_of(selected(claim))
             assert kind is not PLUGIN and kind.name == selected(claim)["kind"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"), [("swav", "imagenet", YES), ("imagenet", "swav", NO)]
+)
+def test_a_claim_on_ranked_methods_may_name_the_worse_one_first(
+    a: str, b: str, expected: str
+) -> None:
+    keys = {"kind": "mean_ranks", "axis": "pretraining", "a": "swav", "b": "imagenet"}
+    one = Evidence({**keys, "metric": "auroc", "datasets": ("d", "e")}, "q: row", 0.1, 0.05, 0.2)
+    claim = {**known_claims()["sys.ssl.holistic.swav"], "rule": "above", "bound": "0"}
+    claim["select"] = f"kind=mean_ranks a={a} b={b}"
+    (row,) = judge({"claims": [claim], "where": {}, "stands_for": {}}, [one], reader())
+    assert (row.verdict, row.data) == (expected, "d, e")
+    assert abs(row.measured) == 0.1 and row.low < row.measured < row.high
+
+
+def test_claims_on_both_kinds_of_task_get_a_row_for_each_data_set() -> None:
+    name = "sys.ssl.holistic.swav"
+    masks = {"dice": {"roc_area": False, "function": "transfergrid.metrics.mask_metrics:dice"}}
+    rows = [
+        evidence(name, 0.02, 0.01, 0.03, dataset="dxc14", metric="auroc"),
+        evidence(name, -0.02, -0.03, -0.01, dataset="vfs", metric="dice"),
+        evidence(name, 0.02, 0.01, 0.03, dataset="dxc5", metric="brier"),
+    ]
+    asked = {"claims": [known_claims()[name]], "where": {}, "stands_for": {}}
+    both = reader()
+    both.study = {"metrics": METRICS | masks}
+    assert [(row.data, row.verdict) for row in judge(asked, rows, both)] == [
+        ("dxc14", YES),
+        ("vfs", NO),
+    ]

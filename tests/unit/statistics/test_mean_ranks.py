@@ -149,3 +149,5 @@ def test_claims_are_judged_by_the_mixed_model() -> None:
         columns[name] for name in ("difference", "low", "high")
     )
     assert found.keys["a"] == columns["a"] and found.keys["kind"] == "mean_ranks"
+    # A claim says where it was judged, and whether those images are drawn.
+    assert len(found.keys["datasets"]) == columns["n_datasets"] == 14
