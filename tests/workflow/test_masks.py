@@ -1,8 +1,9 @@
-"""Films with masks, through Snakemake to the page; and what a change of the study makes again."""
+"""Films with masks, through Snakemake to the page; what a change makes again; labels and back."""
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from tests.workflow.conftest import Workspace
 from unit.data.discs import discs
 
+from transfergrid.planning.study import merge
+
 pytestmark = pytest.mark.slow
 
+START = {"kind": "cell", "protocol": "finetune"}
 STUDY: dict[str, Any] = {
     "datasets": {
         "discs": {"kind": "mask_npz", "root": "discs.npz", "structures": ["disc"], "image_px": 32}
@@ -31,6 +35,22 @@ STUDY: dict[str, Any] = {
     "evaluation": {"selections": ["top2", "best"], "metrics": ["iou", "dice_pooled"]},
     "questions": [],
 }
+
+
+CHAIN: dict[str, Any] = {
+    "pretrainings": {
+        "textures": {**START, "dataset": "textures", "pretraining": "random"},
+        "discs": {**START, "dataset": "discs", "pretraining": "textures"},
+        "low": {"of": "textures", "derive": [{"keep": {"through": 2}}]},
+        "low_discs": {"of": "discs", "derive": [{"keep": {"through": 2}}]},
+    },
+    "recipe": {"epochs": 1},
+    "grid": [
+        {**STUDY["grid"][0], "pretrainings": ["textures", "low"], "truncations": [0]},
+        {**STUDY["grid"][0], "datasets": ["films"], "pretrainings": ["discs", "low_discs"]},
+    ],
+}
+"""From labels to masks, from these to labels, and both in part."""
 
 
 def changed(**recipe: Any) -> dict[str, Any]:
@@ -72,3 +92,32 @@ def test_masks_are_learned_scored_and_told(workspace: Workspace) -> None:
     workspace.write(changed(loss="dice"))
     jobs = workspace.snakemake("-n").jobs
     assert jobs["train"] == jobs["evaluate"] == 1 and "prepare" not in jobs
+
+
+def test_labels_lead_to_masks_and_these_to_labels(workspace: Workspace) -> None:
+    discs(workspace.folder / "discs.npz", {"train": 24, "val": 8, "test": 8}, side=32)
+    workspace.write(merge(copy.deepcopy(STUDY), CHAIN))
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-4000:]
+    results = workspace.folder / "results"
+    folders = list((results / "cells").iterdir())
+    cells = {(name.split("-")[0], name.split("-")[2]): name for name in (f.name for f in folders)}
+    proofs = {
+        key: json.loads((results / "cells" / name / "proof.json").read_text())
+        for key, name in cells.items()
+    }
+    assert len(cells) == len(folders) == 5
+    assert proofs["discs", "textures"]["cell"] == cells["textures", "random"]
+    assert proofs["films", "discs"]["cell"] == cells["discs", "textures"]
+    whole, part = (proofs["films", name] for name in ("discs", "low_discs"))
+    assert whole["keep"] == "all" and whole["unexpected"] == [] and whole["matched"] > 20
+    assert 0 < part["origins"]["source"] < whole["matched"] and part["cell"] == whole["cell"]
+    assert 0 < proofs["discs", "low"]["origins"]["source"] < proofs["discs", "textures"]["matched"]
+    tables = results / "small" / "tables"
+    leaks = pd.read_csv(tables / "leaks.csv").query("dataset != other_dataset")
+    links = set(zip(leaks["dataset"], leaks["other_dataset"], strict=True))
+    assert links == {("discs", "textures"), ("films", "discs"), ("films", "textures")}
+    assert leaks["n_images"].gt(0).all() and leaks["n_equal"].eq(0).all()
+    assert pd.read_csv(tables / "sources.csv")["dataset"].tolist() == ["textures"]
+    page = (results / "small" / "report.html").read_text(encoding="utf-8")
+    assert "the same network, first trained on discs by protocol finetune" in page

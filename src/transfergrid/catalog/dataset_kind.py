@@ -32,6 +32,9 @@ class DatasetKind:
         patients: Settings with which it says who the patient of an image is; None where it does
             not. An empty mapping: always.
         same: Settings that say which images it holds, where no label table does.
+        divides_as: Settings, its kind among them, of a data set that has the same parts: a kind of
+            masks names that of labels whose tables, and splits, it shares.
+        films_of: Kinds of data set some of whose films it holds, under other names.
         count: ``module:function`` from a declaration and a root to the number of its images, read
             off without decoding any; an empty string where only decoding tells.
         check: ``module:function`` that refuses settings which contradict each other: from words
@@ -57,6 +60,8 @@ class DatasetKind:
     official: tuple[str, ...] | None = None
     patients: Mapping[str, str] | None = None
     same: tuple[str, ...] = ()
+    divides_as: Mapping[str, Any] = field(default_factory=dict)
+    films_of: tuple[str, ...] = ()
     count: str = ""
     check: str = ""
     observers: str = ""

@@ -34,7 +34,7 @@ from transfergrid.planning.fingerprint import (
 from transfergrid.planning.folding import folding_warning
 from transfergrid.planning.grid import ALL, Point, expand
 from transfergrid.planning.inputs import Dataset, Weights, resolve_dataset, resolve_weights
-from transfergrid.planning.leaks import Learned, check_chain, released_warning
+from transfergrid.planning.leaks import Learned, check_chain, released_warning, shared_warnings
 from transfergrid.planning.meaning import check_loss, check_redrawing
 from transfergrid.planning.metrics import Declaration, primary_metric, trained_by, trained_code
 from transfergrid.planning.naming import name_of
@@ -210,8 +210,10 @@ class CellBuilder:
         architecture = self._architecture(point, image_px)
         weights, weights_id, source = self._initial(point, architecture)
         learned = self._learned[source] if source else ()
-        known = ((self.datasets[name], fold) for name, fold in learned)
+        known = [(self.datasets[name], fold) for name, fold in learned]
         check_chain(known, dataset, point, str(self.study.source))
+        for warning in shared_warnings(known, dataset, point, str(self.study.source)):
+            self._warn(warning)
         release = weights.get("release") or self._releases.get(source or "")
         self._warn(released_warning(release, dataset, point, str(self.study.source)))
         recipe = self._recipes[point.protocol]

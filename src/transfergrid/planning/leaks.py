@@ -43,6 +43,9 @@ _LABELS = {
     "uncertain",
     "smooth_range",
     "blank",
+    "layers",
+    "field_of_view",
+    "exclusive",
 }
 """The same, unless folds are dealt out by labels."""
 
@@ -108,14 +111,50 @@ def released_warning(release: str | None, target: Dataset, point: Point, source:
         point: The cell's place on the axes.
         source: The study, for the message.
     """
-    kind = target.declaration["kind"]
-    if release is None or kind not in find_release(release).learned:
+    found = _shared(target, find_release(release).learned) if release else None
+    if found is None:
         return None
     return (
         f"{source}: pretraining '{point.pretraining}' goes back to release '{release}', which "
-        f"learned from films of {kind}, and data set '{target.name}' holds such films; which ones "
+        f"learned from films of {found}, and data set '{target.name}' holds such films; which ones "
         "it learned from is not known, so test films may be among them."
     )
+
+
+def shared_warnings(
+    learned: Iterable[tuple[Dataset, str]], target: Dataset, point: Point, source: str
+) -> list[str]:
+    """Return warnings where films of another publication are films on which a cell is tested.
+
+    The two have no table in common by which planning could tell which films these are.
+
+    Args:
+        learned: As `check_chain`.
+        target: The cell's data set.
+        point: The cell's place on the axes.
+        source: The study, for the message.
+    """
+    others = [one for one, _ in learned if one.declaration["kind"] != target.declaration["kind"]]
+    return [
+        f"{source}: pretraining '{point.pretraining}' learned data set '{other.name}' "
+        f"({other.declaration['kind']}), and data set '{target.name}' "
+        f"({target.declaration['kind']}) holds films of the same publication under other names; "
+        "transfergrid leaks counts those that look alike, once both are prepared."
+        for other in others
+        if _shared(target, [other.declaration["kind"]])
+    ]
+
+
+def _shared(target: Dataset, kinds: Iterable[str]) -> str | None:
+    """Return the first of some kinds whose films may be films of a data set."""
+    own = target.declaration["kind"]
+    kind = dataset_kind(own)
+    for name in kinds:
+        other = dataset_kind(name)
+        held = {own, *(kind.films_of if kind else ())}
+        if name in held or own in (other.films_of if other else ()):
+            return name
+    return None
 
 
 def first_leak(
@@ -144,6 +183,8 @@ def _division(dataset: Dataset) -> dict[str, Any]:
     kind, folds = dataset_kind(settings["kind"]), settings.get("folds")
     # Two files of one name may be two lists.
     lists = {"lists": hashes_of_lists(settings)} if settings.get("lists") else {}
+    if kind is not None and (kind.official is None or not folds):
+        settings = {**settings, **kind.divides_as}
     if not folds and kind is not None and kind.official is not None:
         # Without folds, nothing else decides.
         return {key: settings[key] for key in ("kind", *kind.official)} | lists

@@ -15,6 +15,7 @@ from datasets.csv.make import make as make_csv
 from datasets.nih14.make import LISTED, make_lists
 from datasets.nih14.make import make as make_nih14
 from datasets.shenzhen.make import make as make_shenzhen
+from unit.data.discs import discs
 from unit.planning.made_up_plan import STUDY, grid, planned
 
 from transfergrid.data.kinds import read_manifest
@@ -49,6 +50,25 @@ CSV: list[dict[str, Any]] = [
     {"folds": {"k": 3}, "patient_column": None},
     {"folds": {"k": 3, "column": "part"}, "label_columns": ["Micro-Calcification"]},
     {"folds": {"k": 3, "group_column": "image"}, "score_tasks": ["mass"]},
+]
+MASKS = {
+    **{key: value for key, value in PLAIN.items() if key != "label_columns"},
+    "kind": "mask_table",
+    "layers": [{"structures": ["mass"], "files": ["image"]}],  # none is opened
+}
+MASKED: list[dict[str, Any]] = [
+    {"split": RANDOM},
+    {"split": {**RANDOM, "seed": 1}},
+    {"split": COLUMN, "exclusive": True, "image_px": 8},
+    {"folds": {"k": 3}},
+    {"folds": {"k": 3}, "field_of_view": {"files": ["image"]}},
+    {"folds": {"k": 3, "by": "stratified"}},
+    {"folds": {"k": 3}, "patient_column": None},
+]
+ARCHIVES: list[dict[str, Any]] = [
+    {"kind": kind, **own, **cut}
+    for kind, own in (("medmnist", {}), ("mask_npz", {"structures": ["disc"], "image_px": 16}))
+    for cut in ({}, {"folds": {"k": 3}}, {"folds": {"k": 3, "by": "patient"}})
 ]
 CHEXPERT: list[dict[str, Any]] = [
     {},
@@ -94,17 +114,30 @@ NAMES = ("train", "valid", "test")
 
 def resolved(folder: Path, settings: list[dict[str, Any]]) -> list[Dataset]:
     """Resolve data sets as a study does, defaults filled in."""
-    datasets = {f"d{i}": {**one, "root": str(folder)} for i, one in enumerate(settings)}
+    datasets = {f"d{i}": {"root": str(folder), **one} for i, one in enumerate(settings)}
     study = {**STUDY, "datasets": {**STUDY["datasets"], **datasets}}
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     entries = load_study(folder / "study.yaml").config["datasets"]
     return [resolve_dataset(name, entries[name]) for name in datasets]
 
 
-def splits(dataset: Dataset) -> dict[str, dict[str, set[str]]]:
-    """Return the images of each split by fold, as the reader has them."""
+def archive(path: Path) -> Path:
+    """Write films with masks and with labels, several a patient, which only masks know."""
+    discs(path, {"train": 24, "val": 8, "test": 8})
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    labels = {
+        f"{split}_labels": np.arange(len(arrays[f"{split}_images"])) % 2
+        for split in ("train", "val", "test")
+    }
+    np.savez(path, **arrays, **labels)
+    return path
+
+
+def splits(dataset: Dataset, by_row: bool = False) -> dict[str, dict[str, set[Any]]]:
+    """Return the images of each split by fold, as the reader has them, by their ids or rows."""
     manifest = read_manifest(dataset.declaration, dataset.root)
-    ids = manifest.table["image_id"].to_numpy()
+    ids = np.arange(len(manifest.table)) if by_row else manifest.table["image_id"].to_numpy()
     if manifest.folds is None:
         split = manifest.table["split"].to_numpy()
         return {"all": {name: set(ids[split == name]) for name in NAMES}}
@@ -148,6 +181,36 @@ def test_what_is_let_through_has_learned_no_test_image(kind: str, tmp_path: Path
                 passed += target is not source
     assert passed >= 8  # two data sets that are split alike are let through
     assert learned >= 50
+
+
+def test_labels_and_masks_of_the_same_films_are_divided_alike_or_refused(tmp_path: Path) -> None:
+    make_csv(tmp_path, np.random.default_rng(0), patients=60)
+    labels = CSV[:8]
+    tables = [{**PLAIN, **one} for one in labels], [{**MASKS, **one} for one in MASKED]
+    root = {"root": str(archive(tmp_path / "discs.npz"))}
+    both = [{**one, **root} for one in ARCHIVES]
+    datasets = resolved(tmp_path, [*tables[0], *tables[1], *both])
+    names = [dataset.name for dataset in datasets]
+    found = {dataset.name: splits(dataset, by_row=True) for dataset in datasets}
+    passed = set()
+    for target, source in itertools.product(datasets, datasets):
+        same = (target.root, target.declaration["kind"]) == (
+            source.root,
+            source.declaration["kind"],
+        )
+        if same or target.root != source.root:
+            continue
+        for fold, other in itertools.product(found[target.name], found[source.name]):
+            seen = found[source.name][other]
+            learned = found[target.name][fold]["test"] & (seen["train"] | seen["valid"])
+            if not leaks(target, fold, source, other):
+                assert not learned, (target.declaration, fold, source.declaration, other)
+                passed.add((names.index(target.name), names.index(source.name)))
+    first, npz = len(labels), len(labels) + len(MASKED)
+    # Random, by column, and in folds by patient: from labels to masks, and back.
+    alike = {(0, first), (1, first), (2, first + 1), (4, first + 2), (npz, npz + 3)}
+    alike |= {(6, first + 3), (7, first + 3), (6, first + 4), (7, first + 4)}
+    assert passed == alike | {(b, a) for a, b in alike}
 
 
 def test_lists_of_one_name_may_be_two_lists(tmp_path: Path) -> None:
