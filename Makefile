@@ -17,7 +17,7 @@ quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test axe lint format bench lock clean
+.PHONY: help env demo test axe lint format bench findings lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -56,6 +56,9 @@ bench: .venv/installed ## every program benchmarks/bench_*.py, one after the oth
 		echo "== $$program"; \
 		$(IN_ENV) PYTHONPATH=build/bench OMP_NUM_THREADS=1 $(BIN)/python "$$program" || exit 1; \
 	done
+
+findings: ## every script in findings/, which install packages of their own (a package index, minutes)
+	@for script in findings/*.sh; do echo "== $$script"; ./"$$script" || exit 1; done
 
 # What is compared with, beside the environment and not in it: the programs do without as well.
 build/bench/installed: pyproject.toml
