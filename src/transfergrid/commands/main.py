@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "leaks": "List images that look like one that a network should not have learned.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and a report from the cells that are finished so far.",
+    "predict": "Give the probabilities of a trained cell's ensemble for films.",
     "weights": "Show what a weight file is and how it would be read, before a study exists.",
     "prune": "List what no study names any more, and remove it if asked to.",
 }

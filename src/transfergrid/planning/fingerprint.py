@@ -285,7 +285,8 @@ def closure(roots: Iterable[str]) -> list[str]:
     """Return the package's modules that `roots` import, directly or not, sorted, with the roots.
 
     Imports inside functions count; those under ``if TYPE_CHECKING`` and the ``__init__`` modules
-    (which only hold docstrings) do not. For a program, these are the modules in its folder.
+    (which hold docstrings, and the package's own what it offers to scripts) do not. For a program,
+    these are the modules in its folder.
     """
     seen: set[str] = set()
     queue = list(roots)

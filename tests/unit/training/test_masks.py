@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from unit.training.disc_cells import PX, RECIPE, cache_of, planned, scored_cell, study
 
 from transfergrid.catalog.tables import TABLES
+from transfergrid.commands.main import main
 from transfergrid.data.store import Split, open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
@@ -27,6 +29,7 @@ from transfergrid.models.zoo import build
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.planned import plan_study
 from transfergrid.planning.study import load_study
+from transfergrid.reporting.loading import load_cell
 from transfergrid.reporting.tables import scores
 from transfergrid.reporting.tables.calibration import calibration_table
 from transfergrid.reporting.tables.cells import cells_table
@@ -278,3 +281,38 @@ def test_kinds_of_labels_lead_to_those_of_masks(kind: str, told: str, tmp_path: 
     )
     with pytest.raises(UserError, match=f"is 'segmentation'; write kind: {told}"):
         load_study(study(tmp_path, datasets={"discs": films}))
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_a_loaded_cell_marks_films_as_its_study_did(
+    trained: tuple[dict[str, Any], str, Path], selection: str
+) -> None:
+    spec, name, results = trained
+    films = open_split(cache_of(spec, results), "test")
+    cell = load_cell(results / "cells" / name, selection)
+    stored = read_ensemble(results / "discs" / "ensemble" / name / selection / "test.parquet")
+    parts = list(cell.marked(list(np.asarray(films.images))))
+    marked = np.concatenate([part.marked for part in parts])
+    counts = count_overlap(marked, np.asarray(films.masks))
+    assert np.array_equal(pack(counts), stored.probabilities[..., :4])
+    probability = cell.predict(list(np.asarray(films.images)))
+    assert probability.shape == (6, 1, PX, PX) and ((probability > 0.5) == marked).mean() > 0.999
+
+
+def test_the_command_writes_masks_and_tells_their_shares(
+    trained: tuple[dict[str, Any], str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, name, results = trained
+    film = tmp_path / "film.png"
+    Image.fromarray(np.array(open_split(cache_of(spec, results), "test").images[0])).save(film)
+    masks = tmp_path / "masks"
+    words = ["predict", str(results / "cells" / name), str(film)]
+    assert main([*words, "--masks", str(masks)]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    mask = np.asarray(Image.open(masks / "film.disc.png"))
+    assert head == "film,disc_share" and set(np.unique(mask)) <= {0, 255}
+    assert float(row.split(",")[1]) == (mask == 255).mean() and mask.shape == (PX, PX)
+    assert main([*words, str(film), "--masks", str(masks)]) == 1
+    assert "several films are called film" in capsys.readouterr().err
+    with pytest.raises(UserError, match="each film has masks of its own"):
+        load_cell(results / "cells" / name).predict([film], ["a"])

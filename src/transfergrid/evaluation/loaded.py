@@ -1,0 +1,261 @@
+"""A trained cell that reads films and gives the probabilities of its ensemble."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from transfergrid.data.blocks import Form
+from transfergrid.data.images import ImageFiles, resize
+from transfergrid.data.store import Card
+from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
+from transfergrid.evaluation.inference import batch_of, predict_each
+from transfergrid.evaluation.marked import Marker, Marks
+from transfergrid.evaluation.predict import networks_of
+from transfergrid.evaluation.scores import Scores, read_cell_scores
+from transfergrid.evaluation.selection import parse_selection, ranked, select
+from transfergrid.metrics.estimate import Estimator
+from transfergrid.models.trained import Trained
+from transfergrid.planning.records import SPEC, read_kept, read_spec
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.progress import progress
+from transfergrid.tasks.learn.kind import learn_half
+from transfergrid.tasks.score.kind import stored_numbers
+
+Pixels = npt.NDArray[np.uint8]
+Film = str | os.PathLike[str] | Pixels
+"""The path of a film's file, or its pixels, (H, W) or (H, W, 3) uint8."""
+
+_FROM_ARRAYS = ("medmnist", "mask_npz", "mrnet", "pcam")
+"""Kinds of data set whose images are arrays, which are made grey before they are resized."""
+
+
+@dataclass(frozen=True)
+class LoadedCell:
+    """A trained cell with the checkpoints that one selection has chosen.
+
+    Attributes:
+        folder: The cell's folder.
+        spec: Its specification.
+        card: What it was trained, validated and tested on.
+        trained: Its files.
+        selection: The rule by which its checkpoints were chosen.
+        chosen: (T, n) numbers of the checkpoints of each task's mean, or of all structures' masks.
+        device: Where its networks compute, such as "cpu" or "cuda".
+        about: What it was trained and tested on, in a few sentences.
+    """
+
+    folder: Path
+    spec: Mapping[str, Any]
+    card: Card
+    trained: Trained
+    selection: str
+    chosen: npt.NDArray[np.int64]
+    device: str = "cpu"
+    about: str = ""
+
+    @classmethod
+    def of(cls, folder: Path, selection: str, device: str = "cpu") -> LoadedCell:
+        """Read a cell's folder, and compare its files with the training's receipt.
+
+        Raises:
+            UserError: The cell is not trained, diverged, its weights were freed or damaged, or it
+                has no checkpoints of that selection.
+        """
+        parse_selection(selection)
+        if not (folder / SPEC).is_file():
+            raise UserError(
+                f"{folder} is no cell: it has no {SPEC}; name a folder in results/cells."
+            )
+        if not (folder / "checkpoints").is_dir():
+            raise UserError(f"{folder} has no checkpoints: it is not trained, or they were freed.")
+        spec, trained = read_spec(folder / SPEC), Trained.of(folder)
+        if not trained.checkpoints():
+            raise UserError(
+                f"cell {folder.name} has no checkpoints, because its training diverged; name "
+                "another."
+            )
+        card = _card_of(read_kept(folder, "card.json"))
+        chosen = _chosen(folder, spec, trained, selection, len(card.tasks))
+        return cls(folder, spec, card, trained, selection, chosen, device)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The labels or structures that a prediction is of, in order."""
+        return self.card.tasks
+
+    @property
+    def marks(self) -> bool:
+        """Whether the cell marks structures pixel by pixel; else it has a probability a label."""
+        return bool(stored_numbers(self.card.task_kind))
+
+    def read(self, films: Sequence[Film]) -> Pixels:
+        """Read films as the study's cache has them.
+
+        Args:
+            films: Paths, which are decoded as the data set's films were, or pixels.
+
+        Returns:
+            (N, px, px) uint8, or (N, px, px, 3) for a cell of coloured films.
+
+        Raises:
+            UserError: Films cannot be read; all of them are named.
+        """
+        form = Form.declared(self.spec["dataset"])
+        found = np.zeros((len(films), *form.shape), np.uint8)
+        broken = []
+        for place, film in enumerate(progress(films, len(films), "reading films")):
+            try:
+                found[place] = resize(self._own(film), form.px, form.rule, form.channels)
+            except (OSError, ValueError) as error:
+                broken.append(str(error))
+        if broken:
+            raise UserError(
+                f"{len(broken)} of {len(films)} films cannot be read, and nothing was predicted: "
+                f"{listed(broken, 3)}"
+            )
+        return found
+
+    def predict(
+        self, films: Sequence[Film], studies: Sequence[str] | None = None
+    ) -> npt.NDArray[np.floating]:
+        """Return the mean probability over the cell's checkpoints, computed as the study's was.
+
+        All films are held in memory at the cell's size.
+
+        Args:
+            films: Paths or pixels, see `read`.
+            studies: For each film the examination that it is a view of; views of one are combined
+                as the study combined them. By default each film is one.
+
+        Returns:
+            (S, T) float64 in [0, 1], examinations in the order of their first films; of a cell that
+            marks structures (N, C, px, px) float32, the probability of each pixel.
+
+        Raises:
+            UserError: Films cannot be read, or the views of masks are to be combined.
+        """
+        if not films:
+            raise UserError("there are no films; name at least one.")
+        if not self.marks:
+            return self._of_labels(self.read(films), studies)
+        if studies is not None:
+            raise UserError("each film has masks of its own; leave out which are of one study.")
+        return np.concatenate([marks.probability for marks in self.marked(films)])
+
+    def marked(self, films: Sequence[Film]) -> Iterator[Marks]:
+        """Yield what the cell marks on a few films at a time, in order.
+
+        Raises:
+            UserError: Films cannot be read, or the cell marks nothing.
+        """
+        if not self.marks:
+            raise UserError(f"cell {self.folder.name} has labels and marks no structure.")
+        pixels, marker = self.read(films), self._marker
+        parts = [pixels[i : i + marker.batch] for i in range(0, len(pixels), marker.batch)]
+        for part in progress(parts, len(pixels), "predicting", size=len):
+            yield marker(part)[self.selection]
+
+    def _own(self, film: Film) -> Pixels:
+        """Return a film as its file has it, or as much of it as its reader would decode."""
+        if isinstance(film, np.ndarray):
+            return film
+        path = Path(film).absolute()
+        options = dict(self.spec["dataset"])
+        if options["kind"] in _FROM_ARRAYS:
+            options["image_px"] = None
+        return ImageFiles.declared(path.parent, [path.name], options).read(0)
+
+    @cached_property
+    def _networks(self) -> tuple[list[nn.Module], Any]:
+        """The chosen checkpoints' networks, the best one first, and what makes their input."""
+        device = torch.device(self.device)
+        load, normalise = networks_of(self.spec, self.trained, self.card, None, device)
+        files = [str(checkpoint["file"]) for checkpoint in self.trained.checkpoints()]
+        return [load(files[number]).eval() for number in self._numbers], normalise
+
+    @property
+    def _marker(self) -> Marker:
+        """What marks films as the study's scores were made."""
+        networks, normalise = self._networks
+        held = dict(zip(self._numbers, networks, strict=True))
+        task: Any = learn_half(self.card.task_kind, self.spec)
+        return Marker(
+            {self.selection: self._numbers},
+            held.__getitem__,
+            normalise,
+            task.exclusive,
+            batch_of(task),
+            torch.device(self.device),
+        )
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """The numbers of the checkpoints that some task's mean is of, the best one first."""
+        used = sorted(set(self.chosen.ravel().tolist()))
+        order = ranked(*_standing(self.spec, self.trained)).tolist()
+        return sorted(used, key=lambda number: order.index(number) if number in order else -1)
+
+    def _of_labels(self, pixels: Pixels, studies: Sequence[str] | None) -> npt.NDArray[np.float64]:
+        models, normalise = self._networks
+        size = batch_of(learn_half(self.card.task_kind, self.spec))
+        logits = predict_each(models, normalise, pixels, size, self.device)
+        count, number = len(pixels), len(models)
+        names = np.array([str(place) for place in range(count)])
+        cases = names if studies is None else np.array([str(study) for study in studies])
+        if len(cases) != count:
+            raise UserError(f"there are {count} films and {len(cases)} studies; give one a film.")
+        scores = Scores(
+            logits=logits,
+            labels=np.full((count, len(self.tasks)), np.nan, np.float32),
+            image_id=names,
+            study_id=cases,
+            patient_id=cases,
+            task=np.array(self.tasks),
+            step=np.arange(number),
+            valid_score=np.full(number, np.nan),
+            task_kind=self.card.task_kind,
+            aggregate=self.card.aggregate,
+        )
+        places = {checkpoint: place for place, checkpoint in enumerate(self._numbers)}
+        # In the order of training, because a sum's last bits depend on its order.
+        chosen = np.vectorize(places.__getitem__, otypes=[np.int64])(self.chosen)
+        return ensemble(scores, chosen).probabilities
+
+
+def _card_of(data: bytes) -> Card:
+    values = json.loads(data)
+    lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
+    known = {field.name: values[field.name] for field in fields(Card) if field.name in values}
+    return Card(**{**known, **lists})
+
+
+def _standing(
+    spec: Mapping[str, Any], trained: Trained
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return the validation scores of a cell's checkpoints, the higher the better, and steps."""
+    sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
+    checkpoints = trained.checkpoints()
+    scores = [np.nan if c["valid_score"] is None else c["valid_score"] for c in checkpoints]
+    return sign * np.array(scores, np.float64), np.array([c["step"] for c in checkpoints], np.int64)
+
+
+def _chosen(
+    folder: Path, spec: Mapping[str, Any], trained: Trained, selection: str, tasks: int
+) -> npt.NDArray[np.int64]:
+    """Return the numbers of the checkpoints that a selection has chosen, (T, n)."""
+    if parse_selection(selection).per_task:
+        valid = read_cell_scores(folder, "valid")
+        return choose_checkpoints(selection, valid, Estimator.of(spec["metric"]))
+    scores, steps = _standing(spec, trained)
+    return select(selection, steps, scores, np.full((len(steps), tasks), np.nan))

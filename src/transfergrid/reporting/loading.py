@@ -1,0 +1,161 @@
+"""A trained cell with what is known of it: which ensemble a study made, and how well it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from transfergrid.planning.paths import RESULTS
+from transfergrid.planning.stamps import read_named, stamps_in
+from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.reporting.words import known
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.sealed import read_sealed
+
+if TYPE_CHECKING:
+    from transfergrid.evaluation.loaded import LoadedCell
+
+RELEASED = "released.json"
+"""Of a cell in an archive: its selection, and what is said of it."""
+DEFAULT = "best"
+"""The selection of a cell that belongs to no study's ensembles."""
+
+
+def load_cell(
+    path: str | Path,
+    selection: str | None = None,
+    study: str | None = None,
+    device: str = "cpu",
+) -> LoadedCell:
+    """Load a trained cell to predict films with.
+
+    Args:
+        path: Its folder, in results/cells or in an archive, or the name of a cell in
+            results/cells.
+        selection: Which of its checkpoints are averaged, such as "best" or "top10"; by default as
+            its study's first selection says, and "best" of a cell that is in no study's grid.
+        study: The study that is meant, where several have the cell.
+        device: "cpu", "cuda" or "cuda:<n>".
+
+    Returns:
+        The cell; its `predict` takes films, its `about` says what it was trained and tested on.
+
+    Raises:
+        UserError: There is no such cell or study, the cell is not trained or diverged, its weights
+            were freed or damaged, or its studies have different first selections.
+    """
+    from transfergrid.evaluation.loaded import LoadedCell
+
+    folder = _folder_of(Path(path))
+    if (folder / RELEASED).is_file():
+        told = read_sealed(folder / RELEASED, f"take {RELEASED} from the archive again")
+        loaded = LoadedCell.of(folder, selection or str(told["selection"]), device)
+        return replace(loaded, about=str(told["about"]))
+    studies = studies_of(folder)
+    if study is not None and study not in studies:
+        raise UserError(
+            f"study '{study}' has made no ensemble of cell {folder.name}; it is in "
+            f"{listed(studies) or 'no study'}."
+        )
+    named = {study: studies[study]} if study is not None else studies
+    firsts = {selections[0] for selections in named.values()}
+    if selection is None and len(firsts) > 1:
+        raise UserError(
+            f"cell {folder.name} is in {listed(named)}, whose first selections are "
+            f"{listed(sorted(firsts))}; name the study or the selection."
+        )
+    loaded = LoadedCell.of(folder, selection or next(iter(firsts), DEFAULT), device)
+    return replace(loaded, about=about(loaded, _row(folder, loaded.selection, named)))
+
+
+def _folder_of(path: Path) -> Path:
+    """Return a cell's folder, which may be named by the cell alone."""
+    for folder in (path, RESULTS / "cells" / path):
+        if folder.is_dir():
+            return folder.resolve()
+    raise UserError(
+        f"there is no cell {path}; name its folder, or a cell of {RESULTS / 'cells'} in the folder "
+        "of the run."
+    )
+
+
+def studies_of(folder: Path) -> dict[str, list[str]]:
+    """Return the selections, the first one first, of each study that has ensembles of a cell."""
+    found: dict[str, list[str]] = {}
+    for name, path in stamps_in(folder.parent.parent / "stamps"):
+        if name.stage == "ensembles":
+            content = read_named(path)
+            if folder.name in content["targets"]:
+                found[name.owner] = list(content["evaluation"]["selections"])
+    return found
+
+
+def _row(folder: Path, selection: str, studies: Mapping[str, object]) -> dict[str, Any]:
+    """Return a cell's row of cells.csv in the first study that has one, with the study's name."""
+    for study in studies:
+        place = folder.parent.parent / study
+        if (place / "tables" / "cells.csv").is_file():
+            table = read_made_table(place, "cells")
+            row = table[(table["cell"] == folder.name) & (table["selection"] == selection)]
+            if len(row):
+                return {"study": study, **{str(key): value for key, value in row.iloc[0].items()}}
+    return {}
+
+
+def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
+    """Say what a cell was trained and tested on, and how well it did.
+
+    Args:
+        cell: The cell.
+        row: Its row of cells.csv with ``study``; empty where there is none.
+    """
+    axes, card = cell.spec["cell"], cell.card
+    fold = f", fold {axes['fold']}" if "fold" in axes else ""
+    told = [
+        f"{axes['architecture']} with initial weights '{axes['pretraining']}', recipe "
+        f"'{axes['protocol']}', seed {axes['seed']}{fold}, trained on "
+        f"{_films(card.splits, 'train')} of data set '{axes['dataset']}' ({card.kind}); its "
+        f"checkpoints were chosen on {_films(card.splits, 'valid')}, and these are "
+        f"{_means(cell)}."
+    ]
+    if row:
+        told.append(
+            f"In study '{row['study']}' it was tested on {_films(card.splits, 'test')} of the same "
+            f"data set: {_score(row)}."
+        )
+    else:
+        told.append("No study's table says how well it did.")
+    told += card.notes
+    told.append(
+        "Nothing here says how well it does on films of another source, and it is no medical "
+        "device."
+    )
+    return " ".join(told)
+
+
+def _means(cell: LoadedCell) -> str:
+    count = cell.chosen.shape[1]
+    what = "masks by its mean probability" if cell.marks else "its mean probabilities"
+    return f"{what} over {count} checkpoint{'s' * (count != 1)} (selection '{cell.selection}')"
+
+
+def _films(splits: Mapping[str, Mapping[str, Any]], split: str) -> str:
+    counts = splits.get(split) or {}
+    if "images" not in counts:
+        return f"the {split} films"
+    films, patients = counts["images"], counts.get("patients")
+    people = f" of {patients:,} patients" if patients else ""
+    return f"{films:,} films{people}"
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    if not known(row["score"]) or pd.isna(row["score"]):
+        return f"its {row['metric']} is not defined"
+    ends = [row["score_low"], row["score_high"]]
+    between = f" ({ends[0]:.3f} to {ends[1]:.3f})" if all(map(pd.notna, ends)) else ""
+    flags = "" if pd.isna(row["flags"]) else f"; flags: {row['flags'].replace(';', ', ')}"
+    return f"{row['metric']} {row['score']:.3f}{between}{flags}"
