@@ -52,12 +52,15 @@ def bare(
     splits: tuple[Tensors, Tensors],
     layout: torch.memory_format,
     rates: Rates,
+    usual: type[BareLoop],
     fused: bool | None = None,
 ) -> None:
     training, valid = (split.laid_out(layout) for split in splits)
-    loop = BareLoop(network(spec, folder / "results", layout), training, BATCH, fused=fused)
+    recipe = spec["recipe"]
+    batch, epochs = recipe["batch_size"], round(recipe["phases"][0]["epochs"])
+    loop = usual(network(spec, folder / "results", layout), training, batch, fused=fused)
     start, stepping, images = time.perf_counter(), 0.0, 0
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         before = time.perf_counter()
         images += loop.epoch()
         stepping += time.perf_counter() - before
@@ -68,12 +71,13 @@ def bare(
 
 
 def faster_layout(
-    spec: Mapping[str, Any], results: Path, training: Tensors
+    spec: Mapping[str, Any], results: Path, training: Tensors, usual: type[BareLoop]
 ) -> tuple[str, torch.memory_format]:
     """Return the layout in which a few steps take less time; the first step is not counted."""
     found = {}
     for name, layout in LAYOUTS.items():
-        loop = BareLoop(network(spec, results, layout), training.laid_out(layout), BATCH)
+        model, batch = network(spec, results, layout), spec["recipe"]["batch_size"]
+        loop = usual(model, training.laid_out(layout), batch)
         loop.epoch(1)
         found[name] = seconds(partial(loop.epoch, 3))
     best = min(found, key=found.__getitem__)
@@ -81,28 +85,46 @@ def faster_layout(
 
 
 def compare(
-    spec: Mapping[str, Any], folder: Path, count: int, threads: int, runs: int
+    spec: Mapping[str, Any],
+    folder: Path,
+    count: int,
+    threads: int,
+    runs: int,
+    usual: type[BareLoop] = BareLoop,
+    label: Sequence[object] = (),
 ) -> tuple[Rates, Rates, Rates]:
-    """Print a row of the first table; return what the library and the two bare loops did."""
+    """Print a row of the first table; return what the library and the two bare loops did.
+
+    Args:
+        spec: A cell's specification.
+        folder: Where its results are.
+        count: Training images of an epoch.
+        threads: Threads of both sides.
+        runs: Turns.
+        usual: The bare loop.
+        label: What the row begins with; the network's name and the threads unless it is given.
+    """
     results, name = folder / "results", spec["architecture"]["name"]
     training = Tensors.of(spec, results, "train", count)
     splits = training, Tensors.of(spec, results, "valid", None)
     spec = {**spec, "recipe": {**spec["recipe"], "train_count": len(training.images)}}
-    layout, memory = faster_layout(spec, results, training)
+    layout, memory = faster_layout(spec, results, training, usual)
     ours, theirs, fused = Rates(), Rates(), Rates()
     for turn in range(runs):
         calls = [
             partial(library, spec, folder, threads, ours),
-            partial(bare, spec, folder, splits, memory, theirs),
-            partial(bare, spec, folder, splits, memory, fused, fused=True),
+            partial(bare, spec, folder, splits, memory, theirs, usual),
+            partial(bare, spec, folder, splits, memory, fused, usual, fused=True),
         ]
         for call in calls if turn % 2 == 0 else reversed(calls):
             call()
-    row(name, threads, layout, *_ratios(ours.steps, theirs.steps, fused.steps))
+    label = label or (name, threads)
+    row(*label, layout, *ratios(ours.steps, theirs.steps, fused.steps))
     return ours, theirs, fused
 
 
-def _ratios(ours: list[float], *peers: list[float]) -> list[float]:
+def ratios(ours: list[float], *peers: list[float]) -> list[float]:
+    """Return the median of ours, then of each peer the median, and ours divided by it."""
     mine = median(ours)
     numbers = [mine]
     for peer in map(median, peers):
@@ -136,7 +158,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 torch.set_num_threads(threads)
                 count = 32 if arguments.quick else IMAGES.get(network_name, MANY)
                 rates = compare(spec, folder, count, threads, arguments.runs)
-                whole.append((network_name, threads, *_ratios(*(rate.all for rate in rates))))
+                whole.append((network_name, threads, *ratios(*(rate.all for rate in rates))))
         torch.set_num_threads(before)
     print("\n## With a validation and a checkpoint after each epoch\n")
     table(["network", "threads", *columns], texts=1)

@@ -17,10 +17,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from transfergrid.data.cache import build_cache
-from transfergrid.data.store import open_split
+from transfergrid.data.store import open_split, read_card
 from transfergrid.models.initial import initial_model
 from transfergrid.models.normalise import Normalise
 from transfergrid.planning.plan import plan_run
+from transfergrid.tasks.learn.kind import learn_half
 
 NETWORKS = (
     "lcnet_050",
@@ -81,7 +82,10 @@ def clear(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Tensors:
-    """A split in memory: normalised float32 images (N, 3, H, W) and labels (N, T)."""
+    """A split in memory: normalised float32 images (N, 3, H, W), and labels (N, T) or masks.
+
+    Masks are float32 (N, T, H, W).
+    """
 
     images: Tensor
     labels: Tensor
@@ -92,7 +96,9 @@ class Tensors:
         split = open_split(results / "cache" / spec["dataset"]["id"], name)
         _, preprocessing, _ = initial_model(spec, results, split.labels.shape[1])
         images = Normalise(preprocessing)(torch.from_numpy(np.array(split.images[:count])))
-        return cls(images.contiguous(), torch.from_numpy(split.labels[:count]))
+        truth = split.labels if split.masks is None else split.masks
+        labels = np.asarray(truth[:count], dtype=np.float32)
+        return cls(images.contiguous(), torch.from_numpy(labels))
 
     def laid_out(self, layout: torch.memory_format) -> Tensors:
         """Return the same in another memory layout."""
@@ -100,9 +106,11 @@ class Tensors:
 
 
 def network(spec: Mapping[str, Any], results: Path, layout: torch.memory_format) -> nn.Module:
-    """Build the network of a specification, weights and all."""
-    outputs = open_split(results / "cache" / spec["dataset"]["id"], "valid").labels.shape[1]
-    return initial_model(spec, results, outputs)[0].to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
+    """Build the network of a specification, weights and, if it marks masks, decoder and all."""
+    card = read_card(results / "cache" / spec["dataset"]["id"])
+    task, tasks = learn_half(card.task_kind, spec), len(card.tasks)
+    model = initial_model(spec, results, task.outputs(tasks))[0]
+    return task.complete(model, tasks, spec["seed"]).to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
 class BareLoop:
@@ -125,16 +133,21 @@ class BareLoop:
         cuts = torch.randperm(len(self.train.images)).split(self.batch)[:steps]
         for rows in cuts:
             images, labels = self.train.images[rows], self.train.labels[rows]
-            known = ~labels.isnan()
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
                 logits = self.model(images)
-            loss = nn.functional.binary_cross_entropy_with_logits(
-                logits.float(), labels.nan_to_num(), weight=known.float(), reduction="sum"
-            )
+            loss = self.loss(logits.float(), labels)
             self.optimizer.zero_grad()
-            (loss / known.sum()).backward()
+            loss.backward()
             self.optimizer.step()
         return sum(map(len, cuts))
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean over the known labels."""
+        known = ~labels.isnan()
+        total = nn.functional.binary_cross_entropy_with_logits(
+            logits, labels.nan_to_num(), weight=known.float(), reduction="sum"
+        )
+        return total / known.sum()
 
     def validate(self, valid: Tensors) -> float:
         """Return the mean AUROC over the tasks that have both classes."""
