@@ -131,6 +131,7 @@ class Difference:
         added: Names that only the newer one has.
         removed: Names that only the older one has.
         relabelled: Splits, or parts, whose ids or labels differ.
+        masked: Splits, or parts, whose masks differ.
         libraries: ``<name> <old> then, <new> now`` for each library whose version differs.
     """
 
@@ -138,6 +139,7 @@ class Difference:
     added: Sequence[str]
     removed: Sequence[str]
     relabelled: Sequence[str]
+    masked: Sequence[str]
     libraries: Sequence[str]
 
     @property
@@ -161,6 +163,7 @@ def difference(old: Origin, new: Origin) -> Difference:
         added=[name for name in now if name not in before],
         removed=[name for name in before if name not in now],
         relabelled=[split for split in splits if _people(old, split) != _people(new, split)],
+        masked=[split for split in splits if _masks(old, split) != _masks(new, split)],
         libraries=[
             f"{name} {old.decoders.get(name, 'none')} then, {new.decoders.get(name, 'none')} now"
             for name in sorted({*old.decoders, *new.decoders})
@@ -174,11 +177,18 @@ def _people(origin: Origin, split: str) -> dict[str, str]:
     return {key: parts.get(key, "") for key in ("ids", "labels", "folds")}
 
 
+def _masks(origin: Origin, split: str) -> dict[str, str]:
+    """Return what stands for a part's masks, and for what they show at the films' own size."""
+    parts = origin.content["splits"].get(split, {})
+    return {key: parts[key] for key in ("masks", "labels")} if "masks" in parts else {}
+
+
 def _refusal(
     dataset_id: str, cells: Sequence[str], old: Origin | None, new: Origin, path: Path
 ) -> str:
     name = dataset_id.rpartition("-")[0]
-    who = f"{len(cells)} cell(s) were trained on other pixels of data set '{name}'"
+    trained, of = f"{len(cells)} cell(s) were trained on other", f"of data set '{name}'"
+    who = f"{trained} pixels {of}"
     rename = (
         f"give the changed data a name other than '{name}' in the study, or remove the old data's "
         f"cells ({listed(cells, 2)}) to train them again"
@@ -193,6 +203,11 @@ def _refusal(
         return (
             f"{who} than its images give now: {'; '.join(found.images)}. Restore them, or "
             f"{rename}: nothing was written."
+        )
+    if found.masked:
+        return (
+            f"{trained} masks {of}: its images are the same, but its masks in "
+            f"{listed(found.masked)} differ; restore them, or {rename}: nothing was written."
         )
     if found.relabelled:
         return (

@@ -16,6 +16,7 @@ from datasets.chexpert.make import make as make_chexpert
 from datasets.csv.make import make as make_csv
 from datasets.medmnist.make import make as make_npz
 from PIL import Image
+from unit.data.test_masked import TABLE, lungs
 
 from transfergrid.data import blocks
 from transfergrid.data import origin as origin_module
@@ -221,6 +222,23 @@ def test_a_decoder_that_changed_is_told_apart(monkeypatch: pytest.MonkeyPatch) -
         rebuild_cache(data.location, RESULTS, 2)
     monkeypatch.setattr(blocks, "decoded", decoded)
     rebuild_cache(data.location, RESULTS, 2)  # another version, the same pixels
+
+
+def test_masks_that_changed_are_told_apart() -> None:
+    Path("films").mkdir()
+    lungs(Path("films"))
+    data = resolve_dataset("films", {**COMMON, **TABLE, "root": "films"})
+    rebuild_cache(data.location, RESULTS, 2)
+    train_a_cell(data)
+    path = Path("films/5-left.png")  # of validation
+    before = path.read_bytes()
+    with Image.open(path) as mask:
+        mask.rotate(90).save(path)
+    drop_cache(data)
+    with pytest.raises(UserError, match=r"other masks of data set 'films': .* masks in valid diff"):
+        rebuild_cache(data.location, RESULTS, 2)
+    path.write_bytes(before)
+    rebuild_cache(data.location, RESULTS, 2)
 
 
 def test_without_the_record_the_cells_still_count() -> None:
