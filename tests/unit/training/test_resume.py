@@ -102,6 +102,37 @@ def killed_at(
     monkeypatch.setattr(owner, name, function)
 
 
+SEVENTH_STATE = """
+import json, os, signal, sys
+from pathlib import Path
+from transfergrid.training import loop
+loop.STATE_SECONDS = 0.0
+calls = []
+write = Path.write_bytes
+def half(path, data):
+    write(path, bytes(data)[:1000] if len(data) > 1000 else data)
+    calls.append(1)
+    if len(calls) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, data)
+def only_here(path, stamp, values):
+    Path.write_bytes = half
+    real(path, stamp, values)
+    Path.write_bytes = write
+from transfergrid.training import position
+real, position.save_state = position.save_state, only_here
+loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
+"""
+
+
+def kill(spec: dict[str, Any], results: Path) -> None:
+    """Train in a process of its own, which is killed while it writes its seventh state."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SEVENTH_STATE, json.dumps(spec), str(results)]
+    done = subprocess.run(command, env=environment, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "call", "every", "network"),
     [
@@ -168,34 +199,7 @@ def test_a_killed_process_is_resumed(results: Path) -> None:
     spec = make_spec(**SETTINGS)
     folder, expected = trained(spec, results, threads=1)  # as many as the killed process
     (folder / FINISHED).unlink()
-    program = """
-import json, os, signal, sys
-from pathlib import Path
-from transfergrid.training import loop
-loop.STATE_SECONDS = 0.0
-calls = []
-write = Path.write_bytes
-def half(path, data):
-    write(path, bytes(data)[:1000] if len(data) > 1000 else data)
-    calls.append(1)
-    if len(calls) == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(path, data)
-def only_here(path, stamp, values):
-    Path.write_bytes = half
-    real(path, stamp, values)
-    Path.write_bytes = write
-from transfergrid.training import position
-real, position.save_state = position.save_state, only_here
-loop.train(json.loads(sys.argv[1]), Path(sys.argv[2]), threads=1)
-"""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(spec), str(results)],
-        env=environment,
-        timeout=120,
-    )
-    assert done.returncode == -signal.SIGKILL
+    kill(spec, results)
     assert list(folder.glob(".tmp-*"))
     told: list[str] = []
     train(spec, results, threads=1, watcher=hearing(told))
