@@ -79,12 +79,13 @@ def check_mount(folder: Path, mounts: Path) -> Iterator[Remark]:
         )
 
 
-def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
+def check_disk(need: Mapping[str, int], results: Path, whole: bool = True) -> Iterator[Remark]:
     """Compare the disk space that the studies still need with what is free.
 
     Args:
         need: Bytes by what they are for.
         results: The folder of results, or where it will be.
+        whole: Whether that is all that they need; for a study with faults it is not.
     """
     folder = results if results.exists() else results.absolute().parent
     free = shutil.disk_usage(folder).free
@@ -92,6 +93,9 @@ def check_disk(need: Mapping[str, int], results: Path) -> Iterator[Remark]:
     parts = [f"{what} {decimal(count)}" for what, count in need.items() if count]
     told = f"about {decimal(total)} needed" + (f" ({', '.join(parts)})" if parts else "")
     told += f", {decimal(free)} free."
+    if not whole:
+        told = f"at least {', '.join(parts)} needed, " if parts else ""
+        told += f"{decimal(free)} free; how much is needed is known once the study has no fault."
     if total > free:
         mend = "free some space, or make results a link to a folder on a larger disk"
         yield Remark("error", "disk", told, mend)

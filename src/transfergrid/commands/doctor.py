@@ -96,7 +96,8 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
         plan = studies.plan
         yield from _guarded("weights", lambda: check_weights(plan, RESULTS, probe))
     yield from _guarded("results", lambda: check_writable(RESULTS))
-    yield from _guarded("disk", lambda: check_disk(_need(studies), RESULTS))
+    whole = studies.plan is not None
+    yield from _guarded("disk", lambda: check_disk(_need(studies), RESULTS, whole))
     yield from check_gpus(studies.device, snakemake_command(arguments))
     yield from check_torch(probe, studies.device, _boards())
     yield from check_machine()

@@ -11,13 +11,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from transfergrid.commands.live import Cells
+from transfergrid.commands.live import REST, Cells
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.commands.steps import read_steps
 from transfergrid.commands.time_left import Pace
 from transfergrid.commands.watch_view import Frame, StudyFrame, lines
+from transfergrid.planning.outputs import of_study
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import Plan
+from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.errors import UserError
 
 
@@ -68,10 +70,18 @@ def watcher(plan: Plan, results: Path = RESULTS) -> Callable[[], Frame]:
         studies = []
         for study, own in names.items():
             part = [live[name] for name in own]
-            studies.append(StudyFrame(study, part, pace.seconds_left(part, jobs)))
+            over = all(cell.state in REST for cell in part)
+            later = _later(plan.studies[study], results) if over else 0
+            studies.append(StudyFrame(study, part, pace.seconds_left(part, jobs), later))
         return Frame(studies, read_steps(plan, results, now), True, str(results))
 
     return look
+
+
+def _later(study: PlannedStudy, results: Path) -> int:
+    """Return how many jobs of a study beside its cells have not left their last file."""
+    marks = (made.mark for made in of_study(study, results) if made.mark)
+    return sum(not (results / mark).exists() for mark in marks)
 
 
 def _show(console: Console, frames: Callable[[], Frame], interval: float) -> None:

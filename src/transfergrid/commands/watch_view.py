@@ -29,11 +29,14 @@ class StudyFrame:
         name: Its name.
         cells: Its cells, sources too.
         seconds_left: Estimate until all are done, or None.
+        later: Where all cells are done, the number of jobs to go that follow them: ensembles,
+            tables, the page.
     """
 
     name: str
     cells: Sequence[CellLive]
     seconds_left: float | None
+    later: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ def _study(study: StudyFrame, width: int, ascii_only: bool) -> list[Text]:
         for state, text, style in words
         if counts[state]
     ]
-    head = Text.assemble((study.name, "bold"), "  ", Text(", ").join(parts) or "all done")
+    rest = f"all cells done, {study.later} later job(s) to go" if study.later else "all done"
+    head = Text.assemble((study.name, "bold"), "  ", Text(", ").join(parts) or rest)
     tail = f"  {done} of {total} cells done"
     if study.seconds_left is not None and done < total:
         tail += f", about {duration(study.seconds_left)} left"

@@ -104,6 +104,15 @@ def test_the_disk_that_is_needed_is_held_against_what_is_free(monkeypatch, need,
     assert f"{need}.0 GB needed (caches {need}.0 GB), 100.0 GB free" in remark.told
 
 
+@pytest.mark.parametrize(("gigabytes", "head"), [(0, ""), (10, "at least caches 10.0 GB needed, ")])
+def test_what_a_study_with_faults_needs_is_not_known(monkeypatch, gigabytes, head) -> None:
+    usage = namedtuple("usage", ["total", "used", "free"])(10**12, 0, 100 * 10**9)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    (remark,) = check_disk({"caches": gigabytes * 10**9}, Path("results"), whole=False)
+    rest = "100.0 GB free; how much is needed is known once the study has no fault."
+    assert remark.told == head + rest
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_processes_are_told_apart_by_what_they_are_and_where(here, start) -> None:
     script = here / "workflow" / "scripts" / "train.py"

@@ -20,6 +20,7 @@ from transfergrid.commands.steps import Step
 from transfergrid.commands.watch import watcher
 from transfergrid.commands.watch_view import Frame, StudyFrame, bar, duration, lines
 from transfergrid.planning.cell_names import place_of
+from transfergrid.planning.outputs import of_study
 from transfergrid.planning.paths import PROJECT, cell_directory
 from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.runtime.live import Live as Account
@@ -110,6 +111,24 @@ def test_when_nothing_runs_the_frame_says_so() -> None:
     assert "Every cell is done" in done and "left" not in done
     busy = frame_of([cell(0, "finished")], [Step("demo tables", "bootstrap 3/9", False)])
     assert "no job" not in lines(busy).plain.lower()
+
+
+def test_a_study_is_done_when_its_page_is(demo: Plan, tmp_path: Path) -> None:
+    (name,) = demo.studies
+    for cell in demo.cells:
+        receipt = cell_directory(cell, tmp_path) / "receipts" / "evaluate.json"
+        receipt.parent.mkdir(parents=True)
+        receipt.write_text('{"status": "finished"}')
+    marks = [made.mark for made in of_study(demo.studies[name], tmp_path) if made.mark]
+    assert f"{name}/receipts/report.json" in marks
+    look = watcher(demo, tmp_path)
+    for left in range(len(marks), 0, -1):
+        head = lines(look()).plain.splitlines()[0]
+        assert head == f"{name}  all cells done, {left} later job(s) to go"
+        path = tmp_path / marks[left - 1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert lines(look()).plain.splitlines()[0] == f"{name}  all done"
 
 
 @given(st.floats(-1, 2), st.integers(0, 80))
