@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from transfergrid.reporting.words import known, plural
+from transfergrid.reporting.words import capital, known, plural
 from transfergrid.statistics.places import ORDER, place_words, value_words
 
 NAMES = {"imagenet": "ImageNet", "chexpert": "CheXpert"}
 """Pretrainings that have a proper name, and what it is."""
+_WORDS = ("the ", "one ", "two ", "no ", "neither ", "removing ", "keeping ", "recipe ")
+"""What begins with one of them, or ends in "weights", is words and not a network's own name."""
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
@@ -35,7 +37,7 @@ def label(row: Mapping[Any, Any], axes: list[str]) -> str:
     """
     told = [place_words(axis, row[axis]) for axis in axes if known(row[axis])]
     text = ", ".join(filter(None, (network(row), *told)))
-    return text[0].upper() + text[1:] if text.startswith(("mean of ", "one ", "whole ")) else text
+    return capital(text) if text.startswith(("mean of ", "one ", "whole ")) else text
 
 
 def network(row: Mapping[Any, Any]) -> str:
@@ -65,6 +67,12 @@ def arm(axis: str, value: Any) -> str:
     if axis == "pretraining":
         return f"{weights(value)} weights"
     return place_words(axis, value)
+
+
+def opening(text: str) -> str:
+    """Return a text as the start of a sentence; a network's own name stays as it is."""
+    plain = text.startswith(_WORDS) or text.endswith(" weights")
+    return capital(text) if plain else text
 
 
 def weights(pretraining: Any) -> str:

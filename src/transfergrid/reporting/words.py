@@ -18,6 +18,11 @@ def known(value: Any) -> bool:
     return not (isinstance(value, float) and math.isnan(value))
 
 
+def capital(text: str) -> str:
+    """Return a text with a large first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def score(value: Any) -> str:
     """Print a score with three decimals; NaN and None as a dash."""
     return f"{float(value):.3f}".replace("-", "−") if known(value) else NOTHING

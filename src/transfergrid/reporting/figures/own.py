@@ -14,6 +14,7 @@ from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.files import Drawn, Shown
 from transfergrid.reporting.page.inline_svg import inline_svg
+from transfergrid.reporting.words import capital
 from transfergrid.runtime.errors import UserError, printable
 
 
@@ -35,7 +36,7 @@ def draw_own(name: str, reference: str, data: FigureData) -> Drawn | None:
     """
     module, _, function = reference.partition(":")
     title = name.replace("_", " ")
-    title = title[0].upper() + title[1:]
+    title = capital(title)
     with style.styled():
         try:
             made = getattr(import_module(module), function)(_copied(data))

@@ -24,7 +24,7 @@ from transfergrid.reporting.figures.summaries import (
     settings_of,
 )
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.words import listing
+from transfergrid.reporting.words import capital, listing
 
 # Even in lightness, and told apart with every kind of colour vision.
 COLOURS = "cividis"
@@ -130,7 +130,7 @@ def caption(data: FigureData) -> str:
     starred = f"A score with {STAR} rests on some of the folds: others lack a class. " * some
     bright = "Brighter is better" if any(m.direction for m in metrics) else "Brighter is higher"
     return (
-        f"{named[0].upper()}{named[1:]} of every task, mean over {seeds_of(data)}; "
+        f"{capital(named)} of every task, mean over {seeds_of(data)}; "
         f"{tested_on(data)}. {cuts}{bright}, {scale}. {starred}The {interval_of(data)} of "
         "every number, and the count of positives, stand in scores.csv. No test is made."
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
-from transfergrid.reporting.place_labels import arm, label, varying, weights
+from transfergrid.reporting.place_labels import arm, label, opening, varying, weights
 from transfergrid.reporting.words import (
     difference,
     known,
@@ -124,9 +124,9 @@ def _sentence(row: Row, metric: MetricWords, effect: float | None) -> tuple[str,
         rest = less if verdict == "different within margin" else ""
         return moved, size(row["estimate"], row["low"], row["high"]), f" {against}{rest}"
     if verdict == "equivalent":
-        return f"{_capital(a)} and {b} are equivalent within {margin}: difference", signed, ""
+        return f"{opening(a)} and {b} are equivalent within {margin}: difference", signed, ""
     neither = f"neither a difference nor equivalence within {margin}" if margin else "no difference"
-    told = f"{_capital(neither)} between {a} and {b} could be shown:"
+    told = f"{opening(neither)} between {a} and {b} could be shown:"
     return told, signed, _takes(row, bool(margin), effect)
 
 
@@ -135,24 +135,17 @@ def _moved(row: Row, metric: MetricWords, up: bool) -> str:
     axis, name = row["axis"], arm(row["axis"], row["a"])
     verb, moved = "raise" if up else "lower", f"{metric.inline}{metric.direction} by"
     if axis == "pretraining":
-        return f"{_capital(name)} {verb} {moved}"
+        return f"{opening(name)} {verb} {moved}"
     if axis == "truncation":
         cut = int(row["a"])
         name = f"removing {blocks(cut)}" if cut else "keeping the whole network"
-    return f"{_capital(name)} {verb}s {moved}"
+    return f"{opening(name)} {verb}s {moved}"
 
 
 def _baseline(row: Row) -> str:
     if row["axis"] == "pretraining":
         return f"{weights(row['b'])} ones"
     return arm(row["axis"], row["b"])
-
-
-def _capital(text: str) -> str:
-    """Return a text as the start of a sentence; a network's own name stays as it is."""
-    words = ("no ", "neither ", "removing ", "keeping ", "recipe ", "the ")
-    plain = text.startswith(words) or text.endswith(" weights")
-    return text[0].upper() + text[1:] if plain else text
 
 
 def _takes(row: Row, margin: bool, effect: float | None) -> str:

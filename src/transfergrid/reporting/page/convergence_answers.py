@@ -10,7 +10,7 @@ import pandas as pd
 from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.page.findings import ShownFinding
-from transfergrid.reporting.place_labels import arm, label, varying
+from transfergrid.reporting.place_labels import arm, label, opening, varying
 from transfergrid.reporting.words import (
     count,
     known,
@@ -137,9 +137,8 @@ def _sentence(row: Row, base: Row, aim: str) -> tuple[str, str, str]:
     if row["verdict"] in DECIDED:
         ends = _ends(row, -1 if apart < 0 else 1).replace("+", "")
         steps = f"{count(abs(apart))} {_steps(apart)}{ends}"
-        start = a[0].upper() + a[1:] if row["axis"] == "pretraining" else a
         least = "at least " if _further(row, base) else ""
-        return f"{start} {reach} {aim} {row['verdict']} than {b}, by", f"{least}{steps}", cut
+        return f"{opening(a)} {reach} {aim} {row['verdict']} than {b}, by", f"{least}{steps}", cut
     told = f"{_signed(apart)} {_steps(apart)}{_ends(row)}"
     if row["verdict"] == UNDECIDED:
         return f"No difference in when {a} and {b} reach {aim} could be shown:", told, cut

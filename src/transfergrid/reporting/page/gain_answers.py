@@ -9,7 +9,7 @@ import pandas as pd
 
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.page.findings import findings
-from transfergrid.reporting.words import difference, known, level
+from transfergrid.reporting.words import capital, difference, known, level
 
 PAIRS = {
     "before_after": "of a network after training with what it started from",
@@ -76,7 +76,7 @@ def _answer(row: Row, manner: Manner) -> Answer:
     parts = (row["note"], f"Pearson's r with the plain gain, {found}", f"method: {row['method']}")
     return Answer(
         subject=str(row["subject"]) if known(row["subject"]) else "",
-        lead=lead[0].upper() + lead[1:],
+        lead=capital(lead),
         number=f"r {difference(value, low, high, 2)}",
         rest="",
         support=tuple(str(part) for part in parts if known(part)),

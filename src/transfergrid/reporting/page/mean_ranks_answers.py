@@ -10,7 +10,7 @@ import pandas as pd
 from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.page.answer import Answer, Manner, Told
 from transfergrid.reporting.page.findings import ShownFinding
-from transfergrid.reporting.place_labels import arm, label, varying
+from transfergrid.reporting.place_labels import arm, label, opening, varying
 from transfergrid.reporting.words import (
     count,
     difference,
@@ -99,7 +99,7 @@ def _pair(row: Row, where: str, manner: Manner) -> Answer:
     ranks = "rank" if row["axis"] == "pretraining" else "ranks"
     return Answer(
         subject=where,
-        lead=f"{a[0].upper()}{a[1:]} {ranks} better than {b}, by",
+        lead=f"{opening(a)} {ranks} better than {b}, by",
         number=f"{number(-float(row['rank_difference']))} ranks",
         rest=f" on average over {plural(row['n_datasets'], 'data set')}",
         support=tuple(_support(row, manner)),

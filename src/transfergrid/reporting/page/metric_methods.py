@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transfergrid.reporting.metric_words import MetricWords, metric_words
-from transfergrid.reporting.words import count, level, listing
+from transfergrid.reporting.words import capital, count, level, listing
 
 _MASKS = (
     "A pixel is marked where its probability is over one half, or is the largest where structures "
@@ -42,7 +42,7 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     if any(masked):
         found.append(_MASKS)
     declared = list(study["metrics"].values())
-    found += [_capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
+    found += [capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
     calibrated = [] if masked and all(masked) else [_calibration()]
     return [*found, *_intervals(study, declared), *calibrated]
 
@@ -101,7 +101,3 @@ def _calibration() -> str:
         "Calibration is that of the same probabilities: the scored tasks of a pretraining's cells "
         "are pooled, and patients count once in the intervals."
     )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -9,12 +9,13 @@ import pandas as pd
 
 from transfergrid.reporting.page.answer import Manner, Told
 from transfergrid.reporting.page.findings import findings
+from transfergrid.reporting.words import capital
 
 
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Return the question as the study puts it, or its name as a sentence."""
     name = str(question["name"]).replace("_", " ")
-    return str(question["text"] or name[0].upper() + name[1:]).removesuffix("?")
+    return str(question["text"] or capital(name)).removesuffix("?")
 
 
 def method(rows: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
-from transfergrid.reporting.place_labels import arm
+from transfergrid.reporting.place_labels import arm, opening
 from transfergrid.reporting.words import (
     difference,
     known,
@@ -141,17 +141,17 @@ def _ratio(row: Row, manner: Manner) -> tuple[str, str, str]:
     times = _times(row["value"], row["low"], row["high"])
     alone = ALONE if row["verdict"] != row["band_verdict"] else ""
     if row["verdict"] == NEVER:
-        lead = f"{_capital(b)} {be} never as good as {like} within the sizes of this study:"
+        lead = f"{opening(b)} {be} never as good as {like} within the sizes of this study:"
         return lead, times, f" the patients would be needed{alone}"
     if row["verdict"] == ALREADY:
-        lead = f"{_capital(b)} {be} as good as {like} at the smallest size already, with"
+        lead = f"{opening(b)} {be} as good as {like} at the smallest size already, with"
         return lead, times, f" the patients{alone}"
     if not 0 < row["value"] < math.inf:
         be = "were" if row["axis"] == "pretraining" else "was"
         where = "worse at every size" if math.isinf(row["value"]) else "better at the smallest size"
         open_end = "; seeds and patients leave open with how many times the data they are equal"
         return f"In the mean over seeds {b} {be} {where} than {like}:", times, open_end
-    return f"{_capital(b)} {be} as good as {like} when trained on", times, " the patients"
+    return f"{opening(b)} {be} as good as {like} when trained on", times, " the patients"
 
 
 def _times(value: Any, low: Any, high: Any) -> str:
@@ -171,9 +171,3 @@ def _times(value: Any, low: Any, high: Any) -> str:
     if inside:
         return f"{start} ({ends})"
     return ends if "anywhere" in ends else f"{ends} times"
-
-
-def _capital(text: str) -> str:
-    """Return a text as the start of a sentence; a network's own name stays as it is."""
-    plain = text.startswith(("the ", "one ", "two ")) or text.endswith(" weights")
-    return text[0].upper() + text[1:] if plain else text

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
-from transfergrid.reporting.place_labels import arm, label, varying
+from transfergrid.reporting.place_labels import arm, label, opening, varying
 from transfergrid.reporting.words import count, difference, known, level, p_value, score
 
 Row = Mapping[Any, Any]
@@ -59,7 +59,7 @@ def _sentence(row: Row, manner: Manner) -> tuple[str, str]:
     metric = manner.metrics[row["metric"]]
     on = f" in {metric.mean}{metric.direction}"
     if row["verdict"] in DECIDED:
-        start, verb = (a[0].upper() + a[1:], "are") if row["axis"] == "pretraining" else (a, "is")
+        start, verb = opening(a), "are" if row["axis"] == "pretraining" else "is"
         more = (
             "and with other patients as well"
             if row["verdict_with_patients"] == row["verdict"]

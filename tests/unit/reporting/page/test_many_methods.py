@@ -109,6 +109,22 @@ def test_ranks_are_told_whole_then_pair_by_pair() -> None:
     assert found.left.startswith("Of 2 pairs, 1 could not be set apart")
 
 
+@pytest.mark.parametrize(
+    ("axis", "a", "b", "lead"),
+    [
+        ("architecture", "resnet50", "densenet121", "resnet50 ranks better than densenet121, by"),
+        ("protocol", "paper", "short", "Recipe paper ranks better than recipe short, by"),
+        ("truncation", 0, 2, "The whole network ranks better than two blocks removed, by"),
+    ],
+)
+def test_a_networks_own_name_keeps_its_letters(axis: str, a: Any, b: Any, lead: str) -> None:
+    pair = {**PAIR, "axis": axis, "a": a, "b": b}
+    question = {**ORDER, "axis": axis}
+    mean = {**MEAN, "axis": axis, "method": a}
+    (found,) = shown(question, rank_pairs=[pair], mean_ranks=[mean])
+    assert found.answers[1].lead == lead
+
+
 def test_ranks_that_are_all_tied_are_told() -> None:
     nothing = dict.fromkeys(("friedman_chi2", "p_friedman", "p_iman_davenport"), math.nan)
     (found,) = shown(ORDER, rank_pairs=[PAIR], mean_ranks=[{**MEAN, **nothing}])
