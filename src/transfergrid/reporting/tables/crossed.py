@@ -11,7 +11,7 @@ from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.metrics.scoring import Scorer
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.tables.cell_work import MISSING, CellWork
-from transfergrid.reporting.tables.scored import Scored, cases_of, operating_points
+from transfergrid.reporting.tables.scored import Read, Scored, cases_of, operating_points
 from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
 from transfergrid.statistics.runs import Run, runs_of
@@ -59,7 +59,11 @@ def run_work(work: Sequence[CellWork]) -> list[RunWork]:
 
 
 def pooled_score(
-    work: RunWork, selection: str, metric: Mapping[str, Any], scored_only: bool = False
+    work: RunWork,
+    selection: str,
+    metric: Mapping[str, Any],
+    scored_only: bool = False,
+    read: Read = read_ensemble,
 ) -> Scored:
     """Score a run over its folds, all of which have been scored.
 
@@ -68,14 +72,16 @@ def pooled_score(
         selection: A rule that chose checkpoints.
         metric: The metric's declaration.
         scored_only: Whether tasks that the mean is not over are left out.
+        read: Reads an ensemble.
     """
     scorer = Scorer.of(metric)
     few = scored_only and not scorer.per_case
     folds = {}
     for fold, one in work.cells.items():
         place = one.ensemble(selection)
-        cases = cases_of(read_ensemble(place / "test.parquet"), one.score_tasks, few)
-        folds[fold] = FoldedCases(cases, operating_points(scorer, place, one.score_tasks, few))
+        cases = cases_of(read(place / "test.parquet"), one.score_tasks, few)
+        points = operating_points(scorer, place, one.score_tasks, few, read)
+        folds[fold] = FoldedCases(cases, points)
     found = pooled_intervals(folds, scorer, work.first.alpha)
     given = [OPERATING_POINTS] if metric["operating_point"] else []
     given.append(folded(len(folds), work.first.folds or len(folds)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.reporting.flags import OF_DATA
 from transfergrid.runtime.errors import UserError
 from transfergrid.statistics.scale import OPERATING_POINTS
+
+Read = Callable[[Path], Ensemble]
+"""Reads an ensemble of a split; a caller that has several uses for one may remember it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def score(
     alpha: float,
     place: Path,
     scored_only: bool = False,
+    read: Read = read_ensemble,
 ) -> Scored:
     """Score an ensemble on its test split.
 
@@ -52,6 +56,7 @@ def score(
         alpha: 1 minus the coverage, in (0, 1).
         place: Folder of the ensemble, whose validation split fixes operating points.
         scored_only: Whether tasks that the mean is not over are left out.
+        read: Reads the validation split.
 
     Raises:
         UserError: A scored task is not among the tasks, or a study appears twice.
@@ -62,7 +67,7 @@ def score(
     # A metric of whole cases is over all classes.
     few = scored_only and not scorer.per_case
     cases = cases_of(table, score_tasks, few)
-    points = operating_points(scorer, place, score_tasks, few)
+    points = operating_points(scorer, place, score_tasks, few, read)
     parts, whole = scorer.intervals(cases, points, alpha)
     tasks = {} if scorer.per_case else dict(zip(cases.tasks, parts, strict=True))
     return Scored(tasks, whole, points or {}, OPERATING_POINTS if points else "")
@@ -88,7 +93,11 @@ def cases_of(table: Ensemble, score_tasks: tuple[str, ...] | None, scored_only: 
 
 
 def operating_points(
-    scorer: Scorer, place: Path, score_tasks: tuple[str, ...] | None, scored_only: bool
+    scorer: Scorer,
+    place: Path,
+    score_tasks: tuple[str, ...] | None,
+    scored_only: bool,
+    read: Read = read_ensemble,
 ) -> dict[str, float] | None:
     """Return a metric's operating points by task, from the validation split; None without any.
 
@@ -97,10 +106,11 @@ def operating_points(
         place: Folder of the ensemble.
         score_tasks: Tasks that the mean is over; None for all.
         scored_only: Whether the other tasks are left out.
+        read: Reads the validation split.
     """
     if scorer.estimator.operating_point is None:
         return None
-    return scorer.points(cases_of(read_ensemble(place / "valid.parquet"), score_tasks, scored_only))
+    return scorer.points(cases_of(read(place / "valid.parquet"), score_tasks, scored_only))
 
 
 def data_flags(card: Mapping[str, Any]) -> list[str]:

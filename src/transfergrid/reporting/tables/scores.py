@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import CellWork, cell_work
 from transfergrid.reporting.tables.crossed import RunWork, pooled_score, run_work
 from transfergrid.reporting.tables.mask_states import states_table
-from transfergrid.reporting.tables.scored import Scored, data_flags, score
+from transfergrid.reporting.tables.scored import Read, Scored, data_flags, score
 from transfergrid.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -59,39 +60,44 @@ def run_score_rows(work: RunWork) -> list[dict[str, Any]]:
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    folds = [row for one in work.cells.values() for row in score_rows(one)]
-    if not work.run.crossed:
-        return folds
-    about = data_flags(read_card(work.first.entry, work.first.results) or {})
-    rows = []
+    rows: list[dict[str, Any]] = []
+    folds: dict[str, list[dict[str, Any]]] = {fold: [] for fold in work.cells}
     for selection in work.first.selections:
-        for metric in work.first.metrics if work.scored(selection) else ():
-            found = pooled_score(work, selection, metric)
-            same = {"cell": work.run.name, "fold": ALL, "selection": selection}
-            same |= {"metric": metric["name"], "conditional_on": found.conditional_on}
-            rows += [{**same, **row} for row in _rows(found, about)]
-    return rows + folds
+        # Each ensemble is read once, and those of one selection are in memory together.
+        read = cache(read_ensemble)
+        for fold, one in work.cells.items():
+            folds[fold] += score_rows(one, selection, read)
+        if work.run.crossed and work.scored(selection):
+            rows += _pooled_rows(work, selection, read)
+    return rows + [row for own in folds.values() for row in own]
 
 
-def score_rows(work: CellWork) -> list[dict[str, Any]]:
-    """Return one cell's rows of scores.csv.
+def _pooled_rows(work: RunWork, selection: str, read: Read) -> Iterator[dict[str, Any]]:
+    about = data_flags(read_card(work.first.entry, work.first.results) or {})
+    for metric in work.first.metrics:
+        found = pooled_score(work, selection, metric, read=read)
+        same = {"cell": work.run.name, "fold": ALL, "selection": selection}
+        same |= {"metric": metric["name"], "conditional_on": found.conditional_on}
+        yield from ({**same, **row} for row in _rows(found, about))
+
+
+def score_rows(work: CellWork, selection: str, read: Read = read_ensemble) -> list[dict[str, Any]]:
+    """Return one cell's rows of scores.csv under one selection; none if it has no ensemble.
 
     Raises:
         UserError: A file of the cell breaks its contract.
     """
+    place = work.ensemble(selection)
+    if not (place / "test.parquet").exists():
+        return []
     about = data_flags(read_card(work.entry, work.results) or {})
     head = {"cell": work.entry["cell"], "fold": gathering.fold_of(work.entry)}
-    rows = []
-    for selection in work.selections:
-        place = work.ensemble(selection)
-        if not (place / "test.parquet").exists():
-            continue
-        table = read_ensemble(place / "test.parquet")
-        for metric in work.metrics:
-            found = score(table, work.score_tasks, metric, work.alpha, place)
-            same = {**head, "selection": selection, "metric": metric["name"]}
-            same |= {"conditional_on": found.conditional_on}
-            rows += [{**same, **row} for row in _rows(found, about)]
+    table, rows = read(place / "test.parquet"), []
+    for metric in work.metrics:
+        found = score(table, work.score_tasks, metric, work.alpha, place, read=read)
+        same = {**head, "selection": selection, "metric": metric["name"]}
+        same |= {"conditional_on": found.conditional_on}
+        rows += [{**same, **row} for row in _rows(found, about)]
     return rows
 
 

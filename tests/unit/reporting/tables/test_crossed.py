@@ -13,7 +13,8 @@ from unit.statistics.crossed_study import COST, FILMS, PATIENTS, SEEDS, TASKS, b
 
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import TABLES
-from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
+from transfergrid.reporting.tables import crossed, scored, scores
 from transfergrid.reporting.tables.bootstrap import bootstrap_table
 from transfergrid.reporting.tables.calibration import calibration_table
 from transfergrid.reporting.tables.cells import cells_table
@@ -88,16 +89,32 @@ def test_the_row_of_a_run_stands_above_those_of_its_folds(
 
 
 def test_scores_have_the_folds_behind_each_value(made: tuple[dict[str, Any], Path]) -> None:
-    scores = scores_table(held(made[0], "scores"), made[1])
-    run = scores[scores["cell"] == RUN].set_index("task")
+    found = scores_table(held(made[0], "scores"), made[1])
+    run = found[found["cell"] == RUN].set_index("task")
     assert list(run.index) == ["", *TASKS] and set(run["n_folds"]) == {K}
     assert set(run["conditional_on"]) == {"one division into 3 folds"}
     for task in TASKS:
         expected = np.mean([area(made[1], cell, task) for cell in CELLS])
         assert run.loc[task, "value"] == pytest.approx(expected, abs=1e-12)
-        own = scores[scores["cell"].isin(CELLS) & (scores["task"] == task)]
+        own = found[found["cell"].isin(CELLS) & (found["task"] == task)]
         assert run.loc[task, "n_pos"] == own["n_pos"].sum()
         assert own["n_folds"].isna().all()
+
+
+def test_scores_read_each_ensemble_once(
+    made: tuple[dict[str, Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: list[Path] = []
+
+    def read(path: Path) -> Ensemble:
+        files.append(path)
+        return read_ensemble(path)
+
+    for module in (scores, crossed, scored):
+        monkeypatch.setattr(module, "read_ensemble", read)
+    found = scores_table(held(made[0], "scores"), made[1])
+    assert {"all", "0", "1", "2"} == {*found["fold"]}
+    assert files and len(files) == len({*files})
 
 
 def test_a_fold_without_a_class_is_named_in_both_tables(tmp_path: Path) -> None:
@@ -105,8 +122,8 @@ def test_a_fold_without_a_class_is_named_in_both_tables(tmp_path: Path) -> None:
     run = cells_table(study, tmp_path).iloc[0]
     assert "without_fold_1:fracture" in run["flags"].split(";")
     assert np.isfinite(run["score"])
-    scores = scores_table(study, tmp_path)
-    row = scores[(scores["cell"] == RUN) & (scores["task"] == "fracture")].iloc[0]
+    found = scores_table(study, tmp_path)
+    row = found[(found["cell"] == RUN) & (found["task"] == "fracture")].iloc[0]
     assert (row["n_folds"], "without_fold_1" in row["flags"].split(";")) == (2, True)
     expected = np.mean([area(tmp_path, CELLS[fold], "fracture") for fold in (0, 2)])
     assert row["value"] == pytest.approx(expected, abs=1e-12)
