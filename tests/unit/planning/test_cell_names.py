@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.training.tiny import make_spec
 
 from transfergrid.planning.cell_names import place_of, taken_apart
-from transfergrid.planning.naming import name_of
+from transfergrid.planning.naming import cell_name, name_of
+from transfergrid.runtime.hashing import canonical_json
 
 WORDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.]{0,12}", fullmatch=True)
 SEEDS, FOLDS = st.integers(0, 2**32), st.none() | st.just(3)
@@ -28,3 +32,9 @@ def test_a_name_comes_apart_into_what_it_was_made_of(
 @pytest.mark.parametrize("name", ["", "x", ".tmp-a-b", "a-b-c-drop0-p-seed0-00zz00zz"])
 def test_other_folders_are_no_cells(name: str) -> None:
     assert taken_apart(name) is None and place_of(name) == name
+
+
+def test_a_cells_name_holds_its_axes_and_its_hash() -> None:
+    spec = make_spec(seed=4)
+    digest = hashlib.sha256(canonical_json(spec).encode()).hexdigest()
+    assert cell_name(spec) == f"tiny-own-random-drop0-short-seed4-{digest[:8]}"

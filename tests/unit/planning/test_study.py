@@ -14,7 +14,7 @@ import yaml
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.recipe import Phase, Recipe
 from transfergrid.planning.schema import study_schema
-from transfergrid.planning.study import load_study, location, merge, study_files, typed
+from transfergrid.planning.study import load_study, merge
 from transfergrid.runtime.errors import UserError
 
 SMALL: dict[str, Any] = {
@@ -372,36 +372,6 @@ def test_anchors_and_merge_keys_are_yaml(tmp_path: Path) -> None:
     start, end = text.index("datasets:\n  films"), text.index("protocols")
     path.write_text(text[:start] + block + text[end:])
     assert load_study(path).config["datasets"]["films"]["patients"] == 30
-
-
-def test_numbers_in_nested_overrides_are_numbers() -> None:
-    # Snakemake reads --config recipe='{epochs: 1}' as text all the way down.
-    given = {"recipe": {"epochs": "1", "learning_rate": "1.0e-3"}, "only": {"seeds": ["0"]}}
-    assert typed(given) == {
-        "recipe": {"epochs": 1, "learning_rate": 0.001},
-        "only": {"seeds": [0]},
-    }
-    assert typed({"name": "a: b"}) == {"name": "a: b"}
-
-
-def test_study_files() -> None:
-    assert study_files([], {}) == [Path("config.yaml")]
-    assert study_files([Path("x.yaml")], {}) == [Path("x.yaml")]
-    assert study_files([], {"studies": "a.yaml, b.yaml"}) == [Path("a.yaml"), Path("b.yaml")]
-    assert study_files([], {"studies": ["a.yaml"]}) == [Path("a.yaml")]
-    with pytest.raises(UserError, match="--config studies=a.yaml,b.yaml"):
-        study_files([Path("a"), Path("b")], {})
-
-
-def test_location_expands_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILMS", "/data/films")
-    assert location("${FILMS}/x", "root") == Path("/data/films/x")
-    assert location("~/x", "root") == Path.home() / "x"
-    monkeypatch.delenv("FILMS")
-    with pytest.raises(UserError, match="FILMS is not set; export FILMS"):
-        location("$FILMS", "root of data set 'a'")
-    with pytest.raises(UserError, match="write \\$\\$"):
-        location("a$ b", "root")
 
 
 @pytest.mark.parametrize(

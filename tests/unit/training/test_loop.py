@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import json
 import sys
 import weakref
@@ -19,8 +18,6 @@ from unit.training.tiny import TinyNet, make_cache, make_spec
 
 from transfergrid.models.initial import initial_model
 from transfergrid.models.trained import Trained
-from transfergrid.planning.naming import cell_name
-from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.sealed import read_sealed
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn import multilabel
@@ -386,12 +383,6 @@ def test_a_network_of_timm_trains(results: Path) -> None:
     assert record["status"] == "finished"
     assert torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
     assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
-
-
-def test_a_cells_name_holds_its_axes_and_its_hash() -> None:
-    spec = make_spec(seed=4)
-    digest = hashlib.sha256(canonical_json(spec).encode()).hexdigest()
-    assert cell_name(spec) == f"tiny-own-random-drop0-short-seed4-{digest[:8]}"
 
 
 @pytest.fixture(autouse=True)
