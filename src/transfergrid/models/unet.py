@@ -156,7 +156,7 @@ class UNet(nn.Module):
             UserError: The network shows no maps, or is too deep for images of `px`.
         """
         super().__init__()
-        _remove_classifier(encoder)
+        remove_classifier(encoder)
         self.encoder = encoder
         levels = levels_of(encoder, (px, px))
         self.idle = levels.idle
@@ -208,7 +208,12 @@ def _width(step: float) -> int:
     return int(min(_WIDEST, _NARROWEST * step))
 
 
-def _remove_classifier(network: nn.Module) -> None:
+def remove_classifier(network: nn.Module) -> None:
+    """Put a layer that changes nothing in the place of a network's classifier.
+
+    Raises:
+        UserError: It has no linear classifier.
+    """
     name = head_keys(network)[0].rpartition(".")[0]
     parent, _, last = name.rpartition(".")
     setattr(network.get_submodule(parent), last, nn.Identity())

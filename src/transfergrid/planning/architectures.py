@@ -71,8 +71,13 @@ class Architecture:
         """The same without its options: how the pinned weights were trained."""
         return padding_of(self.timm) if self.timm else None
 
-    def record(self, image_px: int) -> dict[str, Any]:
-        """Return the part of a cell's specification that names the network."""
+    def record(self, image_px: int, decoder: str | None = None) -> dict[str, Any]:
+        """Return the part of a cell's specification that names the network.
+
+        Args:
+            image_px: Side of the images.
+            decoder: ``module:function`` of a decoder of one's own.
+        """
         record: dict[str, Any] = {
             "name": self.name,
             "timm": self.timm,
@@ -81,9 +86,17 @@ class Architecture:
         }
         if self.options:
             record |= {"of": self.of, "options": dict(self.options)}
-        if self.factory:
-            record["code"] = plugin_fingerprint(self.factory)
+        if decoder:
+            record["decoder"] = decoder
+        own = own_code(record)
+        if own:
+            record["code"] = "-".join(map(plugin_fingerprint, own))
         return record
+
+
+def own_code(record: Mapping[str, Any]) -> list[str]:
+    """Return each ``module:function`` in a network's record, in the order of its ``code``."""
+    return [record[key] for key in ("factory", "decoder") if record.get(key)]
 
 
 @cache

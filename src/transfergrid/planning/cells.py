@@ -126,6 +126,7 @@ class CellBuilder:
         self.features: dict[str, Features] = {}
         self.warnings: dict[str, None] = {}
         self._recipes = dict(study.recipes)
+        self._decoders = dict(study.decoders)
         self._open: list[Point] = []
         self._learned: dict[str, tuple[Learned, ...]] = {}
         self._releases: dict[str, str | None] = {}
@@ -179,14 +180,16 @@ class CellBuilder:
             return None
         trials = {}
         for rate in recipe.tune.learning_rates:
-            trial_recipe = recipe.trial(rate)
-            name = trial_protocol(trial_recipe, rate)
+            trial_recipe, decoder = recipe.trial(rate), self._decoders.get(point.protocol)
+            name = trial_protocol(trial_recipe, rate, decoder)
             if name in self.study.recipes:
                 raise UserError(
                     f"{self.study.source}: protocol '{name}' is what a trial of "
                     f"'{point.protocol}' is called; rename it."
                 )
             self._recipes[name] = trial_recipe
+            if decoder is not None:
+                self._decoders[name] = decoder
             trial = replace(point, protocol=name, seed=recipe.tune.seed)
             trials[rate] = self.cell(trial).name
         axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
@@ -216,10 +219,10 @@ class CellBuilder:
             self._warn(warning)
         release = weights.get("release") or self._releases.get(source or "")
         self._warn(released_warning(release, dataset, point, str(self.study.source)))
-        recipe = self._recipes[point.protocol]
+        recipe, decoder = self._recipes[point.protocol], self._decoders.get(point.protocol)
         where = f"{self.study.source}: protocol '{point.protocol}'"
         check_redrawing(where, recipe, point.dataset, dataset.declaration)
-        check_loss(where, recipe, point.dataset, dataset.declaration)
+        check_loss(where, recipe, decoder, point.dataset, dataset.declaration)
         self._check_layers(recipe, point, architecture)
         self._warn(folding_warning(weights, recipe, point, str(self.study.source)))
         features = self._stored(point, recipe, architecture, dataset, weights)
@@ -234,7 +237,8 @@ class CellBuilder:
             "cell": canonical_json(axes),
             "dataset": self._text(lambda: dataset.declaration, "data", dataset.id),
             "architecture": self._text(
-                lambda: architecture.record(image_px), "network", architecture.name, image_px
+                lambda: architecture.record(image_px, decoder),
+                *("network", architecture.name, image_px, decoder),
             ),
             "weights": canonical_json(weights),
             "recipe": self._text(recipe.to_dict, "recipe", point.protocol),
@@ -386,6 +390,7 @@ def _ends() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def trial_protocol(recipe: Recipe, rate: float) -> str:
+def trial_protocol(recipe: Recipe, rate: float, decoder: str | None = None) -> str:
     """Return the name of a trial's recipe: protocols that try a rate in the same way share it."""
-    return f"trial.lr{format(Decimal(repr(rate)), 'f')}.{short_hash(recipe.to_dict())}"
+    tried = recipe.to_dict() | ({} if decoder is None else {"decoder": decoder})
+    return f"trial.lr{format(Decimal(repr(rate)), 'f')}.{short_hash(tried)}"

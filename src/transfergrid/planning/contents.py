@@ -118,6 +118,14 @@ def _asked_metrics(study: PlannedStudy) -> Content:
     return _metrics(study, filter(None, asked))
 
 
+def _recipes(study: PlannedStudy) -> Content:
+    own = study.study.decoders
+    return {
+        name: recipe.to_dict() | ({"decoder": own[name]} if name in own else {})
+        for name, recipe in study.study.recipes.items()
+    }
+
+
 METRICS: Mapping[str, Callable[[PlannedStudy], Content]] = {
     "all_metrics": lambda study: study.metrics.content(),
     "asked_metrics": _asked_metrics,
@@ -147,7 +155,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "states": lambda study: [dict(state.entry) for state in study.states],
     "title": lambda study: study.study.config["title"],
     "description": lambda study: study.study.config["description"],
-    "recipes": lambda study: {k: recipe.to_dict() for k, recipe in study.study.recipes.items()},
+    "recipes": _recipes,
     "resolved": _resolved,
     "slice": _slice,
     "source": _source,

@@ -12,7 +12,7 @@ from transfergrid.planning.mask_losses import MaskLoss
 from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.tasks import holds_masks
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import UserError, listed
 
 
 def check_recipe(where: str, recipe: Recipe) -> None:
@@ -89,20 +89,24 @@ def check_redrawing(where: str, recipe: Recipe, name: str, settings: Mapping[str
         )
 
 
-def check_loss(where: str, recipe: Recipe, name: str, settings: Mapping[str, Any]) -> None:
-    """Raise UserError if a recipe's loss does not fit a data set.
+def check_loss(
+    where: str, recipe: Recipe, decoder: str | None, name: str, settings: Mapping[str, Any]
+) -> None:
+    """Raise UserError if a recipe's loss or decoder does not fit a data set.
 
     Args:
         where: The study and the protocol, for the message.
         recipe: The recipe.
+        decoder: The decoder of one's own that goes with it.
         name: Name of the data set.
         settings: Its settings.
     """
     if not holds_masks(settings):
-        if recipe.loss or recipe.dice:
+        given = {"loss": recipe.loss, "dice": recipe.dice, "decoder": decoder}
+        if keys := [key for key, value in given.items() if value]:
             raise UserError(
-                f"{where} has a loss of masks, and data set '{name}' has none; remove loss and "
-                "dice, or write another protocol for it."
+                f"{where} says with {listed(keys)} how masks are learned, and data set '{name}' "
+                "has none; remove that, or write another protocol for it."
             )
         return
     try:

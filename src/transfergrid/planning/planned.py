@@ -18,6 +18,7 @@ from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning.cells import Cell, CellBuilder
 from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.decidable import undecidable
+from transfergrid.planning.decoders import check_decoders
 from transfergrid.planning.features import Features
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
@@ -215,6 +216,7 @@ def plan_study(study: Study) -> PlannedStudy:
     sources = [cell for cell in others if not cell.trial]
     check_selections(study, targets, [*targets, *sources], metrics)
     check_masked(study, targets)
+    check_decoders(study, builder.cells.values())
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),

@@ -6,7 +6,7 @@ import copy
 import os
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,14 @@ class Study:
         source: The file it was read from.
         config: Every key of the schema, defaults filled in; locations as the user wrote them.
         recipes: The complete recipe of each protocol.
+        decoders: ``module:function`` of the decoder of each protocol that has one of its own. It is
+            a part of the network, and so of no `Recipe`.
     """
 
     source: Path
     config: Mapping[str, Any]
     recipes: Mapping[str, Recipe]
+    decoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,10 +64,11 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     check_replaced(str(path), raw)
     config = with_sizes(in_order(_folds_as_text(validate(raw, str(path)))), str(path))
     check_phase_keys(str(path), raw)
-    recipes = {
-        name: Recipe.from_dict(merge(config["recipe"], protocol))
-        for name, protocol in config["protocols"].items()
+    whole = {
+        name: merge(config["recipe"], protocol) for name, protocol in config["protocols"].items()
     }
+    decoders = {name: recipe.pop("decoder", None) for name, recipe in whole.items()}
+    recipes = {name: Recipe.from_dict(recipe) for name, recipe in whole.items()}
     for name, recipe in recipes.items():
         check_recipe(f"{path}: protocol '{name}'", recipe)
     for name, settings in config["datasets"].items():
@@ -74,7 +78,8 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
             check_key_rule(f"{path}: pretraining '{name}'", settings["key_rule"])
         if settings["kind"] == DERIVED:
             derivation_of(f"{path}: pretraining '{name}'", settings)
-    return Study(path, config, recipes)
+    own = {name: decoder for name, decoder in decoders.items() if decoder is not None}
+    return Study(path, config, recipes, own)
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.catalog.derivation import modules_of
+from transfergrid.planning.architectures import own_code
 from transfergrid.planning.fingerprint import (
     kind_modules,
     modules_code,
@@ -165,10 +166,11 @@ def hold_metric(metric: Mapping[str, Any], recorded: str) -> None:
 
 
 def hold_network(spec: Mapping[str, Any]) -> None:
-    """Hold a cell's plug-in network; UserError if the cell is named after other code."""
+    """Hold a cell's own network and decoder; UserError if it is named after other code."""
     network = spec["architecture"]
     if network.get("code"):
-        hold_plugin(network["factory"], network["code"])
+        for reference, code in zip(own_code(network), network["code"].split("-"), strict=True):
+            hold_plugin(reference, code)
 
 
 def hold_networks(study: Mapping[str, Any], results: Path) -> None:
@@ -182,7 +184,7 @@ def hold_networks(study: Mapping[str, Any], results: Path) -> None:
         UserError: A network's code is not that after which its cells are named, or a specification
             is damaged.
     """
-    cells = {entry["architecture"]: entry["cell"] for entry in study["cells"]}
+    cells = {(entry["architecture"], entry["protocol"]): entry["cell"] for entry in study["cells"]}
     for cell in cells.values():
         path = cell_directory(cell, results) / SPEC
         if path.is_file():

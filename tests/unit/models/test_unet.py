@@ -16,7 +16,7 @@ from transfergrid.models.maps import Level, levels_of, maps_of
 from transfergrid.models.mask_network import mask_cost, mask_network
 from transfergrid.models.truncation import blocks_of, max_truncation
 from transfergrid.models.unet import ENCODER, Fit, UNet, fit_of
-from transfergrid.models.zoo import build
+from transfergrid.models.zoo import build, new_layers
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.runtime.errors import UserError
 
@@ -189,16 +189,39 @@ class Plain(nn.Module):
     def __init__(self, encoder: nn.Module, outputs: int, px: int) -> None:
         super().__init__()
         self.encoder, self.px = encoder, px
-        width = levels_of(encoder, (px, px)).maps[0].channels
-        self.head = nn.Conv2d(width, outputs, 1)
+        self.steps = nn.Conv2d(levels_of(encoder, (px, px)).maps[0].channels, 8, 1)
+        self.head = nn.Conv2d(8, outputs, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         last, _ = maps_of(self.encoder, images)
-        return functional.interpolate(self.head(last), size=(self.px, self.px))
+        return functional.interpolate(self.head(self.steps(last)), size=(self.px, self.px))
+
+
+class Unused(Plain):
+    """The encoder is a part of it, and a copy is used."""
+
+    def __init__(self, encoder: nn.Module, outputs: int, px: int) -> None:
+        super().__init__(encoder, outputs, px)
+        self.steps.add_module("copy", copy.deepcopy(encoder))
+
+    def forward(self, images: Tensor) -> Tensor:
+        last, _ = maps_of(self.steps.get_submodule("copy"), images)
+        return functional.interpolate(self.head(self.steps(last)), size=(self.px, self.px))
 
 
 def own_copy(encoder: nn.Module, outputs: int, px: int) -> nn.Module:
     return Plain(copy.deepcopy(encoder), outputs, px)
+
+
+def five_maps(encoder: nn.Module, outputs: int, px: int) -> nn.Module:
+    levels = levels_of(encoder, (px, px)).maps
+    return Plain(encoder, levels[4].channels, px)
+
+
+def other_parts(encoder: nn.Module, outputs: int, px: int) -> nn.Module:
+    made = Plain(encoder, outputs, px)
+    made.decoder = made.steps
+    return made
 
 
 def too_small(encoder: nn.Module, outputs: int, px: int) -> nn.Module:
@@ -216,12 +239,19 @@ def test_a_decoder_of_one_s_own_has_the_encoder_that_it_was_given() -> None:
     first, again, other = made("Plain"), made("Plain"), made("Plain", seed=1)
     assert torch.equal(first.head.weight, again.head.weight)  # type: ignore[union-attr,arg-type]
     assert not torch.equal(first.head.weight, other.head.weight)  # type: ignore[union-attr,arg-type]
-    with pytest.raises(UserError, match=r"leaves out 12 of 12 tensors .* weights would be lost"):
-        made("own_copy")
-    with pytest.raises(UserError, match=r"\(2, 2, 16, 16\) of 2 images .* \(2, 2, 32, 32\)"):
-        made("too_small")
-    with pytest.raises(UserError, match="returned str; return a torch"):
-        made("no_module")
+    assert new_layers(first) == [first.steps, first.head]
+    assert [len(block) for block in blocks_of(first)] == [1] * 4
+    assert new_layers(copy.deepcopy(first))[0] is not first.steps
+    for function, told in (
+        ("own_copy", r"leaves out the encoder .* its 12 tensors; keep that very module"),
+        ("Unused", "result without any tensor of that network; take"),
+        ("five_maps", r"CBR, which has 4 maps .* failed with IndexError .* no more maps"),
+        ("other_parts", r"the parts decoder, encoder, head, steps; it must have encoder"),
+        ("too_small", r"\(2, 2, 16, 16\) of 2 images .* \(2, 2, 32, 32\)"),
+        ("no_module", "returned str; return a torch"),
+    ):
+        with pytest.raises(UserError, match=told):
+            made(function)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_small_050", "inception_v3", "cbr_small"])

@@ -226,7 +226,10 @@ def refusals() -> Iterator[tuple[dict[str, Any], str]]:
     yield {"recipe": {"loss": "cross_entropy"}}, r"loss is 'cross_entropy'; where structures may"
     yield {"recipe": {"loss": "bce", "dice": {"form": "plain"}}}, "dice has settings, but the loss"
     films = {"kind": "phantom", "patients": 60, "image_px": PX}
-    yield {"datasets": {"discs": films}, "recipe": {"loss": "dice"}}, "has a loss of masks, and"
+    yield (
+        {"datasets": {"discs": films}, "recipe": {"loss": "dice"}},
+        "says with loss how masks are",
+    )
 
 
 @pytest.mark.parametrize(("sections", "told"), list(refusals()))

@@ -129,6 +129,7 @@ _DECODED = (
     "that is drawn from the cell's seed and takes the maps of all of its layers. Where a recipe "
     "names no loss, masks are learned with the sum of a cross-entropy and Dice."
 )
+_OWN_DECODER = "Where a recipe names a decoder, that takes its place."
 
 
 def networks(
@@ -145,7 +146,9 @@ def networks(
     own = study["resolved"].get("architectures", {})
     found += [variant(name, own[name]) for name in names if "of" in own.get(name, {})]
     found += [slim(name) for name in names if name not in own and base_of(name)]
-    found += [_DECODED] if any(masked) else []
+    if any(masked):
+        other = any(recipe.get("decoder") for recipe in study.get("recipes", {}).values())
+        found.append(f"{_DECODED} {_OWN_DECODER}" if other else _DECODED)
     if cuts != [0]:
         depths = listing([plural(cut, "block") for cut in cuts if cut])
         found.append(
@@ -233,6 +236,8 @@ def recipe(name: str, settings: Mapping[str, Any]) -> str:
     ]
     if settings.get("loss"):
         common.append(f"loss {_loss(settings)}")
+    if settings.get("decoder"):
+        common.append(f"decoder {settings['decoder']}")
     if settings.get("redraw_uncertain"):
         common.append("uncertain labels drawn anew in each epoch")
     if len(phases) == 1:

@@ -158,7 +158,8 @@ def _add_costs(rows: list[dict[str, Any]], results: Path) -> None:
         if outputs == 0 or row["input_size"] is None:
             continue
         truncation, px = row["truncation"], row["input_size"]
-        key = (row["architecture"], outputs, truncation, px, decoded)
+        # A recipe may have a decoder of its own.
+        key = (row["architecture"], outputs, truncation, px, decoded and row["protocol"])
         if key not in known:
             spec = json.loads(read_kept(cell_directory(cell, results), "spec.json"))
             counted = mask_cost if decoded else cost

@@ -243,21 +243,24 @@ def of_spec(spec: Mapping[str, Any]) -> Segmentation:
 
     Args:
         spec: The cell's specification: ``loss`` and ``dice`` of its recipe, ``exclusive`` of its
-            data set, and ``input_px`` of its architecture.
+            data set, and ``input_px`` and perhaps ``decoder`` of its architecture.
 
     Raises:
         UserError: The loss does not fit the structures.
     """
     exclusive = bool(spec.get("dataset", {}).get("exclusive"))
-    px = int(spec.get("architecture", {}).get("input_px") or 224)
-    return segmentation(spec.get("recipe", {}), exclusive, px)
+    network = spec.get("architecture", {})
+    px = int(network.get("input_px") or 224)
+    return segmentation(spec.get("recipe", {}), exclusive, px, network.get("decoder"))
 
 
-def segmentation(settings: Mapping[str, Any], exclusive: bool, px: int) -> Segmentation:
-    """Return how masks are learned by ``loss``, ``dice`` and ``decoder`` of a recipe.
+def segmentation(
+    settings: Mapping[str, Any], exclusive: bool, px: int, decoder: str | None = None
+) -> Segmentation:
+    """Return how masks are learned by ``loss`` and ``dice`` of a recipe.
 
     Raises:
         UserError: The loss does not fit the structures.
     """
     loss = MaskLoss.of(settings.get("loss"), exclusive, settings.get("dice"))
-    return Segmentation(exclusive, loss, px, settings.get("decoder"))
+    return Segmentation(exclusive, loss, px, decoder)
