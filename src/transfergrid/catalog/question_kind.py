@@ -133,7 +133,7 @@ def schema_of(kind: QuestionKind) -> dict[str, Any]:
             "default": None,
         }
     if kind.where:
-        cells = {"$ref": "#/$defs/pattern_or_empty", "description": "Cells that take part."}
+        cells = {"$ref": "#/$defs/where", "description": "Cells that take part."}
         keys["where"] = {**cells, "default": {}}
     return {
         "type": "object",

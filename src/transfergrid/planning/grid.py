@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from transfergrid.catalog.axes import AXES
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 ALL = "all"
@@ -42,8 +43,8 @@ class Point:
         return values
 
     def matches(self, pattern: Mapping[str, Any]) -> bool:
-        """Tell whether the point matches every axis that the pattern names."""
-        return all(getattr(self, axis) == value for axis, value in pattern.items())
+        """Tell whether the point has a value that the pattern names of every axis in it."""
+        return all(getattr(self, axis) in each(wanted) for axis, wanted in pattern.items())
 
 
 def expand(config: Mapping[str, Any], source: str) -> list[Point]:

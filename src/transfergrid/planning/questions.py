@@ -20,7 +20,8 @@ from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.metrics import Declaration, check_has, find_metric, primary_metric
 from transfergrid.planning.padding import network_of
 from transfergrid.planning.study import Study
-from transfergrid.runtime.errors import UserError
+from transfergrid.planning.wanted import each
+from transfergrid.runtime.errors import UserError, listed
 
 WITH_CELLS: Mapping[str, str] = {
     "cams": "activation maps",
@@ -103,9 +104,10 @@ def _padding(config: Mapping[str, Any], points: Collection[Point]) -> dict[str, 
 
 
 def _check_folds(start: str, pattern: Mapping[str, Any]) -> None:
-    if pattern.get("fold", ALL) != ALL:
+    folds = each(pattern.get("fold", ALL))
+    if folds != [ALL]:
         raise UserError(
-            f"{start} has the fold {pattern['fold']} in its where, but answers pool all folds of a "
+            f"{start} has the fold {listed(folds)} in its where, but answers pool all folds of a "
             "data set; leave fold out."
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from transfergrid.planning.ends import INITIAL, SOURCE
 from transfergrid.planning.layers import layer_depth
 from transfergrid.planning.state_pairs import PAIRS
+from transfergrid.planning.wanted import wheres
 
 
 def in_order(config: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +28,10 @@ def in_order(config: dict[str, Any]) -> dict[str, Any]:
             similarity["layers"] = sorted(similarity["layers"], key=layer_depth)
     if (reset := (config["weights"] or {}).get("reset")) is not None:
         reset["to"] = sorted(reset["to"], key=(INITIAL, SOURCE).index)
+    for where in wheres(config):
+        for axis, wanted in where.items():
+            if isinstance(wanted, list):  # one value is the same as a list of it
+                where[axis] = sorted(wanted) if len(wanted) > 1 else wanted[0]
     return config
 
 

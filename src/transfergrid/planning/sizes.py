@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed
 
 LONGEST = 64
@@ -114,9 +115,11 @@ def _singles(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in ("cams", "similarity", "claims"):
         asked = config[key]
         if isinstance(asked, Mapping):
-            yield f"{key}.where", asked.get("where", {}).get("protocol")
+            for name in each(asked.get("where", {}).get("protocol")):
+                yield f"{key}.where", name
     for question in config["questions"]:
         start = f"question '{question['name']}'"
-        yield f"{start}, where,", question.get("where", {}).get("protocol")
+        for name in each(question.get("where", {}).get("protocol")):
+            yield f"{start}, where,", name
         if question.get("axis") == "protocol":
             yield f"{start}, baseline,", question.get("baseline")

@@ -23,6 +23,7 @@ from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import validate
 from transfergrid.planning.sets import in_order
 from transfergrid.planning.sizes import with_sizes
+from transfergrid.planning.wanted import each, wheres
 from transfergrid.runtime.errors import UserError
 
 
@@ -98,14 +99,12 @@ def _folds_as_text(config: dict[str, Any]) -> dict[str, Any]:
     for block in config["grid"]:
         if block["folds"] is not None:
             block["folds"] = [str(fold) for fold in block["folds"]]
-    keys = ("cams", "similarity", "weights", "claims")
-    asked = [*(config[key] for key in keys), *config["questions"]]
     patterns = [pattern for block in config["grid"] for pattern in block["exclude"]]
     patterns += [pattern for block in config["grid"] for pattern in block["include"]]
-    patterns += [entry.get("where", {}) for entry in asked if isinstance(entry, dict)]
-    for pattern in patterns:
+    for pattern in (*patterns, *wheres(config)):
         if "fold" in pattern:
-            pattern["fold"] = str(pattern["fold"])
+            folds = [str(fold) for fold in each(pattern["fold"])]
+            pattern["fold"] = folds if isinstance(pattern["fold"], list) else folds[0]
     return config
 
 

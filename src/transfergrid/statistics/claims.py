@@ -13,6 +13,7 @@ from typing import Any
 
 from transfergrid.planning.claims import Claim, metrics_of, selected
 from transfergrid.planning.needed import networks_needed
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
@@ -228,7 +229,10 @@ def judge(
     there = [
         one
         for one in evidence
-        if all(str(one.keys.get(axis, v)) == str(v) for axis, v in asked["where"].items())
+        if all(
+            {*map(str, each(one.keys.get(axis, wanted)))} <= {*map(str, each(wanted))}
+            for axis, wanted in asked["where"].items()
+        )
     ]
     there = [_renamed(one, asked["stands_for"]) for one in there]
     there += [_turned(one) for one in there if one.keys.get("kind") == _EITHER_WAY]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.basis import Answered, Basis, Evidence, Question
 from transfergrid.statistics.conditions import Arm, conditions
@@ -153,7 +154,7 @@ def arms_by_place(question: Question, reader: Reader) -> list[tuple[Place, dict[
     rest = [name for name in PLACE if name != axis]
     found: dict[tuple[Any, ...], dict[Any, dict[int, Cell]]] = {}
     for cell in reader.targets:
-        if all(cell[name] == value for name, value in question["where"].items()):
+        if all(cell[name] in each(wanted) for name, wanted in question["where"].items()):
             key = tuple(cell[name] for name in rest)
             found.setdefault(key, {}).setdefault(cell[axis], {})[cell["seed"]] = cell
     return [(dict(zip(rest, key, strict=True)), {**arms}) for key, arms in found.items()]

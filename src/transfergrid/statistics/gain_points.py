@@ -12,6 +12,7 @@ import pandas as pd
 
 from transfergrid.planning.grid import ALL
 from transfergrid.planning.state_pairs import FINAL, PLACE
+from transfergrid.planning.wanted import each
 from transfergrid.statistics.basis import Basis, Question
 
 SIDES = ("left", "right")
@@ -110,9 +111,9 @@ def _gains(question: Question, basis: Basis) -> tuple[dict[tuple[str, ...], list
     folded = cells.loc[cells["fold"].astype(str) != ALL, "dataset"]
     cells = cells[(cells["fold"].astype(str) != ALL) | ~cells["dataset"].isin(folded)]
     where = dict(question["where"])
-    arms = {"pretraining": where.pop("pretraining")} if "pretraining" in where else {}
+    arms = each(where.pop("pretraining")) if "pretraining" in where else None
     for axis, wanted in where.items():
-        cells = cells[cells[axis] == wanted]
+        cells = cells[cells[axis].isin(each(wanted))]
     random = {
         (*_place(row), str(row["protocol"]), str(row["seed"])): float(row["score"])
         for row in cells.to_dict("records")
@@ -122,7 +123,7 @@ def _gains(question: Question, basis: Basis) -> tuple[dict[tuple[str, ...], list
     alone = 0
     for row in cells.to_dict("records"):
         name = row["pretraining"]
-        if name == question["baseline"] or name != arms.get("pretraining", name):
+        if name == question["baseline"] or (arms is not None and name not in arms):
             continue
         base = random.get((*_place(row), str(row["protocol"]), str(row["seed"])), math.nan)
         better = basis.reader.metric_of(row["dataset"])["higher_is_better"]

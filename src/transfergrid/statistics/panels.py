@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.questions import PUBLISHED
+from transfergrid.planning.wanted import each
 from transfergrid.statistics.places import Place, groups_of_networks
 
 NAME = PUBLISHED.unasked
@@ -43,7 +44,7 @@ def panels(cells: pd.DataFrame, primary: str, asked: Mapping[str, Any]) -> Itera
         primary: The selection that answers are given under.
         asked: The study's claims as `planning.claims.chosen_claims` returns them.
     """
-    if not asked.get("points") or asked["where"].get("truncation", 0) != 0:
+    if not asked.get("points") or 0 not in each(asked["where"].get("truncation", 0)):
         return
     cells = cells[cells["status"] == "finished"]
     where = {**asked["where"], "truncation": 0}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.planning.grid import ALL
+from transfergrid.planning.wanted import each
 
 Place = Mapping[str, Any]
 """Axis -> value."""
@@ -78,13 +79,13 @@ def groups_of_networks(
         cells: Rows of tables/cells.csv; only those of the primary selection count, and of runs
             that are cross-validated only what is pooled over their folds.
         study: The study as its stamp holds it.
-        where: Values that cells must have.
+        where: Values that cells must have; of a list, one.
         axis: The axis on which they differ: architecture, pretraining or truncation.
     """
     cells = cells[cells["selection"] == study["evaluation"]["primary"]]
     cells = pooled(cells)
     for name, wanted in where.items():
-        cells = cells[cells[name] == wanted]
+        cells = cells[cells[name].isin(each(wanted))]
     every = ("dataset", "architecture", "pretraining", "truncation")
     others = [name for name in every if name != axis]
     if (cells.groupby([*others, axis])["protocol"].nunique() > 1).any():

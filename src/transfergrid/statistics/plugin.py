@@ -13,6 +13,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.metrics.influence import Influence
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed, printable, suggest
 from transfergrid.runtime.named import load
 from transfergrid.statistics.basis import Answered, Basis, Question
@@ -78,7 +79,7 @@ def _cells(question: Question, basis: Basis) -> pd.DataFrame:
     cells = basis.cells[basis.cells["selection"] == basis.reader.primary]
     cells = pooled(cells)
     for axis, wanted in question["where"].items():
-        cells = cells[cells[axis] == wanted]
+        cells = cells[cells[axis].isin(each(wanted))]
     scores = scores_of(cells["cell"], basis.reader, question["metric"])
     return cells.assign(score=scores.to_numpy()).reset_index(drop=True)
 

@@ -59,7 +59,7 @@ def test_every_key_of_the_schema_has_a_description_and_every_setting_a_default()
     schema = study_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     records = {"study": schema, **schema["$defs"]}
-    patterns = {"pattern", "pattern_or_empty", "dataset", "pretraining", "question", "mask_layer"}
+    patterns = {"pattern", "where", "dataset", "pretraining", "question", "mask_layer"}
     for record, definition in records.items():
         required = set(definition.get("required", []))
         for key, part in definition.get("properties", {}).items():

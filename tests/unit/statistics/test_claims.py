@@ -212,6 +212,8 @@ def test_where_chooses_the_recipe_and_each_number_left_gets_a_row() -> None:
     rows = [evidence(name, 0.1, 0.05, 0.15), evidence(name, -0.1, -0.15, -0.05, protocol="long")]
     assert [row.verdict for row in judged(name, *rows)] == [YES, NO]
     assert [row.verdict for row in judged(name, *rows, protocol="long")] == [NO]
+    assert [row.verdict for row in judged(name, *rows, protocol=["long", "other"])] == [NO]
+    assert [row.verdict for row in judged(name, *rows, protocol=["long", "p"])] == [YES, NO]
 
 
 def test_a_correlations_recipe_is_told_by_its_question() -> None:
@@ -225,6 +227,11 @@ def test_a_correlations_recipe_is_told_by_its_question() -> None:
     name = "cxt.boost.small_gain_more"
     assert [row.verdict for row in judged(name, one, protocol="paper")] == [MAYBE]
     assert [row.verdict for row in judged(name, one, protocol="tuned")] == ["not tested"]
+    asked["where"]["protocol"] = ["paper", "long"]
+    both = related(row, asked, place).evidence()
+    assert [row.verdict for row in judged(name, both, protocol=["long", "paper"])] == [MAYBE]
+    # Some of its networks may be trained by the other recipe.
+    assert [row.verdict for row in judged(name, both, protocol="paper")] == ["not tested"]
 
 
 def test_a_pretraining_may_stand_for_the_claims_own() -> None:

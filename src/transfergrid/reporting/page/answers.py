@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.questions import QUESTION_KINDS, kind_of
+from transfergrid.planning.wanted import each
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bar_of, scale_of
 from transfergrid.reporting.page.findings import ShownFinding
-from transfergrid.reporting.words import known
+from transfergrid.reporting.words import known, listing
 from transfergrid.runtime.named import load
 from transfergrid.statistics.places import place_words
 
@@ -88,14 +89,15 @@ def _question(name: str, text: str, told: Told) -> Question:
 def question_text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question of the study into words."""
     text = load(f"{kind_of(question).tell}:text")(question, manner)
-    told = [_only(axis, value) for axis, value in (question.get("where") or {}).items()]
+    told = [_only(axis, each(wanted)) for axis, wanted in (question.get("where") or {}).items()]
     metric = manner.asked(question) if question.get("metric") else ""
     if metric and metric not in text:
         told.insert(0, metric)
     return f"{text} ({', '.join(told)})?" if told else f"{text}?"
 
 
-def _only(axis: str, value: Any) -> str:
-    if (axis, value) == ("truncation", 0):
+def _only(axis: str, values: list[Any]) -> str:
+    if (axis, values) == ("truncation", [0]):
         return "whole networks"
-    return f"{place_words(axis, value) if known(value) else axis} only"
+    told = [place_words(axis, value) if known(value) else axis for value in values]
+    return f"{listing(told)} only"

@@ -16,6 +16,7 @@ from transfergrid.catalog.tasks import TASK_KIND
 from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.planning.architectures import base_of
 from transfergrid.planning.releases import known_releases
+from transfergrid.planning.wanted import each
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -71,7 +72,8 @@ def paragraphs(
 
 def activation_maps(settings: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[str]:
     """Describe how class activation maps were made and judged."""
-    where = ", ".join(f"{axis} {value}" for axis, value in (settings.get("where") or {}).items())
+    asked = {axis: map(str, each(v)) for axis, v in (settings.get("where") or {}).items()}
+    where = ", ".join(f"{axis} {listing([*values])}" for axis, values in asked.items())
     tasks = settings.get("tasks")
     of = listing([str(task) for task in tasks]) if tasks else "the scored tasks"
     return [

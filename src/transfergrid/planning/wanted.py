@@ -1,0 +1,19 @@
+"""What a `where` asks for: of each axis that it names one value, or any of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def each(wanted: Any) -> list[Any]:
+    """Return the values of an axis that a `where` asks for."""
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+
+
+def wheres(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every `where` of a study."""
+    asked = [config[key] for key in ("cams", "similarity", "weights", "claims")]
+    for entry in (*asked, *config["questions"]):
+        if isinstance(entry, dict) and entry.get("where"):
+            yield entry["where"]
