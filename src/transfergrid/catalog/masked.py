@@ -37,6 +37,11 @@ _CODING: dict[str, Setting] = {
     "unknown_values": _numbers("Numbers of pixels of which nobody knows."),
 }
 
+
+def _patients(split: str, default: int) -> dict[str, Any]:
+    return {"$ref": "#/$defs/patients", "description": f"Patients in {split}.", "default": default}
+
+
 MASKED: tuple[DatasetKind, ...] = (
     DatasetKind(
         "mask_table",
@@ -147,5 +152,40 @@ MASKED: tuple[DatasetKind, ...] = (
             "channels": _COLOURS,
         },
         required=("structures",),
+    ),
+    DatasetKind(
+        "mask_phantom",
+        "transfergrid.data.masked_phantom:read",
+        rooted=False,
+        task_kinds=("segmentation",),
+        official=(),
+        patients={},
+        same=("set", "seed"),
+        divides_as={"kind": "phantom"},
+        count="transfergrid.commands.images:of_mask_phantom",
+        cites="drawn by TransferGrid; nothing to cite beside it.",
+        settings={
+            "set": {
+                "description": "chest draws the frontal films of the phantom's patients.",
+                "enum": ["chest"],
+                "default": "chest",
+            },
+            "structures": {
+                "description": "What has masks: aerated lung, and the heart's shadow.",
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": {"enum": ["lung", "heart"]},
+                "default": ["lung", "heart"],
+            },
+            "patients": _patients("train", 1000),
+            "valid_patients": _patients("valid", 150),
+            "test_patients": _patients("test", 300),
+            "seed": {
+                "$ref": "#/$defs/seed",
+                "description": "Seed of every drawing.",
+                "default": 0,
+            },
+        },
     ),
 )

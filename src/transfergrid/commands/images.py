@@ -21,6 +21,8 @@ from transfergrid.planning.paths import RESULTS, cache_directory, cell_directory
 
 FILMS_PER_PATIENT = (1.55, 1.2, 1.2)
 """Of a drawn data set of chest films, in train, valid and test, about."""
+FRONTALS_PER_PATIENT = (1.3, 1.03, 1.03)
+"""The same of frontal films alone."""
 CHEXPERT_TASKS = 14
 _CHEXPERT_PATIENT = re.compile(rb"/(patient\w+)/")
 
@@ -159,6 +161,14 @@ def of_archive(declaration: Mapping[str, Any], root: Path) -> Images:
         counts = [_shape(archive, f"{s}_images.npy")[0] for s in ("train", "val", "test")]
         labels = _shape(archive, "train_labels.npy")
     return _images(counts, labels[1] if len(labels) > 1 else 1, exact=True)
+
+
+def of_mask_phantom(declaration: Mapping[str, Any], root: Path | None) -> Images:
+    """Count the frontal films that are drawn."""
+    counts = [declaration[f"{part}patients"] for part in ("", "valid_", "test_")]
+    films = [round(r * n) for r, n in zip(FRONTALS_PER_PATIENT, counts, strict=True)]
+    found = _images(films, len(declaration["structures"]), exact=False, patients=counts[0])
+    return replace(found, no_more=True)
 
 
 def of_mask_archive(declaration: Mapping[str, Any], root: Path) -> Images:

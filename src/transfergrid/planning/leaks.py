@@ -170,7 +170,8 @@ def _origins(dataset: Dataset) -> set[str]:
     declaration = dataset.declaration
     kind = dataset_kind(declaration["kind"])
     if kind is not None and kind.same:
-        return {" ".join([kind.name, *(str(declaration[key]) for key in kind.same)])}
+        values = (str(declaration[key]) for key in kind.same)
+        return {" ".join([kind.divides_as.get("kind", kind.name), *values])}
     tables = declaration["tables"]
     if not tables:
         return {canonical_json([declaration["kind"], declaration.get("options", {})])}

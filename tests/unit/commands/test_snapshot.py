@@ -66,7 +66,7 @@ def test_without_a_finished_cell_it_is_one_sentence(
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == (
-        "error: study 'demo' has no finished cell yet (20 missing); take the snapshot once the "
+        "error: study 'demo' has no finished cell yet (22 missing); take the snapshot once the "
         "first one is scored.\n"
     )
     assert list(tmp_path.iterdir()) == []

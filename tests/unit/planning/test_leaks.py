@@ -311,3 +311,25 @@ def test_released_chest_weights_are_told_from_their_own_films_along_the_chain(
         (told,) = found[name, "nih"]
         assert f"pretraining '{name}' goes back to release 'imagenet_chestxray14', which" in told
         assert "learned from films of nih14, and data set 'nih' holds such films" in told
+
+
+@pytest.mark.parametrize(
+    ("masks", "films", "leaking"),
+    [
+        ({}, {}, False),
+        ({"patients": 50}, {"patients": 90}, False),  # a film belongs to its split by name
+        ({"folds": {"k": 3}}, {}, True),
+        ({"folds": {"k": 3}}, {"folds": {"k": 3}}, True),
+        ({"folds": {"k": 3}, "seed": 1}, {}, False),
+    ],
+)
+def test_drawn_films_are_the_same_with_masks_and_with_labels(
+    tmp_path: Path, masks: dict[str, Any], films: dict[str, Any], leaking: bool
+) -> None:
+    path = tmp_path / "study.yaml"
+    data = {"masks": {"kind": "mask_phantom", **masks}, "films": {"kind": "phantom", **films}}
+    path.write_text(yaml.safe_dump({**STUDY, "datasets": {**STUDY["datasets"], **data}}))
+    settings = load_study(path).config["datasets"]
+    target, source = (resolve_dataset(name, settings[name]) for name in ("masks", "films"))
+    assert leaks(target, "0" if masks.get("folds") else "all", source, "all") == leaking
+    assert leaks(source, "all", target, "0" if masks.get("folds") else "all") == leaking
