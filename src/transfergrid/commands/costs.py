@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from transfergrid.commands.comparing import APART, comparing
-from transfergrid.commands.estimate import Hours, disk_bytes, hours_left, image_counts
+from transfergrid.commands.estimate import (
+    Hours,
+    disk_bytes,
+    hours_left,
+    image_counts,
+    training_memory,
+)
 from transfergrid.commands.stored_hours import stored_hours
 from transfergrid.commands.text import cells, hours
 from transfergrid.planning.planned import PlannedStudy
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from transfergrid.commands.plan import Survey
 
 MANY_SECONDS, MUCH_MEMORY = 300, 4_000_000_000
-"""What comparing networks may take without a word."""
+"""What comparing networks may take without advice."""
 
 
 def cost_lines(seen: Survey) -> list[str]:
@@ -27,6 +33,7 @@ def cost_lines(seen: Survey) -> list[str]:
         found = hours_left(study, seen.states, seen.measured, seen.results)
         if found.cells or found.unknown:
             lines += _hour_lines(study.name, found)
+        lines += _memory_lines(seen, study)
         lines += _stored_lines(seen, study)
         lines += _comparing_lines(seen, study)
     need = {k: v for k, v in disk_bytes(seen.plan, seen.results, seen.states).items() if v}
@@ -53,23 +60,39 @@ def _stored_lines(seen: Survey, study: PlannedStudy) -> list[str]:
 
 
 def _comparing_lines(seen: Survey, study: PlannedStudy) -> list[str]:
-    """Say what comparing networks takes, if it is to be done and takes more than some minutes."""
+    """Say what comparing networks takes, if it is to be done, and what takes less if it is much."""
     if not any(stage.stage == "similarity" and stage.jobs for stage in seen.stages[study.name]):
         return []
     found = comparing(study, image_counts(study, seen.results))
-    if found.seconds < MANY_SECONDS and found.memory < MUCH_MEMORY:
-        return []
     range_ = hours(found.seconds / APART / 3600, found.seconds * APART / 3600)
+    much = found.seconds >= MANY_SECONDS or found.memory >= MUCH_MEMORY
     lines = [
         f"  {study.name}: comparing networks takes {range_} of one core and "
-        f"{decimal(found.memory)} of memory, a guess; fewer similarity.rows, permutations or "
-        "pairs, or a narrower similarity.where, take less"
+        f"{decimal(found.memory)} of memory, a guess"
+        + (
+            "; fewer similarity.rows, permutations or pairs, or a narrower similarity.where, take "
+            "less"
+            if much
+            else ""
+        )
     ]
     if found.unknown:
         lines.append(
             f"    {found.unknown} of its places not counted, whose images or layers are not known"
         )
     return lines
+
+
+def _memory_lines(seen: Survey, study: PlannedStudy) -> list[str]:
+    """Say how much memory the largest training of masks takes, if one is to be done."""
+    due = [cell for cell in study.cells if cell.decoder and seen.states[cell.name].trains]
+    found = training_memory(study, due)
+    if found is None:
+        return []
+    return [
+        f"  {study.name}: trainings of masks take up to {decimal(found)} of memory each, a guess; "
+        "a larger accumulate takes less"
+    ]
 
 
 def _time(found: Hours) -> str:

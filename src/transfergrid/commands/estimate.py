@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,10 @@ from pathlib import Path
 from transfergrid.commands.compared import activations_lacking
 from transfergrid.commands.images import Images, count_images
 from transfergrid.commands.pace import (
+    COST_PX,
     SPREAD,
     Measured,
+    known_mask_costs,
     pace,
     params,
     reads_features,
@@ -41,6 +43,15 @@ FORWARD_SHARE = 1 / 3
 """Cost of predicting an image, as a share of training on it."""
 START_SECONDS = 5.0
 """A job's imports and opening of data."""
+COUNTS = 4
+"""Numbers that are stored of a mask: pixels of both, predicted, true and known ones."""
+LIBRARY_BYTES = 700_000_000
+"""What a training's process holds before its first step: Python and libraries."""
+STEP_SHARE = 2.0
+"""Memory of a step, as a multiple of what it holds for the backward pass."""
+WEIGHTS_HELD = 7
+"""Times that weights are in memory: beside themselves, gradients and Adam's two moments, what is
+written of all but the gradients."""
 STATES_AT_ONCE = 8
 """At most so many trainings have their saved states on disk at one time."""
 
@@ -244,17 +255,35 @@ def disk_bytes(
             counted.add(cell.name)
             checkpoints = kept(known_recipes[cell.point.protocol], data)
             if state.trains:
-                trained.append(4 * params(cell.network, cell.point.truncation))
+                trained.append(4 * params(cell.network, cell.point.truncation, cell.decoder))
                 learned = _learned_bytes(cell, known_recipes[cell.point.protocol])
                 need["checkpoints"] += trained[-1] - learned + checkpoints * learned
             if state.scores:
-                need["scores"] += _score_bytes(data, checkpoints)
-                need["ensembles"] += _ensemble_bytes(data) * len(study.selections)
+                masks = bool(cell.decoder)
+                need["scores"] += _score_bytes(data, checkpoints, masks)
+                need["ensembles"] += _ensemble_bytes(data, masks) * len(study.selections)
     for room, count in shared.values():
         need[room] += count
     # Weights and Adam's two moments; a new state is written beside the old one.
     need["states"] = min(len(trained), STATES_AT_ONCE) * 2 * 3 * max(trained, default=0)
     return dict(need)
+
+
+def training_memory(study: PlannedStudy, cells: Iterable[Cell]) -> int | None:
+    """Return the bytes that the largest of some trainings of masks takes; None if none is listed.
+
+    A decoder of one's own counts as the U-Net's.
+    """
+    known_recipes, found = recipes(study), list[int]()
+    for cell in cells:
+        cost = known_mask_costs().get((cell.network, cell.point.truncation))
+        if cost is None:
+            continue
+        px = study.datasets[cell.point.dataset].declaration["image_px"]
+        held = known_recipes[cell.point.protocol].micro_batch * cost.held * (px / COST_PX) ** 2
+        numbers = STEP_SHARE * held + WEIGHTS_HELD * cost.stored
+        found.append(round(4 * numbers) + LIBRARY_BYTES)
+    return max(found, default=None)
 
 
 def _shared_bytes(
@@ -293,15 +322,18 @@ def _shared_bytes(
 def _learned_bytes(cell: Cell, recipe: Recipe) -> int:
     """Return the bytes of the weights that a recipe trains; the others are stored once."""
     point, depths = cell.point, [phase.last_blocks for phase in recipe.phases]
-    whole = params(cell.network, point.truncation)
+    whole = params(cell.network, point.truncation, cell.decoder)
     frozen = [params(cell.network, point.truncation + k) for k in depths if k is not None]
     return 4 * (whole if None in depths else max(whole - min(frozen), 0))
 
 
-def _score_bytes(images: Images, checkpoints: int) -> int:
+def _score_bytes(images: Images, checkpoints: int, masks: bool) -> int:
     rows = images.valid + images.test
-    return rows * (4 * images.tasks * (checkpoints + 1) + NAMES_BYTES)
+    # Of masks, counts of each checkpoint and of the mean of as many of the best ones.
+    numbers = 2 * COUNTS * checkpoints if masks else checkpoints
+    return rows * (4 * images.tasks * (numbers + 1) + NAMES_BYTES)
 
 
-def _ensemble_bytes(images: Images) -> int:
-    return (images.valid + images.test) * images.tasks * (8 + 4)
+def _ensemble_bytes(images: Images, masks: bool) -> int:
+    each = 8 * COUNTS if masks else 8
+    return (images.valid + images.test) * images.tasks * (each + 4)

@@ -20,6 +20,7 @@ from transfergrid.planning.paths import RESOURCES, RESULTS, cell_directory
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.records import RECORD
 from transfergrid.planning.speeds import benchmarked, number_format
+from transfergrid.planning.tasks import decoder_of
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.gpus import VISIBLE, list_boards, visible
 
@@ -53,6 +54,7 @@ class Measured:
     """One finished training: what it ran on and how fast.
 
     Attributes:
+        decoder: What was put on it, as `planning.tasks.decoder_of` calls it.
         batch: Images that went through the network at once, if only equal ones are comparable.
         stored: Whether it read stored features in the place of pixels, which is no measure of the
             whole network.
@@ -67,6 +69,34 @@ class Measured:
     rate: float
     batch: int | None = None
     stored: bool = False
+    decoder: str = ""
+
+
+@dataclass(frozen=True)
+class MaskCost:
+    """What a network with a U-Net's decoder takes.
+
+    Attributes:
+        stored: Numbers of a checkpoint.
+        macs: Multiply-accumulates of a forward pass at `COST_PX`.
+        held: float32 numbers that training holds of an image of `COST_PX` until its backward pass.
+    """
+
+    stored: int
+    macs: int
+    held: int
+
+
+@cache
+def known_mask_costs() -> Mapping[tuple[str, int], MaskCost]:
+    """Return what networks with a U-Net's decoder take, by (architecture, truncation)."""
+    with open(RESOURCES / "mask_costs.csv", newline="", encoding="utf-8") as file:
+        return {
+            (row["architecture"], int(row["truncation"])): MaskCost(
+                int(row["stored_1"]), int(row["macs_224"]), int(row["held_224"])
+            )
+            for row in csv.DictReader(file)
+        }
 
 
 @cache
@@ -82,14 +112,23 @@ def known_costs() -> Mapping[tuple[str, int], tuple[int, int]]:
         }
 
 
-def macs(architecture: str, truncation: int, px: int) -> float | None:
-    """Return multiply-accumulates of a forward pass, or None for a network not listed."""
+def macs(architecture: str, truncation: int, px: int, decoder: str = "") -> float | None:
+    """Return multiply-accumulates of a forward pass, or None for a network not listed.
+
+    A decoder of one's own counts as the U-Net's.
+    """
+    if decoder:
+        found = known_mask_costs().get((architecture, truncation))
+        return None if found is None else found.macs * (px / COST_PX) ** 2
     cost = known_costs().get((architecture, truncation))
     return None if cost is None else cost[1] * (px / COST_PX) ** 2
 
 
-def params(architecture: str, truncation: int) -> int:
-    """Return a network's parameters; a round number for one not listed."""
+def params(architecture: str, truncation: int, decoder: str = "") -> int:
+    """Return the numbers of a network's checkpoint; a round number for one not listed."""
+    if decoder:
+        found = known_mask_costs().get((architecture, truncation))
+        return UNKNOWN_PARAMS if found is None else found.stored
     return known_costs().get((architecture, truncation), (UNKNOWN_PARAMS, 0))[0]
 
 
@@ -125,6 +164,7 @@ def _measured(record: Any, spec: Any) -> Measured | None:
             record["device"],
             float(record["images_per_second"]),
             stored=len(spec.get("features", ())) == len(recipe.phases),
+            decoder=decoder_of(spec["dataset"], spec["architecture"].get("decoder")),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -202,9 +242,8 @@ def pace(
     for basis, found in (("measured", known), ("benchmarked", benchmarks())):
         own = [m for m in found if m.device == device and m.stored == stored]
         here += own
-        network += [
-            m for m in own if (m.architecture, m.truncation) == (cell.network, point.truncation)
-        ]
+        form = (cell.network, point.truncation, cell.decoder)
+        network += [m for m in own if (m.architecture, m.truncation, m.decoder) == form]
         same = [
             m.rate for m in network if (m.px, m.precision, m.layers) == like and m.batch in batches
         ]
@@ -214,7 +253,7 @@ def pace(
     near = [m.rate * m.px**2 / px**2 for m in network]
     if near and not stored:
         return Pace(median(near), "scaled")
-    work = macs(cell.network, point.truncation, px)
+    work = macs(cell.network, point.truncation, px, cell.decoder)
     if work is None:
         return None
     if stored:
@@ -222,7 +261,7 @@ def pace(
         frozen = macs(cell.network, point.truncation + depth, px) or 0.0
         work = max(work - frozen, LEAST_WORK)
         return Pace(GUESSED_RATE["cpu" if device == "cpu" else precision] / work, "guess")
-    counted = [(m.rate, macs(m.architecture, m.truncation, m.px)) for m in here]
+    counted = [(m.rate, macs(m.architecture, m.truncation, m.px, m.decoder)) for m in here]
     speeds = [rate * other for rate, other in counted if other]
     if speeds:
         return Pace(median(speeds) / work, "scaled")

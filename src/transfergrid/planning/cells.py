@@ -41,7 +41,7 @@ from transfergrid.planning.naming import name_of
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.source_cells import entry_of, source_point
 from transfergrid.planning.study import Study
-from transfergrid.planning.tasks import holds_masks, tasks_fingerprint
+from transfergrid.planning.tasks import decoder_of, holds_masks, tasks_fingerprint
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
@@ -91,6 +91,7 @@ class Cell:
         family: Family of the architecture.
         network: The known network that the architecture is, or is a variant of; else its own name.
         imagenet_top1: Top-1 accuracy of the architecture's pinned weights in percent, or None.
+        decoder: What is put on it, as `planning.tasks.decoder_of` calls it.
     """
 
     point: Point
@@ -105,6 +106,7 @@ class Cell:
     family: str
     network: str
     imagenet_top1: float | None
+    decoder: str = ""
 
 
 class CellBuilder:
@@ -267,6 +269,7 @@ class CellBuilder:
             family=architecture.family,
             network=architecture.of or architecture.name,
             imagenet_top1=architecture.imagenet_top1,
+            decoder=decoder_of(dataset.declaration, decoder),
         )
 
     def _architecture(self, point: Point, image_px: int) -> Architecture:

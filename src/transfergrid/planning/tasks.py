@@ -12,6 +12,8 @@ from transfergrid.runtime.errors import UserError, listed
 
 MASKS = "segmentation"
 """The kind of task whose truth is a mask of each structure."""
+UNET = "unet"
+"""What the U-Net's decoder is called beside those of the user's own, ``module:function``."""
 
 
 def task_kind(name: str) -> TaskKind:
@@ -50,6 +52,16 @@ def holds_masks(settings: Mapping[str, Any]) -> bool:
         settings: The data set's settings in the study.
     """
     return possible_kinds(settings)[0].name == MASKS
+
+
+def decoder_of(settings: Mapping[str, Any], own: str | None) -> str:
+    """Return what is put on a network of cells of a data set: "" where that ends in labels.
+
+    Args:
+        settings: The data set's settings in the study.
+        own: ``module:function`` of a decoder of the user's own, or None for `UNET`.
+    """
+    return (own or UNET) if holds_masks(settings) else ""
 
 
 def task_modules(settings: Mapping[str, Any]) -> tuple[str, ...]:

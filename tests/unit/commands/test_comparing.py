@@ -35,7 +35,7 @@ def test_time_grows_with_pairs_permutations_and_rows(
     assert comparing(study, {"films": None}).unknown == 2  # the whole network, and a cut one
 
 
-def test_plan_says_it_where_it_is_long_and_is_to_be_done(
+def test_plan_says_it_where_it_is_to_be_done_with_advice_where_it_is_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -49,4 +49,7 @@ def test_plan_says_it_where_it_is_long_and_is_to_be_done(
     (text,) = line()
     assert "of one core" in text and "similarity.rows" in text
     monkeypatch.setattr(costs, "MANY_SECONDS", 1e9)
+    (text,) = line()
+    assert "of one core" in text and "similarity.rows" not in text
+    made.finish_stored(plan, plan.studies["small"].states, Path("results"))
     assert line() == []

@@ -10,18 +10,22 @@ import pytest
 from unit.commands import made_up_results as made
 
 from transfergrid.commands import estimate
+from transfergrid.commands.costs import cost_lines
 from transfergrid.commands.estimate import (
     FORWARD_SHARE,
     START_SECONDS,
     disk_bytes,
     hours_left,
+    image_counts,
     job_seconds,
     kept,
+    training_memory,
 )
 from transfergrid.commands.images import Images
-from transfergrid.commands.pace import SPREAD, known_costs, measurements
+from transfergrid.commands.pace import SPREAD, known_costs, known_mask_costs, measurements
 from transfergrid.commands.plan import survey
 from transfergrid.commands.state import CellState, Status, cell_states
+from transfergrid.commands.weighed import NAMES_BYTES
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.sizes import patients_left
@@ -287,3 +291,34 @@ def test_trainings_on_features_do_not_measure_others(
     study = computed.studies["small"]
     found = hours_left(study, cell_states(computed), known)
     assert set(found.bases) == {"guess"}
+
+
+def test_masks_take_the_disk_and_memory_of_their_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    films = {"kind": "mask_phantom", "image_px": 64}
+    plan = made.plan(tmp_path, {"datasets": {"drawn": films}, **made_of("drawn")})
+    (study,), (cell,) = plan.studies.values(), plan.cells.values()
+    recipe = study.study.recipes["finetune"]
+    need, cost = disk_bytes(plan), known_mask_costs()["lcnet_050", 1]
+    images = image_counts(study)["drawn"]
+    assert images is not None and need["caches"] == images.total * 64**2 * (1 + 2)
+    checkpoints = kept(recipe, images)
+    assert need["checkpoints"] == 4 * cost.stored * checkpoints
+    rows = images.valid + images.test
+    # Four counts of each checkpoint and of each mean of the best ones, and what is true.
+    assert need["scores"] == rows * (4 * 2 * (2 * 4 * checkpoints + 1) + NAMES_BYTES)
+    held = recipe.micro_batch * cost.held * (64 / 224) ** 2
+    told = training_memory(study, [cell])
+    assert told is not None and told > 4 * (held + 4 * cost.stored)
+    assert training_memory(study, []) is None
+    lines = cost_lines(survey(plan))
+    assert any("trainings of masks take up to" in line and "of memory" in line for line in lines)
+
+
+def made_of(dataset: str) -> dict[str, Any]:
+    """Return a grid of one cell of a data set, and no question."""
+    axes = {"datasets": [dataset], "architectures": ["lcnet_050"], "pretrainings": ["random"]}
+    block = {**axes, "truncations": [1], "protocols": ["finetune"], "seeds": [0]}
+    return {"grid": [block], "questions": []}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from transfergrid.commands.pace import (
     Measured,
     Pace,
     known_costs,
+    known_mask_costs,
     macs,
     measurements,
     pace,
     target_device,
 )
 from transfergrid.models.cost import cost
+from transfergrid.models.mask_network import mask_cost
+from transfergrid.models.mask_size import mask_size
 from transfergrid.planning import speeds
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
@@ -40,6 +44,35 @@ def test_every_named_network_is_listed_at_every_depth() -> None:
         for name, network in known_architectures().items()
         for truncation in range(network.max_truncation + 1)
     }
+
+
+@pytest.mark.parametrize(("name", "truncation"), [("lcnet_050", 2), ("resnet18", 0)])
+def test_so_are_those_with_a_decoder(name: str, truncation: int) -> None:
+    record = known_architectures()[name].record(224)
+    size, listed = mask_size(record, 1, truncation, 224), known_mask_costs()[name, truncation]
+    assert (size.stored, size.macs, size.held) == (listed.stored, listed.macs, listed.held)
+    counted = mask_cost(record, 1, truncation, 224)
+    assert size.macs == counted.macs and size.stored >= counted.params
+
+
+def test_every_named_network_has_a_decoder_at_every_depth() -> None:
+    assert known_mask_costs().keys() == known_costs().keys()
+    more = [known_mask_costs()[key].macs - macs for key, (_, macs) in known_costs().items()]
+    assert min(more) > 0
+
+
+def test_masks_are_measured_by_masks_and_scaled_by_the_work_of_both(cell: Cell) -> None:
+    masks = replace(cell, decoder="unet")
+    known = [SAME, other(decoder="mine:FPN", rate=7.0)]
+    work = known_costs()["lcnet_050", 0][1], known_mask_costs()["lcnet_050", 0].macs
+    found = pace(masks, LIKE, 64, "cpu", [SAME])
+    assert found is not None and found.basis == "scaled"
+    assert found.rate == pytest.approx(300.0 * work[0] / work[1])
+    known.append(other(decoder="unet", rate=20.0))
+    assert pace(masks, LIKE, 64, "cpu", known) == Pace(20.0, "measured")
+    assert pace(masks, LIKE, 32, "cpu", known) == Pace(80.0, "scaled")
+    assert pace(replace(cell, decoder="mine:FPN"), LIKE, 64, "cpu", known) == Pace(7.0, "measured")
+    assert pace(cell, LIKE, 64, "cpu", known) == Pace(300.0, "measured")
 
 
 def test_work_grows_with_the_area() -> None:

@@ -77,7 +77,8 @@ def test_the_recipe_of_the_schema_is_the_recipe_of_the_code(tmp_path: Path) -> N
     assert study.recipes["finetune"] == Recipe()
     of_a_phase = {field.name for field in fields(Phase)}
     every = Recipe(train_patients=1, redraw_uncertain=True, loss="dice", dice={}).to_dict().keys()
-    assert study.config["recipe"].keys() == every | of_a_phase
+    of_the_network = {"decoder"}
+    assert study.config["recipe"].keys() == every | of_a_phase | of_the_network
     phases = study_schema()["$defs"]["recipe"]["properties"]["phases"]["items"]
     assert phases["properties"].keys() == of_a_phase
 

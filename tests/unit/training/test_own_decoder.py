@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from unit.training.test_masks import PX, RECIPE, cache_of, planned, study
+from unit.training.disc_cells import PX, RECIPE, planned, scored_cell, study
 
-from transfergrid.data.cache import build_cache
-from transfergrid.evaluation.predict import score_cell
 from transfergrid.models.initial import initial_model
 from transfergrid.models.mask_network import mask_cost
 from transfergrid.models.trained import Trained
@@ -22,7 +20,6 @@ from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study
 from transfergrid.planning.unchanged import hold_network
 from transfergrid.runtime.errors import UserError
-from transfergrid.training.loop import train
 
 MODULE = """
 from torch import cat, nn
@@ -66,16 +63,8 @@ def test_a_cell_has_its_decoder_s_code_and_another_goes_on_from_it(own: Path) ->
     assert spec["recipe"].keys() == usual["recipe"].keys()
     assert spec["architecture"]["decoder"] == "my_decoder:Sum" and spec["architecture"]["code"]
     hold_network(spec)
-    data = spec["dataset"]
-    build_cache(data, own / "discs.npz", cache_of(spec, own), 1)
-    folder = own / "cells" / name
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(json.dumps(spec))
-    card = cache_of(spec, own) / "card.json"
-    (folder / "card.json").write_bytes(card.read_bytes())
-    assert train(spec, own, threads=1)["status"] == "finished"
-    score_cell(spec, own)
-    cell = Trained.of(folder)
+    assert scored_cell(own, recipe=OWN) == (spec, name)
+    cell = Trained.of(own / "cells" / name)
     learned = cell.tensors(str(cell.best()))
     assert {key.split(".")[0] for key in learned} == {"encoder", "steps", "head"}
     assert learned["steps.1.weight"].shape[0] == 8 and "steps.2.weight" not in learned
