@@ -13,6 +13,16 @@ LABELS = ("multilabel", "multiclass")
 """Kinds of task whose truth is one label per task."""
 
 
+DICOM: Mapping[str, Setting] = {
+    "dicom": {
+        "$ref": "#/$defs/dicom",
+        "description": "Whether files may be DICOM.",
+        "default": False,
+    }
+}
+"""The setting of kinds whose image files may be DICOM files."""
+
+
 @dataclass(frozen=True)
 class DatasetKind:
     """A kind of data set.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transfergrid.catalog.dataset_kind import DatasetKind, Setting
+from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Setting
 
 _EXCLUSIVE: Setting = {
     "description": "Whether a pixel belongs to one structure at most (a softmax over structures "
@@ -101,6 +101,7 @@ MASKED: tuple[DatasetKind, ...] = (
                 "default": None,
             },
             "channels": _COLOURS,
+            **DICOM,
         },
         required=("table", "image_column", "layers"),
     ),

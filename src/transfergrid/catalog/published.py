@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transfergrid.catalog.dataset_kind import DatasetKind, Setting
+from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Setting
 
 
 def _form(image_px: int) -> dict[str, Setting]:
@@ -164,11 +164,12 @@ _CBIS_DDSM = _published(
             "default": "both",
         },
         "image_folder": {
-            "description": "Folder in root that has the films as PNG; null takes root itself.",
+            "description": "Folder in root that has the films; null takes root itself.",
             "type": ["string", "null"],
             "minLength": 1,
             "default": "images",
         },
+        **DICOM,
         "validation_share": _share("validation", "training patients", 0.1),
     },
 )

@@ -28,23 +28,24 @@ TABLES = {"mass": "mass", "calcification": "calc"}
 PARTS = ("train", "test")
 PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
 TASK = "malignant"
+PNG, DICOM = ".png", ".dcm"
 
 
 def _flat(path: PurePosixPath) -> str:
-    return f"{path.parts[0]}.png"
+    return path.parts[0]
 
 
 def _nested(path: PurePosixPath) -> str:
-    return str(path.with_suffix(".png"))
+    return str(path.with_suffix(""))
 
 
 def _renamed(path: PurePosixPath) -> str:
-    return str(path.with_name("1-1.png"))
+    return str(path.with_name("1-1"))
 
 
 FORMS: tuple[Callable[[PurePosixPath], str], ...] = (_flat, _nested, _renamed)
-"""Where the PNG of a film may be, from its path in the tables: named after the film's folder; as in
-the tables; as the archive's download client names the film."""
+"""Where the file of a film may be, from its path in the tables: named after the film's folder; as
+in the tables; as the archive's download client names the film."""
 
 
 def read(options: Mapping[str, Any], root: Path) -> Manifest:
@@ -56,11 +57,12 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
 
     Args:
         options: The declaration: ``abnormalities`` (which tables), ``image_folder``,
-            ``validation_share`` of the training patients, ``seed``.
+            ``validation_share`` of the training patients, ``seed``; ``dicom`` for films as they
+            were published, else converted to PNG.
         root: The folder of the tables.
 
     Raises:
-        UserError: A missing table or column, a pathology that is none, or no PNG of any film.
+        UserError: A missing table or column, a pathology that is none, or no file of any film.
     """
     wanted = choice(options, "abnormalities", ("both", *TABLES))
     kinds = tuple(TABLES) if wanted == "both" else (wanted,)
@@ -81,7 +83,8 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     split = np.full(len(films), "test", "<U5")
     train = ~films["tested"].to_numpy(dtype=bool) | bool(options.get("folds"))
     split[train] = drawn_split(people[train], options, truth[train, None], ("valid",))
-    folder, files = _files(root, options.get("image_folder", "images"), films["path"].tolist())
+    home, suffix = options.get("image_folder", "images"), DICOM if options.get("dicom") else PNG
+    folder, files = _files(root, home, films["path"].tolist(), suffix)
     columns = [films.index, films.index, people, films["view"].to_numpy(dtype=str), split]
     return Manifest(
         table=pd.DataFrame({**dict(zip(IDS, columns, strict=True)), TASK: truth}),
@@ -137,21 +140,24 @@ def _by_patient(films: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return films[~both], [note]
 
 
-def _files(root: Path, folder: str | None, paths: Sequence[str]) -> tuple[Path, list[str]]:
-    """Return where the films' PNGs are, and their paths there."""
+def _files(
+    root: Path, folder: str | None, paths: Sequence[str], suffix: str
+) -> tuple[Path, list[str]]:
+    """Return where the films are, as files that end in `suffix`, and their paths there."""
     home = root / inside(folder) if folder else root
     if not home.is_dir():
         raise UserError(
-            f"image_folder is {folder}, but {root} has no such folder; put the films there as PNG, "
-            "or name the folder that has them."
+            f"image_folder is {folder}, but {root} has no such folder; put the films there, or "
+            "name the folder that has them."
         )
     pure = [PurePosixPath(path) for path in paths]
     for form in FORMS:
-        names = [form(path) for path in pure]
+        names = [form(path) + suffix for path in pure]
         if any((home / name).is_file() for name in names):
             return home, names
-    tried = listed([form(pure[0]) for form in FORMS])
+    tried = listed([form(pure[0]) + suffix for form in FORMS])
+    other = {PNG: "write dicom: true for DICOM files", DICOM: "write dicom: false for PNGs"}[suffix]
     raise UserError(
-        f"{home} has no film as PNG; of the first it would be one of {tried}: convert the DICOM "
-        "files, or correct image_folder."
+        f"{home} has no film as {suffix[1:].upper()}; of the first it would be one of {tried}: "
+        f"{other}, or correct image_folder."
     )

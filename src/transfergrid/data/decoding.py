@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
@@ -14,6 +16,7 @@ from transfergrid.data.formats import CONVERT, FORMATS, UnfitError, unread
 from transfergrid.data.numbers import Pixels, Values, numbers, scaled
 from transfergrid.data.plain_png import plain_png
 from transfergrid.data.samples import Samples, samples_of
+from transfergrid.runtime.errors import UserError
 
 CONSTANT, PAGES, TRANSPARENT, TURNED, COLOURED = (
     "constant",
@@ -46,13 +49,17 @@ class Levels:
     Attributes:
         black: The least number.
         white: The greatest; None takes what each file says, and refuses files that do not.
+        dicom: Whether files may be DICOM.
     """
 
     black: int = 0
     white: int | None = None
+    dicom: bool = False
 
-
-_AS_FILES_SAY = Levels()
+    @property
+    def given(self) -> bool:
+        """Whether the data set says them."""
+        return self.black != 0 or self.white is not None
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,9 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
         UnfitError: The file is not known to be read correctly.
         Exception: Of nearly any class, from decoders of broken files.
     """
+    if levels.dicom and is_dicom(data):
+        picture: Picture = dicom_module().decode(data, levels)
+        return picture
     samples, data = samples_of(data)
     with _open(data, samples) as image:
         _check_inks(image)
@@ -120,7 +130,7 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
         width, height = drafted[1][2:] if drafted else image.size
         turn = 1 if image.format == "TIFF" else _orientation(image)
         look = None
-        if levels == _AS_FILES_SAY and (samples is None or samples.plain):
+        if not levels.given and (samples is None or samples.plain):
             eight, clear = _eight_bits(image)
         else:
             samples = samples or Samples()
@@ -138,6 +148,26 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
     return Picture(eight, width, height, frozenset(traits), look)
 
 
+def is_dicom(data: bytes) -> bool:
+    """Tell whether a file begins as DICOM does: 128 bytes of anything, and its mark."""
+    return data[128:132] == b"DICM"
+
+
+def dicom_module(name: str = "dicom") -> Any:
+    """Return a module that reads DICOM: code of the data sets alone that say so.
+
+    Raises:
+        UserError: What it needs is not installed.
+    """
+    try:
+        return import_module(f"transfergrid.data.{name}")
+    except ImportError as error:
+        raise UserError(
+            f"a data set says `dicom: true`, and {error.name} is not installed; install "
+            "transfergrid[dicom], or envs/requirements.lock."
+        ) from None
+
+
 def _open(data: bytes, samples: Samples | None) -> Image.Image:
     pixels = plain_png(data)
     if pixels is not None:
@@ -145,6 +175,9 @@ def _open(data: bytes, samples: Samples | None) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
+        if is_dicom(data):
+            mend = f"write `dicom: true` in the data set to have it read, or {CONVERT}"
+            raise UnfitError("is a DICOM file", mend) from None
         raise unread(data, samples) from None
 
 

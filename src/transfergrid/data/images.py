@@ -52,8 +52,10 @@ class ImageFiles:
 
     @classmethod
     def declared(cls, root: Path, names: Sequence[str], options: Mapping[str, Any]) -> ImageFiles:
-        """Make it from a data set's settings image_px, resize, black and white."""
-        levels = Levels(int(options.get("black", 0)), options.get("white"))
+        """Make it from a data set's settings image_px, resize, black, white and dicom."""
+        levels = Levels(
+            int(options.get("black", 0)), options.get("white"), bool(options.get("dicom"))
+        )
         rule = choice(options, "resize", RULES)
         return cls(root, names, options.get("image_px"), rule, levels)
 
@@ -119,7 +121,7 @@ def read_image(
     (EXIF, XMP or TIFF) says; of several pages the first is used.
 
     Args:
-        path: A JPEG, PNG, BMP, TIFF or GIF file.
+        path: A JPEG, PNG, BMP, TIFF or GIF file, or DICOM where `levels` says so.
         px: Side of the square to resize to; a larger JPEG is then decoded at a half, a quarter or
             an eighth of its size, but at no less than twice the size needed, which changes a
             resized grey level by about two at most. None returns the image at its own size.
@@ -148,6 +150,8 @@ def read_image(
         pixels = np.asarray(image)
     except UnfitError as unfit:
         raise UserError(f"image {path} {unfit}.") from None
+    except UserError:
+        raise
     except Exception as error:  # given broken files, decoders raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"image {path} cannot be read ({reason}); restore it.") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from transfergrid.data.decoding import dicom_module, is_dicom
 from transfergrid.data.formats import FORMATS, UnfitError, unread
 from transfergrid.data.images import ImageFiles, missing, read_image
 from transfergrid.data.manifest import Images
@@ -24,7 +25,7 @@ _WITH_ALPHA = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB", "PA": "P"}
 _AS_STORED = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def read_numbers(path: str | Path) -> Numbers:
+def read_numbers(path: str | Path, dicom: bool = False) -> Numbers:
     """Read a mask's file as it was stored: nothing is scaled, and nothing averaged.
 
     Of a file with a palette these are the grey levels if the palette has no colours, so DRIVE's
@@ -33,9 +34,10 @@ def read_numbers(path: str | Path) -> Numbers:
 
     Args:
         path: A PNG, TIFF, GIF, BMP or JPEG file.
+        dicom: Whether it may be a DICOM file.
 
     Returns:
-        (H, W) uint8, uint16 or int32.
+        (H, W) uint8, uint16 or int32; of a DICOM file also int16.
 
     Raises:
         UserError: It is missing, broken, has several pages, colours, transparency, fractions, or
@@ -48,10 +50,15 @@ def read_numbers(path: str | Path) -> Numbers:
         raise UserError(f"mask {fault.removeprefix('image ')}")
     try:
         data = Path(path).read_bytes()
+        if dicom and is_dicom(data):
+            stored: Numbers = dicom_module().stored(data)
+            return stored
         with _open(data) as image:
             return _numbers(image, data)
     except UnfitError as unfit:
         raise UserError(f"mask {path} {unfit}.") from None
+    except UserError:
+        raise
     except Exception as error:  # given broken files, decoders raise nearly every class there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"mask {path} cannot be read ({reason}); restore it.") from None

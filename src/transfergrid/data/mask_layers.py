@@ -52,12 +52,14 @@ class FileLayer:
             the right one's) is in any of them.
         coding: What their numbers mean.
         blank: The value of every pixel of a film without a file.
+        dicom: Whether files may be DICOM.
     """
 
     root: Path
     names: Sequence[tuple[str, ...]]
     coding: Coding
     blank: int = NO
+    dicom: bool = False
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ class FileLayer:
         return joined(found)
 
     def _one(self, path: str, size: Size) -> Mask:
-        numbers = read_numbers(path)
+        numbers = read_numbers(path, self.dicom)
         if numbers.shape != size:
             raise UserError(
                 f"mask {path} is {_by(numbers.shape)} and its film {_by(size)} (height x width); a "

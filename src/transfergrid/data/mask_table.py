@@ -29,11 +29,13 @@ class _Films:
         root: Folder of the data set.
         table: Its table, a row a film.
         names: The films by name.
+        dicom: Whether files may be DICOM.
     """
 
     root: Path
     table: Table
     names: FilmNames
+    dicom: bool
 
 
 def declared_masks(
@@ -60,7 +62,7 @@ def declared_masks(
         UserError: The declaration is contradictory, a column or table is missing, a film has no
             mask, or a mask no film.
     """
-    films = _Films(root, table, FilmNames(images.names))
+    films = _Films(root, table, FilmNames(images.names), images.levels.dicom)
     layers = tuple(_named(layer, films) for layer in declaration["layers"])
     view = declaration.get("field_of_view")
     seen = None if view is None else _layer(("field_of_view",), view, films)
@@ -135,7 +137,7 @@ def _file_layer(
             f"({listed(columns)}; {len(lost)} such row(s)); name it, or write blank: empty, or "
             "blank: unknown."
         )
-    return FileLayer(films.root, names, coding, NO if blank is None else blank)
+    return FileLayer(films.root, names, coding, NO if blank is None else blank, films.dicom)
 
 
 def _paths(cells: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import PIL
 from PIL import features
 
+from transfergrid.data.decoding import dicom_module
 from transfergrid.data.images import ImageFiles
 from transfergrid.data.likeness import Prints
 from transfergrid.data.manifest import Manifest
@@ -94,13 +95,18 @@ def origin_of(
         prints=survey.prints,
         px=px,
         content=content,
-        decoders=decoders(),
+        decoders=decoders(files is not None and files.levels.dicom),
     )
 
 
-def decoders() -> dict[str, str]:
-    """Return the version of each library that an image's pixels may depend on."""
+def decoders(dicom: bool = False) -> dict[str, str]:
+    """Return the version of each library that an image's pixels may depend on.
+
+    Args:
+        dicom: Whether files may be DICOM.
+    """
     codecs = {name: features.version(name) for name in _CODECS}
     known = {name: str(found) for name, found in codecs.items() if found}
     ours = {"pillow": PIL.__version__, "numpy": np.__version__}
-    return {**ours, "kornia_rs": version("kornia_rs"), **known}
+    more: dict[str, str] = dicom_module().decoders() if dicom else {}
+    return {**ours, "kornia_rs": version("kornia_rs"), **known, **more}

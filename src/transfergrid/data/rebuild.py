@@ -20,7 +20,7 @@ def rebuild_cache(note: Mapping[str, Any], results: Path, workers: int) -> None:
         UserError: Label tables were edited since planning, or images are bad, or differ from those
             on which earlier cells were trained; then nothing is written.
     """
-    hold_prepare(note["declaration"]["kind"])
+    hold_prepare(note["declaration"])
     # Imported only now, so that it is the code that was compared, and because most jobs find their
     # cache and need neither decoders nor what planning reads studies with.
     from transfergrid.planning.inputs import check_dataset

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data import labels
+from transfergrid.data.decoding import dicom_module
 from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.manifest import IDS, TASK_KINDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
@@ -56,10 +57,13 @@ def manifest_of(
         UserError: As `read`.
     """
     names = table.text(str(options["image_column"])).map(inside)
-    ids = _ids(table, names, options)
-    tasks = tuple(truth.columns)
     folders = [inside(folder) for folder in options.get("image_folders") or ()]
     files = place(root, folders, names.tolist())
+    if options.get("dicom"):
+        paths = [str(root / file) for file in files]
+        table = dicom_module("dicom_headers").with_headers(table, paths, options)
+    ids = _ids(table, names, options)
+    tasks = tuple(truth.columns)
     return Manifest(
         table=pd.concat([ids, truth], axis=1),
         tasks=tasks,

@@ -33,6 +33,9 @@ from transfergrid.runtime.imports import HeldCode
 PACKAGE = "transfergrid"
 SOURCE = Path(__file__).resolve().parents[1]
 
+DICOM = (f"{PACKAGE}.data.dicom", f"{PACKAGE}.data.dicom_headers")
+"""Code of the data sets that say they have DICOM files."""
+
 _PREFIX = f"{PACKAGE}."
 _SCRIPT = "workflow/scripts:"
 """Precedes the name of a module that lies beside a program and so belongs to no package."""
@@ -196,6 +199,11 @@ def kind_modules(kind: str) -> tuple[str, ...]:
 def kind_fingerprint(kind: str) -> str:
     """Return the fingerprint of the code of one kind of weights, 16 hexadecimal digits."""
     return modules_fingerprint(kind_modules(kind))
+
+
+def dicom_fingerprint() -> str:
+    """Return the fingerprint of the code that reads DICOM files, 16 hexadecimal digits."""
+    return modules_fingerprint(DICOM)
 
 
 @cache

@@ -29,7 +29,7 @@ _FORM = {
     "view_column",
 }
 """Settings that do not decide which images are test images."""
-_LOOKS = {"image_px", "resize", "channels", "white", "black"}
+_LOOKS = {"image_px", "resize", "channels", "white", "black", "dicom"}
 """The same, unless near duplicates, which are told by their looks, are kept together."""
 _LABELS = {
     "label_columns",

@@ -13,6 +13,7 @@ from typing import Any
 from transfergrid.catalog.derivation import modules_of
 from transfergrid.planning.architectures import own_code
 from transfergrid.planning.fingerprint import (
+    DICOM,
     kind_modules,
     modules_code,
     modules_fingerprint,
@@ -55,13 +56,18 @@ def hold_stage(stage: str, recorded: str | None = None) -> str:
     return current
 
 
-def hold_prepare(kind: str) -> None:
-    """Make this process import a data set kind's reader, even a plug-in's, as it is now.
+def hold_prepare(declaration: Mapping[str, Any]) -> None:
+    """Make this process import a data set's reader, even a plug-in's, as it is now.
+
+    Args:
+        declaration: The data set's, with its kind, and whether it has DICOM files.
 
     Raises:
         UserError: A plug-in's module does not exist.
     """
-    hold(prepare_code(kind))
+    hold(prepare_code(declaration["kind"]))
+    if declaration.get("dicom"):
+        hold(modules_code(DICOM))
 
 
 def hold_plugin(reference: str, recorded: str | None = None) -> None:

@@ -254,7 +254,7 @@ def test_ycbcr_is_read_where_its_colours_are_whole(tmp_path, order):
 def test_what_is_not_known_is_refused_by_name(tmp_path, data, told):
     with pytest.raises(
         UserError,
-        match=rf"film .*({told}).*; (convert|restore|get|unpack|download|fetch) (it|that)",
+        match=rf"film .*({told}).*(; |, or )(convert|restore|get|unpack|download|fetch) (it|that)",
     ):
         read(tmp_path, data)
 

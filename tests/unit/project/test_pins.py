@@ -100,8 +100,8 @@ def imported(*folders: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [
-        (["src", "workflow"], ["demo"]),
-        (["envs", "tests"], ["demo", "test"]),
+        (["src", "workflow"], ["demo", "dicom"]),
+        (["envs", "tests"], ["demo", "dicom", "test"]),
         (["benchmarks"], ["demo", "test", "bench"]),
     ],
 )
@@ -169,7 +169,7 @@ def test_the_lock_and_the_conda_file_agree():
         assert line in lines(LOCK), (
             f"{line} is in the conda file and not in the lock: run make lock"
         )
-    for word in PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["report"]:
+    for word in PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["dicom"]:
         assert canonicalize_name(Requirement(word).name) in pins(pip)
     assert not {"pytest", "ruff", "mypy"} & set(pins(pip))
 
