@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 import yaml
 from small_study import SMALL
+from tests.workflow.masked_study import STUDY as MASKED_STUDY
 from tests.workflow.warm import TIMEOUT, Server
+from unit.data.discs import discs
 
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.study import merge
@@ -184,8 +186,25 @@ def tuned(once: Once) -> Workspace:
     return once.run("tuned", lambda workspace: _run(workspace, TUNED))
 
 
+@pytest.fixture(scope="session")
+def masked(once: Once) -> Workspace:
+    """A study of a cell of masks and one of labels, run to its end once; to be copied as well."""
+
+    def make(workspace: Workspace) -> None:
+        workspace.folder.mkdir()
+        sizes = {"train": 24, "val": 8, "test": 8}
+        discs(workspace.folder / "discs.npz", sizes, empty=(1,), side=32)
+        _finish(workspace, MASKED_STUDY)
+
+    return once.run("masked", make)
+
+
 def _run(workspace: Workspace, changes: dict[str, Any]) -> None:
     workspace.folder.mkdir()
+    _finish(workspace, changes)
+
+
+def _finish(workspace: Workspace, changes: dict[str, Any]) -> None:
     workspace.write(changes)
     outcome = workspace.snakemake()
     assert outcome.status == 0, outcome.text[-6000:]
