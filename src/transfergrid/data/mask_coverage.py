@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-NO, YES, UNKNOWN = 0, 1, 255
-"""Values of a mask's pixel: it does not belong to the structure, it does, or nobody knows."""
+from transfergrid.catalog.mask_pixels import NO, UNKNOWN, YES
 
 Mask = npt.NDArray[np.uint8]
 """(..., H, W) of `NO`, `YES` and `UNKNOWN`."""

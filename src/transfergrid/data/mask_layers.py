@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from transfergrid.data.mask_coverage import NO, UNKNOWN, YES, Mask
+from transfergrid.catalog.mask_pixels import NO, UNKNOWN, YES
+from transfergrid.data.mask_coverage import Mask
 from transfergrid.data.mask_files import read_numbers
 from transfergrid.data.mask_runs import Runs, decode_runs
 from transfergrid.data.mask_values import Coding

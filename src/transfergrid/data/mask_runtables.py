@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from transfergrid.catalog.mask_pixels import NO, UNKNOWN
 from transfergrid.data.manifest import choice, identifier
-from transfergrid.data.mask_coverage import NO, UNKNOWN
 from transfergrid.data.mask_layers import Run, RunLayer, Size
 from transfergrid.data.mask_runs import FORMS, NOTHING
 from transfergrid.data.tablefile import read_table

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transfergrid.catalog.mask_pixels import UNKNOWN, YES
 from transfergrid.data.images import missing
 from transfergrid.data.manifest import Images
-from transfergrid.data.mask_coverage import UNKNOWN, YES, Mask, resize_masks
+from transfergrid.data.mask_coverage import Mask, resize_masks
 from transfergrid.data.mask_files import film_size
 from transfergrid.data.mask_layers import FileLayer, Layer, Observers, Size
 from transfergrid.data.mask_store import deal, write_undealt

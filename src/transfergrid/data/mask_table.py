@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergrid.catalog.mask_pixels import NO
 from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.manifest import choice, identifiers
-from transfergrid.data.mask_coverage import NO
 from transfergrid.data.mask_layers import RULES, FileLayer, Layer, Observers
 from transfergrid.data.mask_runtables import BLANK, FilmNames, coco_layer, run_layer
 from transfergrid.data.mask_set import MaskSet

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from transfergrid.data.mask_coverage import NO, UNKNOWN, YES, Mask
+from transfergrid.catalog.mask_pixels import NO, UNKNOWN, YES
+from transfergrid.data.mask_coverage import Mask
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 Numbers = npt.NDArray[Any]

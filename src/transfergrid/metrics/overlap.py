@@ -9,10 +9,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.runtime.errors import UserError
-
-UNKNOWN = 255
-"""A pixel of a true mask of which nobody knows whether it belongs to the structure."""
 
 
 class State(IntEnum):

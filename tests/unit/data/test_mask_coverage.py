@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from transfergrid.catalog.mask_pixels import NO, UNKNOWN, YES
 from transfergrid.data.images import RULES, resize
-from transfergrid.data.mask_coverage import NO, UNKNOWN, YES, Frame, presence, resize_masks
+from transfergrid.data.mask_coverage import Frame, presence, resize_masks
 from transfergrid.metrics import overlap
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.data.images import ImageFiles, read_image
-from transfergrid.data.mask_coverage import UNKNOWN
 from transfergrid.data.mask_files import film_size, read_numbers
 from transfergrid.data.mask_values import Coding
 from transfergrid.runtime.errors import UserError

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transfergrid.data.mask_coverage import UNKNOWN, resize_masks
+from transfergrid.catalog.mask_pixels import UNKNOWN
+from transfergrid.data.mask_coverage import resize_masks
 from transfergrid.data.mask_layers import ArrayLayer
 from transfergrid.data.mask_maps import open_masks
 from transfergrid.data.mask_npz import ArrayImages, read_npz

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.mask_coverage import UNKNOWN
 from transfergrid.data.mask_layers import combined
 from transfergrid.data.mask_set import MaskSet
 from transfergrid.data.mask_table import declared_masks, observed

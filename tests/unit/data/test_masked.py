@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from unit.data.discs import discs
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.commands.images import of_mask_archive
 from transfergrid.data.cache import build_cache
 from transfergrid.data.kinds import read_manifest
-from transfergrid.data.mask_coverage import UNKNOWN
 from transfergrid.data.store import image_files, open_split, read_card, verify_pixels
 from transfergrid.planning.label_tables import of_archive, of_mask_table
 from transfergrid.runtime.errors import UserError

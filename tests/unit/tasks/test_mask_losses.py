@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.metrics.mask_record import COUNTS
-from transfergrid.metrics.overlap import UNKNOWN, count_overlap
+from transfergrid.metrics.overlap import count_overlap
 from transfergrid.models.zoo import build
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.mask_losses import FORMS, OVERS, MaskLoss

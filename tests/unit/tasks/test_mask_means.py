@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from transfergrid.metrics.overlap import UNKNOWN
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.tasks.learn.segmentation import Segmentation
 
 

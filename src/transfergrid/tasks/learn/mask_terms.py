@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from transfergrid.metrics.overlap import UNKNOWN
+from transfergrid.catalog.mask_pixels import UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from transfergrid.catalog.mask_pixels import UNKNOWN
 from transfergrid.data.store import Split
-from transfergrid.metrics.overlap import UNKNOWN
 from transfergrid.models.mask_network import mask_network
 from transfergrid.planning.mask_losses import DICE, MaskLoss
 from transfergrid.runtime.errors import UserError
