@@ -1,0 +1,185 @@
+"""What the columns of an unknown table may be, each guess with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.runtime.errors import UserError, listed
+
+PATIENT = r"patient|subject|participant|\bpid\b|person"
+STUDY = r"study|exam|accession|visit"
+VIEW = r"view|projection|position"
+SPLIT = r"split|subset|partition|\bset\b|fold"
+LABEL = r"label|class|diagnos|finding|target|\bdx\b|outcome|patholog|categor"
+NO_LABEL = ("No Finding", "no finding", "Normal", "normal", "none", "None")
+PARTS = {
+    "train": ("train", "training", "tr"),
+    "valid": ("valid", "val", "validation", "dev", "tune"),
+    "test": ("test", "testing", "holdout"),
+}
+FEWEST = 12
+"""Images with and without a label below which it may be missing from a part."""
+_MOST_CLASSES = 20
+_TRUTH = {"0", "1", "0.0", "1.0", "true", "false"}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Lines of a study's data set.
+
+    Attributes:
+        key: The setting.
+        value: Its value.
+        why: What it rests on, for a comment.
+    """
+
+    key: str
+    value: Any
+    why: str
+
+
+def guess_columns(
+    frame: pd.DataFrame, image: str, headers: Mapping[str, int] | None = None
+) -> list[Guess]:
+    """Say what the other columns of a table are.
+
+    Args:
+        frame: Cells as text, blanks as null.
+        image: The column of images.
+        headers: Of DICOM files, how many values some looked-at headers have, by keyword.
+
+    Raises:
+        UserError: No column looks like labels.
+    """
+    found = []
+    taken = {image}
+    for key, pattern, words in (
+        ("patient_column", PATIENT, "patients"),
+        ("study_column", STUDY, "studies"),
+        ("view_column", VIEW, "views"),
+    ):
+        guess = _identity(frame, key, pattern, words, taken, headers or {})
+        taken |= {guess.value} if guess else set()
+        found += [guess] if guess else []
+    if not any(guess.key == "patient_column" for guess in found):
+        why = "no column looks like patients, so each image counts as one; name it if there is one"
+        found.append(Guess("patient_column", None, why))
+    split = _split(frame, taken)
+    taken |= {split.value["column"]} if "column" in split.value else set()
+    return [*_labels(frame, taken), *found, split]
+
+
+def _identity(
+    frame: pd.DataFrame,
+    key: str,
+    pattern: str,
+    words: str,
+    taken: set[str],
+    headers: Mapping[str, int],
+) -> Guess | None:
+    for name in _named(frame, pattern, taken):
+        values = frame[name].dropna()
+        several = values.nunique() > 1
+        age = re.search(r"age|sex|gender", name, re.IGNORECASE)
+        if several and not age and (key == "view_column" or len(values) == len(frame)):
+            why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
+            return Guess(key, name, why)
+    keyword = {"patient_column": "PatientID", "view_column": "ViewPosition"}.get(key)
+    if keyword and headers.get(keyword, 0) > 1:
+        why = f"no column, but the files' headers tell {words}"
+        return Guess(key, keyword, why)
+    return None
+
+
+def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]:
+    apart = set(taken)
+    return [
+        name
+        for name in frame.columns
+        if name not in apart
+        and re.search(pattern, re.sub(r"[_\W]+", " ", name), flags=re.IGNORECASE)
+    ]
+
+
+def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
+    for name in _named(frame, SPLIT, taken):
+        values = frame[name].dropna().unique().tolist()
+        rule = {
+            part: [value for value in values if str(value).lower() in words]
+            for part, words in PARTS.items()
+        }
+        whole = sum(len(named) for named in rule.values()) == len(values)
+        if whole and all(rule.values()) and frame[name].notna().all():
+            return Guess("split", {"column": name, **rule}, f"the values of column '{name}'")
+    drawn: dict[str, Any] = {"random": {"valid": 0.15, "test": 0.25}, "seed": 0}
+    return Guess("split", drawn, "no column says train, valid and test: drawn, patient by patient")
+
+
+def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
+    open_ = [name for name in frame.columns if name not in taken]
+    binary = [name for name in open_ if _is_truth(frame[name])]
+    kept = [name for name in binary if _enough(frame[name])]
+    if kept:
+        rare = [name for name in binary if name not in kept]
+        why = "columns of 0 and 1, each a task" + _left_out(rare)
+        return [Guess("label_columns", kept, why)]
+    named = _named(frame, LABEL, taken)
+    for name in [*named, *(other for other in open_ if other not in named)]:
+        guesses = _one_column(frame, name, name in named)
+        if guesses:
+            return guesses
+    raise UserError(
+        f"none of the columns {listed(open_)} looks like labels (0 and 1 with {FEWEST} of each at "
+        f"least, or 2 to {_MOST_CLASSES} classes with as many images); add them, or write the "
+        "study by hand (docs/data.md)."
+    )
+
+
+def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | None:
+    values = frame[name].dropna()
+    if values.str.contains("|", regex=False).any():
+        none = next((word for word in NO_LABEL if (values == word).any()), None)
+        told = f"cells of column '{name}' name several labels, divided by a bar"
+        more = [Guess("no_label", none, "the label that stands for none")] if none else []
+        return [
+            Guess("label_columns", [name], told),
+            Guess("label_separator", "|", "each label becomes a task"),
+            *more,
+        ]
+    counts = values.value_counts()
+    if not 2 <= len(counts) <= _MOST_CLASSES or counts.min() < FEWEST or len(values) < len(frame):
+        return None
+    if not named and len(counts) > 2:
+        return None
+    told = f"column '{name}' has {len(counts)} classes: {listed(counts.index.tolist(), 5)}"
+    return [Guess("task_kind", "multiclass", told), Guess("label_columns", [name], "the same")]
+
+
+def _is_truth(column: pd.Series) -> bool:
+    values = {str(value).lower() for value in column.dropna().unique()}
+    return bool(values) and values <= _TRUTH
+
+
+def _enough(column: pd.Series) -> bool:
+    positive = column.dropna().map(lambda value: str(value).lower() in ("1", "1.0", "true"))
+    return min(int(positive.sum()), int((~positive).sum())) >= FEWEST
+
+
+def _left_out(rare: Sequence[str]) -> str:
+    if not rare:
+        return ""
+    return f"; left out {listed(list(rare), 5)}, with fewer than {FEWEST} of 0 or of 1"
+
+
+def image_column(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> str | None:
+    """Return the first column whose cells are images, by the first few rows of each."""
+    for name in frame.columns:
+        cells = frame[name].dropna().head(20).astype(str).tolist()
+        if len(cells) == min(20, len(frame)) and all(is_image(cell) for cell in cells):
+            return str(name)
+    return None
