@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         origins = _origins(studies)
         for one, other, leak in _leaks(studies, origins, arguments.threads):
             kept = list(leak.pairs if path else islice(leak.pairs, arguments.show + 1))
-            _show(one, other, leak)
+            print(told_of(one, other, leak))
             for pair in kept[: arguments.show]:
                 bits = max(pair.rows, pair.columns)
                 print(f"  {pair.image} ({pair.part}) ~ {pair.other} ({pair.other_part}): {bits}")
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(missing))
 
 
-def _show(one: str, other: str, leak: Leak) -> None:
+def told_of(one: str, other: str, leak: Leak) -> str:
     """Say what was compared, and how many images have twins."""
     fold = "" if leak.fold == "all" else f" of fold {leak.fold}"
     what = f"{one}, {leak.split}{fold}" if leak.split != "all" else one
@@ -85,7 +85,7 @@ def _show(one: str, other: str, leak: Leak) -> None:
     if one != other and leak.other != "all":
         against = f"{other}, {leak.other}"
     near = "nearly equal ones cannot be told" if leak.near is None else f"{leak.near} nearly equal"
-    print(f"{what} against {against}: {leak.equal} of {leak.images} images equal, {near}")
+    return f"{what} against {against}: {leak.equal} of {leak.images} images equal, {near}"
 
 
 def _origins(studies: Sequence[PlannedStudy]) -> Origins:

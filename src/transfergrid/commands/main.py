@@ -14,6 +14,7 @@ from transfergrid.runtime.program import collect_rarely
 
 COMMANDS: dict[str, str] = {
     "init": "Write a study of a folder, a table or an .npz file, with the reason of each guess.",
+    "data": "Show what the data sets of a study hold, with a sheet of films of each class.",
     "plan": "Show what is done, what is stale and why, and what the rest will cost.",
     "doctor": "Check everything that a run needs, before any GPU time is spent.",
     "leaks": "List images that look like one that a network should not have learned.",

@@ -1,0 +1,70 @@
+"""`transfergrid data` counts what a table holds, and draws films without their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from unit.data.leaky_study import leaky, prepare
+
+from transfergrid.commands.main import main
+from transfergrid.data.kinds import read_manifest
+from transfergrid.planning.inputs import Dataset
+from transfergrid.planning.paths import RESULTS
+
+
+def test_a_card_counts_each_part_and_a_sheet_shows_each_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = leaky(tmp_path)
+    assert main(["data", "study.yaml", "--films", "3"]) == 0
+    told = capsys.readouterr().out
+    for name, data in study.datasets.items():
+        card = (tmp_path / "data_cards" / f"{name}.md").read_text()
+        assert card in told and card.startswith(f"# {name}\n\n")
+        assert "are known once snakemake has prepared the data" in card
+        _check(card, data)
+        with Image.open(tmp_path / "data_cards" / f"{name}.png") as sheet:
+            assert sheet.format == "PNG" and np.asarray(sheet.convert("L")).std() > 10
+            assert not sheet.info.get("Description")
+    prepare(study, RESULTS)
+    capsys.readouterr()
+    assert main(["data", "study.yaml", "--films", "0", "--out", "cards"]) == 0
+    told = capsys.readouterr().out
+    assert "- target, test against train: 0 of 15 images equal, 1 nearly equal" in told
+    assert sorted(path.suffix for path in (tmp_path / "cards").iterdir()) == [".md", ".md"]
+
+
+def _check(card: str, data: Dataset) -> None:
+    """Compare a card's table with counts of the manifest's own rows."""
+    table = read_manifest(data.declaration, data.root).table
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in card.splitlines()
+        if "|" in line
+    ]
+    parts = rows[0][1:]
+    found = {row[0]: row[1:] for row in rows[2:]}
+    assert found["images"] == [str((table["split"] == part).sum()) for part in parts]
+    for task in table.columns.difference(["image_id", "study_id", "patient_id", "view", "split"]):
+        for part, told in zip(parts, found[task], strict=True):
+            labels = table.loc[table["split"] == part, task].dropna()
+            assert told.startswith(f"{int(labels.sum())} ({labels.mean():.1%})"), (task, part)
+
+
+def test_what_cannot_be_shown_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = leaky(tmp_path)
+    assert main(["data", "study.yaml", "--films", "41"]) == 1
+    assert "--films is 41; give a whole number from 0 to 40" in capsys.readouterr().err
+    root = study.datasets["target"].root
+    assert root is not None
+    next(root.rglob("*.png")).unlink()
+    assert main(["data", "study.yaml"]) == 1
+    assert "data set 'target': 1 of 55 images are missing: " in capsys.readouterr().err
+    assert not (tmp_path / "data_cards" / "target.md").exists()
