@@ -51,5 +51,3 @@ def test_plan_says_it_where_it_is_to_be_done_with_advice_where_it_is_long(
     monkeypatch.setattr(costs, "MANY_SECONDS", 1e9)
     (text,) = line()
     assert "of one core" in text and "similarity.rows" not in text
-    made.finish_stored(plan, plan.studies["small"].states, Path("results"))
-    assert line() == []

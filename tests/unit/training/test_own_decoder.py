@@ -15,7 +15,7 @@ from unit.training.disc_cells import PX, RECIPE, planned, scored_cell, study
 from transfergrid.models.initial import initial_model
 from transfergrid.models.mask_network import mask_cost
 from transfergrid.models.trained import Trained
-from transfergrid.planning import decoders
+from transfergrid.planning import decoders, unchanged
 from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study
 from transfergrid.planning.unchanged import hold_network
@@ -57,7 +57,10 @@ def plan(folder: Path, **sections: Any) -> PlannedStudy:
     return plan_study(load_study(study(folder, **sections)))
 
 
-def test_a_cell_has_its_decoder_s_code_and_another_goes_on_from_it(own: Path) -> None:
+def test_a_cell_has_its_decoder_s_code_and_another_goes_on_from_it(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "hold", lambda code: None)  # it would be held for other tests
     usual, _ = planned(study(own, recipe=RECIPE))
     spec, name = planned(study(own, recipe=OWN))
     assert spec["recipe"].keys() == usual["recipe"].keys()
