@@ -17,7 +17,7 @@ quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test axe lint format bench findings lock clean
+.PHONY: help env demo test axe validators lint format bench findings lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -29,6 +29,7 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 	@echo "The report is $(CURDIR)/results/demo/report.html"
 
 test: .venv/installed ## every test
+	@$(MAKE) --no-print-directory build/validators/installed || true
 	@$(PYTEST) -n $(WORKERS) --dist worksteal tests
 
 axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page's accessibility (npm)
@@ -36,6 +37,16 @@ axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page
 build/axe/package/axe.min.js:
 	@mkdir -p build/axe
 	@cd build/axe && npm pack --silent axe-core@$(AXE_VERSION) >axe.txt && tar -xmzf "$$(cat axe.txt)"
+
+validators: build/validators/installed ## what judges archives in tests, beside the environment
+
+# Their versions of common packages are not the lock's; without an index their tests are left out.
+build/validators/installed: pyproject.toml
+	@$(call make_venv,build/validators)
+	@build/validators/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))\
+	["project"]["optional-dependencies"]["validators"])' | xargs build/validators/bin/python \
+		-m pip install --quiet --disable-pip-version-check
+	@touch $@
 
 lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
 	$(call quietly,$(BIN)/ruff check)

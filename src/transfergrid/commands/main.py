@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and a report from the cells that are finished so far.",
     "predict": "Give the probabilities of a trained cell's ensemble for films.",
+    "export": "Write tables, figures and trainings in the forms of papers and other tools.",
+    "archive": "Put a finished study into one folder, in the forms that repositories take.",
     "weights": "Show what a weight file is and how it would be read, before a study exists.",
     "prune": "List what no study names any more, and remove it if asked to.",
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -34,26 +36,44 @@ def draw_own(name: str, reference: str, data: FigureData) -> Drawn | None:
     Raises:
         UserError: The code fails, or returns something else or something that a page must not hold.
     """
+    found = own_canvas(name, reference, data)
+    if found is None:
+        return None
+    canvas, caption = found
+    title = capital(name.replace("_", " "))
+    with _told(name, reference):
+        svg = style.svg_text(canvas, name)
+    inline_svg(svg, name, title)
+    return Drawn(Shown(name, title, caption), svg)
+
+
+def own_canvas(name: str, reference: str, data: FigureData) -> tuple[Figure, str] | None:
+    """Have a study's own code make a figure, and return it with its caption; see `draw_own`.
+
+    Raises:
+        UserError: The code fails, or returns something else.
+    """
     module, _, function = reference.partition(":")
-    title = name.replace("_", " ")
-    title = capital(title)
+    with _told(name, reference):
+        made = getattr(import_module(module), function)(_copied(data))
+        return None if made is None else _parts(made, f"figure '{name}': {reference}")
+
+
+@contextmanager
+def _told(name: str, reference: str) -> Iterator[None]:
+    """Draw in the house's style, and turn a failure of a study's own code into a sentence."""
     with style.styled():
         try:
-            made = getattr(import_module(module), function)(_copied(data))
-            if made is None:
-                return None
-            canvas, caption = _parts(made, f"figure '{name}': {reference}")
-            svg = style.svg_text(canvas, name)
+            yield
         except UserError:
             raise
         except Exception as error:
+            where = _where(error, reference.partition(":")[0])
             raise UserError(
-                f"figure '{name}' was not drawn: {reference} failed {_where(error, module)}"
+                f"figure '{name}' was not drawn: {reference} failed {where}"
                 f"({type(error).__name__}: {printable(error, 200)}); correct it, or take it out of "
                 "the study's figures."
             ) from error
-    inline_svg(svg, name, title)
-    return Drawn(Shown(name, title, caption), svg)
 
 
 def _copied(data: FigureData) -> FigureData:

@@ -1,0 +1,148 @@
+"""Released cells in an archive: weights that can be loaded and predict, each with a model card."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from huggingface_hub import EvalResult, ModelCardData
+
+from transfergrid.commands.archiving.licences import Terms
+from transfergrid.evaluation.loaded import LoadedCell
+from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED, read_kept
+from transfergrid.reporting.loading import RELEASED, load_cell
+from transfergrid.runtime.atomic import read_json, write_bytes, write_text
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.sealed import write_sealed
+
+CARD = "README.md"
+_UNSEALED = "seal"
+
+
+def release(
+    cell: str,
+    results: Path,
+    folder: Path,
+    study: str,
+    scores: pd.DataFrame,
+    terms: Mapping[str, Terms],
+) -> None:
+    """Copy a cell so that `transfergrid.load_cell` can read it, and write its card.
+
+    The checkpoints are all that were kept; which of them are averaged is told beside them.
+
+    Args:
+        cell: Its name.
+        results: The folder of results.
+        folder: The archive.
+        study: The study.
+        scores: Rows of scores.csv.
+        terms: Of the cell's data set ("data") and initial weights ("weights", where there are).
+
+    Raises:
+        UserError: The cell diverged, its weights were freed, or a file is not what was written.
+    """
+    source, target = results / "cells" / cell, folder / "models" / cell
+    loaded = load_cell(source, study=study)
+    if "per_task" in loaded.selection:
+        raise UserError(
+            f"cell {cell} averages other checkpoints for each task ('{loaded.selection}'), which a "
+            "released cell cannot tell; put another selection first."
+        )
+    for name in (SPEC, *KEPT):
+        write_bytes(target / name, read_kept(source, name))
+    for name in (RECORD, TRAINED):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)
+    for name in loaded.trained.files:
+        if name.startswith("checkpoints/"):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
+    write_sealed(target / RELEASED, {"selection": loaded.selection, "about": loaded.about})
+    write_text(target / CARD, card_text(loaded, scores[scores["cell"] == cell], terms))
+
+
+def seal_again(folder: Path) -> None:
+    """Write the receipts of a copied cell anew, whose card or history may have new names."""
+    for name in (RECORD, TRAINED):
+        path = folder / name
+        if path.is_file():
+            content = {key: value for key, value in read_json(path).items() if key != _UNSEALED}
+            there = {
+                file: sha256_file(folder / file)
+                for file in content["files"]
+                if (folder / file).is_file()
+            }
+            write_sealed(path, {**content, "files": {**content["files"], **there}})
+
+
+def card_text(cell: LoadedCell, scores: pd.DataFrame, terms: Mapping[str, Terms]) -> str:
+    """Return a model card: what Hugging Face reads (model-index), then what people read.
+
+    Args:
+        cell: The cell.
+        scores: Its rows of scores.csv.
+        terms: As `release`.
+    """
+    axes = cell.spec["cell"]
+    rows = scores[scores["selection"] == cell.selection]
+    whole = rows[rows["task"].isna() | (rows["task"] == "")]
+    whole = whole[whole["value"].notna()]
+    kind = "image-segmentation" if cell.marks else "image-classification"
+    found = [
+        EvalResult(
+            task_type=kind,
+            dataset_type=str(axes["dataset"]),
+            dataset_name=str(axes["dataset"]),
+            dataset_split="test",
+            metric_type=str(row["metric"]),
+            metric_name=f"{row['metric']}{_interval(row)}",
+            metric_value=float(row["value"]),
+        )
+        for row in whole.to_dict("records")
+    ]
+    data = ModelCardData(
+        license="other",
+        license_name="see-licences",
+        license_link="../../LICENCES.md",
+        library_name="transfergrid",
+        pipeline_tag=kind,
+        tags=["medical", "transfer-learning"],
+        model_name=cell.folder.name,
+        eval_results=found or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n{_body(cell, rows, terms)}"
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["low"]) or pd.isna(row["high"]):
+        return ""
+    return f" ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def _body(cell: LoadedCell, rows: pd.DataFrame, terms: Mapping[str, Terms]) -> str:
+    lines = [f"# {cell.folder.name}", "", cell.about, "", "## Use", "", "```python"]
+    lines += [
+        "import transfergrid",
+        "",
+        f'cell = transfergrid.load_cell("models/{cell.folder.name}")',
+    ]
+    lines += ['cell.predict(["film.png"])', "```", "", "## Labels", ""]
+    lines += [f"- {task}" for task in cell.tasks]
+    lines += ["", "## Scores on the test films", ""]
+    lines += ["| label | metric | value | interval | patients |", "|---|---|---:|---|---:|"]
+    for row in rows.to_dict("records"):
+        label = "all" if pd.isna(row["task"]) or row["task"] == "" else row["task"]
+        value = "not defined" if pd.isna(row["value"]) else f"{row['value']:.3f}"
+        told = [label, row["metric"], value, _interval(row).strip(" ()"), row["n_patients"]]
+        lines.append(f"| {' | '.join(map(str, told))} |")
+    lines += ["", "Intervals are clustered by patient; how, `../../report.html` says.", ""]
+    lines += ["## Terms", ""]
+    lines += [f"- {one.what}: {one.licence}. {one.cites}" for one in terms.values()]
+    lines += ["", "## Limits", ""]
+    lines += ["It was tested on films of one data set and on no others. It is no medical device."]
+    return "\n".join(lines) + "\n"
