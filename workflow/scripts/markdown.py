@@ -23,10 +23,11 @@ def main() -> None:
     print(markdown.networks(read_table(tables / "cells.csv"), arguments.results))
     print()
     print(markdown.contrasts(read_table(tables / "contrasts.csv")))
-    for name in ("convergence", "small_data", "similarity", "agreement", "drift", "layer_reset"):
-        if (tables / f"{name}.csv").is_file():
+    for name in markdown.TABLES:
+        file = tables / f"{name}.csv"
+        if file.is_file() and len(table := read_table(file)):
             print()
-            print(getattr(markdown, name)(read_table(tables / f"{name}.csv")))
+            print(getattr(markdown, name)(table))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from transfergrid.catalog.axes import RUN
+from transfergrid.catalog.metrics import METRICS
+from transfergrid.planning.grid import ALL
+from transfergrid.reporting.folds import answered
 from transfergrid.reporting.words import p_value
 from transfergrid.runtime.atomic import read_json
 
+TABLES = (
+    *("mean_ranks", "rank_pairs", "trials", "mask_states", "observers"),
+    *("convergence", "small_data", "similarity", "agreement", "drift", "layer_reset"),
+)
+"""Tables that a study may have, each with a function of its name."""
+_TITLES = {metric.name: metric.title for metric in METRICS}
 _NETWORK = ["architecture", "pretraining", "truncation", "protocol"]
 _TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
 _ALIKE = ("cka_debiased", "mean_cca")
@@ -24,13 +35,12 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
         cells: The rows of cells.csv.
         results: The folder of results, for what each training validated.
     """
-    primary = cells[cells["selection"] == cells["selection"].iloc[0]].copy()
-    primary["valid"] = [
-        read_json(results / "cells" / cell / "train.json")["best_valid_score"]
-        for cell in primary["cell"]
-    ]
-    known = {"auroc": "AUROC"}
-    titles = [known.get(name, name) for name in primary["metric"].unique()]
+    every = cells[cells["selection"] == cells["selection"].iloc[0]]
+    primary = answered(every) if "fold" in every else every
+    primary = primary.assign(
+        valid=[_validated(row, every, results) for _, row in primary.iterrows()]
+    )
+    titles = [_TITLES.get(name, name) for name in primary["metric"].unique()]
     several = "dataset" in primary and primary["dataset"].nunique() > 1
     first = "| data set " if several else ""
     lines = [
@@ -46,6 +56,16 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
         mean, valid = group["score"].mean(), group["valid"].mean()
         lines.append(_row([*key, f"{mean:.3f}", seeds, f"{valid:.3f}"]))
     return "\n".join(lines)
+
+
+def _validated(row: pd.Series, cells: pd.DataFrame, results: Path) -> float:
+    """Return the best validation score of a cell, or the mean of those of a run's folds."""
+    folds = [row["cell"]]
+    if not (results / "cells" / str(row["cell"])).is_dir():
+        same = (cells[list(RUN)] == row[list(RUN)]).all(axis=1) & (cells["fold"] != ALL)
+        folds = cells.loc[same, "cell"].tolist()
+    files = [results / "cells" / str(cell) / "train.json" for cell in folds]
+    return float(pd.Series([read_json(file)["best_valid_score"] for file in files]).mean())
 
 
 def contrasts(table: pd.DataFrame) -> str:
@@ -160,6 +180,91 @@ def small_data(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def mean_ranks(table: pd.DataFrame) -> str:
+    """Return one row per method of each question, the best mean rank first."""
+    lines = [
+        "| question | method | mean rank | mean score | data sets | Friedman | Iman and Davenport "
+        "| critical difference |",
+        "|---|---|---:|---:|---:|---|---|---:|",
+    ]
+    ordered = table.sort_values(["question", "mean_rank"], kind="stable")
+    for row in ordered.to_dict("records"):
+        tests = [
+            f"χ² {_number(row['friedman_chi2'])}, {_p(row['p_friedman'])}",
+            f"F {_number(row['iman_davenport_f'])}, {_p(row['p_iman_davenport'])}",
+        ]
+        parts = [row["question"], row["method"], _number(row["mean_rank"])]
+        parts += [_number(row["mean_score"], 3), row["n_datasets"], *tests]
+        lines.append(_row([*parts, _number(row["critical_difference"])]))
+    return "\n".join(lines)
+
+
+def rank_pairs(table: pd.DataFrame) -> str:
+    """Return one row per pair of methods: by mean ranks, Bayesian signed ranks, mixed model."""
+    lines = [
+        "| question | a | b | mean rank, a − b | Nemenyi | Conover, adjusted "
+        "| better, alike, worse by the signed-rank test | mixed model, a − b (95 % interval) "
+        "| adjusted | verdict |",
+        "|---|---|---|---:|---|---|---|---:|---|---|",
+    ]
+    for row in table.to_dict("records"):
+        bayes = [_number(row[f"bayes_{name}"]) for name in ("better", "alike", "worse")]
+        parts = [row["question"], row["a"], row["b"], f"{row['rank_difference']:+.2f}"]
+        parts += [_p(row["p_nemenyi"]), _p(row["p_conover_adjusted"]), ", ".join(bayes)]
+        parts += [_difference(row), _p(row["p_mixed_adjusted"]), row["verdict"]]
+        lines.append(_row(parts))
+    return "\n".join(lines)
+
+
+def trials(table: pd.DataFrame) -> str:
+    """Return one row per arm of each question and place, compared over its trials."""
+    lines = [
+        "| question | data set | network | arm | baseline | trials | mean (SD) | baseline's "
+        "| difference (95 % interval) | test, adjusted p | verdict | with other patients |",
+        "|---|---|---|---|---|---:|---:|---:|---:|---|---|---|",
+    ]
+    for row in table.to_dict("records"):
+        network = "" if pd.isna(row["architecture"]) else row["architecture"]
+        parts = [row["question"], row["dataset"], network, row["arm"], row["baseline"]]
+        parts.append(f"{row['n']} and {row['n_baseline']}")
+        parts += [
+            f"{_number(row[f'mean{of}'], 3)} ({_number(row[f'sd{of}'], 3)})"
+            for of in ("", "_baseline")
+        ]
+        parts += [_difference(row), f"{row['test']}, {_p(row['p_adjusted'])}", row["verdict"]]
+        patients = f"{row['verdict_with_patients']}, {_p(row['p_with_patients_adjusted'])}"
+        lines.append(_row([*parts, patients]))
+    return "\n".join(lines)
+
+
+def mask_states(table: pd.DataFrame) -> str:
+    """Return one row per cell, or run over folds, and structure, under its first selection."""
+    lines = [
+        "| cell | structure | films | marked and there | missed | false alarm | both empty |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    counts = ("n", "both", "missed", "false_alarm", "both_empty")
+    first = table[table["selection"] == table["selection"].iloc[0]] if len(table) else table
+    for row in answered(first).to_dict("records"):
+        lines.append(_row([row["cell"], row["task"], *(row[name] for name in counts)]))
+    return "\n".join(lines)
+
+
+def observers(table: pd.DataFrame) -> str:
+    """Return one row per further observer of masks, metric and structure."""
+    lines = [
+        "| data set | observer | metric | structure | value (95 % interval) | films | patients |",
+        "|---|---:|---|---|---:|---:|---:|",
+    ]
+    for row in table.to_dict("records"):
+        structure = "mean" if pd.isna(row["task"]) or not row["task"] else row["task"]
+        value = f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+        metric = _TITLES.get(row["metric"], row["metric"])
+        parts = [row["dataset"], row["observer"], metric, structure, value]
+        lines.append(_row([*parts, row["n"], row["n_patients"]]))
+    return "\n".join(lines)
+
+
 def drift(table: pd.DataFrame) -> str:
     """Return one row per network and weights: how far each layer moved, and its angle."""
     known = table[(table["group"] == "all") & table["change"].notna()]
@@ -194,6 +299,18 @@ def _compared(table: pd.DataFrame) -> pd.Series:
     names = left.where(left == right, left + " and " + right)
     state = table["left_state"].map({"initial": "before", "final": "after"})
     return names.where(table["left_state"] != table["right_state"], names + ", " + state)
+
+
+def _p(value: float) -> str:
+    return p_value(value) or "–"
+
+
+def _difference(row: Mapping[Any, Any]) -> str:
+    """Return a difference with its interval, where it has one."""
+    if math.isnan(row["difference"]):
+        return "–"
+    interval = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"{row['difference']:+.3f}{interval}"
 
 
 def _number(value: float, digits: int = 2) -> str:

@@ -188,3 +188,70 @@ def test_layers_are_columns_in_order_of_depth() -> None:
     assert lines[0].endswith("| seed | stem, change (cosine) | head, change (cosine) |")
     assert lines[2:] == ["| films | net | birds | 0 | 0.10 (1.00) | 2.00 (0.10) |"]
     assert reset[2:] == ["| films | net | birds | 0 | source | -0.200 (-0.250 to -0.150) |"]
+
+
+def test_methods_are_ranked_with_the_tests_beside_them() -> None:
+    row = {"question": "ranks", "n_datasets": 5, "critical_difference": 1.48}
+    row |= {"friedman_chi2": 8.4, "p_friedman": 0.015, "p_iman_davenport": 0.00002}
+    row |= {"iman_davenport_f": math.inf, "mean_score": 0.8}
+    ranks = pd.DataFrame([row | {"method": m, "mean_rank": r} for m, r in (("a", 2), ("b", 1))])
+
+    lines = markdown.mean_ranks(ranks).splitlines()
+
+    start = "| ranks | b | 1.00 | 0.800 | 5 | χ² 8.40, p = 0.015 | F inf, p < 0.001 | 1.48 |"
+    assert lines[2] == start and lines[3].startswith("| ranks | a | 2.00 |")
+    pair = {"question": "ranks", "a": "b", "b": "a", "rank_difference": -1.0, "p_nemenyi": 0.02}
+    pair |= {"p_conover_adjusted": 0.01, "bayes_better": 0.9, "bayes_alike": 0.1}
+    pair |= {"bayes_worse": 0.0, "difference": 0.03, "low": 0.01, "high": 0.05}
+    pair |= {"p_mixed_adjusted": 0.03, "verdict": "better"}
+    several = pair | dict.fromkeys(["difference", "low", "high", "p_mixed_adjusted"], math.nan)
+
+    lines = markdown.rank_pairs(pd.DataFrame([pair, several])).splitlines()
+
+    start = "| ranks | b | a | -1.00 | p = 0.020 | p = 0.010 | 0.90, 0.10, 0.00 |"
+    assert lines[2] == f"{start} +0.030 (+0.010 to +0.050) | p = 0.030 | better |"
+    assert lines[3] == f"{start} – | – | better |"
+
+
+def test_an_arm_of_trials_stands_beside_its_baseline() -> None:
+    row = {"question": "ten", "dataset": "films", "architecture": math.nan, "arm": "birds"}
+    row |= {"baseline": "random", "n": 3, "n_baseline": 1, "mean": 0.8, "sd": 0.01}
+    row |= {"mean_baseline": 0.7, "sd_baseline": math.nan, "difference": 0.1, "low": math.nan}
+    row |= {"high": math.nan, "test": "welch", "p_adjusted": math.nan}
+    row |= {"verdict": "cannot be decided", "verdict_with_patients": "better"}
+    row |= {"p_with_patients_adjusted": 0.02}
+
+    lines = markdown.trials(pd.DataFrame([row])).splitlines()
+
+    start = "| ten | films |  | birds | random | 3 and 1 | 0.800 (0.010) | 0.700 (–) | +0.100 |"
+    assert lines[2] == f"{start} welch, – | cannot be decided | better, p = 0.020 |"
+
+
+def test_films_with_masks_are_counted_and_people_compared() -> None:
+    row = {"selection": "best", "cell": "c", "fold": "all", "task": "vessel", "n": 8, "both": 6}
+    row |= {"missed": 1, "false_alarm": 0, "both_empty": 1, "unknown": 0}
+    rows = [row, row | {"fold": "0"}, row | {"selection": "last"}]
+
+    assert markdown.mask_states(pd.DataFrame(rows)).splitlines()[2:] == [
+        "| c | vessel | 8 | 6 | 1 | 0 | 1 |"
+    ]
+    person = {"dataset": "eyes", "observer": 2, "metric": "dice", "task": math.nan, "n": 8}
+    person |= {"value": 0.786, "low": 0.75, "high": 0.82, "n_patients": 4}
+
+    assert markdown.observers(pd.DataFrame([person])).splitlines()[2:] == [
+        "| eyes | 2 | Dice | mean | 0.786 (0.750–0.820) | 8 | 4 |"
+    ]
+
+
+def test_a_run_over_folds_has_the_mean_of_what_its_folds_validated(tmp_path: Path) -> None:
+    ends = {"selection": "best", "metric": "dice", "score_low": 0.7, "score_high": 0.9}
+    cell = CELL | ends | {"dataset": "eyes", "seed": 0, "score": 0.8}
+    rows = [cell | {"cell": "run", "fold": "all"}]
+    for fold, valid in (("0", 0.6), ("1", 0.8)):
+        write_json(tmp_path / "cells" / f"c{fold}" / "train.json", {"best_valid_score": valid})
+        rows.append(cell | {"cell": f"c{fold}", "fold": fold, "score": 0.1})
+
+    lines = markdown.networks(pd.DataFrame(rows), tmp_path).splitlines()
+
+    assert "test Dice, mean of seeds" in lines[0]
+    assert lines[2:] == ["| net | random | 0 | slow | 0.800 | 0.800 (0.700–0.900) | 0.700 |"]
