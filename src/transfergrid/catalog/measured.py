@@ -101,7 +101,11 @@ CELLS = Table(
             "no_threshold",
             "no operating point, because the validation split lacks a class: no value",
         ),
-        Column("undefined", "a study's own metric has no value, though both classes are there"),
+        Column(
+            "undefined",
+            "a study's own metric has no value, though both classes are there; of masks: no film "
+            "counts",
+        ),
         Column(
             "without_fold_<k>",
             "the mean is over the other folds, because the patients of fold k lack a class, or one "

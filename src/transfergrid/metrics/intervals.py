@@ -120,6 +120,12 @@ class Measured:
         return self.by_class[0] + self.by_class[1]
 
     @property
+    def unscored(self) -> bool:
+        """Whether a case whose label is known has no score, as with a training that diverged."""
+        unknown = np.isnan(self.labels.reshape(len(self.labels), -1)).any(axis=1)
+        return bool(np.isnan(self.scores[~unknown]).any())
+
+    @property
     def known_sums(self) -> NDArray[np.float64]:
         """(G,) contributions by patient, 0 where they are not known."""
         sides = np.nan_to_num(self.by_class)
@@ -163,8 +169,7 @@ def task_interval(found: Measured, alpha: float = 0.05, bounds: Bounds | None = 
 def _why_undefined(found: Measured) -> str:
     if 0 in found.patients:
         return "single_class"
-    unknown = np.isnan(found.labels.reshape(len(found.labels), -1)).any(axis=1)
-    return "no_score" if np.isnan(found.scores[~unknown]).any() else "no_threshold"
+    return "no_score" if found.unscored else "no_threshold"
 
 
 def macro_interval(

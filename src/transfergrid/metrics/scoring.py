@@ -212,7 +212,7 @@ class Scorer:
             labels = np.where(unknown[:, None], np.nan, cases.labels)
             estimate, values = self._measure(cases, None, points)
             whole = Measured.of(estimate, values, cases.probabilities, labels, patient, self.bounds)
-            return [], self._explained(task_interval(whole, alpha, bounds))
+            return [], self.explained(task_interval(whole, alpha, bounds), whole)
         tasks = []
         for t, task in enumerate(cases.tasks):
             estimate, values = self._measure(cases, t, points)
@@ -226,23 +226,29 @@ class Scorer:
                 float("nan") if points is None else points[task],
                 self.estimator.settings,
             )
-            tasks.append((measured, self._explained(task_interval(measured, alpha, bounds))))
+            interval = self.explained(task_interval(measured, alpha, bounds), measured)
+            tasks.append((measured, interval))
         known = ~np.isnan(cases.labels[:, scored]).all(axis=1)
         counts = int(known.sum()), count_distinct(patient[known])
         mean = macro_interval([tasks[t] for t in scored], *counts, self.bounds)
         return [interval for _, interval in tasks], mean
 
-    def _explained(self, interval: Interval) -> Interval:
+    def explained(self, interval: Interval, measured: Measured) -> Interval:
         """Say `undefined` where a metric without operating points has no value.
 
         A metric to which classes do not matter is flagged for all of its patients instead.
+
+        Args:
+            interval: What `task_interval` made of `measured`.
+            measured: One task's value and what goes with it.
         """
         least = self.declaration.get("least_patients", 0)
+        if least and np.isnan(interval.estimate):
+            return replace(interval, flags=("no_score" if measured.unscored else "undefined",))
         if least:
             few = ("few_patients",) if interval.n_patients < least else ()
-            kept = tuple(flag for flag in interval.flags if flag in ("no_score", "no_variance"))
-            lost = np.isnan(interval.estimate) and not kept
-            return replace(interval, flags=("undefined",) if lost else few + kept)
+            kept = tuple(flag for flag in interval.flags if flag == "no_variance")
+            return replace(interval, flags=few + kept)
         if self.estimator.operating_point is None and interval.flags == ("no_threshold",):
             return replace(interval, flags=("undefined",))
         return interval

@@ -78,8 +78,8 @@ def pooled_intervals(
     found = []
     for t in range(len(pooled.tasks)):
         measured = _measured(t, pooled, list(parts.values()), list(folds.values()), patient, scorer)
-        interval = task_interval(measured, alpha, bounds)
-        if np.isnan(interval.estimate):
+        interval = scorer.explained(task_interval(measured, alpha, bounds), measured)
+        if np.isnan(interval.estimate) and not scorer.declaration.get("least_patients"):
             why = (
                 "no_score" if lost.any() else _why_undefined(pooled.tasks[t], list(folds.values()))
             )

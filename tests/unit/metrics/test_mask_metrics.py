@@ -21,6 +21,7 @@ from transfergrid.metrics.surfaces import measure_surfaces
 from transfergrid.planning import metrics as planning
 from transfergrid.planning.metrics import built_in, declare
 from transfergrid.runtime.errors import UserError
+from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
 
 DECLARED = {metric.name: declare(metric) for metric in MASK_METRICS}
 MEASURES = ("dice", "iou", "pixel_sensitivity", "pixel_precision", "surface_dice", "hd95")
@@ -207,6 +208,19 @@ def test_few_patients_are_flagged_and_missing_classes_are_not() -> None:
         assert whole.flags == row.flags == flags and row.n_patients == patients
     nothing = cases(0 * table, np.full((patients, 1), np.nan), np.arange(patients), [0])
     assert rows(scorer, nothing)[1].flags == ("undefined",)
+    lost = cases(np.nan * table, np.ones((patients, 1)), np.arange(patients), [0])
+    assert [row.flags for row in rows(scorer, lost)] == [("no_score",)] * 2
+    # Over folds as in one test set; of labels, one class would have been told.
+    for found, flag in ((lost, "no_score"), (nothing, "undefined")):
+        pooled = pooled_intervals({"0": FoldedCases(found), "1": FoldedCases(found)}, scorer)
+        assert [pooled.whole.flags, *(row.flags for row in pooled.tasks.values())] == [(flag,)] * 2
+    halves = {
+        fold: FoldedCases(
+            cases(table[part], np.ones((len(table[part]), 1)), np.arange(patients)[part], [0])
+        )
+        for fold, part in (("0", slice(0, 20)), ("1", slice(20, None)))
+    }
+    assert pooled_intervals(halves, scorer).whole.flags == ("few_patients",)
     assert "least_patients" not in built_in("auroc")
 
 

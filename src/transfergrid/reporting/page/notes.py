@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.axes import RUN
+from transfergrid.catalog.mask_metrics import LEAST_PATIENTS
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.folds import answered, trained
@@ -79,7 +80,7 @@ def notes(
         _learned_before(tables["leaks"]),
         _one_seed(cells),
         _folds(trained(cells), cards),
-        _few(answered(cells)),
+        *_few(answered(cells), cards),
         *(
             Note("remark", name, " ".join(own))
             for name, card in cards.items()
@@ -237,29 +238,48 @@ def _folds(cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> Note 
     )
 
 
-def _few(cells: pd.DataFrame) -> Note | None:
-    flags = {flag for text in cells["flags"] for flag in flags_of(text)}
-    words = {
-        "few_positives": "fewer than 30 patients with positives",
-        "few_negatives": "fewer than 30 patients with negatives",
-        "scarce_positives": "fewer than 5 patients with positives: intervals rest on a model",
-        "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
-        "few_patients": "fewer than 50 patients with masks",
-        "single_class": "a single class in the test split, so no score",
-        "no_variance": "scores without variance between patients",
-        "undefined": "no value of the metric, though both classes are there",
-        "no_threshold": "no operating point, because the validation split has a single class",
-    }
-    parts = []
-    for kind, text in words.items():
-        if tasks := _flagged(flags, kind):
-            parts.append(f"{listing(tasks)}: {text}")
-    for fold in sorted({name for name, _ in flags if name.startswith(WITHOUT)}):
-        parts.append(
+_OF_CLASSES = {
+    "few_positives": "fewer than 30 patients with positives",
+    "few_negatives": "fewer than 30 patients with negatives",
+    "scarce_positives": "fewer than 5 patients with positives: intervals rest on a model",
+    "scarce_negatives": "fewer than 5 patients with negatives: intervals rest on a model",
+    "single_class": "a single class in the test split, so no score",
+    "no_variance": "scores without variance between patients",
+    "undefined": "no value of the metric, though both classes are there",
+    "no_threshold": "no operating point, because the validation split has a single class",
+}
+_OF_MASKS = {
+    "few_patients": (
+        f"fewer than {LEAST_PATIENTS} patients, so an interval may miss what a few films that fail "
+        "would do to the mean"
+    ),
+    "no_variance": "scores without variance between patients",
+    "undefined": "no value of the metric, because no film counts",
+}
+"""Flags of a score, in words, gravest first."""
+
+
+def _few(cells: pd.DataFrame, cards: Mapping[str, Mapping[str, Any]]) -> list[Note | None]:
+    """Say where patients are few: those of a class, or of data sets with masks all of them."""
+    masked = cells["dataset"].isin([name for name, card in cards.items() if card.get("masks")])
+    found = []
+    for title, rows, words in (
+        ("Small classes", cells[~masked], _OF_CLASSES),
+        ("Few patients", cells[masked], _OF_MASKS),
+    ):
+        flags = {flag for text in rows["flags"] for flag in flags_of(text)}
+        parts = [
+            f"{listing(tasks)}: {text}"
+            for kind, text in words.items()
+            if (tasks := _flagged(flags, kind))
+        ]
+        parts += [
             f"{listing(_flagged(flags, fold))}: the patients of fold {fold.removeprefix(WITHOUT)} "
             "lack a class, or have one patient of it, so the mean is over the other folds"
-        )
-    return Note("remark", "Small classes", "; ".join(parts) + ".") if parts else None
+            for fold in sorted({name for name, _ in flags if name.startswith(WITHOUT)})
+        ]
+        found.append(Note("remark", title, "; ".join(parts) + ".") if parts else None)
+    return found
 
 
 def _flagged(flags: set[tuple[str, str]], kind: str) -> list[str]:
