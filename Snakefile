@@ -33,6 +33,7 @@ include: "workflow/rules/activations.smk"
 include: "workflow/rules/drift.smk"
 include: "workflow/rules/reset.smk"
 include: "workflow/rules/analyses.smk"
+include: "workflow/rules/pictures.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -193,7 +193,7 @@ def masked(once: Once) -> Workspace:
     def make(workspace: Workspace) -> None:
         workspace.folder.mkdir()
         sizes = {"train": 24, "val": 8, "test": 8}
-        discs(workspace.folder / "discs.npz", sizes, empty=(1,), side=32)
+        discs(workspace.folder / "discs.npz", sizes, empty=(1,), side=32, observers=("second",))
         _finish(workspace, MASKED_STUDY)
 
     return once.run("masked", make)

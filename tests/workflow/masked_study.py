@@ -32,4 +32,5 @@ STUDY: dict[str, Any] = {
     ],
     "evaluation": {"selections": ["best", "top2"], "metrics": ["iou", "dice_pooled"]},
     "questions": [],
+    "pictures": None,
 }

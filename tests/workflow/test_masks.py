@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,33 @@ def test_masks_are_learned_scored_and_told(masked: Workspace) -> None:
     assert states["n"].tolist() == [8, 8] and (states["both"] > 0).all()
     assert set(pd.read_csv(tables / "calibration.csv")["dataset"]) == {"films"}
     page = (results / "small" / "report.html").read_text(encoding="utf-8")
-    assert "its classifier gives way to a decoder" in page
+    assert "its classifier gives way to a decoder" in page and "acro Dice" not in page
+    assert not (tables / "observers.csv").exists() and 'id="films"' not in page
+
+
+def test_a_study_asks_for_observers_and_films_when_its_cells_are_there(
+    masked: Workspace, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "run")
+    shutil.copytree(masked.folder, workspace.folder, symlinks=True)
+    asked = {"datasets": {"discs": {"observers": ["second"]}}, "pictures": {}}
+    workspace.write(merge(STUDY, asked))
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-4000:]
+    assert not {"prepare", "train", "evaluate", "ensembles", "cells"} & outcome.jobs.keys()
+    folder = workspace.folder / "results" / "small"
+    people = pd.read_csv(folder / "tables" / "observers.csv")
+    assert set(people["metric"]) == {"dice", "iou", "dice_pooled"} and (people["n"] == 8).all()
+    assert people["value"].between(0.7, 1, inclusive="neither").all()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "What people score against each other" in page and "<td>second</td>" in page
+    assert "observer 2" in (folder / "figures" / "score.svg").read_text()
+    films = page[page.index('<section id="films"') :]
+    assert films[: films.index("</section>")].count("data:image/jpeg;base64,") == 3
+    assert "<b>median</b> Dice" in films
+
+    workspace.write(merge(STUDY, {**asked, "pictures": {"hidden": ["discs"]}}))
+    assert workspace.snakemake("-n").jobs == {"stamp": 1, "page": 1}
 
 
 def test_labels_lead_to_masks_and_these_to_labels(workspace: Workspace) -> None:

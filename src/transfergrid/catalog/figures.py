@@ -33,13 +33,14 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "score",
         "{metric} of every network",
-        ("cells",),
+        ("cells", "observers"),
         f"{_ROOM}.score",
         "The score on the test split by architecture, truncation and pretraining. Large markers "
         "are means over seeds, small dots single seeds. Lines are the mean over seeds of each "
         "cell's interval, which covers the sampling of patients, but not the variance "
-        "between seeds. Overlapping lines are not a test; the paired contrasts are. n of studies "
-        "and patients is in the table of cells.",
+        "between seeds. Overlapping lines are not a test; the paired contrasts are. A dashed line "
+        "is what a second observer of the masks scores against the first. n of studies and "
+        "patients is in the table of cells.",
     ),
     Figure(
         "tasks",

@@ -37,7 +37,7 @@ def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
         The cells that are complete in the view; one that a job removed meanwhile is not.
     """
     (view / "cells").mkdir(parents=True)
-    for name in ("cache", "origins", "tuning", "activations", "weighings"):
+    for name in ("cache", "origins", "tuning", "activations", "weighings", "stamps"):
         (view / name).symlink_to((results / name).absolute())
     return [cell for cell in cells if _freeze(cell, results, view)]
 

@@ -293,7 +293,7 @@ _EVALUATION = {"evaluation.primary"}
 # Told in words of their own, or by another stage's stamp.
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
-_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets"}
+_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "observers", "pictured"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -313,6 +313,10 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other networks are compared")
     if any(old.get(key) != new.get(key) for key in ("drifts", "filters", "resets")):
         phrases.append("other weights are measured")
+    if old.get("observers") != new.get("observers"):
+        phrases.append("other observers are compared")
+    if old.get("pictured") != new.get("pictured"):
+        phrases.append("other cells are shown on films")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:

@@ -12,10 +12,12 @@ from transfergrid.planning.figures import own_figures
 from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
 from transfergrid.planning.inputs import PLACES
+from transfergrid.planning.observers import observers_of
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.states import compared_predictions
+from transfergrid.planning.tasks import holds_masks
 from transfergrid.planning.weighings import DRIFT, RESET
 
 if TYPE_CHECKING:
@@ -83,6 +85,32 @@ def _regions(study: PlannedStudy) -> Content:
     return {data.id: data.regions.id for data in study.datasets.values() if data.regions}
 
 
+def _observers(study: PlannedStudy) -> Content:
+    """Return, by data set, the settings under which its reader gives several observers apart."""
+    found: Content = {}
+    for cell in study.targets:
+        settings = observers_of(study.study.config["datasets"][cell.point.dataset])
+        if settings is not None:
+            found[cell.dataset_id] = dict(settings)
+    return found
+
+
+def _pictured(study: PlannedStudy) -> Content:
+    """Return which cells may be shown on films, and whether all of them are; nothing of none."""
+    asked = study.study.config["pictures"]
+    if asked is None:
+        return {}
+    datasets = study.study.config["datasets"]
+    cells = [
+        cell.name
+        for cell in study.targets
+        if cell.point.matches(asked["where"])
+        and cell.point.dataset not in asked["hidden"]
+        and holds_masks(datasets[cell.point.dataset])
+    ]
+    return {"cells": cells, "show": asked["cells"]} if cells else {}
+
+
 def _resolved(study: PlannedStudy) -> Content:
     config = {key: value for key, value in study.study.config.items() if key != "device"}
     # A published page should not say where the data are on this machine.
@@ -146,6 +174,8 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "films": lambda study: study.study.config["cams"]["films"],
     "tasks": lambda study: study.study.config["cams"]["tasks"],
     "regions": _regions,
+    "observers": _observers,
+    "pictured": _pictured,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],
     "compared": lambda study: compared_predictions(study.study, study.compared),

@@ -25,6 +25,7 @@ from transfergrid.runtime.errors import UserError, listed
 
 WITH_CELLS: Mapping[str, str] = {
     "cams": "activation maps",
+    "pictures": "films with outlines",
     "similarity": "similarities",
     "weights": "measurements of weights",
 }

@@ -24,7 +24,9 @@ from transfergrid.planning.fingerprint import (
     template_hashes,
     tuning_hash,
 )
+from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.metrics import code_of, functions_of, split_ours
+from transfergrid.planning.notes import known_note
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import SPEC, read_spec
 from transfergrid.planning.stamps import read_named
@@ -209,6 +211,22 @@ def hold_questions(study: Mapping[str, Any]) -> None:
     for question in study.get("questions", ()):
         if "code" in question:
             hold_plugin(question["kind"], question["code"])
+
+
+def hold_observers(study: Mapping[str, Any], results: Path) -> None:
+    """Hold the readers of data sets whose observers are compared, which read them again.
+
+    Args:
+        study: The stamp's content, which has observers where the stage compares any.
+        results: Root of all outputs.
+
+    Raises:
+        UserError: No note says where a data set lies, or it or its reader was edited since.
+    """
+    for dataset in study.get("observers", {}):
+        note = known_note(dataset, results)
+        hold_prepare(note["declaration"])
+        check_dataset(note)
 
 
 def hold_figures(study: Mapping[str, Any]) -> None:

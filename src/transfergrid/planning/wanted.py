@@ -13,7 +13,7 @@ def each(wanted: Any) -> list[Any]:
 
 def wheres(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every `where` of a study."""
-    asked = [config[key] for key in ("cams", "similarity", "weights", "claims")]
+    asked = [config[key] for key in ("cams", "pictures", "similarity", "weights", "claims")]
     for entry in (*asked, *config["questions"]):
         if isinstance(entry, dict) and entry.get("where"):
             yield entry["where"]

@@ -17,7 +17,8 @@ class MetricWords:
 
     Attributes:
         title: Its name, such as "AUROC".
-        averaged: Whether it is computed for each task and averaged over the scored ones.
+        averaged: Whether it is computed for each task and averaged over the scored ones, of which
+            there are several.
         higher_is_better: Whether a higher value is better.
         low: Least value; infinite where it has no bound.
         high: Greatest value; infinite where it has no bound.
@@ -64,25 +65,52 @@ def named_together(names: Iterable[str], metrics: Mapping[str, MetricWords]) -> 
     return metrics.get(found[0], MetricWords(found[0])) if len(found) == 1 else SEVERAL
 
 
-def metric_words(study: Mapping[str, Any]) -> dict[str, MetricWords]:
+def metric_words(
+    study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, MetricWords]:
     """Return the metrics that a study uses, by name.
 
     Args:
         study: The stamp's content; ``metrics`` holds their declarations.
+        cards: Per data set name its card.json, where known: with one scored task there is no mean.
     """
-    return {str(name): _words(entry) for name, entry in study["metrics"].items()}
+    return {
+        str(name): _words(entry, _averaged(entry, study, cards or {}))
+        for name, entry in study["metrics"].items()
+    }
 
 
-def ranked_by(study: Mapping[str, Any]) -> MetricWords:
+def ranked_by(
+    study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]] | None = None
+) -> MetricWords:
     """Return what a study's checkpoints are ranked by; `SEVERAL` where data sets differ."""
-    return named_together(study["primary_metric"].values(), metric_words(study))
+    return named_together(study["primary_metric"].values(), metric_words(study, cards))
 
 
-def _words(declaration: Mapping[str, Any]) -> MetricWords:
+def _averaged(
+    declaration: Mapping[str, Any],
+    study: Mapping[str, Any],
+    cards: Mapping[str, Mapping[str, Any]],
+) -> bool:
+    """Tell whether a metric is a mean over tasks on some data set that it is used on."""
+    name = declaration["name"]
+    extra, primary = study.get("extra_metrics", ()), study.get("primary_metric", {})
+    tested = {entry["dataset"] for entry in study.get("cells", ()) if entry["role"] == "target"}
+    tasks = [
+        len(card["score_tasks"])
+        for dataset, card in cards.items()
+        if dataset in tested
+        and (primary.get(dataset) == name or name in extra)
+        and card.get("task_kind") in declaration["task_kinds"]
+    ]
+    return bool(declaration["per"] == "task" and set(tasks) != {1})
+
+
+def _words(declaration: Mapping[str, Any], averaged: bool) -> MetricWords:
     low, high = declaration["range"]
     return MetricWords(
         declaration["title"],
-        declaration["per"] == "task",
+        averaged,
         declaration["higher_is_better"],
         -math.inf if low is None else float(low),
         math.inf if high is None else float(high),

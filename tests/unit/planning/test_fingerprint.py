@@ -258,12 +258,15 @@ PROGRAMS = {
     "draw_figures.py": {"figures"},
     "write_page.py": {"report"},
     "cams.py": {"cams"},
+    "pictures.py": {"pictures"},
     "features.py": {"features"},
     "activations.py": {"activations"},
     "drift.py": {"drift"},
     "reset.py": {"reset"},
     "going_on.py": {"train"},
-    "device_job.py": {"train", "evaluate", "cams", "features", "activations", "reset"},
+    "device_job.py": {
+        *("train", "evaluate", "cams", "pictures", "features", "activations", "reset")
+    },
     "noted_job.py": {"activations", "drift", "reset"},  # of no cell
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }

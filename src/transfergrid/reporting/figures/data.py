@@ -19,7 +19,7 @@ from transfergrid.reporting.figures.palette import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.metric_words import MetricWords, metric_words, named_together
-from transfergrid.reporting.records import read_history
+from transfergrid.reporting.records import read_cards, read_history
 from transfergrid.reporting.tables.stage_files import read_made_table
 
 ASKED_BY: Mapping[str, str] = {
@@ -29,6 +29,7 @@ ASKED_BY: Mapping[str, str] = {
     "drift": "drifts",
     "filters": "filters",
     "layer_reset": "resets",
+    "observers": "observers",
 }
 """Tables that a study has only where it asks for them, and the key by which it does.
 
@@ -86,6 +87,7 @@ class FigureData:
         convergence: Rows of convergence.csv.
         reached: Rows of reached.csv.
         mean_ranks: Rows of mean_ranks.csv.
+        observers: Rows of observers.csv; empty where no masks have several observers.
     """
 
     cells: pd.DataFrame
@@ -114,6 +116,7 @@ class FigureData:
     convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
     reached: pd.DataFrame = field(default_factory=pd.DataFrame)
     mean_ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    observers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -197,7 +200,8 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         reached=tables["reached"],
         mean_ranks=tables["mean_ranks"],
         asked=study["claims"],
-        metrics=metric_words(study),
+        metrics=metric_words(study, read_cards(study, results)),
+        observers=tables.get("observers", pd.DataFrame()),
         ensembles=StoredEnsembles(
             {
                 cell: ensemble_directory(study["name"], cell, primary, results) / "test.parquet"

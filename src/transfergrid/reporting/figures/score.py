@@ -22,7 +22,12 @@ from transfergrid.reporting.figures.summaries import (
     settings_of,
     truncation_name,
 )
+from transfergrid.reporting.words import known
 
+_PEOPLE = (
+    " Dashed: what another observer of the masks scores against the first, on the same films and "
+    "at the same size."
+)
 GAP = 0.45  # rows between truncations
 
 
@@ -43,14 +48,42 @@ def draw(data: FigureData) -> Figure:
     for panel, ax, setting, metric in zip(panels, axes, settings, metrics, strict=True):
         _panel(ax, panel, marks, metric.higher_is_better)
         ax.set_title(setting_title(setting, settings))
+        people = observers_of(data, panel)
+        for name, value in people.items():
+            _person(ax, name, value)
         # Panels of one metric share their scale.
         alike = [each for each, other in zip(panels, metrics, strict=True) if other == metric]
-        ax.set_xlim(limits(*(each[name] for name in SCORE for each in alike)))
+        seen = [pd.Series(observers_of(data, each)) for each in alike]
+        ax.set_xlim(limits(*(each[name] for name in SCORE for each in alike), *filter(len, seen)))
     for number, (ax, metric) in enumerate(zip(axes, metrics, strict=True), start=1):
         if number == len(metrics) or metrics[number] != metric:
             ax.set_xlabel(f"{metric.score} on the test images{metric.direction}")
     style.legend(figure, axes[0], marks)
     return figure
+
+
+def observers_of(data: FigureData, panel: pd.DataFrame) -> dict[str, float]:
+    """Return what further observers of a panel's masks score in its metric, by their names."""
+    table = data.observers
+    if table.empty:
+        return {}
+    here = table["dataset"].isin(panel["dataset"]) & table["metric"].isin(panel["metric"])
+    whole = table[here & ~table["task"].map(known) & table["value"].notna()]
+    return {f"observer {row['observer']}": row["value"] for row in whole.to_dict("records")}
+
+
+def _person(ax: Axes, name: str, value: float) -> None:
+    """Draw a line through all networks, named at its lower end."""
+    ax.axvline(value, color=palette.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    ax.annotate(
+        name,
+        (value, 0),
+        xycoords=transforms.blended_transform_factory(ax.transData, ax.transAxes),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+    )
 
 
 def caption(data: FigureData) -> str:
@@ -61,6 +94,7 @@ def caption(data: FigureData) -> str:
         "Large markers: mean over seeds; small dots: single seeds; lines: mean over seeds of each "
         f"cell's {interval_of(data)}. Lines do not show the variance between seeds, and overlap of "
         "two lines is no test: the paired differences are."
+        + (_PEOPLE if len(data.observers) else "")
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.planning.state_pairs import PAIRS
-from transfergrid.reporting.metric_words import metric_words
+from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.methods import selection
 from transfergrid.reporting.words import count, known, level, listing, plural, plurals
 
@@ -44,27 +44,37 @@ class Section:
     facts: tuple[tuple[str, str], ...]
 
 
-def sections(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[Section]:
+def sections(
+    study: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    cards: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Section]:
     """Return the sections of a study that asks how alike its networks are; others have none.
 
     Args:
         study: The study's JSON.
         tables: The study's tables, by name.
+        cards: Per data set name its card.json, where known.
     """
     found = []
     if len(tables.get("similarity", ())):
-        found.append(features(study, tables["similarity"]))
+        found.append(features(study, tables["similarity"], cards))
     if len(tables.get("agreement", ())):
         found.append(predictions(study, tables["agreement"]))
     return found
 
 
-def features(study: Mapping[str, Any], table: pd.DataFrame) -> Section:
+def features(
+    study: Mapping[str, Any],
+    table: pd.DataFrame,
+    cards: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Section:
     """Describe the comparison of activations.
 
     Args:
         study: The study's JSON.
         table: The rows of similarity.csv, at least one.
+        cards: Per data set name its card.json, where known.
     """
     settings = study["resolved"]["similarity"]
     rows = table[table["measure"].notna()]
@@ -72,7 +82,7 @@ def features(study: Mapping[str, Any], table: pd.DataFrame) -> Section:
         ("Images", _images(rows)),
         ("Rows", _rows(rows)),
         ("Pairs", _pairs(table, PAIRS)),
-        ("Weights", _checkpoint(study, rows)),
+        ("Weights", _checkpoint(study, rows, metric_words(study, cards))),
         (
             "Measures",
             "Mean CCA is the mean canonical correlation: 1 where one side is a linear map of the "
@@ -192,8 +202,9 @@ def _pairs(table: pd.DataFrame, reasons: Mapping[str, str]) -> str:
     )
 
 
-def _checkpoint(study: Mapping[str, Any], rows: pd.DataFrame) -> str:
-    metrics = metric_words(study)
+def _checkpoint(
+    study: Mapping[str, Any], rows: pd.DataFrame, metrics: Mapping[str, MetricWords]
+) -> str:
     used = [study["primary_metric"].get(str(name)) for name in dict.fromkeys(rows["dataset"])]
     named = dict.fromkeys(metrics[name].mean for name in used if name in metrics)
     by = f" by {listing(list(named))}" if named else ""

@@ -82,11 +82,18 @@ class Manner:
     folded: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, study: Mapping[str, Any]) -> Manner:
-        """Return how a study's page words numbers; `study` is the stamp's content."""
+    def of(
+        cls, study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Manner:
+        """Return how a study's page words numbers.
+
+        Args:
+            study: The stamp's content.
+            cards: Per data set name its card.json, where known.
+        """
         return cls(
             study["evaluation"]["confidence"],
-            metric_words(study),
+            metric_words(study, cards),
             frozenset(study["primary_metric"].values()),
             frozenset(
                 entry["dataset"] for entry in study["cells"] if entry.get("fold", ALL) != ALL

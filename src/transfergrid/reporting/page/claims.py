@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.reporting.measure_words import plain
 from transfergrid.reporting.words import count, known, listing, number, plural, range_of
 from transfergrid.statistics.named import CANNOT, UNDECIDED
 
@@ -79,10 +80,10 @@ def _claim(row: Mapping[Any, Any]) -> Claim:
         rule=_text(row["rule"]),
         verdict=verdict,
         look="none" if drawn else _look(verdict),
-        evidence=_text(row.get("evidence")),
+        evidence=plain(_text(row.get("evidence"))),
         drawn=drawn,
         detail=_text(row.get("detail")),
-        number=f"{row['data']}: {_text(row.get('evidence'))}",
+        number=f"{row['data']}: {plain(_text(row.get('evidence')))}",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.reporting.measure_words import plain
 from transfergrid.reporting.words import NOTHING, count, known, number, plural, range_of
 from transfergrid.statistics.named import ALONE, MEAN
 
@@ -74,7 +75,7 @@ def _finding(row: Mapping[Any, Any], quantities: Mapping[str, str]) -> ShownFind
     families: Any = row.get("n_families")
     kin = f" in {plural(families, 'family', 'families')}" if known(families) and families else ""
     return ShownFinding(
-        subject=str(row["subject"]) if known(row["subject"]) else "",
+        subject=plain(str(row["subject"])) if known(row["subject"]) else "",
         quantity=quantities.get(row["quantity"], str(row["quantity"]).replace("_", " ")),
         value=number(row["value"]),
         interval=range_of(row.get("low"), row.get("high")),

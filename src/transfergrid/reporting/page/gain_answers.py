@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.reporting.measure_words import plain
 from transfergrid.reporting.page.answer import Answer, Manner, Told, bounds_of, is_clear
 from transfergrid.reporting.page.findings import findings
 from transfergrid.reporting.words import capital, difference, known, level
@@ -36,8 +37,9 @@ Row = Mapping[Any, Any]
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put a question into words, except for what limits it."""
     where = f" in {question['layer']}" if question["layer"] else ""
+    measure = plain(str(question["measure"]))
     return (
-        f"Does the similarity {PAIRS[question['pair']]}{where}, by {question['measure']}, go with "
+        f"Does the similarity {PAIRS[question['pair']]}{where}, by {measure}, go with "
         f"the gain over {question['baseline']} weights"
     )
 

@@ -15,8 +15,10 @@ from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page import notes
 from transfergrid.reporting.page.map_tiles import MapTile, map_tiles
+from transfergrid.reporting.pictures.file import Picture, read_pictures
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
@@ -39,6 +41,7 @@ class ReportInput:
         version: Version of TransferGrid.
         snapshot: What is known of the cells that have no result, if the page is a snapshot.
         maps: Per cell its activation maps, where the study asks for them.
+        pictures: Films with outlines of masks, where the study has any.
     """
 
     study: Mapping[str, Any]
@@ -51,6 +54,12 @@ class ReportInput:
     snapshot: notes.Snapshot | None = None
     contents: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     maps: Mapping[str, tuple[MapTile, ...]] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, MetricWords]:
+        """What the study's metrics are called, by name."""
+        return metric_words(self.study, self.cards)
 
     @property
     def primary(self) -> str:
@@ -116,12 +125,13 @@ def read_report(
             for name in names
             if study["resolved"].get("cams") is not None
         },
+        pictures=read_pictures(folder) if study.get("pictured") else (),
     )
 
 
 def _is_made(stage: Stage, study: Mapping[str, Any], folder: Path) -> bool:
     # Tables of a study that has stopped asking for them may still lie there.
-    asked = study["resolved"].get(stage.asked_by) is not None
+    asked = study["resolved"].get(stage.asked_by) is not None or bool(study.get(stage.asked_by))
     return asked and all((folder / table.file).is_file() for table in stage.tables)
 
 

@@ -24,7 +24,7 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
         study: The study's JSON.
         cards: Per data set name its card.json.
     """
-    words = metric_words(study)
+    words = metric_words(study, cards)
     targets = dict.fromkeys(e["dataset"] for e in study["cells"] if e["role"] == "target")
     found = [
         _primary(name, words[study["primary_metric"][name]], cards[name])
@@ -44,7 +44,7 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
     declared = list(study["metrics"].values())
     found += [capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
     calibrated = [] if masked and all(masked) else [_calibration()]
-    return [*found, *_intervals(study, declared), *calibrated]
+    return [*found, *_intervals(study, words), *calibrated]
 
 
 def _about(metric: Mapping[str, Any]) -> str:
@@ -54,21 +54,21 @@ def _about(metric: Mapping[str, Any]) -> str:
 
 
 def _primary(dataset: str, metric: MetricWords, card: Mapping[str, Any]) -> str:
-    over = (
-        f"unweighted mean over {listing(list(card['score_tasks']))}"
-        if metric.averaged
-        else "over all classes at once"
-    )
+    tasks = list(card["score_tasks"])
+    over = "over all classes at once"
+    if metric.averaged:
+        over = f"unweighted mean over {listing(tasks)}"
+    elif len(tasks) == 1:
+        over = f"of {tasks[0]}"
     return (
         f"{metric.score} of {dataset}{metric.direction}: {over}. Checkpoints, patience and trials "
         "go by it, on validation images."
     )
 
 
-def _intervals(study: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> Iterator[str]:
-    evaluation = study["evaluation"]
+def _intervals(study: Mapping[str, Any], words: Mapping[str, MetricWords]) -> Iterator[str]:
+    evaluation, declared = study["evaluation"], list(study["metrics"].values())
     boot = evaluation["bootstrap"]
-    words = metric_words(study)
     areas = [words[metric["name"]].inline for metric in declared if metric["roc_area"]]
     others = [words[metric["name"]].inline for metric in declared if not metric["roc_area"]]
     told = f"Intervals are for {level(evaluation['confidence'])}, and count patients"

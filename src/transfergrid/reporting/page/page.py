@@ -20,7 +20,7 @@ from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting import words
 from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
-from transfergrid.reporting.metric_words import metric_words, ranked_by
+from transfergrid.reporting.metric_words import ranked_by
 from transfergrid.reporting.page import alike, answers, claims, costs, methods, notes
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_scores import measures
@@ -32,7 +32,10 @@ from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
 from transfergrid.reporting.page.machines import hardware
 from transfergrid.reporting.page.material import ReportInput
+from transfergrid.reporting.page.observer_rows import observer_rows
 from transfergrid.reporting.page.rates import rates
+from transfergrid.reporting.page.shown_films import shown_films
+from transfergrid.reporting.pictures.colours import BOTH, PREDICTED, TRUE
 
 MAIN = "figures"
 """The section of figures that have none of their own."""
@@ -107,8 +110,10 @@ def context(report: ReportInput) -> dict[str, Any]:
         "figures": [figure for figure in drawn if figure.section == MAIN],
         "alike": [
             (section, [figure for figure in drawn if figure.section == section.name])
-            for section in alike.sections(study, tables)
+            for section in alike.sections(study, tables, report.cards)
         ],
+        "films": shown_films(report.primary_cells, report.pictures),
+        "outline_colours": (TRUE, PREDICTED, BOTH),
         "rates": rates(tables["tuning"]),
         "sources": finished.to_dict("records"),
         "failed": notes.failed(
@@ -137,13 +142,13 @@ def _answers(report: ReportInput) -> dict[str, Any]:
     return {
         "claims": judged,
         "tally": claims.tally(judged) if judged else "",
-        "questions": answers.questions(study["questions"], tables, Manner.of(study)),
+        "questions": answers.questions(study["questions"], tables, Manner.of(study, report.cards)),
     }
 
 
 def _cells(report: ReportInput) -> dict[str, Any]:
     """Return the leaderboard, and the sections of its cells."""
-    cells, tables, metrics = report.primary_cells, report.tables, metric_words(report.study)
+    cells, tables, metrics = report.primary_cells, report.tables, report.metrics
     measured = measures(tables["scores"], report.primary, metrics)
     marks = palette.marks_of(pretrainings_of(cells))
     board = leaderboard(cells, report.records, marks, metrics, measured)
@@ -165,7 +170,8 @@ def _cells(report: ReportInput) -> dict[str, Any]:
         "board": board,
         "shown": shown,
         "hidden": len(cells) - len(shown),
-        "ranked": ranked_by(report.study),
+        "observers": observer_rows(tables.get("observers"), metrics),
+        "ranked": ranked_by(report.study, report.cards),
         "sections": grouped(found),
     }
 

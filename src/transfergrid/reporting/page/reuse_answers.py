@@ -27,6 +27,10 @@ QUANTITIES = {
 }
 
 
+_OF_CHANCE = ("random_random", "paper_random_random", "ours_minus_paper_random_random")
+"""Quantities in which no source takes part."""
+
+
 def text(question: Mapping[str, Any], manner: Manner) -> str:
     """Put what no study asks into words."""
     return "What of the pretrained features is reused, as far as similarities tell"
@@ -50,4 +54,21 @@ def method(rows: pd.DataFrame) -> list[str]:
 
 def told(question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner) -> Told:
     """Put its rows of findings.csv into words."""
-    return Told(findings=findings(rows, QUANTITIES))
+    return Told(findings=findings(once(rows), QUANTITIES))
+
+
+def once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of findings.csv, in which two random starts stand once.
+
+    The table has them beside each source that is compared with them, as claims are judged there.
+
+    Args:
+        rows: Rows of the kind ``reuse``.
+    """
+    chance = rows["quantity"].isin(_OF_CHANCE)
+    # Subjects name the source; all that is left is the same for each of them.
+    same = [c for c in rows.columns if c not in ("subject", "pretraining")]
+    twice = chance & rows.duplicated(same)
+    arms = rows[chance].groupby(same, dropna=False, sort=False)["subject"]
+    joined = arms.transform(lambda names: "; ".join(dict.fromkeys(names.astype(str))))
+    return rows.assign(subject=joined.reindex(rows.index).fillna(rows["subject"]))[~twice]

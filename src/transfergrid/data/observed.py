@@ -1,0 +1,89 @@
+"""What each of several observers marks on a film, for the human line of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transfergrid.data.blocks import Form
+from transfergrid.data.kinds import read_unchecked
+from transfergrid.data.mask_coverage import UNKNOWN, YES, Mask
+from transfergrid.data.mask_layers import Observers
+from transfergrid.data.mask_set import MaskSet
+from transfergrid.data.mask_table import observed
+from transfergrid.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class ObservedFilms:
+    """The films of a data set, with the masks of every observer.
+
+    Attributes:
+        rows: By a film's id its place in the manifest.
+        observers: The masks of each observer, the first one's first.
+        form: The form of the cache's films, to which masks are brought.
+        first_is_true: Whether the first one's masks are the data set's true ones.
+    """
+
+    rows: Mapping[str, int]
+    observers: tuple[MaskSet, ...]
+    form: Form
+    first_is_true: bool
+
+    @classmethod
+    def read(cls, declaration: Mapping[str, Any], root: Path | None) -> ObservedFilms:
+        """Read where the masks of all observers are.
+
+        Args:
+            declaration: The data set's, under which its reader gives observers apart.
+            root: Where the data lie.
+
+        Raises:
+            UserError: Any fault that the reader finds, or there is one observer.
+        """
+        manifest = read_unchecked(declaration, root)
+        masks = manifest.masks
+        assert isinstance(masks, MaskSet)  # of every kind that declares observers
+        layers = [layer for layer in masks.layers if isinstance(layer, Observers)]
+        count = min((len(layer.layers) for layer in layers), default=1)
+        if count < 2:
+            raise UserError(f"the masks in {root} have one observer; name a second one.")
+        films = manifest.table["image_id"].astype(str).tolist()
+        return cls(
+            {name: row for row, name in enumerate(films)},
+            tuple(observed(masks, number) for number in range(count)),
+            Form.declared(declaration),
+            all(layer.rule == "first" for layer in layers),
+        )
+
+    def masks(self, film: str, observer: int) -> Mask:
+        """Return (C, px, px) of a film, as that observer drew it.
+
+        Raises:
+            UserError: A mask is missing, broken or not of its film, or there is no such film.
+        """
+        if film not in self.rows:
+            raise UserError(
+                f"film {film} was scored and is not among those of the data set any more; restore "
+                "it, or remove the data set's cache and cells."
+            )
+        row, masks = self.rows[film], self.observers[observer]
+        return masks.resized(masks.read(row), row, self.form.px, self.form.rule)
+
+
+def as_answer(mask: Mask, truth: Mask) -> tuple[Mask, Mask]:
+    """Return what one observer marks, and another one's masks as the truth of it.
+
+    Args:
+        mask: (C, H, W) of the first named.
+        truth: (C, H, W) of the other.
+
+    Returns:
+        (C, H, W) of 0 and 1, and the truth, unknown also where the first named does not know.
+    """
+    known = mask != UNKNOWN
+    return (mask == YES).astype(np.uint8), np.where(known, truth, np.uint8(UNKNOWN))

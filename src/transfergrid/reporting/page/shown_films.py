@@ -1,0 +1,53 @@
+"""Films with outlines, by data set and cell, as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.pictures.file import Picture
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """A cell, or a run over folds, on its films.
+
+    Attributes:
+        cell: The row of cells.csv.
+        told: Which one it is, in words.
+        films: Its best, median and worst film.
+    """
+
+    cell: Mapping[str, Any]
+    told: str
+    films: tuple[Picture, ...]
+
+
+def shown_films(
+    cells: pd.DataFrame, pictures: Sequence[Picture]
+) -> list[tuple[str, tuple[ShownCell, ...]]]:
+    """Return the data sets with masks, each with the cells that are shown on films of it.
+
+    Args:
+        cells: Rows of cells.csv under the primary selection, single folds left out.
+        pictures: The pictures.
+    """
+    rows = {str(row["cell"]): row for row in cells.to_dict("records")}
+    by_cell: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        if picture.cell in rows:
+            by_cell.setdefault(picture.cell, []).append(picture)
+    found: dict[str, list[ShownCell]] = {}
+    recipes = len({rows[cell]["protocol"] for cell in by_cell}) > 1
+    for cell, films in by_cell.items():
+        row = {str(key): value for key, value in rows[cell].items()}
+        parts = [row["pretraining"], row["architecture"]]
+        parts += [truncation_name(row["truncation"])] if row["truncation"] else []
+        parts += [row["protocol"]] if recipes else []
+        told = ", ".join(map(str, [*parts, f"seed {row['seed']}"]))
+        found.setdefault(str(row["dataset"]), []).append(ShownCell(row, told, tuple(films)))
+    return [(dataset, tuple(own)) for dataset, own in found.items()]

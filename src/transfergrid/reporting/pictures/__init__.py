@@ -1,0 +1,1 @@
+"""Test films with outlines of true and predicted masks."""

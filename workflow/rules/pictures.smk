@@ -1,0 +1,24 @@
+"""Test films with the outlines of true and predicted masks, for studies with masks."""
+
+
+rule pictures:
+    input:
+        stage_inputs("pictures"),
+        stamp=stage_stamp("pictures"),
+    output:
+        "results/{study}/pictures.json",
+        f"results/{STAGE['pictures'].mark}",
+    log:
+        "results/{study}/logs/pictures.log",
+    conda:
+        "../../envs/transfergrid.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+        mem_mb=growing(STAGE["pictures"].memory_mb),
+        runtime=growing(STAGE["pictures"].minutes),
+    message:
+        "Drawing what networks of {wildcards.study} mark on films"
+    shell:
+        'python "$TRANSFERGRID"/pictures.py --stamp {input.stamp:q} --gpus {resources.gpu}'
+        " --device $TRANSFERGRID_DEVICE --threads {threads} > {log:q} 2>&1"
