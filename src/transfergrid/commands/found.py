@@ -20,6 +20,13 @@ DICOM_SUFFIXES = (".dcm", ".dicom")
 LINK, TABLE = "films", "films.csv"
 """Beside a study of folders: a link to them, and a table of what is in them."""
 HEADERS = ("PatientID", "ViewPosition")
+KNOWN = {
+    "Data_Entry_2017": "nih14",
+    "mass_case_descr": "cbis_ddsm",
+    "calc_case_descr": "cbis_ddsm",
+    "train-acl.csv": "mrnet",
+}
+"""How tables of published data sets begin, and the kind that reads these."""
 _LOOKED_AT = 20
 _DEEPEST = 3
 
@@ -56,6 +63,12 @@ def find(data: Path) -> Found:
         raise UserError(f"{data} does not exist; name a folder, a table (.csv) or an .npz file.")
     if data.is_dir():
         tables = sorted(path for path in data.iterdir() if path.suffix.lower() in TABLES)
+        published = next((KNOWN[p.name[:15]] for p in tables if p.name[:15] in KNOWN), None)
+        if published:
+            raise UserError(
+                f"{data} looks as if it were published data; write a study with kind: {published} "
+                "and this root (docs/data.md), or name the one table with the labels."
+            )
         if len(tables) > 1:
             raise UserError(
                 f"{data} has several tables, {listed([path.name for path in tables])}; name the "

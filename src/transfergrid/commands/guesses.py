@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ PARTS = {
 }
 FEWEST = 12
 """Images with and without a label below which it may be missing from a part."""
+_OFTEN = 2 * FEWEST
+"""Images with a label above which a part of them seldom lacks it."""
 _MOST_CLASSES = 20
 _TRUTH = {"0", "1", "0.0", "1.0", "true", "false"}
 
@@ -146,6 +149,7 @@ def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | No
         none = next((word for word in NO_LABEL if (values == word).any()), None)
         told = f"cells of column '{name}' name several labels, divided by a bar"
         more = [Guess("no_label", none, "the label that stands for none")] if none else []
+        more += _scored(values, none)
         return [
             Guess("label_columns", [name], told),
             Guess("label_separator", "|", "each label becomes a task"),
@@ -158,6 +162,22 @@ def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | No
         return None
     told = f"column '{name}' has {len(counts)} classes: {listed(counts.index.tolist(), 5)}"
     return [Guess("task_kind", "multiclass", told), Guess("label_columns", [name], "the same")]
+
+
+def _scored(values: pd.Series, none: str | None) -> list[Guess]:
+    """Name the labels that enough images have to be scored in each part, if some are rarer."""
+    from transfergrid.data.manifest import identifiers
+
+    labels = Counter(
+        label.strip() for cell in values for label in cell.split("|") if label.strip() != none
+    )
+    names = sorted(labels)
+    often = [names.index(label) for label in names if labels[label] >= _OFTEN]
+    if len(often) == len(names):
+        return []
+    tasks = identifiers(names, "task")
+    why = f"labels of at least {_OFTEN} images; the others are learned and not scored"
+    return [Guess("score_tasks", [tasks[place] for place in often], why)]
 
 
 def _is_truth(column: pd.Series) -> bool:

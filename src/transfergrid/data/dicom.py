@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -140,6 +140,11 @@ def _opened(data: bytes) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that matter to no pixel
         file = dcmread(io.BytesIO(data))
+    if "FloatPixelData" in file or "DoubleFloatPixelData" in file:
+        raise UnfitError("is a DICOM file of floating-point pixels, which are not read")
+    if "PixelData" not in file and (file.get("Rows") or not len(file)):
+        # Of a file that ends within compressed pixels, pydicom returns nothing at all.
+        raise UnfitError("is a DICOM file that ends before its pixels do", "restore it")
     if "PixelData" not in file:
         what = file.file_meta.get("MediaStorageSOPClassUID")
         kind = f", {what.name}" if what is not None and what.name else ""
@@ -184,12 +189,20 @@ def _pixels(file: Dataset) -> Stored:
         raise UnfitError(
             f"is a DICOM file compressed as {syntax.name} ({syntax}) with more than 8 bits", _UNPACK
         )
+    if plugin and plugin not in get_decoder(syntax).available_plugins:
+        raise UnfitError(
+            f"is a DICOM file compressed as {syntax.name}, whose decoder is not installed",
+            "install transfergrid[dicom], or envs/requirements.lock",
+        )
     if plugin == "pylibjpeg" and syntax != RLELossless:
         _check_size(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pixel_array(file, index=0, decoding_plugin=plugin)
+    except RuntimeError as error:  # pydicom's list of what each decoder said
+        told = str(error).splitlines()[-1].strip()
+        raise ValueError(f"{syntax.name}: {told}") from None
     except BaseException as error:
         # A decoder written in Rust may end so where a file is broken; it is no Exception.
         if type(error).__name__ != "PanicException":

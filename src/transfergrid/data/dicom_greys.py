@@ -66,7 +66,7 @@ def greys_of(file: Dataset, pixels: Numbers, levels: Levels) -> Greys:
     if facts.BitsStored <= _TABLE_BITS:
         least, most = _bounds(facts)
         every = np.arange(least, most + 1)
-        places = stored.astype(np.int64) - least
+        places: Numbers = stored.astype(np.int32) - least
     else:
         every, places = np.unique(stored.astype(np.int64), return_inverse=True)
         places = places.reshape(stored.shape)

@@ -140,7 +140,8 @@ def test_what_nothing_can_be_guessed_of_is_told(
     (here / "loose" / "a.dcm").write_bytes(dicom(film(0)))
     (here / "two").mkdir()
     (here / "lost").mkdir()
-    for name in ("two/a.csv", "two/b.csv", "lost/a.csv"):
+    (here / "nih").mkdir()
+    for name in ("two/a.csv", "two/b.csv", "lost/a.csv", "nih/Data_Entry_2017_v2020.csv"):
         (here / name).write_text("file,label\nnowhere.png,1\n")
     for data, sentence in {
         "nowhere": "nowhere does not exist; name a folder",
@@ -150,6 +151,7 @@ def test_what_nothing_can_be_guessed_of_is_told(
         "masks.npz": "has no val_images, test_images, train_labels.* docs/segmentation.md",
         "loose": "has 1 films and no labels: put them into a folder for each class",
         "two": "has several tables, a.csv, b.csv; name the one with the labels",
+        "nih": "looks as if it were published data; write a study with kind: nih14",
         "lost": "no column of lost/a.csv names files in .*/lost",
     }.items():
         assert main(["init", data]) == 1, data
@@ -169,6 +171,9 @@ def test_labels_in_one_column() -> None:
     many = ["A|B", "A", "No Finding", "B"] * 20
     found = columns(findings=many)
     assert found["label_separator"] == "|" and found["no_label"] == "No Finding"
+    assert "score_tasks" not in found
+    found = columns(findings=[*many, "Pleural Cyst|A"])
+    assert found["score_tasks"] == ["a", "b"]
     found = columns(age=["50"] * 80, diagnosis=["x", "y", "z", "x"] * 20)
     assert (found["task_kind"], found["label_columns"]) == ("multiclass", ["diagnosis"])
     with pytest.raises(UserError, match="none of the columns age looks like labels"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from datasets.made_dicom import dicom, lut
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_rescale, apply_windowing, pixel_array
+from pydicom.pixels.decoders import JPEGLSLosslessDecoder
 
 from transfergrid.data.decoding import Levels
 from transfergrid.data.images import read_image
@@ -280,10 +282,23 @@ def test_a_file_that_contradicts_itself_is_refused(
 
 
 def test_a_file_that_ends_too_early_is_refused(film: Path) -> None:
-    for compress in ("", RLE, J2K, JLS):
+    ends = "ends before its pixels do"
+    for compress, short in {"": "less than expected", RLE: ends, J2K: ends, JLS: ends}.items():
         whole = dicom(RAMP, compress, BitsStored=12)
-        with pytest.raises(UserError, match=f"image {film} "):
+        with pytest.raises(UserError, match=f"image {film} .*{short}.*; restore it"):
             read(film, whole[: len(whole) * 2 // 3])
+
+
+def test_a_decoder_that_is_not_installed_is_told(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film.write_bytes(dicom(RAMP, JLS, BitsStored=12))
+    monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
+    with pytest.raises(UserError, match=r"compressed as JPEG-LS .* install transfergrid\[dicom\]"):
+        read_image(film, levels=DICOM)
+    monkeypatch.setitem(sys.modules, "transfergrid.data.dicom", None)
+    with pytest.raises(UserError, match="says `dicom: true`, and .* is not installed; install"):
+        read_image(film, levels=DICOM)
 
 
 def test_a_data_set_that_does_not_say_so_has_none(film: Path) -> None:
