@@ -207,6 +207,8 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
         change = f"{setting or room} {shown(before.get(key))} → {shown(after.get(key))}"
         if room == "recipe":
             yield words(change)
+        elif key == "dataset.dicom":
+            yield f"data set {dataset}: {_dicom_phrase(before.get(key), after.get(key))}"
         elif room == "dataset":
             yield f"data set {dataset}: {words(change)}"
         elif room == "weights":
@@ -217,6 +219,13 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             yield f"network {network}: {'its code changed' if plugin else words(change)}"
         else:
             yield words(change)
+
+
+def _dicom_phrase(then: object, now: object) -> str:
+    """Say what changed where a specification has the code that reads DICOM, or none."""
+    if then and now:
+        return "the code that reads DICOM changed"
+    return "files may be DICOM" if now else "files may not be DICOM any more"
 
 
 @cache

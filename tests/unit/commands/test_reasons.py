@@ -258,6 +258,23 @@ POINT = {"dataset": "films", "architecture": "net", "pretraining": "released"}
 
 
 @pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ("0a", "0b", "the code that reads DICOM changed"),
+        (None, "0b", "files may be DICOM"),
+        ("0a", None, "files may not be DICOM any more"),
+    ],
+)
+def test_a_change_of_dicom_is_told(then: str | None, now: str | None, expected: str) -> None:
+    cell = {"dataset": "films", "architecture": "net", "pretraining": "random"}
+
+    def spec(code: str | None) -> dict[str, Any]:
+        return {"cell": cell, "dataset": {"kind": "csv"} | ({"dicom": code} if code else {})}
+
+    assert list(setting_phrases(spec(then), spec(now))) == [f"data set films: {expected}"]
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({"sha256": "2" * 64, "id": "b"}, ["weight file of pretraining released changed"]),
