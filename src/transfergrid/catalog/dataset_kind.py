@@ -44,7 +44,8 @@ class DatasetKind:
         same: Settings that say which images it holds, where no label table does.
         divides_as: Settings, its kind among them, of a data set that has the same parts: a kind of
             masks names that of labels whose tables (or what is in `same`), and splits, it shares.
-        films_of: Kinds of data set some of whose films it holds, under other names.
+        films_of: Kinds of data set some of whose films it may hold, under other names or in a table
+            that is not theirs; perhaps its own.
         count: ``module:function`` from a declaration and a root to the number of its images, read
             off without decoding any; an empty string where only decoding tells.
         check: ``module:function`` that refuses settings which contradict each other: from words

@@ -13,6 +13,7 @@ from typing import Literal
 from transfergrid.catalog.dataset_kind import LABELS, DatasetKind, Setting
 from transfergrid.catalog.masked import MASKED
 from transfergrid.catalog.published import PUBLISHED
+from transfergrid.catalog.published_masks import PUBLISHED_MASKS
 
 __all__ = [
     "DATASET_KINDS",
@@ -112,6 +113,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
     ),
     *MASKED,
     *PUBLISHED,
+    *PUBLISHED_MASKS,
 )
 """Every kind of data set; a study may name its own ``module:function``."""
 

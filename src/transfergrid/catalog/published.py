@@ -2,101 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from transfergrid.catalog.dataset_kind import DICOM, DatasetKind
+from transfergrid.catalog.published_settings import (
+    COLOURS,
+    ONE,
+    form,
+    lists,
+    published,
+    share,
+    split_choice,
+)
 
-from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Setting
-
-
-def _form(image_px: int) -> dict[str, Setting]:
-    """Return the size of the images and how they are brought to it, as one study had them."""
-    side = {"$ref": "#/$defs/image_px", "description": "Side of the cached images."}
-    rule = {"$ref": "#/$defs/resize", "description": "Resize rule."}
-    return {"image_px": {**side, "default": image_px}, "resize": {**rule, "default": "stretch"}}
-
-
-def _share(part: str, of: str, default: float) -> dict[str, Any]:
-    words = f"Share of the {of} that are {part} images; folds have shares of their own."
-    return {"$ref": "#/$defs/share", "description": words, "default": default}
-
-
-def _split(official: str, drawn: str, default: str = "official") -> dict[str, Any]:
-    """Return the choice between the published split and one that is drawn."""
-    words = f"official: {official}; random: {drawn}. Folds have parts of their own."
-    allowed = [default, *({"official", "random"} - {default})]
-    return {"enum": allowed, "description": words, "default": default}
-
-
-def _lists(instead: str) -> dict[str, Any]:
-    """Return the lists of films by which a study may divide a data set."""
-    words = {"train": "trained on", "valid": "validated on", "test": "tested on"}
-    return {
-        "description": "Files in root with the names of the films of each part, one a line, every "
-        f"film in one of them; null {instead}.",
-        "type": ["object", "null"],
-        "additionalProperties": False,
-        "required": list(words),
-        "properties": {
-            part: {"type": "string", "minLength": 1, "description": f"Films that are {told}."}
-            for part, told in words.items()
-        },
-        "default": None,
-        "x-example": "lists: { train: train.txt, valid: val.txt, test: test.txt }",
-    }
-
-
-_ONE = ("kind",)
-"""All data sets of such a kind hold images of one publication, wherever they lie."""
-_COLOURS = {"$ref": "#/$defs/channels", "description": "Stored channels.", "default": "rgb"}
-
-
-def _published(name: str, *, settings: Mapping[str, Setting], **about: Any) -> DatasetKind:
-    """Return a kind whose reader is named as it is, opens no image, and may draw a split."""
-    return DatasetKind(
-        name,
-        f"transfergrid.data.{name}:read",
-        count="transfergrid.commands.images:of_reader",
-        check="transfergrid.planning.meaning:check_shares",
-        settings={
-            **settings,
-            "seed": {"$ref": "#/$defs/seed", "description": "Seed of the split.", "default": 0},
-        },
-        **about,
-    )
-
-
-_BUSI = _published(
+_BUSI = published(
     "busi",
     task_kind_of={
         "normals": {"benign": "multilabel", "leave_out": "multilabel", "class": "multiclass"}
     },
     tables="transfergrid.planning.label_tables:of_image_names",
-    same=_ONE,
+    same=ONE,
     cites="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in "
     "Brief 28:104863, 2020. doi:10.1016/j.dib.2019.104863",
     settings={
-        **_form(256),
+        **form(256),
         "normals": {
             "description": "What images without a lesion are: benign, a class of their own "
             "(multiclass), or left out.",
             "enum": ["benign", "class", "leave_out"],
             "default": "benign",
         },
-        "validation_share": _share("validation", "images", 0.1),
-        "test_share": _share("test", "images", 0.2),
+        "validation_share": share("validation", "images", 0.1),
+        "test_share": share("test", "images", 0.2),
     },
 )
 
-_MRNET = _published(
+_MRNET = published(
     "mrnet",
     tables="transfergrid.planning.label_tables:of_mrnet",
     official=(),
-    same=_ONE,
+    same=ONE,
     cites="Bien N, Rajpurkar P, Ball RL, et al. Deep-learning-assisted diagnosis for knee magnetic "
     "resonance imaging: development and retrospective validation of MRNet. PLoS Medicine "
     "15(11):e1002699, 2018. doi:10.1371/journal.pmed.1002699",
     settings={
-        **_form(112),
+        **form(112),
         "plane": {
             "description": "Plane of the slices.",
             "enum": ["sagittal", "coronal", "axial"],
@@ -121,43 +69,43 @@ _MRNET = _published(
             "enum": ["multiclass", "multilabel"],
             "default": "multiclass",
         },
-        "validation_share": _share("validation", "training examinations", 0.1),
+        "validation_share": share("validation", "training examinations", 0.1),
     },
 )
 
-_DDTI = _published(
+_DDTI = published(
     "ddti",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.label_tables:of_ddti",
     patients={},
-    same=_ONE,
+    same=ONE,
     cites="Pedraza L, Vargas C, Narváez F, Durán O, Muñoz E, Romero E. An open access thyroid "
     "ultrasound image database. Proceedings of SPIE 9287:92870W, 2015. doi:10.1117/12.2073532",
     settings={
-        **_form(256),
+        **form(256),
         "ungraded": {
             "description": "Images of cases without a TI-RADS grade: leave_out, or benign.",
             "enum": ["leave_out", "benign"],
             "default": "leave_out",
         },
-        "validation_share": _share("validation", "cases", 0.1),
-        "test_share": _share("test", "cases", 0.2),
+        "validation_share": share("validation", "cases", 0.1),
+        "test_share": share("test", "cases", 0.2),
     },
 )
 
-_CBIS_DDSM = _published(
+_CBIS_DDSM = published(
     "cbis_ddsm",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.label_tables:of_cbis_ddsm",
     official=("abnormalities",),
     patients={},
-    same=_ONE,
+    same=ONE,
     leads="root and image_folder",
     cites="Lee RS, Gimenez F, Hoogi A, et al. A curated mammography data set for use in "
     "computer-aided detection and diagnosis research. Scientific Data 4:170177, 2017. "
     "doi:10.1038/sdata.2017.177",
     settings={
-        **_form(224),
+        **form(224),
         "abnormalities": {
             "description": "Which tables are read: of masses, of calcifications or both.",
             "enum": ["both", "mass", "calcification"],
@@ -170,14 +118,15 @@ _CBIS_DDSM = _published(
             "default": "images",
         },
         **DICOM,
-        "validation_share": _share("validation", "training patients", 0.1),
+        "validation_share": share("validation", "training patients", 0.1),
     },
 )
 
-_NIH14 = _published(
+_NIH14 = published(
     "nih14",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.nih14:hashed",
+    films_of=("nih14",),
     official=("split", "test_share", "seed"),
     patients={},
     cites="Wang X, Peng Y, Lu L, et al. ChestX-ray8: hospital-scale chest X-ray database and "
@@ -199,51 +148,51 @@ _NIH14 = _published(
             "no_finding.",
             "default": None,
         },
-        "split": _split("the published lists", "patients are drawn"),
-        "lists": _lists("divides it as split says"),
-        "validation_share": _share("validation", "patients that are not tested on", 0.1),
-        "test_share": _share("test", "patients, with split random,", 0.2),
+        "split": split_choice("the published lists", "patients are drawn"),
+        "lists": lists("divides it as split says"),
+        "validation_share": share("validation", "patients that are not tested on", 0.1),
+        "test_share": share("test", "patients, with split random,", 0.2),
     },
 )
 
-_SHENZHEN = _published(
+_SHENZHEN = published(
     "shenzhen",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.shenzhen:hashed",
     patients={},
-    same=_ONE,
+    same=ONE,
     cites="Jaeger S, Candemir S, Antani S, Wáng YX, Lu PX, Thoma G. Two public chest X-ray "
     "datasets for computer-aided screening of pulmonary diseases. Quantitative Imaging in Medicine "
     "and Surgery 4:475–477, 2014. doi:10.3978/j.issn.2223-4292.2014.11.20. Acknowledge the "
     "National Library of Medicine and Shenzhen No. 3 People's Hospital as the providers.",
     settings={
-        "lists": _lists("draws the parts, the same share of each class"),
-        "validation_share": _share("validation", "films", 0.1),
-        "test_share": _share("test", "films", 0.2),
+        "lists": lists("draws the parts, the same share of each class"),
+        "validation_share": share("validation", "films", 0.1),
+        "test_share": share("test", "films", 0.2),
     },
 )
 
-_KERMANY = _published(
+_KERMANY = published(
     "kermany",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.kermany:hashed",
     official=("split", "test_share", "seed"),
     patients={},
-    same=_ONE,
+    same=ONE,
     cites="Kermany DS, Goldbaum M, Cai W, et al. Identifying medical diagnoses and treatable "
     "diseases by image-based deep learning. Cell 172:1122–1131, 2018. "
     "doi:10.1016/j.cell.2018.02.010",
     settings={
-        **_form(112),
-        "split": _split(
+        **form(112),
+        "split": split_choice(
             "the folders train and test", "patients are drawn, the same share of each class"
         ),
-        "validation_share": _share("validation", "patients that are not tested on", 0.1),
-        "test_share": _share("test", "patients, with split random,", 0.2),
+        "validation_share": share("validation", "patients that are not tested on", 0.1),
+        "test_share": share("test", "patients, with split random,", 0.2),
     },
 )
 
-_ISIC2018 = _published(
+_ISIC2018 = published(
     "isic2018",
     task_kinds=("multiclass",),
     tables="transfergrid.planning.layouts.isic2018:hashed",
@@ -251,9 +200,9 @@ _ISIC2018 = _published(
     "detection 2018. arXiv 1902.03368, 2019. Tschandl P, Rosendahl C, Kittler H. The HAM10000 "
     "dataset. Scientific Data 5:180161, 2018. doi:10.1038/sdata.2018.161",
     settings={
-        **_form(112),
-        "channels": _COLOURS,
-        "split": _split(
+        **form(112),
+        "channels": COLOURS,
+        "split": split_choice(
             "the challenge's three parts",
             "the training part alone is cut, with the same share of each class",
             "random",
@@ -264,24 +213,24 @@ _ISIC2018 = _published(
             "enum": ["together", "apart"],
             "default": "together",
         },
-        "validation_share": _share("validation", "lesions or images, with split random,", 0.1),
-        "test_share": _share("test", "lesions or images, with split random,", 0.2),
+        "validation_share": share("validation", "lesions or images, with split random,", 0.1),
+        "test_share": share("test", "lesions or images, with split random,", 0.2),
     },
 )
 
-_PCAM = _published(
+_PCAM = published(
     "pcam",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.pcam:hashed",
-    same=_ONE,
+    same=ONE,
     cites="Veeling BS, Linmans J, Winkens J, Cohen T, Welling M. Rotation equivariant CNNs for "
     "digital pathology. MICCAI 2018. doi:10.1007/978-3-030-00934-2_24. Ehteshami Bejnordi B, Veta "
     "M, Johannes van Diest P, et al. JAMA 318:2199–2210, 2017. doi:10.1001/jama.2017.14585",
     settings={
-        **_form(96),
-        "channels": _COLOURS,
-        "validation_share": _share("validation", "PNG patches", 0.1),
-        "test_share": _share("test", "PNG patches", 0.2),
+        **form(96),
+        "channels": COLOURS,
+        "validation_share": share("validation", "PNG patches", 0.1),
+        "test_share": share("test", "PNG patches", 0.2),
     },
 )
 

@@ -111,22 +111,25 @@ def released_warning(release: str | None, target: Dataset, point: Point, source:
         point: The cell's place on the axes.
         source: The study, for the message.
     """
-    found = _shared(target, find_release(release).learned) if release else None
-    if found is None:
+    own = target.declaration["kind"]
+    learned = find_release(release).learned if release else ()
+    found = [kind for kind in learned if kind == own or _related(kind, own)]
+    if not found:
         return None
     return (
         f"{source}: pretraining '{point.pretraining}' goes back to release '{release}', which "
-        f"learned from films of {found}, and data set '{target.name}' holds such films; which ones "
-        "it learned from is not known, so test films may be among them."
+        f"learned from films of {found[0]}, and data set '{target.name}' holds such films; which "
+        "ones it learned from is not known, so test films may be among them."
     )
 
 
 def shared_warnings(
     learned: Iterable[tuple[Dataset, str]], target: Dataset, point: Point, source: str
 ) -> list[str]:
-    """Return warnings where films of another publication are films on which a cell is tested.
+    """Return warnings where films that were learned may be films on which a cell is tested.
 
-    The two have no table in common by which planning could tell which films these are.
+    The two data sets are of one publication and have no table in common by which planning could
+    tell which films these are.
 
     Args:
         learned: As `check_chain`.
@@ -134,27 +137,23 @@ def shared_warnings(
         point: The cell's place on the axes.
         source: The study, for the message.
     """
-    others = [one for one, _ in learned if one.declaration["kind"] != target.declaration["kind"]]
+    own = target.declaration["kind"]
     return [
         f"{source}: pretraining '{point.pretraining}' learned data set '{other.name}' "
-        f"({other.declaration['kind']}), and data set '{target.name}' "
-        f"({target.declaration['kind']}) holds films of the same publication under other names; "
-        "transfergrid leaks counts those that look alike, once both are prepared."
-        for other in others
-        if _shared(target, [other.declaration["kind"]])
+        f"({other.declaration['kind']}), and data set '{target.name}' ({own}) holds films of the "
+        "same publication under other names or in another table; transfergrid leaks counts those "
+        "that look alike, once both are prepared."
+        for other, _ in learned
+        if other.name != target.name
+        and not _origins(target) & _origins(other)
+        and _related(other.declaration["kind"], own)
     ]
 
 
-def _shared(target: Dataset, kinds: Iterable[str]) -> str | None:
-    """Return the first of some kinds whose films may be films of a data set."""
-    own = target.declaration["kind"]
-    kind = dataset_kind(own)
-    for name in kinds:
-        other = dataset_kind(name)
-        held = {own, *(kind.films_of if kind else ())}
-        if name in held or own in (other.films_of if other else ()):
-            return name
-    return None
+def _related(one: str, other: str) -> bool:
+    """Tell whether data sets of two kinds may hold the same films without a table in common."""
+    pairs = ((one, other), (other, one))
+    return any((kind := dataset_kind(a)) is not None and b in kind.films_of for a, b in pairs)
 
 
 def first_leak(

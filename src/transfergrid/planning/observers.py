@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
+from transfergrid.planning.layouts import drive
 from transfergrid.planning.named import named
+from transfergrid.planning.study import location
 from transfergrid.runtime.errors import UserError, listed
 
 Settings = Mapping[str, Any]
@@ -41,6 +43,12 @@ def of_arrays(settings: Settings) -> Settings | None:
 def of_layers(settings: Settings) -> Settings | None:
     """Tell of a table of films: some layer has observers."""
     return {} if any("observers" in layer for layer in settings["layers"]) else None
+
+
+def of_drive(settings: Settings) -> Settings | None:
+    """Tell of DRIVE: the second observer's vessels are not in every download."""
+    folder = drive.base(location(settings["root"], "root of a data set of kind drive"))
+    return {} if any(drive.drawn(folder, part, drive.SECOND) for part in drive.PARTS) else None
 
 
 def check_there(name: str, settings: Settings, tables: Iterable[str]) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from datasets.csv.make import make
 
 from transfergrid.data.manifest import validate
@@ -265,3 +267,21 @@ def test_the_published_table_of_chestxray14_is_read_as_it_is():
     assert manifest.images.read(0).shape == (160, 160)
     with pytest.raises(UserError, match=r"is several labels .*label_separator: \"\|\""):
         read({**options, "label_separator": None, "task_kind": "multiclass"}, root)
+
+
+def test_slices_of_ct_are_read_as_the_documentation_says(tmp_path, monkeypatch):
+    text = (PROJECT / "docs" / "data.md").read_text(encoding="utf-8").split("#### Slices of CT")[1]
+    program, declared = re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.DOTALL)[:2]
+    rows = [f"st{n // 6},se{n // 6},sl{n},{int(n % 6 > 3)}" for n in range(60)]
+    head = "StudyInstanceUID,SeriesInstanceUID,SOPInstanceUID,pe_present_on_image"
+    (tmp_path / "train.csv").write_text("\n".join([head, *rows]))
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    options = yaml.safe_load(declared)["datasets"]["embolism"]
+    (tmp_path / "train").mkdir()
+    manifest = validate(read(options, tmp_path))
+    assert manifest.images.name(7) == "train/st1/se1/sl7.png"
+    table = manifest.table
+    assert table["pe_present_on_image"].tolist() == [int(n % 6 > 3) for n in range(60)]
+    assert table["study_id"].nunique() == 60 and table["patient_id"].nunique() == 10
+    assert table.groupby("patient_id")["split"].nunique().eq(1).all()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from datasets.nih14.make import make as make_nih14
+from datasets.siim.make import make as make_siim
 from unit.data.discs import discs
 from unit.planning.made_up_plan import grid, planned
 
@@ -119,3 +122,50 @@ def test_labels_and_masks_of_the_same_films_keep_their_folds(tmp_path: Path) -> 
             continue
         with pytest.raises(UserError, match="shares a label table with it and is not split alike"):
             planned(tmp_path, study)
+
+
+def test_films_that_two_publications_share_are_warned_of_along_the_chain(tmp_path: Path) -> None:
+    make_nih14(tmp_path / "nih", np.random.default_rng(0))
+    make_siim(tmp_path / "air", np.random.default_rng(0))
+    text = (tmp_path / "air" / "train-rle.csv").read_text()
+    (tmp_path / "air" / "few.csv").write_text(text[: text.rindex("1.2.276")])
+    (tmp_path / "w.pth.tar").write_bytes(b"1")
+    nih = {"kind": "nih14", "root": str(tmp_path / "nih"), "score_tasks": ["effusion"]}
+    air = {"kind": "siim", "root": str(tmp_path / "air"), "image_px": 64, "table": "train-rle.csv"}
+    path = str(tmp_path / "w.pth.tar")
+    cell = {"kind": "cell", "protocol": "source"}
+    start = {
+        "nih": {**cell, "dataset": "nih"},
+        "shapes": {**cell, "dataset": "shapes", "pretraining": "nih"},
+        "air": {**cell, "dataset": "air"},
+        "few": {**cell, "dataset": "few"},
+        "released": {"kind": "release", "release": "chestxray14", "path": path},
+        "other": {"kind": "release", "release": "chexpert", "path": path},
+    }
+    study = {
+        "datasets": {
+            "nih": {**nih, "image_px": 64},
+            "air": air,
+            "few": {**air, "table": "few.csv"},
+            "same": {**air, "image_px": 32},
+        },
+        "pretrainings": start,
+        "protocols": {"mark": {"loss": "bce"}},
+    }
+    axes = {"architectures": ["resnet50"], "truncations": [0], "seeds": [0]}
+
+    def told(dataset: str, pretraining: str) -> str:
+        cells = grid(datasets=[dataset], pretrainings=[pretraining], **axes)
+        found = planned(tmp_path, {**study, **cells}).warnings
+        return " ".join(one for one in found if "films of" in one)
+
+    assert "learned data set 'nih' (nih14), and data set 'air' (siim) holds" in told("air", "nih")
+    assert "'shapes' learned data set 'nih' (nih14)" in told("air", "shapes")
+    assert "learned data set 'air' (siim), and data set 'nih' (nih14) holds" in told("nih", "air")
+    assert (
+        "goes back to release 'chestxray14', which learned from films of nih14, and data set "
+        in (told("air", "released"))
+    )
+    assert "learned data set 'few' (siim), and data set 'air' (siim) holds" in told("air", "few")
+    assert not told("same", "air")  # which is known to be divided alike
+    assert not told("air", "other") and not told("films", "nih")

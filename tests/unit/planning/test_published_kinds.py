@@ -12,13 +12,16 @@ import pytest
 from datasets.busi.make import make as make_busi
 from datasets.cbis_ddsm.make import make as make_cbis_ddsm
 from datasets.ddti.make import make as make_ddti
+from datasets.drive.make import make as make_drive
 from datasets.isic2018.make import make as make_isic2018
 from datasets.kermany.make import make as make_kermany
+from datasets.montgomery.make import make as make_montgomery
 from datasets.mrnet.make import make as make_mrnet
 from datasets.nih14.make import LISTED, make_lists
 from datasets.nih14.make import make as make_nih14
 from datasets.pcam.make import make_files as make_pcam
 from datasets.shenzhen.make import make as make_shenzhen
+from datasets.siim.make import make as make_siim
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.commands.images import count_images
@@ -39,8 +42,14 @@ MAKERS: dict[str, Callable[..., None]] = {
     "kermany": make_kermany,
     "isic2018": make_isic2018,
     "pcam": make_pcam,
+    "siim": make_siim,
+    "montgomery": make_montgomery,
+    "drive": make_drive,
 }
-NEEDED: dict[str, dict[str, Any]] = {"nih14": {"score_tasks": ["effusion"]}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "nih14": {"score_tasks": ["effusion"]},
+    **{kind: {"image_px": 64} for kind in ("siim", "montgomery", "drive")},
+}
 """What a small copy needs beside its root, so that it can be scored."""
 
 

@@ -1,0 +1,103 @@
+"""SIIM-ACR's chest films with masks of pneumothorax: a table of run lengths, and films by id.
+
+Layout: ``train-rle.csv`` with the columns ``ImageId`` and `` EncodedPixels`` (a blank before the
+name, and before each cell), ``stage_2_train.csv`` of the second stage without it, and films in
+``dicom-images-train/<study>/<series>/<id>.dcm``, or converted as ``<id>.png``, known from public
+code alone (prasadsawant5/kaggle-pneumothorax @ f37dfeb and some ten others): unverified, as no film
+was opened. Films are those of ChestX-ray14 under other names: R. W. Filice et al., Journal of
+Digital Imaging 33:490-496, 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transfergrid.data.drawn import drawn_split
+from transfergrid.data.images import ImageFiles
+from transfergrid.data.listed import listed_split
+from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
+from transfergrid.data.mask_layers import RunLayer
+from transfergrid.data.mask_runs import NOTHING
+from transfergrid.data.mask_runtables import FilmNames, run_layer
+from transfergrid.data.mask_set import TASK_KIND, MaskSet, unread
+from transfergrid.data.tablefile import read_table
+from transfergrid.planning.layouts.listed import list_files
+from transfergrid.planning.layouts.siim import IMAGE, RUNS, films, table
+from transfergrid.runtime.errors import UserError, listed
+
+STRUCTURE = "pneumothorax"
+_SHARED = (
+    "The films are films of ChestX-ray14, and no table says whose: several may be of one patient, "
+    "in two parts as well."
+)
+
+
+def read(options: Mapping[str, Any], root: Path) -> Manifest:
+    """Read the table of masks and find its films; none is opened.
+
+    Args:
+        options: The declaration; see the study's schema for its keys.
+        root: Folder that holds the table, the films and the lists.
+
+    Raises:
+        UserError: A missing folder, table, column, film or list, a film in no list or in two.
+    """
+    path = table(root, options)
+    places = films(root, options.get("image_folder", "dicom-images-train"))
+    names = list(dict.fromkeys(read_table(path).text(IMAGE)))
+    lost = [name for name in names if name not in places]
+    if lost:
+        raise UserError(
+            f"{path} has {len(lost)} film(s) that are not in the folder, such as {lost[0]}; add "
+            f"them, or remove their rows ({listed(lost, 3)})."
+        )
+    images = ImageFiles.declared(root, [places[name] for name in names], options)
+    layer = _layer(path, root, names)
+    masks = MaskSet(images, (layer,))
+    split = _split(options, root, path, names, _shown(layer))
+    ids = pd.DataFrame(dict(zip(IDS, (names, names, names, "frontal", split), strict=True)))
+    more = len(places) - len(names)
+    told = (f"{more} films of the folder have no row in the table and are left out.",)
+    return Manifest(
+        table=pd.concat([ids, unread(masks.structures, len(names))], axis=1),
+        tasks=masks.structures,
+        score_tasks=chosen_tasks(options.get("score_tasks"), masks.structures, "score_tasks"),
+        task_kind=TASK_KIND,
+        images=images,
+        patients_known=False,
+        studies_known=False,
+        notes=(_SHARED, *(told if more else ())),
+        drawn=not options.get("lists"),
+        masks=masks,
+    )
+
+
+def _layer(path: Path, root: Path, names: list[str]) -> RunLayer:
+    columns = {"image_column": IMAGE, "runs_column": RUNS, "form": "relative"}
+    written = {"table": path.relative_to(root).as_posix(), **columns}
+    return run_layer((STRUCTURE,), written, root, FilmNames(names))
+
+
+def _shown(layer: RunLayer) -> npt.NDArray[np.float32]:
+    """Return (N, 1): whether some row of a film has a pixel."""
+    some = [any(run.runs != NOTHING for run in film[0] or ()) for film in layer.films]
+    return np.array(some, np.float32)[:, None]
+
+
+def _split(
+    options: Mapping[str, Any],
+    root: Path,
+    path: Path,
+    names: list[str],
+    shown: npt.NDArray[np.float32],
+) -> npt.NDArray[np.str_]:
+    lists = options.get("lists")
+    if not lists:
+        return drawn_split(np.array(names), options, shown)
+    return listed_split(list_files(root, lists), names, path, "draw the parts without lists")
