@@ -6,6 +6,8 @@ import math
 
 import pandas as pd
 
+from transfergrid.reporting.page import published_scores_answers
+from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.findings import findings
 
 
@@ -25,3 +27,25 @@ def test_rows_without_a_value_for_one_reason_are_one_row_with_all_names() -> Non
         ("bones", "spread", "–"),
     ]
     assert told[1].n == "1 in 1 family" and "needs two networks" in told[1].note
+
+
+def test_a_published_table_has_one_row_for_each_initialisation_that_tells_both_numbers() -> None:
+    same = {"question": "published table", "networks": "", "note": "a poster", "n": 1}
+    same |= {"n_families": 0, "low": math.nan, "high": math.nan}
+    cell = {**same, "subject": "swav, vfs, p"}
+    theirs = "79.65 ± 0.15 of a figure (digitised, not published as numbers)"
+    rows = [
+        {**same, "subject": "vfs, p", "quantity": "rank_correlation", "value": 0.5, "method": "r"},
+        {**cell, "quantity": "score", "value": 0.79, "method": "mean of 2 trials"},
+        {**cell, "quantity": "published", "value": 0.7965, "method": theirs},
+        {**cell, "quantity": "ours_minus_published", "value": -0.0065, "low": -0.02, "high": 0.01}
+        | {"method": f"ours 0.7900, mean of 2 trials; theirs {theirs}"},
+    ]
+    shown = published_scores_answers.told(
+        {}, pd.DataFrame(rows), Manner(0.95, {}, frozenset())
+    ).findings
+    assert [(one.subject, one.quantity) for one in shown] == [
+        ("vfs, p", "Spearman's ρ of ours and theirs"),
+        ("swav, vfs, p", "ours minus theirs"),
+    ]
+    assert "ours 0.7900" in shown[1].note and "digitised" in shown[1].note and shown[1].interval
