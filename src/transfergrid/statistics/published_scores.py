@@ -15,6 +15,7 @@ import numpy as np
 from transfergrid.planning.claims import claimed_metrics, dice_metrics
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
+from transfergrid.statistics.claims import NO_EVIDENCE
 from transfergrid.statistics.comparisons import arms_by_place, runs
 from transfergrid.statistics.conditions import Arm, conditions
 from transfergrid.statistics.correlation import rank_correlations
@@ -95,13 +96,13 @@ def _cells(
             if not rows or not there or metric["name"] not in _metrics(rows[0], basis):
                 continue
             first = min(rows, key=lambda row: not _printed(row))
-            others = [_told(row) for row in rows if row is not first]
+            others = [_told(row) for row in rows if _numbers(row) != _numbers(first)]
             yield Beside(
                 place={**place, "pretraining": arm},
                 metric=metric["name"],
                 ours=_mean(there, metric["range"], basis.alpha),
                 seeds=len(there),
-                theirs=float(first["mean"]) / 100,
+                theirs=_numbers(first)[0],
                 told="; also ".join([_told(first), *others]),
                 note=_note(first, arm, stands, own, len(there), basis),
             )
@@ -117,14 +118,22 @@ def _printed(row: Row) -> bool:
     return f"mean:{PRINTED}" in row["provenance"]
 
 
+def _numbers(row: Row) -> tuple[float, float]:
+    """Return the mean and the standard deviation, which are printed in points."""
+    return round(float(row["mean"]) / 100, 6), round(float(row["sd"]) / 100, 6)
+
+
 def _told(row: Row) -> str:
     grade = PRINTED if _printed(row) else "digitised, not published as numbers"
-    return f"{row['mean']} ± {row['sd']} of the {row['figure']} ({grade})"
+    mean, spread = _numbers(row)
+    return f"{mean:.4f} ± {spread:.4f} of the {row['figure']} ({grade})"
 
 
 def _note(row: Row, arm: str, stands: str, own: Arm, seeds: int, basis: Basis) -> str:
     stood = [f"{arm} stands for {stands}"] if arm != stands else []
     one = [ONE_SEED] if seeds == 1 else []
+    if basis.reader.card(next(iter(own.values()))["cell"]).get("synthetic"):
+        one = [NO_EVIDENCE, *one]
     return "; ".join([*one, *conditions([own], basis.reader), *stood, row["source"]])
 
 
