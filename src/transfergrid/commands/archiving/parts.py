@@ -60,7 +60,9 @@ def copy_page(study: PlannedStudy, results: Path, folder: Path) -> list[str]:
     for one in kept:
         write_text(one.shown.file(folder), one.svg)
     content = json.loads(canonical_json(study.content("report")))
-    report = replace(read_report(content, results, code_files()), figures=kept, maps={})
+    report = replace(
+        read_report(content, results, code_files()), figures=kept, maps={}, pictures=()
+    )
     write_text(folder / "report.html", without_pictures(render(report)))
     return [one.shown.name for one in drawn if one not in kept]
 
