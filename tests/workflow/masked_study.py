@@ -30,7 +30,7 @@ STUDY: dict[str, Any] = {
             "protocols": ["plain"],
         },
     ],
-    "evaluation": {"selections": ["best", "top2"], "metrics": ["iou", "dice_pooled"]},
+    "evaluation": {"selections": ["best", "top2"], "metrics": ["iou", "dice_pooled", "hd95"]},
     "questions": [],
     "pictures": None,
 }

@@ -46,29 +46,43 @@ def edited(path: str, old: str, new: str) -> Callable[[Place], object]:
     return lambda place: place.code(f"src/transfergrid/{path}", old, new)
 
 
+MEASURED = frozenset({("outlines", "weighings")})
 PREPARED = frozenset({("prepare", "discs")})
 OTHER_K = ("ensembles", "cells", "scores", "statistics", "report")
 ROWS = {
     "nothing": Row(lambda p: None),
-    "a loss": Row(change(protocols={"finetune": {"loss": "dice"}}), new_cells({MASKED})),
+    "a loss": Row(change(protocols={"finetune": {"loss": "dice"}}), new_cells({MASKED}, MEASURED)),
     "the side of masks": Row(
-        change(datasets={"discs": {"image_px": 48}}), new_cells({MASKED}, PREPARED)
+        change(datasets={"discs": {"image_px": 48}}), new_cells({MASKED}, PREPARED, MEASURED)
     ),
-    "another mask of one film": Row(another_mask, new_cells({MASKED}, PREPARED)),
+    "another mask of one film": Row(another_mask, new_cells({MASKED}, PREPARED, MEASURED)),
     "the ensemble's k": Row(
         change(evaluation={"selections": ["best", "top1"]}),
-        union(stamped(*OTHER_K), ENSEMBLED, analysed()),
+        union(stamped(*OTHER_K), MEASURED, ENSEMBLED, analysed()),
     ),
     "what empty masks count": Row(
         change(
             metrics={"skipped": {"of": "iou", "empty": "skip"}},
-            evaluation={"metrics": ["skipped", "dice_pooled"]},
+            evaluation={"metrics": ["skipped", "dice_pooled", "hd95"]},
         ),
         union(stamped("scores", "figures", "report"), follow("scores")),
     ),
-    "code of the decoder": Row(edited("models/unet.py", "16, 256", "16, 128"), new_cells({MASKED})),
+    "a tolerance of outlines": Row(
+        change(
+            metrics={"wide": {"of": "surface_dice", "tolerance": 3}},
+            evaluation={"metrics": ["iou", "dice_pooled", "hd95", "wide"]},
+        ),
+        union(stamped("ensembles", "scores", "figures", "report"), MEASURED, ENSEMBLED, analysed()),
+    ),
+    "the size at which masks are compared": Row(
+        change(datasets={"discs": {"scored_at": "film"}}),
+        union(stamped("ensembles", "report"), MEASURED, ENSEMBLED, analysed()),
+    ),
+    "code of the decoder": Row(
+        edited("models/unet.py", "16, 256", "16, 128"), new_cells({MASKED}, MEASURED)
+    ),
     "code that reads masks": Row(
-        edited("data/mask_coverage.py", "2 * ", "2.0 * "), new_cells({MASKED}, PREPARED)
+        edited("data/mask_coverage.py", "2 * ", "2.0 * "), new_cells({MASKED}, PREPARED, MEASURED)
     ),
 }
 

@@ -121,6 +121,7 @@ wildcard_constraints:
     state_id=ids.STATE_ID,
     drift_id=ids.DRIFT_ID,
     reset_id=ids.RESET_ID,
+    outlines_id=ids.OUTLINES_ID,
     tuning_id=ids.TUNING_ID,
     stamp=ids.STAMP,
     study=ids.STUDY,
@@ -196,11 +197,11 @@ def stage_inputs(stage):
 
 
 def shard_inputs(wildcards):
-    """Return the scores that the ensembles of a part of the wildcards' study are made of."""
-    found = planned(wildcards.study).shards
-    if wildcards.shard not in found:
+    """Return what the ensembles of a part of the wildcards' study are made of."""
+    study = planned(wildcards.study)
+    if wildcards.shard not in study.shards:
         raise WorkflowError(f"study '{wildcards.study}' has no part '{wildcards.shard}' any more.")
-    return [f"results/{name}" for name in outputs.scores_of(found[wildcards.shard])]
+    return [f"results/{name}" for name in outputs.shard_sources(study, wildcards.shard)]
 
 
 def growing(amount):

@@ -33,7 +33,7 @@ for PART in outputs.lost_parts(FILES):
         input:
             [
                 f"results/{name}"
-                for name in outputs.scores_of(PLAN.studies[PART.study].shards[PART.shard])
+                for name in outputs.shard_sources(PLAN.studies[PART.study], PART.shard)
             ],
             stamp=f"results/stamps/{PLAN.studies[PART.study].stamps['ensembles'][0]}",
         output:

@@ -26,7 +26,7 @@ def main() -> None:
     from transfergrid.evaluation.ensembles import Ensembles, write_receipt
 
     selections = study["evaluation"]["selections"]
-    wanted = Ensembles(results, study["name"], selections, study["code"])
+    wanted = Ensembles(results, study["name"], selections, study["code"], study["outlined"])
     made: dict[str, str] = {}
     faults: list[str] = []
     for cell in progress(cells, len(cells), "ensembles of cells"):

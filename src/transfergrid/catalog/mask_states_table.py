@@ -18,6 +18,11 @@ MASK_STATES = Table(
     columns=(
         Column("cell, fold, selection", "as above"),
         Column("task", "the structure"),
+        Column(
+            "scored_at",
+            "whether masks are compared at the size of the `cache`, or at that of each `film`",
+        ),
+        Column("unit", "what distances of outlines are in, `px` or `mm`; empty without any"),
         Column("n", "test films of which a pixel is known"),
         Column("both", "films with a true and a predicted pixel"),
         Column("missed", "films with true pixels alone"),

@@ -106,11 +106,5 @@ LABEL_METRICS: tuple[Metric, ...] = (
 )
 """The metrics of labels."""
 
-METRICS: tuple[Metric, ...] = (
-    *LABEL_METRICS,
-    *(metric for metric in MASK_METRICS if not metric.outlines),
-)
-"""Every built-in metric; a study may name its own under ``metrics``.
-
-Those of outlines are left out as long as scoring stores counts of pixels alone.
-"""
+METRICS: tuple[Metric, ...] = (*LABEL_METRICS, *MASK_METRICS)
+"""Every built-in metric; a study may name its own under ``metrics``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from transfergrid.catalog.figures import FIGURES
+from transfergrid.catalog.outlined import OUTLINING
 from transfergrid.catalog.questions import telling
 from transfergrid.catalog.records import Stage, receipt_of
 from transfergrid.catalog.tables import ANALYSES
@@ -81,13 +82,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     DRIFTING,
     RESETTING,
+    OUTLINING,
     Stage(
         "ensembles",
         "shard",
         "{study}/receipts/ensembles/{shard}.json",
-        reads=("evaluate",),
+        reads=("evaluate", "outlines"),
         code=("evaluation.ensembles",),
-        holds=("targets", "evaluation.selections"),
+        holds=("targets", "evaluation.selections", "outlined"),
         minutes=60,
     ),
     Stage(

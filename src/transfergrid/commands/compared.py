@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from transfergrid.planning.states import State
     from transfergrid.planning.weighings import Weighing
 
-STORED = ("activations", "drift", "reset")
+STORED = ("activations", "drift", "reset", "outlines")
 """Stages that store what tables are made of; `rule all` does not ask for it."""
 
 
@@ -44,7 +44,7 @@ def due_stored(study: PlannedStudy, jobs: Jobs, results: Path, memory: Memory) -
     due: set[str] = set()
     for name in STORED:
         stored = [one for one in study.stored if one.stage == name]
-        readers = [one for one in study.stages if one.run and name in one.reads]
+        readers = [one for one in study.stages if name in one.reads]
         missing, again = set(), set()
         for one in stored:
             made = results / one.mark

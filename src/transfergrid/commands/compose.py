@@ -58,13 +58,23 @@ def compose(
     """
     view = folder / VIEW
     frozen = set(freeze_cells(scored, results, view))
+    waiting = {
+        cell
+        for cell, outlines in study.outlined.items()
+        if cell in frozen and not is_whole(weighings_directory(outlines, results))
+    }
+    frozen -= waiting
     targets = [cell.name for cell in study.targets if cell.name in frozen]
     if not targets:
         raise UserError(
-            f"the finished cells of study '{study.name}' are all being redone; take the snapshot "
-            "once the first one is finished again."
+            f"the finished cells of study '{study.name}' are all being redone, or their masks are "
+            "yet to be compared; take the snapshot once the first one is finished."
         )
-    anew = {c: Failed(c, "missing", "being redone") for c in scored if c not in frozen}
+    anew = {
+        c: Failed(c, "missing", "its masks are to be compared" if c in waiting else "being redone")
+        for c in scored
+        if c not in frozen
+    }
     snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
     freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)

@@ -105,7 +105,10 @@ def freeze_ensembles(study: PlannedStudy, cells: Sequence[str], results: Path, v
         UserError: A score file breaks its contract.
     """
     code = study.stamps["ensembles"][1]["code"]
-    made, frozen = (Ensembles(root, study.name, study.selections, code) for root in (results, view))
+    made, frozen = (
+        Ensembles(root, study.name, study.selections, code, study.outlined)
+        for root in (results, view)
+    )
     for cell in progress(cells, len(cells), "ensembles"):
         made_of = frozen.made_of(cell)
         for selection, split in product(study.selections, SPLITS):

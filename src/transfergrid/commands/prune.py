@@ -110,7 +110,7 @@ def _plural(kind: str, count: int) -> str:
     if kind == "activations":
         return "sets of activations" if count > 1 else "set of activations"
     if kind == "weighings":
-        return "measurements of weights" if count > 1 else "measurement of weights"
+        return "measurements of cells" if count > 1 else "measurement of cells"
     return kind if count == 1 else f"{kind}s"
 
 

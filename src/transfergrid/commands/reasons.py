@@ -302,7 +302,8 @@ _EVALUATION = {"evaluation.primary"}
 # Told in words of their own, or by another stage's stamp.
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
-_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "observers", "pictured"}
+_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
+_OUTSIDE |= {"observers", "pictured"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -326,6 +327,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other observers are compared")
     if old.get("pictured") != new.get("pictured"):
         phrases.append("other cells are shown on films")
+    if old.get("outlined") != new.get("outlined"):
+        phrases.append("masks are compared otherwise")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:

@@ -10,7 +10,7 @@ from transfergrid.catalog.records import Stage
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
-from transfergrid.planning.outputs import files_of, inputs_of, of_study, scores_of
+from transfergrid.planning.outputs import files_of, inputs_of, of_study, shard_sources
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.planned import PlannedStudy
@@ -58,7 +58,7 @@ def stage_states(
         reasons = disk.stamp_reasons(stage)
         follows = any(states[name].jobs for name in stage.reads if name in states)
         if stage.per == "shard":
-            jobs = disk.shard_jobs(stage, cells)
+            jobs = disk.shard_jobs(stage, cells, stored)
         elif stage.per == "cell":
             jobs = len(maps)
         elif stage.per == "figure":
@@ -109,18 +109,18 @@ class _Disk:
             return ["not made yet"]
         return stage_phrases(old, self.study.stamps[stage.name][1])
 
-    def shard_jobs(self, stage: Stage, cells: Mapping[str, CellState]) -> int:
+    def shard_jobs(self, stage: Stage, cells: Mapping[str, CellState], stored: Set[str]) -> int:
         """Count the parts of the study whose ensembles would be made."""
         study, stamp = self.study, self.stamp(stage)
         if not stamp.exists():
             return len(study.shards)
         parts = (one for one in of_study(study, self.results) if one.rule == stage.rule_name)
         count = 0
-        for part, names in zip(parts, study.shards.values(), strict=True):
+        for part, (shard, names) in zip(parts, study.shards.items(), strict=True):
             mark, *others = (self.results / name for name in part.files)
-            inputs = [self.results / name for name in scores_of(names)]
+            inputs = [self.results / name for name in shard_sources(study, shard)]
             count += bool(
-                any(cells[name].scores for name in names)
+                any(cells[name].scores or study.outlined.get(name) in stored for name in names)
                 or self._gone([mark])
                 or not all(path.exists() for path in others)
                 or self._newer([*inputs, stamp], [mark])

@@ -17,8 +17,9 @@ from transfergrid.commands.estimate import (
 )
 from transfergrid.commands.images import Images
 from transfergrid.commands.pace import SPREAD, Measured, pace, target_device
-from transfergrid.commands.weighed import networks_scored
+from transfergrid.commands.weighed import checkpoints_marked, networks_scored
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.outlined import OUTLINES
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.recipe import Recipe
@@ -92,5 +93,7 @@ def _passes(study: PlannedStudy, one: State | Weighing, cell: Cell, images: Imag
         used = one.made_from.get("calibrated")
         calibrated = trained_images(Recipe.from_dict(used), images) if used else 0
         return images_seen(one, images) + calibrated
+    if one.stage == OUTLINES:
+        return checkpoints_marked(one) * images.test
     networks = networks_scored(study, one, cell)
     return None if networks is None else networks * int(getattr(images, one.made_from["images"]))

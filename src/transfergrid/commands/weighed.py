@@ -9,6 +9,7 @@ from transfergrid.commands.images import Images
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.ends import INITIAL, weighings_directory
+from transfergrid.planning.outlined import OUTLINES, numbers_of
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import is_whole
 from transfergrid.planning.weighings import DRIFT, Weighing
@@ -21,8 +22,8 @@ NAMES_BYTES = 3 * 4 * 30
 
 
 def cells_by_name(study: PlannedStudy) -> dict[str, Cell]:
-    """Return the cells whose weights are measured."""
-    return {cell.name: cell for cell in study.weighed}
+    """Return the cells that may be measured."""
+    return {cell.name: cell for cell in study.targets}
 
 
 def networks_scored(study: PlannedStudy, one: Weighing, cell: Cell) -> int | None:
@@ -46,6 +47,13 @@ def networks_scored(study: PlannedStudy, one: Weighing, cell: Cell) -> int | Non
     return 1 + sum(layers + (end == INITIAL) for end in one.made_from["to"])
 
 
+def checkpoints_marked(one: Weighing) -> int:
+    """Return from how many checkpoints masks are compared, at most."""
+    rules = one.made_from["selections"]
+    best = [int(rule.removeprefix("top")) for rule in rules if rule.startswith("top")]
+    return max([*best, int("best" in rules)]) + int("last" in rules)
+
+
 def weighings_lacking(
     study: PlannedStudy, images: Mapping[str, Images | None], results: Path
 ) -> dict[str, tuple[str, int]]:
@@ -64,6 +72,11 @@ def weighings_lacking(
         seen = images[cell.point.dataset]
         if one.stage == DRIFT:
             found[one.id] = ("weighings", DRIFT_BYTES)
+        elif one.stage == OUTLINES:
+            if seen is not None:
+                made_from, row = one.made_from, 8 * seen.tasks
+                row *= numbers_of(made_from["tolerances"]) * len(made_from["selections"])
+                found[one.id] = ("weighings", seen.test * (row + NAMES_BYTES))
         elif seen is not None and (networks := networks_scored(study, one, cell)):
             rows = getattr(seen, one.made_from["images"])
             found[one.id] = ("weighings", rows * (4 * seen.tasks * networks + NAMES_BYTES))

@@ -39,6 +39,8 @@ class Ensemble:
         n_images: Images of the S studies.
         made_of: Stands for the code, selection and scores that it was made of; empty if unknown.
         numbers: Names of the K numbers of each study and task; none where it has a probability.
+        unit: What distances of outlines are in, "px" or "mm"; empty where none was measured.
+        scored_at: Where masks were compared at another size than the cache's, "film"; else empty.
     """
 
     study_id: NDArray[np.str_]
@@ -50,6 +52,8 @@ class Ensemble:
     n_images: int
     made_of: str = ""
     numbers: tuple[str, ...] = ()
+    unit: str = ""
+    scored_at: str = ""
 
 
 COUNTS = ("n_checkpoints", "n_images")
@@ -63,6 +67,9 @@ PROBABILITY = "prob"
 
 NUMBERS = "numbers"
 """Field in the same metadata, of masks alone: names of what is counted of each study and task."""
+
+COMPARED = ("unit", "scored_at")
+"""Fields in the same metadata, where they are not empty."""
 
 SEAL = "sha256"
 """Field in the same metadata: the content's SHA-256, so that reading reveals a flipped bit."""
@@ -223,6 +230,7 @@ def write_ensemble(path: str | Path, table: Ensemble) -> None:
     metadata = {name: str(getattr(table, name)) for name in COUNTS}
     metadata |= {MADE_OF: table.made_of, SEAL: content_sha256(table)}
     metadata |= {NUMBERS: " ".join(table.numbers)} if table.numbers else {}
+    metadata |= {name: getattr(table, name) for name in COMPARED if getattr(table, name)}
     made = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
     with replacing(path) as temporary:
         # Hardly a value comes twice: a dictionary would cost a third of writing and of reading.
@@ -239,6 +247,7 @@ def content_sha256(table: Ensemble) -> str:
     """
     head = [list(table.tasks), table.n_checkpoints, table.n_images, table.made_of]
     head += [list(table.numbers)] if table.numbers else []
+    head += [how] if any(how := [table.unit, table.scored_at]) else []
     for names in (table.study_id, table.patient_id):
         head.append(names.tolist())
     digest = hashlib.sha256(json.dumps(head).encode("utf-8"))
@@ -340,8 +349,11 @@ def _parse(path: str | Path) -> tuple[Ensemble, str]:
         tasks,
         np.stack(values, axis=2) if numbers else values[0],
         stack("label"),
-        **counts,
+        counts["n_checkpoints"],
+        counts["n_images"],
         made_of=told[MADE_OF],
         numbers=numbers,
+        unit=told.get("unit", ""),
+        scored_at=told.get("scored_at", ""),
     )
     return found, told[SEAL]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from transfergrid.evaluation.ensemble import (
     MADE_OF,
+    Ensemble,
     cell_metric,
     choose_checkpoints,
     ensembles,
     write_ensemble,
 )
+from transfergrid.evaluation.outline_files import Compared, read_compared, receipt_sha256
 from transfergrid.evaluation.scores import read_cell_scores, scores_receipt
 from transfergrid.planning.paths import cell_directory, ensemble_directory
 from transfergrid.planning.shards import SPLITS, WHOLE
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_file, sha256_text
 from transfergrid.runtime.sealed import write_sealed
 
@@ -36,12 +40,15 @@ class Ensembles:
         study: Name of the study.
         selections: Its selection rules.
         code: Fingerprint of the code that makes them.
+        outlined: By cell the id of what was measured of its masks beyond scoring's counts of
+            pixels, which takes the place of these on test films.
     """
 
     results: Path
     study: str
     selections: Sequence[str]
     code: str
+    outlined: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -60,6 +67,8 @@ class Ensembles:
         """
         scores = scores_receipt(cell_directory(cell, self.results))
         parts = {"code": self.code, "scores": scores}
+        if cell in self.outlined:
+            parts["masks"] = receipt_sha256(self.outlined[cell], self.results)
         return {
             selection: sha256_text(canonical_json({**parts, "selection": selection}))[:16]
             for selection in self.selections
@@ -104,6 +113,12 @@ class Ensembles:
                 continue
             scores = valid if split == "valid" else read_cell_scores(folder, split)
             made = ensembles(scores, [chosen[name] for name in selections])
+            if split == "test" and cell in self.outlined:
+                compared = read_compared(self.outlined[cell], self.results)
+                if not np.array_equal(compared.image_id, scores.image_id):
+                    raise _others(cell)
+                named = zip(selections, made, strict=True)
+                made = [_compared(cell, table, compared, name) for name, table in named]
             for selection, table in zip(selections, made, strict=True):
                 path = self.file(cell, selection, split)
                 write_ensemble(path, replace(table, made_of=made_of[selection]))
@@ -112,6 +127,26 @@ class Ensembles:
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.folder))
+
+
+def _compared(cell: str, table: Ensemble, compared: Compared, selection: str) -> Ensemble:
+    """Return an ensemble with what was measured of its masks in the place of counts of pixels."""
+    if compared.checkpoints[selection] != table.n_checkpoints:
+        raise _others(cell)
+    return replace(
+        table,
+        probabilities=compared.rows[selection],
+        numbers=compared.numbers,
+        unit=compared.unit,
+        scored_at="" if compared.scored_at == "cache" else compared.scored_at,
+    )
+
+
+def _others(cell: str) -> UserError:
+    return UserError(
+        f"the masks of {cell} that were compared are not those that were scored; run snakemake "
+        "again, which compares them again."
+    )
 
 
 def is_made_of(path: Path, made_of: str) -> bool:

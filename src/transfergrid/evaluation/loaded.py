@@ -21,7 +21,7 @@ from transfergrid.data.store import Card
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
 from transfergrid.evaluation.inference import batch_of, predict_each
 from transfergrid.evaluation.marked import Marker, Marks
-from transfergrid.evaluation.predict import networks_of
+from transfergrid.evaluation.predict import films_a_pass, networks_of
 from transfergrid.evaluation.scores import Scores, read_cell_scores
 from transfergrid.evaluation.selection import parse_selection, ranked, select
 from transfergrid.metrics.estimate import Estimator
@@ -195,7 +195,7 @@ class LoadedCell:
             held.__getitem__,
             normalise,
             task.exclusive,
-            batch_of(task),
+            films_a_pass(task, torch.device(self.device)),
             torch.device(self.device),
         )
 

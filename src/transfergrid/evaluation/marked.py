@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transfergrid.data.store import open_split, read_card, verify_pixels
-from transfergrid.evaluation.ensemble import cell_metric, choose_checkpoints
-from transfergrid.evaluation.inference import batch_of
-from transfergrid.evaluation.predict import networks_of
-from transfergrid.evaluation.scores import read_cell_scores
-from transfergrid.evaluation.selection import ranked
+from transfergrid.data.unmapped import let_go
+from transfergrid.evaluation.predict import films_a_pass, lent, networks_of, ranking_of
+from transfergrid.evaluation.selection import select
 from transfergrid.models.trained import Trained
 from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.paths import cache_directory, cell_directory
@@ -92,23 +90,25 @@ class Marker:
         Args:
             spec: The content of the cell's spec.json.
             results: The folder of all outputs.
-            selections: Rules such as "best" or "top3", which choose by the cell's scores.
+            selections: Rules such as "best" or "top3", which choose by validation scores.
             device: "cpu", "cuda" or "cuda:<n>".
 
         Raises:
-            UserError: The cell is not trained and scored, or its files are not what was written.
+            UserError: The cell is not trained, or its files are not what was written.
         """
-        folder, where = cell_directory(cell_name(spec), results), torch.device(device)
-        cell = Trained.of(folder)
+        cell, where = Trained.of(cell_directory(cell_name(spec), results)), torch.device(device)
         card = read_card(cache_directory(spec["dataset"]["id"], results), fold_of(spec))
         task: Any = learn_half(card.task_kind, spec)
         files = [str(checkpoint["file"]) for checkpoint in cell.checkpoints()]
         if not files:
             return cls({}, lambda number: nn.Identity(), lambda x: x, False, 1, where)
         load, normalise = networks_of(spec, cell, card, None, where)
-        chosen = chosen_by(folder, selections)
-        held = {n: load(files[n]).eval() for n in sorted(set().union(*chosen.values()))}
-        return cls(chosen, held.__getitem__, normalise, task.exclusive, batch_of(task), where)
+        chosen = chosen_by(spec, cell, selections)
+        used = list(dict.fromkeys(number for numbers in chosen.values() for number in numbers))
+        networks = lent(cell, [files[number] for number in used], load, where)
+        place = {number: rank for rank, number in enumerate(used)}
+        batch = films_a_pass(task, where)
+        return cls(chosen, lambda n: networks[place[n]], normalise, task.exclusive, batch, where)
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, Marks]:
         """Mark films.
@@ -150,22 +150,27 @@ class Marker:
         return Marks(probability.float().cpu().numpy(), marked.cpu().numpy())
 
 
-def chosen_by(folder: Path, selections: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Return the checkpoints that each selection chooses of a scored cell, the best one first.
+def chosen_by(
+    spec: Mapping[str, Any], cell: Trained, selections: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Return the checkpoints that each selection chooses, the best one first.
 
     Args:
-        folder: The cell's folder.
+        spec: The content of the cell's spec.json.
+        cell: The trained cell; it has checkpoints.
         selections: Rules that choose for all tasks together.
 
     Raises:
-        UserError: The cell is not scored, or no checkpoint has the score that a rule needs.
+        UserError: No checkpoint has the score that a rule needs.
     """
-    valid, metric = read_cell_scores(folder, "valid"), cell_metric(folder)
-    ranking = ranked(metric.sign * valid.valid_score, valid.step).tolist()
-    place = {number: rank for rank, number in enumerate(ranking)}
+    checkpoints = cell.checkpoints()
+    steps = [checkpoint["step"] for checkpoint in checkpoints]
+    scores = np.asarray([checkpoint["valid_score"] for checkpoint in checkpoints], np.float64)
+    sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
+    place = {number: rank for rank, number in enumerate(ranking_of(spec, checkpoints))}
     found = {}
     for name in selections:
-        numbers = choose_checkpoints(name, valid, metric)[0].tolist()
+        numbers = select(name, steps, scores, scores[:, None], sign)[0].tolist()
         found[name] = tuple(sorted(numbers, key=lambda number: place.get(number, len(place))))
     return found
 
@@ -187,7 +192,7 @@ def marked_films(
     Args:
         spec: The content of the cell's spec.json; its data set has masks.
         results: The folder of all outputs.
-        selections: Rules such as "best" or "top3", which choose by the cell's scores.
+        selections: Rules such as "best" or "top3", which choose by validation scores.
         split: "train", "valid" or "test".
         device: "cpu", "cuda" or "cuda:<n>".
         rows: Which films, in that order; None for all. Taking few of them may round last bits
@@ -198,7 +203,7 @@ def marked_films(
         As many films as go through a network at once, or fewer.
 
     Raises:
-        UserError: The cell is not trained and scored, or its files are not what was written.
+        UserError: The cell is not trained, or its files are not what was written.
     """
     cache, fold = cache_directory(spec["dataset"]["id"], results), fold_of(spec)
     found, check = open_split(cache, split, fold), (watcher or Watcher()).check
@@ -207,11 +212,12 @@ def marked_films(
     truth = task.target(found)
     marker = Marker.of(spec, results, selections, device)
     every = np.arange(len(found.images)) if rows is None else np.asarray(rows, dtype=np.int64)
-    size = batch_of(task)
+    size = marker.batch
     for start in range(0, len(every), size):
         check()
         bytes_read.poll()
         part = every[start : start + size]
         images = np.array(found.images[part])
         yield MarkedFilms(part, images, np.array(truth[part]), marker(images))
+        let_go(found.images, found.masks)
     bytes_read.wait()

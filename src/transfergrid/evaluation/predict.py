@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transfergrid.data.store import Card, Split, open_split, read_card, verify_pixels
+from transfergrid.data.unmapped import let_go
 from transfergrid.evaluation.features import Features
 from transfergrid.evaluation.inference import batch_of, predict_each, to_device
+from transfergrid.evaluation.lent import Lent
 from transfergrid.evaluation.scores import Scores, write_scores
 from transfergrid.evaluation.selection import ranked
 from transfergrid.models.normalise import Normalise, Preprocessing
@@ -29,11 +32,16 @@ from transfergrid.planning.records import SCORED, is_whole
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 from transfergrid.runtime.watcher import Watcher
-from transfergrid.tasks.learn.kind import learn_half
+from transfergrid.tasks.learn.kind import LearnHalf, learn_half
 from transfergrid.tasks.score.kind import stored_numbers
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; they share one pass over the images."""
+MASK_BYTES = 2**28
+"""The same of a CPU that scores masks; what is beyond it is loaded at each batch."""
+LARGE_PX, LARGE_PIXELS = 256, 512**2
+"""Above this side, a CPU that scores masks takes no more pixels a pass: a U-Net's maps of one film
+of 512 px are 100 to 200 MB."""
 REPORT_SECONDS = 5.0
 """Seconds between reports of progress."""
 
@@ -124,7 +132,7 @@ def _logits(
     stored = len(stored_numbers(card.task_kind))
     numbers = (stored,) if stored else ()
     names = [checkpoint["file"] for checkpoint in cell.checkpoints()]
-    ranking = _ranking(spec, cell.checkpoints())
+    ranking = ranking_of(spec, cell.checkpoints())
     if not names:
         return {
             name: np.zeros((0, len(split.images), len(card.tasks), *numbers), np.float32)
@@ -136,13 +144,15 @@ def _logits(
     if stored:  # a mean over checkpoints needs the outputs of all of them
         together = len(names)
     passes = -(-len(names) // together)
-    batch = batch_of(task)
+    batch = films_a_pass(task, device) if stored else batch_of(task)
     tick = _ticker(watcher, passes * sum(len(split.images) for split in splits.values()), batch)
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in splits}
     for start in range(0, len(names), together):
-        models = [load(name) for name in names[start : start + together]]
+        own = names[start : start + together]
+        models = lent(cell, own, load, device) if stored else [load(name) for name in own]
         for name, split in splits.items():
-            keep, settings = task.keep(split), (batch, device, tick)
+            free: Callable[[], None] = partial(_free, split, tick) if stored else tick
+            keep, settings = task.keep(split), (batch, device, free)
             images = split.images if features is None else features.rows_of(split)
             every = cast(Any, task).keep_together(split, ranking) if stored else None
             parts[name].append(predict_each(models, normalise, images, *settings, keep, every))
@@ -174,7 +184,36 @@ def networks_of(
     return (lambda file: Tail(_load(network, cell, file, device), prefix, truncation)), as_input
 
 
-def _ranking(spec: Mapping[str, Any], checkpoints: Sequence[Mapping[str, Any]]) -> list[int]:
+def lent(
+    cell: Trained, files: Sequence[str], load: Callable[[str], nn.Module], device: torch.device
+) -> Lent:
+    """Return the networks of checkpoints whose outputs are needed together.
+
+    Args:
+        cell: The cell.
+        files: Its checkpoints.
+        load: Makes the network of one.
+        device: Where they compute.
+    """
+    room = MASK_BYTES if device.type == "cpu" else WEIGHTS_BYTES
+    return Lent(load, files, [cell.bytes_of(file) for file in files], room)
+
+
+def films_a_pass(task: LearnHalf, device: torch.device) -> int:
+    """Return how many films with masks go through a network at once when cells are scored."""
+    batch, px = batch_of(task), int(getattr(task, "px", 0))
+    if device.type != "cpu" or px <= LARGE_PX:
+        return batch
+    return max(1, min(batch, LARGE_PIXELS // px**2))
+
+
+def _free(split: Split, tick: Callable[[], None]) -> None:
+    """Give back what was read of films and masks, then report."""
+    let_go(split.images, split.masks)
+    tick()
+
+
+def ranking_of(spec: Mapping[str, Any], checkpoints: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the numbers of the checkpoints, the best one by validation score first."""
     sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
     scores = sign * np.asarray([c["valid_score"] for c in checkpoints], dtype=np.float64)

@@ -178,6 +178,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "pictured": _pictured,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],
+    "outlined": lambda study: study.outlined,
     "compared": lambda study: compared_predictions(study.study, study.compared),
     "drifts": lambda study: _weighed(study, DRIFT, "drift"),
     "filters": lambda study: _weighed(study, DRIFT, "filters"),

@@ -39,10 +39,11 @@ UNSAID = {
     "task_kind": None,
 }
 """Settings that are not part of a data set as long as they have these values."""
-APART = ("metric", "observers")
+APART = ("metric", "observers", "scored_at", "spacing")
 """Settings of a data set that its reader does not need, and its cache does not have.
 
-A cell has its metric; observers whom the true masks do not know are compared with them alone.
+A cell has its metric; observers whom the true masks do not know are compared with them alone, and
+how test films are compared is decided after training.
 """
 
 

@@ -97,6 +97,12 @@ def primary_metric(config: Mapping[str, Any], dataset: str, source: str) -> Decl
             f"{where} is {missing[0]}, which has no metric '{named}'; choose one of "
             f"{listed(names_for(config, missing[0]))}."
         )
+    if found.get("outlines"):
+        raise UserError(
+            f"{where}: metric '{named}' is of outlines, which training does not look for at every "
+            "validation; rank checkpoints by another, such as dice, and name it in "
+            "evaluation.metrics or in a question."
+        )
     return found
 
 

@@ -211,6 +211,18 @@ def shard_mark(study: PlannedStudy, shard: str) -> str:
     return mark_of(study.name, STAGE["ensembles"]).replace("{shard}", shard)
 
 
+def shard_sources(study: PlannedStudy, shard: str) -> list[str]:
+    """Return what the ensembles of a part of a study are made of, except its stamp.
+
+    Raises:
+        KeyError: The study has no such part.
+    """
+    cells = study.shards[shard]
+    stored = {one.id: one.mark for one in study.weighings}
+    compared = [stored[study.outlined[cell]] for cell in cells if cell in study.outlined]
+    return [*scores_of(cells), *compared]
+
+
 def scores_of(cells: Iterable[str]) -> list[str]:
     """Return the files that show that cells are scored."""
     return [f"cells/{cell}/{SCORED}" for cell in cells]

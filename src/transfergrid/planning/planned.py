@@ -26,6 +26,7 @@ from transfergrid.planning.inputs import Dataset, Weights
 from transfergrid.planning.lengths import check_lengths
 from transfergrid.planning.masked import check_masked
 from transfergrid.planning.metrics import StudyMetrics, study_metrics
+from transfergrid.planning.outlined import OUTLINES, check_spacing, outlines_of
 from transfergrid.planning.questions import check_questions, fit_to_slice
 from transfergrid.planning.selections import check_selections
 from transfergrid.planning.shards import shards
@@ -162,8 +163,14 @@ class PlannedStudy:
 
     @cached_property
     def weighings(self) -> tuple[Weighing, ...]:
-        """What is measured on the weights of trained cells."""
-        return weighings_of(self.study, self.weighed)
+        """What is measured on trained cells: on their weights, and on what they mark."""
+        outlines = outlines_of(self.study, self.targets, self.metrics.declarations)
+        return (*weighings_of(self.study, self.weighed), *outlines)
+
+    @cached_property
+    def outlined(self) -> dict[str, str]:
+        """Cells whose masks are compared anew, with the id of that measurement."""
+        return {one.cell: one.id for one in self.weighings if one.stage == OUTLINES}
 
     @property
     def weighed(self) -> tuple[Cell, ...]:
@@ -217,6 +224,7 @@ def plan_study(study: Study) -> PlannedStudy:
     check_selections(study, targets, [*targets, *sources], metrics)
     check_masked(study, targets)
     check_decoders(study, builder.cells.values())
+    check_spacing(study)
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),

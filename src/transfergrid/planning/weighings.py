@@ -2,7 +2,8 @@
 
 A weighing is one cell and one measurement: how far its weights have moved (`DRIFT`), or how it
 scores with single layers put back (`RESET`). It is named after the cell, which stands for all that
-decides both ends of its training, and after its own settings and code.
+decides both ends of its training, and after its own settings and code. Masks that are compared anew
+(`transfergrid.planning.outlined`) are stored as a weighing is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Weighing:
 
     Attributes:
         id: ``<dataset>-<arch>-<pretraining>-drop<k>-<stage>-<hash8>``, its folder.
-        stage: `DRIFT` or `RESET`.
+        stage: `DRIFT`, `RESET` or another stage that measures trained cells.
         cell: Name of the cell.
         dataset_id: The cache whose images it sees, or None.
         weights_id: Folder of the prepared weights that the cell started from, or None.
@@ -76,11 +77,16 @@ def weighings_of(study: Study, cells: Iterable[Cell]) -> tuple[Weighing, ...]:
 
 def _weighing(cell: Cell, stage: str, settings: Mapping[str, Any]) -> Weighing:
     made_from = {"cell": cell.name, **settings}
-    point = cell.point
-    axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
-    name = "-".join([*axes, stage, hash_of(made_from, stage)])
+    name = name_of(cell, stage, made_from)
     images = cell.dataset_id if stage == RESET else None
     return Weighing(name, stage, cell.name, images, cell.weights_id, cell.source_cell, made_from)
+
+
+def name_of(cell: Cell, stage: str, made_from: Mapping[str, Any]) -> str:
+    """Return the id of a measurement on a cell."""
+    point = cell.point
+    axes = [point.dataset, point.architecture, point.pretraining, f"drop{point.truncation}"]
+    return "-".join([*axes, stage, hash_of(made_from, stage)])
 
 
 def _is_derived(cell: Cell) -> bool:
@@ -122,4 +128,4 @@ def check_weighing(weighing_id: str, made_from: Mapping[str, Any], stage: str) -
     Raises:
         UserError: The code that measures was edited since.
     """
-    check_planned(weighing_id, made_from, stage, "measures weights")
+    check_planned(weighing_id, made_from, stage, "measures trained cells")

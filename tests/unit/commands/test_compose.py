@@ -40,6 +40,7 @@ def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
         targets=[cell for cell in cells if cell.role == "target"],
         trials=[SimpleNamespace(name="trial-x")],
         selections=study["evaluation"]["selections"],
+        outlined={},
         cam_cells=[cell for cell in cells if cell.name in mapped],
         stages=[s for s in STAGES if s.of_study and s.asked_by in ("", "cams" if mapped else "")],
         content=lambda stage: {**study, "cams": list(mapped), **told(STAGE[stage])},
@@ -95,6 +96,17 @@ def test_one_cell(tree: fabricate.Tree, tmp_path: Path) -> None:
     page = (tmp_path / "one" / "report.html").read_text()
     assert "1 of 24 cells have results. The others are listed below: 23 missing" in page
     assert page.count("No answer yet") >= 1
+
+
+def test_a_cell_whose_masks_are_not_compared_yet_has_no_result(
+    tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    (cell,) = targets(tree, architecture="resnet18", truncation=0, seed=0, pretraining="random")
+    study = planned(tree.study)
+    study.outlined = {cell: "no-such-outlines"}
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="all being redone, or their masks are yet to be compared"):
+        compose(study, [cell], taken(tree, [cell]), tree.results, tmp_path / "none")
 
 
 def test_a_diverged_cell_alone(tree: fabricate.Tree, tmp_path: Path) -> None:

@@ -118,7 +118,10 @@ def study(tmp_path: Path) -> Any:
     files = {n: sha256_file(folder / n) for n in ("scores/valid.npz", "scores/test.npz")}
     write_sealed(folder / SCORED, {"status": "finished", "files": files})
     return SimpleNamespace(
-        name="small", selections=["best", "last"], stamps={"ensembles": ("x", {"code": "new"})}
+        name="small",
+        selections=["best", "last"],
+        outlined={},
+        stamps={"ensembles": ("x", {"code": "new"})},
     )
 
 

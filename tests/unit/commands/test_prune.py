@@ -86,4 +86,4 @@ def test_no_results_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_every_kind_of_thing_is_counted_in_words() -> None:
     kinds = [*disposable.ROOMS_OF_IDS, "cell", "ensemble"]
     told = prune._counted([SimpleNamespace(kind=kind) for kind in kinds * 2])  # type: ignore[misc]
-    assert "2 measurements of weights" in told and "weighings" not in told
+    assert "2 measurements of cells" in told and "weighings" not in told

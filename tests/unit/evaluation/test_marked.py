@@ -72,17 +72,18 @@ def test_selections_mark_what_their_mean_probability_says(
     every = whole(spec, folder, films.images)
     scores = read_cell_scores(folder, "valid").valid_score
     chosen = {"top2": np.argsort(-scores, kind="stable")[:2], "last": np.array([2])}
-    assert {n: set(c) for n, c in chosen_by(folder, ["top2", "last"]).items()} == {
-        name: set(numbers.tolist()) for name, numbers in chosen.items()
+    found = chosen_by(spec, Trained.of(folder), ["top2", "last"])
+    assert {name: list(own) for name, own in found.items()} == {
+        name: numbers.tolist() for name, numbers in chosen.items()
     }
     for name, numbers in chosen.items():
-        mean, found = every[numbers].mean(axis=0), together(parts, name)
+        mean, marks = every[numbers].mean(axis=0), together(parts, name)
         # Other batches round last bits differently.
-        assert found.probability.shape == found.marked.shape == (6, 1, PX, PX)
-        np.testing.assert_allclose(found.probability[:, 0], mean[:, -1], atol=1e-5)
+        assert marks.probability.shape == marks.marked.shape == (6, 1, PX, PX)
+        np.testing.assert_allclose(marks.probability[:, 0], mean[:, -1], atol=1e-5)
         limit = mean[:, 0] if spec["dataset"]["exclusive"] else 0.5
         sure = np.abs(mean[:, -1] - limit) > 1e-4
-        assert np.array_equal(found.marked[:, 0][sure], (mean[:, -1] > limit)[sure])
+        assert np.array_equal(marks.marked[:, 0][sure], (mean[:, -1] > limit)[sure])
 
 
 def test_marks_have_the_counts_that_scoring_stored(cell: Cell) -> None:

@@ -263,11 +263,12 @@ PROGRAMS = {
     "activations.py": {"activations"},
     "drift.py": {"drift"},
     "reset.py": {"reset"},
+    "outlines.py": {"outlines"},
     "going_on.py": {"train"},
     "device_job.py": {
-        *("train", "evaluate", "cams", "pictures", "features", "activations", "reset")
+        *("train", "evaluate", "cams", "pictures", "features", "activations", "reset", "outlines")
     },
-    "noted_job.py": {"activations", "drift", "reset"},  # of no cell
+    "noted_job.py": {"activations", "drift", "reset", "outlines"},  # of no cell
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

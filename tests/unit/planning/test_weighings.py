@@ -101,7 +101,7 @@ def test_an_edit_of_one_stage_measures_the_other_no_more(
     same = {one.id for one in before} & {one.id for one in now}
     assert {one.stage for one in now if one.id in same} == {"drift"}
     old = next(one for one in before if one.stage == "reset")
-    with pytest.raises(UserError, match="measures weights was edited after"):
+    with pytest.raises(UserError, match="measures trained cells was edited after"):
         check_weighing(old.id, old.made_from, "reset")
 
 

@@ -46,7 +46,7 @@ def study(folder: Path, **sections: Any) -> Path:
         "questions": [],
     }
     for name, own in sections.items():
-        content[name] = {**content[name], **own} if isinstance(own, dict) else own
+        content[name] = {**content.get(name, {}), **own} if isinstance(own, dict) else own
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

@@ -10,10 +10,10 @@ from transfergrid.reporting.words import capital, count, level, listing
 
 _MASKS = (
     "A pixel is marked where its probability is over one half, or is the largest where structures "
-    "exclude each other. Masks are compared at the size of the network's input, film by film, over "
-    "the pixels of which the truth is known; of each film and checkpoint four counts of pixels are "
-    "kept, and no mask. Films that show a structure and films that do not all have a value; how "
-    "many were missed or falsely marked is in the table of masks' states."
+    "exclude each other. Masks are compared film by film, over the pixels of which the truth is "
+    "known; counts of pixels and distances are kept, and no mask. Films that show a structure and "
+    "films that do not all have a value; how many were missed or falsely marked is in the table of "
+    "masks' states."
 )
 
 
@@ -40,11 +40,35 @@ def scoring(study: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]) ->
             "never counted as 0."
         )
     if any(masked):
-        found.append(_MASKS)
+        found += [_MASKS, *_sizes(study, [name for name in targets if _has_masks(name, cards)])]
     declared = list(study["metrics"].values())
     found += [capital(f"{m['title']}: {_about(m)}.") for m in declared if _about(m)]
     calibrated = [] if masked and all(masked) else [_calibration()]
     return [*found, *_intervals(study, words), *calibrated]
+
+
+def _has_masks(dataset: str, cards: Mapping[str, Mapping[str, Any]]) -> bool:
+    return bool(cards.get(dataset, {}).get("masks"))
+
+
+def _sizes(study: Mapping[str, Any], datasets: list[str]) -> Iterator[str]:
+    """Say at which size masks of data sets are compared, and what distances are in."""
+    settings = study["resolved"]["datasets"]
+    far = any(metric.get("outlines") for metric in study["metrics"].values())
+    for name in datasets:
+        at_film = settings[name].get("scored_at") == "film"
+        told = f"Masks of {name} are compared at "
+        if at_film:
+            told += (
+                "each film's own size, to which probabilities are brought back as the film was "
+                "brought to the network; what a crop had cut off counts as not marked"
+            )
+        else:
+            told += "the size of the network's input"
+        if far:
+            known = settings[name].get("spacing") is not None
+            told += "; distances are in " + ("mm" if known else "pixels of that size")
+        yield f"{told}."
 
 
 def _about(metric: Mapping[str, Any]) -> str:

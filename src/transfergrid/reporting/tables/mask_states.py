@@ -76,7 +76,8 @@ def _rows(same: Mapping[str, Any], tables: Sequence[Ensemble]) -> list[dict[str,
     for number, task in enumerate(tables[0].tasks):
         states = np.concatenate([_states(table, number) for table in tables])
         counts = StateCounts.of(states)
-        found = {name: getattr(counts, name) for name in WHOLE[1:]}
+        found: dict[str, Any] = {name: getattr(counts, name) for name in WHOLE[1:]}
+        found |= {"scored_at": tables[0].scored_at or "cache", "unit": tables[0].unit}
         rows.append({**same, "task": task, "n": len(states) - counts.unknown, **found})
     return rows
 

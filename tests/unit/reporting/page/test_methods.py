@@ -204,7 +204,7 @@ def test_masks_are_told_as_masks() -> None:
     cell = {"architecture": "lcnet_050", "dataset": "discs", "truncation": 1, "seed": 0}
     study = {
         "cells": [{**cell, "role": "target"}],
-        "resolved": {},
+        "resolved": {"datasets": {"discs": {}}},
         "metrics": {"dice": built_in("dice")},
         "primary_metric": {"discs": "dice"},
         "evaluation": {"confidence": 0.95, "bootstrap": {"replicates": 100, "seed": 0}},
@@ -216,7 +216,14 @@ def test_masks_are_told_as_masks() -> None:
     assert "U-Net" not in plain and "a U-Net's decoder follows what is left." in found
     words = " ".join(scoring(study, masks))
     assert "Macro Dice of discs: unweighted mean over disc." in words
-    assert "four counts of pixels are kept" in words
+    assert "counts of pixels and distances are kept" in words
+    assert "Masks of discs are compared at the size of the network's input." in words
+    at_film = {"scored_at": "film", "spacing": 0.2}
+    study["resolved"] = {"datasets": {"discs": at_film}}
+    study["metrics"] = {"dice": built_in("dice"), "hd95": built_in("hd95")}
+    words = " ".join(scoring(study, masks))
+    assert "Masks of discs are compared at each film's own size," in words
+    assert "counts as not marked; distances are in mm." in words
     assert "combined on the logit" not in words and "Calibration" not in words
     told = recipe("plain", Recipe(loss="bce+dice", dice={"over": "batch"}).to_dict())
     assert "loss binary cross-entropy and Dice (over batch)" in told

@@ -1,0 +1,96 @@
+"""Which cells have their selections' masks compared anew, from checkpoints, and how.
+
+Scoring counts pixels of masks at the size of the cache. What needs more (distances of outlines,
+films at their own size) goes through the network once more, for the checkpoints that a study's
+selections choose. That is a measurement of a trained cell, stored as those of its weights are.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from transfergrid.planning.cells import Cell
+from transfergrid.planning.metrics import Declaration
+from transfergrid.planning.study import Study, location
+from transfergrid.planning.tasks import holds_masks
+from transfergrid.planning.weighings import Weighing, name_of
+from transfergrid.runtime.errors import UserError, listed, suggest
+
+OUTLINES = "outlines"
+"""The stage that measures."""
+SCORED_AT, SPACING = "scored_at", "spacing"
+"""Settings of a data set with masks that decide how these are compared, and nothing before."""
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def outlines_of(
+    study: Study, cells: Iterable[Cell], metrics: Mapping[str, Declaration]
+) -> tuple[Weighing, ...]:
+    """Return what is measured of the masks that a study's cells mark.
+
+    Args:
+        study: The study.
+        cells: Its targets.
+        metrics: The declarations of all metrics that it computes.
+    """
+    tolerances = tolerances_of(metrics.values())
+    selections = sorted(study.config["evaluation"]["selections"])
+    found = []
+    for cell in cells:
+        settings = study.config["datasets"][cell.point.dataset]
+        how = _compared(settings)
+        if not holds_masks(settings) or (tolerances is None and SCORED_AT not in how):
+            continue
+        made_from = {"cell": cell.name, "selections": selections, "tolerances": tolerances, **how}
+        name = name_of(cell, OUTLINES, made_from)
+        images = cell.dataset_id
+        found.append(Weighing(name, OUTLINES, cell.name, images, None, None, made_from))
+    return tuple(found)
+
+
+def _compared(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a data set's masks are compared, where it is not as scoring does."""
+    asked = {SCORED_AT: settings.get(SCORED_AT), SPACING: settings.get(SPACING)}
+    return {key: value for key, value in asked.items() if value not in (None, "cache")}
+
+
+def check_spacing(study: Study) -> None:
+    """Refuse a column of spacing that a data set's table, if it is plain text, does not have.
+
+    Raises:
+        UserError: The sentence names the column, and those that there are.
+    """
+    for name, settings in study.config["datasets"].items():
+        declared = settings.get(SPACING)
+        both = declared if isinstance(declared, list) else [declared]
+        columns = [column for column in both if isinstance(column, str)]
+        if not columns or not settings.get("table"):
+            continue
+        table = location(settings["root"], f"root of data set '{name}'") / settings["table"]
+        if table.suffix not in _SEPARATORS or not table.is_file():
+            continue
+        separator = settings.get("separator") or _SEPARATORS[table.suffix]
+        with open(table, encoding="utf-8-sig", errors="replace", newline="") as file:
+            there = [word.strip() for word in next(csv.reader(file, delimiter=separator), [])]
+        for column in columns:
+            if column not in there:
+                raise UserError(
+                    f"{study.source}: spacing of data set '{name}' is '{column}', which is no "
+                    f"column of {table}{suggest(column, there)}; its columns are {listed(there)}."
+                )
+
+
+def numbers_of(tolerances: Sequence[float] | None) -> int:
+    """Return how many numbers are stored of a film and structure."""
+    return 4 if tolerances is None else 8 + 3 * len(tolerances)
+
+
+def tolerances_of(metrics: Iterable[Declaration]) -> list[float] | None:
+    """Return every tolerance that metrics ask for, rising; None where none asks for outlines."""
+    asking = [metric for metric in metrics if metric.get("outlines")]
+    if not asking:
+        return None
+    settings = [metric["settings"] for metric in asking]
+    return sorted({float(one["tolerance"]) for one in settings if "tolerance" in one})

@@ -1,0 +1,45 @@
+"""Compare what one trained cell's selections mark on test films with the true masks."""
+
+from __future__ import annotations
+
+from device_job import add_device_arguments, bring_back_cache, say, take_device
+from noted_job import note_parser, noted, store_once
+
+from transfergrid.planning.ends import weighings_directory
+from transfergrid.planning.inputs import check_dataset
+from transfergrid.planning.notes import find_note
+from transfergrid.planning.outlined import OUTLINES
+from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import SPEC, read_spec
+from transfergrid.planning.unchanged import hold_cell, hold_stage
+from transfergrid.planning.weighings import check_weighing
+from transfergrid.runtime.program import run_program
+
+
+def main() -> None:
+    """Bring back a missing cache, then compare what this run's notes describe."""
+    parser = note_parser(__doc__, "the measurement")
+    add_device_arguments(parser)
+    arguments = parser.parse_args()
+    results, made_from = arguments.results, noted(arguments)
+    hold_stage(OUTLINES)
+    check_weighing(arguments.id, made_from, OUTLINES)
+    spec = read_spec(cell_directory(made_from["cell"], results) / SPEC)
+    hold_cell(spec)
+    note = find_note(spec["dataset"]["id"], arguments.notes)
+    check_dataset(note)
+    bring_back_cache(spec["dataset"]["id"], results, arguments.threads)
+    device = take_device(arguments, arguments.id, say)
+    # Late, because torch is to see one GPU; what is imported is what was held.
+    from transfergrid.evaluation.outlines import record_outlines
+
+    say(f"on {device.lease or device.name}")
+    store_once(
+        weighings_directory(arguments.id, results),
+        "comparing masks",
+        lambda: record_outlines(arguments.id, made_from, spec, results, device.kind, note),
+    )
+
+
+if __name__ == "__main__":
+    run_program(main)
