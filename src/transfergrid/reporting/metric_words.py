@@ -75,7 +75,7 @@ def metric_words(
         cards: Per data set name its card.json, where known: with one scored task there is no mean.
     """
     return {
-        str(name): _words(entry, _averaged(entry, study, cards or {}))
+        str(name): _words(entry, _averaged(str(name), entry, study, cards or {}))
         for name, entry in study["metrics"].items()
     }
 
@@ -88,12 +88,12 @@ def ranked_by(
 
 
 def _averaged(
+    name: str,
     declaration: Mapping[str, Any],
     study: Mapping[str, Any],
     cards: Mapping[str, Mapping[str, Any]],
 ) -> bool:
     """Tell whether a metric is a mean over tasks on some data set that it is used on."""
-    name = declaration["name"]
     extra, primary = study.get("extra_metrics", ()), study.get("primary_metric", {})
     tested = {entry["dataset"] for entry in study.get("cells", ()) if entry["role"] == "target"}
     tasks = [

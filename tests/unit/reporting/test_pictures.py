@@ -144,8 +144,11 @@ def test_a_study_says_whose_films_are_shown(tmp_path: Path) -> None:
 
 def test_the_page_names_cells_by_what_sets_them_apart() -> None:
     row = {"cell": "c", "dataset": "eyes", "pretraining": "random", "architecture": "net"}
-    row |= {"truncation": 1, "protocol": "learn", "seed": 0}
+    row |= {"truncation": 1, "protocol": "learn", "seed": 0, "metric": "dice"}
     film = Picture("c", "best", "f1", 0.9, "")
-    ((dataset, (shown,)),) = shown_films(pd.DataFrame([row]), [film, Picture("x", "", "", 0, "")])
+    ((dataset, (shown,)),) = shown_films(
+        pd.DataFrame([row]), [film, Picture("x", "", "", 0, "")], {}
+    )
+    assert shown.metric.title == "dice"
     assert dataset == "eyes" and shown.films == (film,)
     assert shown.told == "random, net, one block removed, seed 0"

@@ -112,7 +112,7 @@ def context(report: ReportInput) -> dict[str, Any]:
             (section, [figure for figure in drawn if figure.section == section.name])
             for section in alike.sections(study, tables, report.cards)
         ],
-        "films": shown_films(report.primary_cells, report.pictures),
+        "films": shown_films(report.primary_cells, report.pictures, report.metrics),
         "outline_colours": (TRUE, PREDICTED, BOTH),
         "rates": rates(tables["tuning"]),
         "sources": finished.to_dict("records"),

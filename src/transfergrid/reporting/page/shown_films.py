@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.metric_words import MetricWords, named_together
 from transfergrid.reporting.pictures.file import Picture
 
 
@@ -19,22 +20,25 @@ class ShownCell:
     Attributes:
         cell: The row of cells.csv.
         told: Which one it is, in words.
+        metric: What its test score is called.
         films: Its best, median and worst film.
     """
 
     cell: Mapping[str, Any]
     told: str
+    metric: MetricWords
     films: tuple[Picture, ...]
 
 
 def shown_films(
-    cells: pd.DataFrame, pictures: Sequence[Picture]
+    cells: pd.DataFrame, pictures: Sequence[Picture], metrics: Mapping[str, MetricWords]
 ) -> list[tuple[str, tuple[ShownCell, ...]]]:
     """Return the data sets with masks, each with the cells that are shown on films of it.
 
     Args:
         cells: Rows of cells.csv under the primary selection, single folds left out.
         pictures: The pictures.
+        metrics: What metrics are called, by name.
     """
     rows = {str(row["cell"]): row for row in cells.to_dict("records")}
     by_cell: dict[str, list[Picture]] = {}
@@ -48,6 +52,7 @@ def shown_films(
         parts = [row["pretraining"], row["architecture"]]
         parts += [truncation_name(row["truncation"])] if row["truncation"] else []
         parts += [row["protocol"]] if recipes else []
+        metric = named_together([str(row["metric"])], metrics)
         told = ", ".join(map(str, [*parts, f"seed {row['seed']}"]))
-        found.setdefault(str(row["dataset"]), []).append(ShownCell(row, told, tuple(films)))
+        found.setdefault(str(row["dataset"]), []).append(ShownCell(row, told, metric, tuple(films)))
     return [(dataset, tuple(own)) for dataset, own in found.items()]
