@@ -47,12 +47,11 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name, make in MAKERS.items():
         make(root / name, rng)
     make_lists(root / "NIH")
-    slices = [(f"{n}.png", n // 2, n // 4, n % 2, ("train", "valid", "test")[n // 4 % 3])
-              for n in range(48)]  # fmt: skip
-    (root / "PULMONARY_EMBOLISM").mkdir()
-    columns = ["slice", "examination", "patient", "embolism", "part"]
-    table = pd.DataFrame(slices, columns=columns)
-    table.to_csv(root / "PULMONARY_EMBOLISM" / "slices.csv", index=False)
+    slices = pd.DataFrame({"image": [f"e{n // 2}/s/{n}.png" for n in range(48)]})
+    slices["StudyInstanceUID"] = [f"e{n // 2}" for n in range(48)]
+    slices["pe_present_on_image"] = [int(n % 3 == 0) for n in range(48)]
+    (root / "RSNA_PE").mkdir()
+    slices.to_csv(root / "RSNA_PE" / "slices.csv", index=False)
     (root / "WEIGHTS").mkdir()
     for one in known_releases().values():
         (root / "WEIGHTS" / one.file).write_text(one.file)
