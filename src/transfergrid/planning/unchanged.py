@@ -24,7 +24,6 @@ from transfergrid.planning.fingerprint import (
     template_hashes,
     tuning_hash,
 )
-from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.metrics import code_of, functions_of, split_ours
 from transfergrid.planning.notes import known_note
 from transfergrid.planning.paths import cell_directory
@@ -223,6 +222,9 @@ def hold_observers(study: Mapping[str, Any], results: Path) -> None:
     Raises:
         UserError: No note says where a data set lies, or it or its reader was edited since.
     """
+    # Training holds its code by this module, and needs nothing with which studies are read.
+    from transfergrid.planning.inputs import check_dataset
+
     for dataset in study.get("observers", {}):
         note = known_note(dataset, results)
         hold_prepare(note["declaration"])
