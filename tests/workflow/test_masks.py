@@ -71,8 +71,10 @@ def test_a_study_asks_for_observers_and_films_when_its_cells_are_there(
     assert not {"prepare", "train", "evaluate", "ensembles", "cells"} & outcome.jobs.keys()
     folder = workspace.folder / "results" / "small"
     people = pd.read_csv(folder / "tables" / "observers.csv")
-    assert set(people["metric"]) == {"dice", "iou", "dice_pooled"} and (people["n"] == 8).all()
-    assert people["value"].between(0.7, 1, inclusive="neither").all()
+    assert (people["n"] == 8).all()
+    values = people.drop_duplicates("metric").set_index("metric")["value"].to_dict()
+    assert values.pop("hd95") <= 1  # all discs are one column further to the right
+    assert set(values) == {"dice", "iou", "dice_pooled"} and 0.7 < min(values.values()) < 1
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "What people score against each other" in page and "<td>second</td>" in page
     assert "observer 2" in (folder / "figures" / "score.svg").read_text()

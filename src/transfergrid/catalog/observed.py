@@ -29,6 +29,7 @@ OBSERVERS = Table(
         Column("task", "the structure; empty for the mean over the scored ones"),
         Column("value, low, high", "the metric, and its interval over patients"),
         Column("n, n_patients", "films that both observers have looked at, and their patients"),
+        Column("scored_at, unit", "as in `mask_states.csv`"),
         Column("n_folds", "folds over which the value is the mean; empty without folds"),
         Column("flags", "notes, separated by `;`, as in `cells.csv`"),
     ),

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from transfergrid.data.blocks import Form
 from transfergrid.data.kinds import read_unchecked
-from transfergrid.data.mask_coverage import UNKNOWN, YES, Mask
+from transfergrid.data.mask_coverage import UNKNOWN, YES, Frame, Mask
+from transfergrid.data.mask_files import film_size
+from transfergrid.data.mask_films import spacing_in_square
 from transfergrid.data.mask_layers import Observers
 from transfergrid.data.mask_set import MaskSet
+from transfergrid.data.mask_spacing import Spacing, spacing_of
 from transfergrid.data.mask_table import observed
 from transfergrid.runtime.errors import UserError
 
@@ -27,20 +31,32 @@ class ObservedFilms:
         observers: The masks of each observer, the first one's first.
         form: The form of the cache's films, to which masks are brought.
         first_is_true: Whether the first one's masks are the data set's true ones.
+        own_size: Whether masks are compared at the films' own size, and not at the cache's.
+        spacing: (N, 2) mm between the pixels of each film; None where it is not known.
     """
 
     rows: Mapping[str, int]
     observers: tuple[MaskSet, ...]
     form: Form
     first_is_true: bool
+    own_size: bool = False
+    spacing: npt.NDArray[np.float64] | None = None
 
     @classmethod
-    def read(cls, declaration: Mapping[str, Any], root: Path | None) -> ObservedFilms:
+    def read(
+        cls,
+        declaration: Mapping[str, Any],
+        root: Path | None,
+        own_size: bool = False,
+        spacing: Spacing | None = None,
+    ) -> ObservedFilms:
         """Read where the masks of all observers are.
 
         Args:
             declaration: The data set's, under which its reader gives observers apart.
             root: Where the data lie.
+            own_size: Whether masks are compared at the films' own size.
+            spacing: The data set's ``spacing``, or None.
 
         Raises:
             UserError: Any fault that the reader finds, or there is one observer.
@@ -58,21 +74,41 @@ class ObservedFilms:
             tuple(observed(masks, number) for number in range(count)),
             Form.declared(declaration),
             all(layer.rule == "first" for layer in layers),
+            own_size,
+            None if spacing is None else spacing_of(spacing, declaration, root, len(films)),
         )
 
     def masks(self, film: str, observer: int) -> Mask:
-        """Return (C, px, px) of a film, as that observer drew it.
+        """Return (C, H, W) of a film at the size that is compared, as that observer drew it.
 
         Raises:
             UserError: A mask is missing, broken or not of its film, or there is no such film.
         """
+        row, masks = self._row(film), self.observers[observer]
+        try:
+            own = masks.read(row)
+        except (OSError, ValueError) as error:
+            raise UserError(str(error)) from None
+        return own if self.own_size else masks.resized(own, row, self.form.px, self.form.rule)
+
+    def steps(self, film: str) -> npt.NDArray[np.float64] | None:
+        """Return (2,) mm from row to row and column to column of what is compared, if known."""
+        if self.spacing is None:
+            return None
+        row = self._row(film)
+        if self.own_size:
+            return np.asarray(self.spacing[row])
+        size = film_size(self.observers[0].images, row)
+        frame = Frame.of((size[0], size[1]), self.form.px, self.form.rule)
+        return spacing_in_square(self.spacing[row], frame)
+
+    def _row(self, film: str) -> int:
         if film not in self.rows:
             raise UserError(
                 f"film {film} was scored and is not among those of the data set any more; restore "
                 "it, or remove the data set's cache and cells."
             )
-        row, masks = self.rows[film], self.observers[observer]
-        return masks.resized(masks.read(row), row, self.form.px, self.form.rule)
+        return self.rows[film]
 
 
 def as_answer(mask: Mask, truth: Mask) -> tuple[Mask, Mask]:

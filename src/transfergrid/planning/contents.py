@@ -13,6 +13,7 @@ from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
 from transfergrid.planning.inputs import PLACES
 from transfergrid.planning.observers import observers_of
+from transfergrid.planning.outlined import compared_as
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
@@ -86,12 +87,13 @@ def _regions(study: PlannedStudy) -> Content:
 
 
 def _observers(study: PlannedStudy) -> Content:
-    """Return, by data set, the settings under which its reader gives several observers apart."""
+    """Return, by data set, under which settings observers are read, and how they are compared."""
     found: Content = {}
     for cell in study.targets:
-        settings = observers_of(study.study.config["datasets"][cell.point.dataset])
+        own = study.study.config["datasets"][cell.point.dataset]
+        settings = observers_of(own)
         if settings is not None:
-            found[cell.dataset_id] = dict(settings)
+            found[cell.dataset_id] = {"settings": dict(settings), **compared_as(own)}
     return found
 
 

@@ -40,7 +40,7 @@ def outlines_of(
     found = []
     for cell in cells:
         settings = study.config["datasets"][cell.point.dataset]
-        how = _compared(settings)
+        how = compared_as(settings)
         if not holds_masks(settings) or (tolerances is None and SCORED_AT not in how):
             continue
         made_from = {"cell": cell.name, "selections": selections, "tolerances": tolerances, **how}
@@ -50,7 +50,7 @@ def outlines_of(
     return tuple(found)
 
 
-def _compared(settings: Mapping[str, Any]) -> dict[str, Any]:
+def compared_as(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a data set's masks are compared, where it is not as scoring does."""
     asked = {SCORED_AT: settings.get(SCORED_AT), SPACING: settings.get(SPACING)}
     return {key: value for key, value in asked.items() if value not in (None, "cache")}

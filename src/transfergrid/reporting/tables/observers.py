@@ -38,7 +38,8 @@ def observers(study: Mapping[str, Any], results: Path, workers: int) -> dict[str
 
     Args:
         study: The stamp's content; ``observers`` holds, by the id of each data set with several of
-            them, the settings under which its reader gives them apart.
+            them, the settings under which its reader gives them apart, and ``scored_at`` and
+            ``spacing`` where the data set has them.
         results: Root of all outputs.
         workers: Threads that read masks.
 
@@ -47,18 +48,20 @@ def observers(study: Mapping[str, Any], results: Path, workers: int) -> dict[str
     """
     work = cell_work(study, results)
     rows: list[dict[str, Any]] = []
-    for dataset, settings in study["observers"].items():
+    for dataset, asked in study["observers"].items():
         own = [one for one in work if one.entry["dataset_id"] == dataset]
         if folds := _test_films(own):
-            films = _films(dataset, settings, results)
+            films = _films(dataset, asked, results)
             rows += _rows(own[0], folds, films, workers)
     return {"observers": gathering.frame(study, "observers", rows, WHOLE)}
 
 
-def _films(dataset: str, settings: Mapping[str, Any], results: Path) -> ObservedFilms:
+def _films(dataset: str, asked: Mapping[str, Any], results: Path) -> ObservedFilms:
     note = known_note(dataset, results)
     root = Path(note["root"]) if note["root"] else None
-    return ObservedFilms.read({**note["declaration"], **settings}, root)
+    own_size = asked.get("scored_at") == "film"
+    declaration = {**note["declaration"], **asked["settings"]}
+    return ObservedFilms.read(declaration, root, own_size, asked.get("spacing"))
 
 
 def _test_films(work: Sequence[CellWork]) -> dict[str, Ensemble]:
@@ -78,16 +81,23 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     dataset, metrics = str(work.entry["dataset"]), [*map(Scorer.of, work.metrics)]
     about = data_flags(read_card(work.entry, work.results) or {})
+    tolerances = tolerances_of(work.metrics)
+    how = {"scored_at": "film" if films.own_size else "cache", "unit": _unit(films, tolerances)}
     seen = {
-        fold: _Seen(table, films, tolerances_of(work.metrics)).counted(workers, dataset)
+        fold: _Seen(table, films, tolerances).counted(workers, dataset)
         for fold, table in folds.items()
     }
     for number in range(1, len(films.observers)):
         cases = {fold: _cases(table, seen[fold][number - 1], work) for fold, table in folds.items()}
         for scorer in metrics:
-            same = {"dataset": dataset, "observer": number + 1, "metric": scorer.name}
+            same = {"dataset": dataset, "observer": number + 1, "metric": scorer.name, **how}
             for task, value, n_folds in _scored(cases, scorer, work.alpha, work.folds is not None):
                 yield {**same, "task": task, **_numbers(value, about), "n_folds": n_folds}
+
+
+def _unit(films: ObservedFilms, tolerances: tuple[float, ...] | None) -> str:
+    """Return what distances are in; an empty text where none are measured."""
+    return "" if tolerances is None else "px" if films.spacing is None else "mm"
 
 
 @dataclass(frozen=True)
@@ -116,12 +126,12 @@ class _Seen:
         truth = self.films.masks(film, 0)
         if self.films.first_is_true:
             self._check(row, film, truth)
-        found = []
+        found, steps = [], self.films.steps(film)
         for number in range(1, len(self.films.observers)):
             answer, known = as_answer(self.films.masks(film, number), truth)
             outlines = None
             if self.tolerances is not None:
-                outlines = measure_surfaces(answer, known, self.tolerances)
+                outlines = measure_surfaces(answer, known, self.tolerances, steps)
             found.append(pack(count_overlap(answer, known), outlines))
         return np.stack(found)
 

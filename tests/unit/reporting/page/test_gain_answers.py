@@ -38,7 +38,7 @@ def test_methods_say_when_the_two_are_set_against_each_other() -> None:
 def test_the_question_in_words() -> None:
     assert question_text({**QUESTION, "where": {"protocol": "freeze"}}, MANNER) == (
         "Does the similarity of a network after training with what it started from in block1, by "
-        "cka, go with the gain over random weights (recipe freeze only)?"
+        "CKA, go with the gain over random weights (recipe freeze only)?"
     )
     anywhere = question_text({**QUESTION, "layer": None, "pair": "sources_after"}, MANNER)
-    assert "of networks from two sources, trained alike, by cka" in anywhere
+    assert "of networks from two sources, trained alike, by CKA" in anywhere

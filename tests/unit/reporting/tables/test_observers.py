@@ -52,6 +52,17 @@ def study(folder: Path, **settings: Any) -> PlannedStudy:
     return planned(folder, {"datasets": {"discs": data | settings}, "evaluation": metrics, **axes})
 
 
+def true_masks(root: Path | None) -> dict[str, np.ndarray]:
+    """Return the first observer's mask of each film, by its id, at its own size."""
+    assert root is not None
+    arrays = np.load(root)
+    return {
+        str(film): mask[None]
+        for split in ("train", "val", "test")
+        for film, mask in zip(arrays[f"{split}_image_id"], arrays[f"{split}_masks"], strict=True)
+    }
+
+
 def scored(made: PlannedStudy, results: Path) -> dict[str, Any]:
     """Make caches, notes and ensembles; return what the stage is told."""
     data = made.datasets["discs"]
@@ -62,8 +73,9 @@ def scored(made: PlannedStudy, results: Path) -> dict[str, Any]:
     for cell in made.targets:
         fold = None if cell.point.fold in (None, "all") else int(cell.point.fold)
         split = open_split(cache, "test", fold)
-        assert split.masks is not None
-        counts = pack(count_overlap(np.zeros_like(split.masks[:]), split.masks[:]))
+        own = true_masks(data.root)
+        truth = np.stack([own[film] for film in split.image_id])
+        counts = pack(count_overlap(np.zeros_like(truth), truth))
         table = Ensemble(
             split.image_id,
             split.patient_id,
@@ -112,6 +124,20 @@ def test_a_second_observer_is_scored_as_a_network_is(tmp_path: Path) -> None:
     assert table.loc[("iou_pooled", "disc"), "value"] == pytest.approx(pooled)
     # A disc that is moved by (3, 1) is nowhere farther away than that.
     assert 1 < table.loc[("hd95", "disc"), "value"] <= np.hypot(3, 1)
+
+
+def test_at_the_films_own_size_distances_are_in_mm_where_spacing_is_known(tmp_path: Path) -> None:
+    made = study(tmp_path, scored_at="film", spacing=0.5, image_px=16)
+    told = scored(made, tmp_path / "results")
+    (hd95,) = (metric for metric in MASK_METRICS if metric.name == "hd95")
+    told["metrics"]["hd95"] = declare(hd95)
+    told["extra_metrics"] = [*told["extra_metrics"], "hd95"]
+    table = observers(told, tmp_path / "results", 1)["observers"].set_index(["metric", "task"])
+    hand = by_hand(tmp_path / "discs.npz", ("test",))
+    dice = (2 * hand["both"] / (hand["first"] + hand["second"])).groupby(hand["patient"]).mean()
+    assert table.loc[("dice", "disc"), "value"] == pytest.approx(dice.mean())
+    assert set(table["scored_at"]) == {"film"} and set(table["unit"]) == {"mm"}
+    assert 0.5 < table.loc[("hd95", "disc"), "value"] <= np.hypot(3, 1) / 2
 
 
 def test_over_folds_it_is_the_mean_over_folds_as_of_a_run(tmp_path: Path) -> None:
