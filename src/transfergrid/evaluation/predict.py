@@ -37,7 +37,7 @@ from transfergrid.tasks.score.kind import stored_numbers
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; they share one pass over the images."""
-MASK_BYTES = 2**28
+MASK_BYTES = 2**26
 """The same of a CPU that scores masks; what is beyond it is loaded at each batch."""
 LARGE_PX, LARGE_PIXELS = 256, 512**2
 """Above this side, a CPU that scores masks takes no more pixels a pass: a U-Net's maps of one film
@@ -196,7 +196,8 @@ def lent(
         device: Where they compute.
     """
     room = MASK_BYTES if device.type == "cpu" else WEIGHTS_BYTES
-    return Lent(load, files, [cell.bytes_of(file) for file in files], room)
+    sizes = [cell.bytes_of(file) for file in files]
+    return Lent(load, lambda net, file: net.load_state_dict(cell.tensors(file)), files, sizes, room)
 
 
 def films_a_pass(task: LearnHalf, device: torch.device) -> int:

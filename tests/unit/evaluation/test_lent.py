@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +18,28 @@ from transfergrid.tasks.learn.segmentation import Segmentation
 
 
 def test_only_as_many_networks_stay_as_there_is_room_for() -> None:
-    loaded: list[str] = []
-    made: list[weakref.ref[nn.Module]] = []
+    made: list[str] = []
+    refilled: list[str] = []
 
     def load(file: str) -> nn.Module:
-        loaded.append(file)
+        made.append(file)
         network = nn.Linear(1, 1).train()
-        made.append(weakref.ref(network))
+        refill(network, file)
         return network
 
-    networks = Lent(load, ["a", "b", "c", "d"], [4, 4, 4, 4], 9)
-    assert len(networks) == 4 and not loaded
-    for number in (0, 1, 2, 3, 0, 1, 2, 3):
-        assert not networks[number].training
-        gc.collect()
-        assert sum(one() is not None for one in made) <= 2
-    assert loaded == ["a", "b", "c", "d", "c", "d"]
-    assert len(networks[1:3]) == 2
-    tight = Lent(load, ["a", "b"], [4, 4], 1)
-    assert tight[0] is tight[0] and tight[1] is not tight[1]
+    def refill(network: nn.Module, file: str) -> None:
+        refilled.append(file)
+        nn.init.constant_(network.get_parameter("weight"), ord(file))
+
+    networks = Lent(load, refill, ["a", "b", "c", "d"], [4, 4, 4, 4], 9)
+    assert len(networks) == 4 and not made
+    for _ in range(2):
+        for network, file in zip(networks, "abcd", strict=True):
+            assert not network.training and network.get_parameter("weight").item() == ord(file)
+    assert made == ["a", "b", "c"] and refilled == ["a", "b", "c", "d", "c", "d"]
+    assert networks[0] is not networks[1] and networks[2] is networks[3]
+    tight = Lent(load, refill, ["a", "b"], [4, 4], 1)
+    assert tight[0] is tight[1]
 
 
 def resident(path: Path) -> int:

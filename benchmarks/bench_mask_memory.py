@@ -1,0 +1,133 @@
+"""The memory of a process that scores a cell with masks, by the number of test films.
+
+    .venv/bin/python benchmarks/bench_mask_memory.py
+
+scores two data sets of drawn discs, each in a process of its own on one core, and tells the most
+memory that the process had (Linux alone tells), its libraries included. --films 300 10000 scores as
+many, which takes hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from common import heading, parse, row, table
+from made_training import write_cells
+from numpy.typing import NDArray
+
+from transfergrid.data.manifest import Manifest
+from transfergrid.data.mask_set import MaskSet
+from transfergrid.planning.naming import cell_name
+from transfergrid.training.loop import train
+
+CHECKPOINTS, LEARNED = 10, 4
+NETWORK = "mobilenetv2_100"
+
+CHILD = """
+import json, sys
+from pathlib import Path
+import torch
+from transfergrid.evaluation.predict import score_cell
+torch.set_num_threads(1)
+score_cell(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], splits=("test",))
+# Not ru_maxrss, which begins with the memory of the process that started this one.
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(int(peak.split()[1]) / 1024)
+"""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    def more(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--films", type=int, nargs=2, default=[50, 300])
+        parser.add_argument("--px", type=int, default=512)
+
+    arguments = parse(__doc__, words, more=more)
+    films, px = ([6, 12], 64) if arguments.quick else (arguments.films, arguments.px)
+    heading("Masks", f"{NETWORK} with a U-Net's decoder, {px} px, {CHECKPOINTS} checkpoints.")
+    table(("test films", "memory, MiB"))
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in films:
+            peaks.append(peak(Path(folder) / str(count), count, px))
+            row(count, peaks[-1])
+
+
+def peak(folder: Path, films: int, px: int) -> float:
+    """Train a cell on a few films, score it on many, and return the scoring's memory in MiB."""
+    declared = {
+        **{"kind": "bench_mask_memory:discs", "task_kind": "segmentation", "image_px": px},
+        **{"resize": "stretch", "channels": "grey", "duplicates": "allow"},
+        "options": {"test": films, "px": px},
+    }
+    recipe = {"epochs": CHECKPOINTS, "keep_checkpoints": CHECKPOINTS, "batch_size": 4}
+    (spec,) = write_cells(folder, [NETWORK], {"discs": declared}, **recipe).values()
+    place = folder / "results" / "cells" / cell_name(spec) / "spec.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(spec), encoding="utf-8")
+    train(spec, folder / "results", threads=1)
+    command = [sys.executable, "-c", CHILD, str(place), str(folder / "results")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+@dataclass(frozen=True)
+class Discs:
+    """Films of a bright disc each, and their masks."""
+
+    count: int
+    px: int
+    structures: tuple[str, ...] = ("disc",)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def name(self, index: int) -> str:
+        return f"film{index}"
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        rng, (rows, columns) = np.random.default_rng(index), np.mgrid[: self.px, : self.px]
+        place = rng.uniform(0.3, 0.7, 2) * self.px
+        found: NDArray[np.bool_] = np.hypot(rows - place[0], columns - place[1]) < self.px / 5
+        return found
+
+
+class Films(Discs):
+    """The films."""
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        noise = np.random.default_rng(index).integers(0, 60, (self.px, self.px))
+        return (noise + 150 * self.mask(index)).astype(np.uint8)
+
+
+class Masks(Discs):
+    """Their masks."""
+
+    def read(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        return self.mask(index)[None].astype(np.uint8)
+
+
+def discs(options: dict[str, Any], root: Path | None) -> Manifest:
+    """Return `test` films to score, and a few to learn from and validate on."""
+    settings = options["options"]
+    test, px = int(settings["test"]), int(settings["px"])
+    split = ["train"] * LEARNED + ["valid"] * LEARNED + ["test"] * test
+    names = [f"film{number}" for number in range(len(split))]
+    ids = {name: names for name in ("image_id", "study_id", "patient_id")}
+    frame = pd.DataFrame({**ids, "view": "", "split": split, "disc": np.float32(np.nan)})
+    films, masks = Films(len(split), px), Masks(len(split), px)
+    own = MaskSet(films, (masks,))
+    return Manifest(frame, ("disc",), ("disc",), "segmentation", films, True, False, masks=own)
+
+
+if __name__ == "__main__":
+    main()
