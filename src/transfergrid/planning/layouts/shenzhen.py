@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.layouts.hashed import Digest, of_files, of_names
-from transfergrid.planning.layouts.listed import list_files
+from transfergrid.planning.layouts.hashed import Digest
+from transfergrid.planning.layouts.named import of_named
 from transfergrid.runtime.errors import UserError
 
 FOLDER = "ChinaSet_AllFiles"
@@ -61,5 +61,4 @@ def films(folder: Path) -> dict[str, tuple[str, bool]]:
 
 def hashed(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
     """Hash the films' names, which hold their labels, and the lists where a study names them."""
-    lists = list_files(root, settings.get("lists") or {}).values()
-    return {**of_names(films(base(root))), **of_files(root, lists, digest)}
+    return of_named(films(base(root)), root, settings, digest)
