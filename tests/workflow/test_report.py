@@ -51,7 +51,8 @@ SHOWN = {
 }
 """Figures that the study has something to show of."""
 ITEMS = {
-    "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"]},
+    # Only masks have observers, and this study has labels.
+    "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"] if name != "observers"},
     "2. Figures": {f"figures/{name}.svg" for name in SHOWN},
     "3. Page": {"report.html"},
 }

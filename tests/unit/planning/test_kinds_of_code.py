@@ -52,7 +52,7 @@ METRIC = """    Metric(
         function="transfergrid.metrics.made_up:made_up",
     ),
 )
-\"\"\"Every built-in"""
+\"\"\"The metrics of labels"""
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_one_kind_or_metric_more_makes_no_cell_stale(project: Path) -> None:
         shutil.copy(room / "multilabel.py", room / "ranking.py")
     edit(source / "catalog" / "tasks.py", '    TaskKind(\n        "multiclass",', KIND)
     (source / "metrics" / "made_up.py").write_text("def made_up(scores, labels, patient): ...\n")
-    edit(source / "catalog" / "metrics.py", ')\n"""Every built-in', METRIC)
+    edit(source / "catalog" / "metrics.py", ')\n"""The metrics of labels', METRIC)
     found, stamps_after = names(project)
     assert found == cells
     # Figures and the page know what metrics are called.

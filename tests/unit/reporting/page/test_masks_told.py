@@ -73,6 +73,7 @@ def test_the_mean_over_one_structure_is_no_macro() -> None:
     # Where no card is there yet, nothing is known of tasks.
     assert metric_words(asked)["dice"].score == "Macro Dice"
     asked["evaluation"] = {"confidence": 0.95, "bootstrap": {"replicates": 10, "seed": 0}}
+    asked["resolved"] = {"datasets": {"vessels": {}, "films": {}}}
     sentences = scoring(asked, known)
     assert sentences[0].startswith("Dice of vessels: of vessel.")
     assert "unweighted mean over effusion and nodule" in sentences[1]
