@@ -17,9 +17,11 @@ def load_cell(
     selection: str | None = None,
     study: str | None = None,
     device: str = "cpu",
+    *,
+    own_code: bool = False,
 ) -> LoadedCell:
     """Load a trained cell to predict films with; see `transfergrid.reporting.loading.load_cell`."""
     # By its name: whoever asks for the version needs none of this, and no stage depends on it.
     loading = import_module("transfergrid.reporting.loading")
-    loaded: LoadedCell = loading.load_cell(path, selection, study, device)
+    loaded: LoadedCell = loading.load_cell(path, selection, study, device, own_code=own_code)
     return loaded

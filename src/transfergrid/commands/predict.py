@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks", type=Path, metavar="DIR", help="where a cell of masks writes them, as PNG"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N [cpu]")
+    parser.add_argument(
+        "--own-code",
+        action="store_true",
+        help="import the network, decoder or metric that a cell from elsewhere names",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     # Seconds of imports, which the help does without.
     from transfergrid.reporting.loading import load_cell
 
-    cell = load_cell(arguments.cell, arguments.selection, arguments.study, arguments.device)
+    cell = load_cell(
+        arguments.cell,
+        arguments.selection,
+        arguments.study,
+        arguments.device,
+        own_code=arguments.own_code,
+    )
     if arguments.masks is not None and not cell.marks:
         raise UserError(f"cell {cell.folder.name} has labels and no masks; leave out --masks.")
     films: list[Path] = arguments.films

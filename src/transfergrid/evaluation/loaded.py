@@ -24,6 +24,7 @@ from transfergrid.evaluation.marked import Marker, Marks
 from transfergrid.evaluation.predict import films_a_pass, networks_of
 from transfergrid.evaluation.scores import Scores, read_cell_scores
 from transfergrid.evaluation.selection import parse_selection, ranked, select
+from transfergrid.evaluation.trust import check_device, hold_own
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.trained import Trained
 from transfergrid.planning.records import SPEC, read_kept, read_spec
@@ -65,14 +66,24 @@ class LoadedCell:
     about: str = ""
 
     @classmethod
-    def of(cls, folder: Path, selection: str, device: str = "cpu") -> LoadedCell:
+    def of(
+        cls, folder: Path, selection: str, device: str = "cpu", own_code: bool = False
+    ) -> LoadedCell:
         """Read a cell's folder, and compare its files with the training's receipt.
+
+        Args:
+            folder: The folder.
+            selection: The rule by which checkpoints are chosen.
+            device: "cpu", "cuda" or "cuda:<n>".
+            own_code: Whether a network, decoder or metric that is not the project's is imported.
 
         Raises:
             UserError: The cell is not trained, diverged, its weights were freed or damaged, or it
-                has no checkpoints of that selection.
+                has no checkpoints of that selection; it needs code that may not be imported, or
+                that was edited since; or there is no such device.
         """
-        parse_selection(selection)
+        by_metric = parse_selection(selection).per_task
+        check_device(device)
         if not (folder / SPEC).is_file():
             raise UserError(
                 f"{folder} is no cell: it has no {SPEC}; name a folder in results/cells."
@@ -85,6 +96,7 @@ class LoadedCell:
                 f"cell {folder.name} has no checkpoints, because its training diverged; name "
                 "another."
             )
+        hold_own(folder, spec, by_metric, own_code)
         card = _card_of(read_kept(folder, "card.json"))
         chosen = _chosen(folder, spec, trained, selection, len(card.tasks))
         return cls(folder, spec, card, trained, selection, chosen, device)

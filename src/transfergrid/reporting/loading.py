@@ -30,6 +30,8 @@ def load_cell(
     selection: str | None = None,
     study: str | None = None,
     device: str = "cpu",
+    *,
+    own_code: bool = False,
 ) -> LoadedCell:
     """Load a trained cell to predict films with.
 
@@ -40,20 +42,24 @@ def load_cell(
             its study's first selection says, and "best" of a cell that is in no study's grid.
         study: The study that is meant, where several have the cell.
         device: "cpu", "cuda" or "cuda:<n>".
+        own_code: Whether a network, decoder or metric that is not the project's may be imported, as
+            the cell's specification names it. Cells of results/cells in the working directory need
+            no leave, for they are the run's own; for others, give it if you trust who made them.
 
     Returns:
         The cell; its `predict` takes films, its `about` says what it was trained and tested on.
 
     Raises:
         UserError: There is no such cell or study, the cell is not trained or diverged, its weights
-            were freed or damaged, or its studies have different first selections.
+            were freed or damaged, its studies have different first selections, there is no such
+            device, or it needs code that may not be imported or was edited after its training.
     """
     from transfergrid.evaluation.loaded import LoadedCell
 
     folder = _folder_of(Path(path))
     if (folder / RELEASED).is_file():
         told = read_sealed(folder / RELEASED, f"take {RELEASED} from the archive again")
-        loaded = LoadedCell.of(folder, selection or str(told["selection"]), device)
+        loaded = LoadedCell.of(folder, selection or str(told["selection"]), device, own_code)
         return replace(loaded, about=str(told["about"]))
     studies = studies_of(folder)
     if study is not None and study not in studies:
@@ -68,7 +74,9 @@ def load_cell(
             f"cell {folder.name} is in {listed(named)}, whose first selections are "
             f"{listed(sorted(firsts))}; name the study or the selection."
         )
-    loaded = LoadedCell.of(folder, selection or next(iter(firsts), DEFAULT), device)
+    ours = folder.parent == (RESULTS / "cells").resolve()
+    chosen = selection or next(iter(firsts), DEFAULT)
+    loaded = LoadedCell.of(folder, chosen, device, own_code or ours)
     return replace(loaded, about=about(loaded, _row(folder, loaded.selection, named)))
 
 

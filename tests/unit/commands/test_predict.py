@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ SELECTIONS = ("top2", "best", "last", "top1_per_task")
 
 
 @pytest.fixture(scope="module", params=["multilabel", "multiclass"])
-def cell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a scored cell of a study, whose test films lie in ``films``."""
+def cell(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The folder of a scored cell of the run here, whose test films lie in ``films``."""
     results = tmp_path_factory.mktemp(request.param) / "results"
     make_cache(results, request.param)
     spec = make_spec(epochs=3, keep_checkpoints=3)
@@ -54,7 +57,9 @@ def cell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     films.mkdir()
     for number, image in enumerate(open_split(results / "cache" / "tiny-0", "test").images):
         Image.fromarray(np.array(image)).save(films / f"{number:02d}.png")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(results.parent)  # its network is the tests' own
+        yield folder
 
 
 def stamp(results: Path, study: str, cell: str, selections: tuple[str, ...]) -> None:
@@ -124,6 +129,28 @@ def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
         load_cell(cell).predict([])
 
 
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("gpu", "there is no device 'gpu'; allowed are cpu, cuda and cuda:N"),
+        ("meta", "there is no device 'meta'"),
+        ("cuda", "device 'cuda' cannot be used: torch sees 0 GPUs here; use cpu"),
+        ("cuda:1", "device 'cuda:1' cannot be used"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_before_films_are_read(
+    cell: Path,
+    device: str,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["predict", str(cell), "no_such_film.png", "--device", device]) == 1
+    error = capsys.readouterr().err
+    assert told in error and "film" not in error
+
+
 def test_what_is_no_trained_cell_is_refused_in_a_sentence(cell: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no cell .*nowhere; name its folder"):
         load_cell(tmp_path / "nowhere")
@@ -138,7 +165,7 @@ def test_what_is_no_trained_cell_is_refused_in_a_sentence(cell: Path, tmp_path: 
     for file in (freed / "checkpoints").glob("*.safetensors"):
         file.write_bytes(b"x")
     with pytest.raises(UserError, match="is not the file that was written"):
-        load_cell(freed).predict(films_of(cell)[:1])
+        load_cell(freed, own_code=True).predict(films_of(cell)[:1])
     shutil.rmtree(freed / "checkpoints")
     with pytest.raises(
         UserError, match="has no checkpoints: it is not trained, or they were freed"
@@ -146,12 +173,15 @@ def test_what_is_no_trained_cell_is_refused_in_a_sentence(cell: Path, tmp_path: 
         load_cell(freed)
 
 
-def test_studies_that_disagree_are_asked_for(cell: Path, tmp_path: Path) -> None:
+def test_studies_that_disagree_are_asked_for(
+    cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = tmp_path / "results"
     shutil.copytree(cell, results / "cells" / cell.name)
     for study, first in (("a", "best"), ("b", "last")):
         stamp(results, study, cell.name, (first,))
     folder = results / "cells" / cell.name
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="is in a, b, whose first selections are best, last; name"):
         load_cell(folder)
     assert load_cell(folder, study="b").selection == "last"

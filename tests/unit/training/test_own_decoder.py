@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -19,7 +21,9 @@ from transfergrid.planning import decoders, unchanged
 from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study
 from transfergrid.planning.unchanged import hold_network
+from transfergrid.reporting.loading import load_cell
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.sealed import write_sealed
 
 MODULE = """
 from torch import cat, nn
@@ -84,6 +88,38 @@ def test_a_cell_has_its_decoder_s_code_and_another_goes_on_from_it(
     with pytest.raises(UserError, match="the code of my_decoder:Sum was edited after this job"):
         hold_network(spec)
     assert planned(study(own, recipe=OWN))[1] != name
+
+
+def test_a_loaded_cell_runs_the_code_that_it_was_trained_with_and_none_unasked(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "hold", lambda code: None)  # it would be held for other tests
+    monkeypatch.chdir(own)
+    results = own / "results"
+    results.mkdir()
+    _, name = scored_cell(results, recipe={**OWN, "epochs": 1})
+    film = np.full((PX, PX), 90, np.uint8)
+    assert load_cell(name).predict([film]).shape == (1, 1, PX, PX)
+
+    elsewhere = own / "models" / name
+    shutil.copytree(results / "cells" / name, elsewhere)
+    del sys.modules["my_decoder"]
+    refused = "needs code that is not TransferGrid's, my_decoder:Sum, which .* own_code=True"
+    with pytest.raises(UserError, match=refused):
+        load_cell(elsewhere)
+    write_sealed(elsewhere / "released.json", {"selection": "best", "about": "told"})
+    with pytest.raises(UserError, match=refused):
+        load_cell(elsewhere)
+    assert "my_decoder" not in sys.modules
+    assert load_cell(elsewhere, own_code=True).predict([film]).shape == (1, 1, PX, PX)
+
+    (own / "my_decoder.py").write_text(MODULE.format(maps=2).replace("dim=1)", "dim=1).neg()"))
+    with pytest.raises(
+        UserError, match=f"cell {name} cannot be loaded: the code of my_decoder:Sum"
+    ):
+        load_cell(name)
+    with pytest.raises(UserError, match="cannot be loaded: the code of my_decoder:Sum was edited"):
+        load_cell(elsewhere, own_code=True)
 
 
 def test_a_decoder_deeper_than_the_cut_network_is_refused_at_planning(own: Path) -> None:

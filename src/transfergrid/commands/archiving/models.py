@@ -12,10 +12,11 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from transfergrid.commands.archiving.licences import Terms
 from transfergrid.evaluation.loaded import LoadedCell
+from transfergrid.evaluation.trust import own_network
 from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED, read_kept
 from transfergrid.reporting.loading import RELEASED, load_cell
 from transfergrid.runtime.atomic import read_json, write_bytes, write_text
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
 
@@ -125,13 +126,18 @@ def _interval(row: Mapping[Any, Any]) -> str:
 
 
 def _body(cell: LoadedCell, rows: pd.DataFrame, terms: Mapping[str, Terms]) -> str:
+    own = own_network(cell.spec)
+    leave = ", own_code=True" if own else ""
     lines = [f"# {cell.folder.name}", "", cell.about, "", "## Use", "", "```python"]
     lines += [
         "import transfergrid",
         "",
-        f'cell = transfergrid.load_cell("models/{cell.folder.name}")',
+        f'cell = transfergrid.load_cell("models/{cell.folder.name}"{leave})',
     ]
-    lines += ['cell.predict(["film.png"])', "```", "", "## Labels", ""]
+    lines += ['cell.predict(["film.png"])', "```", ""]
+    if own:
+        lines += [f"It runs {listed(own)}, which is not in here and has to be on `PYTHONPATH`.", ""]
+    lines += ["## Labels", ""]
     lines += [f"- {task}" for task in cell.tasks]
     lines += ["", "## Scores on the test films", ""]
     lines += ["| label | metric | value | interval | patients |", "|---|---|---:|---|---:|"]
