@@ -136,7 +136,7 @@ def test_its_recipes_are_those_of_the_released_code(study: PlannedStudy) -> None
         )
         for name, recipe in recipes.items()
     }
-    films, masks = (2e-4, 32, 1000, 10), (1e-3, 32, 200, 20)
+    films, masks = (2e-4, 32, 1000, 11), (1e-3, 32, 200, 20)
     assert told == {
         "dxc14": films,
         "dxc5": films,
