@@ -18,9 +18,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from transfergrid.planning.architectures import own_code
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.fingerprint import SOURCE, modules_fingerprint
+from transfergrid.planning.fingerprint import SOURCE, modules_fingerprint, plugin_source
 from transfergrid.planning.study import Study
+from transfergrid.runtime.environment import packages_behind
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text
 from transfergrid.runtime.sealed import read_sealed, write_sealed
@@ -55,7 +57,7 @@ def check_decoders(study: Study, cells: Iterable[Cell], memory: Path = MEMORY) -
             networks.setdefault(canonical_json(network), cell)
     code = f"{modules_fingerprint([TRIAL])} torch {metadata.version('torch')}"
     known = _remembered(memory, code)
-    keys = {sha256_text(text): text for text in networks}
+    keys = {sha256_text(text + _packages(text)): text for text in networks}
     new = [text for key, text in keys.items() if key not in known]
     for text, fault in zip(new, _tried(tuple(new)) if new else (), strict=True):
         if fault:
@@ -82,6 +84,17 @@ def _structures(dataset: Mapping[str, Any]) -> int:
     """Return how many structures a data set has; 1 if only its reader knows."""
     layers = dataset.get("layers") or ({"structures": dataset.get("structures") or ("one",)},)
     return sum(len(layer["structures"]) for layer in layers)
+
+
+def _packages(network: str) -> str:
+    """Return what a network's own code imports, which no name of a cell tells, as text."""
+    return _packages_of(tuple(own_code(json.loads(network)["architecture"])))
+
+
+@cache
+def _packages_of(references: tuple[str, ...]) -> str:
+    found = packages_behind(plugin_source(reference).code.code for reference in references)
+    return canonical_json(found)
 
 
 def _remembered(memory: Path, code: str) -> frozenset[str]:

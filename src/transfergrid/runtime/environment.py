@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from types import CodeType
+
+from transfergrid.runtime.imports import held_code
 
 PACKAGES = ("transfergrid", "torch", "torchvision", "timm", "numpy", "scipy", "pandas", "snakemake")
 
@@ -18,6 +22,40 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def packages_behind(code: Iterable[CodeType]) -> dict[str, str]:
+    """Return the versions of the installed packages that modules import, in functions as well.
+
+    What those packages or files beside the modules import themselves is not looked at.
+
+    Args:
+        code: What importing each module executes.
+    """
+    named = {name for part in code for name in _imported(part)} - sys.stdlib_module_names
+    if not named:
+        return {}
+    owners = metadata.packages_distributions()
+    packages = {package for name in named for package in owners.get(name, ())}
+    found = {package: _version(package) for package in sorted(packages)}
+    return {package: version for package, version in found.items() if version}
+
+
+def _imported(code: CodeType) -> Iterator[str]:
+    """Yield the first part of each name that code imports."""
+    for step in dis.get_instructions(code):
+        if step.opname == "IMPORT_NAME":
+            yield str(step.argval).partition(".")[0]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imported(constant)
+
+
+def _own_packages() -> dict[str, str]:
+    """Return the packages behind users' own modules, which this process holds."""
+    ours = Path(__file__).resolve().parents[1].name
+    held = held_code().items()
+    return packages_behind(one.code for name, one in held if name.partition(".")[0] != ours)
 
 
 def _git(*arguments: str) -> str | None:
@@ -34,7 +72,8 @@ def _git(*arguments: str) -> str | None:
 def environment_record(behind: Iterable[Path] = ()) -> dict[str, object]:
     """Return versions, commit, processor and core count of this process as plain JSON values.
 
-    No host name, user name or path is recorded: results are meant to be published.
+    No host name, user name or path is recorded: results are meant to be published. Beside the
+    packages that results depend on are those that held modules of users' own import.
 
     Args:
         behind: The files and folders that results depend on. ``uncommitted_changes`` is about
@@ -45,7 +84,7 @@ def environment_record(behind: Iterable[Path] = ()) -> dict[str, object]:
     status = _git("status", "--porcelain", "--", *map(str, behind)) if ours else None
     return {
         "python": platform.python_version(),
-        "packages": {package: _version(package) for package in PACKAGES},
+        "packages": {**_own_packages(), **{package: _version(package) for package in PACKAGES}},
         "commit": _git("rev-parse", "HEAD") if ours else None,
         "uncommitted_changes": None if status is None else bool(status),
         "system": f"{platform.system()} {platform.machine()}",

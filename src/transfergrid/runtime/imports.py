@@ -78,6 +78,11 @@ def hold(modules: Mapping[str, HeldCode]) -> None:
         finder.modules[name] = new
 
 
+def held_code() -> dict[str, HeldCode]:
+    """Return the code that this process holds, by module."""
+    return dict(_finder().modules)
+
+
 @contextmanager
 def for_workers() -> Iterator[tuple[Callable[[str], None], tuple[str]]]:
     """Yield an initializer and arguments that make a pool's processes import the code held here."""

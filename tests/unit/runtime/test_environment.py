@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transfergrid.runtime import environment
 from transfergrid.runtime.environment import environment_record
+from transfergrid.runtime.imports import HeldCode
 
 SOURCE = Path(environment.__file__).parents[1]
 
@@ -32,7 +33,22 @@ def test_versions_are_those_of_the_process():
 
 def test_a_missing_package_is_none(monkeypatch):
     monkeypatch.setattr(environment, "PACKAGES", ("no_such_package",))
-    assert environment_record()["packages"] == {"no_such_package": None}
+    packages = environment_record()["packages"]
+    assert isinstance(packages, dict) and packages["no_such_package"] is None
+
+
+def test_packages_that_held_modules_of_ones_own_import_are_told(monkeypatch):
+    text = "import json, own_helper\ndef f():\n    from yaml.nodes import Node\n"
+    code = compile(f"import PIL.Image\n{text}", "mine.py", "exec")
+    ours = compile("import pytest", "module.py", "exec")
+    held = {"mine": HeldCode("mine.py", code), "transfergrid.a.b": HeldCode("module.py", ours)}
+    monkeypatch.setattr(environment, "held_code", lambda: held)
+    monkeypatch.setattr(environment, "PACKAGES", ("torch",))
+    assert environment_record()["packages"] == {
+        "pillow": metadata.version("pillow"),
+        "PyYAML": metadata.version("PyYAML"),
+        "torch": metadata.version("torch"),
+    }
 
 
 def test_the_record_is_json_and_names_neither_host_nor_path():

@@ -22,6 +22,7 @@ from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study
 from transfergrid.planning.unchanged import hold_network
 from transfergrid.reporting.loading import load_cell
+from transfergrid.runtime import environment
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.sealed import write_sealed
 
@@ -145,6 +146,28 @@ def test_what_fits_is_tried_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(decoders, "_tried", None)
     again = plan_study(load_study(own / "study.yaml"))
     assert [cell.name for cell in again.targets] == [cell.name for cell in both.targets]
+
+
+def test_what_fitted_with_another_version_of_a_package_is_tried_again(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = own / ".snakemake" / "transfergrid" / "decoders.json"
+    memory.parent.mkdir(parents=True)
+    monkeypatch.chdir(own)
+    (own / "my_decoder.py").write_text(f"import yaml\n{MODULE.format(maps=2)}")
+    tried: list[int] = []
+
+    def try_them(networks: tuple[str, ...]) -> tuple[None, ...]:
+        tried.append(len(networks))
+        return (None,) * len(networks)
+
+    monkeypatch.setattr(decoders, "_tried", try_them)
+    for version, times in (("6", 1), ("6", 1), ("7", 2)):
+        decoders._packages_of.cache_clear()
+        monkeypatch.setattr(environment, "_version", lambda package, version=version: version)
+        plan(own, recipe=OWN)
+        assert len(tried) == times
+    decoders._packages_of.cache_clear()
 
 
 def test_decoders_are_for_masks_and_have_to_be_there(own: Path) -> None:
