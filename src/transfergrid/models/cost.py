@@ -1,4 +1,4 @@
-"""Size and compute of a network, counted on the meta device: no weights, no arithmetic."""
+"""Size and compute of a network, counted on the meta device, where nothing is computed."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ class _Network(NamedTuple):
 def _cost(network: _Network, told: str, outputs: int, truncation: int, px: int) -> Cost:
     options = {} if network.slim is None else {"slim": network.slim}
     entry = {"timm": network.timm, "factory": network.factory, "options": options}
-    with torch.device("meta"):
-        model = build(entry, outputs, truncation, seed=0).eval()
+    # A user's own may compute while it is made, such as a rate for each of its layers.
+    with torch.device("cpu" if network.factory else "meta"):
+        model = build(entry, outputs, truncation, seed=0).eval().to("meta")
     images = torch.empty(1, 3, px, px, device="meta")
     counter = FlopCounterMode(display=False)
     try:

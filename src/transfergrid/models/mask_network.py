@@ -60,9 +60,10 @@ def mask_network(
         with drawing_from(seeded(seed, "decoder")):
             network: nn.Module = function(encoder=encoder, outputs=outputs, px=px)
     except Exception as error:
-        raise UserError(
-            f"{named} failed with {_told(error)}; let it take no more maps than there are."
-        ) from error
+        # A map that is not there is looked for in a list; other failures have other causes.
+        maps = isinstance(error, LookupError)
+        advice = "let it take no more maps than there are" if maps else "correct it"
+        raise UserError(f"{named} failed with {_told(error)}; {advice}.") from error
     _check_parts(network, decoder, encoder)
     _check_passes(network, named, (outputs, px))
     for method in (_blocks_of, _new_layers):  # unless it has its own
@@ -140,9 +141,12 @@ def mask_cost(architecture: Mapping[str, Any], outputs: int, truncation: int, px
     Raises:
         UserError: As `mask_network` and `build`.
     """
-    with torch.device("meta"):
+    decoder = architecture.get("decoder")
+    # What is a user's own may compute while it is made, such as a rate for each of its layers.
+    own = decoder or architecture.get("factory")
+    with torch.device("cpu" if own else "meta"):
         encoder = build(architecture, 1, truncation, seed=0)
-        network = mask_network(encoder, outputs, 0, px, architecture.get("decoder")).eval()
+        network = mask_network(encoder, outputs, 0, px, decoder).eval().to("meta")
     idle = set(trace(network, lambda module, images: module(images), (px, px)).idle)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:

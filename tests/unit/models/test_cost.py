@@ -77,3 +77,23 @@ def test_the_smallest_input_halves_five_times_to_two(
 ) -> None:
     """Each halving rounds up, so two pixels after n halvings need 2**n + 1."""
     assert smallest_px({"timm": name}, truncation) == expected
+
+
+class Rated(nn.Module):
+    """A network of a user's own that computes a rate for each of its layers while it is made."""
+
+    def __init__(self, outputs: int, truncation: int) -> None:
+        super().__init__()
+        self.rates = [rate.item() for rate in torch.linspace(0, 0.1, 3)]
+        self.head = nn.Linear(3, outputs)
+
+    def get_classifier(self) -> nn.Linear:
+        return self.head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(images.mean(dim=(2, 3)))
+
+
+def test_a_network_that_computes_while_it_is_made_is_counted() -> None:
+    counted = cost({"factory": f"{__name__}:{Rated.__name__}"}, 5, 0, 16)
+    assert (counted.params, counted.macs) == (20, 15)

@@ -134,6 +134,24 @@ def test_a_decoder_deeper_than_the_cut_network_is_refused_at_planning(own: Path)
         plan(own, recipe=OWN)
 
 
+def test_a_decoder_may_compute_while_it_is_made(own: Path) -> None:
+    """As in a training, and unlike on the meta device."""
+    plain = mask_cost(planned(study(own, recipe=OWN))[0]["architecture"], 1, 2, PX)
+    rates = "self.rates = [r.item() for r in torch.linspace(0, 0.1, 3)]\n        self.head ="
+    module = f"import torch\n{MODULE.format(maps=2).replace('self.head =', rates, 1)}"
+    (own / "my_decoder.py").write_text(module)
+    del sys.modules["my_decoder"]
+    (cell,) = plan(own, recipe=OWN).targets
+    assert mask_cost(json.loads(cell.spec)["architecture"], 1, 2, PX) == plain
+    assert sys.modules["my_decoder"].torch is torch
+
+
+def test_what_has_nothing_to_do_with_maps_is_not_told_to_take_fewer(own: Path) -> None:
+    (own / "my_decoder.py").write_text(MODULE.format(maps=2).replace("px):", "px, depth):", 1))
+    with pytest.raises(UserError, match=r"failed with TypeError .*'depth'\); correct it\.$"):
+        plan(own, recipe=OWN)
+
+
 def test_what_fits_is_tried_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = own / ".snakemake" / "transfergrid" / "decoders.json"
     memory.parent.mkdir(parents=True)
