@@ -26,7 +26,11 @@ OBSERVERS = Table(
             "for true, whatever rule makes one mask of several",
         ),
         Column("metric", "the primary metric of the data set, or another one of the study"),
-        Column("task", "the structure; empty for the mean over the scored ones"),
+        Column(
+            "task",
+            "the structure; empty for the mean over the scored ones, which is there if several "
+            "people have drawn all of them",
+        ),
         Column("value, low, high", "the metric, and its interval over patients"),
         Column("n, n_patients", "films that both observers have looked at, and their patients"),
         Column("scored_at, unit", "as in `mask_states.csv`"),

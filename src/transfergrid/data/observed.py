@@ -29,6 +29,8 @@ class ObservedFilms:
     Attributes:
         rows: By a film's id its place in the manifest.
         observers: The masks of each observer, the first one's first.
+        structures: The structures that all of them have looked for; the masks of others are the
+            same for each.
         form: The form of the cache's films, to which masks are brought.
         first_is_true: Whether the first one's masks are the data set's true ones.
         own_size: Whether masks are compared at the films' own size, and not at the cache's.
@@ -37,6 +39,7 @@ class ObservedFilms:
 
     rows: Mapping[str, int]
     observers: tuple[MaskSet, ...]
+    structures: tuple[str, ...]
     form: Form
     first_is_true: bool
     own_size: bool = False
@@ -72,6 +75,7 @@ class ObservedFilms:
         return cls(
             {name: row for row, name in enumerate(films)},
             tuple(observed(masks, number) for number in range(count)),
+            tuple(name for layer in layers for name in layer.structures),
             Form.declared(declaration),
             all(layer.rule == "first" for layer in layers),
             own_size,

@@ -64,12 +64,19 @@ def draw(data: FigureData) -> Figure:
 
 def observers_of(data: FigureData, panel: pd.DataFrame) -> dict[str, float]:
     """Return what further observers of a panel's masks score in its metric, by their names."""
+    people = _people(data)
+    if people.empty:
+        return {}
+    here = people["dataset"].isin(panel["dataset"]) & people["metric"].isin(panel["metric"])
+    return {f"observer {row['observer']}": row["value"] for row in people[here].to_dict("records")}
+
+
+def _people(data: FigureData) -> pd.DataFrame:
+    """Return the rows of observers over all scored structures."""
     table = data.observers
     if table.empty:
-        return {}
-    here = table["dataset"].isin(panel["dataset"]) & table["metric"].isin(panel["metric"])
-    whole = table[here & ~table["task"].map(known) & table["value"].notna()]
-    return {f"observer {row['observer']}": row["value"] for row in whole.to_dict("records")}
+        return table
+    return table[~table["task"].map(known) & table["value"].notna()]
 
 
 def _person(ax: Axes, name: str, value: float) -> None:
@@ -94,7 +101,7 @@ def caption(data: FigureData) -> str:
         "Large markers: mean over seeds; small dots: single seeds; lines: mean over seeds of each "
         f"cell's {interval_of(data)}. Lines do not show the variance between seeds, and overlap of "
         "two lines is no test: the paired differences are."
-        + (_PEOPLE if len(data.observers) else "")
+        + (_PEOPLE if len(_people(data)) else "")
     )
 
 

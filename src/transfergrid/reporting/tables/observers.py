@@ -92,7 +92,13 @@ def _rows(
         for scorer in metrics:
             same = {"dataset": dataset, "observer": number + 1, "metric": scorer.name, **how}
             for task, value, n_folds in _scored(cases, scorer, work.alpha, work.folds is not None):
-                yield {**same, "task": task, **_numbers(value, about), "n_folds": n_folds}
+                if _drawn_by_all(task, next(iter(cases.values())), films.structures):
+                    yield {**same, "task": task, **_numbers(value, about), "n_folds": n_folds}
+
+
+def _drawn_by_all(task: str, cases: Cases, structures: Sequence[str]) -> bool:
+    """Tell whether a row is of people alone: nobody is compared with his or her own masks."""
+    return set([task] if task else cases.score_tasks) <= set(structures)
 
 
 def _unit(films: ObservedFilms, tolerances: tuple[float, ...] | None) -> str:

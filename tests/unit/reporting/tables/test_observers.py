@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from unit.data.discs import discs
 from unit.planning.made_up_plan import grid, planned
 
@@ -138,6 +139,61 @@ def test_at_the_films_own_size_distances_are_in_mm_where_spacing_is_known(tmp_pa
     assert table.loc[("dice", "disc"), "value"] == pytest.approx(dice.mean())
     assert set(table["scored_at"]) == {"film"} and set(table["unit"]) == {"mm"}
     assert 0.5 < table.loc[("hd95", "disc"), "value"] <= np.hypot(3, 1) / 2
+
+
+def layered(folder: Path) -> PlannedStudy:
+    """Plan a table of films whose discs two people drew, and whose edges one of them."""
+    rng, names = np.random.default_rng(0), [f"film{number}.png" for number in range(12)]
+    for name in names:
+        disc, edge = np.zeros((2, PX, PX), np.uint8)
+        top, left = rng.integers(4, 12, 2)
+        disc[top : top + 12, left : left + 12] = edge[top, left : left + 12] = 1
+        drawn = {"": disc * 200, "disc-": disc, "second-": np.roll(disc, 2, axis=1), "edge-": edge}
+        for kind, pixels in drawn.items():
+            Image.fromarray(pixels).save(folder / f"{kind}{name}")
+    cells = [f"{n},disc-{n},second-{n},edge-{n},p{i // 2}" for i, n in enumerate(names)]
+    lines = ["image,disc,second,edge,patient", *cells]
+    (folder / "films.csv").write_text("\n".join(lines) + "\n")
+    seen = [{"files": ["disc"]}, {"files": ["second"]}]
+    layers = [
+        {"structures": ["disc"], "observers": seen, "combine": "first"},
+        {"structures": ["edge"], "files": ["edge"]},
+    ]
+    data = {"kind": "mask_table", "root": str(folder), "table": "films.csv", "layers": layers}
+    data |= {"image_column": "image", "patient_column": "patient", "image_px": PX}
+    data |= {"split": {"random": {"valid": 0.2, "test": 0.4}}}
+    axes = grid(datasets=["discs"], pretrainings=["random"], truncations=[0], seeds=[0])
+    asked = {"metrics": [], "selections": ["best"]}
+    return planned(folder, {"datasets": {"discs": data}, "evaluation": asked, **axes})
+
+
+def test_a_structure_that_one_person_drew_is_not_compared_with_itself(tmp_path: Path) -> None:
+    made, results = layered(tmp_path), tmp_path / "results"
+    data = made.datasets["discs"]
+    build_cache(data.declaration, data.root, results / "cache" / data.id, 1)
+    name, note = stamped(data.id, "location", data.location)
+    write_json(results / "stamps" / name, note)
+    split = open_split(results / "cache" / data.id, "test")
+    assert split.masks is not None
+    truth = np.asarray(split.masks[:])
+    (cell,) = made.targets
+    place = ensemble_directory(made.name, cell.name, "best", results)
+    place.mkdir(parents=True)
+    table = Ensemble(
+        split.image_id,
+        split.patient_id,
+        ("disc", "edge"),
+        pack(count_overlap(np.zeros_like(truth), truth)),
+        split.labels,
+        1,
+        len(split.images),
+        numbers=COUNTS,
+    )
+    write_ensemble(place / "test.parquet", table)
+    told = json.loads(canonical_json(made.content("observers")))
+    (row,) = observers(told, results, 1)["observers"].to_dict("records")
+    # Discs of 12 columns that are moved by 2 share 10 of them; there is no mean with the edges.
+    assert row["task"] == "disc" and row["value"] == pytest.approx(10 / 12)
 
 
 def test_over_folds_it_is_the_mean_over_folds_as_of_a_run(tmp_path: Path) -> None:
