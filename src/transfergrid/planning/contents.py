@@ -93,7 +93,8 @@ def _observers(study: PlannedStudy) -> Content:
         own = study.study.config["datasets"][cell.point.dataset]
         settings = observers_of(own)
         if settings is not None:
-            found[cell.dataset_id] = {"settings": dict(settings), **compared_as(own)}
+            how = compared_as(own, study.metrics.declarations.values())
+            found[cell.dataset_id] = {"settings": dict(settings), **how}
     return found
 
 

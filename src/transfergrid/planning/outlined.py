@@ -8,7 +8,10 @@ selections choose. That is a measurement of a trained cell, stored as those of i
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.cells import Cell
@@ -40,7 +43,7 @@ def outlines_of(
     found = []
     for cell in cells:
         settings = study.config["datasets"][cell.point.dataset]
-        how = compared_as(settings)
+        how = compared_as(settings, metrics.values())
         if not holds_masks(settings) or (tolerances is None and SCORED_AT not in how):
             continue
         made_from = {"cell": cell.name, "selections": selections, "tolerances": tolerances, **how}
@@ -50,36 +53,79 @@ def outlines_of(
     return tuple(found)
 
 
-def compared_as(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a data set's masks are compared, where it is not as scoring does."""
-    asked = {SCORED_AT: settings.get(SCORED_AT), SPACING: settings.get(SPACING)}
+def compared_as(settings: Mapping[str, Any], metrics: Iterable[Declaration]) -> dict[str, Any]:
+    """Return how a data set's masks are compared, where it is not as scoring does.
+
+    Args:
+        settings: The data set's settings in the study.
+        metrics: The declarations of all metrics that are computed; how far pixels are apart matters
+            to those of outlines alone.
+    """
+    asked = {SCORED_AT: settings.get(SCORED_AT)}
+    if tolerances_of(metrics) is not None:
+        asked[SPACING] = settings.get(SPACING)
     return {key: value for key, value in asked.items() if value not in (None, "cache")}
 
 
-def check_spacing(study: Study) -> None:
-    """Refuse a column of spacing that a data set's table, if it is plain text, does not have.
+def check_spacing(study: Study, metrics: Iterable[Declaration]) -> None:
+    """Refuse a column of spacing that is not in a data set's table, or not a length for every film.
+
+    Tables of Parquet are not opened here; the job that measures distances refuses theirs.
+
+    Args:
+        study: The study.
+        metrics: The declarations of all metrics that it computes; without one of outlines no length
+            is needed.
 
     Raises:
-        UserError: The sentence names the column, and those that there are.
+        UserError: The sentence names the column and those that there are, or the first bad row.
     """
+    needed = tolerances_of(metrics) is not None
     for name, settings in study.config["datasets"].items():
         declared = settings.get(SPACING)
         both = declared if isinstance(declared, list) else [declared]
-        columns = [column for column in both if isinstance(column, str)]
+        columns = [column.strip() for column in both if isinstance(column, str)]
         if not columns or not settings.get("table"):
             continue
         table = location(settings["root"], f"root of data set '{name}'") / settings["table"]
-        if table.suffix not in _SEPARATORS or not table.is_file():
+        if table.suffix.lower() not in _SEPARATORS or not table.is_file():
             continue
-        separator = settings.get("separator") or _SEPARATORS[table.suffix]
-        with open(table, encoding="utf-8-sig", errors="replace", newline="") as file:
-            there = [word.strip() for word in next(csv.reader(file, delimiter=separator), [])]
-        for column in columns:
-            if column not in there:
+        separator = settings.get("separator") or _SEPARATORS[table.suffix.lower()]
+        # What is no table at all is left to its reader, which says so better.
+        with (
+            suppress(csv.Error),
+            open(table, encoding="utf-8-sig", errors="replace", newline="") as file,
+        ):
+            rows = (row for row in csv.reader(file, delimiter=separator) if row)
+            there = [word.strip() for word in next(rows, [])]
+            lost = [column for column in columns if column not in there]
+            if lost:
                 raise UserError(
-                    f"{study.source}: spacing of data set '{name}' is '{column}', which is no "
-                    f"column of {table}{suggest(column, there)}; its columns are {listed(there)}."
+                    f"{study.source}: spacing of data set '{name}' is '{lost[0]}', which is no "
+                    f"column of {table}{suggest(lost[0], there)}; its columns are {listed(there)}."
                 )
+            if needed:
+                _check_lengths(rows, {column: there.index(column) for column in columns}, table)
+
+
+def _check_lengths(rows: Iterable[Sequence[str]], places: Mapping[str, int], table: Path) -> None:
+    for number, row in enumerate(rows, start=1):
+        for column, place in places.items():
+            cell = row[place].strip() if place < len(row) else ""
+            if not _is_length(cell):
+                told = f"'{cell}'" if cell else "nothing"
+                raise UserError(
+                    f"{table} has {told} in column '{column}' of row {number}, and spacing must be "
+                    "millimetres above 0 for every film; distances in mm and in pixels have no "
+                    "mean, so give that of all, or leave spacing out."
+                )
+
+
+def _is_length(cell: str) -> bool:
+    try:
+        return 0 < float(cell) < math.inf
+    except ValueError:
+        return False
 
 
 def numbers_of(tolerances: Sequence[float] | None) -> int:

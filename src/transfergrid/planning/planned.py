@@ -224,7 +224,7 @@ def plan_study(study: Study) -> PlannedStudy:
     check_selections(study, targets, [*targets, *sources], metrics)
     check_masked(study, targets)
     check_decoders(study, builder.cells.values())
-    check_spacing(study)
+    check_spacing(study, metrics.declarations.values())
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),

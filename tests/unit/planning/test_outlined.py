@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.data.discs import discs
 from unit.training.disc_cells import study
 
 from transfergrid.catalog.mask_metrics import MASK_METRICS
@@ -99,7 +100,12 @@ def test_how_masks_are_compared_is_no_part_of_a_training(tmp_path: Path) -> None
     assert at_film.targets[0].name == plain.targets[0].name
     (one,) = at_film.weighings
     assert one.made_from["scored_at"] == "film" and one.made_from["tolerances"] is None
-    assert one.made_from["spacing"] == [0.2, 0.1]
+    # How far pixels are apart decides nothing where no distance is measured.
+    assert "spacing" not in one.made_from
+    without = planned(tmp_path, ["iou"], **films(tmp_path, scored_at="film"))
+    assert without.outlined == at_film.outlined
+    in_mm = planned(tmp_path, ["hd95"], **films(tmp_path, scored_at="film", spacing=[0.2, 0.1]))
+    assert in_mm.weighings[0].made_from["spacing"] == [0.2, 0.1]
     named = {
         made(tmp_path, ["hd95"], **films(tmp_path, **how))
         for how in ({}, {"spacing": 0.2}, {"spacing": [0.2, 0.1]}, {"scored_at": "film"})
@@ -115,12 +121,42 @@ def test_spacing_of_arrays_is_one_number_or_two(spacing: Any, tmp_path: Path) ->
         planned(tmp_path, ["hd95"], **films(tmp_path, spacing=spacing))
 
 
-def test_a_column_of_spacing_is_looked_for_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "films.csv").write_text("image,mask,patient,Row mm\na.png,b.png,p,1\n")
+def table(folder: Path, *rows: str, **settings: Any) -> dict[str, Any]:
+    """Return a data set of a table of films, whose rows end in a column of spacing."""
+    lines = ["image,mask,patient,Row mm", *(f"{n}.png,m{n}.png,p,{r}" for n, r in enumerate(rows))]
+    (folder / "films.csv").write_text("\n".join(lines) + "\n")
     layers = [{"structures": ["disc"], "files": ["mask"]}]
-    own = {"kind": "mask_table", "root": str(tmp_path), "table": "films.csv", "image_px": 32}
+    own = {"kind": "mask_table", "root": str(folder), "table": "films.csv", "image_px": 32}
     own |= {"layers": layers, "image_column": "image", "patient_column": "patient"}
-    own |= {"split": {"random": {"valid": 0.2, "test": 0.2}}}
-    planned(tmp_path, ["hd95"], datasets={"discs": own | {"spacing": ["Row mm", "Row mm"]}})
+    own |= {"split": {"random": {"valid": 0.2, "test": 0.2}}, **settings}
+    return {"datasets": {"discs": own}}
+
+
+def test_a_column_of_spacing_is_looked_for_before_anything_runs(tmp_path: Path) -> None:
+    planned(tmp_path, ["hd95"], **table(tmp_path, "1", spacing=["Row mm", "Row mm"]))
     with pytest.raises(UserError, match="spacing of data set 'discs' is 'row_mm', which is no"):
-        planned(tmp_path, ["hd95"], datasets={"discs": own | {"spacing": "row_mm"}})
+        planned(tmp_path, ["hd95"], **table(tmp_path, "1", spacing="row_mm"))
+
+
+@pytest.mark.parametrize("cell", ["", "0", "-1", "x", "nan", "inf", "0;5"])
+def test_every_film_has_a_spacing_before_anything_runs(cell: str, tmp_path: Path) -> None:
+    own = table(tmp_path, "0.2", " 1e-1 ", cell, spacing="Row mm")
+    told = f"'{cell}'" if cell else "nothing"
+    with pytest.raises(UserError, match=f"has {told} in column 'Row mm' of row 3, and spacing"):
+        planned(tmp_path, ["hd95"], **own)
+    planned(tmp_path, ["iou"], **own)  # which measures no distance
+
+
+def test_observers_are_compared_anew_by_spacing_only_if_distances_are_asked(
+    tmp_path: Path,
+) -> None:
+    root, seen = str(tmp_path / "discs.npz"), ("train", "val", "test")
+    discs(tmp_path / "discs.npz", dict.fromkeys(seen, 6), side=32, observers=("second",))
+    own = {"kind": "mask_npz", "root": root, "structures": ["disc"], "observers": ["second"]}
+
+    def told(metric: str, spacing: float | None) -> Any:
+        data = {"discs": own | {"image_px": 32, "spacing": spacing}}
+        return planned(tmp_path, [metric], datasets=data).content("observers")["observers"]
+
+    assert told("iou", 0.2) == told("iou", None)
+    assert told("hd95", 0.2) != told("hd95", None)
