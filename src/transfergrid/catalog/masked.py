@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transfergrid.catalog.compared_masks import compared
 from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Setting
 
 _EXCLUSIVE: Setting = {
@@ -12,32 +13,7 @@ _EXCLUSIVE: Setting = {
     "type": "boolean",
     "default": False,
 }
-_APART: Setting = {"type": "number", "exclusiveMinimum": 0, "maximum": 1000}
 _COLUMN: Setting = {"type": "string", "minLength": 1}
-
-
-def _compared(*one: Setting, words: str) -> dict[str, Setting]:
-    """Return the settings that decide how masks are compared; no cache and no cell has them."""
-    return {
-        "scored_at": {
-            "description": "Whether masks are compared at the size of the cache, or at that of "
-            "each film.",
-            "enum": ["cache", "film"],
-            "default": "cache",
-        },
-        "spacing": {
-            "description": f"Millimetres between a film's pixels: {words}, or two, from row to row "
-            "and from column to column. null is unknown; distances are in pixels then.",
-            "anyOf": [
-                *one,
-                *({"type": "array", "minItems": 2, "maxItems": 2, "items": form} for form in one),
-                {"type": "null"},
-            ],
-            "default": None,
-        },
-    }
-
-
 _COLOURS: Setting = {
     "$ref": "#/$defs/channels",
     "description": "Stored channels.",
@@ -119,7 +95,7 @@ MASKED: tuple[DatasetKind, ...] = (
                 "default": None,
             },
             "exclusive": _EXCLUSIVE,
-            **_compared(_APART, _COLUMN, words="a number, or a column of the table"),
+            **compared(_COLUMN, words="a number, or a column of the table"),
             "patient_column": _column("Column of patient ids; null if there are none."),
             "view_column": _column("Column of view names; null if there are none."),
             "split": {
@@ -177,7 +153,7 @@ MASKED: tuple[DatasetKind, ...] = (
             },
             **_CODING,
             "exclusive": _EXCLUSIVE,
-            **_compared(_APART, words="a number"),
+            **compared(),
             "channels": _COLOURS,
         },
         required=("structures",),
@@ -215,6 +191,7 @@ MASKED: tuple[DatasetKind, ...] = (
                 "description": "Seed of every drawing.",
                 "default": 0,
             },
+            **compared(),
         },
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfergrid.catalog.compared_masks import compared
 from transfergrid.catalog.dataset_kind import DICOM, DatasetKind
 from transfergrid.catalog.published_settings import (
     COLOURS,
@@ -46,6 +47,7 @@ _SIIM = published(
         "lists": lists("draws the parts, the same share with a pneumothorax"),
         "validation_share": share("validation", "films", 0.1),
         "test_share": share("test", "films", 0.2),
+        **compared(),
     },
 )
 
@@ -71,6 +73,7 @@ _MONTGOMERY = published(
         "lists": lists(_BALANCED),
         "validation_share": share("validation", "films", 0.1),
         "test_share": share("test", "films", 0.2),
+        **compared(),
     },
 )
 
@@ -89,6 +92,7 @@ _DRIVE = published(
         "split": split_choice("the folders training and test", "photographs are drawn"),
         "validation_share": share("validation", "photographs that are not tested on", 0.1),
         "test_share": share("test", "photographs, with split random,", 0.2),
+        **compared(),
     },
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from datasets.montgomery.make import FOLDER, make
 from PIL import Image
 from scipy.spatial.distance import cdist
 from unit.training.disc_cells import PX, scored_cell
@@ -20,6 +21,8 @@ from transfergrid.evaluation.outlines import compare_masks, record_outlines
 from transfergrid.metrics.mask_record import MaskRecord
 from transfergrid.metrics.surfaces import outline
 from transfergrid.planning.paths import cache_directory
+from transfergrid.planning.planned import plan_study
+from transfergrid.planning.study import load_study
 from transfergrid.runtime.errors import UserError
 
 SIDES = (45, 61)
@@ -136,3 +139,23 @@ def test_other_masks_than_those_that_were_learned_are_refused(
         compare_masks(how, spec, results, note=note)
     split = open_split(cache_directory(spec["dataset"]["id"], results), "test")
     assert split.image_id[0] == "test0"
+
+
+def test_a_published_data_set_is_scored_at_the_size_of_its_films(tmp_path: Path) -> None:
+    root = tmp_path / "published"
+    make(root, np.random.default_rng(0))
+    declared = {"kind": "montgomery", "root": str(root), "image_px": PX, "lungs": "apart"}
+    declared |= {"scored_at": "film", "spacing": 0.1}
+    own: dict[str, Any] = {"recipe": {"epochs": 1}, "datasets": {"discs": declared}}
+    spec, name = scored_cell(tmp_path, root, evaluation={"metrics": ["hd95"]}, **own)
+    (measured,) = plan_study(load_study(tmp_path / "study.yaml")).weighings
+    assert measured.cell == name
+    note = {"declaration": spec["dataset"], "root": str(root)}
+    found = compare_masks(measured.made_from, spec, tmp_path, note=note)
+    assert (found.unit, found.scored_at) == ("mm", "film")
+    for film, rows in zip(found.image_id, found.rows["last"], strict=True):
+        for side, numbers in zip(("left", "right"), rows, strict=True):
+            with Image.open(root / FOLDER / "ManualMask" / f"{side}Mask" / film) as image:
+                lung = np.asarray(image.convert("L")) > 0
+            assert numbers[2:4].tolist() == [lung.sum(), lung.size]
+            assert numbers[4] == pytest.approx(0.1 * np.hypot(*(side - 1 for side in lung.shape)))

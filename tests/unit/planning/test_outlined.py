@@ -10,6 +10,7 @@ import pytest
 from unit.data.discs import discs
 from unit.training.disc_cells import study
 
+from transfergrid.catalog.kinds import DATASET_KINDS, DatasetKind
 from transfergrid.catalog.mask_metrics import MASK_METRICS
 from transfergrid.planning.ids import OUTLINES_ID, WEIGHING_ID
 from transfergrid.planning.metrics import declare
@@ -19,6 +20,7 @@ from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study
 from transfergrid.runtime.errors import UserError
 
+MASKED = ("segmentation",)
 MASKS = {metric.name: metric for metric in MASK_METRICS}
 
 
@@ -113,6 +115,21 @@ def test_how_masks_are_compared_is_no_part_of_a_training(tmp_path: Path) -> None
     assert len(named) == 4 and set(plain.outlined.values()) < named
     assert made(tmp_path, ["hd95"], **films(tmp_path, scored_at="cache")) in named
     assert not planned(tmp_path, ["iou"], **films(tmp_path, spacing=0.2)).outlined
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DATASET_KINDS if kind.task_kinds == MASKED])
+def test_every_kind_with_masks_says_how_these_are_compared(kind: DatasetKind) -> None:
+    assert {"scored_at", "spacing"} <= set(kind.settings)
+
+
+def test_drawn_films_are_compared_at_their_own_size_too(tmp_path: Path) -> None:
+    def data(**settings: Any) -> dict[str, Any]:
+        return {"datasets": {"discs": {"kind": "mask_phantom", "image_px": 32, **settings}}}
+
+    plain = planned(tmp_path, ["iou"], **data())
+    at_film = planned(tmp_path, ["iou"], **data(scored_at="film"))
+    assert at_film.targets[0].name == plain.targets[0].name
+    assert [one.made_from["scored_at"] for one in at_film.weighings] == ["film"]
 
 
 @pytest.mark.parametrize("spacing", [0, "mm", [0.1], ["a", "b"], {"row": 1}])

@@ -62,10 +62,18 @@ def cache_of(spec: dict[str, Any], results: Path) -> Path:
     return results / "cache" / str(spec["dataset"]["id"])
 
 
-def scored_cell(results: Path, **sections: Any) -> tuple[dict[str, Any], str]:
-    """Train and score the study's cell in a folder; return its specification and name."""
+def scored_cell(
+    results: Path, root: Path | None = None, **sections: Any
+) -> tuple[dict[str, Any], str]:
+    """Train and score the study's cell in a folder; return its specification and name.
+
+    Args:
+        results: The folder.
+        root: Where the data set lies, if it is not that of discs.
+        sections: Sections of the study.
+    """
     spec, name = planned(study(results, **sections))
-    build_cache(spec["dataset"], results / "discs.npz", cache_of(spec, results), 1)
+    build_cache(spec["dataset"], root or results / "discs.npz", cache_of(spec, results), 1)
     folder = results / "cells" / name
     folder.mkdir(parents=True)
     (folder / "spec.json").write_text(json.dumps(spec))
