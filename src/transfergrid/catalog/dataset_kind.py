@@ -31,6 +31,8 @@ class DatasetKind:
         name: Value of ``kind`` in a study.
         reader: ``module:function`` from a declaration and a root to a manifest.
         rooted: Whether it reads from a place that the study names; else it is drawn as needed.
+        arrays: Whether its images come as arrays, which have their own size until they are cached;
+            files are brought to the cache's size as they are decoded.
         task_kinds: Kinds of task that it may hold.
         task_kind_of: By a setting, the kind of task of each of its values, where it decides.
         files: Label tables in the root, whose content is part of a cell.
@@ -63,6 +65,7 @@ class DatasetKind:
     name: str
     reader: str
     rooted: bool = True
+    arrays: bool = False
     task_kinds: tuple[str, ...] = LABELS
     task_kind_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     files: tuple[str, ...] = ()

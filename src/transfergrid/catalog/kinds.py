@@ -84,6 +84,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
     DatasetKind(
         "medmnist",
         "transfergrid.data.medmnist:read",
+        arrays=True,
         tables="transfergrid.planning.label_tables:of_archive",
         official=(),
         count="transfergrid.commands.images:of_archive",

@@ -111,6 +111,7 @@ MASKED: tuple[DatasetKind, ...] = (
     DatasetKind(
         "mask_npz",
         "transfergrid.data.masked_npz:read",
+        arrays=True,
         task_kinds=("segmentation",),
         tables="transfergrid.planning.label_tables:of_archive",
         official=(),
@@ -162,6 +163,7 @@ MASKED: tuple[DatasetKind, ...] = (
         "mask_phantom",
         "transfergrid.data.masked_phantom:read",
         rooted=False,
+        arrays=True,
         task_kinds=("segmentation",),
         official=(),
         patients={},

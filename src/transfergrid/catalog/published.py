@@ -37,6 +37,7 @@ _BUSI = published(
 
 _MRNET = published(
     "mrnet",
+    arrays=True,
     tables="transfergrid.planning.label_tables:of_mrnet",
     official=(),
     same=ONE,
@@ -220,6 +221,7 @@ _ISIC2018 = published(
 
 _PCAM = published(
     "pcam",
+    arrays=True,
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.pcam:hashed",
     same=ONE,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.data.blocks import Form
 from transfergrid.data.images import ImageFiles, resize
 from transfergrid.data.store import Card
@@ -36,9 +37,6 @@ from transfergrid.tasks.score.kind import stored_numbers
 Pixels = npt.NDArray[np.uint8]
 Film = str | os.PathLike[str] | Pixels
 """The path of a film's file, or its pixels, (H, W) or (H, W, 3) uint8."""
-
-_FROM_ARRAYS = ("medmnist", "mask_npz", "mrnet", "pcam")
-"""Kinds of data set whose images are arrays, which are made grey before they are resized."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,8 @@ class LoadedCell:
             return film
         path = Path(film).absolute()
         options = dict(self.spec["dataset"])
-        if options["kind"] in _FROM_ARRAYS:
+        kind = dataset_kind(str(options["kind"]))
+        if kind is not None and kind.arrays:  # which are made grey before they are resized
             options["image_px"] = None
         return ImageFiles.declared(path.parent, [path.name], options).read(0)
 

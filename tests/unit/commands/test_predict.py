@@ -16,8 +16,10 @@ from PIL import Image
 from unit.training.tiny import PX, make_cache, make_spec
 
 import transfergrid
+from transfergrid.catalog.kinds import DATASET_KINDS
 from transfergrid.commands.main import main
 from transfergrid.data.cache import build_cache
+from transfergrid.data.images import resize
 from transfergrid.data.store import open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
@@ -227,3 +229,15 @@ def test_films_are_read_as_the_cache_reads_them(tmp_path: Path) -> None:
             rows = open_split(cache, split)
             found = cell.read([root / name for name in rows.image_id])
             assert np.array_equal(found, np.asarray(rows.images)), (rule, split)
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in DATASET_KINDS if kind.arrays])
+def test_films_of_kinds_of_arrays_are_read_as_arrays_are(kind: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
+    data = {"kind": kind, "image_px": 16, "resize": "pad", "channels": "grey"}
+    cell = LoadedCell(tmp_path, {"dataset": data}, None, None, "best", np.zeros((1, 1)))  # type: ignore[arg-type]
+    for name in ("film.png", "film.jpg"):
+        Image.fromarray(pixels).save(tmp_path / name)
+        with Image.open(tmp_path / name) as image:
+            want = resize(np.asarray(image), 16, "pad", "grey")
+        assert np.array_equal(cell.read([tmp_path / name])[0], want)
