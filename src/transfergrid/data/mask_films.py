@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from transfergrid.data.declared import kinds
 from transfergrid.data.kinds import read_unchecked
+from transfergrid.data.manifest import Manifest
 from transfergrid.data.mask_coverage import Axis, Frame, Mask
 from transfergrid.data.mask_files import film_size
 from transfergrid.data.mask_set import MaskSet
@@ -36,7 +38,7 @@ class FilmMasks:
 
     @classmethod
     def of(cls, declaration: Mapping[str, Any], root: Path | None) -> FilmMasks:
-        """Read where the masks of a data set are; none is opened.
+        """Read where the masks of the films that a data set tests on are; see `read_tested`.
 
         Args:
             declaration: What its reader and its cache were made from.
@@ -45,7 +47,7 @@ class FilmMasks:
         Raises:
             UserError: It has no masks, or a fault that its reader finds.
         """
-        manifest = read_unchecked(declaration, root)
+        manifest = read_tested(declaration, root)
         if manifest.masks is None:
             raise UserError("a data set without masks has none of its films' own size.")
         row = {name: place for place, name in enumerate(manifest.table["image_id"].astype(str))}
@@ -89,6 +91,21 @@ class FilmMasks:
         if film not in self.row:
             raise UserError(f"the data set has no film '{film}' any more; restore it.")
         return self.row[film]
+
+
+def read_tested(declaration: Mapping[str, Any], root: Path | None) -> Manifest:
+    """Read the manifest of the films that a data set tests on, and perhaps of others.
+
+    No image file is opened, but arrays are read into memory: of an .npz, those of its test split
+    alone, unless there are folds.
+
+    Raises:
+        UserError: Any fault that the reader finds.
+    """
+    kind = kinds().get(str(declaration.get("kind")))
+    if kind is not None and kind.arrays and not declaration.get("folds"):
+        declaration = {**declaration, "only": "test"}
+    return read_unchecked(declaration, root)
 
 
 def enlarge(maps: npt.NDArray[np.float32], frame: Frame) -> npt.NDArray[np.float32]:

@@ -59,10 +59,10 @@ def read_npz(path: Path, declaration: Mapping[str, Any]) -> tuple[pd.DataFrame, 
 
     Args:
         path: The file.
-        declaration: ``structures``; ``masks``, the name of the masks' arrays (by default "masks"),
-            or of each observer's, and how to ``combine`` them (a rule of
-            `transfergrid.data.mask_layers.Observers`); settings of
-            `transfergrid.data.mask_values.Coding`; ``exclusive``.
+        declaration: ``only``, the one split that is read (by default all are); ``structures``;
+            ``masks``, the name of the masks' arrays (by default "masks"), or of each observer's,
+            and how to ``combine`` them (a rule of `transfergrid.data.mask_layers.Observers`);
+            settings of `transfergrid.data.mask_values.Coding`; ``exclusive``.
 
     Returns:
         A row a film with the columns of a manifest's ids, and the masks.
@@ -72,10 +72,11 @@ def read_npz(path: Path, declaration: Mapping[str, Any]) -> tuple[pd.DataFrame, 
             in only some of the splits.
     """
     arrays = _arrays(path)
-    splits = [split for split in SPLITS if f"{PREFIX[split]}_images" in arrays]
+    wanted = SPLITS if declaration.get("only") is None else (declaration["only"],)
+    splits = [split for split in wanted if f"{PREFIX[split]}_images" in arrays]
     if not splits:
-        wanted = [f"{prefix}_images" for prefix in PREFIX.values()]
-        raise UserError(f"{path} has none of {listed(wanted)}; it has {listed(sorted(arrays))}.")
+        films_of = [f"{PREFIX[split]}_images" for split in wanted]
+        raise UserError(f"{path} has none of {listed(films_of)}; it has {listed(sorted(arrays))}.")
     films, counts = _stacked(path, arrays, splits, "images")
     if films.dtype != np.uint8 or not (len(films.shape) == 3 or films.shape[3:] == (3,)):
         raise UserError(

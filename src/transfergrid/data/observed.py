@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from transfergrid.data.blocks import Form
-from transfergrid.data.kinds import read_unchecked
 from transfergrid.data.mask_coverage import UNKNOWN, YES, Frame, Mask
 from transfergrid.data.mask_files import film_size
-from transfergrid.data.mask_films import spacing_in_square
+from transfergrid.data.mask_films import read_tested, spacing_in_square
 from transfergrid.data.mask_layers import Observers
 from transfergrid.data.mask_set import MaskSet
 from transfergrid.data.mask_spacing import Spacing, spacing_of
@@ -64,7 +63,7 @@ class ObservedFilms:
         Raises:
             UserError: Any fault that the reader finds, or there is one observer.
         """
-        manifest = read_unchecked(declaration, root)
+        manifest = read_tested(declaration, root)
         masks = manifest.masks
         assert isinstance(masks, MaskSet)  # of every kind that declares observers
         layers = [layer for layer in masks.layers if isinstance(layer, Observers)]

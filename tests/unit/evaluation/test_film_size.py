@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 from unit.training.disc_cells import PX, scored_cell
 
+from transfergrid.data.mask_films import FilmMasks
 from transfergrid.data.store import open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
@@ -61,6 +62,23 @@ def compared(cell: tuple[dict[str, Any], str, Path], **how: Any) -> Compared:
     spec, name, results = cell
     note = {"declaration": spec["dataset"], "root": str(results / "discs.npz")}
     return compare_masks({**MADE_FROM, "cell": name, **how}, spec, results, note=note)
+
+
+def test_of_an_npz_only_what_is_tested_on_is_read(
+    cell: tuple[dict[str, Any], str, Path], tmp_path: Path
+) -> None:
+    spec, _, results = cell
+    with np.load(results / "discs.npz") as stored:
+        kept = {name: array for name, array in stored.items() if name.startswith("test_")}
+    # Arrays that would have to be unpickled cannot be read at all.
+    lost = {name: np.array([None]) for name in ("train_images", "train_masks", "val_images")}
+    np.savez(tmp_path / "tested.npz", **kept, **lost)
+    films = FilmMasks.of(spec["dataset"], tmp_path / "tested.npz")
+    assert list(films.row) == kept["test_image_id"].tolist()
+    own = films.masks.read(films.row["test3"])
+    assert np.array_equal(own[0], kept["test_masks"][3])
+    with pytest.raises(UserError, match="cannot be read"):
+        FilmMasks.of({**spec["dataset"], "folds": {"k": 3}}, tmp_path / "tested.npz")
 
 
 def farthest(marked: np.ndarray, true: np.ndarray, spacing: tuple[float, float]) -> float:

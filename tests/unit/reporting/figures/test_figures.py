@@ -24,6 +24,7 @@ from transfergrid.reporting.figures import style
 from transfergrid.reporting.figures.data import FigureData, read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all, draw_one, lacking
 from transfergrid.reporting.figures.files import read_drawn, restore_drawn, write_drawn
+from transfergrid.reporting.figures.score import caption
 from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.page import figures
 from transfergrid.reporting.tables.files import read_table, write_table
@@ -48,6 +49,13 @@ def test_a_figure_that_does_not_exist_or_has_nothing_to_show_is_named(data: Figu
         draw_one(data, "auroc")
     with pytest.raises(UserError, match="'published' has nothing to show: The study shares"):
         draw_one(data, "published")
+
+
+def test_words_of_a_line_of_people_stand_only_where_one_is_drawn(data: FigureData) -> None:
+    row = {"dataset": "films", "observer": 2, "metric": "dice", "value": 0.8}
+    for task, there in (("disc", False), ("", True)):
+        people = pd.DataFrame([row | {"task": task}])
+        assert ("Dashed" in caption(replace(data, observers=people))) is there
 
 
 def test_figures_of_an_earlier_drawing_go_and_a_lost_one_comes_back(

@@ -239,6 +239,7 @@ def test_the_second_observer_of_chase_db1_is_as_known() -> None:
             "structures": ["vessel"],
             "image_px": 256,
             "masks": ["masks", "masks_observer2"],
+            "folds": {"k": 5},
         },
         CHASE / "chase_db1_256px.npz",
     )
