@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,11 @@ def test_every_part_is_described_and_described_parts_are_there(archived: Path) -
     assert len(entities) == len(graph)
     parts = {part["@id"] for part in entities["./"]["hasPart"]}
     there = {path.name + "/" * path.is_dir() for path in archived.iterdir()}
-    there |= {f"workflow/{path.name}" for path in (archived / "workflow").iterdir()}
+    inside = (archived / "workflow").iterdir()
+    there |= {f"workflow/{path.name}" + "/" * path.is_dir() for path in inside}
     assert parts == there - {"workflow/", "ro-crate-metadata.json"} and parts <= entities.keys()
     referred = set(re.findall(r'\{"@id": "(#[^"]+)"\}', json.dumps(graph)))
-    assert referred <= entities.keys()
+    assert referred == {name for name in entities if name.startswith("#")}
     told = json.loads((archived / "croissant.json").read_text())
     for file in told["distribution"]:
         assert sha256_file(archived / file["contentUrl"]) == file["sha256"]
@@ -123,6 +125,29 @@ def test_every_part_is_described_and_described_parts_are_there(archived: Path) -
     lock = (PROJECT / "envs" / "requirements.lock").read_text().splitlines()
     bill = json.loads((archived / "workflow" / "sbom.cdx.json").read_text())
     assert len(bill["components"]) == sum("==" in line and line[0] != "#" for line in lock)
+
+
+def test_its_workflow_is_read_by_snakemake_and_finds_all_done(
+    archived: Path, finished: Workspace
+) -> None:
+    command = finished.command("--dry-run")
+    place = command["args"].index("--snakefile") + 1
+    command["args"][place] = str(archived / "workflow" / "Snakefile")
+    done = subprocess.run(**command, capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_run_took_the_study_when_its_jobs_say(archived: Path, finished: Workspace) -> None:
+    graph = json.loads((archived / "ro-crate-metadata.json").read_text())["@graph"]
+    (run,) = (entity for entity in graph if entity["@id"] == "#run")
+    logs = (finished.folder / "results").glob("cells/*/logs/progress.jsonl")
+    times = [json.loads(line)["time"] for log in logs for line in log.read_text().splitlines()]
+    for key, time in (("startTime", min(times)), ("endTime", max(times))):
+        assert datetime.fromisoformat(run[key]).timestamp() == int(time)
+    assert {part["@id"] for part in run["object"]} == {"study.yaml", "workflow/requirements.lock"}
+    made = {part["@id"] for part in run["result"]}
+    assert {"report.html", "tables/", "cells/"} <= made and "resolved.json" not in made
 
 
 def test_no_film_and_no_name_of_one_is_in_it(archived: Path, finished: Workspace) -> None:

@@ -8,16 +8,16 @@ import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.archiving import citing, crate, croissant, licences, parts
 from transfergrid.commands.archiving.ids import Hidden
+from transfergrid.commands.archiving.ran import copy_code, ran
 from transfergrid.commands.export import check_finished
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import PROJECT, RESULTS
 from transfergrid.planning.planned import PlannedStudy
-from transfergrid.planning.records import SCORED, read_train
+from transfergrid.planning.records import SCORED
 from transfergrid.reporting.tables.files import read_table
 from transfergrid.runtime.atomic import (
     replacing,
@@ -153,6 +153,7 @@ def make(study: PlannedStudy, results: Path, folder: Path, arguments: argparse.N
 
         for cell in (*(folder / "cells").iterdir(), *(folder / "models").glob("*")):
             seal_again(cell)
+    copy_code(folder / "workflow")  # last, because names in it are no film's
     about = _about(study, arguments)
     told = {name: one.told for name, one in names.items()}
     write_text(folder / "LICENCES.md", licences.licences_text(study, results, about.licence))
@@ -162,7 +163,7 @@ def make(study: PlannedStudy, results: Path, folder: Path, arguments: argparse.N
     write_text(folder / "CITATION.cff", citing.citation(about))
     write_json(folder / ".zenodo.json", citing.zenodo(about))
     write_json(folder / croissant.FILE, croissant.croissant(about, folder, tables))
-    write_json(folder / crate.FILE, crate.crate(about, _ran(study, results), folder))
+    write_json(folder / crate.FILE, crate.crate(about, ran(study, results), folder))
 
 
 def drawn_sets(study: PlannedStudy) -> list[str]:
@@ -187,12 +188,11 @@ def _about(study: PlannedStudy, arguments: argparse.Namespace) -> citing.About:
 
 
 def _copy_workflow(study: PlannedStudy, folder: Path) -> None:
-    """Copy what was run: the study as it was written, the Snakefile and the environment's lock."""
+    """Copy what was run: the study as it was written, and the environment's lock."""
     workflow = folder / "workflow"
     workflow.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(study.study.source, folder / "study.yaml")
     write_json(folder / "resolved.json", json.loads(canonical_json(study.study.config)))
-    shutil.copyfile(PROJECT / "Snakefile", workflow / "Snakefile")
     lock = (PROJECT / "envs" / "requirements.lock").read_text(encoding="utf-8")
     write_text(workflow / "requirements.lock", lock)
     write_json(workflow / "sbom.cdx.json", citing.bill_of_materials(lock))
@@ -212,23 +212,6 @@ def _release(study: PlannedStudy, results: Path, folder: Path, cells: list[str])
         if points[cell].pretraining in weights:
             terms["weights"] = weights[points[cell].pretraining]
         release(cell, results, folder, study.name, scores, terms)
-
-
-def _ran(study: PlannedStudy, results: Path) -> crate.Ran:
-    first = study.scored[0]
-    record: dict[str, Any] = read_train(results / "cells" / first.name) or {}
-    environment = record.get("environment", {})
-    specs = (results / "cells" / cell.name / "spec.json" for cell in study.scored)
-    return crate.Ran(
-        start=_time(min(path.stat().st_mtime for path in specs)),
-        end=_time((results / study.name / "report.html").stat().st_mtime),
-        snakemake=environment.get("packages", {}).get("snakemake"),
-        commit=environment.get("commit"),
-    )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _zip(folder: Path, place: Path) -> None:

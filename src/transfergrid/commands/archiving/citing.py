@@ -142,7 +142,7 @@ _CONTENTS = (
     "| `cells/` | of each training its specification, records, and the logits of its checkpoints |",
     "| `splits/` | which film was trained, validated or tested on |",
     "| `study.yaml`, `resolved.json` | the study as it was written, and with every default |",
-    "| `workflow/` | what was run: Snakefile, lock of the environment, bill of materials |",
+    "| `workflow/` | the workflow: Snakefile, rules, programs; the environment's lock and parts |",
     "| `LICENCES.md` | the terms of all this |",
     "| `ro-crate-metadata.json`, `croissant.json`, `.zenodo.json`, `CITATION.cff` | for machines |",
 )

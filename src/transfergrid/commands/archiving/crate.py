@@ -19,11 +19,15 @@ _PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 _SNAKEMAKE = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
-_ENGINE = "#engine"
 _MEDIA = {
     **{".csv": "text/csv", ".html": "text/html", ".svg": "image/svg+xml", ".md": "text/markdown"},
     **{".json": "application/json", ".yaml": "application/yaml", ".cff": "application/yaml"},
 }
+_ARCHIVED = (
+    *("README.md", "LICENCES.md", "CITATION.cff", ".zenodo.json", "croissant.json"),
+    "resolved.json",
+)
+"""Files that are made with the archive, and neither taken nor made by the run."""
 _TOLD = {
     "tables/": "Every number of the report, as CSV",
     "figures/": "Figures without films",
@@ -31,6 +35,8 @@ _TOLD = {
     "cells/": "Specification, records and scores of each training",
     "splits/": "Which film was trained, validated or tested on",
     "models/": "Networks that can be loaded, each with a model card",
+    "workflow/workflow/": "Rules, programs, schemas and templates that the Snakefile includes",
+    "workflow/envs/": "The environment that rules name for conda",
 }
 
 Entity = dict[str, Any]
@@ -41,14 +47,14 @@ class Ran:
     """What is known of the run.
 
     Attributes:
-        start: When its first file was made, ISO 8601.
-        end: When its page was made.
+        start: When a job of its cells first noted something, ISO 8601, if that is known.
+        end: When one last did; tables and page follow.
         snakemake: Version of Snakemake that trained the first cell, if it was recorded.
         commit: The project's commit then, if it was recorded.
     """
 
-    start: str
-    end: str
+    start: str | None
+    end: str | None
     snakemake: str | None
     commit: str | None
 
@@ -60,8 +66,10 @@ def crate(about: About, ran: Ran, folder: Path) -> dict[str, Any]:
     """
     files = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != FILE)
     folders = sorted(f"{p.name}/" for p in folder.iterdir() if p.is_dir() and p.name != "workflow")
-    others = sorted(f"workflow/{p.name}" for p in (folder / "workflow").iterdir())
-    parts = [*files, *folders, *others]
+    inside = list((folder / "workflow").iterdir())
+    others = sorted(f"workflow/{p.name}" for p in inside if p.is_file())
+    code = sorted(f"workflow/{p.name}/" for p in inside if p.is_dir())
+    parts = [*files, *folders, *others, *code]
     people = [f"#creator{number}" for number in range(len(about.creators))]
     graph = [
         _descriptor(),
@@ -72,7 +80,7 @@ def crate(about: About, ran: Ran, folder: Path) -> dict[str, Any]:
         *(_file(folder, name) for name in (*files, *others) if name != WORKFLOW),
         *(
             {"@id": name, "@type": "Dataset", "name": name, "description": _TOLD.get(name, name)}
-            for name in folders
+            for name in (*folders, *code)
         ),
         *(_creator(ident, name) for ident, name in zip(people, about.creators, strict=True)),
         *_licence(about),
@@ -116,19 +124,19 @@ def _profile(uri: str, name: str, version: str) -> Entity:
 
 
 def _workflow(ran: Ran) -> list[Entity]:
-    """Return the workflow, what it takes and makes, its language and its engine."""
+    """Return the workflow, what it takes and makes, and its language."""
     parameters = {
         "#study": ("study", "File", "study.yaml", "What is compared"),
         "#tables": ("tables", "Dataset", "tables/", "Every number of the report"),
         "#page": ("page", "File", "report.html", "The report"),
     }
-    version = {"softwareVersion": ran.snakemake} if ran.snakemake else {}
     return [
         {
             "@id": WORKFLOW,
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
             "name": "TransferGrid",
-            "description": "Grids of transfer-learning experiments on medical images",
+            "description": "Grids of transfer-learning experiments on medical images; its files "
+            "are as they were when this archive was made",
             "version": f"{__version__}{f', commit {ran.commit}' if ran.commit else ''}",
             "programmingLanguage": {"@id": _SNAKEMAKE},
             "license": "Apache-2.0",
@@ -156,21 +164,15 @@ def _workflow(ran: Ran) -> list[Entity]:
             "name": "Snakemake",
             "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
             "url": {"@id": "https://snakemake.github.io"},
-        },
-        {
-            "@id": _ENGINE,
-            "@type": "SoftwareApplication",
-            "name": "Snakemake",
-            "url": "https://snakemake.github.io",
-            **(version or {"softwareVersion": "not recorded"}),
+            **({"version": ran.snakemake} if ran.snakemake else {}),
         },
     ]
 
 
 def _action(about: About, ran: Ran, parts: Sequence[str], people: Sequence[str]) -> Entity:
-    given = ("study.yaml", "resolved.json", "workflow/requirements.lock")
-    own = ("README.md", "LICENCES.md", "CITATION.cff", ".zenodo.json", "croissant.json")
-    made = [part for part in parts if part not in (*given, *own) and part != WORKFLOW]
+    given = ("study.yaml", "workflow/requirements.lock")
+    made = [part for part in parts if part not in (*given, *_ARCHIVED)]
+    times = {"startTime": ran.start, "endTime": ran.end}
     return {
         "@id": "#run",
         "@type": "CreateAction",
@@ -178,8 +180,7 @@ def _action(about: About, ran: Ran, parts: Sequence[str], people: Sequence[str])
         "description": f"TransferGrid ran study {about.name} with Snakemake.",
         "instrument": {"@id": WORKFLOW},
         "agent": _refer(people),
-        "startTime": ran.start,
-        "endTime": ran.end,
+        **{name: time for name, time in times.items() if time},
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "object": _refer([part for part in parts if part in given]),
         "result": _refer([part for part in made if not part.startswith("workflow/")]),
