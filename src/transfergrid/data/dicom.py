@@ -171,7 +171,7 @@ def _photometric(file: Dataset) -> str:
 
 
 def _pixels(file: Dataset) -> Stored:
-    """Return the first frame: (H, W) as stored, or (H, W, 3) RGB.
+    """Return the first frame: (H, W) with all allocated bits as they are, or (H, W, 3) RGB.
 
     Raises:
         UnfitError: Its compression is not read, or its decoder is not installed.
@@ -199,7 +199,9 @@ def _pixels(file: Dataset) -> Stored:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pixel_array(file, index=0, decoding_plugin=plugin)
+            # Of greys, padding is told from what is stored by bits that pydicom would leave out.
+            bits = {"correct_unused_bits": False} if _photometric(file) in GREY else {}
+            return pixel_array(file, index=0, decoding_plugin=plugin, **bits)
     except RuntimeError as error:  # pydicom's list of what each decoder said
         told = str(error).splitlines()[-1].strip()
         raise ValueError(f"{syntax.name}: {told}") from None

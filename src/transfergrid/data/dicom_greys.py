@@ -63,6 +63,7 @@ def greys_of(file: Dataset, pixels: Numbers, levels: Levels) -> Greys:
     """
     facts = facts_of(file)
     stored = within_bits(facts, pixels)
+    hidden = _is_padding(facts, pixels)  # of which the number may not fit the bits that are stored
     if facts.BitsStored <= _TABLE_BITS:
         least, most = _bounds(facts)
         every = np.arange(least, most + 1)
@@ -78,10 +79,12 @@ def greys_of(file: Dataset, pixels: Numbers, levels: Levels) -> Greys:
     greys = in_eight_bits(shares)
     greys[padded] = 0
     present = np.zeros(len(every), bool)
-    present[places] = True
+    present[places[~hidden] if hidden.any() else places] = True
     seen = values[present & ~padded]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (black, black)
-    return Greys(greys[places], low, high, black, white, chosen)
+    shown = greys[places]
+    shown[hidden] = 0
+    return Greys(shown, low, high, black, white, chosen)
 
 
 def facts_of(file: Dataset) -> Dataset:
@@ -138,21 +141,25 @@ def _bounds(facts: Dataset) -> tuple[int, int]:
     return 0, (1 << bits) - 1
 
 
-def _is_padding(facts: Dataset, every: Numbers) -> npt.NDArray[np.bool_]:
+def _is_padding(facts: Dataset, numbers: Numbers) -> npt.NDArray[np.bool_]:
     """Say of each number whether it is padding: no part of what was imaged."""
     first = facts.get("PixelPaddingValue")
     if first is None:
-        return np.zeros(len(every), bool)
-    ends = sorted(_as_stored(facts, n) for n in (first, facts.get("PixelPaddingRangeLimit", first)))
-    return (ends[0] <= every) & (every <= ends[1])
+        return np.zeros(numbers.shape, bool)
+    ends = sorted(_as_signed(facts, n) for n in (first, facts.get("PixelPaddingRangeLimit", first)))
+    return (ends[0] <= numbers) & (numbers <= ends[1])
 
 
-def _as_stored(facts: Dataset, number: Any) -> int:
-    """Return a number with the sign of the pixels; some writers give it the other one."""
-    bits = int(facts.BitsStored)
-    unsigned = int(number) & ((1 << bits) - 1)
-    negative = facts.PixelRepresentation == 1 and unsigned >> (bits - 1)
-    return unsigned - (1 << bits) if negative else unsigned
+def _as_signed(facts: Dataset, number: Any) -> int:
+    """Return a number with the sign of the pixels; some writers give it the other one.
+
+    It may be larger than any that is stored: 65535 in files of 12 bits.
+    """
+    allocated, bits = int(facts.BitsAllocated), int(facts.BitsStored)
+    unsigned = int(number) & ((1 << allocated) - 1)
+    width = bits if unsigned < 1 << bits else allocated
+    negative = facts.PixelRepresentation == 1 and unsigned >> (width - 1)
+    return unsigned - (1 << width) if negative else unsigned
 
 
 def _modality(facts: Dataset, numbers: Numbers) -> Numbers:

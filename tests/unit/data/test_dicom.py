@@ -135,6 +135,25 @@ def test_padding_is_known_with_either_sign(film: Path) -> None:
         assert (image.pixels[1:] == 0).all() and (image.pixels[0] > 0).all()
 
 
+@pytest.mark.parametrize("compress", ["", RLE])
+def test_padding_beyond_the_stored_bits_is_no_stored_number(film: Path, compress: str) -> None:
+    """Padding of 65535 in 12 bits: its low bits are those of a saturated pixel, which is white."""
+    pixels = RAMP.copy()
+    pixels[:8] = 65535
+    plain = read(film, dicom(RAMP, BitsStored=12)).pixels
+    image = read(film, dicom(pixels, compress, BitsStored=12, PixelPaddingValue=65535))
+    assert (image.pixels[:8] == 0).all() and (image.pixels[8:] == plain[8:]).all()
+    assert image.pixels[-1, -1] == 255 and (image.look.low, image.look.high) == (512, 4095)
+    ranged = {"PixelPaddingValue": 4000, "PixelPaddingRangeLimit": 65535}
+    image = read(film, dicom(pixels, compress, BitsStored=12, **ranged))
+    assert (image.pixels[pixels >= 4000] == 0).all() and image.look.high == 3999
+    signed = np.full((4, 4), -2000, np.int16)
+    signed[0], signed[1] = 500, 5000
+    for padding in (5000, DataElement("PixelPaddingValue", "US", 5000)):
+        image = read(film, dicom(signed, compress, BitsStored=12, PixelPaddingValue=padding))
+        assert (image.pixels[1] == 0).all() and (image.look.low, image.look.high) == (-2000, 500)
+
+
 def test_a_modality_lut_comes_before_the_window(film: Path) -> None:
     entries = 5000 - np.arange(4096)
     header = {"BitsStored": 12, "ModalityLUTSequence": lut(0, entries, 16)}
