@@ -9,11 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from transfergrid.commands.guesses import FEWEST, PARTS, Guess, guess_columns, image_column
+from transfergrid.commands.guesses import (
+    FEWEST,
+    PARTS,
+    SHARES,
+    Guess,
+    guess_columns,
+    image_column,
+)
+from transfergrid.data.decoding import dicom_module
+from transfergrid.data.splits import random_split
 from transfergrid.planning.label_tables import IMAGE_SUFFIXES
 from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.hashing import seeded
+from transfergrid.runtime.progress import progress
 
 TABLES = (".csv", ".tsv", ".parquet")
 DICOM_SUFFIXES = (".dcm", ".dicom")
@@ -27,6 +39,8 @@ KNOWN = {
     "train-acl.csv": "mrnet",
 }
 """How tables of published data sets begin, and the kind that reads these."""
+SEEDS = 20
+"""How many draws of a split are tried, until each part has each class."""
 _LOOKED_AT = 20
 _DEEPEST = 3
 
@@ -128,16 +142,17 @@ def _of_table(path: Path) -> Found:
             "whole names (and endings) in the table."
         )
     names = frame[column].dropna().astype(str).tolist()
-    homes = Counter(_place(root, folders, name) for name in names)
-    several = sorted(home for home in homes if home)
+    homes = _homes(root, folders, names)
+    several = sorted({home or "." for home in homes if home is not None} - {"."})
+    several = [".", *several] if several and "" in homes else several
     guesses = [
         Guess("table", path.name, "the table"),
         Guess("image_column", column, "the first column whose cells are files"),
     ]
     if several:
         guesses.append(Guess("image_folders", several, "where these files are"))
-    files = [root / (_place(root, folders, name) or "") / name for name in names[:_LOOKED_AT]]
-    dicom, headers, size = _looked_at(files)
+    files = [root / (home or "") / name for home, name in zip(homes, names, strict=True)]
+    dicom, headers, size = _looked_at(files[:_LOOKED_AT])
     guesses += [Guess("dicom", True, "files begin as DICOM files do")] if dicom else []
     guesses += guess_columns(frame, column, headers)
     return Found("csv", root, guesses, size=size)
@@ -154,6 +169,19 @@ def _folders(root: Path) -> list[str]:
     return found
 
 
+def _homes(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str | None]:
+    """Return the folder in which each name is a file, sought first where others were found."""
+    known: list[str] = []
+    homes = []
+    for name in progress(names, len(names), "finding films"):
+        home = _place(root, known, name)
+        if home is None:
+            home = _place(root, folders, name)
+            known += [] if home is None else [home]
+        homes.append(home)
+    return homes
+
+
 def _place(root: Path, folders: Sequence[str], name: str) -> str | None:
     """Return the folder in which a name is a file; None where there is none."""
     if name.startswith("/") or ".." in name or not name.strip():
@@ -163,13 +191,7 @@ def _place(root: Path, folders: Sequence[str], name: str) -> str | None:
 
 def _of_folders(data: Path) -> Found:
     """Find films in folders that are named after classes, in parts or not."""
-    rows = []
-    for home, below, names in os.walk(data):
-        below.sort()
-        place = PurePosixPath(Path(home).relative_to(data).as_posix())
-        for name in sorted(names):
-            if _may_be_image(Path(home) / name):
-                rows.append((place / name, place.parts))
+    rows = _films_in(data)
     if not rows:
         raise UserError(f"{data} has no films in it or below; name the folder or table of films.")
     folders = {parts for _, parts in rows}
@@ -180,6 +202,12 @@ def _of_folders(data: Path) -> Found:
         )
     part_of = {word: part for part, words in PARTS.items() for word in words}
     parted = all(parts[0].lower() in part_of and len(parts) > 1 for parts in folders)
+    tops = sorted({parts[0] for parts in folders})
+    if not parted and any(top.lower() in part_of for top in tops):
+        raise UserError(
+            f"{data} has the folders {listed(tops, 5)}: sort the films into folders by class "
+            "within train, valid and test, and leave no film beside these."
+        )
     classes = [parts[1] if parted else parts[0] for _, parts in rows]
     counts = Counter(classes)
     if len(counts) < 2 or min(counts.values()) < FEWEST:
@@ -188,10 +216,12 @@ def _of_folders(data: Path) -> Found:
             f"each {FEWEST} films; sort the films into folders by class, or name a table of labels."
         )
     frame = pd.DataFrame({"image": [f"{LINK}/{path}" for path, _ in rows], "class": classes})
-    parts = [part_of.get(parts[0].lower(), "") for _, parts in rows]
-    if parted:
-        frame["part"] = parts
     dicom, headers, size = _looked_at([data / path for path, _ in rows[:: max(1, len(rows) // 20)]])
+    drawn: list[str] = []
+    if parted:
+        frame["part"] = [part_of[parts[0].lower()] for _, parts in rows]
+        files = [str(data / path) for path, _ in rows]
+        drawn = _complete(frame, files if headers.get("PatientID", 0) > 1 else [])
     guesses = [
         Guess("table", TABLE, "written beside this file: the films and their folders"),
         Guess("image_column", "image", f"through the link '{LINK}' to them"),
@@ -199,9 +229,21 @@ def _of_folders(data: Path) -> Found:
         Guess("label_columns", ["class"], "the name of the folder"),
         *([Guess("dicom", True, "files begin as DICOM files do")] if dicom else []),
         _patients_of(headers),
-        _split_of(parts if parted else []),
+        _split_of(parted, drawn),
     ]
     return Found("csv", None, guesses, data.resolve(), frame, size)
+
+
+def _films_in(data: Path) -> list[tuple[PurePosixPath, tuple[str, ...]]]:
+    """Return the films in and below a folder, each with the folders that it is in."""
+    rows = []
+    for home, below, names in os.walk(data):
+        below.sort()
+        place = PurePosixPath(Path(home).relative_to(data).as_posix())
+        for name in sorted(names):
+            if _may_be_image(Path(home) / name):
+                rows.append((place / name, place.parts))
+    return rows
 
 
 def _patients_of(headers: Mapping[str, int]) -> Guess:
@@ -211,11 +253,59 @@ def _patients_of(headers: Mapping[str, int]) -> Guess:
     return Guess("patient_column", None, why)
 
 
-def _split_of(parts: Sequence[str]) -> Guess:
-    if set(parts) == set(PARTS):
+def _complete(frame: pd.DataFrame, files: Sequence[str]) -> list[str]:
+    """Draw the parts that have no folder from the films of train, and return their names.
+
+    Films in folders valid and test stay there, because others have reported scores on them.
+
+    Args:
+        frame: Films with `class` and `part`; the drawn ones get another part.
+        files: The DICOM files, if they tell whose they are: patients are then kept whole.
+
+    Raises:
+        UserError: There is no train, or no draw leaves each class in each part.
+    """
+    lacks = [part for part in PARTS if part not in set(frame["part"])]
+    if "train" in lacks:
+        raise UserError(
+            f"there are folders {listed(sorted(set(frame['part'])))} and none of films to train "
+            "on; add train, or put all films into a folder for each class."
+        )
+    if not lacks:
+        return []
+    rows = frame.index[frame["part"] == "train"]
+    whose = _patients(files) if files else frame["image"].tolist()
+    groups = [whose[row] for row in rows]
+    counts = frame["class"].nunique()
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seeded("split", seed))
+        parts = random_split(groups, {part: SHARES[part] for part in lacks}, "train", rng)
+        drawn = frame.loc[rows, "class"].groupby(parts).nunique()
+        if (drawn == counts).all():
+            frame.loc[rows, "part"] = parts
+            return lacks
+    raise UserError(
+        f"train has too few films to draw {listed(lacks)} from with all {counts} classes in each; "
+        "sort some films into such folders."
+    )
+
+
+def _patients(files: Sequence[str]) -> list[str]:
+    """Return whose each file is; one that does not tell is a patient of its own."""
+    read = dicom_module("dicom_headers").values_of
+    named = progress(
+        (read(file, HEADERS[:1])[0] for file in files), len(files), "reading headers of films"
+    )
+    return [name or f" {row}" for row, name in enumerate(named)]
+
+
+def _split_of(parted: bool, drawn: Sequence[str]) -> Guess:
+    if parted:
         rule: dict[str, Any] = {"column": "part", **{part: [part] for part in PARTS}}
-        return Guess("split", rule, "by the folders train, valid and test")
-    rule = {"random": {"valid": 0.15, "test": 0.25}, "seed": 0}
+        kept = listed([part for part in PARTS if part not in drawn])
+        more = f"; no folder {' and '.join(drawn)}: drawn from train" if drawn else ""
+        return Guess("split", rule, f"by the folders {kept}{more}")
+    rule = {"random": dict(SHARES), "seed": 0}
     return Guess("split", rule, "no folders train, valid and test: drawn, patient by patient")
 
 
@@ -237,7 +327,7 @@ def _is_dicom(path: Path) -> bool:
 
 def _looked_at(files: Sequence[Path]) -> tuple[bool, dict[str, int], int]:
     """Return whether files are DICOM, how many values headers have, and the least side."""
-    from transfergrid.data.decoding import Levels, dicom_module
+    from transfergrid.data.decoding import Levels
     from transfergrid.data.images import read_image
 
     dicom = any(_is_dicom(path) for path in files)

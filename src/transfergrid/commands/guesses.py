@@ -15,6 +15,11 @@ from transfergrid.runtime.errors import UserError, listed
 PATIENT = r"patient|subject|participant|\bpid\b|person"
 STUDY = r"study|exam|accession|visit"
 VIEW = r"view|projection|position"
+PRIVATE = (
+    r"name|birth|date|time|weight|size|height|position|descri|age|sex|gender|initial|address|phone|"
+    r"history|comment"
+)
+"""Of columns that tell something of a patient or a study, and not which one it is."""
 SPLIT = r"split|subset|partition|\bset\b|fold"
 LABEL = r"label|class|diagnos|finding|target|\bdx\b|outcome|patholog|categor"
 NO_LABEL = ("No Finding", "no finding", "Normal", "normal", "none", "None")
@@ -23,6 +28,8 @@ PARTS = {
     "valid": ("valid", "val", "validation", "dev", "tune"),
     "test": ("test", "testing", "holdout"),
 }
+SHARES = {"valid": 0.15, "test": 0.25}
+"""Of the patients, where no one says which part they are in."""
 FEWEST = 12
 """Images with and without a label below which it may be missing from a part."""
 _OFTEN = 2 * FEWEST
@@ -69,8 +76,12 @@ def guess_columns(
         guess = _identity(frame, key, pattern, words, taken, headers or {})
         taken |= {guess.value} if guess else set()
         found += [guess] if guess else []
-    if not any(guess.key == "patient_column" for guess in found):
-        why = "no column looks like patients, so each image counts as one; name it if there is one"
+    keys = [guess.key for guess in found]
+    if "patient_column" not in keys:
+        unit = "study" if "study_column" in keys else "image"
+        why = (
+            f"no column looks like patients, so each {unit} counts as one; name it if there is one"
+        )
         found.append(Guess("patient_column", None, why))
     split = _split(frame, taken)
     taken |= {split.value["column"]} if "column" in split.value else set()
@@ -85,11 +96,14 @@ def _identity(
     taken: set[str],
     headers: Mapping[str, int],
 ) -> Guess | None:
-    for name in _named(frame, pattern, taken):
+    for name in sorted(_named(frame, pattern, taken), key=_unlike_an_id):
         values = frame[name].dropna()
         several = values.nunique() > 1
-        age = re.search(r"age|sex|gender", name, re.IGNORECASE)
-        if several and not age and (key == "view_column" or len(values) == len(frame)):
+        if key == "view_column":
+            fits = not re.search(rf"age|sex|gender|{PATIENT}", name, re.IGNORECASE)
+        else:
+            fits = len(values) == len(frame) and not re.search(PRIVATE, name, re.IGNORECASE)
+        if several and fits:
             why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
             return Guess(key, name, why)
     keyword = {"patient_column": "PatientID", "view_column": "ViewPosition"}.get(key)
@@ -97,6 +111,12 @@ def _identity(
         why = f"no column, but the files' headers tell {words}"
         return Guess(key, keyword, why)
     return None
+
+
+def _unlike_an_id(name: str) -> int:
+    """Order columns: unique identifiers first, then other ids, then the rest as they stand."""
+    bare = re.sub(r"[_\W]+", "", name).lower()
+    return 0 if bare.endswith("uid") else 1 if bare.endswith(("id", "ids")) else 2
 
 
 def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]:
@@ -110,6 +130,13 @@ def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]
 
 
 def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
+    """Find the column that says train, valid and test.
+
+    Raises:
+        UserError: One says which images are for validation or test, but not all three parts: a
+            random split would train on some of these.
+    """
+    partly = ""
     for name in _named(frame, SPLIT, taken):
         values = frame[name].dropna().unique().tolist()
         rule = {
@@ -119,7 +146,15 @@ def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
         whole = sum(len(named) for named in rule.values()) == len(values)
         if whole and all(rule.values()) and frame[name].notna().all():
             return Guess("split", {"column": name, **rule}, f"the values of column '{name}'")
-    drawn: dict[str, Any] = {"random": {"valid": 0.15, "test": 0.25}, "seed": 0}
+        if not partly and (rule["valid"] or rule["test"]):
+            partly = (
+                f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; "
+                "give each row one of these (valid can be some of the patients of train), or "
+                "remove the column for a random split."
+            )
+    if partly:
+        raise UserError(partly)
+    drawn: dict[str, Any] = {"random": dict(SHARES), "seed": 0}
     return Guess("split", drawn, "no column says train, valid and test: drawn, patient by patient")
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from transfergrid.commands.carded import card_of
-from transfergrid.commands.found import LINK, TABLE, Found, find
+from transfergrid.commands.found import LINK, SEEDS, TABLE, Found, find
+from transfergrid.data.splits import random_split
 from transfergrid.planning.plan import plan_run
 from transfergrid.runtime.atomic import replacing_directory
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import UserError, printable
+from transfergrid.runtime.hashing import seeded
 
 STUDY, CARD = "study.yaml", "data_card.md"
-_SEEDS = 20
 _USUAL_PX = (64, 96, 128)
 
 
@@ -54,8 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         text = _study(name, found, declaration, seed, found.root or out)
         (folder / STUDY).write_text(text, encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
+    try:
+        plan_run([], {"studies": [str(out / STUDY)]})
+    except BaseException:
+        shutil.rmtree(out)  # of which the study means nothing; links are not followed
+        raise
     print(card, end="")
-    plan_run([], {"studies": [str(out / STUDY)]})
     where = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
     print(f"\nwritten: {where / STUDY}, {where / CARD}")
     print(f"read the guesses in {STUDY}, then:")
@@ -77,27 +85,37 @@ def _px(size: int) -> int:
 def _first_whole(declaration: dict[str, Any], root: Path, name: str) -> tuple[int, str]:
     """Return the first seed of the split with both classes of each task in each part; the card.
 
+    The data are read once, and once more if it is not the first seed.
+
     Raises:
         UserError: None of some seeds has, or the data cannot be read.
     """
-    from transfergrid.data.kinds import read_manifest
+    from transfergrid.data.kinds import checked, read_manifest, read_unchecked
 
-    split = declaration.get("split") or {}
-    for seed in range(_SEEDS if "random" in split else 1):
-        if "random" in split:
-            declaration["split"] = {**split, "seed": seed}
+    manifest = read_unchecked(declaration, root)
+    shares = (declaration.get("split") or {}).get("random")
+    groups = manifest.table["patient_id"].to_numpy(dtype=str)
+    faults: list[UserError] = []
+    for seed in range(SEEDS if shares else 1):
+        if seed:
+            rng = np.random.default_rng(seeded("split", seed))
+            drawn = random_split(groups, shares, "train", rng)
+            manifest = replace(manifest, table=manifest.table.assign(split=drawn))
         try:
-            manifest = read_manifest(declaration, root)
+            whole = checked(manifest, declaration, root)
         except UserError as error:
-            fault = error
+            faults.append(error)
             continue
-        return seed, card_of(name, manifest)
-    raise fault
+        if seed:
+            declaration["split"] = {"random": shares, "seed": seed}
+            whole = read_manifest(declaration, root)
+        return seed, card_of(name, whole)
+    raise faults[0]
 
 
 def _study(name: str, found: Found, declaration: dict[str, Any], seed: int, root: Path) -> str:
     lines = [
-        f"# A study of {found.link or root}, guessed by `transfergrid init`.",
+        f"# A study of {printable(found.link or root, 500)}, guessed by `transfergrid init`.",
         "# Each line says what it rests on; correct what is wrong before you believe a number.",
         "",
         f"name: {name}",
@@ -106,14 +124,14 @@ def _study(name: str, found: Found, declaration: dict[str, Any], seed: int, root
         "datasets:",
         f"  {name}:",
         f"    kind: {found.kind}",
-        f"    root: {_yaml(str(root))}",
+        f"    root: {_yaml(str(root).replace('$', '$$'))}",  # a lone $ would begin a variable
     ]
     for guess in found.guesses:
         value = declaration.get(guess.key, guess.value)
         why = guess.why
         if guess.key == "split" and seed:
             why += f"; with seeds 0 to {seed - 1} a part lacked a class"
-        lines += [f"    # {why}", f"    {guess.key}: {_yaml(value)}"]
+        lines += [f"    # {printable(why, 500)}", f"    {guess.key}: {_yaml(value)}"]
     lines += [
         f"    # films are {found.size} px or larger, as far as looked at; more pixels take longer",
         f"    image_px: {declaration['image_px']}",

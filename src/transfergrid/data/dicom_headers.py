@@ -25,8 +25,9 @@ HEADERS = (
     "Laterality",
 )
 """Names under which a file's own values may stand in place of a column of the table."""
-KEYS = ("patient_column", "study_column", "view_column")
-"""Settings that may name one of them."""
+IDS = ("patient_column", "study_column")
+KEYS = (*IDS, "view_column")
+"""Settings that may name one of them; what `IDS` name, every file has to tell."""
 
 _WORKERS = 8
 
@@ -45,7 +46,8 @@ def with_headers(
         label: What is read, for the line of progress.
 
     Raises:
-        UserError: A file is missing or no DICOM file.
+        UserError: A file is missing or no DICOM file, or does not say whose or of which study it
+            is where that is asked for.
     """
     named = dict.fromkeys(str(options[key]).strip() for key in KEYS if options.get(key))
     wanted = [name for name in named if name in HEADERS and name not in table.frame.columns]
@@ -59,6 +61,14 @@ def with_headers(
                 f"reading headers of {label}",
             )
         )
+    ids = {str(options[key]).strip() for key in IDS if options.get(key)}
+    for path, row in zip(paths, rows, strict=True):
+        blank = [name for name, value in zip(wanted, row, strict=True) if not value and name in ids]
+        if blank:
+            raise UserError(
+                f"image {path} says nothing under {listed(blank)}, which was to come from its "
+                "header; leave it out of the table, or give the table that column."
+            )
     found = pd.DataFrame(rows, columns=pd.Index(wanted), dtype=object)
     return replace(table, frame=pd.concat([table.frame, found], axis=1))
 

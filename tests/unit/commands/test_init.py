@@ -13,10 +13,13 @@ import yaml
 from datasets.made_dicom import dicom
 from PIL import Image
 
-from transfergrid.commands.guesses import guess_columns
+from transfergrid.commands.guesses import SHARES, guess_columns
 from transfergrid.commands.main import main
+from transfergrid.data import kinds
 from transfergrid.data.kinds import read_manifest
+from transfergrid.data.splits import random_split
 from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.hashing import seeded
 
 
 @pytest.fixture()
@@ -185,3 +188,141 @@ def test_a_page_is_no_patient_and_a_blank_is_none() -> None:
     assert found["patient_column"] is None
     found = columns(finding=["0", "1"] * 20, patient=[None, *(str(n) for n in range(39))])
     assert found["patient_column"] is None
+
+
+TAGS = (
+    *("StudyDate", "StudyTime", "AccessionNumber", "StudyDescription", "PatientName", "PatientID"),
+    *("PatientBirthDate", "PatientSex", "PatientAge", "PatientWeight", "PatientPosition"),
+    *("StudyInstanceUID", "StudyID", "ImagePositionPatient"),
+)
+"""Columns of a table of headers as it comes: in the order of their tags."""
+
+
+def test_neither_names_nor_dates_are_taken_for_ids() -> None:
+    told = {name: [f"{name}{n}" for n in range(40)] for name in TAGS}
+    found = columns(**told, finding=["0", "1"] * 20)
+    assert found["patient_column"] == "PatientID" and found["study_column"] == "StudyInstanceUID"
+    assert "view_column" not in found  # a patient lies on the back or not
+    for one in ("PatientID", "StudyInstanceUID", "StudyID", "AccessionNumber"):
+        del told[one]
+    found = columns(**told, finding=["0", "1"] * 20)
+    assert found["patient_column"] is None and "study_column" not in found
+    for name in ("patient_name", "Patient Birth Date", "study date", "subject initials"):
+        found = columns(**{name: [str(n) for n in range(40)]}, finding=["0", "1"] * 20)
+        assert found["patient_column"] is None and "study_column" not in found, name
+
+
+def test_without_patients_each_study_counts_as_one() -> None:
+    frame = pd.DataFrame(
+        {"file": map(str, range(40)), "finding": ["0", "1"] * 20, "exam_id": map(str, range(40))}
+    ).astype(object)
+    why = {guess.key: guess.why for guess in guess_columns(frame, "file")}
+    assert "so each study counts as one" in why["patient_column"]
+    why = {guess.key: guess.why for guess in guess_columns(frame.drop(columns="exam_id"), "file")}
+    assert "so each image counts as one" in why["patient_column"]
+
+
+def sorted_films(here: Path, *parts: str, dicom_files: bool = False) -> Path:
+    """Folders of two classes in each part; of DICOM files, two of each patient."""
+    for part in parts:
+        for number, name in enumerate(("benign", "malignant")):
+            folder = here / "sorted" / part / name
+            folder.mkdir(parents=True)
+            for one in range(20):
+                picture = film(1000 * number + one + 7 * len(part))
+                if dicom_files:
+                    header = {"PatientID": f"{part}{name}{one // 2}"}
+                    (folder / f"{one}.dcm").write_bytes(dicom(picture, **header))
+                else:
+                    Image.fromarray(picture).save(folder / f"{one}.png")
+    return here / "sorted"
+
+
+@pytest.mark.parametrize("dicom_files", [False, True])
+def test_a_published_test_folder_stays_one(here: Path, dicom_files: bool) -> None:
+    sorted_films(here, "train", "test", dicom_files=dicom_files)
+    assert main(["init", "sorted"]) == 0
+    out = here / "sorted_study"
+    found = study_of(out, "sorted")
+    table = read_manifest(found, out).table
+    homes = table["image_id"].map(lambda name: name.split("/")[1])
+    assert ((table["split"] == "test") == (homes == "test")).all()
+    assert set(table["split"]) == {"train", "valid", "test"}
+    assert table.groupby("split")["malignant"].nunique().min() == 2
+    assert "no folder valid: drawn from train" in (out / "study.yaml").read_text()
+    if dicom_files:
+        assert found["patient_column"] == "PatientID"
+        assert table.groupby("patient_id")["split"].nunique().max() == 1
+
+
+def test_parts_that_cannot_be_kept_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sorted_films(here, "valid", "test")
+    assert main(["init", "sorted"]) == 1
+    assert "folders test, valid and none of films to train on" in capsys.readouterr().err
+    sorted_films(here, "train", "more")
+    assert main(["init", "sorted"]) == 1
+    told = capsys.readouterr().err
+    assert "the folders more, test, train, valid: sort the films into folders by class" in told
+    hospital(here, split=["train"] * 80 + ["test"] * 40)
+    assert main(["init", "hospital"]) == 1
+    told = capsys.readouterr().err
+    assert "column 'split' has train, test, which are not train, valid and test; give each" in told
+    assert not list(here.glob("*_study"))
+
+
+def test_films_beside_the_table_and_below_it_are_all_found(here: Path) -> None:
+    folder = hospital(here)
+    for number in range(0, 120, 3):
+        (folder / "images" / f"f{number}.dcm").rename(folder / f"f{number}.dcm")
+    assert main(["init", "hospital"]) == 0
+    found = study_of(here / "hospital_study", "hospital")
+    images = read_manifest(found, folder).images
+    assert found["image_folders"] == [".", "images"]
+    assert not any(images.missing(number) for number in range(120))
+
+
+def test_a_dollar_in_a_folders_name_is_written_as_studies_take_it(here: Path) -> None:
+    hospital(here).rename(here / "cost$1")
+    assert main(["init", "cost$1"]) == 0
+    assert study_of(here / "cost_1_study", "cost_1")["root"] == f"{here}/cost$$1"
+
+
+def test_a_study_that_cannot_be_planned_leaves_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*given: object) -> None:
+        raise UserError("no such network")
+
+    hospital(here)
+    monkeypatch.setattr("transfergrid.commands.init.plan_run", refuse)
+    assert main(["init", "hospital"]) == 1
+    assert [path.name for path in here.iterdir()] == ["hospital"]
+    assert capsys.readouterr().out == ""
+
+
+def test_the_first_seed_is_taken_that_leaves_each_class_in_each_part(here: Path) -> None:
+    whose = [f"P{n // 2}" for n in range(120)]
+    parts = random_split(whose, SHARES, "train", np.random.default_rng(seeded("split", 0)))
+    positive = np.flatnonzero(parts == "train")[:40]
+    folder = hospital(here, effusion=[int(n in positive) for n in range(120)])
+    assert main(["init", "hospital"]) == 0
+    found = study_of(here / "hospital_study", "hospital")
+    assert found["split"]["seed"] > 0
+    table = read_manifest(found, folder).table
+    assert table.groupby("split")["effusion"].nunique().min() == 2
+    assert "with seeds 0 to" in (here / "hospital_study" / "study.yaml").read_text()
+
+
+def test_a_fault_is_told_at_once_with_its_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = hospital(here)
+    (folder / "images" / "f57.dcm").write_bytes(dicom(film(57), ViewPosition="AP"))
+    read, readings = kinds.read_unchecked, []
+    monkeypatch.setattr(kinds, "read_unchecked", lambda *given: readings.append(1) or read(*given))
+    assert main(["init", "hospital"]) == 1
+    told = capsys.readouterr().err
+    assert re.search(r"image .*/images/f57.dcm says nothing under PatientID, which was", told)
+    assert len(readings) == 1

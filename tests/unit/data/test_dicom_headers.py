@@ -75,7 +75,10 @@ def test_a_column_of_the_table_comes_before_the_header(films: Path) -> None:
     [
         ({"patient_column": "PatientId"}, "has no column 'PatientId'"),
         ({"patient_column": "AccessionNumber"}, "has no column 'AccessionNumber'"),
-        ({"view_column": "Laterality", "patient_column": "Laterality"}, "nothing in column 'Later"),
+        (
+            {"view_column": "Laterality", "patient_column": "Laterality"},
+            r"image .*films/00 says nothing under Laterality, which was",
+        ),
         ({"patient_column": "PatientID", "dicom": False}, "has no column 'PatientID'"),
     ],
 )
