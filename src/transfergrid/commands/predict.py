@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from transfergrid.runtime.atomic import replacing
 from transfergrid.runtime.errors import UserError, listed
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.masks is not None and not cell.marks:
         raise UserError(f"cell {cell.folder.name} has labels and no masks; leave out --masks.")
+    if arguments.one_study and cell.marks:
+        raise UserError(
+            f"cell {cell.folder.name} marks each film by itself; leave out --one-study."
+        )
     films: list[Path] = arguments.films
     if cell.marks:
         rows = _masks(cell, films, arguments.masks)
@@ -80,22 +86,38 @@ def _masks(cell: LoadedCell, films: Sequence[Path], folder: Path | None) -> list
 
     A mask is an 8-bit PNG of the size at which the cell sees films, 255 where it marks.
     """
-    names = [film.stem for film in films]
-    if folder is not None:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UserError(
-                f"several films are called {listed(twice)}, and their masks would be one file; "
-                "predict them one at a time."
-            )
-        folder.mkdir(parents=True, exist_ok=True)
+    files = [] if folder is None else _files(cell, films, folder)
     rows: list[list[str | float]] = []
     for marks in cell.marked(films):
         for masks in marks.marked:
             number = len(rows)
             rows.append([str(films[number]), *masks.mean(axis=(1, 2)).tolist()])
-            if folder is not None:
-                for task, mask in zip(cell.tasks, masks, strict=True):
-                    pixels = np.where(mask, np.uint8(255), np.uint8(0))
-                    Image.fromarray(pixels).save(folder / f"{names[number]}.{task}.png")
+            if files:
+                _write(masks, files[number])
     return rows
+
+
+def _write(masks: npt.NDArray[np.bool_], files: Sequence[Path]) -> None:
+    for mask, path in zip(masks, files, strict=True):
+        with replacing(path) as temporary:
+            Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(temporary, "PNG")
+
+
+def _files(cell: LoadedCell, films: Sequence[Path], folder: Path) -> list[list[Path]]:
+    """Return where the masks of each film go.
+
+    Raises:
+        UserError: Two would be one file, or one is there already.
+    """
+    names = [film.stem for film in films]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"several films are called {listed(twice)}, and their masks would be one file; "
+            "predict them one at a time."
+        )
+    files = [[folder / f"{name}.{task}.png" for task in cell.tasks] for name in names]
+    there = [str(path) for paths in files for path in paths if path.exists()]
+    if there:
+        raise UserError(f"{listed(there, 3)} is there already; name another folder with --masks.")
+    return files

@@ -132,7 +132,7 @@ class LoadedCell:
         if broken:
             raise UserError(
                 f"{len(broken)} of {len(films)} films cannot be read, and nothing was predicted: "
-                f"{listed(broken, 3)}"
+                f"{listed(broken, len(broken))}"
             )
         return found
 

@@ -138,6 +138,11 @@ def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
     else:
         told.append("No study's table says how well it did.")
     told += card.notes
+    if ":" in cell.spec["dataset"]["kind"]:
+        told.append(
+            f"Its films were read by {cell.spec['dataset']['kind']}; files named here are read as "
+            "image files, so if that reader decodes in a way of its own, give it the pixels."
+        )
     told.append(
         "Nothing here says how well it does on films of another source, and it is no medical "
         "device."

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from transfergrid.evaluation.loaded import LoadedCell
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.stamps import StampName
-from transfergrid.reporting.loading import load_cell
+from transfergrid.reporting.loading import about, load_cell
 from transfergrid.reporting.tables.stage_files import seal_stage
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
@@ -116,6 +117,14 @@ def test_the_command_prints_a_row_a_film_and_what_the_cell_is(
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_a_cell_of_a_readers_own_films_says_how_others_are_read(cell: Path) -> None:
+    loaded = load_cell(cell)
+    assert "give it the pixels" not in loaded.about
+    spec = {**loaded.spec, "dataset": {**loaded.spec["dataset"], "kind": "my_lab:read"}}
+    told = about(replace(loaded, spec=spec), {})
+    assert "were read by my_lab:read; files named here are read as image files" in told
+
+
 def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
     cell: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +134,10 @@ def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("error: 2 of 3 films cannot be read, and nothing")
     assert str(cut) in told.err and f"{tmp_path / 'none.png'} does not exist" in told.err
+    lost = [str(tmp_path / f"lost{number}.png") for number in range(20)]
+    assert main(["predict", str(cell), *lost]) == 1
+    told = capsys.readouterr()
+    assert all(name in told.err for name in lost)
     with pytest.raises(UserError, match="is not an"):
         load_cell(cell).predict([np.zeros((4, 4), np.float32)])  # type: ignore[list-item]
     with pytest.raises(UserError, match="no films"):

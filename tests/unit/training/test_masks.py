@@ -315,6 +315,10 @@ def test_the_command_writes_masks_and_tells_their_shares(
     mask = np.asarray(Image.open(masks / "film.disc.png"))
     assert head == "film,disc_share" and set(np.unique(mask)) <= {0, 255}
     assert float(row.split(",")[1]) == (mask == 255).mean() and mask.shape == (PX, PX)
+    assert main([*words, "--masks", str(masks)]) == 1
+    assert "film.disc.png is there already; name another folder" in capsys.readouterr().err
+    assert main([*words, "--one-study"]) == 1
+    assert "marks each film by itself; leave out --one-study" in capsys.readouterr().err
     assert main([*words, str(film), "--masks", str(masks)]) == 1
     assert "several films are called film" in capsys.readouterr().err
     with pytest.raises(UserError, match="each film has masks of its own"):
