@@ -57,27 +57,8 @@ def compose(
         UserError: None has, or a file of a cell breaks its contract.
     """
     view = folder / VIEW
-    frozen = set(freeze_cells(scored, results, view))
-    waiting = {
-        cell
-        for cell, outlines in study.outlined.items()
-        if cell in frozen and not is_whole(weighings_directory(outlines, results))
-    }
-    frozen -= waiting
-    targets = [cell.name for cell in study.targets if cell.name in frozen]
-    if not targets:
-        raise UserError(
-            f"the finished cells of study '{study.name}' are all being redone, or their masks are "
-            "yet to be compared; take the snapshot once the first one is finished."
-        )
-    anew = {
-        c: Failed(c, "missing", "its masks are to be compared" if c in waiting else "being redone")
-        for c in scored
-        if c not in frozen
-    }
+    targets, anew = _freeze(study, scored, results, view)
     snapshot = replace(snapshot, unfinished={**snapshot.unfinished, **anew})
-    freeze_trials((cell.name for cell in study.trials), results, view)
-    freeze_ensembles(study, targets, results, view)
     maps = freeze_maps(study, targets, results, view)
     made = view / study.name
     for stage in study.stages:
@@ -96,6 +77,37 @@ def compose(
         (made / name).rename(folder / name)
     shutil.rmtree(view)
     return len(targets)
+
+
+def _freeze(
+    study: PlannedStudy, scored: list[str], results: Path, view: Path
+) -> tuple[list[str], dict[str, Failed]]:
+    """Hold on to what the finished cells have made; return these targets, and those left out.
+
+    Raises:
+        UserError: No target is finished.
+    """
+    frozen = set(freeze_cells(scored, results, view))
+    waiting = {
+        cell
+        for cell, outlines in study.outlined.items()
+        if cell in frozen and not is_whole(weighings_directory(outlines, results))
+    }
+    frozen -= waiting
+    targets = [cell.name for cell in study.targets if cell.name in frozen]
+    if not targets:
+        raise UserError(
+            f"the finished cells of study '{study.name}' are all being redone, or their masks are "
+            "yet to be compared; take the snapshot once the first one is finished."
+        )
+    anew = {
+        c: Failed(c, "missing", "its masks are to be compared" if c in waiting else "being redone")
+        for c in scored
+        if c not in frozen
+    }
+    freeze_trials((cell.name for cell in study.trials), results, view)
+    freeze_ensembles(study, targets, results, view)
+    return targets, anew
 
 
 def _content(study: PlannedStudy, stage: str, maps: Sequence[str], view: Path) -> dict[str, Any]:

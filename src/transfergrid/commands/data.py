@@ -74,8 +74,9 @@ def _show(dataset: Dataset, root: Path, out: Path, films: int) -> None:
     write_text(out / f"{dataset.name}.md", card)
     if films:
         with replacing(out / f"{dataset.name}.png") as path:
-            draw_sheet(manifest, films, path)
-        print(f"films: {out / dataset.name}.png\n")
+            left = draw_sheet(manifest, films, path)
+        less = f", without the last {left} of its classes" if left else ""
+        print(f"films: {out / dataset.name}.png{less}\n")
 
 
 def _sizes(manifest: Manifest) -> str:

@@ -93,7 +93,7 @@ def _first_whole(declaration: dict[str, Any], root: Path, name: str) -> tuple[in
     from transfergrid.data.kinds import checked, read_manifest, read_unchecked
 
     manifest = read_unchecked(declaration, root)
-    shares = (declaration.get("split") or {}).get("random")
+    shares = (declaration.get("split") or {}).get("random") or {}
     groups = manifest.table["patient_id"].to_numpy(dtype=str)
     faults: list[UserError] = []
     for seed in range(SEEDS if shares else 1):

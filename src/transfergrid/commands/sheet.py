@@ -19,7 +19,7 @@ _MOST_ROWS = 14
 _PX = 128
 
 
-def draw_sheet(manifest: Manifest, films: int, path: Path) -> None:
+def draw_sheet(manifest: Manifest, films: int, path: Path) -> int:
     """Draw some films of each class, spread over the data set; no name of any is on it.
 
     Args:
@@ -27,10 +27,14 @@ def draw_sheet(manifest: Manifest, films: int, path: Path) -> None:
         films: How many of each.
         path: The PNG file.
 
+    Returns:
+        How many classes found no room on it.
+
     Raises:
         UserError: A film cannot be read.
     """
-    rows = list(_classes(manifest))[:_MOST_ROWS]
+    classes = list(_classes(manifest))
+    rows = classes[:_MOST_ROWS]
     figure = Figure(figsize=(1.15 * films + 1.6, 1.2 * len(rows)))
     axes = figure.subplots(len(rows), films, squeeze=False)
     for row, (name, places) in zip(axes, rows, strict=True):
@@ -44,6 +48,7 @@ def draw_sheet(manifest: Manifest, films: int, path: Path) -> None:
         told = f"{name}\n{len(places)} images"
         row[0].text(-0.08, 0.5, told, ha="right", va="center", transform=row[0].transAxes)
     figure.savefig(path, format="png", dpi=110, bbox_inches="tight")
+    return len(classes) - len(rows)
 
 
 def _classes(manifest: Manifest) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:

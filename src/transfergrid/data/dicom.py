@@ -200,7 +200,9 @@ def _pixels(file: Dataset) -> Stored:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Of greys, padding is told from what is stored by bits that pydicom would leave out.
-            bits = {"correct_unused_bits": False} if _photometric(file) in GREY else {}
+            bits: dict[str, Any] = (
+                {"correct_unused_bits": False} if _photometric(file) in GREY else {}
+            )
             return pixel_array(file, index=0, decoding_plugin=plugin, **bits)
     except RuntimeError as error:  # pydicom's list of what each decoder said
         told = str(error).splitlines()[-1].strip()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from unit.data.leaky_study import leaky, prepare
 
 from transfergrid.commands.main import main
+from transfergrid.commands.sheet import draw_sheet
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.paths import RESULTS
@@ -68,3 +72,14 @@ def test_what_cannot_be_shown_is_told(
     assert main(["data", "study.yaml"]) == 1
     assert "data set 'target': 1 of 55 images are missing: " in capsys.readouterr().err
     assert not (tmp_path / "data_cards" / "target.md").exists()
+
+
+def test_classes_without_room_on_a_sheet_are_counted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(np.eye(17, dtype=np.float32), columns=[f"c{n}" for n in range(17)])
+    images = SimpleNamespace(read=lambda index: rng.integers(0, 256, (8, 8), dtype=np.uint8))
+    manifest: Any = SimpleNamespace(table=table, tasks=tuple(table.columns), images=images)
+    assert draw_sheet(manifest, 1, tmp_path / "sheet.png") == 3
+    manifest.tasks = manifest.tasks[:3]
+    manifest.table = table.iloc[:3]
+    assert draw_sheet(manifest, 1, tmp_path / "sheet.png") == 0
