@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -12,8 +12,9 @@ from typing import cast
 
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import RESULTS
+from transfergrid.planning.plan import Plan
 from transfergrid.planning.planned import PlannedStudy
-from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.errors import UserError, listed
 
 FOLDER = "export"
 """Folder of exports in a study's folder."""
@@ -26,10 +27,11 @@ class Form:
     Attributes:
         told: What it is, for the help.
         module: Module of this room that has the function.
-        function: Writes a study's results: from the study, the results and a folder, which it may
-            find filled, to the number of files or runs.
+        function: Writes a study's results: from the study, the results and a folder, which it
+            replaces, to the number of files or runs.
         made: What the number counts.
-        keywords: More for the function.
+        keyword: More for the function.
+        check: A function of the module that refuses where a package is missing, if it needs one.
     """
 
     told: str
@@ -37,6 +39,16 @@ class Form:
     function: str
     made: str
     keyword: str = ""
+    check: str = ""
+
+    def check_can(self) -> None:
+        """Refuse a form that cannot be written here.
+
+        Raises:
+            UserError: It needs a package that is not installed.
+        """
+        if self.check:
+            getattr(import_module(f"transfergrid.commands.{self.module}"), self.check)()
 
     def write(self, study: PlannedStudy, results: Path, folder: Path) -> int:
         """Write a study's results; return how many files or runs."""
@@ -52,8 +64,10 @@ FORMS: dict[str, Form] = {
     "pdf": Form("figures", "export_figures", "write_figures", "figures", "pdf"),
     "png": Form("figures, 300 dots an inch", "export_figures", "write_figures", "figures", "png"),
     "csv": Form("trainings as two tables", "export_csv", "write_csv", "runs"),
-    "tensorboard": Form("trainings", "export_tensorboard", "write_tensorboard", "runs"),
-    "mlflow": Form("trainings", "export_mlflow", "write_mlflow", "runs"),
+    "tensorboard": Form(
+        "trainings", "export_tensorboard", "write_tensorboard", "runs", check="check_installed"
+    ),
+    "mlflow": Form("trainings", "export_mlflow", "write_mlflow", "runs", check="check_installed"),
 }
 """What `--to` takes."""
 
@@ -85,20 +99,31 @@ def run(arguments: argparse.Namespace) -> int:
             a form needs a package that is not installed.
     """
     with in_directory(arguments.directory):
-        studies = list(plan_of(arguments).studies.values())
-        for study in studies:
+        plan = plan_of(arguments)
+        for study in plan.studies.values():
             check_finished(study, RESULTS)
-        for study in studies:
-            base = arguments.output or RESULTS / study.name / FOLDER
-            if arguments.output and len(studies) > 1:
-                base = base / study.name
-            for name in dict.fromkeys(cast(Iterable[str], arguments.to)):
-                form, folder = FORMS[name], base / name
-                if arguments.output and folder.exists():
-                    raise UserError(f"{folder} exists; remove it, or name another --output.")
-                count = form.write(study, RESULTS, folder)
-                print(f"{folder}: {count} {form.made}")
+        check_current(plan, RESULTS)
+        wanted = list(_wanted(arguments, list(plan.studies.values())))
+        for _, form, folder in wanted:
+            form.check_can()
+            if arguments.output and folder.exists():
+                raise UserError(f"{folder} exists; remove it, or name another --output.")
+        for study, form, folder in wanted:
+            count = form.write(study, RESULTS, folder)
+            print(f"{folder}: {count} {form.made}")
     return 0
+
+
+def _wanted(
+    arguments: argparse.Namespace, studies: Sequence[PlannedStudy]
+) -> Iterator[tuple[PlannedStudy, Form, Path]]:
+    """Yield each study with each form and the folder that it goes to."""
+    for study in studies:
+        base = arguments.output or RESULTS / study.name / FOLDER
+        if arguments.output and len(studies) > 1:
+            base = base / study.name
+        for name in dict.fromkeys(cast(Iterable[str], arguments.to)):
+            yield study, FORMS[name], base / name
 
 
 def check_finished(study: PlannedStudy, results: Path) -> None:
@@ -117,3 +142,22 @@ def check_finished(study: PlannedStudy, results: Path) -> None:
             f"study '{study.name}' is not finished ({results / study.name / lacking[0]} is "
             "missing); run snakemake to its end first."
         )
+
+
+def check_current(plan: Plan, results: Path) -> None:
+    """Refuse studies of which something would be made again, such as for an edited question.
+
+    Raises:
+        UserError: It says what.
+    """
+    from transfergrid.commands.plan import survey
+
+    seen = survey(plan, results)
+    for name, study in plan.studies.items():
+        cells = [cell.name for cell in study.cells if not seen.states[cell.name].finished]
+        due = [stage.stage for stage in seen.stages[name] if stage.jobs]
+        if cells or due:
+            raise UserError(
+                f"what study '{name}' has made is not of its file as it is now "
+                f"({listed(due or cells, 3)} would be made again); run snakemake to its end first."
+            )

@@ -9,6 +9,7 @@ import pandas as pd
 from transfergrid.commands.export_runs import runs_of
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.reporting.tables.files import write_table
+from transfergrid.runtime.atomic import replacing_directory
 
 
 def write_csv(study: PlannedStudy, results: Path, folder: Path) -> int:
@@ -20,7 +21,8 @@ def write_csv(study: PlannedStudy, results: Path, folder: Path) -> int:
     runs = list(runs_of(study, results))
     told = [{"cell": run.cell, **run.settings, **run.results} for run in runs]
     history = [{"cell": run.cell, **line} for run in runs for line in run.course]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(pd.DataFrame(told), folder / "runs.csv")
-    write_table(pd.DataFrame(history), folder / "history.csv")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_directory(folder) as made:
+        write_table(pd.DataFrame(told), made / "runs.csv")
+        write_table(pd.DataFrame(history), made / "history.csv")
     return len(runs)

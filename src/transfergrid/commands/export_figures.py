@@ -17,7 +17,7 @@ from transfergrid.reporting.figures.data import FigureData, read_figure_data
 from transfergrid.reporting.figures.drawing import DECLARED, module_of
 from transfergrid.reporting.figures.files import read_drawn
 from transfergrid.reporting.figures.own import own_canvas
-from transfergrid.runtime.atomic import replacing
+from transfergrid.runtime.atomic import replacing_directory
 from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.progress import progress
 
@@ -38,7 +38,7 @@ def write_figures(study: PlannedStudy, results: Path, folder: Path, form: str) -
     Args:
         study: A finished study.
         results: The folder of results.
-        folder: Where to; files of other names are left alone.
+        folder: Where to; what was there is replaced.
         form: "pdf" or "png".
 
     Returns:
@@ -51,13 +51,12 @@ def write_figures(study: PlannedStudy, results: Path, folder: Path, form: str) -
     hold_figures(content)
     names = [drawn.shown.name for drawn in read_drawn(results / study.name)]
     data = read_figure_data(content, results)
-    for name, canvas in progress(canvases(data, names), len(names), "drawing figures"):
-        with (
-            replacing(folder / f"{name}.{form}") as path,
-            style.styled(),
-            rc_context({"pdf.fonttype": 42}),
-        ):
-            canvas.savefig(path, format=form, dpi=DOTS, metadata=_NO_DATES[form])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_directory(folder) as new:
+        for name, canvas in progress(canvases(data, names), len(names), "drawing figures"):
+            path = new / f"{name}.{form}"
+            with style.styled(), rc_context({"pdf.fonttype": 42}):
+                canvas.savefig(path, format=form, dpi=DOTS, metadata=_NO_DATES[form])
     return len(names)
 
 

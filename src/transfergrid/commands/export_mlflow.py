@@ -18,6 +18,19 @@ _MOST = 100
 """Settings that are handed over at once, which MLflow limits."""
 
 
+def check_installed() -> None:
+    """Refuse where the package mlflow is not installed.
+
+    Raises:
+        UserError: It is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("mlflow", "sqlalchemy")):
+        raise UserError(
+            "MLflow's store is written by its package, which is not installed whole; pip install "
+            "mlflow, or export to csv."
+        )
+
+
 def write_mlflow(study: PlannedStudy, results: Path, folder: Path) -> int:
     """Write an experiment with a run for each training.
 
@@ -30,11 +43,7 @@ def write_mlflow(study: PlannedStudy, results: Path, folder: Path) -> int:
     Raises:
         UserError: The package mlflow is not installed, or a file is not what was written.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("mlflow", "sqlalchemy")):
-        raise UserError(
-            "MLflow's store is written by its package, which is not installed whole; pip install "
-            "mlflow, or export to csv."
-        )
+    check_installed()
     folder.parent.mkdir(parents=True, exist_ok=True)
     runs = list(runs_of(study, results))
     with replacing_directory(folder) as made:

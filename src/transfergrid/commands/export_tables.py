@@ -13,7 +13,7 @@ from transfergrid.planning.grid import ALL
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.reporting import markdown
 from transfergrid.reporting.tables.stage_files import read_made_table
-from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.atomic import replacing_directory, write_text
 
 ENDINGS = {"markdown": "md", "latex": "tex"}
 SHORT = "short"
@@ -34,7 +34,7 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
     Args:
         study: A finished study.
         results: The folder of results.
-        folder: Where to; files of other names are left alone.
+        folder: Where to; what was there is replaced.
         form: "markdown" or "latex".
 
     Returns:
@@ -53,9 +53,11 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
                 texts[declared.name] = whole(table)
                 if short := shortened(declared.name, table, results):
                     texts[f"{SHORT}_{declared.name}"] = short
-    for name, text in texts.items():
-        made = text if form == "markdown" else as_latex(text)
-        write_text(folder / f"{name}.{ENDINGS[form]}", f"{made}\n")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_directory(folder) as new:
+        for name, text in texts.items():
+            made = text if form == "markdown" else as_latex(text)
+            write_text(new / f"{name}.{ENDINGS[form]}", f"{made}\n")
     return len(texts)
 
 

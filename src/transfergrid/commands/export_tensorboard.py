@@ -12,6 +12,19 @@ from transfergrid.runtime.atomic import replacing_directory
 from transfergrid.runtime.errors import UserError
 
 
+def check_installed() -> None:
+    """Refuse where the package tensorboard is not installed.
+
+    Raises:
+        UserError: It is not.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UserError(
+            "TensorBoard's files are written by its package, which is not installed; pip install "
+            "tensorboard, or export to csv."
+        )
+
+
 def write_tensorboard(study: PlannedStudy, results: Path, folder: Path) -> int:
     """Write a folder of events for each training, to read with ``tensorboard --logdir``.
 
@@ -24,11 +37,7 @@ def write_tensorboard(study: PlannedStudy, results: Path, folder: Path) -> int:
     Raises:
         UserError: The package tensorboard is not installed, or a file is not what was written.
     """
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UserError(
-            "TensorBoard's files are written by its package, which is not installed; pip install "
-            "tensorboard, or export to csv."
-        )
+    check_installed()
     folder.parent.mkdir(parents=True, exist_ok=True)
     runs = list(runs_of(study, results))
     with replacing_directory(folder) as made:
