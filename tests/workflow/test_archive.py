@@ -23,15 +23,18 @@ from tests.workflow.conftest import Workspace
 
 import transfergrid
 from transfergrid.commands import archive
-from transfergrid.commands.archiving.ids import Hidden, Names
+from transfergrid.commands.archiving import parts
+from transfergrid.commands.archiving.ids import Names
 from transfergrid.commands.archiving.models import seal_again
 from transfergrid.commands.archiving.parts import without_pictures
 from transfergrid.commands.main import main
+from transfergrid.data.phantom import NOTE
 from transfergrid.data.store import open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.scores import read_scores
 from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.tables.files import read_table
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import read_sealed
 
@@ -56,11 +59,12 @@ def cell(finished: Workspace) -> str:
 
 @pytest.fixture(scope="module")
 def archived(finished: Workspace, cell: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small study's archive, as if its drawn films were real ones."""
+    """The small study's archive, as if its drawn films were real ones and its remark named one."""
     place = tmp_path_factory.mktemp("archive") / "made"
     options = ["--output", str(place), "--release", cell, "--licence", "CC-BY-4.0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "drawn_sets", lambda study: [])
+        patch.setattr(parts, "DRAWN", "")
         who = ["--creator", "Doe, Jane", "--creator", "A group"]
         assert main(["archive", *words(finished), *options, *who]) == 0
     return place
@@ -161,6 +165,7 @@ def test_no_film_and_no_name_of_one_is_in_it(archived: Path, finished: Workspace
         if path.is_file() and path.suffix not in (".safetensors", ".parquet", ".npz"):
             text = path.read_text(encoding="utf-8")
             assert hidden.isdisjoint(re.findall(r"[\w./-]*\w", text)), path
+            assert NOTE not in text, path
             assert "data:image/png" not in text and "data:image/jpeg" not in text, path
     endings = {path.suffix for path in archived.rglob("*") if path.is_file()}
     assert endings.isdisjoint({".npy", ".png", ".jpg", ".pdf", ".pt"})
@@ -202,7 +207,11 @@ def test_a_released_cell_can_be_loaded_and_its_card_says_how_good_it_is(
     film = tmp_path / "film.png"
     Image.fromarray(np.full((40, 50), 90, np.uint8)).save(film)
     assert np.array_equal(loaded.predict([film]), first.predict([film]))
-    assert loaded.about == first.about and "In study 'small' it was tested on 50" in loaded.about
+    (remark,) = loaded.card.notes
+    assert loaded.about == first.about.replace(NOTE, remark) and NOTE in first.about
+    assert "In study 'small' it was tested on 50" in loaded.about and "left out" in remark
+    with pytest.raises(UserError, match="tested with selection 'best', not 'last'"):
+        transfergrid.load_cell(archived / "models" / cell, selection="last")
     card = ModelCard.load(archived / "models" / cell / "README.md")
     (result,) = card.data.eval_results
     row = read_table(results / "small" / "tables" / "cells.csv").query("cell == @cell").iloc[0]
@@ -247,6 +256,20 @@ def test_what_would_go_wrong_is_refused(
         assert "study 'small' is not finished" in capsys.readouterr().err
 
 
+def test_tables_of_an_older_study_file_are_not_given_away(
+    finished: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "edited.yaml"
+    study = yaml.safe_load((finished.folder / "study.yaml").read_text())
+    path.write_text(yaml.safe_dump({**study, "questions": study["questions"][:1]}))
+    where = [str(path), "--directory", str(finished.folder), "--output", str(tmp_path / "new")]
+    for command in (["archive", *where], ["export", *where, "--to", "csv"]):
+        assert main(command) == 1
+        told = capsys.readouterr().err
+        assert "what study 'small' has made is not of its file as it is now (" in told
+    assert not (tmp_path / "new").exists()
+
+
 def test_drawn_films_keep_their_names_and_a_zip_holds_the_same(
     finished: Workspace, tmp_path: Path
 ) -> None:
@@ -267,22 +290,13 @@ def test_pictures_of_pixels_are_taken_out_and_drawings_stay() -> None:
     assert without_pictures(page) == f'{without}<img src="{drawn}">'
 
 
-def test_new_names_replace_old_ones_in_texts_and_numbers_stay(tmp_path: Path) -> None:
+def test_a_copied_cell_is_sealed_again_and_its_names_are_new(tmp_path: Path) -> None:
     names = Names(told=False)
     new = names.of("patient", ["hospital-77/a.png", "123456", "p1", "hospital-77/a.png"])
     assert new[0] == new[3] and len(set(new.tolist())) == 3
-    hidden = Hidden.of([names])
-    text = "2 images: hospital-77/a.png, p1. 123456"
-    odd = names.of("patient", ["Doe, John (2)"])[0]
-    assert Hidden.of([names]).text("of Doe, John (2).") == f"of {odd}."
-    assert hidden.text(text) == f"2 images: {new[0]}, p1. {new[1]}"
-    (tmp_path / "a.csv").write_text("n,note\n123456,hospital-77/a.png\n")
-    (tmp_path / "card.json").write_text(json.dumps({"n": 123456, "notes": [text]}))
+    (tmp_path / "card.json").write_text("{}")
     (tmp_path / "train.json").write_text(json.dumps({"files": {"card.json": "old"}}))
-    hidden.in_folder(tmp_path)
     seal_again(tmp_path)
-    assert (tmp_path / "a.csv").read_text() == f"n,note\n123456,{new[0]}\n"
-    assert json.loads((tmp_path / "card.json").read_text())["n"] == 123456
     files = read_sealed(tmp_path / "train.json")["files"]
     assert files == {"card.json": sha256_file(tmp_path / "card.json")}
     assert Names(told=True).of("patient", ["a", "b"]).tolist() == ["a", "b"]
@@ -314,6 +328,11 @@ def test_tables_figures_and_trainings_in_other_forms(
     assert runs.loc[cell, "recipe.phases.0.learning_rate"] == 1e-3
     assert main(["export", *words(finished), "--output", str(out), "--to", "csv"]) == 1
     assert "exists; remove it" in capsys.readouterr().err
+    more = tmp_path / "more"
+    (more / "csv").mkdir(parents=True)
+    options = ["--output", str(more), "--to", "markdown", "csv"]
+    assert main(["export", *words(finished), *options]) == 1
+    assert not (more / "markdown").exists()  # nothing is written before all can be
 
 
 @pytest.mark.parametrize("form", ["tensorboard", "mlflow"])
@@ -322,9 +341,9 @@ def test_a_missing_package_is_named(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda name: None)
-        assert main(["export", *words(finished), "--to", form]) == 1
+        assert main(["export", *words(finished), "--to", "csv", form]) == 1
     assert f"pip install {form}, or export to csv" in capsys.readouterr().err
-    assert not (finished.folder / "results" / "small" / "export" / form).exists()
+    assert not (finished.folder / "results" / "small" / "export").exists()
 
 
 @pytest.fixture()

@@ -19,6 +19,7 @@ class Figure:
             data; ``lack`` says why there is nothing to show, or returns an empty string.
         caption: What a reader must know whatever the study, for Snakemake's report.
         section: Anchor of the page's section that it stands in.
+        shows_films: Whether it has films in it, or parts of them.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Figure:
     module: str
     caption: str
     section: str = "figures"
+    shows_films: bool = False
 
 
 FIGURES: tuple[Figure, ...] = (
@@ -205,6 +207,7 @@ FIGURES: tuple[Figure, ...] = (
         "test films: the first positive ones in the order of their ids, chosen by label and name. "
         "The map's size before it is enlarged stands above it. Outline: the true region, where "
         "the data set knows it; cross: the map's highest point; p: the checkpoint's probability.",
+        shows_films=True,
     ),
     Figure(
         "drift",

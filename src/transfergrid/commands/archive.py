@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.archiving import citing, crate, croissant, licences, parts
-from transfergrid.commands.archiving.ids import Hidden
+from transfergrid.commands.archiving.declared import (
+    check_declared,
+    text_without_places,
+    without_places,
+)
+from transfergrid.commands.archiving.ids import Guard, Names
 from transfergrid.commands.archiving.ran import copy_code, ran
-from transfergrid.commands.export import check_finished
+from transfergrid.commands.export import check_current, check_finished
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import PROJECT, RESULTS
 from transfergrid.planning.planned import PlannedStudy
@@ -74,13 +79,15 @@ def run(arguments: argparse.Namespace) -> int:
             command line is none of the study's.
     """
     with in_directory(arguments.directory):
-        studies = list(plan_of(arguments).studies.values())
+        plan = plan_of(arguments)
+        studies = list(plan.studies.values())
         if len(studies) != 1:
             raise UserError(f"there are {len(studies)} studies; archive one at a time.")
         (study,) = studies
         check_finished(study, RESULTS)
         _check_names(study, arguments)
         check_whole(study, RESULTS)
+        check_current(plan, RESULTS)
         place: Path = arguments.output or RESULTS / study.name / FOLDER
         _check_place(place, bool(arguments.output))
         if place.suffix == ".zip":
@@ -139,15 +146,18 @@ def make(study: PlannedStudy, results: Path, folder: Path, arguments: argparse.N
         UserError: A file is not what was written.
     """
     names = parts.names_of(study, [*arguments.ids, *drawn_sets(study)])
+    datasets = study.study.config["datasets"]
+    check_declared(datasets, names)
     tables = parts.copy_tables(study, results, folder)
     parts.copy_cells(study.scored, results, folder, names)
     parts.copy_ensembles(study, results, folder, names)
     unknown = parts.write_splits(study, results, folder, names)
     with heartbeat("writing the page"):
-        left_out = parts.copy_page(study, results, folder)
+        left_out = parts.copy_page(study, results, folder, names)
+    check_declared(datasets, names)  # now that they are known
     _copy_workflow(study, folder)
-    _release(study, results, folder, arguments.release)
-    Hidden.of(names.values()).in_folder(folder)
+    _release(study, results, folder, arguments.release, names)
+    Guard.of(names.values()).check(folder)
     if arguments.release or not all(one.told for one in names.values()):
         from transfergrid.commands.archiving.models import seal_again
 
@@ -188,17 +198,25 @@ def _about(study: PlannedStudy, arguments: argparse.Namespace) -> citing.About:
 
 
 def _copy_workflow(study: PlannedStudy, folder: Path) -> None:
-    """Copy what was run: the study as it was written, and the environment's lock."""
+    """Copy what was run: the study without places, and the environment's lock."""
     workflow = folder / "workflow"
     workflow.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(study.study.source, folder / "study.yaml")
-    write_json(folder / "resolved.json", json.loads(canonical_json(study.study.config)))
+    config = json.loads(canonical_json(study.study.config))
+    written = study.study.source.read_text(encoding="utf-8")
+    write_text(folder / "study.yaml", text_without_places(written, config))
+    write_json(folder / "resolved.json", without_places(config))
     lock = (PROJECT / "envs" / "requirements.lock").read_text(encoding="utf-8")
     write_text(workflow / "requirements.lock", lock)
     write_json(workflow / "sbom.cdx.json", citing.bill_of_materials(lock))
 
 
-def _release(study: PlannedStudy, results: Path, folder: Path, cells: list[str]) -> None:
+def _release(
+    study: PlannedStudy,
+    results: Path,
+    folder: Path,
+    cells: list[str],
+    names: Mapping[str, Names],
+) -> None:
     if not cells:
         return
     from transfergrid.commands.archiving.models import release  # torch
@@ -211,7 +229,8 @@ def _release(study: PlannedStudy, results: Path, folder: Path, cells: list[str])
         terms = {"data": data[points[cell].dataset]}
         if points[cell].pretraining in weights:
             terms["weights"] = weights[points[cell].pretraining]
-        release(cell, results, folder, study.name, scores, terms)
+        told = names[points[cell].dataset].told
+        release(cell, results, folder, study.name, scores, terms, told=told)
 
 
 def _zip(folder: Path, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,15 +51,22 @@ def load_cell(
 
     Raises:
         UserError: There is no such cell or study, the cell is not trained or diverged, its weights
-            were freed or damaged, its studies have different first selections, there is no such
-            device, or it needs code that may not be imported or was edited after its training.
+            were freed or damaged, its studies have different first selections, it was released
+            with another selection, there is no such device, or it needs code that may not be
+            imported or was edited after its training.
     """
     from transfergrid.evaluation.loaded import LoadedCell
 
     folder = _folder_of(Path(path))
     if (folder / RELEASED).is_file():
         told = read_sealed(folder / RELEASED, f"take {RELEASED} from the archive again")
-        loaded = LoadedCell.of(folder, selection or str(told["selection"]), device, own_code)
+        own = str(told["selection"])
+        if selection not in (None, own):
+            raise UserError(
+                f"the released cell {folder.name} was described and tested with selection '{own}', "
+                f"not '{selection}'; leave the selection out."
+            )
+        loaded = LoadedCell.of(folder, own, device, own_code)
         return replace(loaded, about=str(told["about"]))
     studies = studies_of(folder)
     if study is not None and study not in studies:
@@ -77,7 +84,7 @@ def load_cell(
     ours = folder.parent == (RESULTS / "cells").resolve()
     chosen = selection or next(iter(firsts), DEFAULT)
     loaded = LoadedCell.of(folder, chosen, device, own_code or ours)
-    return replace(loaded, about=about(loaded, _row(folder, loaded.selection, named)))
+    return replace(loaded, about=about(loaded, row_of(folder, loaded.selection, named)))
 
 
 def _folder_of(path: Path) -> Path:
@@ -102,7 +109,7 @@ def studies_of(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def _row(folder: Path, selection: str, studies: Mapping[str, object]) -> dict[str, Any]:
+def row_of(folder: Path, selection: str, studies: Iterable[str]) -> dict[str, Any]:
     """Return a cell's row of cells.csv in the first study that has one, with the study's name."""
     for study in studies:
         place = folder.parent.parent / study

@@ -6,19 +6,20 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergrid.runtime.atomic import read_json, write_json, write_text
+from transfergrid.runtime.errors import UserError
+from transfergrid.runtime.progress import progress
 
-CARD = "card.json"
 KINDS = ("image", "study", "patient")
 _TELLING = 6
-"""Characters from which on a word of a text is looked for among ids: shorter ones are words."""
+"""Characters from which on a name is looked for in texts: shorter ones are words."""
+_TEXTS = (".csv", ".html", ".json", ".jsonl", ".md", ".svg", ".yaml")
+_OWN = ("splits", "workflow")
+"""Folders of an archive that hold new names, and the project's own files."""
 _WORD = re.compile(r"[\w./-]*[\w/-]")
 
 
@@ -40,7 +41,7 @@ class Names:
         fresh = sorted({str(name) for name in old} - known.keys())
         secrets.SystemRandom().shuffle(fresh)
         for name in fresh:
-            known[name] = name if self.told else f"{kind}{len(known) + 1:06d}"
+            known[name] = name if self.told else f"archived_{kind}{len(known) + 1:06d}"
 
     def of(self, kind: str, old: Iterable[str]) -> NDArray[np.str_]:
         """Return new names, row for row; what has none is given one."""
@@ -50,61 +51,56 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """Finds old names in texts, such as the notes of a data set, and puts new ones in their place.
+class Guard:
+    """Finds old names in texts: an archive in which one is left is not written.
 
     Attributes:
-        new: The new name of each old one that may not be told.
+        words: Old names that are a single word.
+        others: Those that are not, such as those with blanks.
     """
 
-    new: Mapping[str, str]
+    words: frozenset[str]
+    others: tuple[str, ...]
 
     @classmethod
-    def of(cls, names: Iterable[Names]) -> Hidden:
-        """Take the names of all data sets; those of fewer than six characters are too common."""
-        pairs = (
-            pair
-            for one in names
-            if not one.told
-            for kind in one.new.values()
-            for pair in kind.items()
-        )
-        return cls({old: new for old, new in pairs if len(old) >= _TELLING})
+    def of(cls, names: Iterable[Names]) -> Guard:
+        """Take the names of all data sets that may not be told, and that no text has by chance."""
+        hidden = [kind for one in names if not one.told for kind in one.new.values()]
+        old = {name for kind in hidden for name in kind if _is_telling(name)}
+        words = frozenset(name for name in old if _WORD.fullmatch(name))
+        return cls(words, tuple(sorted(old - words)))
 
-    def text(self, text: str, numbers: bool = True) -> str:
-        """Return a text with new names; without `numbers`, words of digits alone are left."""
+    def found(self, text: str) -> str:
+        """Return an old name that a text has, alone or at the end of a path; empty if none."""
+        for word in _WORD.findall(text) if self.words else ():
+            for part in (word, word.rpartition("/")[2]):
+                if part in self.words:
+                    return str(part)
+        return next((name for name in self.others if name in text), "")
 
-        def renamed(found: re.Match[str]) -> str:
-            word = found[0]
-            return word if word.isdigit() and not numbers else self.new.get(word, word)
+    def check(self, folder: Path) -> None:
+        """Look into every text of an archive but the splits, whose names are new.
 
-        for odd in self._odd:
-            text = text.replace(odd, self.new[odd])
-        return _WORD.sub(renamed, text) if self.new else text
+        Raises:
+            UserError: One has an old name.
+        """
+        if not (self.words or self.others):
+            return
+        paths = [path for path in sorted(folder.rglob("*")) if path.suffix in _TEXTS]
+        paths = [path for path in paths if path.relative_to(folder).parts[0] not in _OWN]
+        for path in progress(paths, len(paths), "looking for names"):
+            if name := self.found(path.read_text(encoding="utf-8")):
+                raise UserError(
+                    f"{path.relative_to(folder)} would tell '{name}', the name of a film, "
+                    "examination or patient; take it out of the study, or name its data set with "
+                    "--ids if its names may be told."
+                )
 
-    @cached_property
-    def _odd(self) -> list[str]:
-        """Names that are no single word, such as those with blanks, the longest first."""
-        found = (old for old in self.new if not _WORD.fullmatch(old))
-        return sorted(found, key=len, reverse=True)
 
-    def value(self, value: Any) -> Any:
-        """Return JSON with new names in its texts."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list):
-            return [self.value(one) for one in value]
-        if isinstance(value, dict):
-            return {key: self.value(one) for key, one in value.items()}
-        return value
-
-    def in_folder(self, folder: Path) -> None:
-        """Rewrite tables, pages, figures and cards; numbers of a table stay as they are."""
-        for path in sorted(folder.rglob("*")) if self.new else ():
-            if path.name == CARD:
-                write_json(path, self.value(read_json(path)))
-            elif path.suffix in (".csv", ".html", ".svg", ".md", ".yaml"):
-                old = path.read_text(encoding="utf-8")
-                new = self.text(old, numbers=path.suffix != ".csv")
-                if new != old:
-                    write_text(path, new)
+def _is_telling(name: str) -> bool:
+    """Tell whether a name is neither a number nor a word that any text may have."""
+    try:
+        float(name)
+    except ValueError:
+        return len(name) >= _TELLING and not name.isalpha()
+    return False

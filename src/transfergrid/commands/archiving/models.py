@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pandas as pd
 from huggingface_hub import EvalResult, ModelCardData
 
 from transfergrid.commands.archiving.licences import Terms
+from transfergrid.commands.archiving.parts import copy_kept, without_remarks
 from transfergrid.evaluation.loaded import LoadedCell
 from transfergrid.evaluation.trust import own_network
-from transfergrid.planning.records import KEPT, RECORD, SPEC, TRAINED, read_kept
-from transfergrid.reporting.loading import RELEASED, load_cell
-from transfergrid.runtime.atomic import read_json, write_bytes, write_text
+from transfergrid.planning.records import RECORD, TRAINED
+from transfergrid.reporting.loading import RELEASED, about, load_cell, row_of
+from transfergrid.runtime.atomic import read_json, write_text
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
 from transfergrid.runtime.sealed import write_sealed
@@ -31,6 +33,7 @@ def release(
     study: str,
     scores: pd.DataFrame,
     terms: Mapping[str, Terms],
+    told: bool,
 ) -> None:
     """Copy a cell so that `transfergrid.load_cell` can read it, and write its card.
 
@@ -43,6 +46,7 @@ def release(
         study: The study.
         scores: Rows of scores.csv.
         terms: Of the cell's data set ("data") and initial weights ("weights", where there are).
+        told: Whether names of its films and patients may be told.
 
     Raises:
         UserError: The cell diverged, its weights were freed, or a file is not what was written.
@@ -54,8 +58,12 @@ def release(
             f"cell {cell} averages other checkpoints for each task ('{loaded.selection}'), which a "
             "released cell cannot tell; put another selection first."
         )
-    for name in (SPEC, *KEPT):
-        write_bytes(target / name, read_kept(source, name))
+    copy_kept(source, target, told)
+    if not told:
+        notes = without_remarks({"notes": loaded.card.notes})["notes"]
+        loaded = replace(loaded, card=replace(loaded.card, notes=tuple(notes)))
+        row = row_of(source, loaded.selection, [study])
+        loaded = replace(loaded, about=about(loaded, row))
     for name in (RECORD, TRAINED):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)

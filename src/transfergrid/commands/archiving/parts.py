@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.commands.archiving.ids import KINDS, Names
 from transfergrid.data.admission import read_origin
+from transfergrid.data.phantom import NOTE as DRAWN
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
 from transfergrid.evaluation.scores import read_cell_scores, write_scores
@@ -24,7 +26,7 @@ from transfergrid.planning.paths import cache_directory, cell_directory, origin_
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import KEPT, RECORD, SPEC, read_kept, read_train
 from transfergrid.planning.shards import SPLITS
-from transfergrid.reporting.figures.files import read_drawn
+from transfergrid.reporting.figures.files import Drawn, read_drawn
 from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.page import render
 from transfergrid.reporting.tables.stage_files import read_made
@@ -32,8 +34,14 @@ from transfergrid.runtime.atomic import write_bytes, write_json, write_text
 from transfergrid.runtime.hashing import canonical_json
 from transfergrid.runtime.progress import progress
 
+CARD = "card.json"
+_UNKNOWN = re.compile(
+    r"Patients are unknown: each [a-z ]+ counts as its own patient, so intervals may be too narrow "
+    r"and a patient may be in two splits\."
+)
 _PICTURE = re.compile(r"data:image/(?!svg)[^\"'()\s]*")
 """A picture of pixels inside a page or figure."""
+DECLARED = {figure.name: figure for figure in FIGURES}
 
 
 def copy_tables(study: PlannedStudy, results: Path, folder: Path) -> list[str]:
@@ -49,27 +57,52 @@ def copy_tables(study: PlannedStudy, results: Path, folder: Path) -> list[str]:
     return names
 
 
-def copy_page(study: PlannedStudy, results: Path, folder: Path) -> list[str]:
-    """Write the figures and the page without those that show films; return what was left out.
+def copy_page(
+    study: PlannedStudy, results: Path, folder: Path, names: Mapping[str, Names]
+) -> list[str]:
+    """Write the figures and the page without what shows or names films.
+
+    Returns:
+        The figures that were left out: those of films, and where names are hidden the study's own,
+        whose code is handed names.
 
     Raises:
         UserError: A table or figure is not what was written.
     """
+    hidden = {name for name, own in names.items() if not own.told}
     drawn = read_drawn(results / study.name)
-    kept = [one for one in drawn if not _PICTURE.search(one.svg)]
+    kept = [one for one in drawn if is_open(one, bool(hidden))]
     for one in kept:
         write_text(one.shown.file(folder), one.svg)
     content = json.loads(canonical_json(study.content("report")))
+    report = read_report(content, results, code_files())
     report = replace(
-        read_report(content, results, code_files()), figures=kept, maps={}, pictures=()
+        report,
+        figures=kept,
+        maps={},
+        pictures=(),
+        cards={
+            name: without_remarks(card) if name in hidden else card
+            for name, card in report.cards.items()
+        },
+        records={name: replace(record, log="") for name, record in report.records.items()},
     )
-    write_text(folder / "report.html", without_pictures(render(report)))
+    pictures = {picture for one in kept for picture in _PICTURE.findall(one.svg)}
+    write_text(folder / "report.html", without_pictures(render(report), pictures))
     return [one.shown.name for one in drawn if one not in kept]
 
 
-def without_pictures(page: str) -> str:
-    """Return a page in whose pictures, wherever they stood, an address leads nowhere."""
-    return _PICTURE.sub("data:,", page)
+def is_open(drawn: Drawn, hidden: bool) -> bool:
+    """Tell whether a figure shows no film, and names none that is hidden."""
+    declared = DECLARED.get(drawn.shown.name)
+    if declared is not None:
+        return not declared.shows_films
+    return not hidden and not _PICTURE.search(drawn.svg)
+
+
+def without_pictures(page: str, allowed: Collection[str] = ()) -> str:
+    """Return a page in whose other pictures, wherever they stood, an address leads nowhere."""
+    return _PICTURE.sub(lambda found: found[0] if found[0] in allowed else "data:,", page)
 
 
 def copy_cells(
@@ -82,10 +115,9 @@ def copy_cells(
     """
     for cell in progress(cells, len(cells), "copying cells"):
         source, target = cell_directory(cell.name, results), folder / "cells" / cell.name
-        for name in (SPEC, *KEPT):
-            write_bytes(target / name, read_kept(source, name))
-        write_json(target / RECORD, read_train(source))
         own = names[cell.point.dataset]
+        copy_kept(source, target, own.told)
+        write_json(target / RECORD, read_train(source))
         for split in SPLITS:
             scores = read_cell_scores(source, split)
             renamed = replace(
@@ -96,6 +128,32 @@ def copy_cells(
             )
             (target / "scores").mkdir(parents=True, exist_ok=True)
             write_scores(target / "scores" / f"{split}.npz", renamed)
+
+
+def copy_kept(source: Path, target: Path, told: bool) -> None:
+    """Copy a cell's specification and records; of hidden names without remarks that may have some.
+
+    Raises:
+        UserError: A file is not what was written.
+    """
+    for name in (SPEC, *KEPT):
+        data = read_kept(source, name)
+        if name == CARD and not told:
+            write_json(target / name, without_remarks(json.loads(data)))
+        else:
+            write_bytes(target / name, data)
+
+
+def without_remarks(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card whose notes name no film: only sentences that are always the same are left."""
+    notes = [str(note) for note in card.get("notes", ())]
+    kept = [note for note in notes if note == DRAWN or _UNKNOWN.fullmatch(note)]
+    if lost := len(notes) - len(kept):
+        kept.append(
+            f"Remarks on the images ({lost}) are left out of the archive, because they may name "
+            "films or patients."
+        )
+    return {**card, "notes": kept}
 
 
 def copy_ensembles(
