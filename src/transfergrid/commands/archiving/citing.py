@@ -107,7 +107,7 @@ def readme(
     Args:
         about: What is said of the archive.
         told: By data set, whether its films and patients keep their names.
-        left_out: Figures that show films.
+        left_out: Figures that show films, or may name some.
         unknown_splits: Data sets whose splits are not known any more.
         models: Released cells.
     """
@@ -121,7 +121,7 @@ def readme(
             "is which."
         )
     if left_out:
-        lines.append(f"Left out, because they show films: {', '.join(left_out)}.")
+        lines.append(f"Left out, because they show films or may name some: {', '.join(left_out)}.")
     if unknown_splits:
         lines.append(
             f"Which films {', '.join(unknown_splits)} was trained on is not told: its cache had "
