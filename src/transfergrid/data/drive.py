@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
+from transfergrid.data.manifest import Manifest
 from transfergrid.data.mask_coverage import UNKNOWN
 from transfergrid.data.mask_layers import FileLayer, Layer, Observers
-from transfergrid.data.mask_set import TASK_KIND, MaskSet, unread
+from transfergrid.data.mask_set import MaskSet
 from transfergrid.data.mask_values import Coding
+from transfergrid.data.masked_manifest import masked_manifest
 from transfergrid.planning.layouts.drive import (
     FIRST,
     PARTS,
@@ -56,20 +56,9 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     names = [path.rpartition("/")[2] for path in found]
     images = ImageFiles.declared(folder, found, options)
     masks = MaskSet(images, (_vessels(folder, found),), field_of_view=_view(folder, found))
-    columns = (names, names, names, "", _split(found, names, official, options))
-    ids = pd.DataFrame(dict(zip(IDS, columns, strict=True)))
-    return Manifest(
-        table=pd.concat([ids, unread(masks.structures, len(names))], axis=1),
-        tasks=masks.structures,
-        score_tasks=chosen_tasks(options.get("score_tasks"), masks.structures, "score_tasks"),
-        task_kind=TASK_KIND,
-        images=images,
-        patients_known=False,
-        studies_known=False,
-        notes=_notes(folder, official, options),
-        drawn=not official,
-        masks=masks,
-    )
+    ids = (names, names, names, "", _split(found, names, official, options))
+    notes = _notes(folder, official, options)
+    return masked_manifest(ids, masks, options, False, drawn=not official, notes=notes)
 
 
 def _split(

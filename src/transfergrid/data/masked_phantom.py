@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
+from transfergrid.data.manifest import Manifest
 from transfergrid.data.mask_coverage import Mask
 from transfergrid.data.mask_layers import Size
-from transfergrid.data.mask_set import TASK_KIND, MaskSet, unread
+from transfergrid.data.mask_set import MaskSet
+from transfergrid.data.masked_manifest import masked_manifest
 from transfergrid.data.phantom import NOTE, PATIENTS
 from transfergrid.data.phantom_cohort import Film, patient_films
 
@@ -117,16 +117,5 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     layer = DrawnLayer(drawn, tuple(options.get("structures") or STRUCTURES))
     masks = DrawnMasks(drawn, (layer,))
     people = [f"patient{first[film.split] + film.patient:05d}" for film in films]
-    columns = [names, names, people, "frontal", [film.split for film in films]]
-    table = pd.DataFrame(dict(zip(IDS, columns, strict=True)))
-    return Manifest(
-        table=pd.concat([table, unread(masks.structures, len(films))], axis=1),
-        tasks=masks.structures,
-        score_tasks=chosen_tasks(options.get("score_tasks"), masks.structures, "score_tasks"),
-        task_kind=TASK_KIND,
-        images=drawn,
-        patients_known=True,
-        studies_known=False,
-        masks=masks,
-        notes=(NOTE,),
-    )
+    ids = (names, names, people, "frontal", [film.split for film in films])
+    return masked_manifest(ids, masks, options, True, notes=(NOTE,))

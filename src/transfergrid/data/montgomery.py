@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.listed import listed_split
-from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks
+from transfergrid.data.manifest import Manifest, choice
 from transfergrid.data.mask_layers import FileLayer
-from transfergrid.data.mask_set import TASK_KIND, MaskSet, unread
+from transfergrid.data.mask_set import MaskSet
 from transfergrid.data.mask_values import Coding
-from transfergrid.planning.layouts.listed import list_files
-from transfergrid.planning.layouts.montgomery import FILMS, SIDES, base, films, pngs
+from transfergrid.data.masked_manifest import masked_manifest
+from transfergrid.data.parted import parted
+from transfergrid.planning.layouts.montgomery import FILMS, SIDES, base, films
+from transfergrid.planning.layouts.named import pngs
 from transfergrid.runtime.errors import UserError
 
 
@@ -51,27 +50,11 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
             )
     numbers = np.array([number for number, _ in found.values()])
     ill = np.array([label for _, label in found.values()], dtype=np.float32)
-    lists = options.get("lists")
-    if lists:
-        files = list_files(root, lists)
-        split = listed_split(files, names, folder / FILMS, "draw the parts without lists")
-    else:
-        split = drawn_split(numbers, options, ill[:, None])
+    split = parted(options, root, names, folder / FILMS, numbers, ill[:, None])
     images = ImageFiles.declared(folder, [f"{FILMS}/{name}" for name in names], options)
     masks = MaskSet(images, _layers(folder, names, options))
-    columns = (names, names, numbers, "frontal", split)
-    ids = pd.DataFrame(dict(zip(IDS, columns, strict=True)))
-    return Manifest(
-        table=pd.concat([ids, unread(masks.structures, len(names))], axis=1),
-        tasks=masks.structures,
-        score_tasks=chosen_tasks(options.get("score_tasks"), masks.structures, "score_tasks"),
-        task_kind=TASK_KIND,
-        images=images,
-        patients_known=True,
-        studies_known=False,
-        drawn=not lists,
-        masks=masks,
-    )
+    ids = (names, names, numbers, "frontal", split)
+    return masked_manifest(ids, masks, options, True, drawn=not options.get("lists"))
 
 
 def _layers(folder: Path, names: list[str], options: Mapping[str, Any]) -> tuple[FileLayer, ...]:

@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.listed import listed_split
 from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
-from transfergrid.planning.layouts.listed import list_files
+from transfergrid.data.parted import parted
 from transfergrid.planning.layouts.shenzhen import FILMS, base, films
 
 TASK = "tuberculosis"
@@ -41,12 +39,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     names = list(found)
     patients = np.array([number for number, _ in found.values()])
     ill = np.array([label for _, label in found.values()], dtype=np.float32)
-    lists = options.get("lists")
-    if lists:
-        files = list_files(root, lists)
-        split = listed_split(files, names, folder / FILMS, "draw the parts without lists")
-    else:
-        split = drawn_split(patients, options, ill[:, None])
+    split = parted(options, root, names, folder / FILMS, patients, ill[:, None])
     columns = (names, names, patients, "frontal", split)
     table = pd.DataFrame(dict(zip(IDS, columns, strict=True))).assign(**{TASK: ill})
     return Manifest(
@@ -57,5 +50,5 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
         images=ImageFiles.declared(folder, [f"{FILMS}/{name}" for name in names], options),
         patients_known=True,
         studies_known=False,
-        drawn=not lists,
+        drawn=not options.get("lists"),
     )

@@ -16,18 +16,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles
-from transfergrid.data.listed import listed_split
-from transfergrid.data.manifest import IDS, Manifest, chosen_tasks
+from transfergrid.data.manifest import Manifest
 from transfergrid.data.mask_layers import RunLayer
 from transfergrid.data.mask_runs import NOTHING
 from transfergrid.data.mask_runtables import FilmNames, run_layer
-from transfergrid.data.mask_set import TASK_KIND, MaskSet, unread
+from transfergrid.data.mask_set import MaskSet
+from transfergrid.data.masked_manifest import masked_manifest
+from transfergrid.data.parted import parted
 from transfergrid.data.tablefile import read_table
-from transfergrid.planning.layouts.listed import list_files
 from transfergrid.planning.layouts.siim import IMAGE, RUNS, films, table
 from transfergrid.runtime.errors import UserError, listed
 
@@ -60,22 +58,18 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     images = ImageFiles.declared(root, [places[name] for name in names], options)
     layer = _layer(path, root, names)
     masks = MaskSet(images, (layer,))
-    split = _split(options, root, path, names, _shown(layer))
-    ids = pd.DataFrame(dict(zip(IDS, (names, names, names, "frontal", split), strict=True)))
+    people = np.array(names)  # nobody knows whose films they are
+    ids = (
+        names,
+        names,
+        names,
+        "frontal",
+        parted(options, root, names, path, people, _shown(layer)),
+    )
     more = len(places) - len(names)
     told = (f"{more} films of the folder have no row in the table and are left out.",)
-    return Manifest(
-        table=pd.concat([ids, unread(masks.structures, len(names))], axis=1),
-        tasks=masks.structures,
-        score_tasks=chosen_tasks(options.get("score_tasks"), masks.structures, "score_tasks"),
-        task_kind=TASK_KIND,
-        images=images,
-        patients_known=False,
-        studies_known=False,
-        notes=(_SHARED, *(told if more else ())),
-        drawn=not options.get("lists"),
-        masks=masks,
-    )
+    notes = (_SHARED, *(told if more else ()))
+    return masked_manifest(ids, masks, options, False, not options.get("lists"), notes)
 
 
 def _layer(path: Path, root: Path, names: list[str]) -> RunLayer:
@@ -88,16 +82,3 @@ def _shown(layer: RunLayer) -> npt.NDArray[np.float32]:
     """Return (N, 1): whether some row of a film has a pixel."""
     some = [any(run.runs != NOTHING for run in film[0] or ()) for film in layer.films]
     return np.array(some, np.float32)[:, None]
-
-
-def _split(
-    options: Mapping[str, Any],
-    root: Path,
-    path: Path,
-    names: list[str],
-    shown: npt.NDArray[np.float32],
-) -> npt.NDArray[np.str_]:
-    lists = options.get("lists")
-    if not lists:
-        return drawn_split(np.array(names), options, shown)
-    return listed_split(list_files(root, lists), names, path, "draw the parts without lists")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.layouts.hashed import Digest, of_names
+from transfergrid.planning.layouts.named import folder_of
 from transfergrid.runtime.errors import UserError
 
 FOLDER = "DRIVE"
@@ -21,13 +22,7 @@ _NAME = re.compile(r"(\d{2})_(training|test)\.tif")
 
 def base(root: Path) -> Path:
     """Return the folder that holds ``training``: `root`, or ``DRIVE`` in it."""
-    for folder in (root, root / FOLDER):
-        if (folder / PARTS[0] / "images").is_dir():
-            return folder
-    raise UserError(
-        f"{root} has no folder {PARTS[0]}/images, nor does {FOLDER} in it; as the root, name the "
-        "folder into which DRIVE was unpacked."
-    )
+    return folder_of(root, (FOLDER,), f"{PARTS[0]}/images", "DRIVE")
 
 
 def drawn(folder: Path, part: str, observer: str = FIRST) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.layouts.hashed import Digest
-from transfergrid.planning.layouts.named import of_named
-from transfergrid.runtime.errors import UserError
+from transfergrid.planning.layouts.named import folder_of, labelled_films, of_named
 
 FOLDERS = ("MontgomerySet", "NLM-MontgomeryCXRSet/MontgomerySet")
 FILMS = "CXR_png"
@@ -22,13 +20,7 @@ _NAME = re.compile(r"MCUCXR_(\d{4})_([01])\.png")
 
 def base(root: Path) -> Path:
     """Return the folder that holds ``CXR_png``: `root`, or one of `FOLDERS` in it."""
-    for folder in (root, *(root / name for name in FOLDERS)):
-        if (folder / FILMS).is_dir():
-            return folder
-    raise UserError(
-        f"{root} has no folder {FILMS}, nor does {FOLDERS[0]} in it; as the root, name the folder "
-        "into which the Montgomery set was unpacked."
-    )
+    return folder_of(root, FOLDERS, FILMS, "the Montgomery set")
 
 
 def films(folder: Path) -> dict[str, tuple[str, bool]]:
@@ -37,31 +29,7 @@ def films(folder: Path) -> dict[str, tuple[str, bool]]:
     Raises:
         UserError: There is none, a PNG is named otherwise, or a number stands for two films.
     """
-    found: dict[str, tuple[str, bool]] = {}
-    film_of: dict[str, str] = {}
-    for name in pngs(folder / FILMS):
-        parts = _NAME.fullmatch(name)
-        if parts is None:
-            raise UserError(
-                f"{folder / FILMS / name} is not named as films of the Montgomery set are, such as "
-                "MCUCXR_0001_0.png; rename or remove it."
-            )
-        number, label = parts.groups()
-        if film_of.setdefault(number, name) != name:
-            raise UserError(
-                f"{folder / FILMS} has {film_of[number]} and {name}, which are one film with two "
-                "labels; remove the wrong one."
-            )
-        found[name] = (number, label == "1")
-    if not found:
-        raise UserError(f"{folder / FILMS} has no film; restore it from the download.")
-    return found
-
-
-def pngs(folder: Path) -> list[str]:
-    """Return the names of a folder's PNGs, sorted; hidden files, and others, are left out."""
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    return [n for n in names if not n.startswith(".") and n.lower().endswith(".png")]
+    return labelled_films(folder / FILMS, _NAME, "the Montgomery set", "MCUCXR_0001_0.png")
 
 
 def hashed(name: str, root: Path, settings: Mapping[str, Any], digest: Digest) -> dict[str, str]:
