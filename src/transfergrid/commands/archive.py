@@ -22,7 +22,6 @@ from transfergrid.commands.export import check_current, check_finished
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.paths import PROJECT, RESULTS
 from transfergrid.planning.planned import PlannedStudy
-from transfergrid.planning.records import SCORED
 from transfergrid.reporting.tables.files import read_table
 from transfergrid.runtime.atomic import (
     replacing,
@@ -86,7 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
         (study,) = studies
         check_finished(study, RESULTS)
         _check_names(study, arguments)
-        check_whole(study, RESULTS)
         check_current(plan, RESULTS)
         place: Path = arguments.output or RESULTS / study.name / FOLDER
         _check_place(place, bool(arguments.output))
@@ -114,22 +112,6 @@ def _check_names(study: PlannedStudy, arguments: argparse.Namespace) -> None:
     for name in arguments.ids:
         if name not in sets:
             raise UserError(f"--ids names '{name}', which is no data set here: {listed(sets)}.")
-
-
-def check_whole(study: PlannedStudy, results: Path) -> None:
-    """Refuse a study of which some cells are not scored, or were trained for an older version.
-
-    Raises:
-        UserError: It counts them.
-    """
-    lacking = [
-        cell.name for cell in study.scored if not (results / "cells" / cell.name / SCORED).is_file()
-    ]
-    if lacking:
-        raise UserError(
-            f"{len(lacking)} of the {len(study.scored)} cells of study '{study.name}' have no "
-            f"scores ({listed(lacking, 2)}); run snakemake to its end first."
-        )
 
 
 def _check_place(place: Path, named: bool) -> None:

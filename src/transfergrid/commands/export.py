@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -31,7 +32,8 @@ class Form:
             replaces, to the number of files or runs.
         made: What the number counts.
         keyword: More for the function.
-        check: A function of the module that refuses where a package is missing, if it needs one.
+        needs: Packages that it is written by, beside the project's own.
+        lacking: What is said where one of them is not installed.
     """
 
     told: str
@@ -39,7 +41,8 @@ class Form:
     function: str
     made: str
     keyword: str = ""
-    check: str = ""
+    needs: tuple[str, ...] = ()
+    lacking: str = ""
 
     def check_can(self) -> None:
         """Refuse a form that cannot be written here.
@@ -47,12 +50,13 @@ class Form:
         Raises:
             UserError: It needs a package that is not installed.
         """
-        if self.check:
-            getattr(import_module(f"transfergrid.commands.{self.module}"), self.check)()
+        if any(find_spec(name) is None for name in self.needs):
+            raise UserError(self.lacking)
 
     def write(self, study: PlannedStudy, results: Path, folder: Path) -> int:
         """Write a study's results; return how many files or runs."""
         function = getattr(import_module(f"transfergrid.commands.{self.module}"), self.function)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         if self.keyword:
             function = partial(function, form=self.keyword)
         return int(cast(Callable[..., int], function)(study, results, folder))
@@ -65,9 +69,23 @@ FORMS: dict[str, Form] = {
     "png": Form("figures, 300 dots an inch", "export_figures", "write_figures", "figures", "png"),
     "csv": Form("trainings as two tables", "export_csv", "write_csv", "runs"),
     "tensorboard": Form(
-        "trainings", "export_tensorboard", "write_tensorboard", "runs", check="check_installed"
+        "trainings",
+        "export_tensorboard",
+        "write_tensorboard",
+        "runs",
+        needs=("tensorboard",),
+        lacking="TensorBoard's files are written by its package, which is not installed; pip "
+        "install tensorboard, or export to csv.",
     ),
-    "mlflow": Form("trainings", "export_mlflow", "write_mlflow", "runs", check="check_installed"),
+    "mlflow": Form(
+        "trainings",
+        "export_mlflow",
+        "write_mlflow",
+        "runs",
+        needs=("mlflow", "sqlalchemy"),
+        lacking="MLflow's store is written by its package, which is not installed whole; pip "
+        "install mlflow, or export to csv.",
+    ),
 }
 """What `--to` takes."""
 

@@ -21,7 +21,6 @@ def write_csv(study: PlannedStudy, results: Path, folder: Path) -> int:
     runs = list(runs_of(study, results))
     told = [{"cell": run.cell, **run.settings, **run.results} for run in runs]
     history = [{"cell": run.cell, **line} for run in runs for line in run.course]
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing_directory(folder) as made:
         write_table(pd.DataFrame(told), made / "runs.csv")
         write_table(pd.DataFrame(history), made / "history.csv")

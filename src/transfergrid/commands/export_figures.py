@@ -51,7 +51,6 @@ def write_figures(study: PlannedStudy, results: Path, folder: Path, form: str) -
     hold_figures(content)
     names = [drawn.shown.name for drawn in read_drawn(results / study.name)]
     data = read_figure_data(content, results)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing_directory(folder) as new:
         for name, canvas in progress(canvases(data, names), len(names), "drawing figures"):
             path = new / f"{name}.{form}"

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
 
-from transfergrid.commands.export_runs import Run, runs_of
-from transfergrid.commands.export_tensorboard import scalars
+from transfergrid.commands.export_runs import Run, runs_of, scalars
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.atomic import replacing_directory
-from transfergrid.runtime.errors import UserError
 
 STORE = "mlflow.db"
 _MOST = 100
 """Settings that are handed over at once, which MLflow limits."""
-
-
-def check_installed() -> None:
-    """Refuse where the package mlflow is not installed.
-
-    Raises:
-        UserError: It is not.
-    """
-    if any(importlib.util.find_spec(name) is None for name in ("mlflow", "sqlalchemy")):
-        raise UserError(
-            "MLflow's store is written by its package, which is not installed whole; pip install "
-            "mlflow, or export to csv."
-        )
 
 
 def write_mlflow(study: PlannedStudy, results: Path, folder: Path) -> int:
@@ -41,10 +25,8 @@ def write_mlflow(study: PlannedStudy, results: Path, folder: Path) -> int:
         The number of trainings.
 
     Raises:
-        UserError: The package mlflow is not installed, or a file is not what was written.
+        UserError: A file is not what was written.
     """
-    check_installed()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     runs = list(runs_of(study, results))
     with replacing_directory(folder) as made:
         client = _client(made)

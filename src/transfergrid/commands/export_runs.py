@@ -57,6 +57,14 @@ def runs_of(study: PlannedStudy, results: Path) -> Iterator[Run]:
         )
 
 
+def scalars(run: Run) -> Iterator[tuple[str, float, int]]:
+    """Yield name, value and step of every number of a training's course."""
+    for line in run.course:
+        for name, value in line.items():
+            if name != "step":
+                yield name, value, int(line["step"])
+
+
 def flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Plain]]:
     """Yield nested settings by dotted names; what is not set is left out, a list is numbered."""
     for key, value in values.items():

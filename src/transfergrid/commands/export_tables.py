@@ -53,7 +53,6 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
                 texts[declared.name] = whole(table)
                 if short := shortened(declared.name, table, results):
                     texts[f"{SHORT}_{declared.name}"] = short
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing_directory(folder) as new:
         for name, text in texts.items():
             made = text if form == "markdown" else as_latex(text)

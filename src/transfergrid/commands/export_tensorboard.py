@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
-from transfergrid.commands.export_runs import Run, runs_of
+from transfergrid.commands.export_runs import Run, runs_of, scalars
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.atomic import replacing_directory
-from transfergrid.runtime.errors import UserError
-
-
-def check_installed() -> None:
-    """Refuse where the package tensorboard is not installed.
-
-    Raises:
-        UserError: It is not.
-    """
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UserError(
-            "TensorBoard's files are written by its package, which is not installed; pip install "
-            "tensorboard, or export to csv."
-        )
 
 
 def write_tensorboard(study: PlannedStudy, results: Path, folder: Path) -> int:
@@ -35,10 +19,8 @@ def write_tensorboard(study: PlannedStudy, results: Path, folder: Path) -> int:
         The number of trainings.
 
     Raises:
-        UserError: The package tensorboard is not installed, or a file is not what was written.
+        UserError: A file is not what was written.
     """
-    check_installed()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     runs = list(runs_of(study, results))
     with replacing_directory(folder) as made:
         for run in runs:
@@ -54,11 +36,3 @@ def _write(run: Run, folder: Path) -> None:
             writer.add_scalar(tag, value, step)
         if run.results:
             writer.add_hparams(dict(run.settings), dict(run.results), run_name=".")
-
-
-def scalars(run: Run) -> Iterator[tuple[str, float, int]]:
-    """Yield name, value and step of every number of a training's course."""
-    for line in run.course:
-        for name, value in line.items():
-            if name != "step":
-                yield name, value, int(line["step"])
