@@ -24,6 +24,7 @@ from transfergrid.metrics.mask_record import pack
 from transfergrid.metrics.overlap import count_overlap
 from transfergrid.metrics.surfaces import measure_surfaces
 from transfergrid.models.trained import Trained
+from transfergrid.planning.distances import unit_of
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.paths import cache_directory, cell_directory
@@ -168,7 +169,7 @@ def compare_masks(
         for part in marked_films(spec, results, selections, "test", device, None, watcher):
             for name, found in comparison.rows(part, films.image_id[part.rows]).items():
                 rows[name][part.rows] = found
-    unit = "" if tolerances is None else "px" if comparison.spacing is None else "mm"
+    unit = unit_of(tolerances is not None, comparison.spacing is not None)
     return Compared(
         image_id=films.image_id,
         rows=rows,

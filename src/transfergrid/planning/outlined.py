@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.distances import tolerances_of
 from transfergrid.planning.metrics import Declaration
 from transfergrid.planning.study import Study, location
 from transfergrid.planning.tasks import holds_masks
@@ -131,12 +132,3 @@ def _is_length(cell: str) -> bool:
 def numbers_of(tolerances: Sequence[float] | None) -> int:
     """Return how many numbers are stored of a film and structure."""
     return 4 if tolerances is None else 8 + 3 * len(tolerances)
-
-
-def tolerances_of(metrics: Iterable[Declaration]) -> list[float] | None:
-    """Return every tolerance that metrics ask for, rising; None where none asks for outlines."""
-    asking = [metric for metric in metrics if metric.get("outlines")]
-    if not asking:
-        return None
-    settings = [metric["settings"] for metric in asking]
-    return sorted({float(one["tolerance"]) for one in settings if "tolerance" in one})

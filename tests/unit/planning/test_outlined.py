@@ -12,9 +12,10 @@ from unit.training.disc_cells import study
 
 from transfergrid.catalog.kinds import DATASET_KINDS, DatasetKind
 from transfergrid.catalog.mask_metrics import MASK_METRICS
+from transfergrid.planning.distances import tolerances_of
 from transfergrid.planning.ids import OUTLINES_ID, WEIGHING_ID
 from transfergrid.planning.metrics import declare
-from transfergrid.planning.outlined import numbers_of, tolerances_of
+from transfergrid.planning.outlined import numbers_of
 from transfergrid.planning.outputs import shard_sources
 from transfergrid.planning.planned import PlannedStudy, plan_study
 from transfergrid.planning.study import load_study

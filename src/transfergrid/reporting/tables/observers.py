@@ -18,6 +18,7 @@ from transfergrid.metrics.mask_record import MaskRecord, pack
 from transfergrid.metrics.overlap import count_overlap
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.metrics.surfaces import measure_surfaces
+from transfergrid.planning.distances import tolerances_of, unit_of
 from transfergrid.planning.notes import known_note
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
@@ -82,7 +83,8 @@ def _rows(
     dataset, metrics = str(work.entry["dataset"]), [*map(Scorer.of, work.metrics)]
     about = data_flags(read_card(work.entry, work.results) or {})
     tolerances = tolerances_of(work.metrics)
-    how = {"scored_at": "film" if films.own_size else "cache", "unit": _unit(films, tolerances)}
+    unit = unit_of(tolerances is not None, films.spacing is not None)
+    how = {"scored_at": "film" if films.own_size else "cache", "unit": unit}
     seen = {
         fold: _Seen(table, films, tolerances).counted(workers, dataset)
         for fold, table in folds.items()
@@ -101,11 +103,6 @@ def _drawn_by_all(task: str, cases: Cases, structures: Sequence[str]) -> bool:
     return set([task] if task else cases.score_tasks) <= set(structures)
 
 
-def _unit(films: ObservedFilms, tolerances: tuple[float, ...] | None) -> str:
-    """Return what distances are in; an empty text where none are measured."""
-    return "" if tolerances is None else "px" if films.spacing is None else "mm"
-
-
 @dataclass(frozen=True)
 class _Seen:
     """What observers say of the test films of a fold.
@@ -118,7 +115,7 @@ class _Seen:
 
     table: Ensemble
     films: ObservedFilms
-    tolerances: tuple[float, ...] | None
+    tolerances: list[float] | None
 
     def counted(self, workers: int, dataset: str) -> NDArray[np.float64]:
         """Return (observers - 1, N, T, K) rows of `mask_record.pack` against the first one."""
@@ -152,17 +149,6 @@ class _Seen:
                 f"the masks of film {film} are not those that cells were scored on; restore them, "
                 "or remove the data set's cache and run snakemake again."
             )
-
-
-def tolerances_of(metrics: Sequence[Mapping[str, Any]]) -> tuple[float, ...] | None:
-    """Return every tolerance that metrics ask for, rising; None where none asks for outlines.
-
-    Args:
-        metrics: Declarations of metrics.
-    """
-    asking = [metric["settings"] for metric in metrics if metric.get("outlines")]
-    found = {float(settings["tolerance"]) for settings in asking if "tolerance" in settings}
-    return tuple(sorted(found)) if asking else None
 
 
 def _cases(table: Ensemble, rows: NDArray[np.float64], work: CellWork) -> Cases:
