@@ -58,12 +58,15 @@ def film(number: int, size: tuple[int, int], form: str = "JPEG") -> bytes:
 
 def declaration(folder: Path, px: int) -> dict[str, Any]:
     """Return the films as a data set of a study."""
+    labels = {"kind": "csv", "image_column": "path", "label_columns": ["finding"]}
+    return labels | tabled(folder, px)
+
+
+def tabled(folder: Path, px: int) -> dict[str, Any]:
+    """Return what data sets of a table films.csv have in common."""
     return {
-        "kind": "csv",
         "root": str(folder),
         "table": "films.csv",
-        "image_column": "path",
-        "label_columns": ["finding"],
         "split": {"column": "split", "train": ["train"], "valid": ["valid"], "test": ["test"]},
         "image_px": px,
         "resize": "crop",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from made_films import film
+from made_films import film, tabled
 from made_training import BareLoop, Tensors
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
@@ -53,18 +53,8 @@ def mask(number: int, size: tuple[int, int]) -> bytes:
 
 def declaration(folder: Path, px: int) -> dict[str, Any]:
     """Return the films as a data set of a study."""
-    return {
-        "kind": "mask_table",
-        "root": str(folder),
-        "table": "films.csv",
-        "image_column": "film",
-        "layers": [{"structures": ["lung"], "files": ["mask"]}],
-        "split": {"column": "split", "train": ["train"], "valid": ["valid"], "test": ["test"]},
-        "image_px": px,
-        "resize": "crop",
-        "channels": "grey",
-        "duplicates": "allow",  # the films are copies of a few
-    }
+    layers = [{"structures": ["lung"], "files": ["mask"]}]
+    return {"kind": "mask_table", "image_column": "film", "layers": layers} | tabled(folder, px)
 
 
 @dataclass(frozen=True)
