@@ -22,9 +22,9 @@ from transfergrid.data.store import Card
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
 from transfergrid.evaluation.inference import batch_of, predict_each
 from transfergrid.evaluation.marked import Marker, Marks
-from transfergrid.evaluation.predict import films_a_pass, networks_of
+from transfergrid.evaluation.predict import films_a_pass, networks_of, ranking_of
 from transfergrid.evaluation.scores import Scores, read_cell_scores
-from transfergrid.evaluation.selection import parse_selection, ranked, select
+from transfergrid.evaluation.selection import parse_selection, select
 from transfergrid.evaluation.trust import check_device, hold_own
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.trained import Trained
@@ -214,8 +214,9 @@ class LoadedCell:
     def _numbers(self) -> list[int]:
         """The numbers of the checkpoints that some task's mean is of, the best one first."""
         used = sorted(set(self.chosen.ravel().tolist()))
-        order = ranked(*_standing(self.spec, self.trained)).tolist()
-        return sorted(used, key=lambda number: order.index(number) if number in order else -1)
+        ranking = ranking_of(self.spec, self.trained.checkpoints())
+        place = {number: rank for rank, number in enumerate(ranking)}
+        return sorted(used, key=lambda number: place.get(number, -1))
 
     def _of_labels(self, pixels: Pixels, studies: Sequence[str] | None) -> npt.NDArray[np.float64]:
         models, normalise = self._networks
@@ -251,16 +252,6 @@ def _card_of(data: bytes) -> Card:
     return Card(**{**known, **lists})
 
 
-def _standing(
-    spec: Mapping[str, Any], trained: Trained
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Return the validation scores of a cell's checkpoints, the higher the better, and steps."""
-    sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
-    checkpoints = trained.checkpoints()
-    scores = [np.nan if c["valid_score"] is None else c["valid_score"] for c in checkpoints]
-    return sign * np.array(scores, np.float64), np.array([c["step"] for c in checkpoints], np.int64)
-
-
 def _chosen(
     folder: Path, spec: Mapping[str, Any], trained: Trained, selection: str, tasks: int
 ) -> npt.NDArray[np.int64]:
@@ -268,5 +259,8 @@ def _chosen(
     if parse_selection(selection).per_task:
         valid = read_cell_scores(folder, "valid")
         return choose_checkpoints(selection, valid, Estimator.of(spec["metric"]))
-    scores, steps = _standing(spec, trained)
+    sign = 1.0 if spec["metric"]["higher_is_better"] else -1.0
+    checkpoints = trained.checkpoints()
+    scores = sign * np.array([c["valid_score"] for c in checkpoints], np.float64)
+    steps = np.array([c["step"] for c in checkpoints], np.int64)
     return select(selection, steps, scores, np.full((len(steps), tasks), np.nan))
