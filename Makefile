@@ -17,7 +17,7 @@ quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test axe validators lint format bench findings lock clean
+.PHONY: help env demo test axe validators docs lint format bench findings lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -29,7 +29,7 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 	@echo "The report is $(CURDIR)/results/demo/report.html"
 
 test: .venv/installed ## every test
-	@$(MAKE) --no-print-directory build/validators/installed || true
+	@$(MAKE) --no-print-directory --keep-going build/validators/installed build/docs-env/installed || true
 	@$(PYTEST) -n $(WORKERS) --dist worksteal tests
 
 axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page's accessibility (npm)
@@ -42,11 +42,15 @@ validators: build/validators/installed ## what judges archives in tests, beside 
 
 # Their versions of common packages are not the lock's; without an index their tests are left out.
 build/validators/installed: pyproject.toml
-	@$(call make_venv,build/validators)
-	@build/validators/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))\
-	["project"]["optional-dependencies"]["validators"])' | xargs build/validators/bin/python \
-		-m pip install --quiet --disable-pip-version-check
-	@touch $@
+	$(call own_venv,build/validators,validators)
+
+docs: build/docs-env/installed ## the documentation as a site, build/site; warnings fail
+	@build/docs-env/bin/python docs/site/stage.py build/docs
+	@build/docs-env/bin/sphinx-build -q -W --keep-going -c docs/site build/docs build/site
+	@echo "The site is $(CURDIR)/build/site/index.html"
+
+build/docs-env/installed: pyproject.toml
+	$(call own_venv,build/docs-env,docs)
 
 lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
 	$(call quietly,$(BIN)/ruff check)
@@ -103,6 +107,15 @@ for python in $(PYTHON) ''; do \
 		2>/dev/null; then break; fi; \
 done; \
 "$$python" -m venv --clear $(1)
+endef
+
+# An environment in a folder, beside .venv, with one extra of pyproject.toml.
+define own_venv
+@$(call make_venv,$(1))
+@$(1)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))\
+	["project"]["optional-dependencies"]["$(2)"])' | xargs $(1)/bin/python \
+	-m pip install --quiet --disable-pip-version-check
+@touch $(1)/installed
 endef
 
 .venv/installed: envs/requirements.lock pyproject.toml
