@@ -198,6 +198,49 @@ def test_the_default_study_to_its_report(
     assert "Nothing to be done" in workspace.snakemake("--workflow-profile", PROFILE, "-n").text
 
 
+def test_the_doctor_compares_the_profile_with_the_cluster(
+    cluster: OneNode, workspace: Workspace
+) -> None:
+    workspace.write(QUEUE)
+    command = [
+        sys.executable,
+        "-m",
+        "transfergrid.commands.main",
+        "doctor",
+        "study.yaml",
+        "--slurm",
+    ]
+
+    def said(*words: str | Path) -> str:
+        done = subprocess.run(
+            [*command, *words], cwd=workspace.folder, capture_output=True, text=True
+        )
+        return done.stdout
+
+    sound = said("--workflow-profile", PROFILE)
+    assert "ok       partition    main, the default, nodes of up to 64000 MB, GPUs." in sound
+    assert "squeue tells of jobs that have ended." in sound
+    assert not re.search(
+        "^(warning|error) +(profile|partition|gpu|time|memory|status)", sound, re.M
+    )
+
+    changed = yaml.safe_load((PROFILE / "profile.yaml").read_text())
+    changed["slurm-status-command"] = "sacct"
+    changed["set-resources"]["train"].update(gpu_model="'nvidia-a100'", mem_mb=70_000)
+    changed["set-resources"]["evaluate"] = {"slurm_partition": "'mian'"}
+    other = workspace.folder / "mine"
+    other.mkdir()
+    (other / "profile.yaml").write_text(yaml.safe_dump(changed))
+    faulty = said("--workflow-profile", other)
+    for part in (
+        "train: gpu_model is nvidia-a100, which the plug-in refuses",
+        "train: 70000 MB, and partition main has 64000 at most",
+        "evaluate: partition mian is not there",
+        "slurm-status-command is sacct, and a run would wait for ever: sacct fails: ",
+    ):
+        assert part in faulty
+
+
 def test_a_queued_job_keeps_its_device(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from transfergrid.commands.checks_results import (
     check_writable,
     running_in,
 )
+from transfergrid.commands.checks_slurm import check_slurm
 from transfergrid.commands.checks_study import (
     Studies,
     check_data,
@@ -52,6 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read every byte at rest and compare it with what was recorded of it",
     )
+    parser.add_argument(
+        "--slurm",
+        action="store_true",
+        help="check the profile for Slurm, and what the cluster says of what it asks for",
+    )
+    parser.add_argument(
+        "--workflow-profile",
+        # Before --directory is entered, as with snakemake.
+        type=lambda text: Path(text).absolute(),
+        metavar="PROFILE",
+        help="the profile that --slurm checks (default: profiles/slurm)",
+    )
 
 
 def _count(text: str) -> int:
@@ -61,7 +74,13 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show every check; return 1 if one found an error."""
+    """Show every check; return 1 if one found an error.
+
+    Raises:
+        UserError: A study's file does not exist, or the options do not go together.
+    """
+    if arguments.workflow_profile and not arguments.slurm:
+        raise UserError("--workflow-profile names the profile that --slurm checks; add --slurm.")
     settings: dict[str, Any] = read_settings(arguments.config)
     if arguments.studies:
         settings["studies"] = list(arguments.studies)
@@ -101,6 +120,9 @@ def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator
     yield from check_gpus(studies.device, snakemake_command(arguments))
     yield from check_torch(probe, studies.device, _boards())
     yield from check_machine()
+    if arguments.slurm:
+        place = arguments.workflow_profile
+        yield from _guarded("slurm", lambda: check_slurm(place, studies.device))
     unlock = f"{snakemake_command(arguments)} --unlock"
     yield from _guarded("locks", lambda: check_killed(running_in(Path()), unlock))
     yield from _guarded("leftovers", lambda: check_leftovers(RESULTS))

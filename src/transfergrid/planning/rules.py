@@ -81,6 +81,18 @@ def programs(rule: str, folder: Path = RULES) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def requested(rule: str, folder: Path = RULES) -> dict[str, str]:
+    """Return the resources that a rule requests by name, as they are written; empty without any.
+
+    Raises:
+        UserError: No file in `folder` has the rule.
+    """
+    text = _directive(rule, "resources", folder)
+    call = ast.parse(f"resources({text}\n)", mode="eval").body
+    assert isinstance(call, ast.Call)
+    return {word.arg: ast.unparse(word.value) for word in call.keywords if word.arg}
+
+
 def _directive(rule: str, name: str, folder: Path) -> str:
     """Return what follows one of a rule's directives, as written; empty if it has none."""
     rules = _rules(folder)
