@@ -52,13 +52,23 @@ docs: build/docs-env/installed ## the documentation as a site, build/site; warni
 build/docs-env/installed: pyproject.toml
 	$(call own_venv,build/docs-env,docs)
 
-lint: .venv/installed ## style, types, import arrows, and Snakemake's own checks
+lint: .venv/installed ## style, types, import arrows, Snakemake's own checks, known vulnerabilities
 	$(call quietly,$(BIN)/ruff check)
 	$(call quietly,$(BIN)/ruff format --check)
 	$(call quietly,$(BIN)/snakefmt --check Snakefile workflow)
 	$(call quietly,$(BIN)/snakemake --lint)
 	$(call quietly,$(BIN)/mypy)
 	$(call quietly,$(BIN)/lint-imports)
+	@$(MAKE) --no-print-directory build/audit/installed >/dev/null 2>&1 || true
+	@$(IN_ENV) $(BIN)/python envs/audit.py build/audit/bin/pip-audit
+
+# What asks for known vulnerabilities, beside the environment; without an index a note says so.
+build/audit/installed: pyproject.toml
+	@$(call make_venv,build/audit)
+	@build/audit/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))\
+	["project"]["optional-dependencies"]["audit"])' | xargs build/audit/bin/python \
+		-m pip install --quiet --disable-pip-version-check
+	@touch $@
 
 format: .venv/installed ## rewrite the sources in the project's style
 	$(call quietly,$(BIN)/ruff check --fix-only)
