@@ -16,7 +16,8 @@ class Figure:
         title: Heading on the page; ``{metric}`` stands for the name of the study's metric.
         reads: Names of the tables that it is drawn from.
         module: Module that has ``lack``, ``draw`` and ``caption``, each a function of the figures'
-            data; ``lack`` says why there is nothing to show, or returns an empty string.
+            data; ``lack`` says why there is nothing to show, or returns an empty string. It may
+            have ``drawn_cells``, where title and caption are about some of the cells alone.
         caption: What a reader must know whatever the study, for Snakemake's report.
         section: Anchor of the page's section that it stands in.
         shows_films: Whether it has films in it, or parts of them.
@@ -175,9 +176,9 @@ FIGURES: tuple[Figure, ...] = (
         ("cells",),
         f"{_ROOM}.learning",
         "Mean validation score during training against training examples seen, one line per cell, "
-        "one panel per architecture. Colours are pretrainings, dashes are truncations. "
-        "Checkpoints are chosen on these scores alone; no interval is drawn, and the test split "
-        "takes no part.",
+        "one panel per architecture and data set. Colours are pretrainings, dashes are "
+        "truncations. Checkpoints are chosen on these scores alone; no interval is drawn, and the "
+        "test split takes no part.",
     ),
     Figure(
         "convergence",

@@ -148,6 +148,11 @@ def plurals(values: pd.Series, word: str, many: str | None = None) -> str:
     return f"{count(low)} to {count(high)} {many or word + 's'}"
 
 
+def split_of(dataset: str, split: str = "test") -> str:
+    """Name a split of a data set: ``the test split of lungs``, whatever letter the name ends in."""
+    return f"the {split} split of {dataset}"
+
+
 def taken_as_given(text: Any) -> str:
     """Say what an interval takes as given, whether or not the table says "conditional on"."""
     if not known(text):

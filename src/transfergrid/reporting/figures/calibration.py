@@ -10,6 +10,7 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import seeds_of, tested_on
+from transfergrid.reporting.tables.calibration import comparisons, network_keys
 from transfergrid.reporting.words import count, level, plural, plurals
 
 PANEL = 2.6  # inches of a panel's height, without the lines of its title
@@ -21,9 +22,22 @@ def lack(data: FigureData) -> str:
     return "No ensemble of this study has probabilities yet." if data.reliability.empty else ""
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about: those that pretrainings share."""
+    there = data.finished[data.finished["dataset"].isin(data.reliability["dataset"])]
+    drawn: set[str] = set()
+    for _, here in there.groupby("dataset", sort=False):
+        keys = network_keys(here)
+        for compared in comparisons(here):
+            own = here["pretraining"].isin(compared.pretrainings) & keys.isin(compared.cells)
+            drawn.update(here.loc[own, "cell"])
+    return there[there["cell"].isin(drawn)]
+
+
 def caption(data: FigureData) -> str:
     """State n, intervals and both numbers of every curve."""
     table = data.reliability
+    data = data.only(drawn_cells(data))
     text = (
         "Share of positives against mean predicted probability of the ensembles; "
         f"{tested_on(data)}; {seeds_of(data)}. n: pairs of a test study and a scored task with a "

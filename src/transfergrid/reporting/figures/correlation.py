@@ -32,6 +32,7 @@ from transfergrid.reporting.figures.summaries import (
     FEWEST,
     Setting,
     at_setting,
+    cells_of,
     limits,
     seed_means,
     setting_title,
@@ -88,10 +89,17 @@ def lack(data: FigureData) -> str:
     return "" if clouds(data) else "A correlation needs at least three architectures."
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about."""
+    return cells_of(data.finished, [cloud.rows for cloud in clouds(data)])
+
+
 def caption(data: FigureData) -> str:
     """State n, interval and test of the correlations above the panels."""
+    data = data.only(drawn_cells(data))
     rows = data.correlations
     drawn = (rows["y"] == "score") & rows["metric"].isin(data.finished["metric"])
+    drawn &= rows["dataset"].isin(data.finished["dataset"])
     known = rows[drawn & rows["rho"].notna() & (rows["n"] >= FEWEST)]
     text = (
         f"Whole networks, mean over {seeds_of(data)}; {tested_on(data)}. Each point is one "

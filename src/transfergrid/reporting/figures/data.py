@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,10 @@ class FigureData:
         if self.folds.empty:
             return self.cells
         return trained(pd.concat([self.cells, self.folds], ignore_index=True))
+
+    def only(self, cells: pd.DataFrame) -> FigureData:
+        """Return the data with some of its cells alone: those that a figure draws."""
+        return replace(self, cells=cells)
 
     def parts(self, cell: str) -> list[str]:
         """Return the cells of single folds that a row of `cells` pools, or itself."""

@@ -81,5 +81,6 @@ def _drawn(figure: Figure, data: FigureData) -> Drawn:
     module = module_of(figure)
     with style.styled():
         svg = style.svg_text(module.draw(data), figure.name)
-    title = figure.title.format(metric=data.metric(data.cells).title)
+    drawn = module.drawn_cells(data) if hasattr(module, "drawn_cells") else data.cells
+    title = figure.title.format(metric=data.metric(drawn).title)
     return Drawn(Shown(figure.name, title, module.caption(data)), svg)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -56,7 +55,7 @@ def caption(data: FigureData) -> str:
     panels, rows = clouds(data), data.gains
     metrics = [data.named(str(name)).inline for name in dict.fromkeys(rows["metric"])]
     lower = lower_is_better(data, rows)
-    own = replace(data, cells=data.cells[data.cells["dataset"].isin(rows["dataset"])])
+    own = data.only(data.finished[data.finished["dataset"].isin(rows["dataset"])])
     baseline = f"{listing(list(dict.fromkeys(rows['baseline'])))} weights"
     bounds = f"{level(data.confidence)} intervals where there are any"
     text = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,7 +12,6 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import in_two_lines, line_heights
-from transfergrid.reporting.figures.phrases import seeds_of
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.history import curve_of
@@ -21,6 +21,8 @@ PANEL = 1.75  # inches of a panel's height
 TITLE, LABEL = 26, 18  # characters of a panel's title, and of a line of its y axis
 MOST = 500
 """Most lines: more would hide one another, and every thousand takes a megabyte."""
+ALIKE = 0.5
+"""Trainings of at least this share of the longest one's examples have room on its axis."""
 LINES = ("-", "--", ":", "-.")
 DASHES = ("solid", "dashed", "dotted", "dash-dotted")
 
@@ -35,17 +37,18 @@ def caption(data: FigureData) -> str:
     """State how many lines there are, and that they decide nothing."""
     every = len(data.trained)
     data = first_seeds(data)
-    drawn = sum(bool(data.histories.get(cell)) for cell in data.trained["cell"])
-    metrics = dict.fromkeys(metric for _, metric, _ in _parts(data))
+    parts = _parts(data)
+    drawn = pd.concat([part for _, _, part in parts])
+    metrics = dict.fromkeys(metric for _, metric, _ in parts)
     named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
     text = (
-        f"Mean validation {named} during training of {plural(drawn, 'cell')}, one line each "
-        f"({seeds_of(data)}), without interval or test. Checkpoints are chosen on these scores "
-        "alone; the test split takes no part."
+        f"Mean validation {named} during training of {plural(len(drawn), 'cell')}, one line each "
+        f"({plural(drawn['seed'].nunique(), 'seed')}), without interval or test. Checkpoints are "
+        "chosen on these scores alone; the test split takes no part."
     )
     if len(data.trained) < every:
         text += f" Of {plural(every, 'cell')}, those of the first seeds are drawn."
-    cuts = sorted(int(k) for k in data.trained["truncation"].unique())
+    cuts = sorted(int(k) for k in drawn["truncation"].unique())
     if len(cuts) > 1:
         names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
         text += f" Lines: {', '.join(names)}."
@@ -53,26 +56,38 @@ def caption(data: FigureData) -> str:
 
 
 def draw(data: FigureData) -> Figure:
-    """Draw scores against training examples: one panel per architecture, one line per cell."""
+    """Draw scores against training examples, a panel per network and data set, a line per cell.
+
+    Panels share their x axis only with those whose trainings are about as long.
+    """
     data = first_seeds(data)
     parts = _parts(data)
-    marks = data.marks
-    truncations = sorted(int(t) for t in data.trained["truncation"].unique())
-    lines = {t: LINES[i % len(LINES)] for i, t in enumerate(truncations)}
+    drawn = set(pd.concat([part for _, _, part in parts])["pretraining"])
+    marks = {name: mark for name, mark in data.marks.items() if name in drawn}
+    lines = _lines(parts)
     names = in_two_lines([name for name, _, _ in parts], TITLE)
     rows = -(-len(parts) // 2)
     height = rows * PANEL + 0.55 + style.legend_height(marks) + line_heights(names, rows)
     figure = style.new_figure(height)
     labels = [style.wrapped(f"{metric.title}{metric.direction}", LABEL) for _, metric, _ in parts]
     axes = style.panels(figure, labels, share=True)
-    seen = 0.0
+    ends = []
     for ax, (name, _, part) in zip(axes, parts, strict=True):
-        for row in part.to_dict("records"):
-            mark, dash = marks[row["pretraining"]], lines[int(row["truncation"])]
-            seen = max(seen, _curve(ax, data, row["cell"], mark, dash))
+        ends.append(
+            max(
+                _curve(
+                    ax,
+                    data,
+                    row["cell"],
+                    marks[row["pretraining"]],
+                    lines[int(row["truncation"])],
+                )
+                for row in part.to_dict("records")
+            )
+        )
         ax.set_title(names[name], fontsize=9)
-    for ax in axes:
-        ax.set_xlim(0, 1.05 * seen or 1)
+    for ax, end in zip(axes, shared_ends(ends), strict=True):
+        ax.set_xlim(0, 1.05 * end or 1)
         ax.xaxis.set_major_locator(style.few_ticks())
         ax.xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
     figure.supxlabel("Training examples", fontsize=10)
@@ -90,14 +105,37 @@ def first_seeds(data: FigureData, most: int = MOST) -> FigureData:
     return replace(data, cells=data.cells[data.cells["seed"].isin(kept)], folds=folds)
 
 
+def shared_ends(ends: Sequence[float]) -> list[float]:
+    """Return where each panel's x axis ends: at the longest training of those about as long.
+
+    Args:
+        ends: Examples at the end of each panel's longest training.
+    """
+    found: dict[float, float] = {}
+    longest = 0.0
+    for end in sorted(set(ends), reverse=True):
+        if end < ALIKE * longest or not found:
+            longest = end
+        found[end] = longest
+    return [found[end] for end in ends]
+
+
 def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:
-    """Return the panels: cells of one architecture whose curves are of one metric."""
+    """Return the panels: cells of one architecture and data set, those of one metric together."""
     there = [bool(curve_of(data.histories.get(cell, ()))) for cell in data.trained["cell"]]
+    drawn = data.trained[there]
+    several = drawn["dataset"].nunique() > 1
     return [
-        (str(name), data.metric(part), data.trained.loc[part.index])
-        for _, rows in data.trained[there].groupby("metric", sort=False)
-        for name, part in rows.groupby("architecture", sort=False)
+        (f"{name}, {dataset}" if several else str(name), data.metric(part), part)
+        for _, rows in drawn.groupby("metric", sort=False)
+        for (dataset, name), part in rows.groupby(["dataset", "architecture"], sort=False)
     ]
+
+
+def _lines(parts: Sequence[tuple[str, MetricWords, pd.DataFrame]]) -> dict[int, str]:
+    """Return the dashes of each number of blocks removed."""
+    cuts = sorted({int(k) for _, _, part in parts for k in part["truncation"]})
+    return {cut: LINES[number % len(LINES)] for number, cut in enumerate(cuts)}
 
 
 def _curve(ax: Axes, data: FigureData, cell: str, mark: palette.Mark, dash: str) -> float:

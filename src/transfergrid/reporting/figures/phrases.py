@@ -1,4 +1,7 @@
-"""Phrases that captions share: how many, on whom, with which interval."""
+"""Phrases that captions share: how many, on whom, with which interval.
+
+They speak of all cells of the data that they are given: a figure of some gives `FigureData.only`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import pandas as pd
 
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.words import count, level, listing, plural, plurals
+from transfergrid.reporting.words import count, level, listing, plural, plurals, split_of
 from transfergrid.statistics.scale import OPERATING_POINTS
 
 
@@ -27,7 +30,7 @@ def _part(data: FigureData, dataset: str) -> str:
     there = list(folds["fold"].unique()) if len(folds) else []
     if len(there) > 1:
         return f"{dataset}, each tested in one of {count(len(there))} folds"
-    return f"the test part of {dataset}'s fold {there[0]}" if there else f"{dataset}'s test split"
+    return f"the test part of fold {there[0]} of {dataset}" if there else split_of(dataset)
 
 
 def seeds_of(data: FigureData) -> str:

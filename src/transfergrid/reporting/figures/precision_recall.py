@@ -120,9 +120,16 @@ def lack(data: FigureData) -> str:
     return "" if panels_of(data) else f"The study does not ask for {METRIC}, or has no value of it."
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about, as those of the average precision."""
+    drawn = {c for panel in panels_of(data) for curve in panel.curves for c in curve.cells}
+    return data.finished[data.finished["cell"].isin(drawn)].assign(metric=METRIC)
+
+
 def caption(data: FigureData) -> str:
     """State n, what is averaged, and the interval of the numbers above the panels."""
     panels = panels_of(data)
+    data = data.only(drawn_cells(data))
     networks = sorted({panel.n_networks for panel in panels})
     cells = pd.Series([len(curve.cells) for panel in panels for curve in panel.curves])
     few, many = count(networks[0]), plural(networks[-1], "whole network")

@@ -76,9 +76,15 @@ def lack(data: FigureData) -> str:
     return "The study shares fewer than three finished networks with a published figure."
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about, with the score that is compared."""
+    return pd.concat([panel.cells for panel, _, _ in published_of(data)]).drop_duplicates("cell")
+
+
 def caption(data: FigureData) -> str:
     """State n and interval, and where the published scores were read."""
     shown = published_of(data)
+    data = data.only(drawn_cells(data))
     panel = shown[0][0]
     families = pd.Series([rho["n_families"] for _, rho, _ in shown])
     grade = "published as a picture only: read off (digitised), with an error of about .0001"

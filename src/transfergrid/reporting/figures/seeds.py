@@ -19,6 +19,7 @@ from transfergrid.reporting.figures.summaries import (
     SCORE,
     at_setting,
     by_skill,
+    cells_of,
     seed_means,
     setting_title,
     settings_of,
@@ -49,8 +50,14 @@ def lack(data: FigureData) -> str:
     return none if seed_spread(data.cells).empty else ""
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about."""
+    return cells_of(data.finished, [seed_spread(data.cells)])
+
+
 def caption(data: FigureData) -> str:
     """State n, the interval, and how far apart seeds lie overall."""
+    data = data.only(drawn_cells(data))
     spread = seed_spread(data.cells)
     several = spread["metric"].nunique() > 1
     told = [

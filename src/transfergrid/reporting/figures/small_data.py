@@ -64,11 +64,12 @@ def lack(data: FigureData) -> str:
 def caption(data: FigureData) -> str:
     """State n, seeds, interval and band."""
     rows = pd.concat([panel.rows for panel in panels_of(data)])
+    own = data.only(data.finished[data.finished["dataset"].isin(rows["dataset"])])
     confidence = level(data.confidence)
     return (
         f"Score after training on {plurals(rows['patients'], 'patient')} (log scale), mean over "
         f"{plurals(rows['n_seeds'], 'seed')}; each seed draws its own patients, the same for "
-        f"every arm, and smaller numbers are parts of larger ones. {tested_on(data)}. Vertical "
+        f"every arm, and smaller numbers are parts of larger ones. {tested_on(own)}. Vertical "
         f"lines: {confidence} interval at that number; bands: {confidence} at all "
         f"{plurals(rows['n_sizes'], 'number')} at once. Method: {methods_of(rows)}. No test "
         "is made: differences within seeds, in small_data.csv, have their own intervals."

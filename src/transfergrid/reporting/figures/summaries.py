@@ -41,6 +41,17 @@ def seed_means(cells: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
+def cells_of(cells: pd.DataFrame, networks: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the cells of some networks, over all seeds.
+
+    Args:
+        cells: Rows of cells.csv.
+        networks: Frames with the columns of `GROUP`, at least one.
+    """
+    asked = pd.MultiIndex.from_frame(pd.concat([frame[GROUP] for frame in networks]))
+    return cells[pd.MultiIndex.from_frame(cells[GROUP]).isin(asked)]
+
+
 Setting = tuple[str, str]
 """A data set and a protocol, which is empty where each network has a single one."""
 

@@ -119,8 +119,14 @@ def lack(data: FigureData) -> str:
     return "" if most > 1 else "No network of this study has a score for more than one task."
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about."""
+    return data.finished[data.finished["cell"].isin(task_scores(data)["cell"])]
+
+
 def caption(data: FigureData) -> str:
     """State n, what the colours are, and where intervals stand."""
+    data = data.only(drawn_cells(data))
     cuts = "−1, −2: blocks removed. " if data.cells["truncation"].nunique() > 1 else ""
     grids = _grids(data)
     metrics = list(dict.fromkeys(grid.metric for grid in grids))

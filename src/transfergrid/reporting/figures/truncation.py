@@ -16,6 +16,7 @@ from transfergrid.reporting.figures.phrases import interval_of, scored_by, seeds
 from transfergrid.reporting.figures.summaries import (
     Setting,
     at_setting,
+    cells_of,
     limits,
     seed_means,
     setting_title,
@@ -57,9 +58,15 @@ def lack(data: FigureData) -> str:
     return "" if cuts_of(data) else "No network of this study was both kept whole and truncated."
 
 
+def drawn_cells(data: FigureData) -> pd.DataFrame:
+    """Return the cells that title and caption are about."""
+    return cells_of(data.finished, [cut.rows for cut in cuts_of(data)])
+
+
 def caption(data: FigureData) -> str:
     """State n and interval, and what the bands are."""
     n = len({(cut.setting, cut.architecture) for cut in cuts_of(data)})
+    data = data.only(drawn_cells(data))
     text = (
         f"{scored_by(data)} of {plural(n, 'network')} after removing final blocks; "
         f"{tested_on(data)}; mean over {seeds_of(data)}. Vertical lines: mean over seeds of each "

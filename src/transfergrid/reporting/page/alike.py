@@ -11,7 +11,15 @@ import pandas as pd
 from transfergrid.planning.state_pairs import PAIRS
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.methods import selection
-from transfergrid.reporting.words import count, known, level, listing, plural, plurals
+from transfergrid.reporting.words import (
+    count,
+    known,
+    level,
+    listing,
+    plural,
+    plurals,
+    split_of,
+)
 
 SPLIT = {"train": "training", "valid": "validation", "test": "test"}
 APART: Mapping[str, str] = {
@@ -171,7 +179,7 @@ def _images(rows: pd.DataFrame) -> str:
     found = []
     for (dataset, split), part in rows.groupby(["dataset", "split"], sort=False):
         sizes = f"{plurals(part['images'], 'image')} of {plurals(part['patients'], 'patient')}"
-        found.append(f"{sizes} of {dataset}'s {SPLIT.get(str(split), str(split))} split")
+        found.append(f"{sizes} in {split_of(str(dataset), SPLIT.get(str(split), str(split)))}")
     told = listing(_few(found))
     learned = " The networks were trained on these." if set(rows["split"]) == {"train"} else ""
     return f"{told}; the same for all networks of a data set.{learned}"
@@ -273,8 +281,8 @@ def _cases(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "None: no pair could be compared."
     found = [
-        f"{plurals(part['n'], 'study', 'studies')} of {plurals(part['patients'], 'patient')} of "
-        f"{dataset}'s test split"
+        f"{plurals(part['n'], 'study', 'studies')} of {plurals(part['patients'], 'patient')} in "
+        f"{split_of(str(dataset))}"
         for dataset, part in rows.groupby("dataset", sort=False)
     ]
     return f"{listing(_few(found))}, those with a label; the same for both networks of a pair."

@@ -10,7 +10,7 @@ from typing import Any
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.findings import ShownFinding
-from transfergrid.reporting.words import known
+from transfergrid.reporting.words import known, split_of
 
 Bounds = tuple[float, float, float]
 """Low, estimate and high."""
@@ -103,7 +103,7 @@ class Manner:
     def tested_on(self, dataset: str) -> str:
         """Name the images of a data set that answers are about."""
         folded = dataset in self.folded
-        return f"{dataset}, tested fold by fold" if folded else f"{dataset}'s test split"
+        return f"{dataset}, tested fold by fold" if folded else split_of(dataset)
 
     def asked(self, question: Mapping[str, Any]) -> str:
         """Name the metric of a question within a sentence."""

@@ -104,7 +104,7 @@ def test_the_caption_of_gains_tells_of_the_data_sets_that_it_shows() -> None:
     elsewhere = data.cells.assign(dataset="elsewhere", n_patients=99)
     more = replace(data, cells=pd.concat([data.cells, elsewhere], ignore_index=True))
     assert "elsewhere" not in gains.caption(more) and "99" not in gains.caption(more)
-    assert "160 patients in films" in gains.caption(more)
+    assert "160 patients in the test split of films" in gains.caption(more)
 
 
 def test_lines_and_floor_are_drawn_where_the_table_says(data: FigureData) -> None:

@@ -192,7 +192,7 @@ def test_folds_are_pooled_in_every_figure_but_that_of_their_trainings() -> None:
     assert "160 patients in films, each tested in one of 2 folds; " in told
     one = crossed.folds[crossed.folds["fold"] == crossed.folds["fold"].iloc[0]]
     told = drawing("score").caption(replace(crossed, folds=one))
-    assert "160 patients in the test part of films's fold 0; " in told
+    assert "160 patients in the test part of fold 0 of films; " in told
 
 
 def test_of_a_large_study_the_curves_of_the_first_seeds_are_drawn(

@@ -52,7 +52,7 @@ def report(study: dict[str, Any], drawn_tree: fabricate.Tree, tmp_path_factory: 
 def test_the_words_say_what_was_compared(study: dict[str, Any]) -> None:
     found = told(study, similarity=SIMILARITY, agreement=AGREEMENT)
     features, predictions = found["features"], found["predictions"]
-    size = "1\u202f196 images of 412 patients of phantom's validation split"
+    size = "1\u202f196 images of 412 patients in the validation split of phantom"
     assert features["Images"].startswith(size)
     assert "stem\u00a01\u202f196, block1\u00a02\u202f392" in features["Rows"]
     pairs = SIMILARITY.drop_duplicates(["pair", "left", "right"])
@@ -66,7 +66,9 @@ def test_the_words_say_what_was_compared(study: dict[str, Any]) -> None:
     assert features["Left out"] == f"{lost} pairs, because a training diverged."
     assert "Remarks" not in features
     assert "not above its floor says nothing" in features["Not to be concluded"]
-    assert predictions["Cases"].startswith("480 studies of 301 patients of phantom's test split")
+    assert predictions["Cases"].startswith(
+        "480 studies of 301 patients in the test split of phantom"
+    )
     assert "mean probability of the 3 checkpoints" in predictions["Checkpoints"]
     assert "above 0.5" in predictions["Right and wrong"]
     assert "independent" in predictions["Baseline, ceiling"]

@@ -22,7 +22,7 @@ def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
         "test of a difference: p = 0.003, adjusted p = 0.009",
         "1 pair of networks",
         "3 seeds",
-        "234 studies of 200 patients in chest's test split",
+        "234 studies of 200 patients in the test split of chest",
         "95 % interval",
         "method: paired t",
         "taken as given: one released weight file",

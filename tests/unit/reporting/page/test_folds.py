@@ -57,7 +57,7 @@ def test_an_answer_says_that_patients_were_tested_fold_by_fold(
     asked = {**made[0], "evaluation": {"confidence": 0.95}, "primary_metric": {"films": "auroc"}}
     manner = Manner.of({**asked, "metrics": {}})
     assert manner.tested_on("films") == "films, tested fold by fold"
-    assert manner.tested_on("scans") == "scans's test split"
+    assert manner.tested_on("scans") == "the test split of scans"
 
 
 def test_single_folds_are_folded_away_with_their_run(

@@ -159,7 +159,7 @@ def test_what_supports_it_is_told_and_scores_are_left_to_the_figure() -> None:
         "for all sizes at once: 2.5 times (at least 1.2)",
         "5 sizes",
         "3 seeds",
-        "200 patients in chest's test split",
+        "200 patients in the test split of chest",
         "taken as given: one released weight file",
         "95 % interval in times the patients, for this number of patients alone; no test is made",
         "method: isotonic",
