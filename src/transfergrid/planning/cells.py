@@ -42,6 +42,7 @@ from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.source_cells import entry_of, source_point
 from transfergrid.planning.study import Study
 from transfergrid.planning.tasks import decoder_of, holds_masks, tasks_fingerprint
+from transfergrid.planning.unsaid import plain_recipe
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text, short_hash
 
@@ -175,9 +176,8 @@ class CellBuilder:
             )
         return self.datasets[name]
 
-    def _tuning(self, point: Point) -> CellTuning | None:
-        """Build the trials of a point whose protocol tunes."""
-        recipe = self._recipes[point.protocol]
+    def _tuning(self, point: Point, recipe: Recipe) -> CellTuning | None:
+        """Build the trials of a point whose recipe tunes."""
         if recipe.tune is None:
             return None
         trials = {}
@@ -225,10 +225,11 @@ class CellBuilder:
         where = f"{self.study.source}: protocol '{point.protocol}'"
         check_redrawing(where, recipe, point.dataset, dataset.declaration)
         check_loss(where, recipe, decoder, point.dataset, dataset.declaration)
+        recipe = plain_recipe(recipe, dataset.declaration)
         self._check_layers(recipe, point, architecture)
         self._warn(folding_warning(weights, recipe, point, str(self.study.source)))
         features = self._stored(point, recipe, architecture, dataset, weights)
-        tuning = self._tuning(point)
+        tuning = self._tuning(point, recipe)
         stages = (point.dataset, bool(weights_id), bool(features))
         metric = self._metric(point.dataset)
         axes = point.axes()

@@ -23,6 +23,7 @@ from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.schema import validate
 from transfergrid.planning.sets import in_order
 from transfergrid.planning.sizes import with_sizes
+from transfergrid.planning.unsaid import without_defaults
 from transfergrid.planning.wanted import each, wheres
 from transfergrid.runtime.errors import UserError
 
@@ -63,7 +64,8 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """
     raw = fill_kind(merge(read_yaml(path), overrides or {}))
     check_replaced(str(path), raw)
-    config = with_sizes(in_order(_folds_as_text(validate(raw, str(path)))), str(path))
+    filled = without_defaults(validate(raw, str(path)))
+    config = with_sizes(in_order(_folds_as_text(filled)), str(path))
     check_phase_keys(str(path), raw)
     whole = {
         name: merge(config["recipe"], protocol) for name, protocol in config["protocols"].items()
