@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.gathered import read_study
 from transfergrid.planning.unchanged import check_templates
 from transfergrid.runtime.atomic import write_text
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.heartbeat import heartbeat
 from transfergrid.runtime.program import run_program
 
@@ -29,6 +31,17 @@ def main() -> None:
     check_templates(study["templates"])
     write_text(arguments.output, page)
     seal_stage(arguments.output.parent, "report", [arguments.output.name])
+    list_studies(arguments.stamp.parents[1])
+
+
+def list_studies(results: Path) -> None:
+    """Write the index of all studies, on which nothing depends: a fault there fails no study."""
+    from transfergrid.commands.index import write_index
+
+    try:
+        write_index(results)
+    except (OSError, UserError) as error:
+        print(f"the index of all studies was not written: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

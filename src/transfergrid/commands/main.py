@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "leaks": "List images that look like one that a network should not have learned.",
     "watch": "Watch a run: jobs at work, the whole grid, time left.",
     "snapshot": "Make tables and a report from the cells that are finished so far.",
+    "index": "Write a page over all studies in results/, with what each has found first.",
     "predict": "Give the probabilities of a trained cell's ensemble for films.",
     "export": "Write tables, figures and trainings in the forms of papers and other tools.",
     "archive": "Put a finished study into one folder, in the forms that repositories take.",

@@ -38,12 +38,13 @@ EXPENDABLE = (
     r".*\.lock",
     r"(.*/)?logs/.*",
     r"[^/]+/snapshot/.*",
+    r"index\.html",
 )
 """What may be deleted: it is made again when needed, and nothing is trained again because of it.
 
 Caches, the records of their images, initial weights, features, activations, measurements of
 weights, the states of trainings that were stopped or had ended, training receipts and checkpoints;
-and what is not a result: locks, logs, snapshots.
+and what is not a result: locks, logs, snapshots, the index of all studies.
 """
 
 

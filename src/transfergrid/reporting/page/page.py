@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 import yaml
 from markupsafe import Markup, escape
 
@@ -35,12 +34,12 @@ from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.observer_rows import observer_rows
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.page.shown_films import shown_films
+from transfergrid.reporting.page.templates import template_environment
 from transfergrid.reporting.pictures.colours import BOTH, PREDICTED, TRUE
 
 MAIN = "figures"
 """The section of figures that have none of their own."""
 SECTION = {figure.name: figure.section for figure in FIGURES}
-FILTERS = ("score", "score_interval", "signed", "count", "scaled", "hours", "percent")
 
 
 def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
@@ -53,18 +52,10 @@ def render(report: ReportInput, templates: Path = TEMPLATES) -> str:
         report: What to show.
         templates: Folder of page.html.j2, page.css and page.js.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {name: getattr(words, name) for name in FILTERS}
+    environment = template_environment(templates)
     environment.filters["anchor"] = anchor
     environment.filters["breakable"] = breakable
     environment.filters["cut"] = truncation_name
-    environment.globals["plural"] = words.plural
     script = (templates / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("page.html.j2").render(

@@ -22,8 +22,10 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
 from transfergrid.reporting.figures.files import write_drawn
+from transfergrid.reporting.page.index import IndexedStudy, render_index
 from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.page import anchor, render
+from transfergrid.reporting.page.told import FirstAnswer
 from transfergrid.reporting.tables.files import write_table
 from transfergrid.reporting.tables.pointing import pointing
 from transfergrid.reporting.tables.stage_files import seal_stage
@@ -98,6 +100,28 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def index_file(page_file: Path) -> Path:
+    """The index of a folder with that page, and with studies whose texts are long."""
+    long = "An_answer_of_a_network_whose_name_has_no_blank_and_does_not_end_" * 3
+    answer = FirstAnswer(f"Is {long} better?", long, f"Yes, {long} is.", ["Drawn images."])
+    tables = [f"demo/tables/{name}.csv" for name in ("cells", "scores", "a_long_name" * 12)]
+    states = {"finished": 1200, "diverged": 3, "failed": 1}
+    studies = [
+        IndexedStudy("demo", long, long, states, "today", answer, "report.html", "b", tables),
+        IndexedStudy("planned"),
+    ]
+    path = page_file.with_name("index.html")
+    path.write_text(render_index(studies, "2026-11-29 04:30", "1.0"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(params=["page", "index"])
+def shown_file(request: pytest.FixtureRequest, page_file: Path, index_file: Path) -> Path:
+    """A study's page, or the index of studies."""
+    return {"page": page_file, "index": index_file}[request.param]
 
 
 def with_scripts(page_file: Path, name: str, *scripts: str) -> Path:
@@ -183,12 +207,12 @@ def test_sorting_filtering_and_grouping(
 @needs_browser
 @pytest.mark.parametrize(("scheme", "dark"), [(1, False), (0, True)])
 def test_light_and_dark_pages_fit_a_phone(
-    page_file: Path, tmp_path: Path, scheme: int, dark: bool
+    shown_file: Path, tmp_path: Path, scheme: int, dark: bool
 ) -> None:
     # A headless window is never narrower than 500 pixels, a frame may be.
-    frame = page_file.with_name("frame.html")
+    frame = shown_file.with_name("frame.html")
     frame.write_text(
-        '<body style="margin:0"><iframe src="report.html" '
+        f'<body style="margin:0"><iframe src="{shown_file.name}" '
         'style="width:400px;height:1200px;border:0"></iframe>'
     )
     shot = tmp_path / "shot.png"
@@ -230,10 +254,10 @@ def framed(page_file: Path, name: str, width: int) -> Path:
 @needs_browser
 @pytest.mark.parametrize("width", [400, 1400])
 def test_nothing_is_loaded_and_nothing_scrolls_sideways(
-    page_file: Path, tmp_path: Path, width: int
+    shown_file: Path, tmp_path: Path, width: int
 ) -> None:
-    with_scripts(page_file, "fits.html", FITS)
-    frame = framed(page_file, "fits.html", width)
+    with_scripts(shown_file, "fits.html", FITS)
+    frame = framed(shown_file, "fits.html", width)
     done = browse(frame.as_uri(), tmp_path, f"--window-size={width + 100},1000", "--dump-dom")
     assert title_of(done) == f"{width},{width},0"
 
@@ -271,10 +295,10 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => {
 @pytest.mark.parametrize("width", [400, 1400])
 @pytest.mark.parametrize("scheme", [1, 0])
 def test_axe_finds_no_serious_fault(
-    page_file: Path, tmp_path: Path, scheme: int, width: int
+    shown_file: Path, tmp_path: Path, scheme: int, width: int
 ) -> None:
-    with_scripts(page_file, "axe.html", AXE.read_text(encoding="utf-8"), CHECK)
-    frame = framed(page_file, "axe.html", width)
+    with_scripts(shown_file, "axe.html", AXE.read_text(encoding="utf-8"), CHECK)
+    frame = framed(shown_file, "axe.html", width)
     done = browse(
         frame.as_uri(),
         tmp_path,
