@@ -171,6 +171,25 @@ FIGURES: tuple[Figure, ...] = (
         "the share of positives, which is the precision of guessing.",
     ),
     Figure(
+        "curves",
+        "ROC and precision-recall curves",
+        ("cells", "curves"),
+        f"{_ROOM}.curves",
+        "If the study asks for curves: sensitivity against the false positive rate, and precision "
+        "against recall, a row per task, of the arm with the best validation score and the "
+        "baseline on its network, or as the study says. Lines are means of single trainings' "
+        "curves at equal rate or recall; bands are pointwise, by a bootstrap of patients.",
+    ),
+    Figure(
+        "confusion",
+        "Which class is taken for which",
+        ("cells", "curves", "confusion"),
+        f"{_ROOM}.confusion",
+        "If the study asks for curves, of data sets with classes: shares of each true class by "
+        "predicted class, mean over seeds, a matrix per arm whose curves are drawn. Counts and "
+        "intervals are in the table of confusion.",
+    ),
+    Figure(
         "learning",
         "Learning curves",
         ("cells",),

@@ -133,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
             "evaluation.confidence",
             "claims",
             "cams",
+            "curves",
             "drifts",
             "filters",
             "resets",
@@ -147,7 +148,13 @@ STAGES: tuple[Stage, ...] = (
         "report",
         "study",
         receipt_of("report"),
-        reads=("gather", *(stage.name for stage in ANALYSES), "pictures", "figures", "cams"),
+        reads=(
+            "gather",
+            *(stage.name for stage in ANALYSES),
+            "pictures",
+            "figures",
+            "cams",
+        ),
         writes=("{study}/report.html",),
         code=("reporting.page.page", *_named(telling())),
         holds=(

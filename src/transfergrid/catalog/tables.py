@@ -1,20 +1,30 @@
 """The tables of a study, with a word for every column.
 
-A table is declared with its stage in `measured`, `observed`, `mapped`, `alike`, `weighed` or
-`answered`; everything that lists tables loops over this.
+A table is declared with its stage in `measured`, `observed`, `curved`, `mapped`, `alike`,
+`weighed` or `answered`; everything that lists tables loops over this.
 """
 
 from __future__ import annotations
 
 from transfergrid.catalog.alike import AGREEING, ALIKE
 from transfergrid.catalog.answered import STATISTICS
+from transfergrid.catalog.curved import CURVED
 from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
 from transfergrid.catalog.observed import OBSERVED
 from transfergrid.catalog.records import Stage, Table
 from transfergrid.catalog.weighed import WEIGHED
 
-ANALYSES: tuple[Stage, ...] = (*MEASURED, OBSERVED, POINTING, ALIKE, AGREEING, *WEIGHED, STATISTICS)
+ANALYSES: tuple[Stage, ...] = (
+    *MEASURED,
+    OBSERVED,
+    CURVED,
+    POINTING,
+    ALIKE,
+    AGREEING,
+    *WEIGHED,
+    STATISTICS,
+)
 """The stages that make tables."""
 
 TABLES: tuple[Table, ...] = tuple(table for stage in ANALYSES for table in stage.tables)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.records import Stage
 from transfergrid.planning.claims import chosen_claims
+from transfergrid.planning.curves import curved
 from transfergrid.planning.figures import own_figures
 from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
@@ -179,6 +180,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "regions": _regions,
     "observers": _observers,
     "pictured": _pictured,
+    "curves": curved,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],
     "outlined": lambda study: study.outlined,

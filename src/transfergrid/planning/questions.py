@@ -27,6 +27,7 @@ WITH_CELLS: Mapping[str, str] = {
     "cams": "activation maps",
     "pictures": "films with outlines",
     "similarity": "similarities",
+    "curves": "curves",
     "weights": "measurements of weights",
 }
 """Keys of a study that name the cells which they are for, and what they make."""
@@ -81,6 +82,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
         kind_of(question).check(question, asked)
     claims = chosen_claims(study.config["claims"], str(study.source))
     _check_folds(f"{study.source}: claims", claims["where"])
+    _check_folds(f"{study.source}: curves", (study.config["curves"] or {}).get("where", {}))
     wanted = [(key, (study.config[key] or {"where": {}})["where"]) for key in WITH_CELLS]
     for key, pattern in (("claims", claims["where"]), *wanted):
         if not _matching(points, pattern):

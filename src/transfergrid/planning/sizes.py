@@ -112,7 +112,7 @@ def _singles(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, settings in config["pretrainings"].items():
         if settings["kind"] == "cell":
             yield f"pretraining '{name}'", settings["protocol"]
-    for key in ("cams", "pictures", "similarity", "claims"):
+    for key in ("cams", "pictures", "similarity", "curves", "claims"):
         asked = config[key]
         if isinstance(asked, Mapping):
             for name in each(asked.get("where", {}).get("protocol")):

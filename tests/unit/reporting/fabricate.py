@@ -91,7 +91,8 @@ def history_of(point: dict[str, Any], diverged: bool) -> list[dict[str, Any]]:
             {
                 "step": step * 14,
                 "examples": step * 450,
-                "loss": 0.7 * float(np.exp(-step / 6)),
+                "train_loss": 0.7 * float(np.exp(-step / 6)),
+                "valid_loss": None if diverged else 0.2 + 0.5 * float(np.exp(-step / 4)),
                 "valid_score": None if diverged else float(score),
             }
         )
@@ -183,7 +184,8 @@ def write_cell(
     (folder / "logs").mkdir(exist_ok=True)
     (folder / "logs" / "train.log").write_text(f"step 100\n{'nan' if diverged else 'done'}\n\n")
     write_json(folder / "card.json", card())
-    lines = (json.dumps(line) for line in history_of(entry, diverged))
+    history = history_of(entry, diverged)
+    lines = (json.dumps(line) for line in history)
     (folder / "history.jsonl").write_text("\n".join(lines) + "\n")
     write_train(
         folder,
@@ -191,6 +193,7 @@ def write_cell(
             "cell": cell,
             "status": "diverged" if diverged else "finished",
             "learning_rate": 0.003,
+            "best_valid_score": None if diverged else max(one["valid_score"] for one in history),
             "reason": "the loss was not finite by step 100" if diverged else None,
             "micro_batch": 16 if entry["architecture"] == "resnet18" else 32,
             "environment": {"python": "3.11.9", "packages": {"torch": "2.14.1"}},

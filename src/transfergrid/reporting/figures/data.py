@@ -24,6 +24,8 @@ from transfergrid.reporting.tables.stage_files import read_made_table
 
 ASKED_BY: Mapping[str, str] = {
     "cams": "cams",
+    "curves": "curves",
+    "confusion": "curves",
     "similarity": "similarity",
     "agreement": "similarity",
     "drift": "drifts",
@@ -35,6 +37,9 @@ ASKED_BY: Mapping[str, str] = {
 
 Written out, so that no caption of a table is part of what figures depend on.
 """
+
+OF_THEIR_NAMES = ("drift", "layer_reset", "filters", "curves", "confusion")
+"""Tables of these that are handed on as they are."""
 
 
 class StoredEnsembles(Mapping[str, Ensemble]):
@@ -88,6 +93,8 @@ class FigureData:
         reached: Rows of reached.csv.
         mean_ranks: Rows of mean_ranks.csv.
         observers: Rows of observers.csv; empty where no masks have several observers.
+        curves: Rows of curves.csv; empty where the study asks for none.
+        confusion: Rows of confusion.csv; as `curves`.
     """
 
     cells: pd.DataFrame
@@ -117,6 +124,8 @@ class FigureData:
     reached: pd.DataFrame = field(default_factory=pd.DataFrame)
     mean_ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     observers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -199,7 +208,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         findings=tables["findings"],
         gains=tables["gains"],
         small_data=tables["small_data"],
-        **{name: tables[name] for name in ("drift", "layer_reset", "filters") if name in tables},
+        **{name: tables[name] for name in OF_THEIR_NAMES if name in tables},
         convergence=tables["convergence"],
         reached=tables["reached"],
         mean_ranks=tables["mean_ranks"],

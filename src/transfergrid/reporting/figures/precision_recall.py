@@ -18,7 +18,8 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
-from transfergrid.reporting.tables.calibration import comparisons, network_keys
+from transfergrid.reporting.tables.calibration import comparisons
+from transfergrid.reporting.tables.networks import network_keys
 from transfergrid.reporting.words import count, known, plural
 from transfergrid.statistics.pooled import pool
 

@@ -17,13 +17,12 @@ from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.records import read_cards
 from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.networks import Network, network_keys
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.statistics.runs import runs_of
 
 Cases = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 """Probability, label and the number of the patient, of cases with both."""
-Network = tuple[str, int, str]
-"""Architecture, truncation, and the protocol where a network has several, else empty."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,6 @@ def comparisons(cells: pd.DataFrame) -> list[Comparison]:
         *(Comparison(tuple(names), common) for common, names in together.items()),
         *(Comparison((name,), having[name]) for name in alone),
     ]
-
-
-def network_keys(cells: pd.DataFrame) -> pd.Series:
-    """Return what each cell stands for in a comparison: its network and its seed."""
-    same = cells.groupby(["pretraining", "architecture", "truncation"])["protocol"].nunique()
-    recipe = cells["protocol"] if (same > 1).any() else [""] * len(cells)
-    columns = (cells["architecture"], cells["truncation"], recipe, cells["seed"])
-    keys = [((str(a), int(t), str(p)), int(s)) for a, t, p, s in zip(*columns, strict=True)]
-    return pd.Series(keys, index=cells.index, dtype=object)
 
 
 def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:

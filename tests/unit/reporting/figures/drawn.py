@@ -16,6 +16,8 @@ UNASKED = [
     "published",
     "gains",
     "precision_recall",
+    "curves",
+    "confusion",
     *SPEED,
     "cams",
     *WEIGHED,

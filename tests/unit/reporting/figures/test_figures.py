@@ -239,7 +239,8 @@ def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
     data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))
     whole = {drawn.shown.name: drawn for drawn in draw_all(data)}
-    assert set(whole) == {figure.name for figure in FIGURES} - {"published", "cams", *WEIGHED}
+    asked = {"published", "cams", "curves", "confusion", *WEIGHED}
+    assert set(whole) == {figure.name for figure in FIGURES} - asked
     for figure in FIGURES:
         assert set(figure.reads) <= {table.name for table in TABLES}
         others = [field for name, field in tables.items() if name not in figure.reads]

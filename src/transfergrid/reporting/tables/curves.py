@@ -1,0 +1,162 @@
+"""curves.csv: ROC and precision-recall curves of the compared arms, with bands by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.metrics import curves
+from transfergrid.metrics.curves import Ranked, band, usable
+from transfergrid.reporting.records import read_card
+from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.cell_work import cell_work
+from transfergrid.reporting.tables.confusion import confusion_table, tested_file
+from transfergrid.reporting.tables.crossed import RunWork, run_work
+from transfergrid.reporting.tables.operating_points import points_table
+from transfergrid.reporting.tables.shown_arms import Arm, arms_of
+from transfergrid.runtime.hashing import seeded
+from transfergrid.runtime.progress import progress
+
+KINDS: Mapping[str, tuple[curves.Curve, NDArray[np.float64]]] = {
+    "roc": (curves.sensitivities, curves.FALSE_POSITIVE_RATES),
+    "precision_recall": (curves.precisions, curves.RECALLS),
+}
+WHOLE = ("n_seeds", "n_folds", "n", "n_pos", "n_patients")
+
+
+@dataclass(frozen=True)
+class ArmWork:
+    """What a worker needs for one arm's rows.
+
+    Attributes:
+        arm: The arm.
+        selection: The primary selection.
+        confidence: Coverage at each point.
+        seed: Draws the patients, the same for every arm and task.
+    """
+
+    arm: Arm
+    selection: str
+    confidence: float
+    seed: int
+
+
+def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, pd.DataFrame]:
+    """Return curves.csv, operating_points.csv and confusion.csv by their names.
+
+    Args:
+        study: The stamp's content, with the study's cells; ``curves`` says which of them are asked
+            about.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    runs = scored_runs(study, results)
+    primary = study["evaluation"]["primary"]
+    return {
+        "curves": curves_table(study, runs, results, workers),
+        "operating_points": points_table(study, runs, workers),
+        "confusion": confusion_table(study, _classes(runs), primary),
+    }
+
+
+def scored_runs(study: Mapping[str, Any], results: Path) -> list[RunWork]:
+    """Return the runs that are asked about and have a result in all of their folds."""
+    asked = set(study["curves"]["cells"])
+    work = [one for one in cell_work(study, results) if one.entry["cell"] in asked]
+    primary = study["evaluation"]["primary"]
+    runs = [run for run in run_work(work) if run.scored(primary)]
+    return [run for run in runs if not _diverged(run, primary)]
+
+
+def _diverged(run: RunWork, selection: str) -> bool:
+    ensembles = (read_ensemble(tested_file(one, selection)) for one in run.cells.values())
+    return any(ensemble.n_checkpoints == 0 for ensemble in ensembles)
+
+
+def _classes(runs: Sequence[RunWork]) -> list[RunWork]:
+    """Return the runs of data sets whose cases have one class each."""
+    cards = ((run, read_card(run.first.entry, run.first.results) or {}) for run in runs)
+    return [run for run, card in cards if card.get("task_kind") == "multiclass"]
+
+
+def curves_table(
+    study: Mapping[str, Any], runs: Sequence[RunWork], results: Path, workers: int = 1
+) -> pd.DataFrame:
+    """Return curves.csv: a row per arm, task, kind of curve and point.
+
+    Args:
+        study: The stamp's content.
+        runs: Scored runs.
+        results: Root of all outputs.
+        workers: Processes to use when there are many cells.
+    """
+    evaluation = study["evaluation"]
+    work = [
+        ArmWork(
+            arm, evaluation["primary"], evaluation["confidence"], evaluation["bootstrap"]["seed"]
+        )
+        for arm in (arms_of(study, runs, results) if runs else ())
+    ]
+    mapped = gathering.over_cells(arm_rows, work, workers)
+    rows = [row for part in progress(mapped, len(work), "curves") for row in part]
+    return gathering.frame(study, "curves", rows, WHOLE)
+
+
+def arm_rows(work: ArmWork) -> list[dict[str, Any]]:
+    """Return the rows of one arm.
+
+    Raises:
+        UserError: A file of a cell breaks its contract.
+    """
+    read = [
+        [read_ensemble(tested_file(one, work.selection)) for one in run.cells.values()]
+        for run in work.arm.runs
+    ]
+    tables = [table for folds in read for table in folds]
+    names = np.unique(np.concatenate([table.patient_id for table in tables]))
+    numbered = [np.searchsorted(names, table.patient_id) for table in tables]
+    same = {**work.arm.place, "chosen": work.arm.chosen, "n_seeds": len(read)}
+    rows: list[dict[str, Any]] = []
+    for number, task in enumerate(tables[0].tasks):
+        models = [_ranked(table, number, who) for table, who in zip(tables, numbered, strict=True)]
+        counts = _counts(read[0], models[: len(read[0])], number)
+        about = {**same, **counts, "task": task}
+        rows += [{**about, **row} for row in _points(models, work)]
+    return rows
+
+
+def _ranked(table: Ensemble, task: int, patient: NDArray[np.int64]) -> Ranked:
+    return Ranked.of(table.probabilities[:, task], table.labels[:, task], patient)
+
+
+def _counts(folds: Sequence[Ensemble], models: Sequence[Ranked], task: int) -> dict[str, int]:
+    """Return what the folds of one seed are tested on, in the folds that are in the mean."""
+    kept = {id(model) for model in usable(models)}
+    used = [fold for fold, own in zip(folds, models, strict=True) if id(own) in kept] or folds
+    labels = np.concatenate([fold.labels[:, task] for fold in used])
+    patients = np.concatenate([fold.patient_id for fold in used])
+    known = ~np.isnan(labels)
+    return {
+        "n_folds": len(used),
+        "n": int(known.sum()),
+        "n_pos": int((labels == 1).sum()),
+        "n_patients": len(np.unique(patients[known])),
+    }
+
+
+def _points(models: Sequence[Ranked], work: ArmWork) -> Iterator[dict[str, Any]]:
+    for name, (curve, grid) in KINDS.items():
+        draws = np.random.default_rng(seeded("curves", work.seed, name))
+        found = band(curve, models, draws, work.confidence)
+        for x, y, low, high in zip(grid, found.mean, found.low, found.high, strict=True):
+            yield {"curve": name, "x": x, "y": y, "low": low, "high": high}
