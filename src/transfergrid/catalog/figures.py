@@ -200,6 +200,15 @@ FIGURES: tuple[Figure, ...] = (
         "test split takes no part.",
     ),
     Figure(
+        "losses",
+        "Loss while training",
+        ("cells",),
+        f"{_ROOM}.losses",
+        "Training loss (left) and validation loss (right) against training examples seen, one line "
+        "per cell, a row per data set and architecture. Colours are pretrainings, dashes are "
+        "truncations. No interval is drawn, and the test split takes no part.",
+    ),
+    Figure(
         "convergence",
         "How training converges",
         ("cells", "reached"),

@@ -48,11 +48,14 @@ def caption(data: FigureData) -> str:
     )
     if len(data.trained) < every:
         text += f" Of {plural(every, 'cell')}, those of the first seeds are drawn."
+    return text + told_dashes(drawn)
+
+
+def told_dashes(drawn: pd.DataFrame) -> str:
+    """Say which dash is which truncation of some cells, in a sentence; empty where there is one."""
     cuts = sorted(int(k) for k in drawn["truncation"].unique())
-    if len(cuts) > 1:
-        names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
-        text += f" Lines: {', '.join(names)}."
-    return text
+    names = [f"{DASHES[i % 4]}: {truncation_name(k)}" for i, k in enumerate(cuts)]
+    return f" Lines: {', '.join(names)}." if len(cuts) > 1 else ""
 
 
 def draw(data: FigureData) -> Figure:
@@ -62,9 +65,9 @@ def draw(data: FigureData) -> Figure:
     """
     data = first_seeds(data)
     parts = _parts(data)
-    drawn = set(pd.concat([part for _, _, part in parts])["pretraining"])
-    marks = {name: mark for name, mark in data.marks.items() if name in drawn}
-    lines = _lines(parts)
+    drawn = pd.concat([part for _, _, part in parts])
+    marks = {name: mark for name, mark in data.marks.items() if name in set(drawn["pretraining"])}
+    lines = dashes_of(drawn)
     names = in_two_lines([name for name, _, _ in parts], TITLE)
     rows = -(-len(parts) // 2)
     height = rows * PANEL + 0.55 + style.legend_height(marks) + line_heights(names, rows)
@@ -75,10 +78,9 @@ def draw(data: FigureData) -> Figure:
     for ax, (name, _, part) in zip(axes, parts, strict=True):
         ends.append(
             max(
-                _curve(
+                draw_curve(
                     ax,
-                    data,
-                    row["cell"],
+                    curve_of(data.histories.get(row["cell"], ())),
                     marks[row["pretraining"]],
                     lines[int(row["truncation"])],
                 )
@@ -87,9 +89,7 @@ def draw(data: FigureData) -> Figure:
         )
         ax.set_title(names[name], fontsize=9)
     for ax, end in zip(axes, shared_ends(ends), strict=True):
-        ax.set_xlim(0, 1.05 * end or 1)
-        ax.xaxis.set_major_locator(style.few_ticks())
-        ax.xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
+        examples_axis(ax, end)
     figure.supxlabel("Training examples", fontsize=10)
     style.legend(figure, axes[0], marks, lines=True)
     return figure
@@ -132,15 +132,23 @@ def _parts(data: FigureData) -> list[tuple[str, MetricWords, pd.DataFrame]]:
     ]
 
 
-def _lines(parts: Sequence[tuple[str, MetricWords, pd.DataFrame]]) -> dict[int, str]:
-    """Return the dashes of each number of blocks removed."""
-    cuts = sorted({int(k) for _, _, part in parts for k in part["truncation"]})
+def dashes_of(drawn: pd.DataFrame) -> dict[int, str]:
+    """Return the dashes of each number of blocks removed, for some cells."""
+    cuts = sorted({int(k) for k in drawn["truncation"]})
     return {cut: LINES[number % len(LINES)] for number, cut in enumerate(cuts)}
 
 
-def _curve(ax: Axes, data: FigureData, cell: str, mark: palette.Mark, dash: str) -> float:
-    """Draw a cell's curve and return the examples at its end."""
-    points = curve_of(data.histories.get(cell, ()))
+def examples_axis(ax: Axes, end: float) -> None:
+    """Let a panel's x axis run to a number of training examples."""
+    ax.set_xlim(0, 1.05 * end or 1)
+    ax.xaxis.set_major_locator(style.few_ticks())
+    ax.xaxis.set_major_formatter(lambda value, _: scaled(value) if value else "0")
+
+
+def draw_curve(
+    ax: Axes, points: Sequence[tuple[float, float]], mark: palette.Mark, dash: str
+) -> float:
+    """Draw a cell's curve and return the examples at its end, 0 without points."""
     if not points:
         return 0.0
     x, y = zip(*points, strict=True)

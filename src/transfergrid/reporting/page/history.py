@@ -12,11 +12,13 @@ from transfergrid.reporting.words import scaled
 from transfergrid.reporting.words import score as printed
 
 
-def curve_of(history: Iterable[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """Return (training examples seen, validation score) of each validation with a number."""
+def curve_of(
+    history: Iterable[Mapping[str, Any]], field: str = "valid_score"
+) -> list[tuple[float, float]]:
+    """Return (training examples seen, value of a field) of each validation with a number."""
     points = []
     for line in history:
-        examples, score = line.get("examples"), line.get("valid_score")
+        examples, score = line.get("examples"), line.get(field)
         if examples is not None and score is not None and math.isfinite(score):
             points.append((float(examples), float(score)))
     return points

@@ -46,6 +46,7 @@ def wide(
     curves = [(0.5 + 0.05 * step, 900 * step) for step in range(1, 6)]
     history = [
         {"valid_score": score, "examples": seen, "step": seen / 32, "images_per_second": 800.0}
+        | {"train_loss": 1 - score, "valid_loss": 1.1 - score}
         for score, seen in curves
     ]
     reached = _reached(cells, names)
