@@ -35,6 +35,7 @@ include: "workflow/rules/reset.smk"
 include: "workflow/rules/outlines.smk"
 include: "workflow/rules/analyses.smk"
 include: "workflow/rules/pictures.smk"
+include: "workflow/rules/mistakes.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -101,18 +101,29 @@ def _observers(study: PlannedStudy) -> Content:
 
 def _pictured(study: PlannedStudy) -> Content:
     """Return which cells may be shown on films, and whether all of them are; nothing of none."""
+    cells = _shown(study, masks=True)
+    return {"cells": cells, "show": study.study.config["pictures"]["cells"]} if cells else {}
+
+
+def _mistaken(study: PlannedStudy) -> Content:
+    """Return whose errors may be shown on films, and how many; nothing if none are asked for."""
+    cells, asked = _shown(study, masks=False), study.study.config["pictures"]
+    return {"cells": cells, "most": asked["errors"]} if cells and asked["errors"] else {}
+
+
+def _shown(study: PlannedStudy, masks: bool) -> list[str]:
+    """Return the cells whose films may be shown, of data sets with masks or with labels."""
     asked = study.study.config["pictures"]
     if asked is None:
-        return {}
+        return []
     datasets = study.study.config["datasets"]
-    cells = [
+    return [
         cell.name
         for cell in study.targets
         if cell.point.matches(asked["where"])
         and cell.point.dataset not in asked["hidden"]
-        and holds_masks(datasets[cell.point.dataset])
+        and holds_masks(datasets[cell.point.dataset]) == masks
     ]
-    return {"cells": cells, "show": asked["cells"]} if cells else {}
 
 
 def _resolved(study: PlannedStudy) -> Content:
@@ -180,6 +191,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "regions": _regions,
     "observers": _observers,
     "pictured": _pictured,
+    "mistaken": _mistaken,
     "curves": curved,
     "cams": lambda study: [cell.name for cell in study.cam_cells],
     "similarity": lambda study: study.study.config["similarity"],

@@ -259,6 +259,7 @@ PROGRAMS = {
     "write_page.py": {"report"},
     "cams.py": {"cams"},
     "pictures.py": {"pictures"},
+    "mistakes.py": {"mistakes"},
     "features.py": {"features"},
     "activations.py": {"activations"},
     "drift.py": {"drift"},

@@ -81,6 +81,7 @@ def copy_page(
         figures=kept,
         maps={},
         pictures=(),
+        mistakes=(),
         cards={
             name: without_remarks(card) if name in hidden else card
             for name, card in report.cards.items()

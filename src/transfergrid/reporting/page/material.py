@@ -19,6 +19,7 @@ from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page import notes
 from transfergrid.reporting.page.map_tiles import MapTile, map_tiles
 from transfergrid.reporting.pictures.file import Picture, read_pictures
+from transfergrid.reporting.pictures.mistakes_file import Mistake, read_mistakes
 from transfergrid.reporting.records import CellRecord, read_cards, read_contents, read_record
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.environment import environment_record
@@ -42,6 +43,7 @@ class ReportInput:
         snapshot: What is known of the cells that have no result, if the page is a snapshot.
         maps: Per cell its activation maps, where the study asks for them.
         pictures: Films with outlines of masks, where the study has any.
+        mistakes: Films of the most confident errors, where the study asks for them.
     """
 
     study: Mapping[str, Any]
@@ -55,6 +57,7 @@ class ReportInput:
     contents: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     maps: Mapping[str, tuple[MapTile, ...]] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def metrics(self) -> dict[str, MetricWords]:
@@ -126,6 +129,7 @@ def read_report(
             if study["resolved"].get("cams") is not None
         },
         pictures=read_pictures(folder) if study.get("pictured") else (),
+        mistakes=read_mistakes(folder) if study.get("mistaken") else (),
     )
 
 

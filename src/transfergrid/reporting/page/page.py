@@ -34,6 +34,7 @@ from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.observer_rows import observer_rows
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.page.shown_films import shown_films
+from transfergrid.reporting.page.shown_mistakes import place_of, shown_mistakes
 from transfergrid.reporting.page.templates import template_environment
 from transfergrid.reporting.pictures.colours import BOTH, PREDICTED, TRUE
 
@@ -104,6 +105,8 @@ def context(report: ReportInput) -> dict[str, Any]:
             for section in alike.sections(study, tables, report.cards)
         ],
         "films": shown_films(report.primary_cells, report.pictures, report.metrics),
+        "mistakes": shown_mistakes(report.primary_cells, report.mistakes),
+        "place_of": place_of,
         "outline_colours": (TRUE, PREDICTED, BOTH),
         "rates": rates(tables["tuning"]),
         "sources": finished.to_dict("records"),

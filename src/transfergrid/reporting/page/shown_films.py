@@ -49,10 +49,20 @@ def shown_films(
     recipes = len({rows[cell]["protocol"] for cell in by_cell}) > 1
     for cell, films in by_cell.items():
         row = {str(key): value for key, value in rows[cell].items()}
-        parts = [row["pretraining"], row["architecture"]]
-        parts += [truncation_name(row["truncation"])] if row["truncation"] else []
-        parts += [row["protocol"]] if recipes else []
         metric = named_together([str(row["metric"])], metrics)
-        told = ", ".join(map(str, [*parts, f"seed {row['seed']}"]))
+        told = told_cell(row, recipes)
         found.setdefault(str(row["dataset"]), []).append(ShownCell(row, told, metric, tuple(films)))
     return [(dataset, tuple(own)) for dataset, own in found.items()]
+
+
+def told_cell(row: Mapping[str, Any], recipe: bool) -> str:
+    """Say which cell a row of cells.csv is, its data set apart.
+
+    Args:
+        row: The row.
+        recipe: Whether its recipe is named.
+    """
+    parts = [row["pretraining"], row["architecture"]]
+    parts += [truncation_name(row["truncation"])] if row["truncation"] else []
+    parts += [row["protocol"]] if recipe else []
+    return ", ".join(map(str, [*parts, f"seed {row['seed']}"]))
