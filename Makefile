@@ -17,7 +17,7 @@ quietly = @output=$$($(IN_ENV) $(1) 2>&1) || { printf '%s\n' "$$output" >&2; exi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test axe validators docs lint format bench findings lock clean
+.PHONY: help env demo test axe validators pages docs lint format bench findings lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -43,6 +43,9 @@ validators: build/validators/installed ## what judges archives in tests, beside 
 # Their versions of common packages are not the lock's; without an index their tests are left out.
 build/validators/installed: pyproject.toml
 	$(call own_venv,build/validators,validators)
+
+pages: .venv/installed ## those pages of docs/ that are written from declarations
+	@for page in columns keys options; do $(IN_ENV) $(BIN)/python docs/$$page.py || exit 1; done
 
 docs: build/docs-env/installed ## the documentation as a site, build/site; warnings fail
 	@build/docs-env/bin/python docs/site/stage.py build/docs

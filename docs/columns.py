@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+
+from written import keep, table
 
 from transfergrid.catalog.records import Column, Table
 from transfergrid.catalog.tables import TABLES
@@ -29,32 +29,20 @@ def page() -> str:
     return HEAD + "".join(map(section, TABLES))
 
 
-def section(table: Table) -> str:
+def section(declared: Table) -> str:
     """Return the section of one table."""
-    lines = ["", f"## {table.name}.csv", "", textwrap.fill(table.rows, WIDTH), ""]
-    lines += listing("column", table.columns)
-    if table.flags:
-        lines += ["", *listing("flag", table.flags)]
+    lines = ["", f"## {declared.name}.csv", "", textwrap.fill(declared.rows, WIDTH), ""]
+    lines += listing("column", declared.columns)
+    if declared.flags:
+        lines += ["", *listing("flag", declared.flags)]
     return "\n".join(lines) + "\n"
 
 
 def listing(head: str, words: Sequence[Column]) -> list[str]:
     """Return a Markdown table of words and what they mean."""
-    rows = [
-        f"| {', '.join(f'`{name}`' for name in word.names)} | {word.meaning} |" for word in words
-    ]
-    return [f"| {head} | meaning |", "|---|---|", *rows]
-
-
-def main() -> None:
-    """Write the page, or say that it is out of date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 if it would change")
-    if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != page():
-        sys.exit(f"{PAGE} is out of date; run python docs/columns.py.")
+    named = ((", ".join(f"`{name}`" for name in word.names), word.meaning) for word in words)
+    return table((head, "meaning"), named)
 
 
 if __name__ == "__main__":
-    main()
+    keep(PAGE, page())

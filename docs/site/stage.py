@@ -36,6 +36,8 @@ CONTENTS = {
     ),
     "Reference": (
         "Statistics <statistics>",
+        "Keys of a study <keys>",
+        "Options of commands <options>",
         "Columns of tables <columns>",
         "How it is built <design>",
     ),

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
@@ -30,21 +30,33 @@ COMMANDS: dict[str, str] = {
 """What each subcommand is for; the module with its name is imported when it is needed."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit status; 1 with one sentence for a user's mistake."""
-    collect_rarely()
-    words = list(sys.argv[1:] if argv is None else argv)
+def command_line(
+    names: Collection[str],
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser, and that of each subcommand; the options are there of those in `names`.
+
+    Importing every subcommand would slow each of them.
+    """
     parser = argparse.ArgumentParser(
         prog="transfergrid",
         description="What surrounds a run of Snakemake; snakemake itself does the work.",
     )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = {}
     for name, purpose in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=purpose, description=purpose)
-        if name in words:  # importing them all would slow each of them
+        subparsers[name] = adding.add_parser(name, help=purpose, description=purpose)
+        if name in names:
             module = importlib.import_module(f"transfergrid.commands.{name}")
-            module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+            module.add_arguments(subparsers[name])
+            subparsers[name].set_defaults(run=module.run)
+    return parser, subparsers
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status; 1 with one sentence for a user's mistake."""
+    collect_rarely()
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, _ = command_line(words)
     try:
         arguments = parser.parse_args(words)
         return int(arguments.run(arguments))

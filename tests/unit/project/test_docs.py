@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from datasets.chexpert.make import make
 from transfergrid.catalog.kinds import DATASET_KINDS
 from transfergrid.catalog.questions import QUESTION_KINDS
 from transfergrid.catalog.tables import TABLES
+from transfergrid.commands.main import COMMANDS, command_line
 from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
+from transfergrid.planning.schema import study_schema
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.sensitivity import Sensitivity
 
@@ -45,11 +49,36 @@ def test_every_column_of_every_table_is_declared_in_its_place(table: str) -> Non
     assert declared.header == tuple(COLUMNS[table])
 
 
-def test_the_page_of_columns_is_what_the_declarations_say() -> None:
+@pytest.mark.parametrize("page", ["columns", "keys", "options"])
+def test_a_page_of_declarations_is_what_these_say(page: str) -> None:
     done = subprocess.run(
-        [sys.executable, PROJECT / "docs" / "columns.py", "--check"], capture_output=True, text=True
+        [sys.executable, PROJECT / "docs" / f"{page}.py", "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_key_of_the_schema_has_a_line() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \|", (PROJECT / "docs" / "keys.md").read_text(), re.MULTILINE)
+    lines = {key.rpartition(".")[2] for key in rows}
+    assert {key for part in parts(study_schema()) for key in part} <= lines | {"kind"}
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the keys of every mapping that a schema describes, wherever it lies."""
+    inner = schema.values() if isinstance(schema, dict) else schema
+    if isinstance(schema, dict) and schema.get("type") == "object" and "properties" in schema:
+        yield schema["properties"]
+    for part in inner if isinstance(schema, dict | list) else ():
+        yield from parts(part)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_has_a_line(command: str) -> None:
+    _, parsers = command_line([command])
+    options = set(re.findall(r"--[a-z-]+", parsers[command].format_usage()))
+    page = (PROJECT / "docs" / "options.md").read_text()
+    own = section_of("options.md", command) + page.partition("\n## ")[0]
+    assert {option for option in options if f"| `{option}` |" not in own} == set()
 
 
 @pytest.mark.parametrize("page", [PROJECT / "README.md", *DOCS], ids=lambda page: page.name)
@@ -85,5 +114,5 @@ def test_newcomers_find_every_kind_of_question_and_of_data() -> None:
 
 def section_of(page: str, heading: str) -> str:
     text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
-    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#)", text, re.MULTILINE | re.DOTALL)
+    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
     return str(found)
