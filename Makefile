@@ -45,7 +45,7 @@ build/validators/installed: pyproject.toml
 	$(call own_venv,build/validators,validators)
 
 pages: .venv/installed ## those pages of docs/ that are written from declarations
-	@for page in columns keys options; do $(IN_ENV) $(BIN)/python docs/$$page.py || exit 1; done
+	@for page in columns keys options questions; do $(IN_ENV) $(BIN)/python docs/$$page.py || exit 1; done
 
 docs: build/docs-env/installed ## the documentation as a site, build/site; warnings fail
 	@build/docs-env/bin/python docs/site/stage.py build/docs

@@ -7,6 +7,8 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 6
 # A block of code that does not say what it is, is none of Python's.
 highlight_language = "text"
+# Two hyphens are those of an option, and quotes those of a shell.
+smartquotes = False
 html_theme = "furo"
 html_title = "TransferGrid"
 html_static_path = ["static"]

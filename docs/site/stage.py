@@ -21,25 +21,36 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "project/contributing.md",
     "BENCHMARKS.md": "project/benchmarks.md",
     "CHANGELOG.md": "project/changelog.md",
+    "SECURITY.md": "project/security.md",
+    "SKILL.md": "project/skill.md",
     "findings/README.md": "project/findings.md",
 }
 """Pages outside of docs/, by their place in the repository, and their place in the site."""
 CONTENTS = {
+    "Start": ("Which question, which design <questions>",),
+    "How to": (
+        "Use your own films <howto/own_data>",
+        "Test every patient: folds <howto/folds>",
+        "Compare over hospitals <howto/hospitals>",
+        "Learn masks <howto/masks>",
+        "Judge by your own metric <howto/own_metric>",
+        "Run on a Slurm cluster <slurm>",
+    ),
     "Guide": (
         "Data and weights <data>",
         "Studies <studies>",
         "Masks <segmentation>",
         "Commands <commands>",
         "GPUs <gpus>",
-        "Slurm <slurm>",
         "Extending <extending>",
     ),
     "Reference": (
-        "Statistics <statistics>",
         "Keys of a study <keys>",
         "Options of commands <options>",
         "Columns of tables <columns>",
+        "Statistics <statistics>",
         "How it is built <design>",
+        "Security <security>",
     ),
     "Studies on real films": (
         "PneumoniaMNIST <pneumoniamnist>",
@@ -50,6 +61,8 @@ CONTENTS = {
         "Contributing <project/contributing>",
         "Benchmarks <project/benchmarks>",
         "Others' surprises <project/findings>",
+        "For coding agents <project/skill>",
+        "Reporting a fault <project/security>",
         "Changelog <project/changelog>",
     ),
 }

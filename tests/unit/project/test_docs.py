@@ -23,7 +23,7 @@ from transfergrid.planning.schema import study_schema
 from transfergrid.statistics.claims import CLAIM_COLUMNS
 from transfergrid.statistics.sensitivity import Sensitivity
 
-DOCS = sorted((PROJECT / "docs").glob("*.md"))
+DOCS = sorted([*(PROJECT / "docs").rglob("*.md"), *PROJECT.glob("S*.md")])
 COLUMNS = {
     "claims": list(CLAIM_COLUMNS),
     "sensitivity": list(Sensitivity.__dataclass_fields__),
@@ -49,7 +49,7 @@ def test_every_column_of_every_table_is_declared_in_its_place(table: str) -> Non
     assert declared.header == tuple(COLUMNS[table])
 
 
-@pytest.mark.parametrize("page", ["columns", "keys", "options"])
+@pytest.mark.parametrize("page", ["columns", "keys", "options", "questions"])
 def test_a_page_of_declarations_is_what_these_say(page: str) -> None:
     done = subprocess.run(
         [sys.executable, PROJECT / "docs" / f"{page}.py", "--check"], capture_output=True, text=True
@@ -110,6 +110,13 @@ def test_newcomers_find_every_kind_of_question_and_of_data() -> None:
     others = {"chexpert", "csv", "medmnist", "phantom", "mask_table", "mask_npz", "mask_phantom"}
     found = set(re.findall(r"^\| `(\w+)`, ", published, re.MULTILINE))
     assert found == {kind.name for kind in DATASET_KINDS} - others
+
+
+def test_advice_on_designs_is_about_kinds_that_there_are() -> None:
+    advice = section_of("questions.md", "What is asked, and what it needs")
+    told = set(re.findall(r"^\|[^|]*\| \[?`(\w+)`", advice, re.MULTILINE))
+    assert told <= {kind.name for kind in QUESTION_KINDS if not kind.unasked}
+    assert {"contrast", "trials", "mean_ranks"} <= told
 
 
 def section_of(page: str, heading: str) -> str:
