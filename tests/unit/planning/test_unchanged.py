@@ -158,6 +158,9 @@ HANDING_ON = {f"transfergrid.{room}.rebuild" for room in ("data", "evaluation", 
 # Calls the function that the stamp names, whose module is the stage's code, and seals its tables.
 HANDING_ON |= {"transfergrid.reporting.tables.analysis"}
 
+# Writes the index of all studies after a page: no result, which no stage reads.
+HANDING_ON |= {"transfergrid.commands.index"}
+
 
 @pytest.mark.parametrize("stage", CODED)
 def test_all_that_a_program_makes_results_with_is_its_stages_code(stage: str) -> None:
