@@ -45,6 +45,29 @@ def test_every_contract_is_there(finished: Workspace) -> None:
     assert set(contrasts["conditional_on"]) == {"conditional on this seed"}
 
 
+def test_what_jobs_took_is_a_table_and_decides_nothing(copied: Workspace) -> None:
+    results = copied.folder / "results"
+    table = pd.read_csv(results / "small" / "tables" / "costs.csv").set_index("stage")
+    jobs = {"prepare": 2, "evaluate": 5, "ensembles": 1, "gather": 1, "cells": 1, "statistics": 1}
+    assert {stage: table.loc[stage, "jobs"] for stage in jobs} == jobs
+    assert (table["jobs"] == table["measured"]).all()  # all is of this build
+    assert list(dict.fromkeys(table.index))[:4] == ["prepare", "train", "evaluate", "ensembles"]
+    assert (table["seconds"] > 0).all()
+    for role, cells in (("cells of the grid", 4), ("sources", 1)):
+        trained = table[table["role"] == role]
+        assert trained[["jobs", "trained", "device"]].to_numpy().tolist() == [[cells, cells, "cpu"]]
+    index = (results / "index.html").read_text()
+    assert 'href="small/report.html"' in index
+    assert "5 of 5 done" in index
+
+    # As of a build that measured nothing, or where logs are removed.
+    for path in (*results.rglob("*.tsv"), results / "index.html"):
+        path.unlink()
+    assert NOTHING in copied.snakemake("-n").text
+    shutil.rmtree(copied.folder / ".snakemake" / "metadata")
+    assert NOTHING in copied.snakemake("-n").text
+
+
 def test_aurocs_are_scikit_learns_from_the_stored_scores(finished: Workspace) -> None:
     results = finished.folder / "results"
     table = pd.read_csv(results / "small" / "tables" / "scores.csv")

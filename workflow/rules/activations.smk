@@ -8,6 +8,8 @@ rule activations:
         receipt="results/activations/{state_id}/receipt.json",
     log:
         "results/activations/logs/{state_id}.log",
+    benchmark:
+        "results/activations/logs/{state_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -16,6 +16,8 @@ rule gather:
         f"results/{STAGE['gather'].mark}",
     log:
         "results/{study}/logs/gather.log",
+    benchmark:
+        "results/{study}/logs/gather.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     message:
@@ -46,6 +48,8 @@ for STAGE_OF_TABLES in ANALYSES:
             receipt=f"results/{STAGE_OF_TABLES.mark}",
         log:
             f"results/{{study}}/logs/{STAGE_OF_TABLES.name}.log",
+        benchmark:
+            f"results/{{study}}/logs/{STAGE_OF_TABLES.name}.tsv"
         conda:
             "../../envs/transfergrid.yaml"
         # A few cells are read by one process: others would keep a core from another stage.

@@ -9,6 +9,8 @@ rule cams:
         "results/{study}/cams/{cell}.npz",
     log:
         "results/{study}/logs/cams/{cell}.log",
+    benchmark:
+        "results/{study}/logs/cams/{cell}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -6,6 +6,8 @@ rule prepare:
         receipt="results/cache/{dataset_id}/receipt.json",
     log:
         "results/cache/logs/{dataset_id}.log",
+    benchmark:
+        "results/cache/logs/{dataset_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     # Drawing is one thread of Python; decoding is not.

@@ -8,6 +8,8 @@ rule drift:
         receipt="results/weighings/{drift_id}/receipt.json",
     log:
         "results/weighings/logs/{drift_id}.log",
+    benchmark:
+        "results/weighings/logs/{drift_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -13,6 +13,8 @@ rule ensembles:
         receipt=f"results/{STAGE['ensembles'].mark}",
     log:
         "results/{study}/logs/ensembles/{shard}.log",
+    benchmark:
+        "results/{study}/logs/ensembles/{shard}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     resources:
@@ -41,6 +43,8 @@ for PART in outputs.lost_parts(FILES):
             receipt=f"results/{PART.mark}",
         log:
             f"results/{PART.study}/logs/ensembles/{PART.shard}.log",
+        benchmark:
+            f"results/{PART.study}/logs/ensembles/{PART.shard}.tsv"
         localrule: True
         conda:
             "../../envs/transfergrid.yaml"

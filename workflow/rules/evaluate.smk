@@ -11,6 +11,8 @@ rule evaluate:
         receipt="results/cells/{cell}/receipts/evaluate.json",
     log:
         "results/cells/{cell}/logs/evaluate.log",
+    benchmark:
+        "results/cells/{cell}/logs/evaluate.tsv"
     # Scores of a finished cell are worth more than the start of another.
     priority: 1
     conda:

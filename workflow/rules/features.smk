@@ -8,6 +8,8 @@ rule features:
         receipt="results/features/{features_id}/receipt.json",
     log:
         "results/features/logs/{features_id}.log",
+    benchmark:
+        "results/features/logs/{features_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

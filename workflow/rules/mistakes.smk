@@ -10,6 +10,8 @@ rule mistakes:
         f"results/{STAGE['mistakes'].mark}",
     log:
         "results/{study}/logs/mistakes.log",
+    benchmark:
+        "results/{study}/logs/mistakes.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -8,6 +8,8 @@ rule outlines:
         receipt="results/weighings/{outlines_id}/receipt.json",
     log:
         "results/weighings/logs/{outlines_id}.log",
+    benchmark:
+        "results/weighings/logs/{outlines_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

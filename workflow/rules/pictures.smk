@@ -10,6 +10,8 @@ rule pictures:
         f"results/{STAGE['pictures'].mark}",
     log:
         "results/{study}/logs/pictures.log",
+    benchmark:
+        "results/{study}/logs/pictures.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -17,6 +17,8 @@ rule figures:
         f"results/{STAGE['figures'].mark}",
     log:
         "results/{study}/logs/figures.log",
+    benchmark:
+        "results/{study}/logs/figures.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     resources:
@@ -69,6 +71,8 @@ rule page:
         receipt=f"results/{STAGE['report'].mark}",
     log:
         "results/{study}/logs/page.log",
+    benchmark:
+        "results/{study}/logs/page.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     resources:

@@ -8,6 +8,8 @@ rule reset:
         receipt="results/weighings/{reset_id}/receipt.json",
     log:
         "results/weighings/logs/{reset_id}.log",
+    benchmark:
+        "results/weighings/logs/{reset_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     threads: 1

@@ -14,6 +14,8 @@ rule train:
         receipt="results/cells/{cell}/receipts/train.json",
     log:
         "results/cells/{cell}/logs/train.log",
+    benchmark:
+        "results/cells/{cell}/logs/train.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     # Two one-thread trainings beat one with two threads; raise with --set-threads train=N.

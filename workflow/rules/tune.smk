@@ -12,6 +12,8 @@ rule tune:
         "results/tuning/{tuning_id}/tuning.json",
     log:
         "results/tuning/logs/{tuning_id}.log",
+    benchmark:
+        "results/tuning/logs/{tuning_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     params:

@@ -10,6 +10,8 @@ rule weights:
         receipt="results/weights/{weights_id}/receipt.json",
     log:
         "results/weights/logs/{weights_id}.log",
+    benchmark:
+        "results/weights/logs/{weights_id}.tsv"
     conda:
         "../../envs/transfergrid.yaml"
     params:

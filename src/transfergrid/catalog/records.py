@@ -122,6 +122,16 @@ class Stage:
         return self.rule or self.name
 
     @property
+    def benchmark(self) -> str:
+        """Where Snakemake writes what a job took: beside its log."""
+        if not self.of_study:
+            room, inner, *_ = self.mark.split("/")
+            own = inner == "{cell}"
+            return f"{room}/{inner}/logs/{self.name}.tsv" if own else f"{room}/logs/{inner}.tsv"
+        part = {"shard": "/{shard}", "cell": "/{cell}"}.get(self.per, "")
+        return f"{{study}}/logs/{self.rule_name}{part}.tsv"
+
+    @property
     def written(self) -> str:
         """Where its rule stands in workflow/rules: a rule's name, or the file of a loop's."""
         return "analyses" if self.run else self.rule_name

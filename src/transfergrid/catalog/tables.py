@@ -1,13 +1,14 @@
 """The tables of a study, with a word for every column.
 
 A table is declared with its stage in `measured`, `observed`, `curved`, `mapped`, `alike`,
-`weighed` or `answered`; everything that lists tables loops over this.
+`weighed`, `answered` or `costed`; everything that lists tables loops over this.
 """
 
 from __future__ import annotations
 
 from transfergrid.catalog.alike import AGREEING, ALIKE
 from transfergrid.catalog.answered import STATISTICS
+from transfergrid.catalog.costed import costed
 from transfergrid.catalog.curved import CURVED
 from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
@@ -15,7 +16,7 @@ from transfergrid.catalog.observed import OBSERVED
 from transfergrid.catalog.records import Stage, Table
 from transfergrid.catalog.weighed import WEIGHED
 
-ANALYSES: tuple[Stage, ...] = (
+_FOUND: tuple[Stage, ...] = (
     *MEASURED,
     OBSERVED,
     CURVED,
@@ -25,6 +26,8 @@ ANALYSES: tuple[Stage, ...] = (
     *WEIGHED,
     STATISTICS,
 )
+
+ANALYSES: tuple[Stage, ...] = (*_FOUND, costed(_FOUND))
 """The stages that make tables."""
 
 TABLES: tuple[Table, ...] = tuple(table for stage in ANALYSES for table in stage.tables)

@@ -9,7 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transfergrid.commands.frozen import freeze_cells, freeze_ensembles, freeze_maps, freeze_trials
+from transfergrid.commands.frozen import (
+    freeze_cells,
+    freeze_costs,
+    freeze_ensembles,
+    freeze_maps,
+    freeze_trials,
+)
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import activations_directory, cell_directory
@@ -107,6 +113,7 @@ def _freeze(
     }
     freeze_trials((cell.name for cell in study.trials), results, view)
     freeze_ensembles(study, targets, results, view)
+    freeze_costs(study.name, results, view)
     return targets, anew
 
 

@@ -233,7 +233,7 @@ def _shared_items(
 ) -> Iterator[Item]:
     for name, folder in sorted(_room(room).items()):
         if name not in ids and re.fullmatch(pattern, name):
-            paths = (folder, room / "logs" / f"{name}.log")
+            paths = (folder, *(room / "logs" / f"{name}.{end}" for end in ("log", "tsv")))
             reason = _LOCKED if name in locked else ""
             # Readers of a learning rate read it once and take no lock.
             lock = None if kind == "tuning" else room / f".{name}.lock"

@@ -22,7 +22,13 @@ from transfergrid.planning.shards import SPLITS
 from transfergrid.runtime.progress import progress
 
 NEEDED = (SPEC, RECORD, *SCORES)
-USEFUL = (*KEPT, "logs/train.log")
+USEFUL = (*KEPT, "logs/train.log", "logs/train.tsv", "logs/evaluate.tsv")
+
+SHARED = (
+    *("cache", "origins", "weights", "features"),
+    *("tuning", "activations", "weighings", "stamps"),
+)
+"""Folders of what studies share, or that no run of a study removes."""
 
 
 def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
@@ -37,7 +43,7 @@ def freeze_cells(cells: Sequence[str], results: Path, view: Path) -> list[str]:
         The cells that are complete in the view; one that a job removed meanwhile is not.
     """
     (view / "cells").mkdir(parents=True)
-    for name in ("cache", "origins", "tuning", "activations", "weighings", "stamps"):
+    for name in SHARED:
         (view / name).symlink_to((results / name).absolute())
     return [cell for cell in cells if _freeze(cell, results, view)]
 
@@ -51,9 +57,17 @@ def freeze_trials(trials: Iterable[str], results: Path, view: Path) -> None:
         view: Root of the view.
     """
     for cell in trials:
-        with suppress(FileNotFoundError):
-            name = "train.json"
-            _link(cell_directory(cell, results) / name, cell_directory(cell, view) / name)
+        for name in (RECORD, "logs/train.tsv"):
+            with suppress(FileNotFoundError):
+                _link(cell_directory(cell, results) / name, cell_directory(cell, view) / name)
+
+
+def freeze_costs(study: str, results: Path, view: Path) -> None:
+    """Link into `view` what a study's own jobs took, as Snakemake measured it."""
+    for pattern in ("logs/**/*.tsv", "receipts/ensembles/*.json"):
+        for path in (results / study).glob(pattern):
+            with suppress(FileNotFoundError):
+                _link(path, view / path.relative_to(results))
 
 
 def _freeze(cell: str, results: Path, view: Path) -> bool:

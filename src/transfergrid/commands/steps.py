@@ -98,6 +98,8 @@ def _latest(study: str, folder: Path, now: float) -> Step | None:
     """Return one step, the latest, for a folder of many short ones (ensembles, maps)."""
     written, name = 0.0, ""
     for entry in os.scandir(folder):
+        if not entry.name.endswith(".log"):
+            continue  # what a job took stands beside its log
         try:
             written, name = max((written, name), (entry.stat().st_mtime, entry.name))
         except OSError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.records import Stage
+from transfergrid.catalog.stages import STAGES
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.curves import curved
 from transfergrid.planning.figures import own_figures
@@ -126,6 +128,20 @@ def _shown(study: PlannedStudy, masks: bool) -> list[str]:
     ]
 
 
+def _benchmarks(study: PlannedStudy) -> list[list[str]]:
+    """Return each stage up to the costs that a study has, and where its jobs are measured.
+
+    As a list, for a stamp sorts the keys of mappings.
+    """
+    before = takewhile(lambda stage: stage.name != "costs", STAGES)
+    return [
+        [stage.name, stage.benchmark]
+        for stage in before
+        # What only brings back what others made is not measured.
+        if stage.code and (not stage.of_study or study.has(stage))
+    ]
+
+
 def _resolved(study: PlannedStudy) -> Content:
     config = {key: value for key, value in study.study.config.items() if key != "device"}
     # A published page should not say where the data are on this machine.
@@ -201,6 +217,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "filters": lambda study: _weighed(study, DRIFT, "filters"),
     "resets": lambda study: _weighed(study, RESET, "reset"),
     "states": lambda study: [dict(state.entry) for state in study.states],
+    "benchmarks": _benchmarks,
     "title": lambda study: study.study.config["title"],
     "description": lambda study: study.study.config["description"],
     "recipes": _recipes,

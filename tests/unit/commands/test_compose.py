@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from unit.reporting import fabricate
 from unit.reporting.figures.test_cams import record
+from unit.reporting.made_up_study import ASKED_OF_COSTS
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.records import Stage
@@ -43,7 +44,10 @@ def planned(study: dict[str, Any], mapped: tuple[str, ...] = ()) -> Any:
         outlined={},
         cam_cells=[cell for cell in cells if cell.name in mapped],
         stages=[s for s in STAGES if s.of_study and s.asked_by in ("", "cams" if mapped else "")],
-        content=lambda stage: {**study, "cams": list(mapped), **told(STAGE[stage])},
+        content=lambda stage: {
+            **(ASKED_OF_COSTS if stage == "costs" else {}),
+            **{**study, "cams": list(mapped), **told(STAGE[stage])},
+        },
         stamps={
             "ensembles": ("demo.ensembles.00000000", {"code": "x"}),
             "cams": ("demo.cams.00000000", {}),

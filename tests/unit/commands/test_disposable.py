@@ -102,8 +102,14 @@ def test_both_studies_keep_their_cells(old: Plan, new: Plan) -> None:
 
 
 def test_removal_leaves_what_is_named(old: Plan, new: Plan) -> None:
+    (gone,) = free(unnamed(new), "cache")
+    logs = RESULTS / "cache" / "logs"
+    logs.mkdir(parents=True)
+    for name in (f"{gone}.log", f"{gone}.tsv", "other.tsv"):
+        (logs / name).touch()
     assert {remove(item) for item in unnamed(new)} == {""}
     assert {path.name for path in CELLS.iterdir()} == {n for n in old.cells if "source" in n}
+    assert [path.name for path in logs.iterdir()] == ["other.tsv"]
     assert unnamed(new) == []
 
 

@@ -58,6 +58,7 @@ def test_the_steps_of_a_study(demo: Plan, tmp_path: Path) -> None:
     write(study / "receipts" / "report.json", "", 1)
     write(study / "logs" / "ensemble" / "a.best.log", "", 3)
     write(study / "logs" / "ensemble" / "b.best.log", "", 2)
+    write(study / "logs" / "ensemble" / "a.best.tsv", "s\n", 1)  # what a job took
     assert read_steps(demo, tmp_path, NOW) == [
         Step("demo bootstrap", "bootstrap 3/20", False),
         Step("demo ensemble", "b.best", False),

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfergrid.catalog.records import Stage
 from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.planning import fingerprint
+from transfergrid.planning.outputs import is_expendable
 from transfergrid.planning.paths import PROJECT, RULES, SCRIPTS
 from transfergrid.planning.rules import (
+    _directive,
     command_parts,
     normal_command,
     programs,
@@ -40,6 +43,22 @@ def test_commands_are_those_that_snakemake_reads(path: Path) -> None:
         found[name[1]] = ast.literal_eval(f"({command[1]})")
     assert {rule: shell_command(rule) for rule in found} == found
     assert len(found) == path.read_text().count("\nrule ")
+
+
+NOT_MEASURED = {"spec", "restore", "figure"}
+"""Stages that only bring back what others made."""
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_what_a_job_takes_is_measured_where_the_table_of_costs_looks(stage: Stage) -> None:
+    text = _directive(stage.written, "benchmark", RULES)
+    if stage.name in NOT_MEASURED:
+        assert not text
+        return
+    assert eval(text.strip(), {"STAGE_OF_TABLES": stage}) == f"results/{stage.benchmark}"
+    # A log may go, and what stands beside it as well; neither is part of a stage's code.
+    assert is_expendable(stage.benchmark)
+    assert "tsv" not in "".join(command_parts(stage.written))
 
 
 SMK = """

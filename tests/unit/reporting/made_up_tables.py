@@ -240,6 +240,16 @@ def leaks_of() -> pd.DataFrame:
     return pd.DataFrame([row, {**row, **other}])
 
 
+def costs_of() -> pd.DataFrame:
+    """Rows of costs.csv: a stage, and trainings of which Snakemake measured none, or not all."""
+    none = {"role": "", "device": "", "measured": 0, "seconds": np.nan, "cpu_seconds": np.nan}
+    none |= {"peak_mb": np.nan, "trained": np.nan, "train_seconds": np.nan, "gpu_peak_mb": np.nan}
+    trained = {"stage": "train", "measured": 20, "seconds": 9000.0, "cpu_seconds": 8000.0}
+    trained |= {"peak_mb": 812.4, "role": "cells of the grid", "device": "NVIDIA H200"}
+    trained |= {"jobs": 23, "trained": 23, "train_seconds": 7200.0, "gpu_peak_mb": 2048.0}
+    return pd.DataFrame([{**none, "stage": "prepare", "jobs": 2}, trained])
+
+
 _UNASKED = (CONVERGENCE, BUDGETS, REACHED, MEAN_RANKS, RANK_PAIRS, TRIALS, MASK_STATES)
 
 
@@ -288,4 +298,5 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         "leaks": leaks_of(),
         "bootstrap": bootstrap,
         "tuning": tuning_rows_of(study),
+        "costs": costs_of(),
     }

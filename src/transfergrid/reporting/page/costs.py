@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.speeds import COLUMNS, Speed, number_format, speed_of
 from transfergrid.reporting.records import CellRecord
-from transfergrid.reporting.words import hours, known, plural
+from transfergrid.reporting.tables.costs import ROLE_OF, ROLES, is_gpu
+from transfergrid.reporting.words import count, hours, known, plural
 
-ROLES = ("cells of the grid", "sources", "learning-rate trials")
-ROLE_OF = {"target": ROLES[0], "source": ROLES[1]}
+if TYPE_CHECKING:
+    import pandas as pd
+
 _Place = tuple[str, str, int, str, int | None]
 """Device, network, side of the images, precision and images at once."""
 
@@ -27,24 +29,17 @@ class Cost:
         device: The device's name.
         trainings: How many there were.
         seconds: Their time together.
-        peak_mb: The highest peak of memory, or None.
     """
 
     role: str
     device: str
     trainings: int
     seconds: float
-    peak_mb: float | None
 
     @property
     def gpu(self) -> bool:
         """Whether these are GPU-hours."""
         return is_gpu(self.device)
-
-
-def is_gpu(device: str) -> bool:
-    """Tell whether a name in train.json is that of a GPU."""
-    return device != "cpu"
 
 
 def costs(cells: Sequence[Mapping[str, Any]], records: Mapping[str, CellRecord]) -> list[Cost]:
@@ -77,9 +72,7 @@ def _add(
 
 
 def _cost(role: str, device: str, runs: Sequence[Mapping[str, Any]]) -> Cost:
-    peaks = [float(run["peak_memory_mb"]) for run in runs if known(run.get("peak_memory_mb"))]
-    seconds = sum(float(run["train_seconds"]) for run in runs)
-    return Cost(role, device, len(runs), seconds, max(peaks, default=None))
+    return Cost(role, device, len(runs), sum(float(run["train_seconds"]) for run in runs))
 
 
 def totals(found: Sequence[Cost]) -> list[tuple[str, str]]:
@@ -110,6 +103,52 @@ def sentence(found: Sequence[Cost], stored: bool = False) -> str:
         f"{'computing features of frozen layers, ' if stored else ''}scoring, tables and figures. "
         "A CPU-hour is an hour of a job, whatever its number of threads."
     )
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """A row of costs.csv in words; what is not known is a dash.
+
+    Attributes:
+        what: The stage, and of trainings what they are of, and their device.
+        jobs: How many jobs there are, and how many of them were measured.
+        hours: Hours on the clock.
+        cpu_hours: Hours of the processor.
+        peak: Most memory of one job.
+        trained: Hours of training by the trainings' own account.
+        gpu_peak: Most memory of a GPU.
+    """
+
+    what: str
+    jobs: str
+    hours: str
+    cpu_hours: str
+    peak: str
+    trained: str
+    gpu_peak: str
+
+
+def cost_rows(table: pd.DataFrame) -> list[CostRow]:
+    """Return costs.csv for the page."""
+    return [_row(row) for row in table.to_dict("records")]
+
+
+def _row(row: Mapping[Any, Any]) -> CostRow:
+    jobs, measured = count(row["jobs"]), count(row["measured"])
+    parts = (row["stage"], row["role"], row["device"])
+    return CostRow(
+        what=", ".join(str(part) for part in parts if known(part)),
+        jobs=jobs if jobs == measured else f"{jobs}, {measured} measured",
+        hours=hours(row["seconds"]),
+        cpu_hours=hours(row["cpu_seconds"]),
+        peak=_size(row["peak_mb"], "MB"),
+        trained=hours(row["train_seconds"]),
+        gpu_peak=_size(row["gpu_peak_mb"], "MiB"),
+    )
+
+
+def _size(value: Any, unit: str) -> str:
+    return f"{count(value)} {unit}" if known(value) else count(value)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "failed": notes.failed(
             report.trained_cells, tables["sources"], report.records, report.snapshot
         ),
-        "costs": spent,
+        "costs": costs.cost_rows(tables["costs"]),
         "cost": costs.sentence(spent, bool(stored)),
         "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),
         "hardware": hardware(report.records),

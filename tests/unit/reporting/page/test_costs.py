@@ -3,8 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from unit.reporting.made_up_tables import costs_of
 
-from transfergrid.reporting.page.costs import Cost, against_benchmark, costs, sentence, totals
+from transfergrid.reporting.page.costs import (
+    Cost,
+    CostRow,
+    against_benchmark,
+    cost_rows,
+    costs,
+    sentence,
+    totals,
+)
 from transfergrid.reporting.records import CellRecord
 
 
@@ -32,9 +41,9 @@ RECORDS = {
 def test_trials_count_once_and_devices_apart() -> None:
     found = costs(CELLS, RECORDS)
     assert found == [
-        Cost("cells of the grid", "NVIDIA H200", 2, 10800.0, 300.0),
-        Cost("sources", "cpu", 1, 900.0, 100.0),
-        Cost("learning-rate trials", "NVIDIA H200", 2, 3600.0, 100.0),
+        Cost("cells of the grid", "NVIDIA H200", 2, 10800.0),
+        Cost("sources", "cpu", 1, 900.0),
+        Cost("learning-rate trials", "NVIDIA H200", 2, 3600.0),
     ]
     assert totals(found) == [("4.0", "GPU-hours"), ("0.25", "CPU-hours")]
     assert sentence(found).startswith("4.0 GPU-hours and 0.25 CPU-hours of training in 5 jobs")
@@ -47,6 +56,16 @@ def test_nothing_recorded(records: dict[str, CellRecord]) -> None:
     assert costs(CELLS, records) == []
     assert totals([]) == []
     assert "not recorded" in sentence([])
+
+
+def test_what_nobody_measured_is_a_dash_and_not_zero() -> None:
+    prepare, trained = cost_rows(costs_of())
+    assert prepare == CostRow("prepare", "2, 0 measured", "–", "–", "–", "–", "–")
+    assert trained == CostRow(
+        "train, cells of the grid, NVIDIA H200",
+        "23, 20 measured",
+        *("2.5 h", "2.2 h", "812 MB", "2.0 h", "2 048 MiB".replace(" ", "\u202f", 1)),
+    )
 
 
 ROW = (

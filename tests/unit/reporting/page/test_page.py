@@ -94,7 +94,8 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "best sensitivity" in words
     # Four trials of 36 s on a GPU; 23 cells and 4 sources of 61.25 s on a CPU.
     assert "0.04 GPU-hours and 0.46 CPU-hours of training in 31 jobs" in words
-    assert "learning-rate trials NVIDIA H200 4 0.04 h 900 MiB" in words
+    assert "prepare 2, 0 measured – – – – –" in words
+    assert "NVIDIA H200 23, 20 measured 2.5 h 2.2 h 812 MB 2.0 h 2 048 MiB" in words
     assert "the loss was not finite by step 100 nan" in words
     assert "all networks SD between seeds 0.00412 0.003 to 0.009 12 REML; small" in words
     assert "power 31 % to find a difference of 0.01" in words
@@ -167,7 +168,7 @@ def test_what_users_name_is_escaped_everywhere(drawn_tree: fabricate.Tree) -> No
 
 def test_tables_can_be_taken_home(page: Page, report: ReportInput) -> None:
     links = [link for _, link in page.links if link.startswith("data:")]
-    assert len(links) == 12
+    assert len(links) == 13
     full = [table for table in report.tables.values() if not table.empty]
     for link, table in zip(links, full, strict=True):
         text = base64.b64decode(link.partition("base64,")[2]).decode("utf-8")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snakemake.benchmark import BenchmarkRecord
+from unit.reporting import fabricate
+from unit.reporting.made_up_study import ASKED_OF_COSTS
+
+from transfergrid.catalog.costed import COSTS
+from transfergrid.catalog.stages import STAGE
+from transfergrid.reporting.tables.costs import ROLES, analyse, read_benchmark
+from transfergrid.runtime.sealed import write_sealed
+
+
+def measure(path: Path, seconds: float, cpu: float | None = None, peak: float = 0.0) -> None:
+    """Write what Snakemake writes of a job; without processor time, of one that ended at once."""
+    record = BenchmarkRecord(running_time=seconds, max_rss=peak, cpu_time=cpu)
+    record.data_collected, record.process_gone = cpu is not None, True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = "\t".join(BenchmarkRecord.get_header())
+    path.write_text(f"{header}\n{record.to_tsv(False)}\n")
+
+
+@pytest.fixture
+def made(tree: fabricate.Tree, tmp_path: Path) -> fabricate.Tree:
+    """The made-up study in a copy of its folder."""
+    shutil.copytree(tree.results, tmp_path / "results")
+    return fabricate.Tree(tmp_path / "results", {**tree.study, **ASKED_OF_COSTS})
+
+
+def rows(made: fabricate.Tree, **changed: Any) -> dict[tuple[str, str, str], dict[str, Any]]:
+    table = analyse({**made.study, **changed}, made.results, 1)["costs"]
+    assert list(table.columns) == list(COSTS.header)
+    return {
+        (row["stage"], row["role"], row["device"]): row
+        for row in table.fillna({"role": "", "device": ""}).to_dict("records")
+    }
+
+
+def of(role: str, study: dict[str, Any]) -> list[str]:
+    return [entry["cell"] for entry in study["cells"] if entry["role"] == role]
+
+
+def test_an_earlier_build_measured_nothing_and_nothing_becomes_zero(made) -> None:
+    found = rows(made)
+    trained = found["train", ROLES[0], "cpu"]
+    ran = [
+        cell
+        for cell in of("target", made.study)
+        if (made.results / "cells" / cell / "train.json").exists()
+    ]
+    assert (trained["jobs"], trained["measured"], trained["trained"]) == (len(ran), 0, len(ran))
+    assert trained["train_seconds"] == pytest.approx(61.25 * len(ran))
+    # A cell on a CPU held no memory of a GPU; trials ran on one.
+    assert math.isnan(trained["gpu_peak_mb"])
+    tried = found["train", ROLES[2], "NVIDIA H200"]
+    assert (tried["trained"], tried["train_seconds"]) == (4, 4 * 36.0)
+    assert tried["gpu_peak_mb"] == 900.0
+    for row in found.values():
+        assert row["measured"] == 0
+        assert all(math.isnan(row[name]) for name in ("seconds", "cpu_seconds", "peak_mb"))
+    # Cells that were never trained have no device.
+    gone = found["train", ROLES[0], ""]
+    assert gone["jobs"] == len(of("target", made.study)) - len(ran) and gone["trained"] == 0
+    assert math.isnan(gone["train_seconds"])
+
+
+def test_what_snakemake_measured_is_added_up(made) -> None:
+    first, second, third = of("source", made.study)[:3]
+    cells = made.results / "cells"
+    measure(cells / first / "logs" / "train.tsv", 100.0, 90.5, 700.0)
+    measure(cells / second / "logs" / "train.tsv", 20.25, 15.0, 800.0)
+    measure(cells / third / "logs" / "train.tsv", 0.5)  # it ended before it was looked at
+    measure(cells / first / "logs" / "evaluate.tsv", 3.0, 2.0, 10.0)
+    found = rows(made)
+    sources = found["train", ROLES[1], "cpu"]
+    assert sources["jobs"] == len(of("source", made.study)) and sources["measured"] == 3
+    assert sources["seconds"] == pytest.approx(120.75)
+    assert sources["cpu_seconds"] == pytest.approx(105.5)
+    assert sources["peak_mb"] == 800.0
+    scored = found["evaluate", "", ""]
+    assert (scored["jobs"], scored["measured"]) == (len(made.study["cells"]), 1)
+    assert scored["seconds"] == 3.0
+
+
+def test_every_stage_of_the_study_has_its_jobs(made) -> None:
+    study, results = made.study, made.results
+    folder = results / study["name"]
+    stored = {
+        "states": [{"id": "state"}],
+        "drifts": [{"id": "moved"}],
+        "filters": [{"id": "moved"}],  # the same measurement
+        "resets": [{"id": "reset"}],
+        "outlined": {"a": "outlines", "b": "outlines"},
+        "cams": of("target", study)[:2],
+    }
+    for place in (
+        *("activations/logs/state", "weighings/logs/moved", "weighings/logs/reset"),
+        *("weighings/logs/outlines", f"cache/logs/{fabricate.DATASET}"),
+        f"{study['name']}/logs/cams/{stored['cams'][0]}",
+        *(f"{study['name']}/logs/{name}" for name in ("gather", "cells", "ensembles/00of01")),
+    ):
+        measure(results / f"{place}.tsv", 2.0, 1.0, 5.0)
+    write_sealed(folder / "receipts" / "ensembles" / "00of01.json", {})
+    found = {stage: row for (stage, _, _), row in rows(made, **stored).items()}
+    counted = {stage: (row["jobs"], row["measured"]) for stage, row in found.items()}
+    for stage in ("activations", "drift", "reset", "outlines", "ensembles", "gather", "cells"):
+        assert counted[stage] == (1, 1), stage
+    assert counted["prepare"] == (1, 1)
+    assert counted["cams"] == (2, 1)
+    assert counted["scores"] == (1, 0)  # made, and not measured
+    assert not counted.keys() & {"weights", "features"}  # of which this study has none
+    assert [stage for stage in STAGE if stage in found] == list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("text", ["", "s\th:m:s\n", "s\tmax_rss\n1.0\t2.0\n", "\xff\xfe"])
+def test_half_a_benchmark_file_is_none(tmp_path: Path, text: str) -> None:
+    assert read_benchmark(tmp_path / "none.tsv") is None
+    (tmp_path / "a.tsv").write_bytes(text.encode("latin-1"))
+    assert read_benchmark(tmp_path / "a.tsv") is None
+
+
+def test_features_and_weights_are_counted_once(made) -> None:
+    for cell in of("target", made.study)[:2]:
+        path = made.results / "cells" / cell / "spec.json"
+        spec = json.loads(path.read_text())
+        spec["weights"]["id"], spec["features"] = "weights-1", {"train": "features-1"}
+        path.write_text(json.dumps(spec))
+    found = rows(made)
+    assert found["weights", "", ""]["jobs"] == found["features", "", ""]["jobs"] == 1
