@@ -43,6 +43,7 @@ CONTENTS = {
         "Commands <commands>",
         "GPUs <gpus>",
         "Extending <extending>",
+        "From another workflow <module>",
     ),
     "Reference": (
         "Keys of a study <keys>",

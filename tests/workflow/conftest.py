@@ -86,10 +86,14 @@ def rule_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder with studies in it, and the copy of the project that runs them."""
+    """A folder with studies in it, and the copy of the project that runs them.
+
+    The file that Snakemake reads may be another one of the project, or lie elsewhere.
+    """
 
     folder: Path
     project: Path = PROJECT
+    snakefile: str | Path = "Snakefile"
 
     def write(self, changes: dict[str, Any] | None = None, name: str = "study.yaml") -> Path:
         """Write the small study with changes laid over it."""
@@ -99,7 +103,7 @@ class Workspace:
 
     def command(self, *arguments: str | Path, study: str | None = "study.yaml") -> dict[str, Any]:
         """Return what `subprocess` needs to run Snakemake here with two cores."""
-        words = [sys.executable, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
+        words = [sys.executable, "-m", "snakemake", "--snakefile", self.project / self.snakefile]
         words += ["--directory", self.folder, "--cores", "2"]
         # Last, for options that take several words would take targets as well.
         words += [*arguments, *(["--configfile", self.folder / study] if study else [])]

@@ -4,10 +4,6 @@ The stages are declared in src/transfergrid/catalog: one rule is written here fo
 """
 
 
-localrules:
-    gather,
-
-
 rule gather:
     input:
         stage_inputs("gather"),
@@ -18,6 +14,7 @@ rule gather:
         "results/{study}/logs/gather.log",
     benchmark:
         "results/{study}/logs/gather.tsv"
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     message:

@@ -11,9 +11,10 @@ from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import ANALYSES
-from transfergrid.planning import ids, listed, neighbours, outputs, plan as planning, shards, specs
+from transfergrid.planning import ids, imported, listed, neighbours, outputs, shards, specs
 from transfergrid.planning.many import MANY
-from transfergrid.planning.paths import RESULTS
+from transfergrid.planning.paths import PROJECT, RESULTS, RULES, SCRIPTS, TEMPLATES
+from transfergrid.planning.plan import Plan, plan_run
 from transfergrid.planning.rights import rights_warning
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.devices import gpu_limit_warning
@@ -25,16 +26,43 @@ from transfergrid.runtime.program import collect_rarely
 # Up to half of a dry run, where a grid of thousands of cells is hundreds of thousands of objects.
 collect_rarely()
 
+# The root's Snakefile names its own.
+DEFAULT_STUDY = globals().get("DEFAULT_STUDY", "config/config.yaml")
+# In a module, Snakemake's own notions of files, folders and handlers are the importing workflow's.
+IMPORTED = not workflow.modifier.is_main_snakefile()
+HERE = workflow.current_basedir
+
+
+def planned_run():
+    """Return the plan of what the command line, or a workflow that imports this one, asks for."""
+    files, settings = workflow.overwrite_configfiles, workflow.config_settings.config
+    if not IMPORTED:
+        return plan_run(files or [DEFAULT_STUDY], settings)
+    if workflow.modifier.path_modifier.replace_prefix("results/x") != "results/x":
+        raise UserError(
+            "TransferGrid cannot be imported with prefix: or replace_prefix:, because its programs "
+            "write to results/; leave it out, and choose a folder with --directory."
+        )
+    whole = config is workflow.modifier.parent_modifier.globals["config"]
+    handed = config if workflow.modifier.skip_configfile else None
+    return imported.plan_imported(
+        imported.Handed(handed, workflow.configfiles, files, settings, whole)
+    )
+
+
 try:
-    PLAN = planning.plan_run(workflow.overwrite_configfiles, workflow.config_settings.config)
+    if HERE.get_path_or_uri(secret_free=True) != str(RULES):
+        imported.check_rules(lambda name: workflow.sourcecache.open(HERE.join(name)).read())
+    PLAN = planned_run()
 except UserError as error:
     # A queued job of a cluster parses the study again, which may be half saved by then; what train
     # and evaluate need is in the cell's folder.
     if not workflow.remote_exec:
         raise WorkflowError(str(error)) from None
-    PLAN = planning.Plan({})
-if set(workflow.basedir) & set("{}"):
-    raise WorkflowError(f"Snakemake cannot run from {workflow.basedir}: rename it without braces.")
+    PLAN = Plan({})
+for PLACE in (workflow.basedir, str(PROJECT)):
+    if set(PLACE) & set("{}"):
+        raise WorkflowError(f"Snakemake cannot run from {PLACE}: rename it without braces.")
 
 SCRATCH = neighbours.NOTES
 CLOSED = rights_warning(RESULTS)
@@ -50,6 +78,8 @@ FORCED = not workflow.remote_exec and any(
 )
 # Only after letters that take no value: -sNew and -dresults_new are not dry runs.
 DRY_RUN = any(re.match(r"-[fFkp]*n|--dry-?r", word) for word in sys.argv[1:])
+# Imported as tg_*, for example, it is tg_train.
+TRAIN = workflow.modifier.modify_rulename("train")
 SPECS = specs.SpecJobs()
 if not (FORCED or workflow.remote_exec):
     SPECS = specs.spec_jobs(PLAN, specs.untrained(PLAN, specs.on_disk(RESULTS)))
@@ -73,22 +103,30 @@ GPUS = int(DEVICES != {"cpu"})
 USES_CONDA = any(
     str(method) == "conda" for method in workflow.deployment_settings.deployment_method
 )
-ROOT = Path(workflow.basedir)
 PREFIX = [
-    f"TRANSFERGRID={shlex.quote(str(ROOT / 'workflow' / 'scripts'))}",
+    f"TRANSFERGRID={shlex.quote(str(SCRIPTS))}",
     f"TRANSFERGRID_DEVICE={'cuda' if DEVICES == {'cuda'} else 'auto'}",
     (
-        f"PYTHONPATH={shlex.quote(str(ROOT / 'src'))}:$(printenv PYTHONPATH || true)"
+        f"PYTHONPATH={shlex.quote(str(PROJECT / 'src'))}:$(printenv PYTHONPATH || true)"
         if USES_CONDA
         else f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
     ),
 ]
+
+
+class Shell(shell):
+    """Snakemake's, with a prefix that is not that of the rules of a workflow that imports this one."""
+
+
 # Slurm sends SIGTERM to every process of a job. The shell must outlive it: a job whose shell is gone
 # counts as ended, and its training would be killed while it saves its state.
-shell.prefix("trap : TERM; " + "".join(f"export {part}; " for part in PREFIX))
+Shell.prefix("trap : TERM; " + "".join(f"export {part}; " for part in PREFIX))
+# What the rules' commands are run by.
+shell = Shell
 
 
-onstart:
+def begin():
+    """Leave what the jobs of this run have to know, and say what is wrong before they start."""
     if CLOSED:
         raise WorkflowError(CLOSED)
     try:
@@ -113,6 +151,25 @@ onstart:
             logger.warning(f"Warning: {warning}")
 
 
+def end_badly():
+    """Say so if the reason may be a disk that is full."""
+    if told := short_of_space(RESULTS):
+        print(f"error: {told}", file=sys.stderr)
+
+
+onstart:
+    begin()
+
+
+onerror:
+    end_badly()
+
+
+if IMPORTED:
+    imported.also_on(workflow, "onstart", begin)
+    imported.also_on(workflow, "onerror", end_badly)
+
+
 wildcard_constraints:
     cell=ids.CELL,
     dataset_id=ids.DATASET_ID,
@@ -130,17 +187,13 @@ wildcard_constraints:
     figure=r"[A-Za-z0-9_]+",
 
 
-localrules:
-    all,
-
-
 def to_train():
     """Return the cells that this run is to train, and that a job may train ahead: none if forced.
 
     Not all of the plan: the user may have asked for a few files.
     """
     jobs = [] if FORCED else workflow.dag.needrun_jobs()
-    return [job.wildcards.cell for job in jobs if job.rule.name == "train"]
+    return [job.wildcards.cell for job in jobs if job.rule.name == TRAIN]
 
 
 def stage_stamp(stage):
@@ -222,7 +275,7 @@ def caption(kind, name, text):
 
     Snakemake tells a template the rule's parameters, but not which of the rule's files it is for.
     """
-    template = (ROOT / "workflow" / "report" / f"{kind}.rst").read_text(encoding="utf-8")
+    template = (TEMPLATES / f"{kind}.rst").read_text(encoding="utf-8")
     file = SCRATCH.absolute() / "captions" / f"{name}.{kind}.rst"
     filled = Template(template).substitute(name=name, caption=text)
     if not file.exists() or file.read_text(encoding="utf-8") != filled:
@@ -287,4 +340,4 @@ def unless_forced(files):
     There it must: Snakemake looks no further than the first forced training of a chain, and the
     cells that start from it would be left out.
     """
-    return files if "train" in workflow.dag_settings.forcerun else ancient(files)
+    return files if TRAIN in workflow.dag_settings.forcerun else ancient(files)

@@ -5,10 +5,6 @@ back a figure that was lost, and puts all of them into Snakemake's report.
 """
 
 
-localrules:
-    figure,
-
-
 rule figures:
     input:
         stage_inputs("figures"),
@@ -45,6 +41,7 @@ rule figure:
         ),
     log:
         "results/{study}/logs/figure.{figure}.log",
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     params:

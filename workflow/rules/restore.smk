@@ -5,10 +5,6 @@ Snakemake would remove them before a training that was killed goes on.
 """
 
 
-localrules:
-    restore,
-
-
 rule restore:
     input:
         ancient("results/cells/{cell}/train.json"),
@@ -18,6 +14,7 @@ rule restore:
         "results/cells/{cell}/logs/restore.{record}.log",
     wildcard_constraints:
         record="|".join(map(re.escape, outputs.KEPT)),
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     shell:

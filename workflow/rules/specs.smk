@@ -1,10 +1,5 @@
 """The specifications of cells that are not trained: who writes them, and what they wait for."""
 
-
-localrules:
-    spec,
-
-
 # One for the many cells that wait for the same; none in a job of a cluster, whose specification is
 # there.
 for SPEC_JOB in SPECS.together:
@@ -38,6 +33,7 @@ rule spec:
         "results/cells/{cell}/logs/spec.log",
     wildcard_constraints:
         cell=ids.CELL if FORCED else SPECS.pattern,
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     params:

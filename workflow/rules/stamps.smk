@@ -1,15 +1,12 @@
 """Stamps: a small file for each state of a stage's code and settings."""
 
 
-localrules:
-    stamp,
-
-
 rule stamp:
     output:
         "results/stamps/{stamp}",
     log:
         "results/stamps/logs/{stamp}.log",
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     params:

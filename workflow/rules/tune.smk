@@ -1,10 +1,6 @@
 """Trials of learning rates to the one that a tuned cell trains with."""
 
 
-localrules:
-    tune,
-
-
 rule tune:
     input:
         trial_records,
@@ -14,6 +10,7 @@ rule tune:
         "results/tuning/logs/{tuning_id}.log",
     benchmark:
         "results/tuning/logs/{tuning_id}.tsv"
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     params:

@@ -1,10 +1,6 @@
 """Released weights to a checked safetensors file. Local: the only rule that may need a network."""
 
 
-localrules:
-    weights,
-
-
 rule weights:
     output:
         receipt="results/weights/{weights_id}/receipt.json",
@@ -12,6 +8,7 @@ rule weights:
         "results/weights/logs/{weights_id}.log",
     benchmark:
         "results/weights/logs/{weights_id}.tsv"
+    localrule: True
     conda:
         "../../envs/transfergrid.yaml"
     params:

@@ -21,7 +21,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STUDY",
         # Before --directory is entered, as with snakemake --configfile.
         type=lambda text: str(Path(text).absolute()),
-        help="study files (default: config.yaml)",
+        help="study files (default: config.yaml, else config/config.yaml)",
     )
     parser.add_argument(
         "--config",

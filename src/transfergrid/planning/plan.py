@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from transfergrid.planning.known_syntax import MEMORY
 from transfergrid.planning.planned import PlannedStudy, plan_study, stamped
 from transfergrid.planning.stamps import LOCATION, stamp_name, stamps_in
 from transfergrid.planning.states import State
-from transfergrid.planning.study import load_study, study_files, typed
+from transfergrid.planning.study import Study, load_study, study_files, typed
 from transfergrid.planning.weighings import Weighing
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError, listed
@@ -158,16 +158,25 @@ def plan_run(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> Plan:
     """Plan what one Snakemake run was asked for.
 
     Args:
-        configfiles: The files given with ``--configfile``; config.yaml if empty.
+        configfiles: The files given with ``--configfile``; a default file if empty.
         overrides: The settings given with ``--config``.
 
     Raises:
         UserError: Any fault of a study, in one sentence.
     """
     settings = {key: typed(value) for key, value in overrides.items() if key != "studies"}
+    return plan_studies(load_study(path, settings) for path in study_files(configfiles, overrides))
+
+
+def plan_studies(loaded: Iterable[Study]) -> Plan:
+    """Plan studies that were read already.
+
+    Raises:
+        UserError: Two of them have one name, or any fault of what they mean.
+    """
     studies: dict[str, PlannedStudy] = {}
-    for path in study_files(configfiles, overrides):
-        planned = plan_study(load_study(path, settings))
+    for study in loaded:
+        planned = plan_study(study)
         if planned.name in studies:
             raise UserError(f"two studies are named '{planned.name}'; rename one of them.")
         studies[planned.name] = planned

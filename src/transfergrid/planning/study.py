@@ -27,6 +27,9 @@ from transfergrid.planning.unsaid import without_defaults
 from transfergrid.planning.wanted import each, wheres
 from transfergrid.runtime.errors import UserError
 
+DEFAULTS = (Path("config.yaml"), Path("config") / "config.yaml")
+"""Where a study lies that nobody names: in the project's own folder, or in a deployed one."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -62,7 +65,20 @@ def load_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     Raises:
         UserError: A fault of the file, the schema or the meaning, in one sentence.
     """
-    raw = fill_kind(merge(read_yaml(path), overrides or {}))
+    return study_of(merge(read_yaml(path), overrides or {}), path)
+
+
+def study_of(settings: Mapping[str, Any], path: Path) -> Study:
+    """Check the settings of a study, and fill in their defaults.
+
+    Args:
+        settings: As YAML has them.
+        path: The file that they were read from, for sentences.
+
+    Raises:
+        UserError: A fault of the schema or the meaning, in one sentence.
+    """
+    raw = fill_kind(settings)
     check_replaced(str(path), raw)
     filled = without_defaults(validate(raw, str(path)))
     config = with_sizes(in_order(_folds_as_text(filled)), str(path))
@@ -154,7 +170,7 @@ def location(text: str, what: str) -> Path:
 
 
 def study_files(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> list[Path]:
-    """Return the study files of a run: ``--config studies=...``, ``--configfile`` or config.yaml.
+    """Return the study files of a run: ``--config studies=...``, ``--configfile``, or a default.
 
     Raises:
         UserError: Several ``--configfile``, which Snakemake would merge into one.
@@ -171,4 +187,5 @@ def study_files(configfiles: Sequence[Path], overrides: Mapping[str, Any]) -> li
             f"{len(configfiles)} files were given with --configfile; name several studies with "
             "--config studies=a.yaml,b.yaml."
         )
-    return [Path(configfiles[0])] if configfiles else [Path("config.yaml")]
+    there = (path for path in DEFAULTS if path.is_file())
+    return [Path(configfiles[0])] if configfiles else [next(there, DEFAULTS[0])]

@@ -29,6 +29,16 @@ def test_study_files() -> None:
         study_files([Path("a"), Path("b")], {})
 
 
+def test_a_deployed_study_is_found_unless_there_is_one_beside(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    deployed = Path("config") / "config.yaml"
+    deployed.parent.mkdir()
+    deployed.touch()
+    assert study_files([], {}) == [deployed]
+    Path("config.yaml").touch()
+    assert study_files([], {}) == [Path("config.yaml")]
+
+
 def test_location_expands_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FILMS", "/data/films")
     assert location("${FILMS}/x", "root") == Path("/data/films/x")

@@ -17,7 +17,7 @@ from transfergrid.planning.records import read_train
 from transfergrid.runtime.live import FILE
 
 _CODE = ("workflow/rules", "workflow/scripts", "workflow/schemas", "workflow/report")
-_FILES = ("Snakefile", "envs/transfergrid.yaml")
+_FILES = ("Snakefile", "workflow/Snakefile", "envs/transfergrid.yaml")
 
 
 def copy_code(target: Path) -> None:
