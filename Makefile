@@ -29,7 +29,8 @@ demo: .venv/installed ## the default study (embedded data, CPU, minutes) and its
 	@echo "The report is $(CURDIR)/results/demo/report.html"
 
 test: .venv/installed ## every test
-	@$(MAKE) --no-print-directory --keep-going build/validators/installed build/docs-env/installed || true
+	@$(MAKE) --no-print-directory --keep-going build/validators/installed build/docs-env/installed \
+		build/snakedeploy/installed || true
 	@$(PYTEST) -n $(WORKERS) --dist worksteal tests
 
 axe: build/axe/package/axe.min.js ## axe-core, with which a test checks the page's accessibility (npm)
@@ -45,7 +46,11 @@ build/validators/installed: pyproject.toml
 	$(call own_venv,build/validators,validators)
 
 pages: .venv/installed ## those pages of docs/ that are written from declarations
-	@for page in columns keys options questions; do $(IN_ENV) $(BIN)/python docs/$$page.py || exit 1; done
+	@for page in columns keys options parameters questions; do $(IN_ENV) $(BIN)/python docs/$$page.py || exit 1; done
+
+# With which a test deploys the workflow.
+build/snakedeploy/installed: pyproject.toml
+	$(call own_venv,build/snakedeploy,deploy)
 
 docs: build/docs-env/installed ## the documentation as a site, build/site; warnings fail
 	@build/docs-env/bin/python docs/site/stage.py build/docs

@@ -72,7 +72,7 @@ def test_the_lock_covers_what_pyproject_declares():
 
 
 def test_every_extra_is_locked_but_the_benchmarks_peers_which_are_pinned():
-    others = ("audit", "bench", "docs", "validators")
+    others = ("audit", "bench", "deploy", "docs", "validators")
     assert set(EXTRAS) == {*program("lock").EXTRAS, *others}
     for word in (word for name in others for word in EXTRAS[name]):
         assert re.fullmatch(r"[A-Za-z-]+==[0-9.]+(post[0-9]+)?", word)
