@@ -27,7 +27,10 @@ ELSEWHERE = {
 }
 """Pages outside of docs/, by their place in the repository, and their place in the site."""
 CONTENTS = {
-    "Start": ("Which question, which design <questions>",),
+    "Start": (
+        "From films to an answer <tutorial>",
+        "Which question, which design <questions>",
+    ),
     "How to": (
         "Use your own films <howto/own_data>",
         "Test every patient: folds <howto/folds>",
