@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from transfergrid.planning.paths import RESOURCES
+from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 _DICE = re.compile(r"transfergrid\.metrics\.mask_metrics:dice(_|$)")
@@ -113,6 +114,20 @@ def chosen_claims(setting: Any, source: str) -> dict[str, Any]:
         "where": dict(settings.get("where", {})),
         "stands_for": dict(settings.get("stands_for", {})),
     }
+
+
+def counts(place: Mapping[Any, Any], where: Mapping[str, Any]) -> bool:
+    """Tell whether what lies at a place counts, as the key `where` of a study's claims has it.
+
+    Args:
+        place: Axis -> its value, or several values, of which all have to be wanted. An axis that
+            it lacks is no obstacle: what is known there is of all of its values.
+        where: The values that are wanted, by axis.
+    """
+    return all(
+        {*map(str, each(place.get(axis, wanted)))} <= {*map(str, each(wanted))}
+        for axis, wanted in where.items()
+    )
 
 
 def claimed_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from transfergrid.planning.claims import Claim, metrics_of, selected
+from transfergrid.planning.claims import Claim, counts, metrics_of, selected
 from transfergrid.planning.needed import networks_needed
-from transfergrid.planning.wanted import each
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.statistics.basis import Evidence
 from transfergrid.statistics.correlation import fisher_interval
@@ -227,14 +226,8 @@ def judge(
     """
     drawn = _drawn(reader)
     there = [
-        one
-        for one in evidence
-        if all(
-            {*map(str, each(one.keys.get(axis, wanted)))} <= {*map(str, each(wanted))}
-            for axis, wanted in asked["where"].items()
-        )
+        _renamed(one, asked["stands_for"]) for one in evidence if counts(one.keys, asked["where"])
     ]
-    there = [_renamed(one, asked["stands_for"]) for one in there]
     there += [_turned(one) for one in there if one.keys.get("kind") == _EITHER_WAY]
     rows = []
     for claim in asked["claims"]:

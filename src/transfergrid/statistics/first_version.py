@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from transfergrid.planning.claims import claimed_metrics
+from transfergrid.planning.claims import claimed_metrics, counts
 from transfergrid.planning.grid import ALL
 from transfergrid.planning.state_pairs import INITIAL
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.claims import joined
 from transfergrid.statistics.findings import Finding
+from transfergrid.statistics.places import place_of_pair
 
 NETWORK = "resnet50"
 """What all of the numbers are of; a study's variants of it begin so."""
@@ -25,15 +27,15 @@ def first_version(question: Question, basis: Basis) -> Answered:
 
     Args:
         question: Stands for one that no study asks.
-        basis: What it is answered from; the study's claims say whether, and what stands for what.
+        basis: What it is answered from; the study's claims say whether, which cells count, and
+            what stands for what.
     """
     asked = basis.study["claims"]
     rows = asked.get("first_version", [])
     found: list[Finding] = []
     if rows:
-        stands_for = asked["stands_for"]
-        found += _rows(question, rows, _scores(basis, stands_for))
-        found += _rows(question, rows, _similarities(basis, stands_for))
+        found += _rows(question, rows, _scores(basis, asked))
+        found += _rows(question, rows, _similarities(basis, asked))
     return Answered(found)
 
 
@@ -81,24 +83,29 @@ def _rows(
             )
 
 
-def _scores(basis: Basis, stands_for: Mapping[str, str]) -> pd.DataFrame:
+def _scores(basis: Basis, asked: Mapping[str, Any]) -> pd.DataFrame:
     """Return whole networks' AUROCs with the keys of the first version's rows."""
+    stands_for = asked["stands_for"]
     cells = basis.cells[basis.cells["selection"] == basis.reader.primary]
     cells = cells[(cells["fold"].astype(str) == ALL) & (cells["status"] == "finished")]
     cells = cells[cells["metric"].isin(claimed_metrics(basis.study["metrics"]))]
+    cells = cells.loc[[counts(row, asked["where"]) for row in cells.to_dict("records")]]
     cells = _whole(cells).assign(pair="", layer="", quantity="auroc")
     arms = [stands_for.get(str(name), str(name)) for name in cells["pretraining"]]
     return _keyed(cells.assign(pretraining=arms, value=cells["score"]))
 
 
-def _similarities(basis: Basis, stands_for: Mapping[str, str]) -> pd.DataFrame:
+def _similarities(basis: Basis, asked: Mapping[str, Any]) -> pd.DataFrame:
     """Return whole networks' mean canonical correlations with the same keys."""
+    stands_for = asked["stands_for"]
     table = basis.compared.get("similarity", pd.DataFrame())
     if table.empty:
         return table
     rows = _whole(table[table["measure"] == "mean_cca"])
     # Drawn networks are compared before training; their trained seeds are no pair of the paper's.
     rows = rows[(rows["pair"] != "seeds") | (rows["left_state"] == INITIAL)]
+    there = [counts(place_of_pair(row), asked["where"]) for row in rows.to_dict("records")]
+    rows = rows.loc[there]
     arms = [
         joined({stands_for.get(one, one) for one in ends})
         for ends in zip(rows["left_pretraining"], rows["right_pretraining"], strict=True)

@@ -68,6 +68,21 @@ def pooled(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[cells["fold"].astype(str) == ALL] if "fold" in cells else cells
 
 
+def place_of_pair(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return where two states lie: of the axes on which they may differ, what either has.
+
+    Args:
+        row: A row of tables/similarity.csv.
+    """
+    place = {axis: row[axis] for axis in ("dataset", "architecture", "truncation")}
+    for axis in ("pretraining", "protocol", "seed"):
+        ends = [row[f"{side}_{axis}"] for side in ("left", "right")]
+        # An initial state has no protocol, and no seed where all seeds share it.
+        there = [end for end in ends if not pd.isna(end) and end != ""]
+        place[axis] = [int(end) for end in there] if axis == "seed" else there
+    return place
+
+
 def groups_of_networks(
     cells: pd.DataFrame, study: Mapping[str, Any], where: Place, axis: str = "architecture"
 ) -> Iterator[tuple[Place, pd.DataFrame]]:

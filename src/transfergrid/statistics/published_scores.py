@@ -60,7 +60,8 @@ def published_scores(question: Question, basis: Basis) -> Answered:
 
     Args:
         question: Stands for one that no study asks.
-        basis: What it is answered from; the study's claims say whether, and what stands for what.
+        basis: What it is answered from; the study's claims say whether, which cells count, and
+            what stands for what.
     """
     asked = basis.study["claims"]
     known: dict[tuple[str, str], list[Row]] = {}
@@ -84,7 +85,7 @@ def _cells(
     known: Mapping[tuple[str, str], Sequence[Row]], asked: Mapping[str, Any], basis: Basis
 ) -> Iterator[Beside]:
     reader = basis.reader
-    for place, arms in arms_by_place({"axis": "pretraining", "where": {}}, reader):
+    for place, arms in arms_by_place({"axis": "pretraining", "where": asked["where"]}, reader):
         named = str(place["architecture"]).partition(".")[0] == NETWORK
         if not named or place["truncation"] != 0:
             continue

@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from transfergrid.planning.claims import counts
 from transfergrid.planning.state_pairs import FINAL, INITIAL
 from transfergrid.statistics.anova import Interval
 from transfergrid.statistics.basis import Answered, Basis, Question
 from transfergrid.statistics.bounded import mean_of
 from transfergrid.statistics.correlation import fisher_interval
 from transfergrid.statistics.findings import Finding
-from transfergrid.statistics.places import blocks, varying_axes, words
+from transfergrid.statistics.places import blocks, place_of_pair, varying_axes, words
 
 MEASURES = ("mean_cca", "cka_debiased")
 """The measure of the paper, and one whose floor is near 0."""
@@ -39,13 +40,20 @@ def reuse(question: Question, basis: Basis) -> Answered:
 
     Args:
         question: Stands for one that no study asks.
-        basis: What it is answered from.
+        basis: What it is answered from; the study's claims say which cells the paper's values are
+            set beside.
     """
     table = basis.compared.get("similarity", pd.DataFrame())
     if table.empty:
         return Answered([])
     table = table[table["measure"].isin(MEASURES) & (table["layer"] != POOLED)]
-    found: list[Finding] = []
+    found = list(_measured(question, basis, table))
+    found += _sizes(question, basis, found)
+    return Answered([*found, *_published(question, basis, table)])
+
+
+def _measured(question: Question, basis: Basis, table: pd.DataFrame) -> Iterator[Finding]:
+    """Yield the three comparisons of each place and measure."""
     for key, rows in table.groupby([*_PLACE, "measure"], sort=False):
         place = dict(zip([*_PLACE, "measure"], key, strict=True))
         for more, quantity, number, method in (
@@ -53,9 +61,7 @@ def reuse(question: Question, basis: Basis) -> Answered:
             *_from_the_start(rows, basis),
             *_kept(rows),
         ):
-            found.append(_finding(question, basis, {**place, **more}, quantity, number, method))
-    found += _sizes(question, basis, found)
-    return Answered([*found, *_published(question, basis, found)])
+            yield _finding(question, basis, {**place, **more}, quantity, number, method)
 
 
 Told = tuple[dict[str, Any], str, Interval, str]
@@ -206,13 +212,20 @@ def _sizes(question: Question, basis: Basis, found: Sequence[Finding]) -> Iterat
         )
 
 
-def _published(question: Question, basis: Basis, found: Sequence[Finding]) -> Iterator[Finding]:
-    """Set the paper's values beside ours, where a study judges the paper's claims."""
+def _published(question: Question, basis: Basis, table: pd.DataFrame) -> Iterator[Finding]:
+    """Set the paper's values beside those of ours that count, where a study judges its claims."""
     asked = basis.study["claims"]
-    for one in found:
-        at = next((row for row in asked.get("similarities", []) if _is_of(row, one)), None)
+    if not asked.get("similarities"):
+        return
+    # Drawn weights, with which all are compared, need not count: a finding's place is its source's.
+    wanted = {axis: value for axis, value in asked["where"].items() if axis != "pretraining"}
+    there = [counts(place_of_pair(row), wanted) for row in table.to_dict("records")]
+    for one in _measured(question, basis, table.loc[there]):
+        at = next((row for row in asked["similarities"] if _is_of(row, one)), None)
         arm = one.place["pretraining"]
-        if at is None or asked.get("stands_for", {}).get(arm, arm) != "imagenet":
+        if at is None or asked["stands_for"].get(arm, arm) != "imagenet":
+            continue
+        if not counts(one.place, asked["where"]):
             continue
         value, place = float(at["value"]), {**one.place, "measure": at["quantity"]}
         note = f"{at['provenance']} (+-{at['error']}), on other data: {at['source']}"

@@ -152,6 +152,26 @@ def test_a_tag_of_weights_and_a_pretraining_that_stands_for_another_are_allowed(
     assert one.value == pytest.approx(0.8170) and "mine stands for imagenet" in one.note
 
 
+@pytest.mark.parametrize(
+    ("where", "left"),
+    [
+        ({}, {"imagenet", "swav"}),
+        ({"pretraining": "swav"}, {"swav"}),
+        ({"dataset": ["dxc5"], "protocol": "p"}, set()),
+        ({"protocol": ["q"]}, set()),
+    ],
+)
+def test_only_cells_that_the_claims_count_stand_beside_the_table(
+    where: dict[str, Any], left: set[str]
+) -> None:
+    scores = {("dxc14", arm): [0.80, 0.84] for arm in ("imagenet", "swav")}
+    found = by_quantity(answered(basis_of(scores, {"about": "systematic2021", "where": where})))
+    assert {arm for _, arm, _ in found} == left
+    first = {"about": "systematic2021", "where": {"seed": 0, "pretraining": "swav"}}
+    one = by_quantity(answered(basis_of(scores, first)))["dxc14", "swav", "score"]
+    assert one.value == pytest.approx(0.80) and one.method.startswith("mean of 1 trial;")
+
+
 def judged(basis: Basis) -> dict[str, Judged]:
     rows = judge(basis.study["claims"], [one.evidence() for one in answered(basis)], basis.reader)
     return {row.claim: row for row in rows}

@@ -155,7 +155,7 @@ def test_smaller_networks_that_keep_less_correlate_with_size() -> None:
 
 
 def test_the_papers_values_stand_beside_ours_with_their_grade() -> None:
-    claims = {"similarities": list(published_similarities()), "stands_for": {}}
+    claims = {"similarities": list(published_similarities()), "stands_for": {}, "where": {}}
     told = found(table(), claims)
     theirs, minus = (told[f"{name}random_random"] for name in ("paper_", "ours_minus_paper_"))
     assert theirs.value == 0.266 and theirs.note.startswith("digitised")
@@ -171,6 +171,35 @@ def test_the_papers_values_stand_beside_ours_with_their_grade() -> None:
     assert "paper_random_random" not in found(shapes, claims)
     stands = {**claims, "stands_for": {"shapes": "imagenet"}}
     assert "paper_random_random" in found(shapes, stands)
+
+
+@pytest.mark.parametrize(
+    ("where", "there"),
+    [
+        ({"protocol": "tune", "pretraining": ["imagenet"]}, True),
+        ({"protocol": "other"}, False),
+        ({"pretraining": "shapes"}, False),
+        ({"dataset": "others"}, False),
+    ],
+)
+def test_the_papers_values_stand_beside_cells_that_the_claims_count(
+    where: dict[str, Any], there: bool
+) -> None:
+    claims = {"similarities": list(published_similarities()), "stands_for": {}, "where": where}
+    told = found(table(), claims)
+    assert ("ours_minus_paper_random_transfer" in told) == there
+    assert "random_transfer" in told  # what a study compares is told in any case
+
+
+def test_seeds_that_do_not_count_are_in_no_mean_beside_the_paper() -> None:
+    similar = table()
+    odd = (similar["left_seed"] == 2) | (similar["right_seed"] == 2)
+    similar.loc[odd, "value"] += 0.3
+    kept = {"similarities": list(published_similarities()), "stands_for": {}}
+    told = found(similar, {**kept, "where": {"seed": [0, 1]}})
+    counted = found(similar[~odd])["random_transfer"].value
+    assert told["ours_minus_paper_random_transfer"].value == pytest.approx(counted - 0.239)
+    assert told["random_transfer"].value > counted + 0.09
 
 
 def test_a_mean_has_bounds_only_where_all_that_it_is_of_have() -> None:
