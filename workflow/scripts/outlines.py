@@ -6,12 +6,11 @@ from device_job import add_device_arguments, bring_back_cache, say, take_device
 from noted_job import note_parser, noted, store_once
 
 from transfergrid.planning.ends import weighings_directory
-from transfergrid.planning.inputs import check_dataset
 from transfergrid.planning.notes import find_note
 from transfergrid.planning.outlined import OUTLINES
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import SPEC, read_spec
-from transfergrid.planning.unchanged import hold_cell, hold_stage
+from transfergrid.planning.unchanged import hold_cell, hold_reader, hold_stage
 from transfergrid.planning.weighings import check_weighing
 from transfergrid.runtime.program import run_program
 
@@ -27,17 +26,18 @@ def main() -> None:
     spec = read_spec(cell_directory(made_from["cell"], results) / SPEC)
     hold_cell(spec)
     note = find_note(spec["dataset"]["id"], arguments.notes)
-    check_dataset(note)
+    hold_reader(note)
     bring_back_cache(spec["dataset"]["id"], results, arguments.threads)
     device = take_device(arguments, arguments.id, say)
     # Late, because torch is to see one GPU; what is imported is what was held.
-    from transfergrid.evaluation.outlines import record_outlines
+    from transfergrid.evaluation.outlines import Measurement, record_outlines
 
     say(f"on {device.lease or device.name}")
+    asked = Measurement.planned(made_from, spec, results, note, device.kind)
     store_once(
         weighings_directory(arguments.id, results),
         "comparing masks",
-        lambda: record_outlines(arguments.id, made_from, spec, results, device.kind, note),
+        lambda: record_outlines(arguments.id, asked),
     )
 
 

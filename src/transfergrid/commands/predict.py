@@ -89,6 +89,8 @@ def _masks(cell: LoadedCell, films: Sequence[Path], folder: Path | None) -> list
     files = [] if folder is None else _files(cell, films, folder)
     rows: list[list[str | float]] = []
     for marks in cell.marked(films):
+        done = len(rows)
+        marks.check(cell.folder.name, list(map(str, films[done : done + len(marks.marked)])))
         for masks in marks.marked:
             number = len(rows)
             rows.append([str(films[number]), *masks.mean(axis=(1, 2)).tolist()])

@@ -24,6 +24,8 @@ from transfergrid.evaluation.selection import select
 from transfergrid.models.trained import Trained
 from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.paths import cache_directory, cell_directory
+from transfergrid.planning.records import SCORED
+from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.watcher import Watcher
 from transfergrid.tasks.learn.kind import learn_half
 from transfergrid.tasks.learn.mask_terms import predictions
@@ -35,13 +37,33 @@ class Marks:
 
     Attributes:
         probability: (n, C, px, px) float32, the mean over its checkpoints; NaN where an output is
-            not finite.
+            not finite (of exclusive structures, any of the pixel's).
         marked: (n, C, px, px) bool: the probability is over one half or, of exclusive structures,
             larger than that of every other and of the background. Unknown pixels may be marked.
     """
 
     probability: NDArray[np.float32]
     marked: NDArray[np.bool_]
+
+    def check(self, cell: str, films: Sequence[str]) -> None:
+        """Refuse outputs that are not finite: their pixels would count as not marked.
+
+        Args:
+            cell: Name of the cell.
+            films: What the n films are called.
+
+        Raises:
+            UserError: A film has one.
+        """
+        pairs = zip(films, self.probability, strict=True)
+        lost = [film for film, own in pairs if np.isnan(own).any()]
+        if lost:
+            told = listed(lost, 3)
+            raise UserError(
+                f"networks of {cell} give numbers that are not finite for {told}, and nothing says "
+                f"what they mark there; try the kind of device that scored the cell ({SCORED} in "
+                "its folder says which), or leave the cell out."
+            )
 
 
 @dataclass(frozen=True)
@@ -132,7 +154,9 @@ class Marker:
                 # Doubles, because float32 saturates and ties.
                 own = output.double()
                 own = own.softmax(dim=1) if self.exclusive else own.sigmoid()
-                own = own.where(output.isfinite(), torch.nan)
+                finite = output.isfinite()
+                finite = finite.all(dim=1, keepdim=True) if self.exclusive else finite
+                own = own.where(finite, torch.nan)
                 for name, numbers in self.chosen.items():
                     if number in numbers:
                         totals[name] = totals[name] + own if name in totals else own
@@ -203,7 +227,8 @@ def marked_films(
         As many films as go through a network at once, or fewer.
 
     Raises:
-        UserError: The cell is not trained, or its files are not what was written.
+        UserError: The cell is not trained, its files are not what was written, or an output is not
+            finite.
     """
     cache, fold = cache_directory(spec["dataset"]["id"], results), fold_of(spec)
     found, check = open_split(cache, split, fold), (watcher or Watcher()).check
@@ -218,6 +243,9 @@ def marked_films(
         bytes_read.poll()
         part = every[start : start + size]
         images = np.array(found.images[part])
-        yield MarkedFilms(part, images, np.array(truth[part]), marker(images))
+        marks = marker(images)
+        for own in marks.values():
+            own.check(cell_name(spec), found.image_id[part].tolist())
+        yield MarkedFilms(part, images, np.array(truth[part]), marks)
         let_go(found.images, found.masks)
     bytes_read.wait()

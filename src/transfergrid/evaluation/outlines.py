@@ -7,7 +7,7 @@ film as the film was brought to the cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergrid.data.mask_films import FilmMasks, enlarge, marked_at, spacing_in_square
-from transfergrid.data.mask_spacing import spacing_of
+from transfergrid.data.mask_spacing import Spacing, spacing_of
 from transfergrid.data.store import open_split, read_card
 from transfergrid.evaluation.marked import MarkedFilms, chosen_by, marked_films
 from transfergrid.evaluation.outline_files import Compared, number_names, write_compared
@@ -28,10 +28,68 @@ from transfergrid.planning.distances import unit_of
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.naming import cell_name, fold_of
 from transfergrid.planning.paths import cache_directory, cell_directory
-from transfergrid.runtime.watcher import Watcher
 
-FILM = "film"
-"""What ``scored_at`` says where masks are compared at the films' own size."""
+FILM, CACHE = "film", "cache"
+"""What ``scored_at`` says: whether masks are compared at the films' own size or at the cache's."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is compared of a trained cell, and where.
+
+    Attributes:
+        spec: The content of the cell's spec.json.
+        results: The folder of all outputs.
+        selections: Rules such as "best" or "top3".
+        tolerances: At which outlines are compared; None compares no outlines.
+        own_size: Whether masks are compared at the films' own size, and not at that of the cache.
+        spacing: The data set's, in mm; None where it is not known.
+        declaration: What the data set's reader and cache were made from. It is read again where
+            masks are compared at their own size, or distances are in mm.
+        root: Where the data set lies; None where it is drawn.
+        device: "cpu", "cuda" or "cuda:<n>".
+    """
+
+    spec: Mapping[str, Any]
+    results: Path
+    selections: tuple[str, ...]
+    tolerances: tuple[float, ...] | None
+    own_size: bool
+    spacing: Spacing | None
+    declaration: Mapping[str, Any]
+    root: Path | None
+    device: str = "cpu"
+
+    @classmethod
+    def planned(
+        cls,
+        made_from: Mapping[str, Any],
+        spec: Mapping[str, Any],
+        results: Path,
+        note: Mapping[str, Any],
+        device: str = "cpu",
+    ) -> Measurement:
+        """Return what was planned.
+
+        Args:
+            made_from: What `transfergrid.planning.weighings.Weighing` holds of it.
+            spec: The content of the cell's spec.json.
+            results: The folder of all outputs.
+            note: Where the data set lies, see `transfergrid.planning.inputs.Dataset.location`.
+            device: "cpu", "cuda" or "cuda:<n>".
+        """
+        tolerances = made_from["tolerances"]
+        return cls(
+            spec,
+            results,
+            selections=tuple(made_from["selections"]),
+            tolerances=None if tolerances is None else tuple(map(float, tolerances)),
+            own_size=made_from.get("scored_at") == FILM,
+            spacing=made_from.get("spacing"),
+            declaration=note["declaration"],
+            root=Path(note["root"]) if note["root"] else None,
+            device=device,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,28 +104,22 @@ class _Comparison:
         spacing: (N, 2) mm between the pixels of each film of `films`; None where it is not known.
     """
 
-    tolerances: Sequence[float] | None
+    tolerances: tuple[float, ...] | None
     films: FilmMasks | None = None
     own_size: bool = False
     exclusive: bool = False
     spacing: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(
-        cls, made_from: Mapping[str, Any], exclusive: bool, note: Mapping[str, Any] | None
-    ) -> _Comparison:
-        """Return what a measurement asks for; see `compare_masks`."""
-        tolerances, declared = made_from["tolerances"], made_from.get("spacing")
-        own_size = made_from.get("scored_at") == FILM
-        if not own_size and declared is None:
-            return cls(tolerances)
-        assert note is not None
-        declaration, root = note["declaration"], note["root"] and Path(note["root"])
-        films = FilmMasks.of(declaration, root)
+    def of(cls, asked: Measurement, exclusive: bool) -> _Comparison:
+        """Read the films again where a measurement needs them."""
+        if not asked.own_size and asked.spacing is None:
+            return cls(asked.tolerances)
+        films = FilmMasks.of(asked.declaration, asked.root)
         spacing = None
-        if declared is not None:
-            spacing = spacing_of(declared, declaration, root, len(films.row))
-        return cls(tolerances, films, own_size, exclusive, spacing)
+        if asked.spacing is not None:
+            spacing = spacing_of(asked.spacing, asked.declaration, asked.root, len(films.row))
+        return cls(asked.tolerances, films, asked.own_size, exclusive, spacing)
 
     def rows(self, part: MarkedFilms, names: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:
         """Return by selection (n, T, K) numbers of some films, of which the names are given."""
@@ -105,76 +157,47 @@ class _Comparison:
         return pack(count_overlap(marked, truth), surfaces)
 
 
-def record_outlines(
-    outlines_id: str,
-    made_from: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    results: Path,
-    device: str = "cpu",
-    note: Mapping[str, Any] | None = None,
-    watcher: Watcher | None = None,
-) -> None:
+def record_outlines(outlines_id: str, asked: Measurement) -> None:
     """Compare masks as `compare_masks` does, and write what was found.
 
     Args:
         outlines_id: Id of the measurement.
-        made_from: What `transfergrid.planning.weighings.Weighing` holds of it.
-        spec: The content of the cell's spec.json.
-        results: The folder of all outputs.
-        device: "cpu", "cuda" or "cuda:<n>".
-        note: As in `compare_masks`.
-        watcher: May stop the work.
+        asked: The measurement.
 
     Raises:
-        UserError: The cell is not trained, or a file is not what was written.
+        UserError: As `compare_masks`.
     """
-    compared = compare_masks(made_from, spec, results, device, note, watcher)
-    write_compared(weighings_directory(outlines_id, results), compared)
+    write_compared(weighings_directory(outlines_id, asked.results), compare_masks(asked))
 
 
-def compare_masks(
-    made_from: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    results: Path,
-    device: str = "cpu",
-    note: Mapping[str, Any] | None = None,
-    watcher: Watcher | None = None,
-) -> Compared:
+def compare_masks(asked: Measurement) -> Compared:
     """Compare what selections mark on the test films with the true masks.
 
     Args:
-        made_from: ``selections``; ``tolerances`` at which outlines are compared, None for no
-            outlines; ``scored_at`` and ``spacing`` where the data set has them.
-        spec: The content of the cell's spec.json.
-        results: The folder of all outputs.
-        device: "cpu", "cuda" or "cuda:<n>".
-        note: Where the data set lies, see `transfergrid.planning.inputs.Dataset.location`; it is
-            read again for ``scored_at: film``, and for ``spacing``.
-        watcher: May stop the work.
+        asked: The measurement.
 
     Raises:
-        UserError: The cell is not trained, its files are not what was written, or the data set's
-            masks are not those that were cached.
+        UserError: The cell is not trained, its files are not what was written, an output of its
+            networks is not finite, or the data set's masks are not those that were cached.
     """
-    selections, tolerances = made_from["selections"], made_from["tolerances"]
-    numbers = number_names(tolerances)
+    spec, results, selections = asked.spec, asked.results, asked.selections
+    numbers = number_names(asked.tolerances)
     cache, fold = cache_directory(spec["dataset"]["id"], results), fold_of(spec)
     films, card = open_split(cache, "test", fold), read_card(cache, fold)
-    comparison = _Comparison.of(made_from, card.masks == "exclusive", note)
+    comparison = _Comparison.of(asked, card.masks == "exclusive")
     cell = Trained.of(cell_directory(cell_name(spec), results))
     shape = len(films.image_id), len(card.tasks), len(numbers)
     rows, counts = {name: np.full(shape, np.nan) for name in selections}, dict[str, int]()
     if cell.checkpoints():
         counts = {name: len(own) for name, own in chosen_by(spec, cell, selections).items()}
-        for part in marked_films(spec, results, selections, "test", device, None, watcher):
+        for part in marked_films(spec, results, selections, "test", asked.device):
             for name, found in comparison.rows(part, films.image_id[part.rows]).items():
                 rows[name][part.rows] = found
-    unit = unit_of(tolerances is not None, comparison.spacing is not None)
     return Compared(
         image_id=films.image_id,
         rows=rows,
         checkpoints={name: counts.get(name, 0) for name in selections},
         numbers=numbers,
-        unit=unit,
-        scored_at=made_from.get("scored_at", "cache"),
+        unit=unit_of(asked.tolerances is not None, comparison.spacing is not None),
+        scored_at=FILM if asked.own_size else CACHE,
     )

@@ -222,13 +222,24 @@ def hold_observers(study: Mapping[str, Any], results: Path) -> None:
     Raises:
         UserError: No note says where a data set lies, or it or its reader was edited since.
     """
+    for dataset in study.get("observers", {}):
+        hold_reader(known_note(dataset, results))
+
+
+def hold_reader(note: Mapping[str, Any]) -> None:
+    """Hold the reader of a data set that a job reads again.
+
+    Args:
+        note: Where the data set lies, see `transfergrid.planning.inputs.Dataset.location`.
+
+    Raises:
+        UserError: It or its reader was edited since.
+    """
     # Training holds its code by this module, and needs nothing with which studies are read.
     from transfergrid.planning.inputs import check_dataset
 
-    for dataset in study.get("observers", {}):
-        note = known_note(dataset, results)
-        hold_prepare(note["declaration"])
-        check_dataset(note)
+    hold_prepare(note["declaration"])
+    check_dataset(note)
 
 
 def hold_figures(study: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ from unit.training.tiny import PX, make_cache, make_spec
 import transfergrid
 from transfergrid.catalog.kinds import DATASET_KINDS
 from transfergrid.commands.main import main
+from transfergrid.commands.predict import _masks
 from transfergrid.data.cache import build_cache
 from transfergrid.data.images import resize
 from transfergrid.data.store import open_split
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
 from transfergrid.evaluation.loaded import LoadedCell
+from transfergrid.evaluation.marked import Marks
 from transfergrid.evaluation.predict import score_cell
 from transfergrid.planning.naming import cell_name
 from transfergrid.planning.stamps import StampName
@@ -210,6 +213,16 @@ def test_studies_that_disagree_are_asked_for(
         "In study 'b' it was tested on the test films of the same data set: auroc 0.812 (0.700"
         in told
     )
+
+
+def test_outputs_that_are_not_finite_give_no_mask(tmp_path: Path) -> None:
+    lost = Marks(np.full((1, 1, 2, 2), np.nan, np.float32), np.zeros((1, 1, 2, 2), bool))
+    own: Any = SimpleNamespace(
+        tasks=("disc",), folder=tmp_path / "cell", marked=lambda films: iter([lost])
+    )
+    with pytest.raises(UserError, match=r"networks of cell give numbers .* for .*film\.png, and"):
+        _masks(own, [tmp_path / "film.png"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_films_are_read_as_the_cache_reads_them(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
 from transfergrid.evaluation.marked import marked_films
 from transfergrid.evaluation.outline_files import Compared
-from transfergrid.evaluation.outlines import compare_masks, record_outlines
+from transfergrid.evaluation.outlines import Measurement, compare_masks, record_outlines
 from transfergrid.metrics.mask_record import MaskRecord
 from transfergrid.metrics.surfaces import outline
 from transfergrid.planning.paths import cache_directory
@@ -59,9 +59,9 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str,
 
 
 def compared(cell: tuple[dict[str, Any], str, Path], **how: Any) -> Compared:
-    spec, name, results = cell
+    spec, _, results = cell
     note = {"declaration": spec["dataset"], "root": str(results / "discs.npz")}
-    return compare_masks({**MADE_FROM, "cell": name, **how}, spec, results, note=note)
+    return compare_masks(Measurement.planned({**MADE_FROM, **how}, spec, results, note))
 
 
 def test_of_an_npz_only_what_is_tested_on_is_read(
@@ -136,8 +136,8 @@ def test_at_the_size_of_the_cache_a_pixel_is_as_long_as_what_it_shows(
 def test_ensembles_say_how_masks_were_compared(cell: tuple[dict[str, Any], str, Path]) -> None:
     spec, name, results = cell
     note = {"declaration": spec["dataset"], "root": str(results / "discs.npz")}
-    how = {**MADE_FROM, "cell": name, "scored_at": "film", "spacing": SPACING}
-    record_outlines("o", how, spec, results, note=note)
+    how = {**MADE_FROM, "scored_at": "film", "spacing": SPACING}
+    record_outlines("o", Measurement.planned(how, spec, results, note))
     made = Ensembles(results, "discs", ["top2"], "code", {name: "o"})
     made.make(name)
     table = read_ensemble(made.file(name, "top2", "test"))
@@ -149,12 +149,12 @@ def test_ensembles_say_how_masks_were_compared(cell: tuple[dict[str, Any], str, 
 def test_other_masks_than_those_that_were_learned_are_refused(
     cell: tuple[dict[str, Any], str, Path], tmp_path: Path
 ) -> None:
-    spec, name, results = cell
+    spec, _, results = cell
     films(tmp_path / "others.npz", shift=6)
     note = {"declaration": spec["dataset"], "root": str(tmp_path / "others.npz")}
-    how = {**MADE_FROM, "cell": name, "scored_at": "film"}
+    how = {**MADE_FROM, "scored_at": "film"}
     with pytest.raises(UserError, match="masks of test0 are not those that were learned"):
-        compare_masks(how, spec, results, note=note)
+        compare_masks(Measurement.planned(how, spec, results, note))
     split = open_split(cache_directory(spec["dataset"]["id"], results), "test")
     assert split.image_id[0] == "test0"
 
@@ -169,7 +169,7 @@ def test_a_published_data_set_is_scored_at_the_size_of_its_films(tmp_path: Path)
     (measured,) = plan_study(load_study(tmp_path / "study.yaml")).weighings
     assert measured.cell == name
     note = {"declaration": spec["dataset"], "root": str(root)}
-    found = compare_masks(measured.made_from, spec, tmp_path, note=note)
+    found = compare_masks(Measurement.planned(measured.made_from, spec, tmp_path, note))
     assert (found.unit, found.scored_at) == ("mm", "film")
     for film, rows in zip(found.image_id, found.rows["last"], strict=True):
         for side, numbers in zip(("left", "right"), rows, strict=True):

@@ -11,7 +11,7 @@ import torch
 from unit.training.disc_cells import PX, cache_of, scored_cell
 
 from transfergrid.data.store import open_split
-from transfergrid.evaluation.marked import MarkedFilms, Marks, chosen_by, marked_films
+from transfergrid.evaluation.marked import MarkedFilms, Marker, Marks, chosen_by, marked_films
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.metrics.mask_record import pack
 from transfergrid.metrics.overlap import count_overlap
@@ -19,6 +19,7 @@ from transfergrid.models.mask_network import mask_network
 from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build
+from transfergrid.runtime.errors import UserError
 from transfergrid.tasks.learn.segmentation import Segmentation
 
 Cell = tuple[dict[str, Any], Path, Path]
@@ -97,6 +98,25 @@ def test_marks_have_the_counts_that_scoring_stored(cell: Cell) -> None:
     for name, counts in wanted.items():
         marked = together(parts, name).marked
         assert np.array_equal(pack(count_overlap(marked, truth)), counts)
+
+
+def test_an_output_that_is_not_finite_marks_nothing_that_counts() -> None:
+    """Of exclusive structures, even if only the background's is lost."""
+    outputs = torch.tensor([[-torch.inf, 1.0], [0.0, 1.0]])[:, :, None, None]
+    device = torch.device("cpu")
+
+    def marks(exclusive: bool) -> Marks:
+        marker = Marker(
+            {"best": (0,)}, lambda n: torch.nn.Identity(), lambda x: x, exclusive, 2, device
+        )
+        return marker(outputs.numpy())["best"]  # type: ignore[arg-type]
+
+    overlapping, exclusive = marks(False), marks(True)
+    assert np.isnan(overlapping.probability[:, :, 0, 0]).tolist() == [[True, False], [False] * 2]
+    assert np.isnan(exclusive.probability[:, :, 0, 0]).tolist() == [[True], [False]]
+    for found in (overlapping, exclusive):
+        with pytest.raises(UserError, match=r"networks of c give numbers .* for one, and nothing"):
+            found.check("c", ["one", "two"])
 
 
 def test_few_films_can_be_had_in_any_order(cell: Cell) -> None:

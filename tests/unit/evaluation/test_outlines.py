@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from unit.training.disc_cells import cache_of, scored_cell
 
 from transfergrid.catalog.mask_metrics import MASK_METRICS
 from transfergrid.data.store import open_split
+from transfergrid.evaluation import marked, predict
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
 from transfergrid.evaluation.marked import marked_films
 from transfergrid.evaluation.outline_files import read_compared, write_compared
-from transfergrid.evaluation.outlines import compare_masks, record_outlines
+from transfergrid.evaluation.outlines import Measurement, compare_masks, record_outlines
+from transfergrid.evaluation.predict import networks_of, score_cell
 from transfergrid.evaluation.scores import read_cell_scores
 from transfergrid.metrics.scoring import Cases, Scorer
 from transfergrid.planning.ends import weighings_directory
@@ -41,8 +44,13 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str,
     """Return a scored cell's specification, its name and the results."""
     results = tmp_path_factory.mktemp("outlines")
     spec, name = scored_cell(results)
-    record_outlines("o", {**MADE_FROM, "cell": name}, spec, results)
+    record_outlines("o", asked(spec, results))
     return spec, name, results
+
+
+def asked(spec: dict[str, Any], results: Path, **changes: Any) -> Measurement:
+    note = {"declaration": spec["dataset"], "root": str(results / "discs.npz")}
+    return Measurement.planned({**MADE_FROM, **changes}, spec, results, note)
 
 
 def edge(mask: np.ndarray) -> np.ndarray:
@@ -94,8 +102,7 @@ def test_ensembles_are_made_again_where_masks_were_compared_otherwise(
     plain = Ensembles(results, "discs", ["best"], "code")
     with_outlines = replace(plain, outlined={name: "o"})
     assert plain.made_of(name) != with_outlines.made_of(name)
-    wider = {**MADE_FROM, "cell": name, "tolerances": [4.0]}
-    record_outlines("wider", wider, spec, results)
+    record_outlines("wider", asked(spec, results, tolerances=[4.0]))
     other = replace(plain, outlined={name: "wider"})
     assert other.made_of(name) != with_outlines.made_of(name)
     with pytest.raises(UserError, match=r"gone/receipt.json is missing: run snakemake again"):
@@ -114,7 +121,7 @@ def test_without_outlines_there_are_the_counts_of_scoring(
     cell: tuple[dict[str, Any], str, Path],
 ) -> None:
     spec, name, results = cell
-    found = compare_masks({**MADE_FROM, "tolerances": None}, spec, results)
+    found = compare_masks(asked(spec, results, tolerances=None))
     stored = read_cell_scores(results / "cells" / name, "test")
     assert stored.tops is not None and found.numbers == NUMBERS[:4] and found.unit == ""
     assert np.array_equal(found.rows["top2"], stored.tops[1])
@@ -133,10 +140,37 @@ def test_a_cell_that_diverged_has_no_distances(
     index.write_text(json.dumps({"checkpoints": [], "best": None}))
     files = {"checkpoints/index.json": sha256_file(index)}
     write_sealed(folder / TRAINED, {**receipt, "status": "diverged", "files": files})
-    record_outlines("o", {**MADE_FROM, "cell": name}, spec, tmp_path)
+    record_outlines("o", asked(spec, tmp_path))
     found = read_compared("o", tmp_path)
     assert found.rows["best"].shape == (6, 1, len(NUMBERS)) and set(found.checkpoints) == {
         *MADE_FROM["selections"]
     }
     assert all(np.isnan(rows).all() for rows in found.rows.values())
     assert set(found.checkpoints.values()) == {0}
+
+
+@pytest.mark.parametrize("own_size", [False, True])
+def test_outputs_that_are_not_finite_have_no_distances(
+    cell: tuple[dict[str, Any], str, Path], monkeypatch: pytest.MonkeyPatch, own_size: bool
+) -> None:
+    """Neither are they scored; as "not marked" they would count as a missed structure."""
+    spec, name, results = cell
+
+    def broken(*arguments: Any) -> Any:
+        load, normalise = networks_of(*arguments)
+
+        def blind(pixels: torch.Tensor) -> torch.Tensor:
+            films = normalise(pixels).clone()
+            films[[1, 4]] = torch.nan
+            return films
+
+        return load, blind
+
+    for module in (marked, predict):
+        monkeypatch.setattr(module, "networks_of", broken)
+    how = {"scored_at": "film"} if own_size else {}
+    words = rf"networks of {name} give numbers that are not finite for test1, test4, and nothing"
+    with pytest.raises(UserError, match=words):
+        compare_masks(asked(spec, results, **how))
+    with pytest.raises(UserError, match="a logit is NaN"):
+        score_cell(spec, results, splits=["test"])

@@ -104,6 +104,37 @@ def test_the_code_of_one_kind_of_weights_is_held_as_well(project: Path) -> None:
     assert module == "transfergrid.models.released" and int(count) > 10
 
 
+READER_EDITED_LATER = """
+from pathlib import Path
+import numpy as np
+from transfergrid.planning.inputs import resolve_dataset
+from transfergrid.planning.unchanged import hold_reader
+here = Path(__file__).parent
+np.savez(here / "films.npz", test_images=np.zeros((1, 8, 8), np.uint8))
+settings = {"kind": "mask_npz", "root": str(here / "films.npz"), "structures": ["disc"]}
+note = resolve_dataset("films", settings).location
+hold_reader(note)
+reader = here / "src" / "transfergrid" / "data" / "masked_npz.py"
+reader.write_text("raise SystemExit('edited')")
+from transfergrid.data.masked_npz import read
+print(read.__module__)
+"""
+
+
+def test_the_reader_of_films_that_are_read_again_is_held(project: Path) -> None:
+    assert python(project, READER_EDITED_LATER) == "transfergrid.data.masked_npz\n"
+
+
+def test_programs_that_look_readers_up_by_name_hold_them() -> None:
+    # What is looked up by name is no part of the stage's own code, which is held anyway.
+    reading = {s for s in CODED if "transfergrid.data.kinds" in code_of(s)}
+    assert reading == {"prepare", "outlines", "observers"}
+    for stage in reading:
+        (program,) = programs(STAGE[stage].written)
+        text = (SCRIPTS / program).read_text()
+        assert re.search(r"^ +(hold_reader|hold_observers|rebuild_cache)\(", text, re.MULTILINE)
+
+
 COMPILED = """
 import sys
 if sys.argv[1] == "hold":
