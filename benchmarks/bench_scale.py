@@ -1,6 +1,6 @@
 """A study of 5,000 cells: parsing, dry runs, `plan`, tables (a first run: bench_first_run.py).
 
-Dry runs alternate with those of a bare workflow of the same jobs and files (see made_grid.py), and
+Dry runs alternate with those of a bare workflow of the same jobs and files (see bare_grid.py), and
 with --before with those of an earlier checkout. Both times on the clock and of the processor are
 given: the latter hardly changes on a busy machine.
 """
@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bare_grid import mirror, write_bare
 from common import Cost, environment, heading, median, parse, row, run, table
-from made_grid import mirror, write_bare, write_study
+from made_grid import write_study
 
 from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.paths import PROJECT

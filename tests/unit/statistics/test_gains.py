@@ -11,17 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from unit.statistics.made_up_gains import (
+    ARMS,
+    SEEDS,
+    SHIFT,
+    basis_of,
+    cells_of,
+    likeness,
+    row,
+    similarity_of,
+)
 from unit.statistics.made_up_reader import reader_of
 
 from transfergrid.catalog.gain_question import MEASURES, PAIRS
-from transfergrid.catalog.questions import FIRST_VERSION, kind_of
+from transfergrid.catalog.questions import kind_of
 from transfergrid.planning import state_pairs
-from transfergrid.planning.claims import chosen_claims, known_claims
+from transfergrid.planning.claims import known_claims
 from transfergrid.similarity import measures
 from transfergrid.statistics.alike import alike
-from transfergrid.statistics.basis import Basis
 from transfergrid.statistics.claims import judge
-from transfergrid.statistics.first_version import first_version
 from transfergrid.statistics.gain_points import points_of
 from transfergrid.statistics.gains import similarity_gain
 
@@ -34,90 +42,6 @@ QUESTION: dict[str, Any] = {
     "baseline": "random",
     "where": {},
 }
-SHIFT = {"breast": 0.0, "chest": 0.1, "knee": 0.2}
-ARMS = ("random", "imagenet", "radimagenet")
-SEEDS = range(4)
-
-
-def cells_of(folds: int = 0) -> pd.DataFrame:
-    """Within a target, networks that stay more alike gain less; targets turn that around."""
-    rows = []
-    numbers = itertools.product(SHIFT, ARMS, SEEDS, range(folds) if folds else ["all"])
-    for dataset, arm, seed, fold in numbers:
-        base = 0.6 + 0.01 * seed + (0.02 * fold if folds else 0)
-        gain = 0.0 if arm == "random" else 0.1 + SHIFT[dataset] - 0.1 * _alike(arm, seed)
-        place = {"dataset": dataset, "architecture": "net", "truncation": 0}
-        rows.append(
-            {
-                "cell": f"{dataset}-{arm}-{seed}-{fold}",
-                **place,
-                "fold": str(fold),
-                "pretraining": arm,
-                "protocol": "p",
-                "seed": seed,
-                "selection": "best",
-                "metric": "auroc",
-                "score": base + gain,
-            }
-        )
-        if fold == 0:
-            rows.append({**rows[-1], "cell": f"{dataset}-{arm}-{seed}", "fold": "all", "score": 9})
-    return pd.DataFrame(rows)
-
-
-def _alike(arm: str, seed: int) -> float:
-    return 0.2 * seed + 0.05 * (arm == "imagenet")
-
-
-def row(
-    pair: str, dataset: str, left: tuple, right: tuple, value: float, fold: Any = "all"
-) -> dict:
-    ends = zip(("left", "right"), (left, right), strict=True)
-    named = {
-        f"{side}_{key}": one
-        for side, end in ends
-        for key, one in zip(("pretraining", "protocol", "seed", "state"), end, strict=True)
-    }
-    place = {"dataset": dataset, "fold": str(fold), "architecture": "net", "truncation": 0}
-    return {
-        **place,
-        **named,
-        "pair": pair,
-        "layer": "block1",
-        "depth": 1,
-        "measure": "cka",
-        "value": value,
-        "low": value - 0.05,
-        "high": value + 0.05,
-    }
-
-
-def similarity_of(folds: int = 0) -> pd.DataFrame:
-    rows = []
-    numbers = itertools.product(SHIFT, ARMS, SEEDS, range(folds) if folds else ["all"])
-    for dataset, arm, seed, fold in numbers:
-        start = (arm, np.nan, float(seed) if arm == "random" else np.nan, "initial")
-        end = (arm, "p", float(seed), "final")
-        value = SHIFT[dataset] + _alike(arm, seed)
-        rows.append(row("before_after", dataset, start, end, value, fold))
-        if arm == "radimagenet":
-            rows.append(row("sources_after", dataset, ("imagenet", *end[1:]), end, 0.3, fold))
-            rows.append(row("random", dataset, ("random", *end[1:]), end, value, fold))
-    for dataset in SHIFT:
-        released = [(arm, np.nan, np.nan, "initial") for arm in ARMS[1:]]
-        rows.append(row("sources_before", dataset, *released, 0.55))
-        drawn = [("random", np.nan, float(seed), "initial") for seed in (0, 1)]
-        rows.append(row("seeds", dataset, *drawn, 0.2))
-    rows.append({**rows[0], "layer": np.nan, "measure": np.nan, "value": np.nan})  # diverged
-    return pd.DataFrame(rows)
-
-
-def basis_of(cells: pd.DataFrame, **compared: pd.DataFrame) -> Basis:
-    entries = [{**one, "family": "f", "role": "target"} for one in cells.to_dict("records")]
-    reader = reader_of(entries, {}, {})
-    reader.metric_of = lambda dataset, name=None: {"name": "auroc", "higher_is_better": True}
-    study = {"primary_metric": dict.fromkeys(SHIFT, "auroc")}
-    return Basis(study, cells, reader, 0.05, compared=compared)
 
 
 def answered(question: dict[str, Any] = QUESTION, folds: int = 0) -> Any:
@@ -133,7 +57,7 @@ def test_similarities_meet_the_gain_of_their_own_cell() -> None:
     table = pd.DataFrame(found.beside["gains"])
     assert len(table) == len(SHIFT) * 2 * len(SEEDS) and not found.left_out
     for point in table.to_dict("records"):
-        alike = _alike(point["pretraining"], int(point["seed"]))
+        alike = likeness(point["pretraining"], int(point["seed"]))
         assert point["similarity"] == pytest.approx(SHIFT[point["dataset"]] + alike)
         gain = 0.1 + SHIFT[point["dataset"]] - 0.1 * alike
         assert point["gain"] == pytest.approx(gain)
@@ -344,64 +268,3 @@ def test_both_versions_of_the_paper_are_judged_by_one_number(
     found = judged(f"{name}.within" if within else name, rows)
     assert [one.verdict for one in found] == [verdict]
     assert found[0].data == "breast, chest, knee" and "data sets" in found[0].evidence
-
-
-def test_numbers_of_the_first_version_stand_beside_ours_under_that_name() -> None:
-    claims = chosen_claims("radimagenet_replication", "study.yaml")
-    assert len(claims["first_version"]) == 35 + 175
-    named = {"architecture": "resnet50.a1_in1k", "status": "finished"}
-    cells, features = (
-        cells_of().assign(**named),
-        similarity_of().assign(**named, measure="mean_cca"),
-    )
-    basis = basis_of(cells, similarity=features)
-    study = {**basis.study, "claims": claims, "metrics": {"auroc": {"roc_area": True}}}
-    question = {"name": FIRST_VERSION.unasked, "kind": FIRST_VERSION.name}
-    found = first_version(question, replace(basis, study=study)).rows
-    values = {(one.quantity, one.subject): one for one in found}
-    one = values["v1_auroc", "imagenet, p, breast"]
-    assert one.value == 0.905 and "published, v1 of February 2023" in one.method
-    assert "computed, not the paper's final number" in one.note and "0.038" in one.method
-    ours = cells.query("dataset == 'breast' and pretraining == 'imagenet'")["score"].mean()
-    assert values["ours_minus_v1_auroc", "imagenet, p, breast"].value == pytest.approx(ours - 0.905)
-    both = "imagenet+radimagenet"
-    assert values["v1_mean_cca", f"{both}, sources_after, block1, p, chest"].value == 0.38
-    assert values["v1_mean_cca", f"{both}, sources_before, block1, chest"].value == 0.35
-    assert values["v1_mean_cca", "random, seeds, block1, knee"].value == 0.36
-    assert values["v1_mean_cca", "imagenet, before_after, block1, p, knee"].value == 0.83
-    other = replace(basis, cells=cells.assign(architecture="net"), study=study, compared={})
-    assert first_version(question, other).rows == []
-    assert first_version(question, replace(basis, study={"claims": {}})).rows == []
-
-
-def beside_the_first_version(where: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """Return by quantity and subject what stands beside the first version's numbers."""
-    setting = {"about": "radimagenet_replication", "where": where}
-    claims = chosen_claims(setting, "study.yaml")
-    named = {"architecture": "resnet50.a1_in1k", "status": "finished"}
-    features = similarity_of().assign(**named, measure="mean_cca")
-    basis = basis_of(cells_of().assign(**named), similarity=features)
-    study = {**basis.study, "claims": claims, "metrics": {"auroc": {"roc_area": True}}}
-    question = {"name": FIRST_VERSION.unasked, "kind": FIRST_VERSION.name}
-    rows = first_version(question, replace(basis, study=study)).rows
-    return {(one.quantity, one.subject): one.value for one in rows}  # type: ignore[attr-defined]
-
-
-def test_only_cells_that_the_claims_count_stand_beside_the_first_version() -> None:
-    every, chest = (beside_the_first_version(where) for where in ({}, {"dataset": "chest"}))
-    assert chest == {key: value for key, value in every.items() if key[1].endswith("chest")}
-    assert beside_the_first_version({"protocol": "q"}).keys() == {
-        key for key in every if ", p, " not in key[1] and key[0].endswith("mean_cca")
-    }  # released weights were trained by no recipe
-    pair = "imagenet+radimagenet, sources_after, block1, p, chest"
-    both = {"pretraining": ["imagenet", "radimagenet"]}
-    assert ("v1_mean_cca", pair) in beside_the_first_version(both)
-    alone = beside_the_first_version({"pretraining": "imagenet"})
-    assert ("v1_mean_cca", pair) not in alone and ("v1_auroc", "imagenet, p, chest") in alone
-    assert not any("radimagenet" in subject for _, subject in alone)
-
-
-def test_seeds_that_do_not_count_are_in_no_mean_beside_the_first_version() -> None:
-    one = beside_the_first_version({"seed": 3})["ours_minus_v1_auroc", "imagenet, p, breast"]
-    cells = cells_of().query("dataset == 'breast' and pretraining == 'imagenet' and seed == 3")
-    assert one == pytest.approx(cells["score"].mean() - 0.905)
