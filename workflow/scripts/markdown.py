@@ -20,14 +20,15 @@ def main() -> None:
     tables = arguments.results / arguments.study / "tables"
     if not (tables / "contrasts.csv").is_file():
         raise UserError(f"{tables} has no contrasts.csv; run the study to its end first.")
-    print(markdown.networks(read_table(tables / "cells.csv"), arguments.results))
+    told = markdown.level_of(arguments.study, arguments.results)
+    print(markdown.networks(read_table(tables / "cells.csv"), told, arguments.results))
     print()
-    print(markdown.contrasts(read_table(tables / "contrasts.csv")))
+    print(markdown.contrasts(read_table(tables / "contrasts.csv"), told))
     for name in markdown.TABLES:
         file = tables / f"{name}.csv"
         if file.is_file() and len(table := read_table(file)):
             print()
-            print(getattr(markdown, name)(table))
+            print(getattr(markdown, name)(table, told))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from transfergrid.planning.grid import ALL
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.reporting import markdown
 from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.reporting.words import level
 from transfergrid.runtime.atomic import replacing_directory, write_text
 
 ENDINGS = {"markdown": "md", "latex": "tex"}
@@ -44,6 +45,7 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
         UserError: A table is not what was written.
     """
     texts: dict[str, str] = {}
+    told = level(float(study.study.config["evaluation"]["confidence"]))
     for stage in ANALYSES:
         if not study.has(stage):
             continue
@@ -51,7 +53,7 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
             table = read_made_table(results / study.name, declared.name)
             if len(table):
                 texts[declared.name] = whole(table)
-                if short := shortened(declared.name, table, results):
+                if short := shortened(declared.name, table, told, results):
                     texts[f"{SHORT}_{declared.name}"] = short
     with replacing_directory(folder) as new:
         for name, text in texts.items():
@@ -60,16 +62,17 @@ def write_tables(study: PlannedStudy, results: Path, folder: Path, form: str) ->
     return len(texts)
 
 
-def shortened(name: str, table: pd.DataFrame, results: Path) -> str:
+def shortened(name: str, table: pd.DataFrame, told: str, results: Path) -> str:
     """Return a table for a reader, as Markdown; an empty text where nothing shortens it."""
     if name == "cells":
         whole_sets = table[table["fold"] == ALL]
         scored = whole_sets[whole_sets["status"] == "finished"]
         if len(whole_sets) < len(table) or scored.empty:
             return ""  # what is pooled over folds has no training of its own
-        return markdown.networks(scored, results)
-    function = getattr(markdown, name, None)
-    return "" if function is None else str(function(table))
+        return markdown.networks(scored, told, results)
+    if name not in ("contrasts", *markdown.TABLES):
+        return ""
+    return str(getattr(markdown, name)(table, told))
 
 
 def whole(table: pd.DataFrame) -> str:

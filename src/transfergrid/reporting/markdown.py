@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,17 @@ import pandas as pd
 from transfergrid.catalog.axes import RUN
 from transfergrid.catalog.metrics import METRICS
 from transfergrid.planning.grid import ALL
+from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.reporting.folds import answered
-from transfergrid.reporting.words import p_value
+from transfergrid.reporting.words import NOTHING, known, level, p_value
 from transfergrid.runtime.atomic import read_json
+from transfergrid.runtime.errors import UserError
 
 TABLES = (
     *("mean_ranks", "rank_pairs", "trials", "mask_states", "observers"),
     *("convergence", "small_data", "similarity", "agreement", "drift", "layer_reset"),
 )
-"""Tables that a study may have, each with a function of its name."""
+"""Tables that a study may have, each with a function of its name, of the table and `level_of`."""
 _TITLES = {metric.name: metric.title for metric in METRICS}
 _NETWORK = ["architecture", "pretraining", "truncation", "protocol"]
 _TESTS = {"p_difference": "difference", "p_equivalence": "equivalence"}
@@ -28,11 +30,32 @@ _ALIKE = ("cka_debiased", "mean_cca")
 _AGREED = ("agreement", "excess_agreement", "kappa", "rank_correlation")
 
 
-def networks(cells: pd.DataFrame, results: Path) -> str:
+def level_of(study: str, results: Path) -> str:
+    """Return the level of a study's intervals in words, such as ``95 %``.
+
+    Args:
+        study: Its name.
+        results: The folder of results.
+
+    Raises:
+        UserError: No stamp says it.
+    """
+    stamps = stamps_in(results / "stamps")
+    found = [path for name, path in stamps if (name.owner, name.stage) == (study, "statistics")]
+    if not found:
+        raise UserError(
+            f"{results / 'stamps'} does not say what intervals study '{study}' asks for; name the "
+            "folder of results that the study was run into."
+        )
+    return level(float(read_named(found[-1])["evaluation"]["confidence"]))
+
+
+def networks(cells: pd.DataFrame, told: str, results: Path) -> str:
     """Return one row per network and recipe: test score by seed, its spread, and validation.
 
     Args:
         cells: The rows of cells.csv.
+        told: The level of intervals, see `level_of`.
         results: The folder of results, for what each training validated.
     """
     every = cells[cells["selection"] == cells["selection"].iloc[0]]
@@ -45,16 +68,16 @@ def networks(cells: pd.DataFrame, results: Path) -> str:
     first = "| data set " if several else ""
     lines = [
         f"{first}| network | weights | cut | recipe | test {' or '.join(titles)}, mean of seeds "
-        "| each seed (95 % interval) | validation, best, mean |",
+        f"| each seed ({told} interval) | validation, best, mean |",
         f"{'|---' * several}|---|---|---:|---|---:|---|---:|",
     ]
     for key, group in primary.groupby(["dataset"] * several + _NETWORK, sort=False):
         seeds = "; ".join(
-            f"{row['score']:.3f} ({row['score_low']:.3f}–{row['score_high']:.3f})"
+            _with_ends(row["score"], row["score_low"], row["score_high"], between="–")
             for row in group.to_dict("records")
         )
         mean, valid = group["score"].mean(), group["valid"].mean()
-        lines.append(_row([*key, f"{mean:.3f}", seeds, f"{valid:.3f}"]))
+        lines.append(_row([*key, _number(mean, 3), seeds, _number(valid, 3)]))
     return "\n".join(lines)
 
 
@@ -65,38 +88,43 @@ def _validated(row: pd.Series, cells: pd.DataFrame, results: Path) -> float:
         same = (cells[list(RUN)] == row[list(RUN)]).all(axis=1) & (cells["fold"] != ALL)
         folds = cells.loc[same, "cell"].tolist()
     files = [results / "cells" / str(cell) / "train.json" for cell in folds]
-    return float(pd.Series([read_json(file)["best_valid_score"] for file in files]).mean())
+    scores = [read_json(file)["best_valid_score"] for file in files]
+    return float(pd.Series(scores, dtype="float64").mean())  # null where there was none
 
 
-def contrasts(table: pd.DataFrame) -> str:
+def contrasts(table: pd.DataFrame, told: str) -> str:
     """Return one row per row of contrasts.csv, p adjusted within its question."""
     lines = [
-        "| contrast | seeds | difference (95 % interval) | adjusted p that the verdict rests on "
+        f"| contrast | seeds | difference ({told} interval) | adjusted p that the verdict rests on "
         "| verdict |",
         "|---|---:|---:|---|---|",
     ]
     for row in table.to_dict("records"):
         rests_on = row["verdict_rests_on"]
-        interval = f"{row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-        tested = f"{_TESTS[rests_on]}, {p_value(row[f'{rests_on}_adjusted'])}"
-        lines.append(_row([row["contrast"], row["n_seeds"], interval, tested, row["verdict"]]))
+        interval = _with_ends(row["estimate"], row["low"], row["high"], "+")
+        tested = NOTHING
+        if known(rests_on):
+            tested = f"{_TESTS[rests_on]}, {_p(row[f'{rests_on}_adjusted'])}"
+        lines.append(
+            _row([row["contrast"], _number(row["n_seeds"], 0), interval, tested, row["verdict"]])
+        )
     return "\n".join(lines)
 
 
-def similarity(table: pd.DataFrame) -> str:
+def similarity(table: pd.DataFrame, _: str) -> str:
     """Return one row per measure, reason and what is compared; a column per layer.
 
     A value is the mean over the pairs of all data sets, with the mean of their floors' upper ends
     behind it.
     """
-    known = table[table["measure"].isin(_ALIKE) & table["value"].notna()].copy()
-    known["compared"] = _compared(known)
-    layers = known.drop_duplicates("layer").sort_values("depth")["layer"].tolist()
+    there = table[table["measure"].isin(_ALIKE) & table["value"].notna()].copy()
+    there["compared"] = _compared(there)
+    layers = there.drop_duplicates("layer").sort_values("depth")["layer"].tolist()
     lines = [
         _row(["measure", "pair", "compared", "pairs", *layers]),
         "|---|---|---|---:|" + "---:|" * len(layers),
     ]
-    for key, group in known.groupby(["measure", "pair", "compared"]):
+    for key, group in there.groupby(["measure", "pair", "compared"]):
         means = group.groupby("layer")[["value", "floor_high"]].mean().reindex(layers)
         values = [
             f"{_number(value)} ({_number(floor)})"
@@ -107,66 +135,69 @@ def similarity(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def agreement(table: pd.DataFrame) -> str:
+def agreement(table: pd.DataFrame, _: str) -> str:
     """Return one row per data set and what sets a pair apart: means over pairs and tasks.
 
     The columns `baseline` and `ceiling` belong to the agreement of right and wrong.
     """
-    known = table[table["measure"].isin(_AGREED) & table["value"].notna()]
-    whole = known["task"].isna() | (known["task"] == "")
-    one_task = known.groupby("dataset")["task"].transform("nunique") <= 1
-    known = known[whole | one_task]
+    there = table[table["measure"].isin(_AGREED) & table["value"].notna()]
+    whole = there["task"].isna() | (there["task"] == "")
+    one_task = there.groupby("dataset")["task"].transform("nunique") <= 1
+    there = there[whole | one_task]
     lines = [
         _row(["data set", "pair", "pairs", *_AGREED, "baseline", "ceiling"]),
         "|---|---|---:|" + "---:|" * (len(_AGREED) + 2),
     ]
-    for (dataset, pair), group in known.groupby(["dataset", "pair"], sort=False):
+    for (dataset, pair), group in there.groupby(["dataset", "pair"], sort=False):
         means = group.groupby("measure")[["value", "baseline", "ceiling"]].mean()
         values = [means["value"].get(name, float("nan")) for name in _AGREED]
-        values += [means.loc["agreement", name] for name in ("baseline", "ceiling")]
+        whole_means = means.reindex(["agreement"]).loc["agreement"]
+        values += [whole_means[name] for name in ("baseline", "ceiling")]
         pairs = len(group[["left", "right"]].drop_duplicates())
         lines.append(_row([dataset, pair, pairs, *(_number(value) for value in values)]))
     return "\n".join(lines)
 
 
-def convergence(table: pd.DataFrame) -> str:
+def convergence(table: pd.DataFrame, told: str) -> str:
     """Return one row per arm of each question in steps: runs that reached the level, and how soon.
 
     A mean with runs that never reached the level counts them with the horizon, and is a least one.
     """
     lines = [
         "| question | data set | network | arm | reached | median, steps "
-        "| mean to the horizon, steps | difference from the baseline (95 % interval) | verdict |",
+        f"| mean to the horizon, steps | difference from the baseline ({told} interval) "
+        "| verdict |",
         "|---|---|---|---|---:|---:|---:|---|---|",
     ]
     for row in table[table["unit"] == "steps"].to_dict("records"):
         least = "≥ " if row["n_reached"] < row["n_runs"] else ""
         parts = [row[key] for key in ("question", "dataset", "architecture", "arm")]
-        parts += [f"{row['n_reached']} of {row['n_runs']}", _number(row["median"], 0)]
-        parts.append(f"{least}{row['restricted_mean']:.0f} of {row['horizon']:.0f}")
-        told = "–" if math.isnan(row["difference"]) else f"{row['difference']:+.0f}"
-        if not math.isnan(row["low"]):
-            told += f" ({row['low']:+.0f} to {row['high']:+.0f})"
+        parts += [
+            f"{_number(row['n_reached'], 0)} of {_number(row['n_runs'], 0)}",
+            _number(row["median"], 0),
+            f"{least}{_number(row['restricted_mean'], 0)} of {_number(row['horizon'], 0)}",
+            _with_ends(row["difference"], row["low"], row["high"], "+", 0),
+        ]
         verdict = "baseline" if row["arm"] == row["baseline"] else row["verdict"]
-        lines.append(_row([*parts, told, verdict]))
+        lines.append(_row([*parts, verdict]))
     return "\n".join(lines)
 
 
-def small_data(table: pd.DataFrame) -> str:
+def small_data(table: pd.DataFrame, told: str) -> str:
     """Return one row per arm and number of training patients.
 
     A ratio that is beyond the sizes that were trained is "beyond".
     """
     lines = [
-        "| data set | arm | training patients | quantity | value (95 % interval at this size) "
+        f"| data set | arm | training patients | quantity | value ({told} interval at this size) "
         "| for all sizes at once | verdict |",
         "|---|---|---:|---|---|---|---|",
     ]
     for row in table.to_dict("records"):
         plus = "+" if row["quantity"].startswith("boost") else ""
-        form = "{:.2f}" if row["quantity"] == "data_ratio" else f"{{:{plus}.3f}}"
+        digits = 2 if row["quantity"] == "data_ratio" else 3
         value, low, high, least, most = (
-            "beyond" if math.isinf(row[key]) else form.format(row[key])
+            "beyond" if math.isinf(row[key]) else _number(row[key], digits, plus)
             for key in ("value", "low", "high", "band_low", "band_high")
         )
         verdict, at_once = (
@@ -175,12 +206,18 @@ def small_data(table: pd.DataFrame) -> str:
         if at_once != verdict:
             verdict = f"{verdict}; at once: {at_once}"
         quantity = row["quantity"].replace("_", " ")
-        parts = [row["dataset"], row["arm"], row["patients"], quantity]
-        lines.append(_row([*parts, f"{value} ({low} to {high})", f"{least} to {most}", verdict]))
+        parts = [row["dataset"], row["arm"], _number(row["patients"], 0), quantity]
+        bounds = [
+            NOTHING if {*ends} == {NOTHING} else " to ".join(ends)
+            for ends in ((low, high), (least, most))
+        ]
+        if bounds[0] != NOTHING:
+            value = f"{value} ({bounds[0]})"
+        lines.append(_row([*parts, value, bounds[1], verdict]))
     return "\n".join(lines)
 
 
-def mean_ranks(table: pd.DataFrame) -> str:
+def mean_ranks(table: pd.DataFrame, _: str) -> str:
     """Return one row per method of each question, the best mean rank first."""
     lines = [
         "| question | method | mean rank | mean score | data sets | Friedman | Iman and Davenport "
@@ -194,50 +231,50 @@ def mean_ranks(table: pd.DataFrame) -> str:
             f"F {_number(row['iman_davenport_f'])}, {_p(row['p_iman_davenport'])}",
         ]
         parts = [row["question"], row["method"], _number(row["mean_rank"])]
-        parts += [_number(row["mean_score"], 3), row["n_datasets"], *tests]
+        parts += [_number(row["mean_score"], 3), _number(row["n_datasets"], 0), *tests]
         lines.append(_row([*parts, _number(row["critical_difference"])]))
     return "\n".join(lines)
 
 
-def rank_pairs(table: pd.DataFrame) -> str:
+def rank_pairs(table: pd.DataFrame, told: str) -> str:
     """Return one row per pair of methods: by mean ranks, Bayesian signed ranks, mixed model."""
     lines = [
         "| question | a | b | mean rank, a − b | Nemenyi | Conover, adjusted "
-        "| better, alike, worse by the signed-rank test | mixed model, a − b (95 % interval) "
+        f"| better, alike, worse by the signed-rank test | mixed model, a − b ({told} interval) "
         "| adjusted | verdict |",
         "|---|---|---|---:|---|---|---|---:|---|---|",
     ]
     for row in table.to_dict("records"):
         bayes = [_number(row[f"bayes_{name}"]) for name in ("better", "alike", "worse")]
-        parts = [row["question"], row["a"], row["b"], f"{row['rank_difference']:+.2f}"]
+        parts = [row["question"], row["a"], row["b"], _number(row["rank_difference"], sign="+")]
         parts += [_p(row["p_nemenyi"]), _p(row["p_conover_adjusted"]), ", ".join(bayes)]
         parts += [_difference(row), _p(row["p_mixed_adjusted"]), row["verdict"]]
         lines.append(_row(parts))
     return "\n".join(lines)
 
 
-def trials(table: pd.DataFrame) -> str:
+def trials(table: pd.DataFrame, told: str) -> str:
     """Return one row per arm of each question and place, compared over its trials."""
     lines = [
         "| question | data set | network | arm | baseline | trials | mean (SD) | baseline's "
-        "| difference (95 % interval) | test, adjusted p | verdict | with other patients |",
+        f"| difference ({told} interval) | test, adjusted p | verdict | with other patients |",
         "|---|---|---|---|---|---:|---:|---:|---:|---|---|---|",
     ]
     for row in table.to_dict("records"):
         network = "" if pd.isna(row["architecture"]) else row["architecture"]
         parts = [row["question"], row["dataset"], network, row["arm"], row["baseline"]]
-        parts.append(f"{row['n']} and {row['n_baseline']}")
+        parts.append(f"{_number(row['n'], 0)} and {_number(row['n_baseline'], 0)}")
         parts += [
             f"{_number(row[f'mean{of}'], 3)} ({_number(row[f'sd{of}'], 3)})"
             for of in ("", "_baseline")
         ]
-        parts += [_difference(row), f"{row['test']}, {_p(row['p_adjusted'])}", row["verdict"]]
-        patients = f"{row['verdict_with_patients']}, {_p(row['p_with_patients_adjusted'])}"
+        parts += [_difference(row), _with_p(row, "test", "p_adjusted"), row["verdict"]]
+        patients = _with_p(row, "verdict_with_patients", "p_with_patients_adjusted")
         lines.append(_row([*parts, patients]))
     return "\n".join(lines)
 
 
-def mask_states(table: pd.DataFrame) -> str:
+def mask_states(table: pd.DataFrame, _: str) -> str:
     """Return one row per cell, or run over folds, and structure, under its first selection."""
     lines = [
         "| cell | structure | films | marked and there | missed | false alarm | both empty |",
@@ -246,40 +283,47 @@ def mask_states(table: pd.DataFrame) -> str:
     counts = ("n", "both", "missed", "false_alarm", "both_empty")
     first = table[table["selection"] == table["selection"].iloc[0]] if len(table) else table
     for row in answered(first).to_dict("records"):
-        lines.append(_row([row["cell"], row["task"], *(row[name] for name in counts)]))
+        lines.append(_row([row["cell"], row["task"], *(_number(row[name], 0) for name in counts)]))
     return "\n".join(lines)
 
 
-def observers(table: pd.DataFrame) -> str:
+def observers(table: pd.DataFrame, told: str) -> str:
     """Return one row per further observer of masks, metric and structure."""
     lines = [
-        "| data set | observer | metric | structure | value (95 % interval) | films | patients |",
+        f"| data set | observer | metric | structure | value ({told} interval) | films "
+        "| patients |",
         "|---|---:|---|---|---:|---:|---:|",
     ]
     for row in table.to_dict("records"):
         structure = "mean" if pd.isna(row["task"]) or not row["task"] else row["task"]
-        value = f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+        value = _with_ends(row["value"], row["low"], row["high"], between="–")
         metric = _TITLES.get(row["metric"], row["metric"])
         parts = [row["dataset"], row["observer"], metric, structure, value]
-        lines.append(_row([*parts, row["n"], row["n_patients"]]))
+        lines.append(_row([*parts, *(_number(row[name], 0) for name in ("n", "n_patients"))]))
     return "\n".join(lines)
 
 
-def drift(table: pd.DataFrame) -> str:
+def drift(table: pd.DataFrame, _: str) -> str:
     """Return one row per network and weights: how far each layer moved, and its angle."""
-    known = table[(table["group"] == "all") & table["change"].notna()]
-    return _by_layer(known, ("change", "cosine"), "change (cosine)", "{:.2f} ({:.2f})")
+    moved = table[(table["group"] == "all") & table["change"].notna()]
+    return _by_layer(moved, "change (cosine)", _moved)
 
 
-def layer_reset(table: pd.DataFrame) -> str:
+def layer_reset(table: pd.DataFrame, told: str) -> str:
     """Return one row per network, weights and target: what one layer put back takes away."""
-    known = table[table["layer"].notna() & table["difference"].notna()]
-    ends = ("difference", "difference_low", "difference_high")
-    told = "difference (95 % interval)"
-    return _by_layer(known, ends, told, "{:+.3f} ({:+.3f} to {:+.3f})")
+    scored = table[table["layer"].notna() & table["difference"].notna()]
+    return _by_layer(scored, f"difference ({told} interval)", _put_back)
 
 
-def _by_layer(table: pd.DataFrame, columns: tuple[str, ...], told: str, form: str) -> str:
+def _moved(row: Mapping[Any, Any]) -> str:
+    return f"{_number(row['change'])} ({_number(row['cosine'])})"
+
+
+def _put_back(row: Mapping[Any, Any]) -> str:
+    return _with_ends(row["difference"], row["difference_low"], row["difference_high"], "+")
+
+
+def _by_layer(table: pd.DataFrame, told: str, form: Callable[[Mapping[Any, Any]], str]) -> str:
     """Return a row per network, weights and cell, a column per layer."""
     keys = ["dataset", "architecture", "pretraining", "seed"] + ["to"] * ("to" in table)
     layers = table.sort_values("depth")["layer"].drop_duplicates().tolist()
@@ -287,8 +331,8 @@ def _by_layer(table: pd.DataFrame, columns: tuple[str, ...], told: str, form: st
     lines = [_row([*titles, *(f"{layer}, {told}" for layer in layers)])]
     lines.append("|---" * len(keys) + "|---:" * len(layers) + "|")
     for key, group in table.groupby(keys, sort=False):
-        rows = group.set_index("layer")[list(columns)]
-        values = [form.format(*rows.loc[name]) if name in rows.index else "–" for name in layers]
+        there = {row["layer"]: form(row) for row in group.to_dict("records")}
+        values = [there.get(name, NOTHING) for name in layers]
         lines.append(_row([*key, *values]))
     return "\n".join(lines)
 
@@ -302,20 +346,33 @@ def _compared(table: pd.DataFrame) -> pd.Series:
 
 
 def _p(value: float) -> str:
-    return p_value(value) or "–"
+    return p_value(value) or NOTHING
+
+
+def _with_p(row: Mapping[Any, Any], what: str, p: str) -> str:
+    """Return a test or a verdict with its p-value; a dash where there is none of them."""
+    return f"{row[what]}, {_p(row[p])}" if known(row[what]) else NOTHING
 
 
 def _difference(row: Mapping[Any, Any]) -> str:
     """Return a difference with its interval, where it has one."""
-    if math.isnan(row["difference"]):
-        return "–"
-    interval = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
-    return f"{row['difference']:+.3f}{interval}"
+    return _with_ends(row["difference"], row["low"], row["high"], "+")
 
 
-def _number(value: float, digits: int = 2) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+def _with_ends(
+    value: float, low: float, high: float, sign: str = "", digits: int = 3, between: str = " to "
+) -> str:
+    """Return a number with its interval, without one alone, and a dash where it is undefined."""
+    ends = [_number(end, digits, sign) for end in (low, high)]
+    there = known(value) and known(low) and known(high)
+    return _number(value, digits, sign) + (f" ({between.join(ends)})" if there else "")
+
+
+def _number(value: float, digits: int = 2, sign: str = "") -> str:
+    return f"{value:{sign}.{digits}f}" if known(value) else NOTHING
 
 
 def _row(parts: Iterable[object]) -> str:
-    return f"| {' | '.join(map(str, parts))} |"
+    return (
+        f"| {' | '.join(str(part) if part == '' or known(part) else NOTHING for part in parts)} |"
+    )
