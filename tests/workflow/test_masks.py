@@ -15,7 +15,9 @@ from tests.workflow.conftest import Workspace
 from tests.workflow.masked_study import MASKED, STUDY
 from unit.data.discs import discs
 
+from transfergrid.planning.records import TRAINED
 from transfergrid.planning.study import merge
+from transfergrid.reporting.pictures.file import read_pictures
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +83,18 @@ def test_a_study_asks_for_observers_and_films_when_its_cells_are_there(
     films = page[page.index('<section id="films"') :]
     assert films[: films.index("</section>")].count("data:image/jpeg;base64,") == 3
     assert "<b>median</b> Dice" in films
+
+    # Weights that are freed take no picture with them, whatever is asked next.
+    shown = read_pictures(folder)
+    (cell,) = (workspace.folder / "results" / "cells").glob(f"{MASKED}-*")
+    (cell / TRAINED).unlink()
+    shutil.rmtree(cell / "checkpoints")
+    workspace.write(merge(STUDY, {**asked, "pictures": {"cells": "all"}}))
+    outcome = workspace.snakemake()
+    assert outcome.status == 0, outcome.text[-4000:]
+    assert outcome.jobs.keys() == {"stamp", "pictures", "page"}
+    assert "0 of 3 films have to be marked" in (folder / "logs" / "pictures.log").read_text()
+    assert read_pictures(folder) == shown and all(one.picture for one in shown)
 
     workspace.write(merge(STUDY, {**asked, "pictures": {"hidden": ["discs"]}}))
     assert workspace.snakemake("-n").jobs == {"stamp": 1, "page": 1}

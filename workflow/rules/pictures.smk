@@ -1,4 +1,7 @@
-"""Test films with the outlines of true and predicted masks, for studies with masks."""
+"""Test films with the outlines of true and predicted masks, for studies with masks.
+
+What was marked is kept as long as its cell is there: a picture needs weights, which the user may free.
+"""
 
 
 rule pictures:
@@ -6,8 +9,9 @@ rule pictures:
         stage_inputs("pictures"),
         stamp=stage_stamp("pictures"),
     output:
-        "results/{study}/pictures.json",
-        f"results/{STAGE['pictures'].mark}",
+        # The job reads them, so neither is removed first, and both are put back if it fails.
+        update("results/{study}/pictures.json"),
+        update(f"results/{STAGE['pictures'].mark}"),
     log:
         "results/{study}/logs/pictures.log",
     benchmark:

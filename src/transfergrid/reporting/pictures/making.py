@@ -2,89 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.evaluation.marked import marked_films
-from transfergrid.planning.paths import cell_directory, ensemble_directory
-from transfergrid.planning.records import TRAINED, read_spec
-from transfergrid.reporting.pictures.chosen import ChosenFilm, chosen_films, chosen_runs
+from transfergrid.planning.paths import cell_directory
+from transfergrid.planning.records import SPEC, read_spec
 from transfergrid.reporting.pictures.drawn import data_uri, outlined
-from transfergrid.reporting.pictures.file import Picture, write_pictures
-from transfergrid.reporting.records import read_card
-from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.stage_files import read_made_table
+from transfergrid.reporting.pictures.file import Picture
+from transfergrid.reporting.pictures.wanted import Wanted
 from transfergrid.runtime.progress import progress
-from transfergrid.statistics.runs import Run, runs_of
 
 
-def make_pictures(study: Mapping[str, Any], results: Path, device: str = "cpu") -> None:
-    """Write a study's films with outlines.
+def with_pictures(wanted: Wanted, results: Path, device: str = "cpu") -> list[Picture]:
+    """Return what is shown of a study, and mark what has to be marked for that.
 
     Args:
-        study: The stamp's content, with the study's cells; ``pictured`` says which may be shown.
+        wanted: The films.
         results: Root of all outputs.
         device: "cpu", "cuda" or "cuda:<n>".
 
     Raises:
         UserError: A file of a cell is not what was written.
     """
-    folder, primary = results / study["name"], study["evaluation"]["primary"]
-    asked, entries = study["pictured"], gathering.entries(study, "target")
-    cells = read_made_table(folder, "cells")
-    runs = {run.name: run for run in runs_of(entries).values()}
-    lower = _lower_is_better(asked["cells"], results)
-    shown = chosen_runs(
-        cells[cells["selection"] == primary],
-        list(runs.values()),
-        asked["cells"],
-        asked["show"],
-        lower,
-    )
-    told = progress(
-        (_of_run(runs[str(row["cell"])], study, results, device) for row in shown),
-        len(shown),
-        "films",
-    )
-    write_pictures(folder, [picture for part in told for picture in part])
-
-
-def _lower_is_better(cells: list[str], results: Path) -> list[str]:
-    """Return the primary metrics of cells of which lower is better."""
-    specs = (read_spec(cell_directory(cell, results) / "spec.json") for cell in cells)
-    return [spec["metric"]["name"] for spec in specs if not spec["metric"]["higher_is_better"]]
-
-
-def _of_run(run: Run, study: Mapping[str, Any], results: Path, device: str) -> list[Picture]:
-    """Return the pictures of a cell or a run over folds."""
-    primary = study["evaluation"]["primary"]
-    entries = {entry["cell"]: entry for entry in study["cells"]}
-    folds = {
-        fold: read_ensemble(
-            ensemble_directory(study["name"], cell, primary, results) / "test.parquet"
-        )
-        for fold, cell in run.cells.items()
+    due = sorted(wanted.due, key=lambda one: (one.network, one.selection))
+    groups = [list(own) for _, own in groupby(due, key=lambda one: one.key[:2])]
+    drawn = (_drawn(own, results, device) for own in groups)
+    made = {
+        picture.key: picture for own in progress(drawn, len(groups), "cells") for picture in own
     }
-    card = read_card(entries[next(iter(run.cells.values()))], results) or {}
-    films = chosen_films(folds, gathering.score_tasks(card))
-    return [
-        Picture(run.name, film.place, film.film, film.value, picture)
-        for film, picture in _drawn(films, run, primary, results, device)
-    ]
+    return [made.get(picture.key, picture) for picture in wanted.shown]
 
 
-def _drawn(
-    films: list[ChosenFilm], run: Run, selection: str, results: Path, device: str
-) -> Iterator[tuple[ChosenFilm, str]]:
-    """Yield films with their pictures, which are empty where the weights were freed."""
-    for film in films:
-        folder = cell_directory(run.cells[film.fold], results)
-        if not (folder / TRAINED).is_file():
-            yield film, ""
-            continue
-        spec = read_spec(folder / "spec.json")
-        (part,) = marked_films(spec, results, [selection], "test", device, [film.row])
-        marked = part.marks[selection].marked[0]
-        yield film, data_uri(outlined(part.images[0], part.truth[0], marked))
+def _drawn(films: Sequence[Picture], results: Path, device: str) -> list[Picture]:
+    """Return films that one selection of a cell marks, with their pictures."""
+    network, selection, _ = films[0].key
+    spec = read_spec(cell_directory(network, results) / SPEC)
+    rows = [film.row for film in films]
+    uris: Iterator[str] = (
+        data_uri(outlined(image, truth, marked))
+        for part in marked_films(spec, results, [selection], "test", device, rows)
+        for image, truth, marked in zip(
+            part.images, part.truth, part.marks[selection].marked, strict=True
+        )
+    )
+    return [replace(film, picture=uri) for film, uri in zip(films, uris, strict=True)]
