@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import in_two_lines, line_heights
+from transfergrid.reporting.figures.phrases import seeds_in
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.page.history import curve_of
@@ -43,7 +44,7 @@ def caption(data: FigureData) -> str:
     named = listing([f"{metric.inline}{metric.direction}" for metric in metrics])
     text = (
         f"Mean validation {named} during training of {plural(len(drawn), 'cell')}, one line each "
-        f"({plural(drawn['seed'].nunique(), 'seed')}), without interval or test. Checkpoints are "
+        f"({seeds_in(drawn)}), without interval or test. Checkpoints are "
         "chosen on these scores alone; the test split takes no part."
     )
     if len(data.trained) < every:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.words import count, level, listing, plural, plurals, split_of
+from transfergrid.reporting.words import count, level, listing, plurals, split_of
 from transfergrid.statistics.scale import OPERATING_POINTS
 
 
@@ -34,8 +34,13 @@ def _part(data: FigureData, dataset: str) -> str:
 
 
 def seeds_of(data: FigureData) -> str:
-    """Say how many seeds the study has."""
-    return plural(int(data.cells["seed"].nunique()), "seed")
+    """Say how many seeds a data set has; those of two need not be the same."""
+    return seeds_in(data.cells)
+
+
+def seeds_in(cells: pd.DataFrame) -> str:
+    """Say how many seeds a data set has among some cells: ``1 to 2 seeds`` where they differ."""
+    return plurals(cells.groupby("dataset")["seed"].nunique(), "seed")
 
 
 def interval_of(data: FigureData) -> str:

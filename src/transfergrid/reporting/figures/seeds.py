@@ -13,7 +13,7 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, ROW
 from transfergrid.reporting.figures.names import shortened
-from transfergrid.reporting.figures.phrases import interval_of, seeds_of, tested_on
+from transfergrid.reporting.figures.phrases import interval_of, tested_on
 from transfergrid.reporting.figures.summaries import (
     GROUP,
     SCORE,
@@ -25,7 +25,7 @@ from transfergrid.reporting.figures.summaries import (
     settings_of,
 )
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.words import plural
+from transfergrid.reporting.words import plural, plurals
 
 
 def seed_spread(cells: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +66,8 @@ def caption(data: FigureData) -> str:
     ]
     return (
         f"Seeds of {plural(len(spread), 'network')}, each around its own mean; {tested_on(data)}; "
-        f"up to {seeds_of(data)}. Grey bars: mean over seeds of each cell's {interval_of(data)}. "
+        f"{plurals(spread['n'], 'seed')} each. Grey bars: mean over seeds of each cell's "
+        f"{interval_of(data)}. "
         f"SD: between seeds (n − 1). Over networks it is {'; '.join(told)}. The bar is how far "
         f"one {data.metric(spread).inline} would move with other patients; seeds share theirs, so "
         "it is no test of the seeds."

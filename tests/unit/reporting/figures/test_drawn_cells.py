@@ -69,6 +69,7 @@ def test_cells_that_a_figure_does_not_draw_change_none_of_its_words(
     assert beside["correlation"].shown.title == "AUROC against ImageNet accuracy and size"
     assert "79 studies of 60 patients in the test split of lungs" in beside["score"].shown.caption
     assert "mean over 2 seeds" in beside["truncation"].shown.caption
+    assert all("1 to 2 seeds" in beside[name].shown.caption for name in EVERYWHERE)
 
 
 def test_no_phrase_puts_an_s_behind_a_name(both: FigureData) -> None:
