@@ -38,6 +38,12 @@ EVERYTHING: dict[str, Any] = {
     "similarity": {"where": {"truncation": 0}, "layers": ["pooled"], "permutations": 39},
     "weights": {"where": {"truncation": 0, "pretraining": "random"}, "reset": {"images": "valid"}},
     "evaluation": {"metrics": ["average_precision"]},
+    "subgroups": [
+        {"column": "sex"},
+        {"column": "age", "bands": [50]},
+        {"column": "projection"},
+        {"column": "source"},
+    ],
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }
 CAPTIONS = {

@@ -175,6 +175,13 @@ ROWS = {
         lambda p: p.study({"questions": SMALL["questions"][:2]}),
         union(stamped("statistics", "report"), follow("statistics")),
     ),
+    "groups that are asked for later": Row(
+        lambda p: p.study({"subgroups": [{"column": "sex", "datasets": ["films"]}]}),
+        union(
+            stamped("subgroups", "shortcuts", "costs", "figures", "report"),
+            analysed("subgroups", "shortcuts", "costs", "figures", "report"),
+        ),
+    ),
     "the title": Row(
         lambda p: p.study({"title": "T"}), union(stamped("report"), analysed("report"))
     ),

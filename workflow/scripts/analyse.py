@@ -19,15 +19,14 @@ def main() -> None:
     # Each process that reads cells imports this file, and needs none of these.
     from transfergrid.planning.gathered import read_study
     from transfergrid.planning.stamps import stage_of
-    from transfergrid.planning.unchanged import hold_networks, hold_observers, hold_questions
+    from transfergrid.planning.unchanged import hold_networks, hold_questions, hold_readers
     from transfergrid.runtime.heartbeat import heartbeat
 
     stage, results = stage_of(arguments.stamp), arguments.stamp.parents[1]
     study = read_study(arguments.stamp)
     hold_networks(study, results)
     hold_questions(study)
-    if stage == "observers":
-        hold_observers(study, results)
+    hold_readers(study, results)
     from transfergrid.reporting.tables.analysis import analyse
 
     with heartbeat(f"making the {stage}"):

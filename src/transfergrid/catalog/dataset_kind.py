@@ -24,6 +24,31 @@ DICOM: Mapping[str, Setting] = {
 
 
 @dataclass(frozen=True)
+class Described:
+    """Where a kind of data set says more of its images than their labels.
+
+    Attributes:
+        tables: ``module:function`` from its root and its settings to the tables that say it. Plain
+            Python.
+        image: The column that names an image; empty where the study does (``image_column``).
+        last_parts: How many of the last parts of that name are the image's id; 0 for all of it.
+        known: By a word that a study may use, the names that such a column has.
+        ids: Columns that say who or which one somebody is, by which nothing is ever grouped.
+        where: Settings under which it says anything.
+        drawn: Of a kind that is drawn as needed, ``module:function`` from its settings and an empty
+            folder to its manifest, which writes these tables there and draws no image.
+    """
+
+    tables: str
+    image: str = ""
+    last_parts: int = 0
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    drawn: str = ""
+
+
+@dataclass(frozen=True)
 class DatasetKind:
     """A kind of data set.
 
@@ -55,6 +80,7 @@ class DatasetKind:
         observers: ``module:function`` from its settings to those under which its reader gives the
             masks of every observer apart (`transfergrid.data.mask_layers.Observers`), or None
             where there is one. Plain Python; an empty string where there never are several.
+        described: Where it says more of its images than their labels; None where it does not.
         leads: The settings that lead to its images.
         cites: What to cite for it.
         settings: Its settings beside those of every kind (`SHARED`); a kind that has none has a
@@ -79,6 +105,7 @@ class DatasetKind:
     count: str = ""
     check: str = ""
     observers: str = ""
+    described: Described | None = None
     leads: str = "root"
     cites: str = "cite its own source."
     settings: Mapping[str, Setting] = field(default_factory=dict)

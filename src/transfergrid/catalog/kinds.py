@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from transfergrid.catalog.dataset_kind import LABELS, DatasetKind, Setting
+from transfergrid.catalog.dataset_kind import LABELS, DatasetKind, Described, Setting
 from transfergrid.catalog.masked import MASKED
 from transfergrid.catalog.published import PUBLISHED
 from transfergrid.catalog.published_masks import PUBLISHED_MASKS
@@ -77,6 +77,13 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         patients={},
         count="transfergrid.commands.images:of_chexpert",
         check="transfergrid.planning.meaning:check_chexpert",
+        described=Described(
+            "transfergrid.planning.label_tables:tables_of_chexpert",
+            image="Path",
+            last_parts=4,
+            known={"sex": ("Sex",), "age": ("Age",), "projection": ("AP/PA",)},
+            ids=("Path",),
+        ),
         cites="Irvin J, Rajpurkar P, Ko M, et al. CheXpert: a large chest radiograph dataset with "
         "uncertainty labels and expert comparison. Proceedings of the AAAI Conference on "
         "Artificial Intelligence 33:590–597, 2019. doi:10.1609/aaai.v33i01.3301590",
@@ -99,6 +106,7 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         columns=True,
         count="transfergrid.commands.images:of_table",
         check="transfergrid.planning.meaning:check_table",
+        described=Described("transfergrid.planning.label_tables:tables_of_study"),
         leads="root, image_folders and image_column",
     ),
     DatasetKind(
@@ -109,6 +117,20 @@ DATASET_KINDS: tuple[DatasetKind, ...] = (
         official=(),
         patients={"set": "chest"},
         same=("set", "seed"),
+        described=Described(
+            "transfergrid.planning.label_tables:tables_of_chexpert",
+            image="Path",
+            last_parts=4,
+            known={
+                "sex": ("Sex",),
+                "age": ("Age",),
+                "projection": ("AP/PA",),
+                "source": ("Hospital",),
+            },
+            ids=("Path",),
+            where={"set": "chest"},
+            drawn="transfergrid.data.phantom_tables:read",
+        ),
         count="transfergrid.commands.images:of_phantom",
         cites="drawn by TransferGrid; nothing to cite beside it.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transfergrid.catalog.compared_masks import compared
-from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Setting
+from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Described, Setting
 
 _EXCLUSIVE: Setting = {
     "description": "Whether a pixel belongs to one structure at most (a softmax over structures "
@@ -55,6 +55,7 @@ MASKED: tuple[DatasetKind, ...] = (
         count="transfergrid.commands.images:of_reader",
         check="transfergrid.planning.meaning:check_split",
         observers="transfergrid.planning.observers:of_layers",
+        described=Described("transfergrid.planning.label_tables:tables_of_study"),
         leads="root, image_folders and image_column",
         settings={
             "table": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfergrid.catalog.dataset_kind import DICOM, DatasetKind
+from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Described
 from transfergrid.catalog.published_settings import (
     COLOURS,
     ONE,
@@ -127,6 +127,16 @@ _NIH14 = published(
     "nih14",
     task_kinds=("multilabel",),
     tables="transfergrid.planning.layouts.nih14:hashed",
+    described=Described(
+        "transfergrid.planning.label_tables:tables_of_nih14",
+        image="Image Index",
+        known={
+            "sex": ("Patient Gender", "Patient Sex"),
+            "age": ("Patient Age",),
+            "view": ("View Position",),
+        },
+        ids=("Image Index", "Patient ID"),
+    ),
     films_of=("nih14",),
     official=("split", "test_share", "seed"),
     patients={},

@@ -1,7 +1,7 @@
 """The tables of a study, with a word for every column.
 
-A table is declared with its stage in `measured`, `observed`, `curved`, `mapped`, `alike`,
-`weighed`, `answered` or `costed`; everything that lists tables loops over this.
+A table is declared with its stage in `measured`, `observed`, `curved`, `grouped`, `mapped`,
+`alike`, `weighed`, `answered` or `costed`; everything that lists tables loops over this.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from transfergrid.catalog.alike import AGREEING, ALIKE
 from transfergrid.catalog.answered import STATISTICS
 from transfergrid.catalog.costed import costed
 from transfergrid.catalog.curved import CURVED
+from transfergrid.catalog.grouped import GROUPED, PROBED
 from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
 from transfergrid.catalog.observed import OBSERVED
@@ -20,6 +21,8 @@ _FOUND: tuple[Stage, ...] = (
     *MEASURED,
     OBSERVED,
     CURVED,
+    GROUPED,
+    PROBED,
     POINTING,
     ALIKE,
     AGREEING,

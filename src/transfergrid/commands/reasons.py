@@ -303,7 +303,7 @@ _EVALUATION = {"evaluation.primary"}
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
 _OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
-_OUTSIDE |= {"observers", "pictured"}
+_OUTSIDE |= {"observers", "pictured", "subgroups"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -325,6 +325,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other weights are measured")
     if old.get("observers") != new.get("observers"):
         phrases.append("other observers are compared")
+    if old.get("subgroups") != new.get("subgroups"):
+        phrases.append("other groups are compared")
     if old.get("pictured") != new.get("pictured"):
         phrases.append("other cells are shown on films")
     if old.get("outlined") != new.get("outlined"):

@@ -16,6 +16,7 @@ from transfergrid.planning.figures import own_figures
 from transfergrid.planning.fingerprint import template_hashes
 from transfergrid.planning.grid import slice_of
 from transfergrid.planning.inputs import PLACES
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.observers import observers_of
 from transfergrid.planning.outlined import compared_as
 from transfergrid.planning.paths import PROJECT
@@ -23,6 +24,7 @@ from transfergrid.planning.questions import stamped
 from transfergrid.planning.speeds import benchmarked
 from transfergrid.planning.states import compared_predictions
 from transfergrid.planning.study import DEFAULTS
+from transfergrid.planning.subgroups import asked_of
 from transfergrid.planning.tasks import holds_masks
 from transfergrid.planning.weighings import DRIFT, RESET
 
@@ -101,6 +103,14 @@ def _observers(study: PlannedStudy) -> Content:
             how = compared_as(own, study.metrics.declarations.values())
             found[cell.dataset_id] = {"settings": dict(settings), **how}
     return found
+
+
+def _subgroups(study: PlannedStudy) -> Content:
+    """Return, by data set, by which columns its test films are grouped."""
+    asked = {
+        cell.dataset_id: asked_of(study.study.config, cell.point.dataset) for cell in study.targets
+    }
+    return {dataset: columns for dataset, columns in asked.items() if columns}
 
 
 def _pictured(study: PlannedStudy) -> Content:
@@ -182,6 +192,11 @@ def _asked_metrics(study: PlannedStudy) -> Content:
     return _metrics(study, filter(None, asked))
 
 
+def _with_auroc(study: PlannedStudy) -> Content:
+    found = _metrics(study, ())
+    return found | {"metrics": {**found["metrics"], "auroc": built_in("auroc")}}
+
+
 def _recipes(study: PlannedStudy) -> Content:
     own = study.study.decoders
     return {
@@ -194,6 +209,7 @@ METRICS: Mapping[str, Callable[[PlannedStudy], Content]] = {
     "all_metrics": lambda study: study.metrics.content(),
     "asked_metrics": _asked_metrics,
     "primary_metrics": lambda study: _metrics(study, ()),
+    "with_auroc": _with_auroc,
 }
 """Parts that hold ``metrics`` and ``primary_metric``: another metric redoes only what has it."""
 
@@ -211,6 +227,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "tasks": lambda study: study.study.config["cams"]["tasks"],
     "regions": _regions,
     "observers": _observers,
+    "subgroups": _subgroups,
     "pictured": _pictured,
     "mistaken": _mistaken,
     "curves": curved,

@@ -9,6 +9,7 @@ from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.layouts.hashed import Digest, of_files, of_names
+from transfergrid.planning.layouts.nih14 import entries
 from transfergrid.planning.named import named
 from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.filehead import mistaken, read_head
@@ -77,6 +78,16 @@ def of_table(name: str, root: Path, settings: Mapping[str, Any], digest: Digest)
     return digests(name, root, [inside(name, root, settings["table"])], "table", digest)
 
 
+def tables_of_study(root: Path, settings: Mapping[str, Any]) -> list[Path]:
+    """Return the one table that a study names."""
+    return [root / settings["table"]]
+
+
+def tables_of_nih14(root: Path, settings: Mapping[str, Any]) -> list[Path]:
+    """Return ChestX-ray14's one table of films."""
+    return [entries(root)]
+
+
 def of_mask_table(
     name: str, root: Path, settings: Mapping[str, Any], digest: Digest
 ) -> dict[str, str]:
@@ -124,18 +135,25 @@ def of_chexpert(
     name: str, root: Path, settings: Mapping[str, Any], digest: Digest
 ) -> dict[str, str]:
     """Hash CheXpert's tables, wherever the download keeps them."""
-    folders = [root, *(root / folder for folder in CHEXPERT_FOLDERS)]
-    home = next((folder for folder in folders if (folder / "train.csv").is_file()), None)
-    if home is None:
+    there = tables_of_chexpert(root, settings)
+    if not there:
         raise UserError(
             f"data set '{name}' has no train.csv in {root} or in its folders "
             f"{listed(CHEXPERT_FOLDERS)}; point root at the unpacked CheXpert."
         )
+    return digests(name, root, there, "root", digest)
+
+
+def tables_of_chexpert(root: Path, settings: Mapping[str, Any]) -> list[Path]:
+    """Return CheXpert's tables, wherever the download keeps them; none without train.csv."""
+    folders = [root, *(root / folder for folder in CHEXPERT_FOLDERS)]
+    home = next((folder for folder in folders if (folder / "train.csv").is_file()), None)
+    if home is None:
+        return []
     # The test set is a download of its own and may lie beside the batches.
     homes = (home, home.parent) if home.name == CHEXPERT_BATCH else (home,)
     tables = [folder / table for folder in homes for table in CHEXPERT_TABLES]
-    there = [table for table in tables if table.is_file()]
-    return digests(name, root, there, "root", digest)
+    return [table for table in tables if table.is_file()]
 
 
 def of_archive(

@@ -7,15 +7,14 @@ selections choose. That is a measurement of a trained cell, stored as those of i
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.distances import tolerances_of
+from transfergrid.planning.heads import opened
 from transfergrid.planning.metrics import Declaration
 from transfergrid.planning.study import Study, location
 from transfergrid.planning.tasks import holds_masks
@@ -26,7 +25,6 @@ OUTLINES = "outlines"
 """The stage that measures."""
 SCORED_AT, SPACING = "scored_at", "spacing"
 """Settings of a data set with masks that decide how these are compared, and nothing before."""
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def outlines_of(
@@ -89,16 +87,10 @@ def check_spacing(study: Study, metrics: Iterable[Declaration]) -> None:
         if not columns or not settings.get("table"):
             continue
         table = location(settings["root"], f"root of data set '{name}'") / settings["table"]
-        if table.suffix.lower() not in _SEPARATORS or not table.is_file():
-            continue
-        separator = settings.get("separator") or _SEPARATORS[table.suffix.lower()]
-        # What is no table at all is left to its reader, which says so better.
-        with (
-            suppress(csv.Error),
-            open(table, encoding="utf-8-sig", errors="replace", newline="") as file,
-        ):
-            rows = (row for row in csv.reader(file, delimiter=separator) if row)
-            there = [word.strip() for word in next(rows, [])]
+        with opened(table, settings.get("separator")) as found:
+            if found is None:
+                continue
+            there, rows = found
             lost = [column for column in columns if column not in there]
             if lost:
                 raise UserError(

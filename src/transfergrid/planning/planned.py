@@ -34,6 +34,7 @@ from transfergrid.planning.shards import shards
 from transfergrid.planning.stamps import StampName
 from transfergrid.planning.states import State, check_similarity, states_of
 from transfergrid.planning.study import Study
+from transfergrid.planning.subgroups import check_subgroups
 from transfergrid.planning.weighings import Weighing, check_weights, weighings_of
 from transfergrid.runtime.hashing import canonical_json, sha256_text
 
@@ -227,6 +228,7 @@ def plan_study(study: Study) -> PlannedStudy:
     check_curves(study, targets)
     check_decoders(study, builder.cells.values())
     check_spacing(study, metrics.declarations.values())
+    check_subgroups(study, (cell.point.dataset for cell in targets))
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),

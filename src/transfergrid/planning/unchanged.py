@@ -212,17 +212,18 @@ def hold_questions(study: Mapping[str, Any]) -> None:
             hold_plugin(question["kind"], question["code"])
 
 
-def hold_observers(study: Mapping[str, Any], results: Path) -> None:
-    """Hold the readers of data sets whose observers are compared, which read them again.
+def hold_readers(study: Mapping[str, Any], results: Path) -> None:
+    """Hold the readers of data sets that a stage reads again, for observers or for groups.
 
     Args:
-        study: The stamp's content, which has observers where the stage compares any.
+        study: The stamp's content, which has observers or subgroups where the stage reads them.
         results: Root of all outputs.
 
     Raises:
         UserError: No note says where a data set lies, or it or its reader was edited since.
     """
-    for dataset in study.get("observers", {}):
+    again = (study.get(key, {}) for key in ("observers", "subgroups"))
+    for dataset in dict.fromkeys(name for part in again for name in part):
         hold_reader(known_note(dataset, results))
 
 

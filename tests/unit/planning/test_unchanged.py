@@ -128,11 +128,11 @@ def test_the_reader_of_films_that_are_read_again_is_held(project: Path) -> None:
 def test_programs_that_look_readers_up_by_name_hold_them() -> None:
     # What is looked up by name is no part of the stage's own code, which is held anyway.
     reading = {s for s in CODED if "transfergrid.data.kinds" in code_of(s)}
-    assert reading == {"prepare", "outlines", "observers"}
+    assert reading == {"prepare", "outlines", "observers", "subgroups", "shortcuts"}
     for stage in reading:
         (program,) = programs(STAGE[stage].written)
         text = (SCRIPTS / program).read_text()
-        assert re.search(r"^ +(hold_reader|hold_observers|rebuild_cache)\(", text, re.MULTILINE)
+        assert re.search(r"^ +(hold_readers?|rebuild_cache)\(", text, re.MULTILINE)
 
 
 COMPILED = """

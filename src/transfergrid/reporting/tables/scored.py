@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,3 +117,21 @@ def data_flags(card: Mapping[str, Any]) -> list[str]:
     """Return what holds for every number on a data set, by its card."""
     holds = (bool(card.get("synthetic")), card.get("patients") == "unknown")
     return [flag for flag, there in zip(OF_DATA, holds, strict=True) if there]
+
+
+def told_of(value: Interval, about: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of a table that a value fills.
+
+    Args:
+        value: The value with its interval.
+        about: Flags that hold for every number on the data set.
+    """
+    return {
+        "value": value.estimate,
+        "low": value.low,
+        "high": value.high,
+        "n": value.n,
+        "n_pos": value.n_pos,
+        "n_patients": value.n_patients,
+        "flags": ";".join([*about, *value.flags]),
+    }

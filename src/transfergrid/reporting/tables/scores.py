@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.evaluation.ensemble import read_ensemble
-from transfergrid.metrics.intervals import Interval
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import CellWork, cell_work
 from transfergrid.reporting.tables.crossed import RunWork, pooled_score, run_work
 from transfergrid.reporting.tables.mask_states import states_table
-from transfergrid.reporting.tables.scored import Read, Scored, data_flags, score
+from transfergrid.reporting.tables.scored import Read, Scored, data_flags, score, told_of
 from transfergrid.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -102,19 +101,7 @@ def score_rows(work: CellWork, selection: str, read: Read = read_ensemble) -> li
 
 
 def _rows(found: Scored, about: list[str]) -> Iterator[dict[str, Any]]:
-    yield {"task": "", **_numbers(found.whole, about), "n_folds": found.n_folds.get("")}
+    yield {"task": "", **told_of(found.whole, about), "n_folds": found.n_folds.get("")}
     for task, part in found.tasks.items():
         more = {"threshold": found.thresholds.get(task), "n_folds": found.n_folds.get(task)}
-        yield {"task": task, **_numbers(part, about), **more}
-
-
-def _numbers(value: Interval, about: list[str]) -> dict[str, Any]:
-    return {
-        "value": value.estimate,
-        "low": value.low,
-        "high": value.high,
-        "n": value.n,
-        "n_pos": value.n_pos,
-        "n_patients": value.n_patients,
-        "flags": ";".join([*about, *value.flags]),
-    }
+        yield {"task": task, **told_of(part, about), **more}
