@@ -194,7 +194,7 @@ ROWS = {
         union(stamped("figures"), follow("figures")),
     ),
     "a figure's colour": Row(
-        lambda p: p.code(FIGURES + "score.py", "markersize=7.5", "markersize=8"),
+        lambda p: p.code(FIGURES + "forest.py", "markersize=7.5", "markersize=8"),
         union(stamped("figures"), follow("figures")),
     ),
     "a table of its own": Row(

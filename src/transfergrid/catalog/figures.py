@@ -267,6 +267,18 @@ FIGURES: tuple[Figure, ...] = (
         "pair Pearson's correlation of its weights.",
     ),
     Figure(
+        "subgroups",
+        "{metric} by group",
+        ("cells", "subgroups"),
+        f"{_ROOM}.subgroups",
+        "The score on the test images of groups of patients or films: mean over seeds, a panel per "
+        "column that the study groups by. Large markers are means over the networks of a "
+        "pretraining, small dots single networks; lines are the mean of their intervals by patient "
+        "and seed. Overlapping lines are no test; the differences in the table subgroup_gaps are. "
+        "n is in the table subgroups.",
+        section="groups",
+    ),
+    Figure(
         "features",
         "How alike the layers are",
         ("cells", "similarity"),

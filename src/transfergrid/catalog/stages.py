@@ -151,6 +151,7 @@ STAGES: tuple[Stage, ...] = (
             "resets",
             "similarity",
             "observers",
+            "subgroups",
             "all_metrics",
             "figures",
         ),

@@ -32,13 +32,14 @@ ASKED_BY: Mapping[str, str] = {
     "filters": "filters",
     "layer_reset": "resets",
     "observers": "observers",
+    "subgroups": "subgroups",
 }
 """Tables that a study has only where it asks for them, and the key by which it does.
 
 Written out, so that no caption of a table is part of what figures depend on.
 """
 
-OF_THEIR_NAMES = ("drift", "layer_reset", "filters", "curves", "confusion")
+OF_THEIR_NAMES = ("drift", "layer_reset", "filters", "curves", "confusion", "subgroups")
 """Tables of these that are handed on as they are."""
 
 
@@ -95,6 +96,7 @@ class FigureData:
         observers: Rows of observers.csv; empty where no masks have several observers.
         curves: Rows of curves.csv; empty where the study asks for none.
         confusion: Rows of confusion.csv; as `curves`.
+        subgroups: Rows of subgroups.csv; empty where the study asks for no groups.
     """
 
     cells: pd.DataFrame
@@ -126,6 +128,7 @@ class FigureData:
     observers: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
+    subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> pd.DataFrame:

@@ -18,3 +18,17 @@ def heading(ax: Axes, y: float, text: str, rule: bool = True) -> None:
     ax.text(0.005, y, text, transform=across, weight="bold", va="center", clip_on=True)
     if rule:
         ax.axhline(y - 0.5, color=palette.LINE, linewidth=0.8)
+
+
+def dot(ax: Axes, x: float, y: float, mark: palette.Mark) -> None:
+    """Draw a mean at row `y`, in front of its interval."""
+    ax.plot(
+        [x],
+        [y],
+        marker=mark.marker,
+        markersize=7.5,
+        color=mark.colour,
+        markeredgecolor=palette.PAPER,
+        markeredgewidth=1,
+        zorder=5,
+    )

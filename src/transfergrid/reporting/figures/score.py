@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
-from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, heading
+from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, dot, heading
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, scored_by, seeds_of, tested_on
 from transfergrid.reporting.figures.summaries import (
@@ -157,13 +157,4 @@ def _row(ax: Axes, y: float, row: dict, panel: pd.DataFrame, mark: palette.Mark)
     if row["n_finished"] > 1:
         ax.scatter(same["score"], [y] * len(same), s=14, color=palette.PAPER, zorder=3)
         ax.scatter(same["score"], [y] * len(same), s=7, color=mark.colour, zorder=4)
-    ax.plot(
-        [row["score"]],
-        [y],
-        marker=mark.marker,
-        markersize=7.5,
-        color=mark.colour,
-        markeredgecolor=palette.PAPER,
-        markeredgewidth=1,
-        zorder=5,
-    )
+    dot(ax, row["score"], y, mark)

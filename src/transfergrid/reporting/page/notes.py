@@ -14,6 +14,7 @@ from transfergrid.catalog.mask_metrics import LEAST_PATIENTS
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.page.groups import near
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
 from transfergrid.statistics.named import WITHOUT
@@ -78,6 +79,7 @@ def notes(
         _unfinished(trained(cells), snapshot),
         _patients(targets),
         _learned_before(tables["leaks"]),
+        _shortcuts(tables.get("shortcuts")),
         _one_seed(cells),
         _folds(trained(cells), cards),
         *_few(answered(cells), cards),
@@ -191,6 +193,20 @@ def _learned_before(leaks: pd.DataFrame) -> Note | None:
         "Images learned before",
         f"Networks that start from one data set have seen images of another: {'; '.join(told)}. "
         "`transfergrid leaks` lists them.",
+    )
+
+
+def _shortcuts(shortcuts: pd.DataFrame | None) -> Note | None:
+    """Say where a column of the data set's table predicts a label nearly as well as a network."""
+    told = near(shortcuts)
+    if not told:
+        return None
+    return Note(
+        "warning",
+        "Shortcuts",
+        "Labels can be predicted without looking at a film, better than by chance and at least "
+        "half as far beyond it as a network does, or a network is not shown to do better: "
+        f"{told}. Such a network may have learned the column in place of the sign.",
     )
 
 

@@ -20,7 +20,7 @@ from transfergrid.reporting import words
 from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.metric_words import ranked_by
-from transfergrid.reporting.page import alike, answers, claims, costs, methods, notes
+from transfergrid.reporting.page import alike, answers, claims, costs, groups, methods, notes
 from transfergrid.reporting.page.answer import Manner
 from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import grouped, sections
@@ -102,7 +102,10 @@ def context(report: ReportInput) -> dict[str, Any]:
         "figures": [figure for figure in drawn if figure.section == MAIN],
         "alike": [
             (section, [figure for figure in drawn if figure.section == section.name])
-            for section in alike.sections(study, tables, report.cards)
+            for section in (
+                *groups.sections(study, tables, report.metrics),
+                *alike.sections(study, tables, report.cards),
+            )
         ],
         "films": shown_films(report.primary_cells, report.pictures, report.metrics),
         "mistakes": shown_mistakes(report.primary_cells, report.mistakes),

@@ -30,7 +30,11 @@ from transfergrid.reporting.figures.data import ASKED_BY, FigureData
 from transfergrid.reporting.figures.drawing import module_of
 from transfergrid.reporting.figures.matrix import CHANCE
 
-ALIKE = {figure.name: module_of(figure) for figure in FIGURES if figure.section != "figures"}
+ALIKE = {
+    figure.name: module_of(figure)
+    for figure in FIGURES
+    if figure.section in ("features", "predictions")
+}
 SOURCES = ("random", "imagenet", "birds")
 
 

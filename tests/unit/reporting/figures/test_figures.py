@@ -17,6 +17,7 @@ from unit.reporting.figures.drawn import UNASKED, WEIGHED, drawing, svgs, words_
 from unit.reporting.figures.papers_figure import against_the_papers_figure
 from unit.reporting.figures.wide import folded, wide
 from unit.reporting.made_up_alike import agreement_of, cells_of, similarity_of
+from unit.reporting.made_up_groups import subgroups
 
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.tables import TABLES
@@ -235,10 +236,11 @@ def test_rows_of_single_folds_are_kept_apart_as_a_study_is_read(
 def test_a_figure_is_drawn_from_the_tables_that_it_declares_alone() -> None:
     tables = {"calibration": "reliability"}
     own = ("cells", "scores", "contrasts", "correlations", "findings", "gains", "small_data")
-    own = (*own, "mean_ranks")
+    own = (*own, "mean_ranks", "subgroups")
     tables |= {name: name for name in (*own, "similarity", "agreement", "convergence", "reached")}
     pairs = cells_of(["films"], ["net00"], ["random", "imagenet"], ["recipe0"], seeds=2)
     data = replace(wide(3), similarity=similarity_of(pairs), agreement=agreement_of(pairs))
+    data = replace(data, subgroups=subgroups().assign(dataset=data.cells["dataset"].iloc[0]))
     whole = {drawn.shown.name: drawn for drawn in draw_all(data)}
     asked = {"published", "cams", "curves", "confusion", *WEIGHED}
     assert set(whole) == {figure.name for figure in FIGURES} - asked
