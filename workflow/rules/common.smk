@@ -179,6 +179,7 @@ wildcard_constraints:
     drift_id=ids.DRIFT_ID,
     reset_id=ids.RESET_ID,
     outlines_id=ids.OUTLINES_ID,
+    external_id=ids.EXTERNAL_ID,
     tuning_id=ids.TUNING_ID,
     stamp=ids.STAMP,
     study=ids.STUDY,

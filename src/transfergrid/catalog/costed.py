@@ -73,6 +73,7 @@ def costed(others: Sequence[Stage]) -> Stage:
             "filters",
             "resets",
             "outlined",
+            "externals",
             "cams",
         ),
     )

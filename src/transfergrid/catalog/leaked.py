@@ -9,9 +9,10 @@ LEAKS = Table(
     rows=(
         "One row per data set and pair of splits of which one should not know the other; where a "
         "data set is cut into folds, one per fold, whose test part is compared with all others. "
-        "Then, for each data set on which networks are tested that learned another one before, "
-        "one row per split, compared with all images of that other data set; where both are cut "
-        "into folds, one row per fold, compared with the parts that were learned for it."
+        "Then, for each data set on which networks are tested that learned another one (before, or "
+        "in place of it: `external`), one row per split, compared with all images of that other "
+        "data set; where both are cut into folds, one row per fold, compared with the parts that "
+        "were learned for it."
     ),
     caption=(
         "One row per data set and pair of splits, and per split and data set that networks learned "

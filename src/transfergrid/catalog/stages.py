@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from transfergrid.catalog.external import SCORED_ELSEWHERE
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.catalog.outlined import OUTLINING
 from transfergrid.catalog.questions import telling
@@ -83,6 +84,7 @@ STAGES: tuple[Stage, ...] = (
     DRIFTING,
     RESETTING,
     OUTLINING,
+    SCORED_ELSEWHERE,
     Stage(
         "ensembles",
         "shard",

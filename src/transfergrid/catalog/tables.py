@@ -1,7 +1,8 @@
 """The tables of a study, with a word for every column.
 
 A table is declared with its stage in `measured`, `observed`, `curved`, `grouped`, `mapped`,
-`alike`, `weighed`, `answered` or `costed`; everything that lists tables loops over this.
+`alike`, `weighed`, `external`, `answered` or `costed`; everything that lists tables loops over
+this.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from transfergrid.catalog.alike import AGREEING, ALIKE
 from transfergrid.catalog.answered import STATISTICS
 from transfergrid.catalog.costed import costed
 from transfergrid.catalog.curved import CURVED
+from transfergrid.catalog.external import EXTERNALS
 from transfergrid.catalog.grouped import GROUPED, PROBED
 from transfergrid.catalog.mapped import POINTING
 from transfergrid.catalog.measured import MEASURED
@@ -27,6 +29,7 @@ _FOUND: tuple[Stage, ...] = (
     ALIKE,
     AGREEING,
     *WEIGHED,
+    EXTERNALS,
     STATISTICS,
 )
 

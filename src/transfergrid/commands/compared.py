@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfergrid.catalog.records import Stage
-from transfergrid.catalog.stages import STAGE
+from transfergrid.catalog.stages import STAGE, STAGES
 from transfergrid.commands.images import Images
 from transfergrid.commands.memory import Memory
 from transfergrid.planning.architectures import find_architecture
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from transfergrid.planning.states import State
     from transfergrid.planning.weighings import Weighing
 
-STORED = ("activations", "drift", "reset", "outlines")
+STORED = tuple(stage.name for stage in STAGES if stage.per in ("state", "weighing"))
 """Stages that store what tables are made of; `rule all` does not ask for it."""
 
 

@@ -124,7 +124,7 @@ def _content(study: PlannedStudy, stage: str, maps: Sequence[str], view: Path) -
     if "states" in content:
         states = content["states"]
         content["states"] = [s for s in states if is_whole(activations_directory(s["id"], view))]
-    for key in ("drifts", "filters", "resets"):
+    for key in ("drifts", "filters", "resets", "externals"):
         if key in content:
             made = [one for one in content[key] if is_whole(weighings_directory(one["id"], view))]
             content[key] = made

@@ -302,12 +302,7 @@ def _shared_bytes(
     for cell in study.cells:
         state, data = states[cell.name], images[cell.point.dataset]
         if (state.trains or state.scores) and data and not decoded(cell.dataset_id):
-            declaration = study.datasets[cell.point.dataset].declaration
-            planes = 3 if declaration["channels"] == "rgb" else 1
-            if holds_masks(declaration):
-                planes += data.tasks
-            pixels = declaration["image_px"] ** 2 * planes
-            found[cell.dataset_id] = ("caches", data.total * pixels)
+            found[cell.dataset_id] = ("caches", _cache_bytes(study, cell.point.dataset, data))
         rows = data.total if state.trains and data else 0
         for name in cell.features if rows else ():
             if not is_whole(features_directory(name, results)):
@@ -316,7 +311,19 @@ def _shared_bytes(
             proof = weights_directory(cell.weights_id, results) / "proof.json"
             if not proof.exists():
                 found[cell.weights_id] = ("weights", 4 * params(cell.network, 0))
+    for one in study.external:
+        name = one.made_from["tested_on"]
+        if (other := images[name]) and not decoded(one.made_from["dataset"]):
+            found[one.made_from["dataset"]] = ("caches", _cache_bytes(study, name, other))
     return found
+
+
+def _cache_bytes(study: PlannedStudy, dataset: str, images: Images) -> int:
+    declaration = study.datasets[dataset].declaration
+    planes = 3 if declaration["channels"] == "rgb" else 1
+    if holds_masks(declaration):
+        planes += images.tasks
+    return int(images.total * declaration["image_px"] ** 2 * planes)
 
 
 def _learned_bytes(cell: Cell, recipe: Recipe) -> int:

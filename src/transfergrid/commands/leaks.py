@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
-from transfergrid.planning.passed_on import passed_on
+from transfergrid.planning.passed_on import passed_on, scored_elsewhere
 from transfergrid.planning.paths import RESULTS, origin_file
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.runtime.atomic import replacing
@@ -92,6 +92,8 @@ def _origins(studies: Sequence[PlannedStudy]) -> Origins:
     from transfergrid.data.admission import read_origin
 
     names = {entry["dataset_id"]: entry["dataset"] for study in studies for entry in study.entries}
+    for study in studies:
+        names |= {one.made_from["dataset"]: one.made_from["tested_on"] for one in study.external}
     return {key: (name, read_origin(origin_file(key, RESULTS))) for key, name in names.items()}
 
 
@@ -105,6 +107,8 @@ def _leaks(
         if origin is not None:
             yield from ((name, name, leak) for leak in within(origin, name, threads))
     pairs = [pair for study in studies for pair in passed_on(study.entries)]
+    for study in studies:
+        pairs += scored_elsewhere(study.entries, [one.made_from for one in study.external])
     for target, source, folds in dict.fromkeys(pairs):
         (one, here), (other, there) = origins[target], origins[source]
         if here is not None and there is not None:

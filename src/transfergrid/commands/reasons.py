@@ -303,7 +303,7 @@ _EVALUATION = {"evaluation.primary"}
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
 _OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
-_OUTSIDE |= {"observers", "pictured", "subgroups"}
+_OUTSIDE |= {"observers", "pictured", "subgroups", "externals"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -323,6 +323,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other networks are compared")
     if any(old.get(key) != new.get(key) for key in ("drifts", "filters", "resets")):
         phrases.append("other weights are measured")
+    if old.get("externals") != new.get("externals"):
+        phrases.append("other cells are tested elsewhere")
     if old.get("observers") != new.get("observers"):
         phrases.append("other observers are compared")
     if old.get("subgroups") != new.get("subgroups"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from transfergrid.commands.compared import images_seen
@@ -17,8 +17,9 @@ from transfergrid.commands.estimate import (
 )
 from transfergrid.commands.images import Images
 from transfergrid.commands.pace import SPREAD, Measured, pace, target_device
-from transfergrid.commands.weighed import checkpoints_marked, networks_scored
+from transfergrid.commands.weighed import checkpoints_marked, films_elsewhere, networks_scored
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.external import EXTERNAL
 from transfergrid.planning.outlined import OUTLINES
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.planned import PlannedStudy
@@ -53,14 +54,15 @@ def stored_hours(
         if one.id not in due:
             continue
         cell, basis, seconds = cells[one.id], "scaled", 0.0
-        count = images[cell.point.dataset]
+        seen = one.made_from.get("tested_on", cell.point.dataset)
+        count = images[seen]
         if count is None:
-            unknown[f"data set {cell.point.dataset} is not decoded yet"] += 1
+            unknown[f"data set {seen} is not decoded yet"] += 1
             continue
         if one.stage != DRIFT:
             px = study.datasets[cell.point.dataset].declaration["image_px"]
             found = pace(cell, known_recipes[cell.point.protocol], px, device, known)
-            passes = _passes(study, one, cell, count)
+            passes = _passes(study, one, cell, images)
             if found is None or passes is None:
                 unknown[f"no cell of {cell.point.architecture} was ever measured"] += 1
                 continue
@@ -87,8 +89,16 @@ def _cells(study: PlannedStudy) -> dict[str, Cell]:
     return found
 
 
-def _passes(study: PlannedStudy, one: State | Weighing, cell: Cell, images: Images) -> int | None:
+def _passes(
+    study: PlannedStudy, one: State | Weighing, cell: Cell, sizes: Mapping[str, Images | None]
+) -> int | None:
     """Return how many images go through a network, or None if its blocks are not known."""
+    if isinstance(one, Weighing) and one.stage == EXTERNAL:
+        films = films_elsewhere(one, sizes)
+        recipe = study.study.recipes[cell.point.protocol]
+        return None if films is None else recipe.keep_checkpoints * films
+    images = sizes[cell.point.dataset]
+    assert images is not None  # others were told before
     if isinstance(one, State):
         used = one.made_from.get("calibrated")
         calibrated = trained_images(Recipe.from_dict(used), images) if used else 0

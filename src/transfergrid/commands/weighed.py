@@ -9,6 +9,7 @@ from transfergrid.commands.images import Images
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.ends import INITIAL, weighings_directory
+from transfergrid.planning.external import EVERY, EXTERNAL
 from transfergrid.planning.outlined import OUTLINES, numbers_of
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import is_whole
@@ -54,6 +55,12 @@ def checkpoints_marked(one: Weighing) -> int:
     return max([*best, int("best" in rules)]) + int("last" in rules)
 
 
+def films_elsewhere(one: Weighing, images: Mapping[str, Images | None]) -> int | None:
+    """Return how many films of another data set a cell is scored on; None where not known."""
+    seen = images[one.made_from["tested_on"]]
+    return seen and (seen.total if one.made_from["split"] == EVERY else seen.test)
+
+
 def weighings_lacking(
     study: PlannedStudy, images: Mapping[str, Images | None], results: Path
 ) -> dict[str, tuple[str, int]]:
@@ -77,6 +84,12 @@ def weighings_lacking(
                 made_from, row = one.made_from, 8 * seen.tasks
                 row *= numbers_of(made_from["tolerances"]) * len(made_from["selections"])
                 found[one.id] = ("weighings", seen.test * (row + NAMES_BYTES))
+        elif one.stage == EXTERNAL:
+            films = films_elsewhere(one, images)
+            if seen is not None and films is not None:
+                checkpoints = study.study.recipes[cell.point.protocol].keep_checkpoints
+                row = 4 * seen.tasks * (checkpoints + 1) + NAMES_BYTES
+                found[one.id] = ("weighings", films * row)
         elif seen is not None and (networks := networks_scored(study, one, cell)):
             rows = getattr(seen, one.made_from["images"])
             found[one.id] = ("weighings", rows * (4 * seen.tasks * networks + NAMES_BYTES))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from transfergrid.data.images import ImageFiles, resize
 from transfergrid.data.store import Card
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
 from transfergrid.evaluation.inference import batch_of, predict_each
+from transfergrid.evaluation.kept_card import card_of
 from transfergrid.evaluation.marked import Marker, Marks
 from transfergrid.evaluation.predict import films_a_pass, networks_of, ranking_of
 from transfergrid.evaluation.scores import Scores, read_cell_scores
@@ -95,7 +95,7 @@ class LoadedCell:
                 "another."
             )
         hold_own(folder, spec, by_metric, own_code)
-        card = _card_of(read_kept(folder, "card.json"))
+        card = card_of(read_kept(folder, "card.json"))
         chosen = _chosen(folder, spec, trained, selection, len(card.tasks))
         return cls(folder, spec, card, trained, selection, chosen, device)
 
@@ -243,13 +243,6 @@ class LoadedCell:
         # In the order of training, because a sum's last bits depend on its order.
         chosen = np.vectorize(places.__getitem__, otypes=[np.int64])(self.chosen)
         return ensemble(scores, chosen).probabilities
-
-
-def _card_of(data: bytes) -> Card:
-    values = json.loads(data)
-    lists = {key: tuple(values[key]) for key in ("tasks", "score_tasks", "notes")}
-    known = {field.name: values[field.name] for field in fields(Card) if field.name in values}
-    return Card(**{**known, **lists})
 
 
 def _chosen(

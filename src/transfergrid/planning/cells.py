@@ -118,6 +118,8 @@ class CellBuilder:
         datasets: Resolved data sets by name.
         weights: Resolved weights by (pretraining, architecture).
         features: The features of frozen layers that cells are trained on, by id.
+        learned: By name of a cell what it and all before it in its chain were trained on.
+        releases: By name of a cell the release with which its chain began, or None.
         warnings: Sentences about cells that can run but may not be what the user wants.
     """
 
@@ -131,8 +133,8 @@ class CellBuilder:
         self._recipes = dict(study.recipes)
         self._decoders = dict(study.decoders)
         self._open: list[Point] = []
-        self._learned: dict[str, tuple[Learned, ...]] = {}
-        self._releases: dict[str, str | None] = {}
+        self.learned: dict[str, tuple[Learned, ...]] = {}
+        self.releases: dict[str, str | None] = {}
         self._texts: dict[tuple[object, ...], str] = {}
         self._metrics: dict[str, Declaration] = {}
 
@@ -169,11 +171,11 @@ class CellBuilder:
             self._open.pop()
         return self.cells[point]
 
-    def _dataset(self, name: str) -> Dataset:
+    def dataset(self, name: str, used_by: str = "the grid") -> Dataset:
+        """Return a resolved data set; UserError if the study does not define it."""
         if name not in self.datasets:
-            self.datasets[name] = resolve_dataset(
-                name, entry_of(self.study, "datasets", name, "the grid")
-            )
+            entry = entry_of(self.study, "datasets", name, used_by)
+            self.datasets[name] = resolve_dataset(name, entry)
         return self.datasets[name]
 
     def _tuning(self, point: Point, recipe: Recipe) -> CellTuning | None:
@@ -208,18 +210,18 @@ class CellBuilder:
         return self.weights[key]
 
     def _build(self, point: Point) -> Cell:
-        dataset = self._dataset(point.dataset)
+        dataset = self.dataset(point.dataset)
         image_px = dataset.declaration["image_px"]
         if point.protocol not in self._recipes:
             entry_of(self.study, "protocols", point.protocol, "the grid")
         architecture = self._architecture(point, image_px)
         weights, weights_id, source = self._initial(point, architecture)
-        learned = self._learned[source] if source else ()
+        learned = self.learned[source] if source else ()
         known = [(self.datasets[name], fold) for name, fold in learned]
         check_chain(known, dataset, point, str(self.study.source))
         for warning in shared_warnings(known, dataset, point, str(self.study.source)):
             self._warn(warning)
-        release = weights.get("release") or self._releases.get(source or "")
+        release = weights.get("release") or self.releases.get(source or "")
         self._warn(released_warning(release, dataset, point, str(self.study.source)))
         recipe, decoder = self._recipes[point.protocol], self._decoders.get(point.protocol)
         where = f"{self.study.source}: protocol '{point.protocol}'"
@@ -255,8 +257,8 @@ class CellBuilder:
             parts["features"] = canonical_json(features)
         spec = "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
         name = name_of(axes, sha256_text(spec))
-        self._learned[name] = (*learned, (point.dataset, point.fold))
-        self._releases[name] = release
+        self.learned[name] = (*learned, (point.dataset, point.fold))
+        self.releases[name] = release
         return Cell(
             point=point,
             name=name,

@@ -90,7 +90,9 @@ def _weighed(study: PlannedStudy, stage: str, key: str) -> list[Content]:
 
 
 def _regions(study: PlannedStudy) -> Content:
-    return {data.id: data.regions.id for data in study.datasets.values() if data.regions}
+    names = dict.fromkeys(cell.point.dataset for cell in study.cells)
+    used = (study.datasets[name] for name in names)
+    return {data.id: data.regions.id for data in used if data.regions}
 
 
 def _observers(study: PlannedStudy) -> Content:
@@ -238,6 +240,7 @@ PARTS: Mapping[str, Callable[[PlannedStudy], Any]] = {
     "drifts": lambda study: _weighed(study, DRIFT, "drift"),
     "filters": lambda study: _weighed(study, DRIFT, "filters"),
     "resets": lambda study: _weighed(study, RESET, "reset"),
+    "externals": lambda study: [{"id": one.id, **one.made_from} for one in study.external],
     "states": lambda study: [dict(state.entry) for state in study.states],
     "benchmarks": _benchmarks,
     "title": lambda study: study.study.config["title"],

@@ -1,5 +1,6 @@
 """The forms of names and ids of what a plan may make, as regular expressions."""
 
+from transfergrid.planning.external import EXTERNAL
 from transfergrid.planning.outlined import OUTLINES
 from transfergrid.planning.weighings import DRIFT, RESET
 
@@ -14,6 +15,7 @@ _MEASURED = rf"{WORD}-{WORD}-{WORD}-drop\d+"
 DRIFT_ID = rf"{_MEASURED}-{DRIFT}-[0-9a-f]{{8}}"
 RESET_ID = rf"{_MEASURED}-{RESET}-[0-9a-f]{{8}}"
 OUTLINES_ID = rf"{_MEASURED}-{OUTLINES}-[0-9a-f]{{8}}"
-WEIGHING_ID = rf"{_MEASURED}-(?:{DRIFT}|{RESET}|{OUTLINES})-[0-9a-f]{{8}}"
+EXTERNAL_ID = rf"{_MEASURED}-{EXTERNAL}-[0-9a-f]{{8}}"
+WEIGHING_ID = rf"{_MEASURED}-(?:{DRIFT}|{RESET}|{OUTLINES}|{EXTERNAL})-[0-9a-f]{{8}}"
 STAMP = r"[A-Za-z0-9_.-]+\.[a-z]+\.[0-9a-f]{8}"
 STUDY = r"[A-Za-z][A-Za-z0-9_]*"

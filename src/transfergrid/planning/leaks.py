@@ -144,10 +144,19 @@ def shared_warnings(
         "same publication under other names or in another table; transfergrid leaks counts those "
         "that look alike, once both are prepared."
         for other, _ in learned
-        if other.name != target.name
-        and not _origins(target) & _origins(other)
-        and _related(other.declaration["kind"], own)
+        if may_share(target, other)
     ]
+
+
+def same_films(one: Dataset, other: Dataset) -> bool:
+    """Tell whether two data sets are of the same tables of films, however these are divided."""
+    return one.name == other.name or bool(_origins(one) & _origins(other))
+
+
+def may_share(one: Dataset, other: Dataset) -> bool:
+    """Tell whether two data sets may hold the same films without a table in common."""
+    kinds = one.declaration["kind"], other.declaration["kind"]
+    return not same_films(one, other) and _related(*kinds)
 
 
 def _related(one: str, other: str) -> bool:

@@ -20,6 +20,7 @@ from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.curves import check_curves
 from transfergrid.planning.decidable import undecidable
 from transfergrid.planning.decoders import check_decoders
+from transfergrid.planning.external import external_of
 from transfergrid.planning.features import Features
 from transfergrid.planning.fingerprint import stage_fingerprint
 from transfergrid.planning.grid import check_folds, folds_beside, whole_grid
@@ -48,12 +49,13 @@ class PlannedStudy:
         targets: Cells of the grid, in the grid's order.
         sources: Cells from which targets are fine-tuned and which are not in the grid.
         trials: Cells that try a learning rate; they are trained and not scored.
-        datasets: Resolved data sets by name.
+        datasets: Resolved data sets by name, those that cells are only tested on among them.
         weights: Seedless weights by id.
         features: Features of frozen layers by id.
         metrics: The metrics that it names.
         warnings: Sentences for the user.
         unasked: Questions that a slice leaves out.
+        external: Which targets are scored on which other data sets.
     """
 
     study: Study
@@ -66,6 +68,7 @@ class PlannedStudy:
     metrics: StudyMetrics
     warnings: tuple[str, ...]
     unasked: tuple[str, ...]
+    external: tuple[Weighing, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,9 +168,9 @@ class PlannedStudy:
 
     @cached_property
     def weighings(self) -> tuple[Weighing, ...]:
-        """What is measured on trained cells: on their weights, and on what they mark."""
+        """What is measured on trained cells: weights, what they mark, scores elsewhere."""
         outlines = outlines_of(self.study, self.targets, self.metrics.declarations)
-        return (*weighings_of(self.study, self.weighed), *outlines)
+        return (*weighings_of(self.study, self.weighed), *outlines, *self.external)
 
     @cached_property
     def outlined(self) -> dict[str, str]:
@@ -229,6 +232,7 @@ def plan_study(study: Study) -> PlannedStudy:
     check_decoders(study, builder.cells.values())
     check_spacing(study, metrics.declarations.values())
     check_subgroups(study, (cell.point.dataset for cell in targets))
+    external, told = external_of(study, targets, builder, whole)
     planned = PlannedStudy(
         study=study,
         targets=tuple(targets),
@@ -238,8 +242,9 @@ def plan_study(study: Study) -> PlannedStudy:
         weights={weights.id: weights for weights in builder.weights.values()},
         features=builder.features,
         metrics=metrics,
-        warnings=(*builder.warnings, *lost, *undecidable(study, targets, metrics)),
+        warnings=(*builder.warnings, *told, *lost, *undecidable(study, targets, metrics)),
         unasked=tuple(name for name in asked if name not in kept),
+        external=external,
     )
     check_similarity(study, planned.compared, planned.states)
     check_weights(study, planned.weighed)

@@ -17,6 +17,6 @@ def each(wanted: Any) -> list[Any]:
 def wheres(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every `where` of a study."""
     asked = [config[key] for key in KEYS]
-    for entry in (*asked, *config["questions"]):
+    for entry in (*asked, *config["questions"], *config["external"]):
         if isinstance(entry, dict) and entry.get("where"):
             yield entry["where"]

@@ -265,11 +265,13 @@ PROGRAMS = {
     "drift.py": {"drift"},
     "reset.py": {"reset"},
     "outlines.py": {"outlines"},
+    "external.py": {"external"},
     "going_on.py": {"train"},
     "device_job.py": {
-        *("train", "evaluate", "cams", "pictures", "features", "activations", "reset", "outlines")
+        *("train", "evaluate", "cams", "pictures", "features", "activations", "reset", "outlines"),
+        "external",
     },
-    "noted_job.py": {"activations", "drift", "reset", "outlines"},  # of no cell
+    "noted_job.py": {"activations", "drift", "reset", "outlines", "external"},  # of no cell
     "stamp.py": set(),  # publishes what was planned, under the hash of its content
 }
 

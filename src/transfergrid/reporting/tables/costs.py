@@ -134,8 +134,9 @@ def _ids(study: Mapping[str, Any], results: Path) -> dict[str, Iterable[str]]:
     cells = [entry["cell"] for entry in study["cells"]]
     folders = [cell_directory(cell, results) for cell in (*cells, *_trials(study))]
     specs = [spec for folder in folders if (spec := json_if_there(folder / SPEC))]
+    elsewhere = study.get("externals", ())
     return {
-        "prepare": [spec["dataset"]["id"] for spec in specs],
+        "prepare": [*(spec["dataset"]["id"] for spec in specs), *(e["dataset"] for e in elsewhere)],
         "weights": [spec["weights"]["id"] for spec in specs if spec["weights"]["id"]],
         "features": [name for spec in specs for name in spec.get("features", {}).values()],
         "tune": [tuning["id"] for tuning in study["tunings"]],
@@ -144,6 +145,7 @@ def _ids(study: Mapping[str, Any], results: Path) -> dict[str, Iterable[str]]:
         "drift": [one["id"] for key in ("drifts", "filters") for one in study[key]],
         "reset": [one["id"] for one in study["resets"]],
         "outlines": study["outlined"].values(),
+        "external": [one["id"] for one in elsewhere],
         "ensembles": _parts(results / study["name"]),
         "cams": study["cams"],
     }

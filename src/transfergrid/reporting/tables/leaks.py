@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.planning.grid import ALL
-from transfergrid.planning.passed_on import passed_on
+from transfergrid.planning.passed_on import passed_on, scored_elsewhere
 from transfergrid.planning.paths import origin_file
 from transfergrid.reporting.records import read_cards
 from transfergrid.reporting.tables import gathering
@@ -26,7 +26,8 @@ def leaks_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> pd
 
     Returns:
         The columns of its declaration: for each data set a row per pair of splits (of folds, per
-        fold), and for each that another one was learned before, a row per split.
+        fold), and for each that another one was learned before, or that networks of another one
+        are tested on, a row per split.
     """
     rows = [*_within(study, results), *_between(study, results, workers)]
     return gathering.frame(study, "leaks", rows, ("n_images", "n_equal", "n_near"))
@@ -55,8 +56,15 @@ def _between(study: Mapping[str, Any], results: Path, workers: int) -> Iterator[
     from transfergrid.data.admission import read_origin
     from transfergrid.data.leaks import between
 
-    names = {entry["dataset_id"]: entry["dataset"] for entry in study["cells"]}
-    for target, source, folds in passed_on(study["cells"]):
+    externals = study.get("externals", ())
+    names = {one["dataset"]: one["tested_on"] for one in externals}
+    names |= {entry["dataset_id"]: entry["dataset"] for entry in study["cells"]}
+    # Of films that are only tested on, the others lie in no test.
+    only_tests = {one["dataset"] for one in externals if one["split"] == "test"}
+    before = passed_on(study["cells"])
+    pairs = [*before, *scored_elsewhere(study["cells"], externals)]
+    for pair in dict.fromkeys(pairs):
+        target, source, folds = pair
         both = {"dataset": names[target], "other_dataset": names[source], "other_split": ALL}
         one, other = (read_origin(origin_file(key, results)) for key in (target, source))
         if one is None or other is None:
@@ -64,6 +72,8 @@ def _between(study: Mapping[str, Any], results: Path, workers: int) -> Iterator[
             continue
         label = f"{names[target]} and {names[source]}"
         for leak in between(one, other, label, workers, folds):
+            if leak.split in ("train", "valid") and target in only_tests and pair not in before:
+                continue
             yield {
                 **both,
                 "other_split": leak.other,

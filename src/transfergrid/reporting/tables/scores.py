@@ -53,8 +53,12 @@ def scores_table(study: Mapping[str, Any], results: Path, workers: int = 1) -> p
     return gathering.frame(study, "scores", rows, WHOLE)
 
 
-def run_score_rows(work: RunWork) -> list[dict[str, Any]]:
+def run_score_rows(work: RunWork, reading: Read | None = None) -> list[dict[str, Any]]:
     """Return the rows of a run: those of its cell, or its own and then those of its folds.
+
+    Args:
+        work: The run.
+        reading: Reads an ensemble, by default a cell's own; it may give one of other films instead.
 
     Raises:
         UserError: A file of a cell breaks its contract.
@@ -63,7 +67,7 @@ def run_score_rows(work: RunWork) -> list[dict[str, Any]]:
     folds: dict[str, list[dict[str, Any]]] = {fold: [] for fold in work.cells}
     for selection in work.first.selections:
         # Each ensemble is read once, and those of one selection are in memory together.
-        read = cache(read_ensemble)
+        read = cache(reading or read_ensemble)
         for fold, one in work.cells.items():
             folds[fold] += score_rows(one, selection, read)
         if work.run.crossed and work.scored(selection):
