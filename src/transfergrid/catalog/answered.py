@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
+from transfergrid.catalog.external_question import EXTERNAL_ARMS, EXTERNAL_PAIRS
 from transfergrid.catalog.questions import answering
 from transfergrid.catalog.ranked import MEAN_RANKS, RANK_PAIRS, TRIALS
 from transfergrid.catalog.records import Column, Table, analysis
@@ -339,12 +340,15 @@ _STATISTICS = analysis(
     BUDGETS,
     REACHED,
     SMALL_DATA,
+    EXTERNAL_ARMS,
+    EXTERNAL_PAIRS,
     CLAIMS,
     SENSITIVITY,
     title="Answering the questions of {wildcards.study}",
-    reads=("cells", "similarity", "agreement"),
+    reads=("cells", "similarity", "agreement", "external"),
     holds=(
         "similarity",
+        "externals",
         "evaluation.primary",
         "evaluation.selections",
         "evaluation.confidence",

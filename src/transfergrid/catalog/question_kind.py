@@ -51,6 +51,7 @@ class Asked:
         no_skill: By data set the value of its metric for scores that say nothing, where it is
             known without the data.
         similarity: The study's settings of similarity, or None.
+        external: The blocks by which cells are tested on other data sets.
         padding: By architecture whose padding is known, the network without regard to padding, and
             how it pads.
         patients: By protocol its number of training patients, None for all of them; protocols that
@@ -64,6 +65,7 @@ class Asked:
     no_skill: Mapping[str, float] = field(default_factory=dict)
     padding: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     similarity: Mapping[str, Any] | None = None
+    external: Sequence[Mapping[str, Any]] = ()
     patients: Mapping[str, int | None] = field(default_factory=dict)
 
     @property

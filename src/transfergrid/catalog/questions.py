@@ -7,6 +7,7 @@ from typing import Any
 
 from transfergrid.catalog.arms import arms_keys, check_baseline, lack_of_arms
 from transfergrid.catalog.convergence_question import CONVERGENCE
+from transfergrid.catalog.external_question import EXTERNAL_QUESTION
 from transfergrid.catalog.gain_question import SIMILARITY_GAIN
 from transfergrid.catalog.interaction_question import INTERACTION
 from transfergrid.catalog.mean_ranks_question import MEAN_RANKS
@@ -334,6 +335,7 @@ QUESTION_KINDS: tuple[QuestionKind, ...] = (
     SIMILARITY_GAIN,
     CONVERGENCE,
     SMALL_DATA,
+    EXTERNAL_QUESTION,
     PUBLISHED,
     _ALIKE,
     _REUSE,

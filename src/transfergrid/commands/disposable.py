@@ -88,6 +88,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     items = [_kept(item) if item.name in used else item for item in items]
     ids = {cell.dataset_id for cell in plan.cells.values()} | used
     ids |= {name for cell in plan.cells.values() for name in cell.features} | set(plan.stored)
+    ids |= {one.dataset_id for one in plan.weighings.values() if one.dataset_id}
     ids |= {cell.weights_id for cell in plan.cells.values() if cell.weights_id} | set(plan.tunings)
     for kind, pattern in ROOMS_OF_IDS.items():
         items += _shared_items(kind, results / kind, pattern, ids, locked)

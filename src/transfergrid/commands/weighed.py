@@ -58,7 +58,9 @@ def checkpoints_marked(one: Weighing) -> int:
 def films_elsewhere(one: Weighing, images: Mapping[str, Images | None]) -> int | None:
     """Return how many films of another data set a cell is scored on; None where not known."""
     seen = images[one.made_from["tested_on"]]
-    return seen and (seen.total if one.made_from["split"] == EVERY else seen.test)
+    if seen is None:
+        return None
+    return seen.total if one.made_from["split"] == EVERY else seen.test
 
 
 def weighings_lacking(

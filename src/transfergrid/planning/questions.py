@@ -77,6 +77,7 @@ def check_questions(study: Study, points: Collection[Point]) -> None:
             },
             padding=padding,
             similarity=study.config["similarity"],
+            external=study.config["external"],
             patients=patients,
         )
         kind_of(question).check(question, asked)

@@ -99,6 +99,29 @@ class Reader:
         """Return a run over its folds; see `influence`. All NaN if a fold has diverged."""
         return self._pooled(run, selection or self.primary, self.metric(run, metric)["name"])
 
+    def pooled_on(
+        self, run: str, tables: Mapping[str, Ensemble], tasks: tuple[str, ...], metric: str
+    ) -> Pooled:
+        """Return a run over its folds on given films, under the primary selection.
+
+        Args:
+            run: Its name.
+            tables: By fold its ensemble on these films, which may be another hospital's.
+            tasks: The tasks that a mean is over.
+            metric: The metric's name.
+
+        Returns:
+            All NaN if a fold has diverged.
+        """
+        scorer, parts, lost = self._scorer(metric), {}, False
+        for fold, cell in self._cells(run).items():
+            one = tables[fold]
+            cases = Cases(one.probabilities, one.labels, one.patient_id, one.tasks, tasks)
+            parts[fold] = scorer.parts(cases, self._points(scorer, run, cell, self.primary))
+            lost = lost or cases.diverged
+        found = pool(parts)
+        return found.without_result() if lost else found
+
     def by_task(self, run: str, metric: str | None = None) -> dict[str, Influence]:
         """Return a run's value in each scored task; none for a metric of whole cases."""
         read = self._folds(run, self.primary, self.metric(run, metric)["name"])

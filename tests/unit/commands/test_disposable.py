@@ -350,6 +350,19 @@ def test_activations_that_no_study_names_can_go(old: Plan) -> None:
     assert free(unnamed(old), "activations") == set(now.states) | set(other.states)
 
 
+def test_films_on_which_cells_are_tested_elsewhere_stay(old: Plan) -> None:
+    other = {"kind": "phantom", "image_px": 32, "seed": 5}
+    asked = {"datasets": {"other": other}, "external": [{"tested_on": ["other"]}]}
+    now = made.plan(Path(), asked)
+    (study,) = now.studies.values()
+    cache = study.datasets["other"].id
+    for place in (RESULTS / "cache" / cache, *(RESULTS / "weighings" / n for n in now.weighings)):
+        place.mkdir(parents=True)
+    assert not free(unnamed(now), "cache") | free(unnamed(now), "weighings")
+    assert free(unnamed(old), "cache") == {cache}
+    assert free(unnamed(old), "weighings") == set(now.weighings)
+
+
 def test_features_of_finished_cells_can_be_freed(old: Plan) -> None:
     planned = with_features(Path())
     waiting = finished_features(planned)

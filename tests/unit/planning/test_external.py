@@ -176,3 +176,16 @@ def test_leaks_are_looked_for_in_all_that_was_learned(tmp_path: Path) -> None:
     pairs = scored_elsewhere(found.entries, [one.made_from for one in found.external])
     other, films, shapes = (found.datasets[name].id for name in ("other", "films", "shapes"))
     assert set(pairs) == {Passed(other, films), Passed(other, shapes)}
+
+
+def test_a_question_needs_cells_that_are_tested_elsewhere(tmp_path: Path) -> None:
+    question = {"questions": [{"name": "holds", "kind": "external", "axis": "pretraining"}]}
+    found = asked(tmp_path, {"tested_on": ["other"]}, **question)
+    ids = [one["id"] for one in content_of(found, STAGE["statistics"])["externals"]]
+    assert ids == [one.id for one in found.external]
+    assert "the study tests no cell there; name their data sets under external" in refused(
+        tmp_path, **question
+    )
+    apart = {"questions": [{**question["questions"][0], "where": {"truncation": 1}}]}
+    block = {"tested_on": ["other"], "where": {"truncation": 0}}
+    assert "none of which external tests elsewhere" in refused(tmp_path, block, **apart)

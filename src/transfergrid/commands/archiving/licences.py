@@ -35,7 +35,9 @@ class Terms:
 def terms_of_data(study: PlannedStudy) -> Iterator[tuple[str, Terms]]:
     """Yield the terms of a study's data sets by name; none of their films is archived."""
     settings = study.study.config["datasets"]
-    for name in dict.fromkeys(cell.point.dataset for cell in study.scored):
+    own = [cell.point.dataset for cell in study.scored]
+    elsewhere = [str(one.made_from["tested_on"]) for one in study.external]
+    for name in dict.fromkeys([*own, *elsewhere]):
         kind = str(settings[name]["kind"])
         declared = dataset_kind(kind)
         drawn = declared is not None and not declared.rooted

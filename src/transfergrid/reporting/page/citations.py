@@ -38,7 +38,8 @@ def citations(
     ]
     pairs += [("Protocol", reference(entry)) for entry in software.get("references", [])]
     settings = study["resolved"].get("datasets", {})
-    for name in dict.fromkeys(entry["dataset"] for entry in study["cells"]):
+    elsewhere = (name for b in study["resolved"].get("external", ()) for name in b["tested_on"])
+    for name in dict.fromkeys([*(entry["dataset"] for entry in study["cells"]), *elsewhere]):
         kind = cards.get(name, {}).get("kind") or settings.get(name, {}).get("kind", "")
         declared = dataset_kind(str(kind))
         pairs.append((f"Data: {name}", declared.cites if declared else OWN_DATA))

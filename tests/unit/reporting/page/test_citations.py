@@ -34,6 +34,14 @@ def test_data(kind: str, words: str) -> None:
     assert words in cited(datasets={"phantom": {"kind": kind}})["Data: phantom"]
 
 
+def test_data_that_are_only_tested_on_are_cited() -> None:
+    study = made_up_study.study_json()
+    study["resolved"]["datasets"] |= {"nih": {"kind": "nih14"}, "unused": {"kind": "csv"}}
+    study["resolved"]["external"] = [{"tested_on": ["nih"]}]
+    found = dict(citations(study, {}, "1.2.3", None))
+    assert "CVPR.2017.369" in found["Data: nih"] and "Data: unused" not in found
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
