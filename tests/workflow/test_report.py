@@ -44,6 +44,7 @@ EVERYTHING: dict[str, Any] = {
         {"column": "projection"},
         {"column": "source"},
     ],
+    "curves": {},
     "claims": {"about": "chextransfer", "stands_for": {"textures": "imagenet"}},
 }
 CAPTIONS = {
@@ -52,13 +53,14 @@ CAPTIONS = {
 }
 SHOWN = {
     *("score", "tasks", "boosts", "truncation", "calibration", "precision_recall", "cams"),
-    *("drift", "layer_reset", "filters", "convergence", "time_to_level"),
+    *("drift", "layer_reset", "filters", "convergence", "time_to_level", "curves"),
     *(figure.name for figure in FIGURES if figure.section != "figures"),
 }
 """Figures that the study has something to show of."""
+LACKING = {"observers", "external"}
+"""Tables of masks, and of films of other hospitals, which this study has none of."""
 ITEMS = {
-    # Only masks have observers, and this study has labels.
-    "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"] if name != "observers"},
+    "1. Tables": {f"tables/{name}.csv" for name in CAPTIONS["table"] if name not in LACKING},
     "2. Figures": {f"figures/{name}.svg" for name in SHOWN},
     "3. Page": {"report.html"},
 }

@@ -14,6 +14,7 @@ from scipy import special
 from transfergrid.metrics.influence import count_distinct
 from transfergrid.metrics.intervals import Measured, wilson
 from transfergrid.metrics.means import mean_with_contributions
+from transfergrid.metrics.sensitivity import sensitivity as share_of_positives
 
 Found = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(M,) shares, and (M, N) contributions: see `mean_with_contributions`."""
@@ -33,8 +34,7 @@ def sensitivity(
     Returns:
         Shares, NaN without a positive, and contributions.
     """
-    called = np.asarray(scores) >= threshold
-    return mean_with_contributions(called, np.asarray(labels) == 1, patient)
+    return share_of_positives(scores, labels, patient, float("nan"), threshold)
 
 
 def specificity(

@@ -64,7 +64,7 @@ def order_kept(
     if len(arms) < 2 or any(len(set(side)) < 2 for side in ranks):
         return Order(named, NOTHING, NOTHING)
     tau = float(stats.kendalltau(*ranks).statistic)
-    rho = float(stats.spearmanr(*ranks).statistic)
+    rho = float(stats.spearmanr(ranks[0], ranks[1]).statistic)
     drawn = _drawn(arms, replicates, seed)
     taus, rhos = kendall(*drawn), spearman(*drawn)
     return Order(

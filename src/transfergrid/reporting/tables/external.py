@@ -16,8 +16,8 @@ from transfergrid.reporting.flags import OF_DATA
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import cell_work
 from transfergrid.reporting.tables.crossed import RunWork, run_work
+from transfergrid.reporting.tables.score_rows import run_score_rows
 from transfergrid.reporting.tables.scored import Read, data_flags
-from transfergrid.reporting.tables.scores import run_score_rows
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.elsewhere import Bounded, drop_of
