@@ -59,10 +59,12 @@ const meanRow = (part) => {
   const values = scores(part);
   const cell = row.cells[score];
   const middle = values.length ? mean(values) : NaN;
+  const metric = cell.querySelector(".quiet"); // only where scores are in several
   cell.dataset.value = values.length ? middle : "";
   const told = values.length < part.length ? `${values.length} of ${part.length} seeds` : plural(part.length, "seed");
   const sd = values.length > 1 ? `SD ${spread(values).toFixed(3)}, ` : "";
   cell.textContent = values.length ? `${middle.toFixed(3)} (${sd}${told})` : `– (${told})`;
+  if (metric) cell.prepend(metric, " ");
   for (const column of others) {
     const own = numbers(part, column);
     row.cells[column].dataset.value = own.length ? mean(own) : "";

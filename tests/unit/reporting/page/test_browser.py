@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from unit.reporting import fabricate
@@ -18,6 +20,7 @@ from unit.reporting.figures.test_cams import record
 from unit.reporting.made_up_alike import SETTINGS, agreement_of, cells_of, similarity_of
 
 from transfergrid.evaluation.cam_record import write_record
+from transfergrid.planning.metrics import built_in
 from transfergrid.planning.paths import PROJECT
 from transfergrid.reporting.figures.data import read_figure_data
 from transfergrid.reporting.figures.drawing import draw_all
@@ -202,6 +205,32 @@ def test_sorting_filtering_and_grouping(
     assert log[10] == f"{networks[key]:.3f} (SD {spread:.3f}, 2 seeds)"
     assert log[11] == "2"
     assert log[12] == "24"
+
+
+MEANS = r"""
+means.value = "means"; means.dispatchEvent(new Event("input", { bubbles: true }));
+document.title = [...body.rows].map((r) => r.cells[score].textContent).join("|");
+"""
+
+
+@needs_browser
+def test_a_mean_over_seeds_says_which_metric_it_is_of(
+    drawn_tree: fabricate.Tree, tmp_path: Path
+) -> None:
+    metrics = {**drawn_tree.study["metrics"], "log_loss": built_in("log_loss")}
+    report = read_report({**drawn_tree.study, "metrics": metrics}, drawn_tree.results, [])
+    cells = report.tables["cells"]
+    first = cells["architecture"] == "resnet18"
+    mixed = pd.concat([cells[~first], cells[first].assign(dataset="other", metric="log_loss")])
+    path = tmp_path / "mixed.html"
+    path.write_text(render(replace(report, tables={**report.tables, "cells": mixed})))
+    averaged = with_scripts(path, "averaged.html", MEANS)
+    told = title_of(browse(averaged.as_uri(), tmp_path / "profile", "--dump-dom")).split("|")
+    named = [
+        re.match(r"(AUROC|Log loss) 0\.\d{3} \((SD 0\.\d{3}, 2|1 of 2) seeds\)", text)
+        for text in told
+    ]
+    assert all(named) and {found[1] for found in named if found} == {"AUROC", "Log loss"}
 
 
 @needs_browser

@@ -130,7 +130,7 @@ def test_metrics_of_two_data_sets_have_no_common_order(report: ReportInput) -> N
     html = render(replace(report, tables={**report.tables, "cells": mixed}))
     body = html[html.index('id="leaderboard"') : html.index('id="figures"')]
     head = body[: body.index("<tbody>")]
-    assert "aria-sort" not in head and "<svg" not in body
+    assert "aria-sort" not in head and "<svg" not in body and "barcell" not in body
     rows = re.findall(r'data-value="([^"]*)"><span class="quiet">([^<]*)</span>', body)
     assert [name for _, name in rows] == sorted((name for _, name in rows), reverse=True)
     losses, best = ([float(v) for v, name in rows if name == own] for own in ("Log loss", "AUROC"))
