@@ -65,7 +65,8 @@ def profile(tmp_path: Path):
         train = {"runtime": 720, "slurm_partition": "'gpu'"}
         for rule in ("features", "evaluate", "cams", "pictures", "activations", "reset"):
             settings.setdefault("set-resources", {})[rule] = {"slurm_partition": "'gpu'"}
-        settings["set-resources"]["outlines"] = {"slurm_partition": "'gpu'"}
+        for rule in ("outlines", "external"):
+            settings["set-resources"][rule] = {"slurm_partition": "'gpu'"}
         settings["set-resources"]["train"] = train | changed.pop("train", {})
         (tmp_path / "profile.yaml").write_text(yaml.safe_dump(settings | changed))
         return tmp_path

@@ -17,6 +17,7 @@ from unit.reporting.made_up_study import (
 )
 
 from transfergrid.catalog.converged import BUDGETS, CONVERGENCE, REACHED
+from transfergrid.catalog.external_question import EXTERNAL_ARMS, EXTERNAL_PAIRS
 from transfergrid.catalog.mask_states_table import MASK_STATES
 from transfergrid.catalog.ranked import MEAN_RANKS, RANK_PAIRS, TRIALS
 
@@ -250,7 +251,10 @@ def costs_of() -> pd.DataFrame:
     return pd.DataFrame([{**none, "stage": "prepare", "jobs": 2}, trained])
 
 
-_UNASKED = (CONVERGENCE, BUDGETS, REACHED, MEAN_RANKS, RANK_PAIRS, TRIALS, MASK_STATES)
+_UNASKED = (
+    *(CONVERGENCE, BUDGETS, REACHED, MEAN_RANKS, RANK_PAIRS, TRIALS, MASK_STATES),
+    *(EXTERNAL_ARMS, EXTERNAL_PAIRS),
+)
 
 
 def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[str, pd.DataFrame]:
@@ -283,7 +287,7 @@ def tables_of(study: dict[str, Any], architectures: dict[str, tuple]) -> dict[st
         row for e in targets for s in SELECTIONS for row in scores_of(e, known, architectures, s)
     ]
     return {
-        # The study asks nothing of convergence, of ranks or of trials, and has no masks.
+        # The study asks nothing of convergence, ranks, trials or other hospitals, and has no masks.
         **{table.name: pd.DataFrame(columns=list(table.header)) for table in _UNASKED},
         "cells": cells,
         "scores": pd.DataFrame(scores),

@@ -14,7 +14,7 @@ from unit.statistics.crossed_study import COST, FILMS, PATIENTS, SEEDS, TASKS, b
 from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import TABLES
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
-from transfergrid.reporting.tables import crossed, scored, scores
+from transfergrid.reporting.tables import crossed, score_rows, scored
 from transfergrid.reporting.tables.bootstrap import bootstrap_table
 from transfergrid.reporting.tables.calibration import calibration_table
 from transfergrid.reporting.tables.cells import cells_table
@@ -110,7 +110,7 @@ def test_scores_read_each_ensemble_once(
         files.append(path)
         return read_ensemble(path)
 
-    for module in (scores, crossed, scored):
+    for module in (score_rows, crossed, scored):
         monkeypatch.setattr(module, "read_ensemble", read)
     found = scores_table(held(made[0], "scores"), made[1])
     assert {"all", "0", "1", "2"} == {*found["fold"]}
