@@ -20,6 +20,7 @@ from transfergrid.reporting.pictures.making import with_pictures
 from transfergrid.reporting.pictures.wanted import Wanted, wanted_pictures
 from transfergrid.reporting.tables.files import write_table
 from transfergrid.reporting.tables.stage_files import seal_stage
+from transfergrid.runtime.atomic import write_json
 
 SELECTIONS = ["best", "last"]
 
@@ -124,3 +125,16 @@ def test_pictures_that_are_not_what_was_written_are_made_again(
     wanted = wanted_pictures(study(results), results)
     assert wanted.due == tuple(replace(one, picture="") for one in there)
     assert "pictures of an earlier run are not used: " in capsys.readouterr().err
+
+
+def test_pictures_in_the_form_of_another_version_are_made_again(
+    made: tuple[dict[str, Any], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, results = made
+    _, there = run(study(results), results)
+    folder = results / "discs"
+    for content in ({"pictures": []}, {"pictures": [{"shown": 1}], "earlier": []}):
+        write_json(folder / NAME, content)
+        seal_stage(folder, "pictures", [NAME])
+        assert len(wanted_pictures(study(results), results).due) == len(there)
+        assert "another version wrote it" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from transfergrid.reporting.tables.stage_files import read_made, seal_stage
 from transfergrid.runtime.atomic import write_json
+from transfergrid.runtime.errors import UserError
 
 NAME = "pictures.json"
 """Its name in the study's folder."""
@@ -83,4 +84,10 @@ def _read(folder: Path, parts: Iterable[str]) -> tuple[Picture, ...]:
     if not (folder / NAME).is_file():
         return ()
     found = json.loads(read_made(folder, NAME))
-    return tuple(Picture(**one) for part in parts for one in found[part])
+    try:
+        return tuple(Picture(**one) for part in parts for one in found[part])
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{folder / NAME} has pictures in another form, so another version wrote it; run "
+            "snakemake, which makes them again."
+        ) from None
