@@ -74,7 +74,7 @@ def test_a_target_starts_from_the_trial_of_its_own_seed(study: PlannedStudy) -> 
     chained = [c for c in study.targets if c.point.pretraining == "imagenet_chestxray14"]
     assert len(chained) == 36 and not study.sources
     for cell in chained:
-        assert f"nih-mobilenetv2_100-imagenet-drop0-labels-seed{cell.point.seed}" in cell.spec
+        assert f"nih-mobilenetv2_100-imagenet-drop0-labels_bn-seed{cell.point.seed}" in cell.spec
     assert any(name.startswith("nih-mobilenetv2_100-imagenet-") for name in targets)
 
 
