@@ -21,7 +21,7 @@ def test_a_study_asks_for_curves_and_errors_when_its_cells_are_there(
     outcome = workspace.snakemake()
     assert outcome.status == 0, outcome.text[-4000:]
     # No cell, and no table that was there, is made again.
-    made = {"curves", "mistakes", "figures", "page"}
+    made = {"curves", "mistakes", "costs", "figures", "page"}
     assert made <= outcome.jobs.keys() <= {*made, "stamp", "figure"}
     folder = workspace.folder / "results" / "small"
     points = pd.read_csv(folder / "tables" / "operating_points.csv")

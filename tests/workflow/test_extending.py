@@ -74,4 +74,4 @@ def test_the_page_s_own_data_network_weights_and_questions(
     module = workspace.folder / "my_questions.py"
     module.write_text(module.read_text(encoding="utf-8").replace("score_per", "gain_per"))
     jobs = workspace.snakemake("-n", study="my_study.yaml").jobs
-    assert set(jobs) == {"stamp", "figures", "statistics", "page"}
+    assert set(jobs) == {"stamp", "costs", "figures", "statistics", "page"}

@@ -25,6 +25,8 @@ from transfergrid.runtime.sealed import read_sealed
 pytestmark = pytest.mark.slow
 PROGRAMS = r"scripts/(\w+)\.py"
 TIMES = ("train_seconds", "images_per_second", "peak_memory_mb", "seconds")
+TIMED = ("report.html", "index.html", "costs.csv", "train.json")
+"""Files that hold times."""
 MANY = 30
 KILLS_A_JOB = 4
 SURE = {"prepare", "train", "evaluate", "ensembles", "analyse"}  # each dies at least once
@@ -38,7 +40,7 @@ def results_of(workspace: Workspace) -> dict[str, Any]:
         name = str(path.relative_to(root))
         if not path.is_file() or "logs/" in name or path.name.endswith((".lock", "finished.json")):
             continue
-        if name.startswith("cache/.") or path.name in ("report.html", "train.json"):
+        if name.startswith("cache/.") or path.name in TIMED:
             found[name] = "there"
         elif path.suffix == ".jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]

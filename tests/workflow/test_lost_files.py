@@ -56,6 +56,13 @@ def test_every_file_is_in_the_list_and_missed_by_plan(copied: Workspace) -> None
             assert f"lost and restored from the copy that training left: {name}" in text
 
 
+TIMED = (
+    *("report.html", "train.json", "tables/cells.csv", "tables/costs.csv"),
+    *("receipts/costs.json", "receipts/report.json"),
+)
+"""Files that hold times, and the receipts of such."""
+
+
 def one_of_each_kind(plan: Plan) -> dict[str, str]:
     """Return a file of each kind and the rule that makes it: of one cell, and restored ones of all.
 
@@ -88,7 +95,7 @@ def test_one_of_each_kind_is_mended_in_one_run(copied: Workspace) -> None:
     # The receipt that lists the figures is lost as well, so the stage draws all of them.
     assert set(lost.values()) - {"figure"} <= set(jobs)
     for name, content in before.items():
-        timed = name.endswith(("report.html", "train.json", "tables/cells.csv"))
+        timed = name.endswith(TIMED)
         assert timed or (RESULTS / name).read_bytes() == content, name
     assert told(plan)[0] == {}
     assert "Nothing to be done" in copied.snakemake("-n").text

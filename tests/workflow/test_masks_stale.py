@@ -48,7 +48,7 @@ def edited(path: str, old: str, new: str) -> Callable[[Place], object]:
 
 MEASURED = frozenset({("outlines", "weighings")})
 PREPARED = frozenset({("prepare", "discs")})
-OTHER_K = ("ensembles", "cells", "scores", "statistics", "report")
+OTHER_K = ("ensembles", "cells", "scores", "statistics", "costs", "report")
 ROWS = {
     "nothing": Row(lambda p: None),
     "a loss": Row(change(protocols={"finetune": {"loss": "dice"}}), new_cells({MASKED}, MEASURED)),
@@ -72,11 +72,16 @@ ROWS = {
             metrics={"wide": {"of": "surface_dice", "tolerance": 3}},
             evaluation={"metrics": ["iou", "dice_pooled", "hd95", "wide"]},
         ),
-        union(stamped("ensembles", "scores", "figures", "report"), MEASURED, ENSEMBLED, analysed()),
+        union(
+            stamped("ensembles", "scores", "costs", "figures", "report"),
+            MEASURED,
+            ENSEMBLED,
+            analysed(),
+        ),
     ),
     "the size at which masks are compared": Row(
         change(datasets={"discs": {"scored_at": "film"}}),
-        union(stamped("ensembles", "report"), MEASURED, ENSEMBLED, analysed()),
+        union(stamped("ensembles", "costs", "report"), MEASURED, ENSEMBLED, analysed()),
     ),
     "code of the decoder": Row(
         edited("models/unet.py", "16, 256", "16, 128"), new_cells({MASKED}, MEASURED)

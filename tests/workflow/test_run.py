@@ -132,6 +132,7 @@ def test_settings_of_the_analysis_retrain_nothing(copied: Workspace) -> None:
         "gather": 1,
         **dict.fromkeys(["cells", "scores", "sources", "bootstrap", "tuning", "calibration"], 1),
         "statistics": 1,
+        "costs": 1,
         "figures": 1,
         "page": 1,
     }

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 NOTHING = "Nothing to be done"
 TASKS = ("cardiomegaly", "pleural_effusion")
 ASKED: dict[str, Any] = {"where": {"truncation": 0}, "permutations": 39}
-AFTER = {"statistics": 1, "figures": 1, "page": 1}
+AFTER = {"statistics": 1, "costs": 1, "figures": 1, "page": 1}
 """Jobs that read the comparisons."""
 
 

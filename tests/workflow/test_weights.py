@@ -24,7 +24,7 @@ def measured(finished: Workspace, once: Once) -> Workspace:
         shutil.copytree(finished.folder, workspace.folder, symlinks=True)
         workspace.write({"weights": ASKED})
         # One network from random weights, and one from the source cell's.
-        jobs = {"drift": 2, "reset": 2, **TABLES, "figures": 1, "page": 1}
+        jobs = {"drift": 2, "reset": 2, **TABLES, "costs": 1, "figures": 1, "page": 1}
         assert wanted(workspace) == jobs == counted(workspace)
         outcome = workspace.snakemake()
         assert outcome.status == 0, outcome.text[-6000:]
@@ -55,7 +55,7 @@ def test_changes_redo_what_they_must(measured: Workspace, tmp_path: Path) -> Non
     shutil.copytree(measured.folder, tmp_path / "copy", symlinks=True)
     workspace = Workspace(tmp_path / "copy")
     workspace.write({"weights": {**ASKED, "reset": {"images": "test"}}})
-    redone = {"reset": 2, "resets": 1, "figures": 1, "page": 1}
+    redone = {"reset": 2, "resets": 1, "costs": 1, "figures": 1, "page": 1}
     assert wanted(workspace) == redone == counted(workspace)
     # What was measured, the cache and the start are missed by no table that is made.
     shutil.rmtree(workspace.folder / "results" / "weighings")
@@ -63,6 +63,6 @@ def test_changes_redo_what_they_must(measured: Workspace, tmp_path: Path) -> Non
     workspace.write({"weights": ASKED})
     assert NOTHING in workspace.snakemake("-n").text and counted(workspace) == {}
     (workspace.folder / "results" / "small" / "tables" / "drift.csv").unlink()
-    again = {"drift": 2, **TABLES, "figures": 1, "page": 1}
+    again = {"drift": 2, **TABLES, "costs": 1, "figures": 1, "page": 1}
     del again["resets"]
     assert wanted(workspace) == again == counted(workspace)
