@@ -60,6 +60,7 @@ CONTENTS = {
         "PneumoniaMNIST <pneumoniamnist>",
         "Sources of pretraining <radimagenet_small>",
         "What is worth keeping <transfusion_small>",
+        "Sources, labels and masks <systematic_small>",
     ),
     "Project": (
         "Contributing <project/contributing>",
