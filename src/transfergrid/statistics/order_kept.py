@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from transfergrid.runtime.hashing import seeded
+from transfergrid.statistics.correlation import rank_correlations
 from transfergrid.statistics.elsewhere import Both
 from transfergrid.statistics.replicates import patient_replicates, percentile_interval
 
@@ -63,15 +64,13 @@ def order_kept(
     named = {arm: (float(a), float(b)) for arm, a, b in zip(arms, *ranks, strict=True)}
     if len(arms) < 2 or any(len(set(side)) < 2 for side in ranks):
         return Order(named, NOTHING, NOTHING)
-    tau = float(stats.kendalltau(*ranks).statistic)
-    rho = float(stats.spearmanr(ranks[0], ranks[1]).statistic)
+    columns = [rank[:, None] for rank in ranks]
     drawn = _drawn(arms, replicates, seed)
-    taus, rhos = kendall(*drawn), spearman(*drawn)
-    return Order(
-        named,
-        (tau, *percentile_interval(taus, alpha)),
-        (rho, *percentile_interval(rhos, alpha)),
+    tau, rho = (
+        (float(measure(*columns)[0]), *percentile_interval(measure(*drawn), alpha))
+        for measure in (kendall, rank_correlations)
     )
+    return Order(named, tau, rho)
 
 
 def _drawn(
@@ -101,12 +100,3 @@ def kendall(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
     untied = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((one * two).sum(axis=0) / untied)
-
-
-def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (B,) Spearman's rho between two (arms, B) arrays, column by column."""
-    one, two = (stats.rankdata(side, axis=0) - (len(side) + 1) / 2 for side in (a, b))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(
-            (one * two).sum(axis=0) / np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
-        )
