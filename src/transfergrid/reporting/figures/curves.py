@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
@@ -16,7 +17,7 @@ from transfergrid.reporting.figures.phrases import tested_on
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.words import count, level, plurals
 
-ARM = ["dataset", "architecture", "pretraining", "truncation", "protocol"]
+ARM = list(PLACE)
 ROC, PRECISION_RECALL = "roc", "precision_recall"
 MOST = 14
 """Tasks that are drawn at most; the others are in the table."""

@@ -20,10 +20,10 @@ from transfergrid.reporting.words import (
     score,
     score_interval,
 )
+from transfergrid.statistics.groups import LARGEST
 
 NAME = "groups"
 """The section's anchor, under which its figure is declared."""
-LARGEST = "largest against smallest"
 NEAR = 0.5
 """A column comes near a network from which share on of what that one has beyond chance."""
 MOST = 8

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.catalog.axes import PLACE
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.clustered import clustered_share
 from transfergrid.reporting.tables import gathering
-from transfergrid.reporting.tables.cell_work import CellWork
 from transfergrid.reporting.tables.crossed import RunWork
-from transfergrid.reporting.tables.shown_arms import PLACE
+from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.errors import UserError
 
 WHOLE = ("n", "n_patients", "n_seeds", "n_folds")
@@ -37,11 +36,6 @@ class Guessed:
     patient_id: NDArray[np.str_]
     truth: NDArray[np.int64]
     shares: NDArray[np.float64]
-
-
-def tested_file(work: CellWork, selection: str) -> Path:
-    """Return the file of a cell's ensemble on its test split."""
-    return work.ensemble(selection) / "test.parquet"
 
 
 def confusion_table(
@@ -83,7 +77,7 @@ def guessed(runs: Sequence[RunWork], selection: str) -> tuple[tuple[str, ...], G
     found: list[Guessed] = []
     classes: tuple[str, ...] = ()
     for run in runs:
-        folds = [read_ensemble(tested_file(one, selection)) for one in run.cells.values()]
+        folds = list(read_tests(run, selection).values())
         classes = folds[0].tasks
         found.append(_of_seed(folds))
     first = found[0]

@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics import curves
 from transfergrid.metrics.curves import Ranked, band, usable
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import cell_work
-from transfergrid.reporting.tables.confusion import confusion_table, tested_file
+from transfergrid.reporting.tables.confusion import confusion_table
 from transfergrid.reporting.tables.crossed import RunWork, run_work
 from transfergrid.reporting.tables.operating_points import points_table
 from transfergrid.reporting.tables.shown_arms import Arm, arms_of
+from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.hashing import seeded
 from transfergrid.runtime.progress import progress
 
@@ -79,8 +80,7 @@ def scored_runs(study: Mapping[str, Any], results: Path) -> list[RunWork]:
 
 
 def _diverged(run: RunWork, selection: str) -> bool:
-    ensembles = (read_ensemble(tested_file(one, selection)) for one in run.cells.values())
-    return any(ensemble.n_checkpoints == 0 for ensemble in ensembles)
+    return any(table.n_checkpoints == 0 for table in read_tests(run, selection).values())
 
 
 def _classes(runs: Sequence[RunWork]) -> list[RunWork]:
@@ -118,10 +118,7 @@ def arm_rows(work: ArmWork) -> list[dict[str, Any]]:
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    read = [
-        [read_ensemble(tested_file(one, work.selection)) for one in run.cells.values()]
-        for run in work.arm.runs
-    ]
+    read = [list(read_tests(run, work.selection).values()) for run in work.arm.runs]
     tables = [table for folds in read for table in folds]
     names = np.unique(np.concatenate([table.patient_id for table in tables]))
     numbered = [np.searchsorted(names, table.patient_id) for table in tables]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.data.columns import Column, Grouped, read_grouped
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.intervals import Interval
 from transfergrid.metrics.scoring import WHOLE, Scorer
@@ -169,14 +169,6 @@ class Tested:
             for task in tasks
             if task != WHOLE
         }
-
-
-def read_tests(run: RunWork, selection: str) -> dict[str, Ensemble]:
-    """Return the test ensembles of a run by fold."""
-    return {
-        fold: read_ensemble(one.ensemble(selection) / "test.parquet")
-        for fold, one in run.cells.items()
-    }
 
 
 def tested_of(run: RunWork, files: Mapping[str, Ensemble], scorer: Scorer) -> Tested:

@@ -18,10 +18,10 @@ from transfergrid.reporting.tables.grouped_scores import (
     Part,
     Tested,
     arms_of,
-    read_tests,
     seeds_of,
     tested_of,
 )
+from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.groups import apart, mean_over_seeds
 from transfergrid.statistics.multiplicity import holm

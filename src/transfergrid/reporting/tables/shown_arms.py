@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.crossed import RunWork
 from transfergrid.reporting.tables.networks import network_keys
-
-PLACE = ("dataset", "architecture", "pretraining", "truncation", "protocol")
-"""Columns that name an arm."""
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from transfergrid.reporting.tables.grouped_scores import (
     Tested,
     arms_of,
     masks_of,
-    read_tests,
     seeds_of,
     tested_of,
 )
 from transfergrid.reporting.tables.scored import told_of
+from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.progress import progress
-from transfergrid.statistics.groups import Seeds, apart, mean_over_seeds
+from transfergrid.statistics.groups import LARGEST, REST, Seeds, apart, mean_over_seeds
 from transfergrid.statistics.multiplicity import holm
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 WHOLE_NUMBERS = ("seed", "n", "n_pos", "n_patients", "n_seeds", "n_folds")
 WHOLE_GAPS = ("n_a", "n_b", "patients_a", "patients_b", "patients_both", "n_groups", "n_undefined")
-LARGEST, REST = "largest against smallest", "against the rest"
-"""What is compared in a row of subgroup_gaps.csv."""
 
 Rows = list[dict[str, Any]]
 

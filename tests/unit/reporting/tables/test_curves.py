@@ -14,6 +14,7 @@ from unit.reporting import fabricate
 from unit.statistics.crossed_study import build
 from unit.statistics.made_up_ensembles import write_spec
 
+from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.tables import TABLES
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble, write_ensemble
 from transfergrid.metrics.clustered import clustered_share
@@ -24,7 +25,7 @@ from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.curves import analyse
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.scores import scores_table
-from transfergrid.reporting.tables.shown_arms import PLACE, _compared
+from transfergrid.reporting.tables.shown_arms import _compared
 from transfergrid.runtime.atomic import write_json
 from transfergrid.runtime.errors import UserError
 
