@@ -51,7 +51,6 @@ def shown_mistakes(cells: pd.DataFrame, mistakes: Sequence[Mistake]) -> list[Sho
 
 def place_of(one: Mistake) -> str:
     """Say which study of the test split an error is of, without its id."""
-    fold = one.cell.rpartition("-fold")[2].partition("-")[0] if one.cell != one.run else ""
-    where = f"of fold {fold}'s test part" if fold else "of the test split"
+    where = f"of fold {one.fold}'s test part" if one.fold else "of the test split"
     more = f", the first of {plural(one.views, 'film')}" if one.views > 1 else ""
     return f"study {one.place} {where}{more}"

@@ -64,15 +64,16 @@ def mistakes_of(run: Run, study: Mapping[str, Any], results: Path) -> list[Mista
     entries = {entry["cell"]: entry for entry in study["cells"]}
     card = read_card(entries[next(iter(run.cells.values()))], results) or {}
     every: list[Mistake] = []
-    for cell in run.cells.values():
+    for fold, cell in run.cells.items():
         place = ensemble_directory(study["name"], cell, primary, results)
         valid, test = (read_ensemble(place / f"{split}.parquet") for split in ("valid", "test"))
-        every += errors(run.name, cell, valid, test, gathering.score_tasks(card))
+        own = errors(run.name, cell, valid, test, gathering.score_tasks(card))
+        every += [replace(one, fold=fold if run.crossed else "") for one in own]
     found: dict[tuple[str, str], list[Mistake]] = {}
     for one in sorted(every, key=lambda one: (-_confidence(one), one.cell, one.place)):
-        own = found.setdefault((one.task, one.kind), [])
-        if len(own) < most:
-            own.append(one)
+        kept = found.setdefault((one.task, one.kind), [])
+        if len(kept) < most:
+            kept.append(one)
     tasks = list(dict.fromkeys(one.task for one in every))
     return [
         one

@@ -29,6 +29,7 @@ class Mistake:
         threshold: From which probability on a study is called positive.
         views: Films of the study, of which the first is shown.
         picture: That film as a data URI.
+        fold: The fold whose test part it is in; empty without folds.
     """
 
     run: str
@@ -40,6 +41,7 @@ class Mistake:
     threshold: float
     views: int = 0
     picture: str = ""
+    fold: str = ""
 
 
 def write_mistakes(folder: Path, mistakes: Iterable[Mistake]) -> None:
