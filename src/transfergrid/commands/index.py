@@ -15,7 +15,7 @@ from typing import Any
 from transfergrid import __version__
 from transfergrid.catalog.tables import TABLES
 from transfergrid.commands.live import Cells
-from transfergrid.commands.options import in_directory
+from transfergrid.commands.options import add_directory, in_directory
 from transfergrid.commands.reasons import read_json_or_none
 from transfergrid.commands.snapshot import FOLDER, status_of
 from transfergrid.planning.gathered import GATHERED
@@ -36,13 +36,7 @@ ORDER = ("finished", "diverged", "failed", "running", "stopped", "not scored yet
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's option."""
-    parser.add_argument(
-        "--directory",
-        type=Path,
-        default=Path(),
-        metavar="DIR",
-        help="working directory of the runs, with results/ in it (default: this one)",
-    )
+    add_directory(parser, "working directory of the runs")
 
 
 def run(arguments: argparse.Namespace) -> int:

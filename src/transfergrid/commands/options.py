@@ -31,12 +31,17 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="settings that override the studies', as with snakemake --config",
     )
+    add_directory(parser, "working directory of the run")
+
+
+def add_directory(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--directory``, which the commands that have it understand alike."""
     parser.add_argument(
         "--directory",
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="working directory of the run, with results/ in it (default: this one)",
+        help=f"{what}, with results/ in it (default: this one)",
     )
 
 

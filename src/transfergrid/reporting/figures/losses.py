@@ -18,6 +18,7 @@ from transfergrid.reporting.figures.learning import (
     told_dashes,
 )
 from transfergrid.reporting.figures.names import in_two_lines, line_heights
+from transfergrid.reporting.figures.phrases import seeds_in
 from transfergrid.reporting.page.history import curve_of
 from transfergrid.reporting.words import plural
 
@@ -41,7 +42,7 @@ def caption(data: FigureData) -> str:
         "Loss during training, the mean over the examples since the last validation (left), with "
         "augmentation and dropout as the recipe has them, and on the validation split (right), on "
         f"one scale a row; {plural(len(drawn), 'cell')}, one line each "
-        f"({plural(drawn['seed'].nunique(), 'seed')}), without interval or test. Checkpoints are "
+        f"({seeds_in(drawn)}), without interval or test. Checkpoints are "
         "chosen by the validation metric and not by a loss, and losses of two data sets may be of "
         "other kinds; the test split takes no part."
     )

@@ -68,7 +68,7 @@ def told(
 
 
 def _where(row: Row, axes: list[str]) -> str:
-    return ", ".join(filter(None, (label({**row, "n_cells_asked": row["n_cells"]}, axes),)))
+    return label({**row, "n_cells_asked": row["n_cells"]}, axes)
 
 
 def _group(rows: pd.DataFrame) -> list[str]:
