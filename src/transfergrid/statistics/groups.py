@@ -23,9 +23,6 @@ from transfergrid.metrics.influence import Influence
 from transfergrid.statistics.components import Difference, difference
 from transfergrid.statistics.paired import check_paired
 
-LARGEST, REST = "largest against smallest", "against the rest"
-"""What is compared in a row of subgroup_gaps.csv."""
-
 
 @dataclass(frozen=True)
 class Seeds:

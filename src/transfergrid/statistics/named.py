@@ -16,6 +16,8 @@ AGREE, DISAGREE, APART, UNTOLD = "agree", "disagree", "apart", "untold"
 """What a correlation pooled over data sets says beside the one within them."""
 FIRST, SECOND, CHANGE = "first_difference", "second_difference", "change"
 """Two differences, and what the first has beyond the second."""
+LARGEST, REST = "largest against smallest", "against the rest"
+"""What a row of subgroup_gaps.csv compares."""
 
 
 def quantity(name: str, rule: str) -> str:

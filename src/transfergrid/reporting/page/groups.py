@@ -20,7 +20,7 @@ from transfergrid.reporting.words import (
     score,
     score_interval,
 )
-from transfergrid.statistics.groups import LARGEST
+from transfergrid.statistics.named import LARGEST
 
 NAME = "groups"
 """The section's anchor, under which its figure is declared."""

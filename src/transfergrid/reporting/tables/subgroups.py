@@ -26,8 +26,9 @@ from transfergrid.reporting.tables.grouped_scores import (
 from transfergrid.reporting.tables.scored import told_of
 from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.progress import progress
-from transfergrid.statistics.groups import LARGEST, REST, Seeds, apart, mean_over_seeds
+from transfergrid.statistics.groups import Seeds, apart, mean_over_seeds
 from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.named import LARGEST, REST
 
 if TYPE_CHECKING:
     import pandas as pd
