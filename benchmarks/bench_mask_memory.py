@@ -4,7 +4,8 @@
 
 scores two data sets of drawn discs, each in a process of its own on one core, and tells the most
 memory that the process had (Linux alone tells), and how much of it was there once its libraries had
-been imported. --films 300 10000 scores as many, which takes hours.
+been imported. Part of either is pages of the libraries' files, which all processes of a machine
+share. --films 300 10000 scores as many, which takes hours.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ from pathlib import Path
 import torch
 from transfergrid.evaluation.predict import score_cell
 torch.set_num_threads(1)
-def most():
+def told(name):
     # Not ru_maxrss, which begins with the memory of the process that started this one.
-    (peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-    return int(peak.split()[1]) / 1024
-libraries = most()
+    (found,) = [line for line in open("/proc/self/status") if line.startswith(name + ":")]
+    return int(found.split()[1]) / 1024
+libraries = told("VmHWM")
 score_cell(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], splits=("test",))
-print(libraries, most())
+print(libraries, told("VmHWM"), told("RssFile"))
 """
 
 
@@ -57,17 +58,18 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(__doc__, words, more=more)
     films, px = ([6, 12], 64) if arguments.quick else (arguments.films, arguments.px)
     heading("Masks", f"{NETWORK} with a U-Net's decoder, {px} px, {CHECKPOINTS} checkpoints.")
-    table(("test films", "libraries, MiB", "libraries and scoring, MiB"))
+    table(("test films", "libraries, MiB", "libraries and scoring, MiB", "of it files, MiB"))
     with tempfile.TemporaryDirectory() as folder:
         for count in films:
             row(count, *peaks(Path(folder) / str(count), count, px))
 
 
-def peaks(folder: Path, films: int, px: int) -> tuple[float, float]:
+def peaks(folder: Path, films: int, px: int) -> tuple[float, float, float]:
     """Train a cell on a few films and score it on many.
 
     Returns:
-        The process's memory in MiB, the most with its libraries alone and the most of all.
+        The process's memory in MiB: the most with its libraries alone, the most of all, and what
+        of it at the end is pages of files.
     """
     declared = {
         **{"kind": "bench_mask_memory:discs", "task_kind": "segmentation", "image_px": px},
@@ -82,8 +84,8 @@ def peaks(folder: Path, films: int, px: int) -> tuple[float, float]:
     train(spec, folder / "results", threads=1)
     command = [sys.executable, "-c", CHILD, str(place), str(folder / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    libraries, scoring = done.stdout.split()[-2:]
-    return float(libraries), float(scoring)
+    libraries, scoring, files = map(float, done.stdout.split()[-3:])
+    return libraries, scoring, files
 
 
 @dataclass(frozen=True)
