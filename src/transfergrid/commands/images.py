@@ -37,7 +37,8 @@ class Images:
         test: Images to test on.
         tasks: Outputs of a network.
         exact: Whether they were counted on decoded data, not estimated from its tables.
-        patients: Patients to train on; None where each image counts as one.
+        patients: Patients to train on; None where each image counts as one, or only the headers of
+            its files tell.
         no_more: Whether there cannot be more patients, although images are estimated.
     """
 
@@ -252,14 +253,22 @@ def of_table(declaration: Mapping[str, Any], root: Path) -> Images | None:
         rows = _rows(path)
         valid, test = split["random"]["valid"] * rows, split["random"]["test"] * rows
         counts = [rows - round(valid) - round(test), round(valid), round(test)]
-    column = declaration.get("patient_column")
-    people = len(set(_column(path, separator, column))) if column else 0
+    column = str(declaration.get("patient_column") or "")
+    # How many patients headers tell is not known: to plan, no file is opened.
+    known = column.strip() in _header(path, separator)
+    people = len(set(_column(path, separator, column))) if column and known else 0
     share = counts[0] / max(sum(counts), 1)
     return _images(counts, tasks, exact=False, patients=round(people * share) or None)
 
 
+def _header(path: Path, separator: str) -> list[str]:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return [cell.strip() for cell in next(csv.reader(file, delimiter=separator))]
+
+
 def _column(path: Path, separator: str, name: str) -> Iterator[str]:
+    place = _header(path, separator).index(name.strip())
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file, delimiter=separator)
-        place = [cell.strip() for cell in next(rows)].index(name.strip())
+        next(rows)
         yield from (row[place].strip() for row in rows if len(row) > place)

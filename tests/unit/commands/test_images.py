@@ -95,6 +95,19 @@ def test_a_table_is_counted_by_its_split(tmp_path: Path, split: dict[str, Any]) 
         assert found(data, tmp_path) == expected
 
 
+def test_a_table_whose_patients_stand_in_headers_is_counted_without_opening_a_file(
+    tmp_path: Path,
+) -> None:
+    make_csv(tmp_path / "data", np.random.default_rng(0))
+    split = {"random": {"valid": 0.2, "test": 0.3}}
+    told = dataset(tmp_path, csv_settings(tmp_path) | {"split": split})
+    headers = {"split": split, "dicom": True, "patient_column": "PatientID"}
+    data = dataset(tmp_path, csv_settings(tmp_path) | headers)
+    assert found(data, tmp_path) == found(told, tmp_path)
+    counted = count_images(data, (), tmp_path)
+    assert counted is not None and counted.patients is None and not counted.exact
+
+
 @pytest.mark.parametrize("valid", ["next", 0.2])
 def test_a_data_set_in_folds_is_counted_as_one_of_them(tmp_path: Path, valid: Any) -> None:
     make_csv(tmp_path / "data", np.random.default_rng(0))
