@@ -67,6 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"cell {cell.folder.name} marks each film by itself; leave out --one-study."
         )
     films: list[Path] = arguments.films
+    folder = next((film for film in films if film.is_dir()), None)
+    if folder is not None:
+        raise UserError(f"{folder} is a folder; name the films in it, such as {folder}/*.")
     if cell.marks:
         rows = _masks(cell, films, arguments.masks)
     else:

@@ -29,7 +29,7 @@ from transfergrid.evaluation.trust import check_device, hold_own
 from transfergrid.metrics.estimate import Estimator
 from transfergrid.models.trained import Trained
 from transfergrid.planning.records import SPEC, read_kept, read_spec
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.progress import progress
 from transfergrid.tasks.learn.kind import learn_half
 from transfergrid.tasks.score.kind import stored_numbers
@@ -131,8 +131,8 @@ class LoadedCell:
                 broken.append(str(error))
         if broken:
             raise UserError(
-                f"{len(broken)} of {len(films)} films cannot be read, and nothing was predicted: "
-                f"{listed(broken, len(broken))}"
+                f"{len(broken)} of {len(films)} films cannot be read, and nothing was predicted:"
+                + "".join(f"\n- {fault}" for fault in broken)
             )
         return found
 
@@ -179,6 +179,11 @@ class LoadedCell:
     def _own(self, film: Film) -> Pixels:
         """Return a film as its file has it, or as much of it as its reader would decode."""
         if isinstance(film, np.ndarray):
+            if film.dtype != np.uint8:
+                raise UserError(
+                    f"an array of {film.dtype} does not tell which numbers are black and white; "
+                    "give uint8 from 0 to 255, or the path of its file."
+                )
             return film
         path = Path(film).absolute()
         options = dict(self.spec["dataset"])

@@ -140,9 +140,15 @@ def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
     lost = [str(tmp_path / f"lost{number}.png") for number in range(20)]
     assert main(["predict", str(cell), *lost]) == 1
     told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 1 + len(lost)  # a line of its own for each
     assert all(name in told.err for name in lost)
+    assert main(["predict", str(cell), str(good), str(tmp_path)]) == 1
+    assert f"{tmp_path} is a folder; name the films in it" in capsys.readouterr().err
     with pytest.raises(UserError, match="is not an"):
-        load_cell(cell).predict([np.zeros((4, 4), np.float32)])  # type: ignore[list-item]
+        load_cell(cell).predict([np.zeros((4, 4, 2), np.uint8)])
+    for kind in (np.float32, np.uint16):  # of 12 bits, say, which are no white
+        with pytest.raises(UserError, match=f"array of {kind.__name__} .*; give uint8"):
+            load_cell(cell).predict([np.zeros((4, 4), kind)])  # type: ignore[list-item]
     with pytest.raises(UserError, match="no films"):
         load_cell(cell).predict([])
 
