@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.commands.films import Told
 from transfergrid.runtime.errors import UserError, listed
 
 PATIENT = r"patient|subject|participant|\bpid\b|person"
@@ -28,13 +29,17 @@ PARTS = {
     "valid": ("valid", "val", "validation", "dev", "tune"),
     "test": ("test", "testing", "holdout"),
 }
-SHARES = {"valid": 0.15, "test": 0.25}
-"""Of the patients, where no one says which part they are in."""
 FEWEST = 12
 """Images with and without a label below which it may be missing from a part."""
 _OFTEN = 2 * FEWEST
 """Images with a label above which a part of them seldom lacks it."""
 _MOST_CLASSES = 20
+_LOOKED_AT, _MOST_LOST = 20, 0.5
+_PEOPLE = (
+    ("patient_column", PATIENT, "patients"),
+    ("study_column", STUDY, "studies"),
+    ("view_column", VIEW, "views"),
+)
 _TRUTH = {"0", "1", "0.0", "1.0", "true", "false"}
 
 
@@ -54,38 +59,78 @@ class Guess:
 
 
 def guess_columns(
-    frame: pd.DataFrame, image: str, headers: Mapping[str, int] | None = None
+    frame: pd.DataFrame, image: str, headers: Mapping[str, Told] | None = None
 ) -> list[Guess]:
     """Say what the other columns of a table are.
 
     Args:
         frame: Cells as text, blanks as null.
         image: The column of images.
-        headers: Of DICOM files, how many values some looked-at headers have, by keyword.
+        headers: What the headers of DICOM files say, by keyword.
+
+    Returns:
+        Guesses; with one of `split` only where the table says which part a row is in.
 
     Raises:
         UserError: No column looks like labels.
     """
-    found = []
-    taken = {image}
-    for key, pattern, words in (
-        ("patient_column", PATIENT, "patients"),
-        ("study_column", STUDY, "studies"),
-        ("view_column", VIEW, "views"),
-    ):
-        guess = _identity(frame, key, pattern, words, taken, headers or {})
-        taken |= {guess.value} if guess else set()
+    people = guess_people(frame, {image}, headers or {}, _PEOPLE)
+    taken = {image, *(guess.value for guess in people if guess.value)}
+    parts = guess_parts(frame, taken)
+    taken |= {part.value["column"] for part in parts}
+    return [*_labels(frame, taken), *people, *parts]
+
+
+def guess_people(
+    frame: pd.DataFrame,
+    taken: Iterable[str],
+    headers: Mapping[str, Told],
+    sought: Sequence[tuple[str, str, str]],
+) -> list[Guess]:
+    """Say which columns tell patients, studies and views.
+
+    Args:
+        frame: Cells as text, blanks as null.
+        taken: Columns that are something else.
+        headers: What the headers of DICOM files say, by keyword.
+        sought: Settings, each with a pattern of columns' names and a word for what it tells.
+
+    Returns:
+        Guesses, one of `patient_column` among them.
+    """
+    found: list[Guess] = []
+    used = set(taken)
+    for key, pattern, words in sought:
+        guess = _identity(frame, key, pattern, words, used, headers)
+        used |= {guess.value} if guess else set()
         found += [guess] if guess else []
     keys = [guess.key for guess in found]
     if "patient_column" not in keys:
         unit = "study" if "study_column" in keys else "image"
-        why = (
-            f"no column looks like patients, so each {unit} counts as one; name it if there is one"
+        found.append(no_patients("no column looks like patients", headers, unit))
+    return found
+
+
+def no_patients(why: str, headers: Mapping[str, Told], unit: str = "image") -> Guess:
+    """Say that nobody knows whose films these are, and why headers do not tell either."""
+    told = headers.get("PatientID")
+    if told is not None and told.values:
+        why += (
+            f", and {told.lacking} of the films have no PatientID in their headers"
+            if told.lacking
+            else ", and all headers have the same PatientID"
         )
-        found.append(Guess("patient_column", None, why))
-    split = _split(frame, taken)
-    taken |= {split.value["column"]} if "column" in split.value else set()
-    return [*_labels(frame, taken), *found, split]
+    mend = "name it if there is one"
+    return Guess("patient_column", None, f"{why}, so each {unit} counts as one; {mend}")
+
+
+def told_by_headers(keyword: str, headers: Mapping[str, Told]) -> bool:
+    """Tell whether films differ in what most of their headers say.
+
+    Where only a few do not say whose they are, reading the data set names them.
+    """
+    told = headers.get(keyword)
+    return told is not None and told.values > 1 and told.lacking <= _MOST_LOST * told.films
 
 
 def _identity(
@@ -94,7 +139,7 @@ def _identity(
     pattern: str,
     words: str,
     taken: set[str],
-    headers: Mapping[str, int],
+    headers: Mapping[str, Told],
 ) -> Guess | None:
     for name in sorted(_named(frame, pattern, taken), key=_unlike_an_id):
         values = frame[name].dropna()
@@ -107,8 +152,8 @@ def _identity(
             why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
             return Guess(key, name, why)
     keyword = {"patient_column": "PatientID", "view_column": "ViewPosition"}.get(key)
-    if keyword and headers.get(keyword, 0) > 1:
-        why = f"no column, but the files' headers tell {words}"
+    if keyword and told_by_headers(keyword, headers):
+        why = f"no column, but the files' headers tell {headers[keyword].values} {words}"
         return Guess(key, keyword, why)
     return None
 
@@ -129,8 +174,11 @@ def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]
     ]
 
 
-def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
+def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
     """Find the column that says train, valid and test.
+
+    Returns:
+        A guess of `split`; none where no column says so.
 
     Raises:
         UserError: One says which images are for validation or test, but not all three parts: a
@@ -145,7 +193,7 @@ def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
         }
         whole = sum(len(named) for named in rule.values()) == len(values)
         if whole and all(rule.values()) and frame[name].notna().all():
-            return Guess("split", {"column": name, **rule}, f"the values of column '{name}'")
+            return [Guess("split", {"column": name, **rule}, f"the values of column '{name}'")]
         if not partly and (rule["valid"] or rule["test"]):
             partly = (
                 f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; "
@@ -154,13 +202,18 @@ def _split(frame: pd.DataFrame, taken: set[str]) -> Guess:
             )
     if partly:
         raise UserError(partly)
-    drawn: dict[str, Any] = {"random": dict(SHARES), "seed": 0}
-    return Guess("split", drawn, "no column says train, valid and test: drawn, patient by patient")
+    return []
+
+
+def truth_columns(frame: pd.DataFrame, taken: Iterable[str]) -> list[str]:
+    """Return the columns of 0 and 1 that are nothing else."""
+    apart = set(taken)
+    return [name for name in frame.columns if name not in apart and _is_truth(frame[name])]
 
 
 def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
     open_ = [name for name in frame.columns if name not in taken]
-    binary = [name for name in open_ if _is_truth(frame[name])]
+    binary = truth_columns(frame, taken)
     kept = [name for name in binary if _enough(frame[name])]
     if kept:
         rare = [name for name in binary if name not in kept]
@@ -231,10 +284,14 @@ def _left_out(rare: Sequence[str]) -> str:
     return f"; left out {listed(list(rare), 5)}, with fewer than {FEWEST} of 0 or of 1"
 
 
-def image_column(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> str | None:
-    """Return the first column whose cells are images, by the first few rows of each."""
+def image_columns(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> list[str]:
+    """Return the columns whose cells are images, by the first few rows of each.
+
+    Most of them have to be: of a column that names a film which is not there, its name is told.
+    """
+    found = []
     for name in frame.columns:
-        cells = frame[name].dropna().head(20).astype(str).tolist()
-        if len(cells) == min(20, len(frame)) and all(is_image(cell) for cell in cells):
-            return str(name)
-    return None
+        cells = frame[name].dropna().head(_LOOKED_AT).astype(str).tolist()
+        if sum(is_image(cell) for cell in cells) > _MOST_LOST * len(cells):
+            found.append(str(name))
+    return found

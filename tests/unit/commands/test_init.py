@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from datasets.made_dicom import dicom
 from PIL import Image
+from unit.commands.made_films import film, hospital, study_of
 
-from transfergrid.commands.guesses import SHARES, guess_columns
+from transfergrid.commands.divided import SHARES
+from transfergrid.commands.guesses import guess_columns
 from transfergrid.commands.main import main
 from transfergrid.data import kinds
 from transfergrid.data.kinds import read_manifest
@@ -26,30 +27,6 @@ from transfergrid.runtime.hashing import seeded
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def study_of(folder: Path, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((folder / "study.yaml").read_text())
-    return dict(found["datasets"][name])
-
-
-def film(number: int, side: int = 40) -> np.ndarray:
-    return np.random.default_rng(number).integers(0, 256, (side, side), dtype=np.uint8)
-
-
-def hospital(here: Path, **more: Any) -> Path:
-    """A table of DICOM films in a folder below it, which does not say whose they are."""
-    folder = here / "hospital" / "images"
-    folder.mkdir(parents=True)
-    for number in range(120):
-        header = {"PatientID": f"P{number // 2}", "ViewPosition": ("AP", "PA")[number % 2]}
-        (folder / f"f{number}.dcm").write_bytes(dicom(film(number), **header))
-    table = pd.DataFrame({"file": [f"f{n}.dcm" for n in range(120)]})
-    table["effusion"] = [int(n % 6 < 2) for n in range(120)]
-    table["rare"] = [int(n == 3) for n in range(120)]
-    table["age"] = [20 + n % 50 for n in range(120)]
-    table.assign(**more).to_csv(here / "hospital" / "labels.csv", index=False)
-    return here / "hospital"
 
 
 def test_a_table_of_dicom_films(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +115,7 @@ def test_what_nothing_can_be_guessed_of_is_told(
     (here / "empty").mkdir()
     (here / "text.md").write_text("#")
     (here / "broken.npz").write_text("#")
-    np.savez(here / "masks.npz", train_images=np.zeros((1, 2, 2)), train_masks=np.zeros((1, 2, 2)))
+    np.savez(here / "films.npz", train_images=np.zeros((1, 2, 2)))
     (here / "loose").mkdir()
     (here / "loose" / "a.dcm").write_bytes(dicom(film(0)))
     (here / "two").mkdir()
@@ -151,7 +128,7 @@ def test_what_nothing_can_be_guessed_of_is_told(
         "empty": "empty has no films in it or below",
         "text.md": "is no folder, no table",
         "broken.npz": "is not a readable .npz file; restore it",
-        "masks.npz": "has no val_images, test_images, train_labels.* docs/segmentation.md",
+        "films.npz": "has no val_images, test_images, train_labels.*docs/segmentation.md",
         "loose": "has 1 films and no labels: put them into a folder for each class",
         "two": "has several tables, a.csv, b.csv; name the one with the labels",
         "nih": "looks as if it were published data; write a study with kind: nih14",

@@ -1,0 +1,178 @@
+"""Films that nobody has described yet: where they lie, and what their files tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from transfergrid.data.decoding import Levels, dicom_module
+from transfergrid.data.decoding import is_dicom as begins_as_dicom
+from transfergrid.data.formats import FORMATS
+from transfergrid.data.images import read_image
+from transfergrid.planning.label_tables import IMAGE_SUFFIXES
+from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.progress import progress
+
+TABLES = (".csv", ".tsv", ".parquet")
+DICOM_SUFFIXES = (".dcm", ".dicom")
+HEADERS = ("PatientID", "ViewPosition")
+"""Of DICOM files, what may stand in the place of a column."""
+DEEPEST = 3
+"""So many folders below a table its films are sought by their names."""
+_FORM = ("Rows", "BitsStored", "PhotometricInterpretation", "NumberOfFrames")
+_SIZED = 3
+_DIRECTORY = "DICOMDIR"
+"""Name of the list of files on a disc of films; it begins as they do."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the headers of some films say under one keyword.
+
+    Attributes:
+        films: The films.
+        lacking: Those that say nothing, or have no such header.
+        values: How many different values the others have.
+    """
+
+    films: int
+    lacking: int
+    values: int
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What some films are.
+
+    Attributes:
+        dicom: Whether there are DICOM files among them.
+        headers: What these say, by the keywords of `HEADERS`.
+        size: The shorter side of the smallest of those that were decoded, px.
+        coloured: Whether one of these has colours.
+    """
+
+    dicom: bool
+    headers: Mapping[str, Told]
+    size: int
+    coloured: bool
+
+
+def look_at(files: Sequence[Path]) -> Looks:
+    """Look at how all of some films begin, and decode one of each form.
+
+    Raises:
+        UserError: Some are missing, or of a form that is not read; the first are named.
+    """
+    known: dict[object, tuple[int, bool]] = {}
+    sized = {round(place * (len(files) - 1) / (_SIZED - 1)) for place in range(_SIZED)}
+    rows: list[Sequence[str | None]] = []
+    faults: dict[str, str] = {}
+    dicom = False
+    for place, path in enumerate(progress(files, len(files), "looking at films")):
+        try:
+            form, values = _begins(path)
+            if form not in known or place in sized:
+                pixels = read_image(path, levels=Levels(dicom=True)).pixels
+                coloured = pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
+                size, before = known.get(form, (min(pixels.shape[:2]), False))
+                known[form] = min(size, *pixels.shape[:2]), coloured or before
+        except UserError as fault:
+            faults[str(path)] = str(fault)
+            continue
+        dicom |= values is not None
+        rows.append(values or [None] * len(HEADERS))
+    if faults:
+        raise UserError(
+            f"{len(faults)} of {len(files)} films cannot be read, and no study was written: "
+            f"{listed([Path(name).name for name in faults], 5)}; the first says: "
+            f"{next(iter(faults.values()))}"
+        )
+    headers = {
+        keyword: Told(len(column), column.count(None), len({*column} - {None}))
+        for keyword, column in zip(HEADERS, zip(*rows, strict=True), strict=True)
+    }
+    sizes, colours = zip(*known.values(), strict=True)
+    return Looks(dicom, headers, min(sizes), any(colours))
+
+
+def _begins(path: Path) -> tuple[object, list[str | None] | None]:
+    """Return a film's form, and what its header says under `HEADERS` if it is a DICOM file."""
+    if is_dicom(path):
+        header = dicom_module("dicom_headers").header_of(str(path), [*HEADERS, *_FORM])
+        syntax = header.file_meta.get("TransferSyntaxUID")
+        form = [str(header.get(name)) for name in _FORM[1:]]
+        values = [str(header.get(name) or "").strip() or None for name in HEADERS]
+        return (str(syntax), bool(header.get("Rows")), *form), values
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return (image.format, image.mode), None
+    except Exception:  # given broken files, it raises nearly every class there is
+        return path, None  # a form of its own: decoding says what is wrong
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file begins as DICOM does; one that cannot be opened does not."""
+    try:
+        with open(path, "rb") as file:
+            return begins_as_dicom(file.read(132))
+    except OSError:
+        return False
+
+
+def films_in(data: Path) -> list[PurePosixPath]:
+    """Return the image files in and below a folder, relative to it, in the order of their paths."""
+    found = []
+    for home, below, names in os.walk(data):
+        below.sort()
+        place = PurePosixPath(Path(home).relative_to(data).as_posix())
+        found += [place / name for name in sorted(names) if _may_be_image(Path(home) / name)]
+    return found
+
+
+def stem_of(path: PurePosixPath) -> str:
+    """Return a film's name without its ending; a dot in a UID begins none."""
+    known = path.suffix.lower() in (*IMAGE_SUFFIXES, *DICOM_SUFFIXES)
+    return path.stem if known else path.name
+
+
+def _may_be_image(path: Path) -> bool:
+    if path.name.startswith(".") or path.name.upper() == _DIRECTORY:
+        return False
+    if path.suffix.lower() in (*IMAGE_SUFFIXES, *DICOM_SUFFIXES):
+        return True
+    return path.suffix.lower() not in TABLES and is_dicom(path)
+
+
+def folders_below(root: Path) -> list[str]:
+    """Return the folders in and below one, relative to it, up to some depth; itself first."""
+    found = [""]
+    for home, below, _ in os.walk(root):
+        place = Path(home).relative_to(root)
+        if len(place.parts) >= DEEPEST:
+            below.clear()
+        found += [(place / name).as_posix() for name in sorted(below) if not name.startswith(".")]
+    return found
+
+
+def homes_of(root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str | None]:
+    """Return the folder in which each name is a file, sought first where others were found."""
+    known: list[str] = []
+    homes = []
+    for name in progress(names, len(names), "finding films"):
+        home = home_of(root, known, name)
+        if home is None:
+            home = home_of(root, folders, name)
+            known += [] if home is None else [home]
+        homes.append(home)
+    return homes
+
+
+def home_of(root: Path, folders: Sequence[str], name: str) -> str | None:
+    """Return the folder in which a name is a file; None where there is none."""
+    if name.startswith("/") or ".." in name or not name.strip():
+        return None
+    return next((home for home in folders if (root / home / name).is_file()), None)

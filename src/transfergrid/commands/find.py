@@ -1,0 +1,220 @@
+"""What somebody's data are: a table of films, folders of films, or an .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from transfergrid.commands.films import (
+    DEEPEST,
+    TABLES,
+    films_in,
+    folders_below,
+    home_of,
+    look_at,
+)
+from transfergrid.commands.found import (
+    LINK,
+    PART_OF,
+    TABLE,
+    Found,
+    complete,
+    of_dicom,
+    part_folders,
+    patients_of,
+    placed,
+    whose,
+)
+from transfergrid.commands.guesses import FEWEST, Guess, guess_columns, image_columns
+from transfergrid.commands.matched import match
+from transfergrid.runtime.errors import UserError, listed
+
+KNOWN = {
+    "Data_Entry_2017": "nih14",
+    "mass_case_descr": "cbis_ddsm",
+    "calc_case_descr": "cbis_ddsm",
+    "train-acl.csv": "mrnet",
+}
+"""How tables of published data sets begin, and the kind that reads these."""
+
+
+def find(data: Path) -> Found:
+    """Say what a file or a folder is.
+
+    Raises:
+        UserError: It is none of what a study can be guessed from, and what could be done.
+    """
+    if not data.exists():
+        raise UserError(f"{data} does not exist; name a folder, a table (.csv) or an .npz file.")
+    if data.is_dir():
+        tables = sorted(path for path in data.iterdir() if path.suffix.lower() in TABLES)
+        published = next((KNOWN[p.name[:15]] for p in tables if p.name[:15] in KNOWN), None)
+        if published:
+            raise UserError(
+                f"{data} looks as if it were published data; write a study with kind: {published} "
+                "and this root (docs/data.md), or name the one table with the labels."
+            )
+        if len(tables) > 1:
+            raise UserError(
+                f"{data} has several tables, {listed([path.name for path in tables])}; name the "
+                "one with the labels. Published data sets have kinds of their own (docs/data.md)."
+            )
+        return of_table(tables[0]) if tables else of_folders(data)
+    if data.suffix.lower() in TABLES:
+        return of_table(data)
+    if data.suffix.lower() == ".npz":
+        return of_archive(data)
+    raise UserError(
+        f"{data} is no folder, no table ({listed(TABLES)}) and no .npz file; name the table of its "
+        "labels, or a folder."
+    )
+
+
+def of_archive(data: Path) -> Found:
+    """Say what an .npz file is: films with labels, or with masks.
+
+    Raises:
+        UserError: It is not readable, or has neither in a layout that is known.
+    """
+    try:
+        with zipfile.ZipFile(data) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        raise UserError(f"{data} is not a readable .npz file; restore it.") from None
+    needed = [
+        f"{part}_{what}" for what in ("images", "labels") for part in ("train", "val", "test")
+    ]
+    lacks = [name for name in needed if name not in names]
+    if lacks:
+        raise UserError(
+            f"{data} has no {listed(lacks)}; a study of it is written by hand, or save it with "
+            "these arrays (docs/data.md), or with masks (docs/segmentation.md)."
+        )
+    why = "no room for patients in such a file: each image counts as one"
+    from transfergrid.data.medmnist import read
+
+    manifest = read({"kind": "medmnist"}, data)
+    pixels = manifest.images.read(0)
+    guesses = [Guess("task_kind", manifest.task_kind, f"by its labels; {why}")]
+    return Found("medmnist", data.resolve(), guesses, min(pixels.shape[:2]), parts="files")
+
+
+def of_table(path: Path) -> Found:
+    """Say what a table of films is.
+
+    Raises:
+        UserError: No column names films, some films are missing or cannot be read, or no column
+            looks like labels or masks.
+    """
+    from transfergrid.data.tablefile import read_table
+
+    frame = read_table(path).frame
+    frame = frame.astype(object).where(frame.notna(), None)
+    frame = frame.map(lambda cell: cell if cell is None else str(cell))
+    root = path.resolve().parent
+    folders = folders_below(root)
+    columns = image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)
+    if not columns:
+        return _of_other_names(path, frame, root)
+    return _of_labels(path, frame, root, folders, columns[0])
+
+
+def _of_labels(
+    path: Path, frame: pd.DataFrame, root: Path, folders: Sequence[str], column: str
+) -> Found:
+    """Say what a table with a column of films is; without labels, its masks may lie beside it."""
+    names = frame[column].dropna().tolist()
+    homes = placed(path, root, folders, names)
+    several = sorted({home or "." for home in homes} - {"."})
+    several = [".", *several] if several and "" in homes else several
+    guesses = [
+        Guess("table", path.name, "the table"),
+        Guess("image_column", column, "the first column whose cells are files"),
+    ]
+    if several:
+        guesses.append(Guess("image_folders", several, "where these files are"))
+    films = [str(PurePosixPath(home) / name) for home, name in zip(homes, names, strict=True)]
+    looks = look_at([root / film for film in films])
+    guesses += of_dicom(looks)
+    guesses += guess_columns(frame, column, looks.headers)
+    return Found("csv", root, guesses, looks.size)
+
+
+def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
+    """Say what a table is that names films by less than their paths."""
+    found = match(frame, root, str(path))
+    if found is None:
+        raise UserError(
+            f"no column of {path} names files in {root} or up to {DEEPEST} folders below; its "
+            f"columns are {listed(list(frame.columns), 10)}: put the films there, and name each in "
+            "a row of its own by its path, its name, or the SOPInstanceUID of its header."
+        )
+    looks = look_at([root / film for film in found.films])
+    column = next(name for name in ("film", "film_file", "its_film") if name not in frame)
+    table = frame.assign(**{column: [f"{LINK}/{film}" for film in found.films]})
+    guesses = [
+        Guess("table", TABLE, f"{path.name} with one more column, written beside this file"),
+        Guess("image_column", column, f"{found.why}; through the link '{LINK}' to them"),
+        *of_dicom(looks),
+        *guess_columns(table, column, looks.headers),
+    ]
+    told = f"{found.others} film(s) in {root} are in no row of {path.name}, and are left out."
+    remarks = (told,) if found.others else ()
+    return Found("csv", None, guesses, looks.size, root, table, remarks)
+
+
+def of_folders(data: Path) -> Found:
+    """Say what folders of films are: films with masks beside them, or a folder a class.
+
+    Raises:
+        UserError: They are neither, or films cannot be read.
+    """
+    films = films_in(data)
+    if not films:
+        raise UserError(f"{data} has no films in it or below; name the folder or table of films.")
+    folders = {film.parts[:-1] for film in films}
+    if any(not parts for parts in folders):
+        raise UserError(
+            f"{data} has {len(films)} films and no labels: put them into a folder for each class, "
+            "or name a table of their labels."
+        )
+    parted = all(parts[0].lower() in PART_OF and len(parts) > 1 for parts in folders)
+    tops = sorted({parts[0] for parts in folders})
+    if not parted and any(top.lower() in PART_OF for top in tops):
+        raise UserError(
+            f"{data} has the folders {listed(tops, 5)}: sort the films into folders by class "
+            "within train, valid and test, and leave no film beside these."
+        )
+    return _of_classes(data, films, parted)
+
+
+def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Found:
+    classes = [film.parts[1] if parted else film.parts[0] for film in films]
+    counts = Counter(classes)
+    if len(counts) < 2 or min(counts.values()) < FEWEST:
+        raise UserError(
+            f"{data} has the folders {listed(sorted(counts), 5)}, of which a class needs two and "
+            f"each {FEWEST} films; sort the films into folders by class, or name a table of labels."
+        )
+    frame = pd.DataFrame({"image": [f"{LINK}/{film}" for film in films], "class": classes})
+    files = [data / film for film in films]
+    looks = look_at(files)
+    drawn: list[str] = []
+    if parted:
+        frame["part"] = [PART_OF[film.parts[0].lower()] for film in films]
+        has = pd.get_dummies(frame["class"]).to_numpy(bool)
+        drawn = complete(frame, has, whose(files, looks))
+    guesses = [
+        Guess("table", TABLE, "written beside this file: the films and their folders"),
+        Guess("image_column", "image", f"through the link '{LINK}' to them"),
+        Guess("task_kind", "multiclass", f"folders are classes: {listed(sorted(counts), 5)}"),
+        Guess("label_columns", ["class"], "the name of the folder"),
+        *of_dicom(looks),
+        patients_of(looks),
+        *([part_folders(drawn)] if parted else []),
+    ]
+    return Found("csv", None, guesses, looks.size, data.resolve(), frame)

