@@ -1,4 +1,4 @@
-"""Into which parts films go where nobody has said so."""
+"""Into which parts films go where nobody has said so: one split, or folds if patients are few."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from typing import Any, Literal
 import numpy as np
 
 from transfergrid.commands.guesses import Guess
+from transfergrid.data.crossvalidation import truth
 from transfergrid.data.kinds import checked
 from transfergrid.data.manifest import Manifest
 from transfergrid.data.splits import random_split
+from transfergrid.data.store import SPLITS
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded
 
 SHARES = {"valid": 0.15, "test": 0.25}
 """Of the patients, where no one says which part they are in."""
+FEW = 50
+"""Patients below which a test part says little."""
+FOLDS = 5
 SEEDS = 20
 """How many draws of a split are tried, until each part has each class."""
 
-Parts = Literal["settings", "files"]
+Parts = Literal["settings", "files", "folds"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Divided:
 def divided(
     manifest: Manifest, declaration: Mapping[str, Any], root: Path, parts: Parts
 ) -> Divided:
-    """Put films into the parts that were published, else into a split.
+    """Put films into the parts that were published, else into a split, or into folds if few.
 
     Args:
         manifest: What the data set's reader returned.
@@ -49,12 +54,61 @@ def divided(
         parts: Who says which part a film is in, see `transfergrid.commands.found.Found`.
 
     Raises:
-        UserError: No draw leaves each class in each part.
+        UserError: There are too few patients, or no draw leaves each class in each part.
     """
     own = parts == "files" or bool(declaration.get("split"))
-    if own:
+    if own or declaration.get("folds"):
         return Divided(checked(manifest, declaration, root), [])
+    people = int(manifest.table["patient_id"].nunique())
+    tested = round(SHARES["test"] * people)
+    if parts == "folds" or tested < FEW:
+        what = "patients" if manifest.patients_known else "images (each counts as a patient)"
+        why = f"nothing says which of {people} {what} are for tests"
+        if tested < FEW:
+            why += f", and a quarter, {tested}, would be fewer than {FEW}"
+        return _in_folds(manifest, declaration, root, why)
     return _in_split(manifest, declaration, root)
+
+
+def _in_folds(manifest: Manifest, declaration: Mapping[str, Any], root: Path, why: str) -> Divided:
+    people = int(manifest.table["patient_id"].nunique())
+    if people < len(SPLITS):
+        raise UserError(
+            f"there are {people} patient(s), too few to train, validate and test on; add films of "
+            "others."
+        )
+    faults: list[UserError] = []
+    for k in range(min(FOLDS, people), len(SPLITS) - 1, -1):
+        told = f"{why}; so each of {k} parts is tested once, by networks trained on the others"
+        lacking: list[Divided] = []
+        for more in ({}, {"by": "stratified"}):
+            folds = {"k": k, **more}
+            try:
+                whole = checked(manifest, {**declaration, "split": None, "folds": folds}, root)
+            except UserError as fault:
+                faults.append(fault)
+                continue
+            how = "; dealt out by label, as drawn at random a part lacked a class" if more else ""
+            found = Divided(whole, [Guess("folds", folds, told + how)])
+            if _has_all(whole):
+                return found
+            lacking.append(found)
+        if lacking:
+            return lacking[-1]  # whose notes say which fold lacks what
+    raise faults[0]
+
+
+def _has_all(manifest: Manifest) -> bool:
+    """Tell whether every part of every fold has both classes of each scored task."""
+    folds = manifest.folds
+    assert folds is not None
+    labels = truth(manifest)[:, [manifest.tasks.index(task) for task in manifest.score_tasks]]
+    return all(
+        bool((labels[folds.rows(split, fold)] == one).any(axis=0).all())
+        for fold in range(folds.k)
+        for split in SPLITS
+        for one in (0, 1)
+    )
 
 
 def _in_split(manifest: Manifest, declaration: Mapping[str, Any], root: Path) -> Divided:

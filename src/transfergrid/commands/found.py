@@ -33,14 +33,15 @@ class Found:
     Attributes:
         kind: Its kind.
         root: What `root` is, absolute; None is the folder that is written.
-        guesses: Its settings, each with its reason; `split` only where the data say which part a
-            film is in.
+        guesses: Its settings, each with its reason; `split` or `folds` only where the data say
+            which part a film is in.
         size: The shorter side of the smallest of some images.
         link: A folder that is linked to from the folder that is written.
         table: A table that is written there.
         remarks: What else there is to say of the data, a sentence each.
-        parts: Who says which part a film is in: "settings", where guesses have a `split` or it is
-            drawn; or "files", which lie in parts.
+        parts: Who says which part a film is in: "settings", where guesses have `split` or `folds`
+            or these are drawn; "files", which lie in parts; or "folds" alone can, as the kind
+            draws no split.
     """
 
     kind: str

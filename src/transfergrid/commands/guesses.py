@@ -22,6 +22,7 @@ PRIVATE = (
 )
 """Of columns that tell something of a patient or a study, and not which one it is."""
 SPLIT = r"split|subset|partition|\bset\b|fold"
+FOLD = r"\bfolds?\b"
 LABEL = r"label|class|diagnos|finding|target|\bdx\b|outcome|patholog|categor"
 NO_LABEL = ("No Finding", "no finding", "Normal", "normal", "none", "None")
 PARTS = {
@@ -34,6 +35,7 @@ FEWEST = 12
 _OFTEN = 2 * FEWEST
 """Images with a label above which a part of them seldom lacks it."""
 _MOST_CLASSES = 20
+_FEWEST_FOLDS, _MOST_FOLDS = 3, 20
 _LOOKED_AT, _MOST_LOST = 20, 0.5
 _PEOPLE = (
     ("patient_column", PATIENT, "patients"),
@@ -69,7 +71,7 @@ def guess_columns(
         headers: What the headers of DICOM files say, by keyword.
 
     Returns:
-        Guesses; with one of `split` only where the table says which part a row is in.
+        Guesses; with one of `split` or `folds` only where the table says which part a row is in.
 
     Raises:
         UserError: No column looks like labels.
@@ -175,10 +177,10 @@ def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]
 
 
 def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
-    """Find the column that says train, valid and test.
+    """Find the column that says train, valid and test, or which fold.
 
     Returns:
-        A guess of `split`; none where no column says so.
+        A guess of `split` or of `folds`; none where no column says so.
 
     Raises:
         UserError: One says which images are for validation or test, but not all three parts: a
@@ -194,6 +196,8 @@ def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
         whole = sum(len(named) for named in rule.values()) == len(values)
         if whole and all(rule.values()) and frame[name].notna().all():
             return [Guess("split", {"column": name, **rule}, f"the values of column '{name}'")]
+        if folds := _published(frame, name):
+            return [folds]
         if not partly and (rule["valid"] or rule["test"]):
             partly = (
                 f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; "
@@ -203,6 +207,18 @@ def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
     if partly:
         raise UserError(partly)
     return []
+
+
+def _published(frame: pd.DataFrame, name: str) -> Guess | None:
+    """Say that a column has published folds, numbered from 0 or from 1."""
+    values = frame[name].dropna()
+    numbers = sorted({int(value) for value in values if value.isdecimal()})
+    k = values.nunique()
+    counted = numbers in (list(range(k)), list(range(1, k + 1)))
+    called = re.search(FOLD, re.sub(r"[_\W]+", " ", name), re.IGNORECASE)
+    if not (called and counted and _FEWEST_FOLDS <= k <= _MOST_FOLDS and len(values) == len(frame)):
+        return None
+    return Guess("folds", {"k": k, "column": name}, f"column '{name}' has {k} published folds")
 
 
 def truth_columns(frame: pd.DataFrame, taken: Iterable[str]) -> list[str]:

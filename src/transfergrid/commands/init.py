@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.carded import card_of
-from transfergrid.commands.divided import SHARES, divided
+from transfergrid.commands.divided import FOLDS, divided
 from transfergrid.commands.find import find
 from transfergrid.commands.found import LINK, TABLE, Found
 from transfergrid.commands.written_study import study_text
@@ -73,12 +73,15 @@ def _written(name: str, found: Found, folder: Path, out: Path) -> tuple[str, str
     settings = {guess.key: guess.value for guess in found.guesses if guess.value is not None}
     declaration: dict[str, Any] = {"kind": found.kind, **settings, "image_px": _px(found.size)}
     root = found.root or folder
-    drawn = {"split": {"random": SHARES}} if found.parts == "settings" else {}
-    manifest = read_unchecked({**drawn, **declaration}, root)
+    # A reader of tables wants a split or folds, and does nothing about the latter.
+    undivided = (
+        {"folds": {"k": FOLDS}} if found.parts == "settings" and "split" not in settings else {}
+    )
+    manifest = read_unchecked({**undivided, **declaration}, root)
     parts = divided(manifest, declaration, root, found.parts)
     guesses = [*found.guesses, *parts.guesses]
     px = int(declaration["image_px"])
-    text = study_text(name, found, guesses, px, str(found.root or out))
+    text = study_text(name, found, guesses, px, str(found.root or out), parts.manifest)
     remarks = "".join(f"\n- {remark}\n" for remark in found.remarks)
     return text, card_of(name, parts.manifest) + remarks
 

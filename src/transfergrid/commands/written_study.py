@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -12,10 +12,15 @@ from transfergrid.commands.found import Found
 from transfergrid.commands.guesses import Guess
 from transfergrid.runtime.errors import printable
 
+if TYPE_CHECKING:
+    from transfergrid.data.manifest import Manifest  # pandas
+
 _SEEDS = (0, 1, 2)
 
 
-def study_text(name: str, found: Found, guesses: Sequence[Guess], px: int, root: str) -> str:
+def study_text(
+    name: str, found: Found, guesses: Sequence[Guess], px: int, root: str, manifest: Manifest
+) -> str:
     """Return a study.
 
     Args:
@@ -24,6 +29,7 @@ def study_text(name: str, found: Found, guesses: Sequence[Guess], px: int, root:
         guesses: Its settings, each with its reason.
         px: Side of the images.
         root: Where the data lie.
+        manifest: What they hold, in their parts.
     """
     lines = [
         f"# A study of {printable(found.link or root, 500)}, guessed by `transfergrid init`.",
@@ -45,9 +51,18 @@ def study_text(name: str, found: Found, guesses: Sequence[Guess], px: int, root:
         *_PRETRAININGS.splitlines(),
         *_LABELS.splitlines(),
         "",
+        *(_folds(manifest.folds.k) if manifest.folds else []),
         *_REST.format(name=name, seeds=_yaml(list(_SEEDS))).splitlines(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _folds(k: int) -> list[str]:
+    cells = 2 * len(_SEEDS) * k
+    return [
+        f"# {k} folds: 2 kinds of weights x {len(_SEEDS)} seeds x {k} folds are {cells} trainings;",
+        "# a first look at one: snakemake ... --config only='{folds: [0]}'",
+    ]
 
 
 def _yaml(value: Any) -> str:

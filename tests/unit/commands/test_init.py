@@ -13,14 +13,11 @@ from datasets.made_dicom import dicom
 from PIL import Image
 from unit.commands.made_films import film, hospital, study_of
 
-from transfergrid.commands.divided import SHARES
 from transfergrid.commands.guesses import guess_columns
 from transfergrid.commands.main import main
 from transfergrid.data import kinds
 from transfergrid.data.kinds import read_manifest
-from transfergrid.data.splits import random_split
 from transfergrid.runtime.errors import UserError
-from transfergrid.runtime.hashing import seeded
 
 
 @pytest.fixture()
@@ -36,6 +33,7 @@ def test_a_table_of_dicom_films(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert "120 images of 60 patients" in told
     found = study_of(here / "hospital_study", "hospital")
     assert found["label_columns"] == ["effusion"] and found["dicom"] is True
+    assert found["folds"] == {"k": 5} and "split" not in found
     assert found["image_folders"] == ["images"] and found["image_px"] == 64
     assert (found["patient_column"], found["view_column"]) == ("PatientID", "ViewPosition")
     text = (here / "hospital_study" / "study.yaml").read_text()
@@ -277,19 +275,6 @@ def test_a_study_that_cannot_be_planned_leaves_nothing(
     assert main(["init", "hospital"]) == 1
     assert [path.name for path in here.iterdir()] == ["hospital"]
     assert capsys.readouterr().out == ""
-
-
-def test_the_first_seed_is_taken_that_leaves_each_class_in_each_part(here: Path) -> None:
-    whose = [f"P{n // 2}" for n in range(120)]
-    parts = random_split(whose, SHARES, "train", np.random.default_rng(seeded("split", 0)))
-    positive = np.flatnonzero(parts == "train")[:40]
-    folder = hospital(here, effusion=[int(n in positive) for n in range(120)])
-    assert main(["init", "hospital"]) == 0
-    found = study_of(here / "hospital_study", "hospital")
-    assert found["split"]["seed"] > 0
-    table = read_manifest(found, folder).table
-    assert table.groupby("split")["effusion"].nunique().min() == 2
-    assert "with seeds 0 to" in (here / "hospital_study" / "study.yaml").read_text()
 
 
 def test_a_fault_is_told_at_once_with_its_file(
