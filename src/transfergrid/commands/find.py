@@ -29,7 +29,10 @@ from transfergrid.commands.found import (
     placed,
     whose,
 )
+from transfergrid.commands.found_arrays import of_mask_arrays
+from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
 from transfergrid.commands.guesses import FEWEST, Guess, guess_columns, image_columns
+from transfergrid.commands.masks_beside import pairs, without_masks
 from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed
 
@@ -38,8 +41,10 @@ KNOWN = {
     "mass_case_descr": "cbis_ddsm",
     "calc_case_descr": "cbis_ddsm",
     "train-acl.csv": "mrnet",
+    "1st_manual": "drive",
+    "ManualMask": "montgomery",
 }
-"""How tables of published data sets begin, and the kind that reads these."""
+"""How tables and folders of published data sets begin, and the kind that reads these."""
 
 
 def find(data: Path) -> Found:
@@ -52,7 +57,8 @@ def find(data: Path) -> Found:
         raise UserError(f"{data} does not exist; name a folder, a table (.csv) or an .npz file.")
     if data.is_dir():
         tables = sorted(path for path in data.iterdir() if path.suffix.lower() in TABLES)
-        published = next((KNOWN[p.name[:15]] for p in tables if p.name[:15] in KNOWN), None)
+        inside = [*tables, *data.glob("*/"), *data.glob("*/*/")]
+        published = next((KNOWN[p.name[:15]] for p in inside if p.name[:15] in KNOWN), None)
         if published:
             raise UserError(
                 f"{data} looks as if it were published data; write a study with kind: {published} "
@@ -85,6 +91,8 @@ def of_archive(data: Path) -> Found:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile):
         raise UserError(f"{data} is not a readable .npz file; restore it.") from None
+    if any(name.startswith("train_mask") for name in names):
+        return of_mask_arrays(data, names)
     needed = [
         f"{part}_{what}" for what in ("images", "labels") for part in ("train", "val", "test")
     ]
@@ -116,11 +124,12 @@ def of_table(path: Path) -> Found:
     frame = frame.astype(object).where(frame.notna(), None)
     frame = frame.map(lambda cell: cell if cell is None else str(cell))
     root = path.resolve().parent
-    folders = folders_below(root)
+    folders = without_masks(folders_below(root))
     columns = image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)
     if not columns:
         return _of_other_names(path, frame, root)
-    return _of_labels(path, frame, root, folders, columns[0])
+    masks = of_columns(path, frame, root, folders, columns)
+    return masks or _of_labels(path, frame, root, folders, columns[0])
 
 
 def _of_labels(
@@ -140,7 +149,13 @@ def _of_labels(
     films = [str(PurePosixPath(home) / name) for home, name in zip(homes, names, strict=True)]
     looks = look_at([root / film for film in films])
     guesses += of_dicom(looks)
-    guesses += guess_columns(frame, column, looks.headers)
+    try:
+        guesses += guess_columns(frame, column, looks.headers)
+    except UserError:
+        masks = of_table_and_folders(path, frame, root, column, films)
+        if masks is None:
+            raise
+        return masks
     return Found("csv", root, guesses, looks.size)
 
 
@@ -176,6 +191,9 @@ def of_folders(data: Path) -> Found:
     films = films_in(data)
     if not films:
         raise UserError(f"{data} has no films in it or below; name the folder or table of films.")
+    paired = pairs(films)
+    if paired is not None:
+        return of_pairs(data, paired)
     folders = {film.parts[:-1] for film in films}
     if any(not parts for parts in folders):
         raise UserError(

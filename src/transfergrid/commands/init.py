@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.commands.carded import card_of
-from transfergrid.commands.divided import FOLDS, divided
+from transfergrid.commands.divided import FOLDS, divided, masks_read
 from transfergrid.commands.find import find
 from transfergrid.commands.found import LINK, TABLE, Found
 from transfergrid.commands.written_study import study_text
@@ -77,7 +77,7 @@ def _written(name: str, found: Found, folder: Path, out: Path) -> tuple[str, str
     undivided = (
         {"folds": {"k": FOLDS}} if found.parts == "settings" and "split" not in settings else {}
     )
-    manifest = read_unchecked({**undivided, **declaration}, root)
+    manifest = masks_read(read_unchecked({**undivided, **declaration}, root))
     parts = divided(manifest, declaration, root, found.parts)
     guesses = [*found.guesses, *parts.guesses]
     px = int(declaration["image_px"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from transfergrid.data.manifest import Manifest  # pandas
 
 _SEEDS = (0, 1, 2)
+_WIDTH = 110
 
 
 def study_text(
@@ -44,17 +46,24 @@ def study_text(
         f"    root: {_yaml(root.replace('$', '$$'))}",  # a lone $ would begin a variable
     ]
     for guess in guesses:
-        lines += [f"    # {printable(guess.why, 500)}", f"    {guess.key}: {_yaml(guess.value)}"]
+        lines += [*_comment(guess.why), f"    {guess.key}: {_yaml(guess.value)}"]
     lines += [
         f"    # films are {found.size} px or larger, as far as looked at; more pixels take longer",
         f"    image_px: {px}",
         *_PRETRAININGS.splitlines(),
-        *_LABELS.splitlines(),
+        *(_LABELS if manifest.masks is None else _MASKS).splitlines(),
         "",
         *(_folds(manifest.folds.k) if manifest.folds else []),
         *_REST.format(name=name, seeds=_yaml(list(_SEEDS))).splitlines(),
+        *(_PICTURES.splitlines() if manifest.masks is not None else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _comment(why: str) -> list[str]:
+    margin = "    # "
+    told = printable(why, 900)
+    return textwrap.wrap(told, _WIDTH, initial_indent=margin, subsequent_indent=margin)
 
 
 def _folds(k: int) -> list[str]:
@@ -89,6 +98,16 @@ recipe:
   batch_size: 32
   keep_checkpoints: 2
 """
+_MASKS = """
+# The usual beginning, the same for both: small batches, and epochs enough for few films.
+recipe:
+  optimizer: adamw
+  learning_rate: 1.0e-3
+  schedule: one_cycle
+  epochs: 20
+  batch_size: 8
+  keep_checkpoints: 2
+"""
 _REST = """grid:
   - datasets: [{name}]
     architectures: [tf_efficientnet_lite0]
@@ -99,4 +118,8 @@ evaluation: {{ selections: [best, last] }}
 
 questions:
   - {{ name: start, kind: contrast, axis: pretraining, baseline: random }}
+"""
+_PICTURES = """
+# The page shows some test films with their outlines; remove the next # if it must not.
+# pictures: null
 """

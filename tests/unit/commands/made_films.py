@@ -17,6 +17,11 @@ def study_of(folder: Path, name: str) -> dict[str, Any]:
     return dict(found["datasets"][name])
 
 
+def text_of(folder: Path) -> str:
+    """Return the text of a study whose comments are not broken into lines."""
+    return (folder / "study.yaml").read_text().replace("\n    # ", " ")
+
+
 def film(number: int, side: int = 40) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (side, side), dtype=np.uint8)
 

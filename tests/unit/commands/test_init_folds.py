@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unit.commands.made_films import film, save, study_of, table_of
+from unit.commands.made_films import film, save, study_of, table_of, text_of
 
 from transfergrid.commands.divided import SHARES
 from transfergrid.commands.main import main
@@ -37,7 +37,7 @@ def test_folds_where_a_quarter_would_be_fewer_than_fifty_patients(
     table_of(here, 200, patient=[f"p{min(n, patients - 1)}" for n in range(200)])
     manifest = made(here)
     found = study_of(here / "clinic_study", "clinic")
-    text = (here / "clinic_study" / "study.yaml").read_text()
+    text = text_of(here / "clinic_study")
     assert ("folds" in found, "split" in found) == (in_folds, not in_folds)
     assert ("2 kinds of weights x 3 seeds x 5 folds are 30 trainings" in text) == in_folds
     if in_folds:
@@ -53,7 +53,7 @@ def test_folds_where_a_quarter_would_be_fewer_than_fifty_patients(
 def test_images_count_where_patients_are_unknown(here: Path) -> None:
     table_of(here, 60)
     made(here)
-    text = (here / "clinic_study" / "study.yaml").read_text()
+    text = text_of(here / "clinic_study")
     assert "which of 60 images (each counts as a patient) are for tests" in text
     assert study_of(here / "clinic_study", "clinic")["folds"] == {"k": 5}
 
@@ -105,7 +105,7 @@ def test_folds_are_dealt_out_by_label_where_drawn_ones_lack_a_class(here: Path) 
     assert found["folds"] == {"k": 5, "by": "stratified"}
     assert manifest.table.groupby("split")["nodule"].sum().min() >= 2
     assert manifest.table.groupby("patient_id")["split"].nunique().max() == 1
-    text = (here / "clinic_study" / "study.yaml").read_text()
+    text = text_of(here / "clinic_study")
     assert "dealt out by label, as drawn at random a part lacked a class" in text
 
 
@@ -150,4 +150,4 @@ def test_the_first_seed_is_taken_that_leaves_each_class_in_each_part(here: Path)
     manifest = made(here)
     assert study_of(here / "clinic_study", "clinic")["split"]["seed"] > 0
     assert manifest.table.groupby("split")["nodule"].nunique().min() == 2
-    assert "with seeds 0 to" in (here / "clinic_study" / "study.yaml").read_text()
+    assert "with seeds 0 to" in text_of(here / "clinic_study")

@@ -13,7 +13,7 @@ import pytest
 from datasets.made_dicom import dicom
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage, JPEGLosslessSV1
-from unit.commands.made_films import film, save, study_of
+from unit.commands.made_films import film, save, study_of, text_of
 
 from transfergrid.commands.main import main
 from transfergrid.data.kinds import read_manifest
@@ -63,7 +63,7 @@ def test_films_are_found_however_deep_by(
     assert main(["plan", "disc_study/study.yaml"]) == 0
     assert sorted(folder.rglob("*")) == before
     found = study_of(here / "disc_study", "disc")
-    assert f"# column 'key' has {why}; through" in (here / "disc_study/study.yaml").read_text()
+    assert f"column 'key' has {why}; through" in text_of(here / "disc_study")
     assert found["patient_column"] == "PatientID"
     manifest = read_manifest(found, here / "disc_study")
     for row in range(COUNT):  # the table's rows are the other way round
@@ -175,4 +175,4 @@ def test_headers_that_do_not_tell_patients_are_not_believed(
         (home / f"{number}.dcm").write_bytes(data)
     assert main(["init", "sorted"]) == 0
     assert study_of(here / "sorted_study", "sorted")["patient_column"] is None
-    assert told in (here / "sorted_study" / "study.yaml").read_text()
+    assert told in text_of(here / "sorted_study")
