@@ -13,7 +13,7 @@ from transfergrid.statistics.places import ORDER, place_words, value_words
 NAMES = {"imagenet": "ImageNet", "chexpert": "CheXpert"}
 """Pretrainings that have a proper name, and what it is."""
 _WORDS = ("the ", "one ", "two ", "no ", "neither ", "removing ", "keeping ", "recipe ")
-"""What begins with one of them, or ends in "weights", is words and not a network's own name."""
+"""What begins with one of them is words and not a network's own name."""
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
@@ -70,8 +70,9 @@ def arm(axis: str, value: Any) -> str:
 
 
 def opening(text: str) -> str:
-    """Return a text as the start of a sentence; a network's own name stays as it is."""
-    plain = text.startswith(_WORDS) or text.endswith(" weights")
+    """Return a text as the start of a sentence; what is a name and no word stays as it is."""
+    weights_of = text.removesuffix(" weights")
+    plain = text.startswith(_WORDS) or (weights_of != text and weights_of.isalpha())
     return capital(text) if plain else text
 
 

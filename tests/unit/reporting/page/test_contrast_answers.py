@@ -95,6 +95,13 @@ def test_every_verdict_has_its_sentence(
             "vgg11",
             f"vgg16 raises AUROC by {SIZE} over vgg11",
         ),
+        ("pretraining", "birds", "random", f"Birds weights raise AUROC by {SIZE} over random ones"),
+        (
+            "pretraining",
+            "imagenet_tf",
+            "random",
+            f"imagenet_tf weights raise AUROC by {SIZE} over random ones",
+        ),
     ],
 )
 def test_every_axis_has_its_words(axis: str, a: object, b: object, sentence: str) -> None:
