@@ -65,15 +65,5 @@ def costed(others: Sequence[Stage]) -> Stage:
         COSTS,
         title="Adding up what the jobs of {wildcards.study} took",
         reads=("gather", *(stage.name for stage in others)),
-        holds=(
-            "benchmarks",
-            "tunings",
-            "states",
-            "drifts",
-            "filters",
-            "resets",
-            "outlined",
-            "externals",
-            "cams",
-        ),
+        holds=("benchmarks", "tunings"),
     )

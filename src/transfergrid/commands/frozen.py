@@ -64,10 +64,9 @@ def freeze_trials(trials: Iterable[str], results: Path, view: Path) -> None:
 
 def freeze_costs(study: str, results: Path, view: Path) -> None:
     """Link into `view` what a study's own jobs took, as Snakemake measured it."""
-    for pattern in ("logs/**/*.tsv", "receipts/ensembles/*.json"):
-        for path in (results / study).glob(pattern):
-            with suppress(FileNotFoundError):
-                _link(path, view / path.relative_to(results))
+    for path in (results / study).glob("logs/**/*.tsv"):
+        with suppress(FileNotFoundError):
+            _link(path, view / path.relative_to(results))
 
 
 def _freeze(cell: str, results: Path, view: Path) -> bool:

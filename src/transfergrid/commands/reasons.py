@@ -303,7 +303,7 @@ _EVALUATION = {"evaluation.primary"}
 _OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
 _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
 _OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
-_OUTSIDE |= {"observers", "pictured", "subgroups", "externals"}
+_OUTSIDE |= {"observers", "pictured", "subgroups", "externals", "benchmarks"}
 
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -333,6 +333,8 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("other cells are shown on films")
     if old.get("outlined") != new.get("outlined"):
         phrases.append("masks are compared otherwise")
+    if old.get("benchmarks") != new.get("benchmarks"):
+        phrases.append("other jobs are measured")
     then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
     now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
     for key in {**then, **now}:

@@ -8,7 +8,7 @@ from filecmp import cmp
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from transfergrid.catalog.records import Stage
+from transfergrid.catalog.records import Per, Stage
 from transfergrid.catalog.stages import STAGES
 from transfergrid.planning.claims import chosen_claims
 from transfergrid.planning.curves import curved
@@ -142,18 +142,41 @@ def _shown(study: PlannedStudy, masks: bool) -> list[str]:
     ]
 
 
-def _benchmarks(study: PlannedStudy) -> list[list[str]]:
-    """Return each stage up to the costs that a study has, and where its jobs are measured.
+def _benchmarks(study: PlannedStudy) -> list[list[Any]]:
+    """Return each stage up to the costs that a study has, where its jobs are measured, and those.
 
     As a list, for a stamp sorts the keys of mappings.
     """
     before = takewhile(lambda stage: stage.name != "costs", STAGES)
     return [
-        [stage.name, stage.benchmark]
+        [stage.name, stage.benchmark, _jobs(study, stage)]
         for stage in before
         # What only brings back what others made is not measured.
         if stage.code and (not stage.of_study or study.has(stage))
     ]
+
+
+def _jobs(study: PlannedStudy, stage: Stage) -> list[str] | None:
+    """Return what the jobs of a stage are for; None if that is every cell, which ``gather`` holds.
+
+    A stage of cells that a study has to ask for is for those that it asks for.
+    """
+    if stage.per == "cell":
+        return list(PARTS[stage.asked_by](study)) if stage.asked_by else None
+    return list(dict.fromkeys(_JOBS[stage.per](study, stage)))
+
+
+_JOBS: Mapping[Per, Callable[[PlannedStudy, Stage], Iterable[str]]] = {
+    "dataset": lambda study, stage: (data.id for data in study.datasets.values()),
+    "weights": lambda study, stage: study.weights,
+    "features": lambda study, stage: study.features,
+    "tuning": lambda study, stage: (cell.tuning.id for cell in study.scored if cell.tuning),
+    "state": lambda study, stage: (state.id for state in study.states),
+    "weighing": lambda study, stage: (one.id for one in study.weighings if one.stage == stage.name),
+    "shard": lambda study, stage: study.shards,
+    "study": lambda study, stage: (study.name,),
+}
+"""What jobs are for, by `Stage.per`, of kinds that are no cells."""
 
 
 def _resolved(study: PlannedStudy) -> Content:

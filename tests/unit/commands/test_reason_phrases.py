@@ -127,6 +127,7 @@ OLD: dict[str, Any] = {
         ({"templates": {"page.css": "2", "new.js": "1"}}, ["new.js changed", "page.css changed"]),
         ({"title": "U"}, ["title changed"]),
         ({"resolved": {"x": 1}}, ["settings of the study changed"]),
+        ({"benchmarks": [["drift", "{drift_id}.tsv", ["a"]]]}, ["other jobs are measured"]),
     ],
 )
 def test_changes_of_a_stage(change: Mapping[str, Any], expected: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from transfergrid.catalog.stages import STAGES
+from transfergrid.catalog.stages import STAGE
 from transfergrid.catalog.tables import TABLES
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.recipe import Recipe
@@ -101,18 +101,20 @@ EVALUATION = {
     "bootstrap": {"replicates": 200, "seed": 0},
 }
 WHOLE = {"truncation": 0}
-ASKED_OF_COSTS: dict[str, Any] = {
-    **{key: [] for key in ("states", "drifts", "filters", "resets", "cams")},
-    "outlined": {},
-    "benchmarks": [
-        [stage.name, stage.benchmark]
-        for stage in STAGES
-        if stage.name in ("prepare", "weights", "features", "tune", "train", "evaluate")
-        or stage.name in ("activations", "drift", "reset", "outlines", "ensembles", "cams")
-        or stage.name in ("gather", "cells", "scores")
-    ],
+JOBS: dict[str, list[str] | None] = {
+    "prepare": [DATASET],
+    "train": None,
+    "evaluate": None,
+    "ensembles": ["00of01"],
+    "gather": ["demo"],
+    "cells": ["demo"],
+    "scores": ["demo"],
 }
-"""What else the stamp of costs holds: this study stores and compares nothing."""
+"""What the jobs of some stages are for; this study stores and compares nothing."""
+ASKED_OF_COSTS: dict[str, Any] = {
+    "benchmarks": [[name, STAGE[name].benchmark, jobs] for name, jobs in JOBS.items()]
+}
+"""What else the stamp of costs holds."""
 BOOST = {"name": "pretraining_boost", "kind": "contrast", "axis": "pretraining"}
 CUT = {"name": "truncation_cost", "kind": "contrast", "axis": "truncation"}
 TOP1 = {"name": "imagenet_and_auroc", "kind": "correlation", "x": "imagenet_top1", "y": "score"}

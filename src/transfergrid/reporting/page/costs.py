@@ -1,4 +1,4 @@
-"""What the study cost: hours of training by device, with sources and learning-rate trials."""
+"""What the study cost, from costs.csv: hours of training by device, and all jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.speeds import COLUMNS, Speed, number_format, speed_of
 from transfergrid.reporting.records import CellRecord
-from transfergrid.reporting.tables.costs import ROLE_OF, ROLES, is_gpu
+from transfergrid.reporting.tables.costs import is_gpu
 from transfergrid.reporting.words import count, hours, known, plural
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Cost:
     """Trainings of one role on one device.
 
     Attributes:
-        role: One of `ROLES`.
+        role: What they are: cells of the grid, sources or learning-rate trials.
         device: The device's name.
         trainings: How many there were.
         seconds: Their time together.
@@ -42,37 +42,13 @@ class Cost:
         return is_gpu(self.device)
 
 
-def costs(cells: Sequence[Mapping[str, Any]], records: Mapping[str, CellRecord]) -> list[Cost]:
-    """Return the trainings behind a study by role and device; trials that seeds share count once.
-
-    Args:
-        cells: The study's cells with their roles.
-        records: Per cell what lies in its folder.
-    """
-    trials: dict[str, Mapping[str, Any]] = {}
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for entry in cells:
-        record = records.get(entry["cell"], CellRecord())
-        trials |= record.trials
-        _add(groups, ROLE_OF.get(entry["role"], str(entry["role"])), [record.train])
-    _add(groups, ROLES[2], trials.values())
-    return [_cost(role, device, runs) for (role, device), runs in groups.items()]
-
-
-def _add(
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]],
-    role: str,
-    trains: Iterable[Mapping[str, Any]],
-) -> None:
-    for train in trains:
-        # A cell whose source diverged was not trained.
-        if train.get("train_seconds"):
-            device = str(train.get("device") or "unknown device")
-            groups.setdefault((role, device), []).append(train)
-
-
-def _cost(role: str, device: str, runs: Sequence[Mapping[str, Any]]) -> Cost:
-    return Cost(role, device, len(runs), sum(float(run["train_seconds"]) for run in runs))
+def costs(table: pd.DataFrame) -> list[Cost]:
+    """Return the trainings behind a study by role and device, from costs.csv."""
+    ran = table[(table["stage"] == "train") & (table["trained"] > 0)]
+    return [
+        Cost(str(row["role"]), str(row["device"]), int(row["trained"]), float(row["train_seconds"]))
+        for row in ran.to_dict("records")
+    ]
 
 
 def totals(found: Sequence[Cost]) -> list[tuple[str, str]]:

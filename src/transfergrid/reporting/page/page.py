@@ -80,7 +80,7 @@ def breakable(name: Any) -> Markup:
 def context(report: ReportInput) -> dict[str, Any]:
     """Return what the template shows, complete except for escaping."""
     study, tables = report.study, report.tables
-    spent = costs.costs(study["cells"], report.records)
+    spent = costs.costs(tables["costs"])
     finished = tables["sources"][tables["sources"]["status"] == "finished"]
     specs = [record.spec for record in report.records.values()]
     stored = {spec["cell"]["protocol"] for spec in specs if spec.get("features")}

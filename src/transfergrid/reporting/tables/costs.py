@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.records import SPEC, read_train
-from transfergrid.reporting.records import json_if_there
+from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.words import known
 
@@ -86,20 +85,18 @@ def cost_rows(study: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any
 
     Args:
         study: The stamp's content, with the study's cells; ``benchmarks`` has every stage in
-            order, with where its jobs are measured.
+            order, with where its jobs are measured, and what they are for.
         results: Root of all outputs.
 
     Raises:
         UserError: A record of a training is broken.
     """
-    ids = _ids(study, results)
-    for stage, place in study["benchmarks"]:
+    for stage, place, jobs in study["benchmarks"]:
         if stage == "train":
             yield from _trainings(study, place, results)
             continue
         cost = Cost()
-        # A stage of whole studies is one job.
-        for one in dict.fromkeys(ids.get(stage, ("",))):
+        for one in [entry["cell"] for entry in study["cells"]] if jobs is None else jobs:
             cost.add(_benchmark(place, study, one, results))
         if cost.jobs:
             yield {"stage": stage, "role": "", "device": "", **cost.row(training=False)}
@@ -127,33 +124,6 @@ def _order(role: str, device: str) -> tuple[int, str]:
 def _trials(study: Mapping[str, Any]) -> Iterator[str]:
     for tuning in study["tunings"]:
         yield from tuning["trials"].values()
-
-
-def _ids(study: Mapping[str, Any], results: Path) -> dict[str, Iterable[str]]:
-    """Return what the jobs for this study are for, by stage, of stages with more than one job."""
-    cells = [entry["cell"] for entry in study["cells"]]
-    folders = [cell_directory(cell, results) for cell in (*cells, *_trials(study))]
-    specs = [spec for folder in folders if (spec := json_if_there(folder / SPEC))]
-    elsewhere = study.get("externals", ())
-    return {
-        "prepare": [*(spec["dataset"]["id"] for spec in specs), *(e["dataset"] for e in elsewhere)],
-        "weights": [spec["weights"]["id"] for spec in specs if spec["weights"]["id"]],
-        "features": [name for spec in specs for name in spec.get("features", {}).values()],
-        "tune": [tuning["id"] for tuning in study["tunings"]],
-        "evaluate": cells,
-        "activations": [state["id"] for state in study["states"]],
-        "drift": [one["id"] for key in ("drifts", "filters") for one in study[key]],
-        "reset": [one["id"] for one in study["resets"]],
-        "outlines": study["outlined"].values(),
-        "external": [one["id"] for one in elsewhere],
-        "ensembles": _parts(results / study["name"]),
-        "cams": study["cams"],
-    }
-
-
-def _parts(folder: Path) -> list[str]:
-    """Return the parts of the study's cells whose ensembles a job each makes."""
-    return sorted(path.stem for path in (folder / "receipts" / "ensembles").glob("*.json"))
 
 
 def _benchmark(place: str, study: Mapping[str, Any], one: str, results: Path) -> Path:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+import pandas as pd
 from unit.reporting.made_up_tables import costs_of
 
 from transfergrid.reporting.page.costs import (
@@ -17,29 +17,24 @@ from transfergrid.reporting.page.costs import (
 from transfergrid.reporting.records import CellRecord
 
 
-def train(seconds: float | None, device: str = "NVIDIA H200") -> dict[str, Any]:
-    return {"train_seconds": seconds, "device": device, "peak_memory_mb": 100.0}
+def trainings(role: str, device: str, trained: int, seconds: float) -> dict[str, Any]:
+    like = costs_of().to_dict("records")[1]
+    told = {"role": role, "device": device, "trained": trained, "train_seconds": seconds}
+    return {**like, **told}
 
 
-CELLS = [
-    {"cell": "a", "role": "target"},
-    {"cell": "b", "role": "target"},
-    {"cell": "c", "role": "source"},
-    {"cell": "gone", "role": "target"},
-    {"cell": "inherited", "role": "target"},
-]
-TRIALS = {"t1": train(1800.0), "t2": train(1800.0), "t3": {}}
-RECORDS = {
-    "a": CellRecord(train=train(3600.0), trials=TRIALS),
-    # Another seed of a: the same trials, which count once.
-    "b": CellRecord(train={**train(7200.0), "peak_memory_mb": 300.0}, trials=TRIALS),
-    "c": CellRecord(train=train(900.0, "cpu")),
-    "inherited": CellRecord(train=train(0.0)),
-}
-
-
-def test_trials_count_once_and_devices_apart() -> None:
-    found = costs(CELLS, RECORDS)
+def test_hours_are_those_of_trainings_that_took_place_by_device() -> None:
+    nothing = trainings("cells of the grid", "", 0, float("nan"))
+    table = pd.DataFrame(
+        [
+            costs_of().to_dict("records")[0],
+            nothing,
+            trainings("cells of the grid", "NVIDIA H200", 2, 10800.0),
+            trainings("sources", "cpu", 1, 900.0),
+            trainings("learning-rate trials", "NVIDIA H200", 2, 3600.0),
+        ]
+    )
+    found = costs(table)
     assert found == [
         Cost("cells of the grid", "NVIDIA H200", 2, 10800.0),
         Cost("sources", "cpu", 1, 900.0),
@@ -49,18 +44,14 @@ def test_trials_count_once_and_devices_apart() -> None:
     assert sentence(found).startswith("4.0 GPU-hours and 0.25 CPU-hours of training in 5 jobs")
     assert "preparing data, scoring, tables and figures" in sentence(found)
     assert "preparing data, computing features of frozen layers, scoring" in sentence(found, True)
-
-
-@pytest.mark.parametrize("records", [{}, {"a": CellRecord()}])
-def test_nothing_recorded(records: dict[str, CellRecord]) -> None:
-    assert costs(CELLS, records) == []
-    assert totals([]) == []
+    for none in (pd.DataFrame([nothing]), costs_of().iloc[:0]):
+        assert costs(none) == [] and totals(costs(none)) == []
     assert "not recorded" in sentence([])
 
 
 def test_what_nobody_measured_is_a_dash_and_not_zero() -> None:
     prepare, trained = cost_rows(costs_of())
-    assert prepare == CostRow("prepare", "2, 0 measured", "–", "–", "–", "–", "–")
+    assert prepare == CostRow("prepare", "2, 0 measured", *["–"] * 5)
     assert trained == CostRow(
         "train, cells of the grid, NVIDIA H200",
         "23, 20 measured",

@@ -92,8 +92,7 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "0.003, the best of 2 on held-out training patients; it lies at an end" in words
     assert "top3 primary" in words
     assert "best sensitivity" in words
-    # Four trials of 36 s on a GPU; 23 cells and 4 sources of 61.25 s on a CPU.
-    assert "0.04 GPU-hours and 0.46 CPU-hours of training in 31 jobs" in words
+    assert "2.0 GPU-hours of training in 23 jobs" in words
     assert "prepare 2, 0 measured – – – – –" in words
     assert "NVIDIA H200 23, 20 measured 2.5 h 2.2 h 812 MB 2.0 h 2 048 MiB" in words
     assert "the loss was not finite by step 100 nan" in words

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -14,7 +13,6 @@ from unit.reporting.made_up_study import ASKED_OF_COSTS
 from transfergrid.catalog.costed import COSTS
 from transfergrid.catalog.stages import STAGE
 from transfergrid.reporting.tables.costs import ROLES, analyse, read_benchmark
-from transfergrid.runtime.sealed import write_sealed
 
 
 def measure(path: Path, seconds: float, cpu: float | None = None, peak: float = 0.0) -> None:
@@ -90,32 +88,37 @@ def test_what_snakemake_measured_is_added_up(made) -> None:
 
 def test_every_stage_of_the_study_has_its_jobs(made) -> None:
     study, results = made.study, made.results
-    folder = results / study["name"]
-    stored = {
-        "states": [{"id": "state"}],
-        "drifts": [{"id": "moved"}],
-        "filters": [{"id": "moved"}],  # the same measurement
-        "resets": [{"id": "reset"}],
-        "outlined": {"a": "outlines", "b": "outlines"},
-        "cams": of("target", study)[:2],
+    name, (first, second, *_) = study["name"], of("target", study)
+    jobs = {
+        "prepare": [fabricate.DATASET],
+        "weights": [],
+        "activations": ["state"],
+        "drift": ["moved"],
+        "reset": ["reset", "again"],
+        "ensembles": ["00of02", "01of02"],
+        "cams": [first, second],
+        "gather": [name],
+        "scores": [name],
     }
     for place in (
         *("activations/logs/state", "weighings/logs/moved", "weighings/logs/reset"),
-        *("weighings/logs/outlines", f"cache/logs/{fabricate.DATASET}"),
-        f"{study['name']}/logs/cams/{stored['cams'][0]}",
-        *(f"{study['name']}/logs/{name}" for name in ("gather", "cells", "ensembles/00of01")),
+        *(f"cache/logs/{fabricate.DATASET}", f"{name}/logs/ensembles/01of02"),
+        *(f"{name}/logs/cams/{first}", f"{name}/logs/gather"),
     ):
         measure(results / f"{place}.tsv", 2.0, 1.0, 5.0)
-    write_sealed(folder / "receipts" / "ensembles" / "00of01.json", {})
-    found = {stage: row for (stage, _, _), row in rows(made, **stored).items()}
-    counted = {stage: (row["jobs"], row["measured"]) for stage, row in found.items()}
-    for stage in ("activations", "drift", "reset", "outlines", "ensembles", "gather", "cells"):
-        assert counted[stage] == (1, 1), stage
-    assert counted["prepare"] == (1, 1)
-    assert counted["cams"] == (2, 1)
-    assert counted["scores"] == (1, 0)  # made, and not measured
-    assert not counted.keys() & {"weights", "features"}  # of which this study has none
-    assert [stage for stage in STAGE if stage in found] == list(dict.fromkeys(found))
+    benchmarks = [[stage, STAGE[stage].benchmark, ids] for stage, ids in jobs.items()]
+    found = {stage: row for (stage, _, _), row in rows(made, benchmarks=benchmarks).items()}
+    assert {stage: (row["jobs"], row["measured"]) for stage, row in found.items()} == {
+        "prepare": (1, 1),
+        "activations": (1, 1),
+        "drift": (1, 1),
+        "reset": (2, 1),
+        "ensembles": (2, 1),
+        "cams": (2, 1),
+        "gather": (1, 1),
+        "scores": (1, 0),  # made, and not measured
+    }  # of weights this study has none
+    assert list(found) == [stage for stage in jobs if stage in found]
 
 
 @pytest.mark.parametrize("text", ["", "s\th:m:s\n", "s\tmax_rss\n1.0\t2.0\n", "\xff\xfe"])
@@ -123,13 +126,3 @@ def test_half_a_benchmark_file_is_none(tmp_path: Path, text: str) -> None:
     assert read_benchmark(tmp_path / "none.tsv") is None
     (tmp_path / "a.tsv").write_bytes(text.encode("latin-1"))
     assert read_benchmark(tmp_path / "a.tsv") is None
-
-
-def test_features_and_weights_are_counted_once(made) -> None:
-    for cell in of("target", made.study)[:2]:
-        path = made.results / "cells" / cell / "spec.json"
-        spec = json.loads(path.read_text())
-        spec["weights"]["id"], spec["features"] = "weights-1", {"train": "features-1"}
-        path.write_text(json.dumps(spec))
-    found = rows(made)
-    assert found["weights", "", ""]["jobs"] == found["features", "", ""]["jobs"] == 1
