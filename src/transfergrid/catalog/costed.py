@@ -18,8 +18,9 @@ COSTS = Table(
         "``peak_mb`` are Snakemake's measurements of whole jobs (its benchmark files), waiting and "
         "imports included, of the last run of each job; ``train_seconds`` and ``gpu_peak_mb`` are "
         "what the trainings themselves recorded. A job that Snakemake did not measure is in "
-        "``jobs`` and not in ``measured``; an empty field is unknown, not zero. Energy is not "
-        "recorded."
+        "``jobs`` and not in ``measured``; an empty field is unknown, not zero. ``cpu_wh`` and "
+        "``gpu_wh`` are of trainings and scorings whose counters could be read; the first is a "
+        "share by processor time of what whole processors used."
     ),
     columns=(
         Column("stage", "what the jobs do; [design.md](design.md) lists the stages"),
@@ -49,6 +50,22 @@ COSTS = Table(
         Column("trained", "trainings that took place, diverged ones included; else empty"),
         Column("train_seconds", "their seconds by their own account, validations included"),
         Column("gpu_peak_mb", "most memory of a GPU that PyTorch held in one of them, in MiB"),
+        Column(
+            "cpu_metered",
+            "jobs that recorded the energy of the processor: trainings and scorings where the "
+            "kernel's counters can be read ([gpus.md](gpus.md#energy))",
+        ),
+        Column(
+            "cpu_wh",
+            "their energy together, in watt-hours: of what all packages used meanwhile, for "
+            "whatever ran on them, the share that the job had of the busy processor time",
+        ),
+        Column("gpu_metered", "jobs that recorded the energy of their GPU"),
+        Column(
+            "gpu_wh",
+            "their energy together, in watt-hours: the power of the whole board, read every 5 s "
+            "while the job had it",
+        ),
     ),
 )
 

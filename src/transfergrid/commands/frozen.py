@@ -19,10 +19,12 @@ from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import FINISHED, KEPT, RECORD, SCORED, SPEC, TRAINED
 from transfergrid.planning.shards import SPLITS
+from transfergrid.runtime.energy import NAME
 from transfergrid.runtime.progress import progress
 
 NEEDED = (SPEC, RECORD, *SCORES)
-USEFUL = (*KEPT, "logs/train.log", "logs/train.tsv", "logs/evaluate.tsv")
+ENERGY = f"logs/{NAME}"
+USEFUL = (*KEPT, "logs/train.log", "logs/train.tsv", "logs/evaluate.tsv", ENERGY)
 
 SHARED = (
     *("cache", "origins", "weights", "features"),
@@ -57,7 +59,7 @@ def freeze_trials(trials: Iterable[str], results: Path, view: Path) -> None:
         view: Root of the view.
     """
     for cell in trials:
-        for name in (RECORD, "logs/train.tsv"):
+        for name in (RECORD, "logs/train.tsv", ENERGY):
             with suppress(FileNotFoundError):
                 _link(cell_directory(cell, results) / name, cell_directory(cell, view) / name)
 

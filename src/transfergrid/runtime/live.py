@@ -1,4 +1,4 @@
-"""A job's running report on itself, which ``transfergrid watch`` reads."""
+"""A job's running report on itself, which ``transfergrid watch`` reads, and its energy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.runtime.errors import Stopped
+from transfergrid.runtime.meter import EnergyLog
 
 FILE = Path("logs") / "progress.jsonl"
 """In a cell's folder: one JSON object per line, each with "time" (Unix seconds) and "event"."""
@@ -35,15 +36,22 @@ class Live:
         self.path, self.by = folder / FILE, by
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
+        self._energy = EnergyLog(self.path.parent)
         self.start(stage)
 
     def start(self, stage: str) -> None:
         """Begin another stage."""
+        self._energy.stage(stage)
         own = {"pid": os.getpid(), "host": platform.node(), "by": self.by}
         self.report({"event": "start", "stage": stage, **own})
 
     def report(self, event: Mapping[str, Any]) -> None:
-        """Add an event, a mapping of plain values with the key "event"."""
+        """Add an event, a mapping of plain values with the key "event".
+
+        From the event "device" on, until the account ends, the job's energy is measured.
+        """
+        if event["event"] == "device":
+            self._energy.device(event)
         if event["event"] in ("note", "waiting"):
             print(event["message"], file=sys.stderr, flush=True)
         elif event["event"] == "step":
@@ -66,6 +74,7 @@ class Live:
             end["status"] = "stopped"
             raise
         finally:
+            self._energy.end(end["status"])
             self.report({"event": "end", **end})
 
 

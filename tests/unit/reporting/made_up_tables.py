@@ -248,7 +248,9 @@ def costs_of() -> pd.DataFrame:
     trained = {"stage": "train", "measured": 20, "seconds": 9000.0, "cpu_seconds": 8000.0}
     trained |= {"peak_mb": 812.4, "role": "cells of the grid", "device": "NVIDIA H200"}
     trained |= {"jobs": 23, "trained": 23, "train_seconds": 7200.0, "gpu_peak_mb": 2048.0}
-    return pd.DataFrame([{**none, "stage": "prepare", "jobs": 2}, trained])
+    dark = {"cpu_metered": 0, "cpu_wh": np.nan, "gpu_metered": 0, "gpu_wh": np.nan}
+    rows = ({**none, "stage": "prepare", "jobs": 2}, trained)
+    return pd.DataFrame([{**row, **dark} for row in rows])
 
 
 _UNASKED = (

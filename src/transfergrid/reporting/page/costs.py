@@ -1,4 +1,4 @@
-"""What the study cost, from costs.csv: hours of training by device, and all jobs."""
+"""What the study cost, from costs.csv: hours of training by device, all jobs, energy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 _Place = tuple[str, str, int, str, int | None]
 """Device, network, side of the images, precision and images at once."""
+
+_METERED = {
+    "gpu": ("GPUs", "A GPU's is the power of its whole board, read every 5 s."),
+    "cpu": (
+        "processors",
+        "A processor's is what its packages used, for whatever ran on them, times the job's share "
+        "of the busy processor time: an estimate.",
+    ),
+}
+"""What energy is of, and what it is, by how its columns begin."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class CostRow:
         peak: Most memory of one job.
         trained: Hours of training by the trainings' own account.
         gpu_peak: Most memory of a GPU.
+        energies: Energy of the processor and of the GPU, and how many jobs it is of.
     """
 
     what: str
@@ -102,6 +113,7 @@ class CostRow:
     peak: str
     trained: str
     gpu_peak: str
+    energies: tuple[str, str]
 
 
 def cost_rows(table: pd.DataFrame) -> list[CostRow]:
@@ -120,6 +132,39 @@ def _row(row: Mapping[Any, Any]) -> CostRow:
         peak=_size(row["peak_mb"], "MB"),
         trained=hours(row["train_seconds"]),
         gpu_peak=_size(row["gpu_peak_mb"], "MiB"),
+        energies=(_energy(row, "cpu"), _energy(row, "gpu")),
+    )
+
+
+def watt_hours(value: Any) -> str:
+    """Print watt-hours as ``0.12 Wh``, ``34 Wh`` or ``5.6 kWh``; NaN and None as a dash."""
+    if not known(value):
+        return count(value)
+    found = float(value)
+    shown, unit = (found / 1000, "kWh") if found >= 999.5 else (found, "Wh")
+    return f"{count(shown) if shown >= 99.5 else format(shown, '.2g')} {unit}"
+
+
+def _energy(row: Mapping[Any, Any], what: str) -> str:
+    told, metered = watt_hours(row[f"{what}_wh"]), row[f"{what}_metered"]
+    return told if not metered or metered == row["jobs"] else f"{told} ({plural(metered, 'job')})"
+
+
+def energy_sentence(table: pd.DataFrame) -> str:
+    """Say how much energy was recorded, and what that is; an empty string where none was."""
+    metered = {what: table[f"{what}_metered"].sum() for what in _METERED}
+    told = [what for what in _METERED if metered[what]]
+    if not told:
+        return ""
+    parts = " and ".join(
+        f"{watt_hours(table[f'{what}_wh'].sum())} by {_METERED[what][0]} in "
+        f"{plural(metered[what], 'job')}"
+        for what in told
+    )
+    meant = " ".join(_METERED[what][1] for what in told)
+    return (
+        f"Energy was recorded of trainings and scorings: {parts}. {meant} Memory modules, disks, "
+        "cooling and power supplies are not in it, nor are attempts that were killed."
     )
 
 

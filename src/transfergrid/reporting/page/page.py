@@ -118,6 +118,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         ),
         "costs": costs.cost_rows(tables["costs"]),
         "cost": costs.sentence(spent, bool(stored)),
+        "energy": costs.energy_sentence(tables["costs"]),
         "speeds": costs.against_benchmark(report.records.values(), study.get("benchmark", ())),
         "hardware": hardware(report.records),
         "methods": methods.paragraphs(study, report.cards, tables, stored),

@@ -1,4 +1,4 @@
-"""costs.csv: what the jobs of every stage took, by Snakemake's account and the trainings' own."""
+"""costs.csv: what the jobs of every stage took, by Snakemake's account and by the jobs' own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from transfergrid.planning.paths import cell_directory
 from transfergrid.planning.records import read_train
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.words import known
+from transfergrid.runtime.energy import NAME, Energy, read_energy
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROLES = ("cells of the grid", "sources", "learning-rate trials")
 ROLE_OF = {"target": ROLES[0], "source": ROLES[1]}
-WHOLE = ("jobs", "measured", "trained")
+WHOLE = ("jobs", "measured", "trained", "cpu_metered", "gpu_metered")
 _MEASURES = {"seconds": "s", "cpu_seconds": "cpu_time", "peak_mb": "max_rss"}
 """Columns of a benchmark file, by ours."""
+_JOULES = {"cpu": "cpu_joules", "gpu": "gpu_joules"}
+"""Fields of `Energy`, by how our columns begin."""
+_WH = 3600.0
+"""Joules in a watt-hour."""
 
 
 def is_gpu(device: str) -> bool:
@@ -38,15 +43,20 @@ class Cost:
         jobs: How many jobs there are.
         measures: Per measured job its columns of `_MEASURES`, NaN where Snakemake saw none.
         trains: train.json of each training that has ended.
+        energies: What jobs have recorded of their energy.
     """
 
     jobs: int = 0
     measures: list[Mapping[str, float]] = field(default_factory=list)
     trains: list[Mapping[str, Any]] = field(default_factory=list)
+    energies: list[Energy] = field(default_factory=list)
 
-    def add(self, benchmark: Path, train: Mapping[str, Any] | None = None) -> None:
-        """Count a job with what is known of it."""
+    def add(self, stage: str, benchmark: Path, train: Mapping[str, Any] | None = None) -> None:
+        """Count a job of a stage with what is known of it."""
         self.jobs += 1
+        energy = read_energy(benchmark.with_name(NAME), stage)
+        if energy is not None:
+            self.energies.append(energy)
         measured = read_benchmark(benchmark)
         if measured is not None:
             self.measures.append(measured)
@@ -68,6 +78,10 @@ class Cost:
             row["train_seconds"] = sum(times) if times else math.nan
             on_gpus = [train for train in self.trains if is_gpu(str(train.get("device")))]
             row["gpu_peak_mb"] = max(_numbers(on_gpus, "peak_memory_mb"), default=math.nan)
+        for what, name in _JOULES.items():
+            told = [getattr(one, name) for one in self.energies if getattr(one, name) is not None]
+            row[f"{what}_metered"] = len(told)
+            row[f"{what}_wh"] = sum(told) / _WH if told else math.nan
         return row
 
 
@@ -97,7 +111,7 @@ def cost_rows(study: Mapping[str, Any], results: Path) -> Iterator[dict[str, Any
             continue
         cost = Cost()
         for one in [entry["cell"] for entry in study["cells"]] if jobs is None else jobs:
-            cost.add(_benchmark(place, study, one, results))
+            cost.add(stage, _benchmark(place, study, one, results))
         if cost.jobs:
             yield {"stage": stage, "role": "", "device": "", **cost.row(training=False)}
 
@@ -112,7 +126,7 @@ def _trainings(study: Mapping[str, Any], place: str, results: Path) -> Iterator[
         ran = train if train and train.get("train_seconds") else None
         device = str(ran.get("device") or "unknown device") if ran else ""
         measured = _benchmark(place, study, cell, results)
-        costs.setdefault((role, device), Cost()).add(measured, ran)
+        costs.setdefault((role, device), Cost()).add("train", measured, ran)
     for (role, device), cost in sorted(costs.items(), key=lambda item: _order(*item[0])):
         yield {"stage": "train", "role": role, "device": device, **cost.row(training=True)}
 

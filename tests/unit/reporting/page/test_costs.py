@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import pytest
 from unit.reporting.made_up_tables import costs_of
 
 from transfergrid.reporting.page.costs import (
@@ -11,8 +12,10 @@ from transfergrid.reporting.page.costs import (
     against_benchmark,
     cost_rows,
     costs,
+    energy_sentence,
     sentence,
     totals,
+    watt_hours,
 )
 from transfergrid.reporting.records import CellRecord
 
@@ -51,12 +54,46 @@ def test_hours_are_those_of_trainings_that_took_place_by_device() -> None:
 
 def test_what_nobody_measured_is_a_dash_and_not_zero() -> None:
     prepare, trained = cost_rows(costs_of())
-    assert prepare == CostRow("prepare", "2, 0 measured", *["–"] * 5)
+    assert prepare == CostRow("prepare", "2, 0 measured", *["–"] * 5, ("–", "–"))
     assert trained == CostRow(
         "train, cells of the grid, NVIDIA H200",
         "23, 20 measured",
         *("2.5 h", "2.2 h", "812 MB", "2.0 h", "2 048 MiB".replace(" ", "\u202f", 1)),
+        ("–", "–"),
     )
+    assert energy_sentence(costs_of()) == ""
+
+
+def test_energy_is_told_where_there_is_any() -> None:
+    table = costs_of()
+    table.loc[1, ["cpu_metered", "cpu_wh"]] = 23, 34.4
+    told = energy_sentence(table)
+    assert "of trainings and scorings: 34 Wh by processors in 23 jobs. A processor's is" in told
+    assert "GPU" not in told
+    table.loc[1, ["gpu_metered", "gpu_wh"]] = 1, 5600.0
+    table.loc[0, ["gpu_metered", "gpu_wh"]] = 2, 400.0
+    told = energy_sentence(table)
+    assert ": 6 kWh by GPUs in 3 jobs and 34 Wh by processors in 23 jobs. A GPU's is" in told
+    assert "A processor's is" in told
+    prepare, trained = cost_rows(table)
+    assert prepare.energies == ("–", "400 Wh")
+    assert trained.energies == ("34 Wh", "5.6 kWh (1 job)")
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (0.1234, "0.12 Wh"),
+        (7.06, "7.1 Wh"),
+        (99.6, "100 Wh"),
+        (999.4, "999 Wh"),
+        (999.6, "1 kWh"),
+        (2_345_678.0, "2\u202f346 kWh"),
+        (float("nan"), "–"),
+    ],
+)
+def test_watt_hours_have_two_digits(value: float, printed: str) -> None:
+    assert watt_hours(value) == printed
 
 
 ROW = (

@@ -101,6 +101,15 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "CheXtransfer: performance and parameter efficiency" in words
 
 
+def test_energy_is_on_the_page_where_there_is_any(page: Page, report: ReportInput) -> None:
+    assert "nergy" not in page.words
+    table = report.tables["costs"].copy()
+    table.loc[1, ["cpu_metered", "cpu_wh"]] = 23, 34.4
+    words = Page(render(replace(report, tables={**report.tables, "costs": table}))).words
+    assert "2 048 MiB 34 Wh –" in words and "GPU memory CPU energy GPU energy" in words
+    assert "Energy was recorded of trainings and scorings: 34 Wh by processors in 23 jobs" in words
+
+
 def test_speeds_stand_beside_a_benchmark_if_there_is_one(report: ReportInput, page: Page) -> None:
     assert "beside the benchmark" not in page.words
     train = next(r.train for r in report.records.values() if r.spec and r.train)

@@ -13,6 +13,7 @@ from unit.reporting.made_up_study import ASKED_OF_COSTS
 from transfergrid.catalog.costed import COSTS
 from transfergrid.catalog.stages import STAGE
 from transfergrid.reporting.tables.costs import ROLES, analyse, read_benchmark
+from transfergrid.runtime.energy import Energy, append_energy
 
 
 def measure(path: Path, seconds: float, cpu: float | None = None, peak: float = 0.0) -> None:
@@ -119,6 +120,28 @@ def test_every_stage_of_the_study_has_its_jobs(made) -> None:
         "scores": (1, 0),  # made, and not measured
     }  # of weights this study has none
     assert list(found) == [stage for stage in jobs if stage in found]
+
+
+def spend(results: Path, cell: str, stage: str, cpu: float | None, gpu: float | None) -> None:
+    path = results / "cells" / cell / "logs" / "energy.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    append_energy(path, stage, "finished", Energy(9.0, None if cpu is None else 1e6, cpu, gpu))
+
+
+def test_energy_is_in_watt_hours_and_counts_whom_it_is_of(made) -> None:
+    first, second, third, _ = of("source", made.study)
+    spend(made.results, first, "train", 7200.0, None)
+    spend(made.results, second, "train", 1800.0, None)
+    spend(made.results, first, "evaluate", 360.0, 36000.0)
+    spend(made.results, third, "evaluate", None, 18000.0)
+    found = rows(made)
+    energy = ["cpu_metered", "cpu_wh", "gpu_metered", "gpu_wh"]
+    sources = found["train", ROLES[1], "cpu"]
+    assert [sources[name] for name in energy[:3]] == [2, 2.5, 0]
+    assert [found["evaluate", "", ""][name] for name in energy] == [1, 0.1, 2, 15.0]
+    for row in (sources, found["train", ROLES[0], "cpu"], found["prepare", "", ""]):
+        assert math.isnan(row["gpu_wh"])
+    assert found["prepare", "", ""]["cpu_metered"] == 0
 
 
 @pytest.mark.parametrize("text", ["", "s\th:m:s\n", "s\tmax_rss\n1.0\t2.0\n", "\xff\xfe"])
