@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from device_job import add_device_arguments, bring_back_cache, say, take_device
-from noted_job import note_parser, noted, store_once
+from noted_job import hold_measured, note_parser, store_once
 
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.external import EXTERNAL
-from transfergrid.planning.paths import cell_directory
-from transfergrid.planning.records import SPEC, read_spec
-from transfergrid.planning.unchanged import hold_cell, hold_stage
-from transfergrid.planning.weighings import check_weighing
 from transfergrid.runtime.program import run_program
 
 
@@ -19,11 +15,8 @@ def main() -> None:
     parser = note_parser(__doc__, "the measurement")
     add_device_arguments(parser)
     arguments = parser.parse_args()
-    results, made_from = arguments.results, noted(arguments)
-    hold_stage(EXTERNAL)
-    check_weighing(arguments.id, made_from, EXTERNAL)
-    spec = read_spec(cell_directory(made_from["cell"], results) / SPEC)
-    hold_cell(spec)
+    results = arguments.results
+    made_from, spec = hold_measured(arguments, EXTERNAL)
     bring_back_cache(made_from["dataset"], results, arguments.threads)
     device = take_device(arguments, arguments.id, say)
     # Late, because torch is to see one GPU; what is imported is what was held.

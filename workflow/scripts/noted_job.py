@@ -41,10 +41,10 @@ def noted(arguments: argparse.Namespace) -> dict[str, Any]:
     return made_from
 
 
-def hold_weighing(
+def hold_measured(
     arguments: argparse.Namespace, stage: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Hold the code that measures a cell's weights, then bring back missing initial weights.
+    """Hold the code that measures a trained cell.
 
     Args:
         arguments: With those of `note_parser`.
@@ -61,6 +61,14 @@ def hold_weighing(
     check_weighing(arguments.id, made_from, stage)
     spec = read_spec(cell_directory(made_from["cell"], arguments.results) / SPEC)
     hold_cell(spec)
+    return made_from, spec
+
+
+def hold_weighing(
+    arguments: argparse.Namespace, stage: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Do and return what `hold_measured` does, then bring back missing initial weights."""
+    made_from, spec = hold_measured(arguments, stage)
     if spec["weights"]["id"]:
         ensure_weights(spec["weights"]["id"], arguments.results)
     return made_from, spec

@@ -229,13 +229,14 @@ def imported_first(path: Path) -> set[str]:
     return found
 
 
-UNSTAMPED = {"train", "tune", "features", "activations", "drift", "reset"}
+UNSTAMPED = {"train", "tune", "features", "activations", "drift", "reset", "outlines", "external"}
 """Programs that compare their code with the name of what they make."""
 
 
 def test_every_program_compares_before_it_waits() -> None:
     # The first of these calls in each program's text is a comparison.
-    holds = ("hold_stage", "hold_tuning", "hold_weighing", "read_stamp", "read_study")
+    measured = ("hold_measured", "hold_weighing")
+    holds = ("hold_stage", "hold_tuning", *measured, "read_stamp", "read_study")
     waits = "exclusive|bring_back_cache|ensure_weights|take_device|heartbeat|store_once"
     calls = rf"({'|'.join(holds)}|{waits})\("
     for path in SCRIPTS.glob("*.py"):
@@ -243,5 +244,6 @@ def test_every_program_compares_before_it_waits() -> None:
         found = re.findall(calls, body)
         if "--stamp" in body or path.stem in UNSTAMPED:
             assert found[0] in holds, path.name
-    shared = (SCRIPTS / "noted_job.py").read_text().partition("def hold_weighing(")[2]
-    assert re.findall(calls, shared)[0] == "hold_stage"
+    shared = (SCRIPTS / "noted_job.py").read_text()
+    for name, first in zip(measured, ("hold_stage", "hold_measured"), strict=True):
+        assert re.findall(calls, shared.partition(f"def {name}(")[2])[0] == first
