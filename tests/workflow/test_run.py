@@ -138,6 +138,20 @@ def test_settings_of_the_analysis_retrain_nothing(copied: Workspace) -> None:
     }
 
 
+def test_the_end_of_a_run_says_where_its_page_is(copied: Workspace) -> None:
+    page = "results/small/report.html"
+    told = f"The page of small: {page}"
+    assert told not in copied.snakemake("-n").text
+    for lost in (page, "results/small/receipts/cells.json"):
+        (copied.folder / lost).unlink()
+    # A run that was asked for something else has not looked at the page.
+    outcome = copied.snakemake("results/small/receipts/cells.json")
+    assert outcome.status == 0 and told not in outcome.text, outcome.text[-3000:]
+    outcome = copied.snakemake()
+    assert outcome.status == 0 and told in outcome.text, outcome.text[-3000:]
+    assert (copied.folder / page).is_file()
+
+
 def test_a_configfile_replaces_the_default_study(workspace: Workspace) -> None:
     workspace.write()
     text = workspace.snakemake("-n").text

@@ -157,6 +157,14 @@ def end_badly():
         print(f"error: {told}", file=sys.stderr)
 
 
+def end_well():
+    """Say where the pages are that were asked for, below hundreds of lines on jobs."""
+    page = workflow.modifier.modify_rulename("page")
+    studies = {job.wildcards.study for job in workflow.dag.jobs if job.rule.name == page}
+    for name in sorted(studies):
+        logger.info(f"The page of {name}: {RESULTS / name / 'report.html'}")
+
+
 onstart:
     begin()
 
@@ -165,9 +173,14 @@ onerror:
     end_badly()
 
 
+onsuccess:
+    end_well()
+
+
 if IMPORTED:
     imported.also_on(workflow, "onstart", begin)
     imported.also_on(workflow, "onerror", end_badly)
+    imported.also_on(workflow, "onsuccess", end_well)
 
 
 wildcard_constraints:

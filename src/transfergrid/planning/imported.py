@@ -114,7 +114,7 @@ def also_on(workflow: Any, event: str, action: Callable[[], None]) -> None:
 
     Args:
         workflow: Snakemake's.
-        event: ``onstart`` or ``onerror``.
+        event: ``onstart``, ``onerror`` or ``onsuccess``.
         action: What to do first; of several imports, that of the first counts.
     """
     slot, register = f"_{event}", getattr(workflow, event)
