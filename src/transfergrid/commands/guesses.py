@@ -43,6 +43,13 @@ _PEOPLE = (
     ("view_column", VIEW, "views"),
 )
 _TRUTH = {"0", "1", "0.0", "1.0", "true", "false"}
+_WORDS = {
+    **dict.fromkeys(("yes", "y", "positive", "pos", "present"), 1),
+    **dict.fromkeys(("no", "n", "negative", "neg", "absent"), 0),
+}
+"""Pairs of words that can only mean that something is there or not."""
+_DESCRIBED_BY = r"\b(age|sex|gender)\b"
+"""Of columns that a study compares patients by, and seldom learns."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def guess_columns(
         Guesses; with one of `split` or `folds` only where the table says which part a row is in.
 
     Raises:
-        UserError: No column looks like labels.
+        UserError: No column looks like labels, or that of patients is blank in places.
     """
     people = guess_people(frame, {image}, headers or {}, _PEOPLE)
     taken = {image, *(guess.value for guess in people if guess.value)}
@@ -99,6 +106,9 @@ def guess_people(
 
     Returns:
         Guesses, one of `patient_column` among them.
+
+    Raises:
+        UserError: The column of patients is blank in places.
     """
     found: list[Guess] = []
     used = set(taken)
@@ -157,7 +167,27 @@ def _identity(
     if keyword and told_by_headers(keyword, headers):
         why = f"no column, but the files' headers tell {headers[keyword].values} {words}"
         return Guess(key, keyword, why)
+    if key == "patient_column":
+        _refuse_blanks(frame, taken)
     return None
+
+
+def _refuse_blanks(frame: pd.DataFrame, taken: set[str]) -> None:
+    """Refuse a column of patients with gaps, without which films would be split one by one.
+
+    Raises:
+        UserError: A column of patients is blank in some rows; one that mostly is tells none.
+    """
+    for name in _named(frame, PATIENT, taken):
+        blank = frame[name].isna().to_numpy().nonzero()[0]
+        private = re.search(PRIVATE, name, re.IGNORECASE)
+        if 0 < len(blank) <= len(frame) / 2 and frame[name].nunique() > 1 and not private:
+            raise UserError(
+                f"column '{name}' looks like patients and is blank in {len(blank)} of {len(frame)} "
+                f"rows ({listed([f'row {row + 1}' for row in blank], 3)}); fill it in, with an id "
+                "of its own for a patient who is not known, or give the column another name if it "
+                "does not tell patients."
+            )
 
 
 def _unlike_an_id(name: str) -> int:
@@ -171,9 +201,12 @@ def _named(frame: pd.DataFrame, pattern: str, taken: Iterable[str]) -> list[str]
     return [
         name
         for name in frame.columns
-        if name not in apart
-        and re.search(pattern, re.sub(r"[_\W]+", " ", name), flags=re.IGNORECASE)
+        if name not in apart and re.search(pattern, _spaced(name), flags=re.IGNORECASE)
     ]
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"[_\W]+", " ", name)
 
 
 def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
@@ -215,7 +248,7 @@ def _published(frame: pd.DataFrame, name: str) -> Guess | None:
     numbers = sorted({int(value) for value in values if value.isdecimal()})
     k = values.nunique()
     counted = numbers in (list(range(k)), list(range(1, k + 1)))
-    called = re.search(FOLD, re.sub(r"[_\W]+", " ", name), re.IGNORECASE)
+    called = re.search(FOLD, _spaced(name), re.IGNORECASE)
     if not (called and counted and _FEWEST_FOLDS <= k <= _MOST_FOLDS and len(values) == len(frame)):
         return None
     return Guess("folds", {"k": k, "column": name}, f"column '{name}' has {k} published folds")
@@ -262,8 +295,14 @@ def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | No
     counts = values.value_counts()
     if not 2 <= len(counts) <= _MOST_CLASSES or counts.min() < FEWEST or len(values) < len(frame):
         return None
-    if not named and len(counts) > 2:
+    if not named and (len(counts) > 2 or re.search(_DESCRIBED_BY, _spaced(name), re.IGNORECASE)):
         return None
+    meant = {word: _WORDS.get(word.lower()) for word in sorted(counts.index)}
+    if set(meant.values()) == {0, 1}:
+        return [
+            Guess("label_columns", [name], f"column '{name}' says {listed(list(meant))}"),
+            Guess("label_values", meant, "what these words mean"),
+        ]
     told = f"column '{name}' has {len(counts)} classes: {listed(counts.index.tolist(), 5)}"
     return [Guess("task_kind", "multiclass", told), Guess("label_columns", [name], "the same")]
 

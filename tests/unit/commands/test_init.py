@@ -158,11 +158,35 @@ def test_labels_in_one_column() -> None:
         columns(age=[str(n) for n in range(80)])
 
 
-def test_a_page_is_no_patient_and_a_blank_is_none() -> None:
+def test_an_age_is_no_patient() -> None:
     found = columns(finding=["0", "1"] * 20, patient_age=[str(n) for n in range(40)])
     assert found["patient_column"] is None
-    found = columns(finding=["0", "1"] * 20, patient=[None, *(str(n) for n in range(39))])
+
+
+def test_patients_with_gaps_are_refused_and_not_passed_over() -> None:
+    labels, ids = ["0", "1"] * 20, [str(n // 2) for n in range(40)]
+    with pytest.raises(UserError, match=r"column 'patient' .* blank in 1 of 40 rows \(row 3\)"):
+        columns(finding=labels, patient=[*ids[:2], None, *ids[3:]])
+    # Another column tells them, or this one hardly ever does.
+    found = columns(finding=labels, patient=[*ids[:2], None, *ids[3:]], subject=ids)
+    assert found["patient_column"] == "subject"
+    found = columns(finding=labels, patient=[*ids[:2], *[None] * 38])
     assert found["patient_column"] is None
+
+
+def test_yes_and_no_are_one_label_and_other_words_two_classes() -> None:
+    found = columns(label=["Yes", "No"] * 20)
+    assert found["label_columns"] == ["label"] and "task_kind" not in found
+    assert found["label_values"] == {"Yes": 1, "No": 0}
+    for words in (["normal", "pneumonia"], ["yes", "y"], ["yes", "maybe"]):
+        found = columns(label=words * 20)
+        assert found["task_kind"] == "multiclass" and "label_values" not in found
+
+
+def test_a_sex_is_not_learned_where_labels_are_too_few() -> None:
+    with pytest.raises(UserError, match="none of the columns label, Patient_Sex, age looks like"):
+        columns(label=["0"] * 40, Patient_Sex=["F", "M"] * 20, age=["40", "50"] * 20)
+    assert columns(stage=["I", "II"] * 20)["label_columns"] == ["stage"]
 
 
 TAGS = (
