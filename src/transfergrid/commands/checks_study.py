@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.estimate import too_few_patients
+from transfergrid.commands.lost import lost_films
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
 from transfergrid.commands.remarks import Remark
@@ -153,23 +154,14 @@ def check_data(
         yield Remark("error", what, told, "correct the reader or what it reads")
         return
     images[dataset.id] = len(manifest.table)
+    count, root = len(manifest.table), dataset.root or Path()
     lost = missing_files(manifest.images, dataset.name, _LOOKING)
-    lost = lost or ([] if manifest.masks is None else manifest.masks.missing())
-    if lost:
-        yield _missing(what, place, dataset.declaration["kind"], lost, len(manifest.table))
+    masks = [] if lost or manifest.masks is None else manifest.masks.missing()
+    if lost or masks:
+        told, mend = lost_films(dataset.declaration, root, lost or masks, count)
+        yield Remark("error", what, f"{place}: {told}", mend if lost else "")
         return
     yield from _check_sample(what, place, manifest, samples, dataset.declaration)
-
-
-def _missing(
-    what: str, place: str, kind: str, lost: Sequence[tuple[str, str]], count: int
-) -> Remark:
-    names = listed([name for name, _ in lost], 3)
-    told = f"{place}: {len(lost)} of {count} images are missing: {names}; {lost[0][1]}"
-    declared = dataset_kind(kind)
-    key = declared.leads if declared else "root"
-    mend = f"none was found: check that {key} lead to the images" if len(lost) == count else ""
-    return Remark("error", what, told, mend)
 
 
 def _check_sample(

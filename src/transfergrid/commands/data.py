@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from transfergrid.commands.leaks import told_of
+from transfergrid.commands.lost import lost_films
 from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
 from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.paths import RESULTS, origin_file
 from transfergrid.runtime.atomic import replacing, write_text
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from transfergrid.data.manifest import Manifest  # pandas
@@ -64,10 +65,9 @@ def _show(dataset: Dataset, root: Path, out: Path, films: int) -> None:
     manifest = read_manifest(dataset.declaration, root)
     lost = missing_files(manifest.images, dataset.name, _LOOKING)
     if lost:
-        raise UserError(
-            f"data set '{dataset.name}': {len(lost)} of {len(manifest.table)} images are missing: "
-            f"{listed([name for name, _ in lost], 3)}; {lost[0][1]}"
-        )
+        told, mend = lost_films(dataset.declaration, root, lost, len(manifest.table))
+        advice = f" {mend[0].upper()}{mend[1:]}." if mend else ""
+        raise UserError(f"data set '{dataset.name}': {told}{advice}")
     more = ["", _sizes(manifest), "", *_alike(dataset), ""]
     card = card_of(dataset.name, manifest) + "\n".join(more)
     print(card)

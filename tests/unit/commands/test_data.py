@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from unit.data.leaky_study import leaky, prepare
 
+from transfergrid.commands.lost import lost_films
 from transfergrid.commands.main import main
 from transfergrid.commands.sheet import draw_sheet
 from transfergrid.data.kinds import read_manifest
@@ -70,8 +71,25 @@ def test_what_cannot_be_shown_is_told(
     assert root is not None
     next(root.rglob("*.png")).unlink()
     assert main(["data", "study.yaml"]) == 1
-    assert "data set 'target': 1 of 55 images are missing: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "data set 'target': 1 of 55 images are missing: " in told
+    assert "Put them there, or take their rows out of the table." in told
     assert not (tmp_path / "data_cards" / "target.md").exists()
+
+
+def test_films_that_lie_elsewhere_below_the_root_are_found(tmp_path: Path) -> None:
+    lost = [("a.png", "image a.png does not exist; restore it.")]
+    table = {"kind": "csv"}
+    leads = "none was found: check that root, image_folders and image_column lead to the images"
+    assert lost_films(table, tmp_path, lost, 1)[1] == leads
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "one" / "two" / "a.png").touch()
+    told, mend = lost_films(table, tmp_path, lost, 1)
+    assert told.startswith("1 of 1 images are missing: a.png; image a.png does not exist")
+    assert mend == "the first is in the folder one/two: write image_folders: [one/two]"
+    # Where the study has named folders, or the kind takes none, no other is proposed.
+    assert lost_films({**table, "image_folders": ["three"]}, tmp_path, lost, 1)[1] == leads
+    assert "image_folders" not in lost_films({"kind": "shenzhen"}, tmp_path, lost, 1)[1]
 
 
 def test_classes_without_room_on_a_sheet_are_counted(tmp_path: Path) -> None:
