@@ -13,10 +13,11 @@ from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.reporting.tables.stage_files import read_made_table
 from transfergrid.reporting.words import known
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError, listed, suggest
 from transfergrid.runtime.sealed import read_sealed
 
 if TYPE_CHECKING:
+    from transfergrid.data.store import Card
     from transfergrid.evaluation.loaded import LoadedCell
 
 RELEASED = "released.json"
@@ -92,9 +93,11 @@ def _folder_of(path: Path) -> Path:
     for folder in (path, RESULTS / "cells" / path):
         if folder.is_dir():
             return folder.resolve()
+    cells = RESULTS / "cells"
+    near = suggest(path.name, sorted(one.name for one in cells.iterdir()) if cells.is_dir() else ())
     raise UserError(
-        f"there is no cell {path}; name its folder, or a cell of {RESULTS / 'cells'} in the folder "
-        "of the run."
+        f"there is no cell {path}{near}; name its folder, or a cell of {cells} in the folder of "
+        "the run."
     )
 
 
@@ -133,13 +136,13 @@ def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
     told = [
         f"{axes['architecture']} with initial weights '{axes['pretraining']}', recipe "
         f"'{axes['protocol']}', seed {axes['seed']}{fold}, trained on "
-        f"{_films(card.splits, 'train')} of data set '{axes['dataset']}' ({card.kind}); its "
-        f"checkpoints were chosen on {_films(card.splits, 'valid')}, and these are "
+        f"{_films(card, 'train')} of data set '{axes['dataset']}' ({card.kind}); its "
+        f"checkpoints were chosen on {_films(card, 'valid')}, and these are "
         f"{_means(cell)}."
     ]
     if row:
         told.append(
-            f"In study '{row['study']}' it was tested on {_films(card.splits, 'test')} of the same "
+            f"In study '{row['study']}' it was tested on {_films(card, 'test')} of the same "
             f"data set: {_score(row)}."
         )
     else:
@@ -163,12 +166,12 @@ def _means(cell: LoadedCell) -> str:
     return f"{what} over {count} checkpoint{'s' * (count != 1)} (selection '{cell.selection}')"
 
 
-def _films(splits: Mapping[str, Mapping[str, Any]], split: str) -> str:
-    counts = splits.get(split) or {}
+def _films(card: Card, split: str) -> str:
+    counts = card.splits.get(split) or {}
     if "images" not in counts:
         return f"the {split} films"
     films, patients = counts["images"], counts.get("patients")
-    people = f" of {patients:,} patients" if patients else ""
+    people = f" of {patients:,} patients" if patients and card.patients == "known" else ""
     return f"{films:,} films{people}"
 
 

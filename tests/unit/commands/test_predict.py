@@ -128,6 +128,17 @@ def test_a_cell_of_a_readers_own_films_says_how_others_are_read(cell: Path) -> N
     assert "were read by my_lab:read; files named here are read as image files" in told
 
 
+def test_patients_are_counted_where_they_are_known(cell: Path) -> None:
+    loaded = load_cell(cell)
+    splits = {split: {"images": 1200, "patients": 300} for split in ("train", "valid", "test")}
+    for patients, told in (
+        ("known", "1,200 films of 300 patients of"),
+        ("unknown", "1,200 films of"),
+    ):
+        card = replace(loaded.card, splits=splits, patients=patients)
+        assert f"trained on {told} data set" in about(replace(loaded, card=card), {})
+
+
 def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
     cell: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +189,8 @@ def test_a_device_that_is_not_there_is_refused_before_films_are_read(
 def test_what_is_no_trained_cell_is_refused_in_a_sentence(cell: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no cell .*nowhere; name its folder"):
         load_cell(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=f"there is no cell .*did you mean '{cell.name}'"):
+        load_cell(Path(cell.name[:-1]))
     with pytest.raises(UserError, match="is no cell: it has no spec.json"):
         load_cell(tmp_path)
     with pytest.raises(UserError, match="no selection 'tops'"):
