@@ -22,7 +22,8 @@ def _lines(name: str, manifest: Manifest) -> Iterator[str]:
     whose = f"of {people} patients" if manifest.patients_known else "whose patients are not known"
     yield f"# {name}"
     yield ""
-    yield f"{len(table)} images {whose}; {manifest.task_kind}, {len(manifest.tasks)} task(s)."
+    tasks = f"{len(manifest.tasks)} task{'' if len(manifest.tasks) == 1 else 's'}"
+    yield f"{len(table)} images {whose}; {manifest.task_kind}, {tasks}."
     if manifest.patients_known:
         most = table.groupby("patient_id").size()
         yield f"Images of a patient: {most.median():g} (median), {most.max()} (most)."
@@ -33,14 +34,20 @@ def _lines(name: str, manifest: Manifest) -> Iterator[str]:
         )
     yield ""
     parts = counts_by_part(manifest)
-    yield from _rows(["", *parts], [*_sizes(parts), *_prevalence(parts, manifest.tasks)])
+    yield from _rows(["", *parts], [*_sizes(manifest, parts), *_prevalence(parts, manifest.tasks)])
     for note in manifest.notes:
         yield ""
         yield f"- {note}"
 
 
-def _sizes(parts: Mapping[str, Any]) -> Iterator[list[str]]:
-    for what in ("images", "studies", "patients"):
+def _sizes(manifest: Manifest, parts: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield a row for what is known; where studies are not, each image would count as one."""
+    known = {
+        "images": True,
+        "studies": manifest.studies_known,
+        "patients": manifest.patients_known,
+    }
+    for what in (name for name, told in known.items() if told):
         yield [what, *(str(part[what]) for part in parts.values())]
 
 

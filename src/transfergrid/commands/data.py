@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -87,10 +87,12 @@ def _sizes(manifest: Manifest) -> str:
     places = sorted({round(k * (count - 1) / (_SIZES - 1)) for k in range(_SIZES)})
     sizes = [film_size(manifest.images, place) for place in places]
     heights, widths = ([size[axis] for size in sizes] for axis in (0, 1))
-    return (
-        f"Sizes of {len(places)} images: {min(heights)} to {max(heights)} px high, "
-        f"{min(widths)} to {max(widths)} px wide."
-    )
+    return f"Sizes of {len(places)} images: {_span(heights)} px high, {_span(widths)} px wide."
+
+
+def _span(sides: Sequence[int]) -> str:
+    low, high = min(sides), max(sides)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _alike(dataset: Dataset) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from unit.data.leaky_study import leaky, prepare
 
+from transfergrid.commands.carded import card_of
 from transfergrid.commands.lost import lost_films
 from transfergrid.commands.main import main
 from transfergrid.commands.sheet import draw_sheet
@@ -32,14 +33,19 @@ def test_a_card_counts_each_part_and_a_sheet_shows_each_class(
         assert card in told and card.startswith(f"# {name}\n\n")
         assert "are known once snakemake has prepared the data" in card
         _check(card, data)
+        count = min(40, len(read_manifest(data.declaration, data.root).table))
+        assert f"Sizes of {count} images: 48 px high, 48 px wide." in card
         with Image.open(tmp_path / "data_cards" / f"{name}.png") as sheet:
             assert sheet.format == "PNG" and np.asarray(sheet.convert("L")).std() > 10
             assert not sheet.info.get("Description")
     prepare(study, RESULTS)
+    # The first and the last film are always among those whose sizes are looked at.
+    Image.new("L", (50, 30)).save(tmp_path / "target" / "000.png")
     capsys.readouterr()
     assert main(["data", "study.yaml", "--films", "0", "--out", "cards"]) == 0
     told = capsys.readouterr().out
     assert "- target, test against train: 0 of 15 images equal, 1 nearly equal" in told
+    assert "Sizes of 40 images: 30 to 48 px high, 48 to 50 px wide." in told
     assert sorted(path.suffix for path in (tmp_path / "cards").iterdir()) == [".md", ".md"]
 
 
@@ -90,6 +96,23 @@ def test_films_that_lie_elsewhere_below_the_root_are_found(tmp_path: Path) -> No
     # Where the study has named folders, or the kind takes none, no other is proposed.
     assert lost_films({**table, "image_folders": ["three"]}, tmp_path, lost, 1)[1] == leads
     assert "image_folders" not in lost_films({"kind": "shenzhen"}, tmp_path, lost, 1)[1]
+
+
+def test_a_card_has_rows_for_what_is_known_alone(tmp_path: Path) -> None:
+    ids = [str(number // 2) for number in range(4)]
+    table = pd.DataFrame({"study_id": ids, "patient_id": ids, "view": "", "split": "train"})
+    table["spot"] = np.array([0, 1, 0, 1], dtype=np.float32)
+    manifest: Any = SimpleNamespace(
+        table=table, tasks=("spot",), task_kind="multilabel", notes=(), parts=("train",)
+    )
+    for known in ({"studies"}, {"patients"}, set(), {"studies", "patients"}):
+        manifest.patients_known, manifest.studies_known = "patients" in known, "studies" in known
+        card = card_of("films", manifest)
+        rows = {line.split("|")[1].strip() for line in card.splitlines() if line.startswith("|")}
+        assert rows & {"images", "studies", "patients"} == {"images", *known}
+        assert "multilabel, 1 task." in card
+    manifest.tasks, manifest.table = ("spot", "mass"), table.assign(mass=table["spot"])
+    assert "multilabel, 2 tasks." in card_of("films", manifest)
 
 
 def test_classes_without_room_on_a_sheet_are_counted(tmp_path: Path) -> None:

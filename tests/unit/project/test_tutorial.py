@@ -1,4 +1,4 @@
-"""The programs of the tutorial do what it says, and `init` guesses what it shows."""
+"""The programs of the tutorial do what it says, and commands print what it shows."""
 
 from __future__ import annotations
 
@@ -48,3 +48,47 @@ def test_init_guesses_what_the_page_shows(films: Path) -> None:
     assert [line for line in lines if line not in written.splitlines()] == []
     assert "  epochs: 8\n" in written
     assert "  - { name: start, kind: contrast, axis: pretraining, baseline: random }\n" in written
+
+
+COUNTED = r"\d[\d.,]*( [kMG]?B\b)?"
+"""Numbers and sizes, which differ between the page's films and those made here."""
+TIMES = r"N to N (seconds|minutes|hours)"
+
+
+def bare(text: str) -> list[str]:
+    """Return lines without what depends on the films, the folder and the machine."""
+    text = re.sub(COUNTED, "N", re.sub(r"(?<=[ (])/\S+/(?=pneumonia)", "", text))
+    text = re.sub(TIMES, "N to N minutes", re.sub(r", (\.\.\.|N) free", ", N free", text))
+    return [re.sub(r"[ -]+", " ", line).strip() for line in text.splitlines() if line.strip()]
+
+
+def blocks(word: str) -> list[str]:
+    """Return the page's blocks without a language in which a word stands."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    return [block for language, block in fenced if not language and word in block]
+
+
+def test_init_prints_what_the_page_shows(films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = blocks("$ transfergrid init")
+    assert main(["init", "pneumonia"]) == 0
+    assert bare(capsys.readouterr().out) == bare(shown)[1:]
+
+
+def test_doctor_and_plan_print_what_the_page_shows(
+    films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Line by line, in the page's order; dots stand for lines that it leaves out."""
+    assert main(["init", "pneumonia"]) == 0
+    study = films / "pneumonia_study" / "study.yaml"
+    (checks,), (jobs, _) = blocks("ok       study"), blocks("what snakemake would run")
+    for command, shown in (("doctor", checks), ("plan", jobs)):
+        capsys.readouterr()
+        assert main([command, str(study)]) == 0
+        printed = iter(bare(capsys.readouterr().out))
+        for line in bare(shown):
+            if line != "..." and not re.search(MACHINE, line):
+                assert line in printed, line  # and so after the one before
+
+
+MACHINE = r"^warning gpus|device=cpu|^N warnings"
+"""Lines of `doctor` that are others where there are GPUs."""
