@@ -135,7 +135,7 @@ def _slice(part: Mapping[str, Any] | None) -> Note | None:
         return None
     text = (
         f"This page holds {part['kept']} of the study's {plural(part['whole'], 'cell')}, those "
-        "that the option `only` asked for."
+        "that the option 'only' asked for."
     )
     lost = [
         f"{axis} {listing([str(value) for value in values])}"

@@ -71,7 +71,7 @@ def test_a_slice_says_what_it_leaves_out(report: ReportInput, page: Page) -> Non
     assert "TransferGrid report of a slice" in words
     assert (
         "A slice of the study. This page holds 24 of the study's 48 cells, those that the option "
-        "`only` asked for. Left out: architectures vgg16; seeds 2 and 3. Without them there is no "
+        "'only' asked for. Left out: architectures vgg16; seeds 2 and 3. Without them there is no "
         "answer to: size."
     ) in words
 
