@@ -163,6 +163,12 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
     """Say what a table is that names films by less than their paths."""
     found = match(frame, root, str(path))
     if found is None:
+        whole = image_columns(frame, lambda cell: cell.startswith("/") and Path(cell).is_file())
+        if whole:
+            raise UserError(
+                f"column '{whole[0]}' of {path} has absolute paths; write them relative to the "
+                f"table's folder, {root}, and put or link the films there."
+            )
         raise UserError(
             f"no column of {path} names files in {root} or up to {DEEPEST} folders below; its "
             f"columns are {listed(list(frame.columns), 10)}: put the films there, and name each in "

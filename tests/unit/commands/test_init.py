@@ -282,6 +282,17 @@ def test_films_beside_the_table_and_below_it_are_all_found(here: Path) -> None:
     assert not any(images.missing(number) for number in range(120))
 
 
+def test_absolute_paths_are_told_as_such(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = hospital(here)
+    table = pd.read_csv(folder / "labels.csv")
+    (here / "other").mkdir()
+    table["file"] = [str(folder / "images" / name) for name in table["file"]]
+    table.to_csv(here / "other" / "labels.csv", index=False)
+    assert main(["init", "other"]) == 1
+    told = capsys.readouterr().err
+    assert "column 'file' of other/labels.csv has absolute paths; write them relative" in told
+
+
 def test_a_dollar_in_a_folders_name_is_written_as_studies_take_it(here: Path) -> None:
     hospital(here).rename(here / "cost$1")
     assert main(["init", "cost$1"]) == 0
