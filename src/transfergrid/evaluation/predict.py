@@ -37,7 +37,7 @@ from transfergrid.tasks.score.kind import stored_numbers
 
 WEIGHTS_BYTES = 2**32
 """Checkpoints held in memory at once; they share one pass over the images."""
-MASK_BYTES = 2**26
+MASK_BYTES = 2**24
 """The same of a CPU that scores masks; what is beyond it is loaded at each batch."""
 LARGE_PX, LARGE_PIXELS = 256, 512**2
 """Above this side, a CPU that scores masks takes no more pixels a pass: a U-Net's maps of one film
