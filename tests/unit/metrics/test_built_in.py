@@ -76,6 +76,28 @@ def test_errors_are_those_of_a_bootstrap_of_patients(name: str) -> None:
     assert ours == pytest.approx(bootstrap, rel=0.12)
 
 
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_the_error_of_macro_f1_is_that_of_takahashi(count: int) -> None:
+    """Takahashi et al. (2022), section 3.2, of shares of pairs of true and called class."""
+    scores, labels, _ = drawn.classes(3, 150, count)
+    labels = labels[~np.isnan(labels).any(axis=1)]
+    n = len(labels)
+    scores = scores[:n]
+    pairs = labels.T @ np.eye(count)[scores.argmax(axis=1)] / n
+    both = pairs.sum(axis=0) + pairs.sum(axis=1)
+    f1 = 2 * np.diag(pairs) / both
+    missed = (both - 2 * np.diag(pairs)) / both
+    single = (f1 * missed / both * (f1 / 2 + missed)).sum()
+    double = ((pairs - np.diag(np.diag(pairs))) * np.outer(f1 / both, f1 / both)).sum()
+    function = Scorer.of(built_in("macro_f1")).estimator.function
+    assert function is not None
+    (value,), (values,) = function(scores[None], labels, np.arange(n))
+    assert value == pytest.approx(f1.mean(), rel=1e-12)
+    # Contributions are for a sample of n, and the paper's variance has no n - 1.
+    expected = 2 * (single + double) / count**2 / (n - 1)
+    assert (values**2).sum() == pytest.approx(expected, rel=1e-10)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_are_within_the_range_and_hold_the_estimate(name: str) -> None:
     scorer = Scorer.of(built_in(name))
