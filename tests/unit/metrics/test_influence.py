@@ -89,6 +89,17 @@ def test_delong_agrees_with_the_loop_over_pairs(seed: int) -> None:
     np.testing.assert_allclose(areas, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "bool", "float32"])
+def test_labels_may_be_numbers_of_any_type(kind: str) -> None:
+    """Those of MedMNIST are uint8, in which minus 1 is 255."""
+    rng = np.random.default_rng(0)
+    ill = rng.random(60) < 0.3
+    scores = np.round(rng.normal(size=(2, 60)) + ill, 1)
+    areas, covariance = delong_covariance(scores, ill.astype(kind))
+    np.testing.assert_allclose(covariance, delong_by_pairs(scores, ill), atol=1e-15)
+    np.testing.assert_allclose(areas, [roc_auc_score(ill, s) for s in scores], atol=1e-12)
+
+
 @pytest.mark.parametrize("case", PROC)
 def test_delong_agrees_with_proc(case: str) -> None:
     scores, labels, expected = PROC[case]
