@@ -14,8 +14,14 @@ from transfergrid.planning.paths import PROJECT
 from transfergrid.planning.plan import plan_run
 
 FOLDER = PROJECT / "docs" / "howto"
-CELLS = {"folds": 30, "own_data": 6, "own_metric": 6, "masks": 6, "hospitals": 18}
-"""Cells of the study of each page: two arms, three seeds, and perhaps folds."""
+CELLS = {
+    "folds": (30,),
+    "own_data": (6,),
+    "own_metric": (6,),
+    "masks": (6,),
+    "hospitals": (18, 6),
+}
+"""Cells of the studies of each page: two arms, three seeds, and perhaps folds."""
 
 
 @pytest.fixture
@@ -34,6 +40,8 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     head = ["image", "mask", "patient", "hospital", "split", "effusion"]
     table = pd.DataFrame(rows, columns=head)
     table.to_csv(tmp_path / "films.csv", index=False)
+    table[table["hospital"] != "c"].to_csv(tmp_path / "ours.csv", index=False)
+    table[table["hospital"] == "c"].to_csv(tmp_path / "theirs.csv", index=False)
     table[["image", "effusion"]].rename(columns={"image": "file"}).to_csv(
         tmp_path / "labels.csv", index=False
     )
@@ -52,16 +60,18 @@ def test_every_page_has_a_study_that_is_planned() -> None:
 
 
 @pytest.mark.parametrize("page", CELLS)
-def test_its_study_plans(page: str, films: Path) -> None:
+def test_its_studies_plan(page: str, films: Path) -> None:
     for code in blocks(page, "python"):
         (films / "my_metrics.py").write_text(code)
-    (text,) = blocks(page, "yaml")
-    path = films / "study.yaml"
-    path.write_text(text)
-    plan = plan_run([path], {})
-    (study,) = plan.studies.values()
-    assert len(study.targets) == CELLS[page]
-    assert not plan.warnings
+    for text, cells in zip(blocks(page, "yaml"), CELLS[page], strict=True):
+        path = films / "study.yaml"
+        path.write_text(text)
+        plan = plan_run([path], {})
+        (study,) = plan.studies.values()
+        assert len(study.targets) == cells
+        assert not plan.warnings
+        asks = "kind: external" in text
+        assert {one.cell for one in study.external} == {cell.name for cell in study.targets if asks}
 
 
 def test_contributions_of_the_metric_are_those_of_a_mean() -> None:
