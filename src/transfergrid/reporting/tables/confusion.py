@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.clustered import clustered_share
-from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.crossed import RunWork
+from transfergrid.reporting.tables.scored import Read
 from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.errors import UserError
 
@@ -38,38 +37,33 @@ class Guessed:
     shares: NDArray[np.float64]
 
 
-def confusion_table(
-    study: Mapping[str, Any], runs: Sequence[RunWork], selection: str
-) -> pd.DataFrame:
-    """Return confusion.csv: a row per arm, true class and predicted class.
+def confusion_rows(
+    runs: Sequence[RunWork], selection: str, confidence: float, read: Read
+) -> list[dict[str, Any]]:
+    """Return the rows of an arm: one per true class and predicted class.
 
     Args:
-        study: The stamp's content.
-        runs: Scored runs of data sets whose cases have one class each.
+        runs: Its scored runs, one for each seed; of a data set whose cases have one class each.
         selection: The primary selection.
+        confidence: Coverage of the intervals.
+        read: Reads an ensemble.
 
     Raises:
         UserError: A file of a cell breaks its contract, or seeds were tested on other cases.
     """
-    arms: dict[tuple[Any, ...], list[RunWork]] = {}
-    for run in runs:
-        arms.setdefault(tuple(run.run.entry[axis] for axis in PLACE), []).append(run)
-    confidence = float(study["evaluation"]["confidence"])
-    rows = []
-    for place, own in arms.items():
-        classes, found = guessed(own, selection)
-        counts = {"n_seeds": len(own), "n_folds": len(own[0].cells)}
-        same = {**dict(zip(PLACE, place, strict=True)), **counts}
-        rows += [{**same, **row} for row in _rows(classes, found, confidence)]
-    return gathering.frame(study, "confusion", rows, WHOLE)
+    place = {axis: runs[0].run.entry[axis] for axis in PLACE}
+    same = {**place, "n_seeds": len(runs), "n_folds": len(runs[0].cells)}
+    classes, found = guessed(runs, selection, read)
+    return [{**same, **row} for row in _rows(classes, found, confidence)]
 
 
-def guessed(runs: Sequence[RunWork], selection: str) -> tuple[tuple[str, ...], Guessed]:
+def guessed(runs: Sequence[RunWork], selection: str, read: Read) -> tuple[tuple[str, ...], Guessed]:
     """Return the classes and what the seeds of an arm say, each case in the fold that tests it.
 
     Args:
         runs: The arm's seeds.
         selection: A rule that chose checkpoints.
+        read: Reads an ensemble.
 
     Raises:
         UserError: Seeds were tested on other cases.
@@ -77,7 +71,7 @@ def guessed(runs: Sequence[RunWork], selection: str) -> tuple[tuple[str, ...], G
     found: list[Guessed] = []
     classes: tuple[str, ...] = ()
     for run in runs:
-        folds = list(read_tests(run, selection).values())
+        folds = list(read_tests(run, selection, read).values())
         classes = folds[0].tasks
         found.append(_of_seed(folds))
     first = found[0]

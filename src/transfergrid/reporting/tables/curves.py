@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transfergrid.evaluation.ensemble import Ensemble
+from transfergrid.catalog.axes import PLACE
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics import curves
 from transfergrid.metrics.curves import Ranked, band, usable
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import cell_work
-from transfergrid.reporting.tables.confusion import confusion_table
+from transfergrid.reporting.tables.confusion import WHOLE as WHOLE_CONFUSION
+from transfergrid.reporting.tables.confusion import confusion_rows
 from transfergrid.reporting.tables.crossed import RunWork, run_work
-from transfergrid.reporting.tables.operating_points import points_table
+from transfergrid.reporting.tables.operating_points import WHOLE as WHOLE_POINTS
+from transfergrid.reporting.tables.operating_points import PointsWork, run_rows
 from transfergrid.reporting.tables.shown_arms import Arm, arms_of
 from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.hashing import seeded
@@ -61,32 +65,93 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    runs = scored_runs(study, results)
-    primary = study["evaluation"]["primary"]
+    work = networks_of(study, results)
+    cells = sum(len(run.cells) for one in work for run in one.runs)
+    mapped = gathering.over_cells(network_rows, work, workers, cells)
+    found = list(progress(mapped, len(work), "networks"))
+    runs = [run for one, own in zip(work, found, strict=True) for run in one.those(own.kept)]
+    points = [row for own in found for row in own.points]
+    confused = [row for own in found for row in own.confusion]
     return {
         "curves": curves_table(study, runs, results, workers),
-        "operating_points": points_table(study, runs, workers),
-        "confusion": confusion_table(study, _classes(runs), primary),
+        "operating_points": gathering.frame(study, "operating_points", points, WHOLE_POINTS),
+        "confusion": gathering.frame(study, "confusion", confused, WHOLE_CONFUSION),
     }
 
 
-def scored_runs(study: Mapping[str, Any], results: Path) -> list[RunWork]:
-    """Return the runs that are asked about and have a result in all of their folds."""
-    asked = set(study["curves"]["cells"])
+@dataclass(frozen=True)
+class NetworkWork:
+    """What a worker needs for the rows of one network that are not of its curves.
+
+    Attributes:
+        runs: Its scored runs, one for each seed.
+        selection: The primary selection.
+        specificity: What the first operating point demands on the validation split, in (0, 1).
+        confidence: Coverage of the intervals.
+    """
+
+    runs: tuple[RunWork, ...]
+    selection: str
+    specificity: float
+    confidence: float
+
+    def those(self, kept: Sequence[int]) -> list[RunWork]:
+        """Return the runs with these numbers."""
+        return [self.runs[number] for number in kept]
+
+
+@dataclass(frozen=True)
+class NetworkRows:
+    """What one reading of a network's ensembles gives.
+
+    Attributes:
+        kept: Numbers of the runs that have not diverged.
+        points: Rows of operating_points.csv.
+        confusion: Rows of confusion.csv, of a data set with classes.
+    """
+
+    kept: tuple[int, ...]
+    points: list[dict[str, Any]]
+    confusion: list[dict[str, Any]]
+
+
+def networks_of(study: Mapping[str, Any], results: Path) -> list[NetworkWork]:
+    """Return the networks that are asked about, with runs that have a result in all their folds."""
+    evaluation, asked = study["evaluation"], set(study["curves"]["cells"])
     work = [one for one in cell_work(study, results) if one.entry["cell"] in asked]
-    primary = study["evaluation"]["primary"]
-    runs = [run for run in run_work(work) if run.scored(primary)]
-    return [run for run in runs if not _diverged(run, primary)]
+    primary = evaluation["primary"]
+    networks: dict[tuple[Any, ...], list[RunWork]] = {}
+    for run in run_work(work):
+        if run.scored(primary):
+            networks.setdefault(tuple(run.run.entry[axis] for axis in PLACE), []).append(run)
+    settings = primary, float(study["curves"]["specificity"]), float(evaluation["confidence"])
+    return [NetworkWork(tuple(runs), *settings) for runs in networks.values()]
 
 
-def _diverged(run: RunWork, selection: str) -> bool:
-    return any(table.n_checkpoints == 0 for table in read_tests(run, selection).values())
+def network_rows(work: NetworkWork) -> NetworkRows:
+    """Return the rows of one network, each of whose ensembles is read once.
 
-
-def _classes(runs: Sequence[RunWork]) -> list[RunWork]:
-    """Return the runs of data sets whose cases have one class each."""
-    cards = ((run, read_card(run.first.entry, run.first.results) or {}) for run in runs)
-    return [run for run, card in cards if card.get("task_kind") == "multiclass"]
+    Raises:
+        UserError: A file of a cell breaks its contract, or seeds were tested on other cases.
+    """
+    read = cache(read_ensemble)
+    kept = [
+        number
+        for number, run in enumerate(work.runs)
+        if all(table.n_checkpoints for table in read_tests(run, work.selection, read).values())
+    ]
+    runs = work.those(kept)
+    if not runs:
+        return NetworkRows((), [], [])
+    card = read_card(runs[0].first.entry, runs[0].first.results) or {}
+    confusion = (
+        confusion_rows(runs, work.selection, work.confidence, read)
+        if card.get("task_kind") == "multiclass"
+        else []
+    )
+    each = [PointsWork(run, work.selection, work.specificity, read) for run in runs]
+    points = [row for one in each for row in run_rows(one)]
+    return NetworkRows(tuple(kept), points, confusion)
 
 
 def curves_table(

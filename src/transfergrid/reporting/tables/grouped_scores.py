@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.data.columns import Column, Grouped, read_grouped
-from transfergrid.evaluation.ensemble import Ensemble
+from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.intervals import Interval
 from transfergrid.metrics.scoring import WHOLE, Scorer
@@ -20,7 +20,7 @@ from transfergrid.planning.notes import known_note
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables.cell_work import cell_work
 from transfergrid.reporting.tables.crossed import RunWork, run_work
-from transfergrid.reporting.tables.scored import cases_of, data_flags, operating_points
+from transfergrid.reporting.tables.scored import Read, cases_of, data_flags, operating_points
 from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.groups import Seeds
 from transfergrid.statistics.named import ONE_SEED
@@ -129,6 +129,13 @@ class Tested:
     folds: Mapping[str, FoldedCases]
     scorer: Scorer
 
+    def whole(self, alpha: float) -> Part:
+        """Score all studies."""
+        everyone = {fold: np.ones(len(one.cases.labels), bool) for fold, one in self.folds.items()}
+        part = self.part(everyone, alpha, 1)
+        assert part is not None  # a test split has films
+        return part
+
     def part(self, masks: Masks, alpha: float, pairs: int) -> Part | None:
         """Score the studies of a group; None if there is none."""
         folds = {
@@ -171,12 +178,21 @@ class Tested:
         }
 
 
-def tested_of(run: RunWork, files: Mapping[str, Ensemble], scorer: Scorer) -> Tested:
-    """Return a run's test studies as a metric takes them."""
+def tested_of(
+    run: RunWork, files: Mapping[str, Ensemble], scorer: Scorer, read: Read = read_ensemble
+) -> Tested:
+    """Return a run's test studies as a metric takes them.
+
+    Args:
+        run: The run.
+        files: Its test ensembles by fold.
+        scorer: The metric.
+        read: Reads the validation ensembles, which fix operating points.
+    """
     folds = {}
     for fold, one in run.cells.items():
         place = one.ensemble(one.selections[0])
-        points = operating_points(scorer, place, one.score_tasks, False)
+        points = operating_points(scorer, place, one.score_tasks, False, read)
         folds[fold] = FoldedCases(cases_of(files[fold], one.score_tasks, False), points)
     return Tested(folds, scorer)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
@@ -18,44 +17,25 @@ from transfergrid.reporting.tables.crossed import RunWork, pooled_score
 from transfergrid.reporting.tables.scored import Read, Scored, data_flags, score
 from transfergrid.statistics.named import WITHOUT
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SHARES = ("sensitivity", "specificity", "ppv", "npv")
 WHOLE = ("n", "n_pos", "n_patients", "n_folds")
 
 
 @dataclass(frozen=True)
 class PointsWork:
-    """What a worker needs for one run's rows.
+    """What the rows of a run are made from.
 
     Attributes:
         run: The run, of which every fold has a result.
         selection: The primary selection.
         specificity: What the first rule demands on the validation split, in (0, 1).
+        read: Reads an ensemble, and is asked for the same one several times.
     """
 
     run: RunWork
     selection: str
     specificity: float
-
-
-def points_table(
-    study: Mapping[str, Any], runs: Sequence[RunWork], workers: int = 1
-) -> pd.DataFrame:
-    """Return operating_points.csv: a row per cell, or run over folds, task and rule.
-
-    Args:
-        study: The stamp's content.
-        runs: Runs that have a result.
-        workers: Processes to use when there are many cells.
-    """
-    primary, demanded = study["evaluation"]["primary"], float(study["curves"]["specificity"])
-    work = [PointsWork(run, primary, demanded) for run in runs]
-    cells = sum(len(run.cells) for run in runs)
-    mapped = gathering.over_cells(run_rows, work, workers, cells)
-    rows = [row for part in mapped for row in part]
-    return gathering.frame(study, "operating_points", rows, WHOLE)
+    read: Read
 
 
 def run_rows(work: PointsWork) -> list[dict[str, Any]]:
@@ -64,16 +44,16 @@ def run_rows(work: PointsWork) -> list[dict[str, Any]]:
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    read = cache(read_ensemble)
     run, first = work.run.run, work.run.first
     about = data_flags(read_card(first.entry, first.results) or {})
     found: list[dict[str, Any]] = []
     if run.crossed:
-        pooled = partial(pooled_score, work.run, work.selection, read=read)
+        pooled = partial(pooled_score, work.run, work.selection, read=work.read)
         found += _rows({"cell": run.name, "fold": ALL}, about, work, pooled)
     for one in work.run.cells.values():
         head = {"cell": one.entry["cell"], "fold": gathering.fold_of(one.entry)}
-        found += _rows(head, about, work, partial(_cell_score, one, work.selection, read))
+        scored = partial(_cell_score, one, work.selection, work.read)
+        found += _rows(head, about, work, scored)
     return found
 
 

@@ -76,7 +76,8 @@ def probe_rows(work: _Probed) -> list[dict[str, Any]]:
     arm, scorer = work.arm, Scorer.of(work.auroc)
     read = [read_tests(run, arm.selection) for run in arm.runs]
     tests = [tested_of(run, files, scorer) for run, files in zip(arm.runs, read, strict=True)]
-    networks = [_whole(test, arm) for test in tests]
+    alpha = arm.runs[0].first.alpha
+    networks = [test.whole(alpha) for test in tests]
     columns = list(arm.grouped.columns)
     probes = {column: [column] for column in columns}
     if len(columns) > 1:
@@ -85,15 +86,8 @@ def probe_rows(work: _Probed) -> list[dict[str, Any]]:
     for name, known in probes.items():
         learned, tested = _probe(arm, known, read[0], tests[0])
         same = {"column": name, "n_learned": learned}
-        rows += [{**same, **row} for row in _rows(arm, networks, _whole(tested, arm))]
+        rows += [{**same, **row} for row in _rows(arm, networks, tested.whole(alpha))]
     return rows
-
-
-def _whole(test: Tested, arm: Arm) -> Part:
-    everyone = {fold: np.ones(len(one.cases.labels), bool) for fold, one in test.folds.items()}
-    part = test.part(everyone, arm.runs[0].first.alpha, 1)
-    assert part is not None  # a test split has films
-    return part
 
 
 def _probe(

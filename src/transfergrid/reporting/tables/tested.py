@@ -7,6 +7,7 @@ from pathlib import Path
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.reporting.tables.cell_work import CellWork
 from transfergrid.reporting.tables.crossed import RunWork
+from transfergrid.reporting.tables.scored import Read
 
 
 def tested_file(work: CellWork, selection: str) -> Path:
@@ -14,10 +15,15 @@ def tested_file(work: CellWork, selection: str) -> Path:
     return work.ensemble(selection) / "test.parquet"
 
 
-def read_tests(run: RunWork, selection: str) -> dict[str, Ensemble]:
+def read_tests(run: RunWork, selection: str, read: Read = read_ensemble) -> dict[str, Ensemble]:
     """Return the test ensembles of a run by fold.
+
+    Args:
+        run: The run.
+        selection: A rule that chose checkpoints.
+        read: Reads an ensemble.
 
     Raises:
         UserError: A file of a cell breaks its contract.
     """
-    return {fold: read_ensemble(tested_file(one, selection)) for fold, one in run.cells.items()}
+    return {fold: read(tested_file(one, selection)) for fold, one in run.cells.items()}

@@ -21,7 +21,7 @@ from transfergrid.metrics.clustered import clustered_share
 from transfergrid.metrics.sensitivity import threshold_at_specificity
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.records import read_train
-from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables import curves, gathering
 from transfergrid.reporting.tables.curves import analyse
 from transfergrid.reporting.tables.files import read_table, write_table
 from transfergrid.reporting.tables.scores import scores_table
@@ -190,6 +190,22 @@ def test_operating_points_are_chosen_on_validation_and_scored_on_test(
             assert (row["ppv_low"], row["ppv_high"]) == pytest.approx((found.low, found.high))
     fracture = table[(table["cell"] == cell) & (table["task"] == "Fracture")].iloc[0]
     assert np.isnan(fracture["sensitivity"]) and "single_class" in fracture["flags"].split(";")
+
+
+def test_an_ensemble_is_read_once_for_points_and_confusion(
+    classes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> Ensemble:
+        read.append(path)
+        return read_ensemble(path)
+
+    monkeypatch.setattr(curves, "read_ensemble", counted)
+    (work,) = curves.networks_of(classes, tmp_path)
+    found = curves.network_rows(work)
+    assert found.kept == (0, 1) and found.points and found.confusion
+    assert len(read) == len(set(read)) == 4  # two seeds, two splits
 
 
 def test_sensitivity_is_that_of_the_table_of_scores(
