@@ -32,6 +32,7 @@ from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
 from transfergrid.reporting.page.machines import hardware
 from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.observer_rows import observer_rows
+from transfergrid.reporting.page.operating_rows import operating_points
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.page.shown_films import shown_films
 from transfergrid.reporting.page.shown_mistakes import place_of, shown_mistakes
@@ -100,6 +101,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         **_answers(report),
         **_cells(report),
         "figures": [figure for figure in drawn if figure.section == MAIN],
+        "operating": operating_points(tables, report.primary_cells),
         "alike": [
             (section, [figure for figure in drawn if figure.section == section.name])
             for section in (
