@@ -26,6 +26,7 @@ from transfergrid.reporting.page.cell_scores import measures
 from transfergrid.reporting.page.cell_sections import grouped, sections
 from transfergrid.reporting.page.citations import citations
 from transfergrid.reporting.page.downloads import downloads
+from transfergrid.reporting.page.elsewhere_rows import elsewhere
 from transfergrid.reporting.page.extent import with_section
 from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
@@ -101,6 +102,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         **_answers(report),
         **_cells(report),
         "figures": [figure for figure in drawn if figure.section == MAIN],
+        "elsewhere": elsewhere(tables.get("external"), report.primary_cells, report.metrics),
         "operating": operating_points(tables, report.primary_cells),
         "alike": [
             (section, [figure for figure in drawn if figure.section == section.name])

@@ -1,0 +1,156 @@
+"""What networks score on films of other hospitals, beside their own, as tables of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transfergrid.catalog.axes import PLACE
+from transfergrid.planning.external import EVERY
+from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.metric_words import MetricWords, named_together
+from transfergrid.reporting.words import (
+    count,
+    difference,
+    known,
+    listing,
+    plural,
+    plurals,
+    score_interval,
+)
+
+MOST = 20
+"""Networks of a table; the others are in external.csv."""
+NETWORK = [axis for axis in PLACE if axis != "dataset"]
+_NOTES = {
+    "shared_films": "Some of its films equal, or nearly equal, films that networks learned from "
+    "(leaks.csv).",
+    "patients_unknown": "Its patients are not known: each study counts as one.",
+    "synthetic": "Its films are drawn and prove nothing of medicine.",
+}
+
+
+@dataclass(frozen=True)
+class ElsewhereRow:
+    """One network, the mean over its seeds.
+
+    Attributes:
+        network: Its architecture, with cut and recipe where these vary.
+        pretraining: Its initial weights.
+        internal: Its value on its own test films, with the interval.
+        external: That on the other films.
+        drop: By how much it is worse there.
+    """
+
+    network: str
+    pretraining: str
+    internal: str
+    external: str
+    drop: str
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """One data set with the networks that learned from another one.
+
+    Attributes:
+        title: From which data set to which.
+        metric: What the values are called.
+        told: On whom, over how many seeds, and what is to be known of the films.
+        rows: The networks, the best at home first.
+    """
+
+    title: str
+    metric: MetricWords
+    told: str
+    rows: tuple[ElsewhereRow, ...]
+
+
+def elsewhere(
+    table: pd.DataFrame | None, cells: pd.DataFrame, metrics: Mapping[str, MetricWords]
+) -> list[Elsewhere]:
+    """Return a table for each pair of data sets; none where nothing was tested elsewhere.
+
+    Args:
+        table: Rows of external.csv, or None.
+        cells: Rows of cells.csv under the primary selection, single folds left out.
+        metrics: What metrics are called, by name.
+    """
+    if table is None or table.empty:
+        return []
+    asked = ["cell", "dataset", "selection", "metric"]
+    places = cells[[*asked, "seed", *NETWORK]]
+    whole = table[~table["task"].map(known)].merge(places, on=asked)
+    return [
+        _pair(rows, named_together(map(str, rows["metric"]), metrics))
+        for _, rows in whole.groupby(["dataset", "tested_on"], sort=False)
+    ]
+
+
+def _pair(rows: pd.DataFrame, metric: MetricWords) -> Elsewhere:
+    means = rows.groupby(NETWORK, sort=False)["internal"].mean()
+    order = means.sort_values(ascending=not metric.higher_is_better, kind="stable").index
+    networks = dict(list(rows.groupby(NETWORK, sort=False)))
+    varied = [axis for axis in ("truncation", "protocol") if _tells(rows, axis)]
+    shown = [_row(networks[place], varied) for place in order[:MOST]]
+    first = rows.iloc[0]
+    return Elsewhere(
+        f"{first['dataset']}, tested on {first['tested_on']}",
+        metric,
+        " ".join(_told(rows, len(order))),
+        tuple(shown),
+    )
+
+
+def _tells(rows: pd.DataFrame, axis: str) -> bool:
+    """Tell whether an axis tells networks apart that the others do not."""
+    others = [other for other in NETWORK if other != axis]
+    return bool((rows.groupby(others)[axis].nunique() > 1).any())
+
+
+def _row(rows: pd.DataFrame, varied: list[str]) -> ElsewhereRow:
+    first = rows.iloc[0]
+    told = [str(first["architecture"])]
+    if "truncation" in varied and first["truncation"]:
+        told.append(truncation_name(first["truncation"]))
+    if "protocol" in varied:
+        told.append(str(first["protocol"]))
+    return ElsewhereRow(
+        ", ".join(told),
+        str(first["pretraining"]),
+        score_interval(*_means(rows, "internal", "internal_low", "internal_high")),
+        score_interval(*_means(rows, "value", "low", "high")),
+        difference(*_means(rows, "drop", "drop_low", "drop_high")),
+    )
+
+
+def _means(rows: pd.DataFrame, *columns: str) -> tuple[float, float, float]:
+    # A mean that contains a seed without a value has none, as everywhere.
+    value, low, high = (float(rows[column].mean(skipna=False)) for column in columns)
+    return value, low, high
+
+
+def _told(rows: pd.DataFrame, networks: int) -> Iterator[str]:
+    first = rows.iloc[0].to_dict()
+    films = "all of its films" if first["split"] == EVERY else "its test split"
+    seeds = rows.groupby(NETWORK)["seed"].nunique()
+    tasks = [task for task in str(first["mean_over"]).split(";") if task]
+    yield (
+        f"{_counted(first, 'internal_', tasks)} at home, {_counted(first, '', tasks)} there "
+        f"({films}); means over {plurals(seeds, 'seed')}."
+    )
+    if len(tasks) > 1:
+        yield f"On both sides a value is the mean over {listing(tasks)}."
+    flags = {flag for text in rows["flags"] if known(text) for flag in str(text).split(";")}
+    yield from (note for flag, note in _NOTES.items() if flag in flags)
+    if networks > MOST:
+        yield f"Of {count(networks)} networks, the {MOST} that are best at home are listed."
+
+
+def _counted(row: Mapping[Any, Any], side: str, tasks: list[str]) -> str:
+    positive = f", {count(row[f'{side}n_pos'])} of them positive," if len(tasks) == 1 else ""
+    studies = plural(row[f"{side}n"], "study", "studies")
+    return f"{studies}{positive} of {plural(row[f'{side}n_patients'], 'patient')}"
