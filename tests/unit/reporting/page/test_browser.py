@@ -18,6 +18,8 @@ from PIL import Image
 from unit.reporting import fabricate
 from unit.reporting.figures.test_cams import record
 from unit.reporting.made_up_alike import SETTINGS, agreement_of, cells_of, similarity_of
+from unit.reporting.page.test_elsewhere_rows import made as scored_elsewhere
+from unit.reporting.tables.test_curves import asking
 
 from transfergrid.evaluation.cam_record import write_record
 from transfergrid.planning.metrics import built_in
@@ -29,6 +31,7 @@ from transfergrid.reporting.page.index import IndexedStudy, render_index
 from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.page import anchor, render
 from transfergrid.reporting.page.told import FirstAnswer
+from transfergrid.reporting.tables.curves import analyse as curved
 from transfergrid.reporting.tables.files import write_table
 from transfergrid.reporting.tables.pointing import pointing
 from transfergrid.reporting.tables.stage_files import seal_stage
@@ -96,9 +99,13 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     drawn = draw_all(read_figure_data({**with_maps, "similarity": SETTINGS}, folder / "results"))
     write_drawn(demo, drawn)
     resolved = {**study["resolved"], "cams": {"films": 2}, "similarity": SETTINGS}
-    page = render(read_report({**study, "resolved": resolved}, folder / "results", []))
+    report = read_report({**study, "resolved": resolved}, folder / "results", [])
+    report.tables.update(curved(asking(study), folder / "results", 1))  # type: ignore[attr-defined]
+    report.tables["external"] = scored_elsewhere(report.primary_cells)  # type: ignore[index]
+    page = render(report)
     maps = ("What the networks look at", "Rates at the edge", "Where its activation maps")
-    for part in (*maps, "How alike the layers are", "Agreement of predictions"):
+    alike = ("How alike the layers are", "Agreement of predictions")
+    for part in (*maps, *alike, "Operating points", "On films of other hospitals"):
         assert part in page
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
