@@ -173,9 +173,14 @@ STAGES: tuple[Stage, ...] = (
         ),
         writes=("{study}/report.html",),
         code=("reporting.page.page", *_named(telling())),
+        # Of what a study is asked for in other words than its keys, so that its tables are shown.
         holds=(
             "tunings",
             "observers",
+            "externals",
+            "drifts",
+            "filters",
+            "resets",
             "pictured",
             "mistaken",
             "evaluation",

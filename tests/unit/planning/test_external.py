@@ -10,6 +10,7 @@ import pytest
 from unit.planning.made_up_plan import STUDY, grid, names, planned
 
 from transfergrid.catalog.stages import STAGE
+from transfergrid.catalog.tables import ANALYSES
 from transfergrid.planning.contents import content_of
 from transfergrid.planning.ids import EXTERNAL_ID, WEIGHING_ID
 from transfergrid.planning.outputs import inputs_of
@@ -68,6 +69,23 @@ def test_nothing_that_chooses_knows_of_other_films(tmp_path: Path) -> None:
         assert cell.spec == same.spec
     held = [one["id"] for one in content_of(after, STAGE["externals"])["externals"]]
     assert held == [one.id for one in after.external]
+
+
+def test_the_page_knows_of_every_table_that_is_asked_for(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path,
+        {"tested_on": ["other"]},
+        curves={},
+        subgroups=[{"column": "sex"}],
+        similarity={},
+        cams={},
+        weights={"reset": {}},
+    )
+    content = content_of(found, STAGE["report"])
+    there = [stage for stage in ANALYSES if stage.asked_by and found.has(stage)]
+    assert {"externals", "drifts", "filters", "resets", "curves"} <= {stage.name for stage in there}
+    for stage in there:
+        assert content.get(stage.asked_by) or content["resolved"].get(stage.asked_by) is not None
 
 
 def test_a_block_takes_the_cells_that_it_names(tmp_path: Path) -> None:
