@@ -28,6 +28,11 @@ CURVES = Table(
         ),
         Column("task", "the label, or the class against the rest"),
         Column("curve", "`roc` or `precision_recall`"),
+        Column(
+            "area",
+            "mean over these trainings of the area under each one's own curve: AUROC, or average "
+            "precision. That of the points here only comes near",
+        ),
         Column("x", "false positive rate, or recall"),
         Column(
             "y, low, high",

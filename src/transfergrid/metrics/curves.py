@@ -12,6 +12,7 @@ Hanley and Yang 2000, Statistics in Medicine 19:313-322; by patient: Rutter 2000
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -128,6 +129,43 @@ def precisions(ranked: Ranked, weights: Array) -> Array:
     return found
 
 
+Area = Callable[[Ranked], float]
+"""The area under a model's own curve, which a grid only comes near."""
+
+
+def area_under_sensitivities(ranked: Ranked) -> float:
+    """Return the area under the ROC curve, ties counting one half; NaN where a class lacks."""
+    up, every = (side[0] for side in ranked.counts(np.ones((1, _groups([ranked])))))
+    down = every - up
+    if not len(up) or up[-1] == 0 or down[-1] == 0:
+        return math.nan
+    x, y = (np.append(0.0, side / side[-1]) for side in (down, up))
+    return float(np.trapezoid(y, x))
+
+
+def average_precision(ranked: Ranked) -> float:
+    """Return the mean over positives of the precision at their score; NaN without a positive."""
+    up, every = (side[0] for side in ranked.counts(np.ones((1, _groups([ranked])))))
+    if not len(up) or up[-1] == 0:
+        return math.nan
+    return float(np.diff(up, prepend=0.0) @ (up / every) / up[-1])
+
+
+def mean_area(area: Area, models: Sequence[Ranked]) -> float:
+    """Return the mean over models of the area under their curves, as `band` takes that of these.
+
+    Args:
+        area: `area_under_sensitivities` or `average_precision`.
+        models: Their cases.
+    """
+    kept = usable(models)
+    return float(np.mean([area(model) for model in kept])) if kept else math.nan
+
+
+def _groups(models: Sequence[Ranked]) -> int:
+    return 1 + max(int(model.patient.max(initial=-1)) for model in models)
+
+
 @dataclass(frozen=True)
 class Band:
     """The mean curve of some models.
@@ -168,8 +206,7 @@ def band(
         confidence: Coverage at each point, in (0, 1).
         replicates: Number of draws.
     """
-    groups = 1 + max(int(model.patient.max(initial=-1)) for model in models)
-    kept = usable(models)
+    groups, kept = _groups(models), usable(models)
     if not kept:
         nothing = np.full(curve(models[0], np.ones((1, max(groups, 1)))).shape[1], np.nan)
         return Band(nothing, nothing, nothing)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
-from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 
 from transfergrid.metrics import curves
 from transfergrid.metrics.curves import FALSE_POSITIVE_RATES, RECALLS, Ranked, band
@@ -50,6 +56,28 @@ def test_the_roc_curve_is_that_of_scikit_learn(rows: list[tuple[int, float]]) ->
     ranked = Ranked.of(scores, labels, np.arange(len(labels)))
     found = curves.sensitivities(ranked, np.ones((1, len(labels))))[0]
     assert found == pytest.approx(expected)
+
+
+@given(cases)
+def test_areas_are_those_of_scikit_learn(rows: list[tuple[int, float]]) -> None:
+    scores, labels = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    known = ~np.isnan(labels)
+    ranked = Ranked.of(scores, labels, np.arange(len(labels)))
+    expected = roc_auc_score(labels[known], scores[known])
+    assert curves.area_under_sensitivities(ranked) == pytest.approx(expected)
+    expected = average_precision_score(labels[known], scores[known])
+    assert curves.average_precision(ranked) == pytest.approx(expected)
+
+
+def test_a_mean_area_leaves_out_the_folds_that_a_curve_does() -> None:
+    rng = np.random.default_rng(0)
+    whole = [Ranked.of(*drawn(rng, 40)) for _ in range(2)]
+    nothing = Ranked.of([0.1, 0.2], [0.0, 0.0], [0, 1])
+    area = curves.area_under_sensitivities
+    expected = np.mean([area(model) for model in whole])
+    assert curves.mean_area(area, [*whole, nothing]) == pytest.approx(expected)
+    for missing in (area, curves.average_precision):
+        assert np.isnan(missing(nothing)) and np.isnan(curves.mean_area(missing, [nothing]))
 
 
 @given(cases)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import tested_on
 from transfergrid.reporting.figures.summaries import truncation_name
-from transfergrid.reporting.words import count, level, plurals
+from transfergrid.reporting.words import count, level, listing, plurals
 
 ARM = list(PLACE)
 ROC, PRECISION_RECALL = "roc", "precision_recall"
@@ -72,13 +71,12 @@ def caption(data: FigureData) -> str:
     more = f" Of {len(panels)} tasks the first {MOST} are drawn." if len(panels) > MOST else ""
     tested = tested_on(data.only(shown_cells(data)))
     return (
-        f"ROC curves (left) and precision against recall (right) on the test split: "
-        f"{'; '.join(_arms(data))}. {tested}. Lines: the mean of the curves of single "
-        "trainings at equal false positive rate or recall, whose raw scores are not pooled; the "
-        "area under each line stands above it (AUROC, average precision), and with an interval in "
-        f"the table of scores. Bands: {level(data.confidence)} at each point, by a bootstrap of "
-        "patients, for these trainings; they are no band of the whole curve, and bands that "
-        "overlap are no test. Dashed: guessing."
+        "ROC curves (left) and precision against recall (right) on the test split, of "
+        f"{listing(_arms(data))}. {tested}. Lines: the mean of the curves of single trainings at "
+        "equal false positive rate or recall, whose raw scores are not pooled. Above each panel: "
+        "the mean of their AUROCs, or average precisions (AP). Bands: "
+        f"{level(data.confidence)} at each point, by a bootstrap of patients, for these trainings; "
+        "they are no band of the whole curve, and bands that overlap are no test. Dashed: guessing."
         f"{more}"
     )
 
@@ -95,12 +93,12 @@ def _arms(data: FigureData) -> list[str]:
         first = rows.iloc[0]
         cut = f", {truncation_name(first['truncation'])}" if first["truncation"] else ""
         asked = (rows["chosen"] == "asked").all()
-        how = "as asked" if asked else "the best mean validation score, with its baseline"
-        if not asked and rows["pretraining"].nunique() == 1:
-            how = "the best mean validation score"
+        how = "as asked" if asked else "the arm with the best mean validation score"
+        if not asked and rows["pretraining"].nunique() > 1:
+            how += ", and its baseline"
         seeds = plurals(rows["n_seeds"], "seed")
         folds = f" and {plurals(rows['n_folds'], 'fold')}" if rows["n_folds"].max() > 1 else ""
-        found.append(f"{dataset}: {first['architecture']}{cut} ({how}), {seeds}{folds}")
+        found.append(f"{first['architecture']}{cut} on {dataset} ({how}; {seeds}{folds})")
     return found
 
 
@@ -160,12 +158,5 @@ def _title(panel: Panel, kind: str, several: bool) -> list[str]:
     lines.append(f"{count(first['n_pos'])} of {count(first['n'])} positive")
     for name in panel.pretrainings:
         short = shortened([name], NAME)[name]
-        lines.append(f"{short}: {AREA[kind]} {area(panel.curve(kind, name), kind):.2f}")
+        lines.append(f"{short}: {AREA[kind]} {panel.curve(kind, name)['area'].iloc[0]:.2f}")
     return lines
-
-
-def area(rows: pd.DataFrame, kind: str) -> float:
-    """Return the area under a line: by trapezoids, or of the steps of precision."""
-    if kind == PRECISION_RECALL:
-        return float(rows["y"].mean())
-    return float(np.trapezoid(rows["y"], rows["x"]))

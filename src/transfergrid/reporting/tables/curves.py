@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transfergrid.catalog.axes import PLACE
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.metrics import curves
-from transfergrid.metrics.curves import Ranked, band, usable
+from transfergrid.metrics.curves import Ranked, band, mean_area, usable
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables import gathering
 from transfergrid.reporting.tables.cell_work import cell_work
@@ -29,9 +29,9 @@ from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.hashing import seeded
 from transfergrid.runtime.progress import progress
 
-KINDS: Mapping[str, tuple[curves.Curve, NDArray[np.float64]]] = {
-    "roc": (curves.sensitivities, curves.FALSE_POSITIVE_RATES),
-    "precision_recall": (curves.precisions, curves.RECALLS),
+KINDS: Mapping[str, tuple[curves.Curve, NDArray[np.float64], curves.Area]] = {
+    "roc": (curves.sensitivities, curves.FALSE_POSITIVE_RATES, curves.area_under_sensitivities),
+    "precision_recall": (curves.precisions, curves.RECALLS, curves.average_precision),
 }
 WHOLE = ("n_seeds", "n_folds", "n", "n_pos", "n_patients")
 
@@ -217,8 +217,9 @@ def _counts(folds: Sequence[Ensemble], models: Sequence[Ranked], task: int) -> d
 
 
 def _points(models: Sequence[Ranked], work: ArmWork) -> Iterator[dict[str, Any]]:
-    for name, (curve, grid) in KINDS.items():
+    for name, (curve, grid, area) in KINDS.items():
         draws = np.random.default_rng(seeded("curves", work.seed, name))
         found = band(curve, models, draws, work.confidence)
+        same = {"curve": name, "area": mean_area(area, models)}
         for x, y, low, high in zip(grid, found.mean, found.low, found.high, strict=True):
-            yield {"curve": name, "x": x, "y": y, "low": low, "high": high}
+            yield {**same, "x": x, "y": y, "low": low, "high": high}

@@ -62,8 +62,10 @@ def test_a_row_of_two_panels_a_task_with_a_line_and_a_band_an_arm(asked: FigureD
             ):
                 assert list(line.get_ydata()) == list(rows["y"])
                 assert line.get_color() == asked.marks[str(name)].colour
-                area = rows["y"].mean() if kind != "roc" else auc(rows["x"], rows["y"])
+                (area,) = set(rows["area"])
+                near = rows["y"].mean() if kind != "roc" else auc(rows["x"], rows["y"])
                 assert told.startswith(f"{name}: ") and told.endswith(f" {area:.2f}")
+                assert area == pytest.approx(near, abs=0.02)
         chance = right.lines[0].get_ydata()
         first = asked.curves[asked.curves["task"] == task].iloc[0]
         assert chance[0] == chance[1] == first["n_pos"] / first["n"]
@@ -72,8 +74,8 @@ def test_a_row_of_two_panels_a_task_with_a_line_and_a_band_an_arm(asked: FigureD
 def test_the_caption_says_what_is_compared_and_what_a_band_is(asked: FigureData) -> None:
     text = curves.caption(asked)
     first = asked.curves.iloc[0]
-    assert f"phantom: {first['architecture']}" in text
-    assert "best mean validation score, with its baseline" in text and "2 seeds" in text
+    assert f"on the test split, of {first['architecture']}" in text
+    assert " on phantom (the arm with the best mean validation score, and its baseline; 2 " in text
     assert "95 % at each point" in text and "160 patients" in text
     named = replace(asked, curves=asked.curves.assign(chosen="asked"))
     assert "as asked" in curves.caption(named)

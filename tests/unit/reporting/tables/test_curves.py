@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 from unit.reporting import fabricate
 from unit.statistics.crossed_study import build
 from unit.statistics.made_up_ensembles import write_spec
@@ -141,7 +147,9 @@ def test_lines_are_means_over_seeds_of_scikit_learns_curves(
         at = [np.flatnonzero(recall >= x - 1e-9).max() for x in pr["x"]]
         expected.append(precision[at])
     assert pr["y"].to_numpy() == pytest.approx(np.mean(expected, axis=0))
-    for rows in (roc, pr):
+    for rows, area in ((roc, roc_auc_score), (pr, average_precision_score)):
+        whole = [area(truth, part.probabilities[known, number]) for part in parts]
+        assert rows["area"].to_numpy() == pytest.approx(np.mean(whole))
         assert (rows["low"] <= rows["y"]).all() and (rows["y"] <= rows["high"]).all()
     # A task without a positive has rows without values.
     assert made["curves"].loc[made["curves"]["task"] == "Fracture", "y"].isna().all()
