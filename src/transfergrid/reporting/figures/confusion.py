@@ -9,9 +9,15 @@ from matplotlib.figure import Figure
 from transfergrid.reporting.figures.curves import ARM, shown_cells
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.matrix import MOST, Matrix, draw_matrices
+from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import tested_on
 from transfergrid.reporting.figures.summaries import truncation_name
-from transfergrid.reporting.words import level, plural, plurals
+from transfergrid.reporting.words import count, level, plural, plurals
+
+NAME = 18  # characters of a class
+NAMED = 10
+"""Classes of a matrix whose columns have names; of more they would run into each other."""
+CORNER = "true ↓  predicted →"
 
 
 def shown_rows(data: FigureData) -> pd.DataFrame:
@@ -30,13 +36,24 @@ def matrices_of(data: FigureData) -> list[Matrix]:
     found = []
     for (dataset, architecture, pretraining, *_), own in rows.groupby(ARM, sort=False):
         names = list(own["true"].unique())[:MOST]
+        studies = own.drop_duplicates("true").set_index("true")["n"]
         table = own.pivot(index="true", columns="predicted", values="share")
         values = table.reindex(index=names, columns=names).to_numpy(dtype=float)
         blocks = int(own["truncation"].iloc[0])
         cut = f" {truncation_name(blocks)}" if blocks else ""
         title = f"{pretraining}, {architecture}{cut}"
         title = f"{dataset}: {title}" if several else title
-        found.append(Matrix(title, tuple(names), values, np.zeros(values.shape, dtype=bool)))
+        short = shortened(names, NAME)
+        found.append(
+            Matrix(
+                title,
+                tuple(f"{short[name]} (n {count(studies[name])})" for name in names),
+                values,
+                np.zeros(values.shape, dtype=bool),
+                CORNER,
+                tuple(short[name] for name in names) if len(names) <= NAMED else (),
+            )
+        )
     return found
 
 
@@ -52,15 +69,18 @@ def caption(data: FigureData) -> str:
     rows = shown_rows(data)
     shown = shown_cells(data)
     shown = shown[shown["dataset"].isin(rows["dataset"])]
-    more = rows.groupby(ARM)["true"].nunique().max() > MOST
+    most = rows.groupby(ARM)["true"].nunique().max()
+    numbers = ", with the numbers of the rows" * bool(most > NAMED)
     folds = f" and {plurals(rows['n_folds'], 'fold')}" if rows["n_folds"].max() > 1 else ""
+    seeds = plurals(rows["n_seeds"], "seed")
     return (
-        "Predicted class (across, with the numbers of the rows) by true class (down), as shares of "
-        "the true class: the diagonal is each class's sensitivity. The most probable class counts; "
-        f"{tested_on(data.only(shown))}; mean over {plurals(rows['n_seeds'], 'seed')}{folds}. One "
-        f"scale from 0 to 1. Counts, and {level(data.confidence)} intervals by patient, are in "
-        "confusion.csv. Arms are those of the curves. No test is made."
-        + (f" Of more classes the first {plural(MOST, 'class', 'classes')} are drawn." * bool(more))
+        f"Predicted class (across{numbers}) by true class (down, with its number of test studies), "
+        "as shares of the true class: the diagonal is each class's sensitivity. The most probable "
+        f"class counts; {tested_on(data.only(shown))}; mean over {seeds}{folds}. One scale from 0 "
+        f"to 1. Counts, and {level(data.confidence)} intervals by patient, are in confusion.csv. "
+        "Arms are those of the curves. No test is made."
+        + f" Of more classes the first {plural(MOST, 'class', 'classes')} are drawn."
+        * bool(most > MOST)
     )
 
 

@@ -38,12 +38,16 @@ class Matrix:
         names: The arms, at most `MOST`.
         values: (K, K) float in about [0, 1]; NaN where there is no pair.
         chance: (K, K) bool, values that chance gives as well.
+        corner: What rows and columns are, above the rows' names; may be empty.
+        across: Names of the columns, slanted above them; without any they have their rows' numbers.
     """
 
     title: str
     names: tuple[str, ...]
     values: NDArray[np.float64]
     chance: NDArray[np.bool_]
+    corner: str = ""
+    across: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, title: str, names: Sequence[str], below: Pairs, above: Pairs) -> Matrix:
@@ -62,9 +66,16 @@ class Matrix:
 def draw_matrices(matrices: Sequence[Matrix]) -> Figure:
     """Draw matrices one under the other, on one scale from 0 to 1 (inside `style.styled`)."""
     labels = shortened([name for one in matrices for name in one.names], NAME)
-    left = 0.35 + CHARACTER * max(map(len, labels.values()))
-    sizes = [min(CELL, (style.WIDTH - left - 0.1) / len(one.names)) for one in matrices]
-    heads = [HEAD + TITLE * bool(one.title) for one in matrices]
+    wide = [*labels.values(), *(one.corner for one in matrices)]
+    left = 0.35 + CHARACTER * max(map(len, wide))
+    slants = [_slant(one) for one in matrices]
+    sizes = [
+        min(CELL, (style.WIDTH - left - 0.1 - slant) / len(one.names))
+        for one, slant in zip(matrices, slants, strict=True)
+    ]
+    heads = [
+        HEAD + slant + TITLE * bool(one.title) for one, slant in zip(matrices, slants, strict=True)
+    ]
     heights = [
         head + size * len(one.names) + GAP
         for head, size, one in zip(heads, sizes, matrices, strict=True)
@@ -82,6 +93,11 @@ def draw_matrices(matrices: Sequence[Matrix]) -> Figure:
         _panel(figure.add_axes(box), one, size, [labels[name] for name in one.names])
         top -= height
     return figure
+
+
+def _slant(matrix: Matrix) -> float:
+    """Return how many inches the columns' names, at 45 degrees, reach up and to the right."""
+    return 0.71 * CHARACTER * max(map(len, matrix.across), default=0)
 
 
 def _panel(ax: Axes, matrix: Matrix, size: float, labels: Sequence[str]) -> None:
@@ -114,9 +130,16 @@ def _panel(ax: Axes, matrix: Matrix, size: float, labels: Sequence[str]) -> None
     ax.tick_params(length=0, pad=3)
     ax.xaxis.tick_top()
     at = np.arange(k) + 0.5
-    ax.set_xticks(at, [str(number + 1) for number in range(k)], fontsize=8)
-    named = [f"{name}  {number + 1}" for number, name in enumerate(labels)]
-    ax.set_yticks(at, named, fontsize=8)
+    if matrix.across:
+        ax.set_xticks(at, matrix.across, fontsize=8, rotation=45, ha="left", rotation_mode="anchor")
+        ax.set_yticks(at, labels, fontsize=8)
+    else:
+        ax.set_xticks(at, [str(number + 1) for number in range(k)], fontsize=8)
+        named = [f"{name}  {number + 1}" for number, name in enumerate(labels)]
+        ax.set_yticks(at, named, fontsize=8)
+    ax.text(
+        *(-0.1, -0.25), matrix.corner, ha="right", va="center", fontsize=7.5, color=palette.MUTED
+    )
 
 
 def _number(value: float) -> str:

@@ -92,13 +92,29 @@ def test_more_tasks_than_fit_are_said_to_be_in_the_table(asked: FigureData) -> N
 
 def test_only_arms_whose_curves_are_drawn_have_a_matrix(asked: FigureData) -> None:
     (matrix,) = confusion.matrices_of(asked)
-    assert matrix.names == ("a", "b")
+    assert matrix.names == ("a (n 10)", "b (n 10)") and matrix.across == ("a", "b")
     assert np.array_equal(matrix.values, [[0.75, 0.25], [0.25, 0.75]])
     with style.styled():
         svg = style.svg_text(confusion.draw(asked), "confusion")
-    assert words_in(svg).count(".75") == 2
+    words = words_in(svg)
+    assert words.count(".75") == 2 and words.count(confusion.CORNER) == 1
+    assert {"a", "b", "a (n 10)", "b (n 10)"} <= set(words.split("\n"))
     text = confusion.caption(asked)
     assert "2 seeds" in text and "confusion.csv" in text and "95 % intervals" in text
+
+
+def test_columns_of_many_classes_are_numbered(asked: FigureData) -> None:
+    arm = asked.confusion.iloc[0]
+    classes = [f"class{number}" for number in range(confusion.NAMED + 1)]
+    rows = [
+        {**arm, "true": true, "predicted": predicted, "share": 1.0}
+        for true in classes
+        for predicted in classes
+    ]
+    many = replace(asked, confusion=pd.DataFrame(rows))
+    (matrix,) = confusion.matrices_of(many)
+    assert not matrix.across and "with the numbers of the rows" in confusion.caption(many)
+    assert "numbers of the rows" not in confusion.caption(asked)
 
 
 def test_a_study_that_does_not_ask_has_none_of_these(drawn_tree: fabricate.Tree) -> None:
