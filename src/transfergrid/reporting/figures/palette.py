@@ -41,16 +41,19 @@ def marks_of(pretrainings: Iterable[str]) -> dict[str, Mark]:
     """Give each pretraining its mark; its name decides which, as far as the others leave it.
 
     Two names of a study have one colour only where there are more names than colours, and then
-    different markers: the later in the alphabet gives way.
+    different markers: the later in the alphabet gives way. They have one marker only where there
+    are more names than markers, so that they can be told apart in print and by every eye.
     """
     names = dict.fromkeys(pretrainings)
     marks = {name: NAMED[name] for name in names if name in NAMED}
     for name in sorted(set(names) - set(NAMED)):
         wishes = list(_wishes(name))
-        used = {mark.colour for mark in marks.values()}
-        unused = (mark for mark in wishes if mark.colour not in used)
+        colours = {mark.colour for mark in marks.values()}
+        markers = {mark.marker for mark in marks.values()}
+        unused = [mark for mark in wishes if mark.colour not in colours]
+        alone = (mark for mark in unused if mark.marker not in markers)
         free = (mark for mark in wishes if mark not in marks.values())
-        marks[name] = next(unused, None) or next(free, wishes[0])
+        marks[name] = next(alone, None) or next(iter(unused), None) or next(free, wishes[0])
     return {name: marks[name] for name in names}
 
 

@@ -48,6 +48,7 @@ def test_pretrainings_of_a_study_differ_in_colour_and_keep_theirs(
     marks = palette.marks_of(order)
     assert marks["random"] == palette.Mark(palette.BASELINE, "o")
     assert len({mark.colour for mark in marks.values()}) == len(names)
+    assert len({mark.marker for mark in marks.values()}) == len(names)
     assert marks == palette.marks_of(sorted(names))
     for name in names & palette.NAMED.keys():
         assert palette.marks_of([name])[name] == marks[name]
