@@ -49,7 +49,8 @@ EXTERNAL_ARMS = Table(
         Column("n_arms", "arms that are ranked"),
         Column(
             "tau, tau_low, tau_high",
-            "Kendall's tau of the two orders, and its interval; empty for a single arm",
+            "Kendall's tau of the two orders, and its interval; empty for a single arm, and the "
+            "interval for two, whose pair is in `external_pairs.csv`",
         ),
         Column("rho, rho_low, rho_high", "Spearman's rho, as tau"),
         Column("n_patients_internal, n_patients_external", "patients behind the values"),

@@ -26,7 +26,8 @@ class Order:
 
     Attributes:
         ranks: By arm its rank at home and elsewhere, 1 the best, ties averaged.
-        tau: Kendall's tau-b and its bounds; NaN for a single arm, or where all are tied.
+        tau: Kendall's tau-b and its bounds; NaN for a single arm, or where all are tied. Two arms,
+            which either swap or do not, have no bounds: their pair's test says how sure that is.
         rho: Spearman's rho, as `tau`.
     """
 
@@ -65,6 +66,11 @@ def order_kept(
     if len(arms) < 2 or any(len(set(side)) < 2 for side in ranks):
         return Order(named, NOTHING, NOTHING)
     columns = [rank[:, None] for rank in ranks]
+    if len(arms) == 2:
+        swap = (math.nan, math.nan)
+        return Order(
+            named, *((float(one(*columns)[0]), *swap) for one in (kendall, rank_correlations))
+        )
     drawn = _drawn(arms, replicates, seed)
     tau, rho = (
         (float(measure(*columns)[0]), *percentile_interval(measure(*drawn), alpha))

@@ -220,6 +220,15 @@ def test_draws_of_two_sets_of_patients_are_not_the_same() -> None:
     assert order.tau[0] == 1 and order.tau[1] < 1
 
 
+def test_two_arms_have_no_interval_of_a_correlation() -> None:
+    rng = np.random.default_rng(0)
+    arms = {k: {0: both(*rng.normal(shift, size=(2, 50)))} for k, shift in (("a", 0), ("b", 9))}
+    for value, low, high in (lambda order: (order.tau, order.rho))(
+        order_kept(arms, 1, 400, 1, 0.05)
+    ):
+        assert value == 1 and np.isnan([low, high]).all()
+
+
 def test_networks_are_averaged_where_they_are_not_the_arms(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

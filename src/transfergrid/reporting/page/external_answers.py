@@ -54,9 +54,10 @@ def told(
     question: Mapping[str, Any], rows: pd.DataFrame, manner: Manner, *, external_pairs: pd.DataFrame
 ) -> Told:
     """Put its rows of external_arms.csv and external_pairs.csv into words."""
-    axes = varying(rows)
+    groups = rows[~rows.duplicated(_group(rows))]
+    axes = varying(groups)
     answers: list[Answer] = []
-    for row in rows[~rows.duplicated(_group(rows))].to_dict("records"):
+    for row in groups.to_dict("records"):
         if int(row["n_arms"]) > 1:
             own = _same(external_pairs, row)
             answers.append(_order(row, own, _where(row, axes), manner))
@@ -94,6 +95,8 @@ def _undecided(pairs: pd.DataFrame) -> str:
 
 
 def _order(row: Row, pairs: pd.DataFrame, where: str, manner: Manner) -> Answer:
+    if int(row["n_arms"]) == 2:
+        return _order_of_two(row, pairs, where)
     value = f"Kendall's tau {number(row['tau'])}" if known(row["tau"]) else "no tau, for all tie"
     if known(row["tau_low"]):
         value += f" ({range_of(row['tau_low'], row['tau_high'])})"
@@ -105,10 +108,27 @@ def _order(row: Row, pairs: pd.DataFrame, where: str, manner: Manner) -> Answer:
     ]
     return Answer(
         subject=where,
-        lead=f"{plural(row['n_arms'], 'arm')} rank on {row['tested_on']} as at home with",
+        lead=f"The order of {plural(row['n_arms'], 'arm')} on {row['tested_on']} goes with that "
+        "at home by",
         number=value,
         rest=f"; {_counted(pairs)}",
         support=tuple(part for part in parts if part),
+        bounds=None,
+        clear=False,
+    )
+
+
+def _order_of_two(row: Row, pairs: pd.DataFrame, where: str) -> Answer:
+    """Say how two arms rank, of which a correlation says no more than the one pair."""
+    orders, verdicts = set(pairs["order"]), set(pairs["verdict"])
+    sure = "which is told apart from noise" if verdicts - {UNDECIDED} else "which may be noise"
+    ranks = {"kept": "as at home", "swapped": "the other way round"}
+    return Answer(
+        subject=where,
+        lead=f"On {row['tested_on']} the 2 arms rank",
+        number=next((words for order, words in ranks.items() if order in orders), "alike"),
+        rest=f", {sure}",
+        support=(),
         bounds=None,
         clear=False,
     )
@@ -118,10 +138,17 @@ def _counted(pairs: pd.DataFrame) -> str:
     """Say how many pairs swap and how many keep their order, and of how many that is sure."""
     verdicts, swapped = pairs["verdict"], int((pairs["order"] == "swapped").sum())
     sure, kept = (int((verdicts == word).sum()) for word in ("swapped", "kept"))
-    told = f"of {plural(len(pairs), 'pair')}, {count(swapped)} {_verb(swapped, 'swap')} places"
+    told = (
+        f"of {plural(len(pairs), 'pair')}, {_none(swapped)} {_verb(max(swapped, 1), 'swap')} places"
+    )
     if swapped:
-        told += f" ({'none' if not sure else count(sure)} told apart from noise)"
-    return f"{told} and {count(kept)} surely {_verb(kept, 'keep')} theirs"
+        told += f" ({_none(sure)} told apart from noise)"
+    its = "their" if kept > 1 else "its"
+    return f"{told} and {_none(kept)} surely {_verb(max(kept, 1), 'keep')} {its} order"
+
+
+def _none(number: int) -> str:
+    return count(number) if number else "none"
 
 
 def _verb(number: int, word: str) -> str:
@@ -155,7 +182,7 @@ def _drop(row: Row, where: str, manner: Manner) -> Answer:
     verb = "score" if row["axis"] == "pretraining" else "scores"
     ends = [row["drop"], row["drop_low"], row["drop_high"]]
     if verdict == UNDECIDED:
-        lead = f"Whether {name} {verb} worse on {row['tested_on']} than at home is open: by"
+        lead = f"Whether {name} {verb} worse on {row['tested_on']} than at home is open: a drop of"
         amount = difference(*ends)
     else:
         lead = f"{opening(name)} {verb} {verdict} on {row['tested_on']} than at home, by"

@@ -99,8 +99,8 @@ def test_the_order_comes_first_then_swaps_then_each_drop() -> None:
     assert found.text == "Does what was found of architectures hold on films of other hospitals?"
     order, swap, worse, unsure, better = found.answers
     assert order.sentence == (
-        "3 arms rank on other as at home with Kendall's tau −0.333 (−1 to 0.333); of 3 pairs, 2 "
-        "swap places (1 told apart from noise) and 1 surely keeps theirs"
+        "The order of 3 arms on other goes with that at home by Kendall's tau −0.333 (−1 to "
+        "0.333); of 3 pairs, 2 swap places (1 told apart from noise) and 1 surely keeps its order"
     )
     assert "Spearman's rho −0.5 (−1 to 0.5)" in order.support
     assert swap.sentence == (
@@ -114,7 +114,8 @@ def test_the_order_comes_first_then_swaps_then_each_drop() -> None:
     )
     assert worse.clear and worse.bounds == (0.02, 0.06, 0.1)
     assert unsure.sentence.startswith(
-        "Whether vit_tiny scores worse on other than at home is open: by −0.002 (−0.050 to +0.040);"
+        "Whether vit_tiny scores worse on other than at home is open: a drop of −0.002 (−0.050 to "
+        "+0.040);"
     )
     assert not unsure.clear
     assert better.sentence.startswith(
@@ -150,8 +151,27 @@ def test_weights_are_many_and_places_are_told_apart() -> None:
         "ImageNet weights are better than random weights at home and worse on other:"
     )
     # Only the pairs of its own place are counted.
-    orders = [answer for answer in found.answers if "rank on" in answer.lead]
+    orders = [answer for answer in found.answers if "The order of" in answer.lead]
     assert [answer.rest.split(",")[0] for answer in orders] == ["; of 1 pair", "; of 0 pairs"]
+
+
+def test_two_arms_are_a_pair_and_no_correlation() -> None:
+    arms = [{**ARM, "n_arms": 2}, {**ARM, **OPEN, "n_arms": 2}]
+    loose = told(arms, [{**PAIR, "verdict": "undecided"}]).answers[0]
+    assert loose.sentence == "On other the 2 arms rank the other way round, which may be noise"
+    held = told(arms, [{**PAIR, "order": "kept", "verdict": "kept"}]).answers[0]
+    assert held.sentence == "On other the 2 arms rank as at home, which is told apart from noise"
+
+
+def test_a_recipe_that_follows_from_the_network_is_not_named() -> None:
+    place = {"axis": "pretraining", "pretraining": ""}
+    arms = [
+        {**ARM, **place, "architecture": f"net{n}", "protocol": f"p{n}", "arm": f"weights{arm}"}
+        for n in (1, 2)
+        for arm in (1, 2, 3)
+    ]
+    found = told(arms, [{**PAIR, **place, "architecture": "net1"}], axis="pretraining")
+    assert {answer.subject for answer in found.answers} == {"net1", "net2"}
 
 
 def test_methods_say_what_the_test_is() -> None:
