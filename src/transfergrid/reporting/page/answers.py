@@ -27,6 +27,7 @@ class Question:
         answers: Rows, those over the most networks first, and among them the decided ones.
         common: The pieces of support that all rows share.
         findings: Quantities, if it asks for any.
+        noted: The remarks that all quantities share.
         left: Names what has too few networks for an answer, or is empty.
     """
 
@@ -35,6 +36,7 @@ class Question:
     answers: tuple[Answer, ...]
     common: tuple[str, ...]
     findings: tuple[ShownFinding, ...] = ()
+    noted: tuple[str, ...] = ()
     left: str = ""
 
     @property
@@ -83,7 +85,19 @@ def _question(name: str, text: str, told: Told) -> Question:
         )
         for answer in answers
     )
-    return Question(name, text, rows, common, told.findings, told.left)
+    return Question(name, text, rows, common, *_shared_remarks(told.findings), told.left)
+
+
+def _shared_remarks(
+    findings: tuple[ShownFinding, ...],
+) -> tuple[tuple[ShownFinding, ...], tuple[str, ...]]:
+    """Take the remarks that all quantities have out of them, so that they are told once."""
+    if len(findings) < 2:
+        return findings, ()
+    remarks = [one.note.split("; ") for one in findings]
+    shared = tuple(part for part in remarks[0] if part and all(part in own for own in remarks))
+    kept = ["; ".join(part for part in own if part not in shared) for own in remarks]
+    return tuple(replace(one, note=own) for one, own in zip(findings, kept, strict=True)), shared
 
 
 def question_text(question: Mapping[str, Any], manner: Manner) -> str:

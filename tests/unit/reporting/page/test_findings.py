@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+from unit.reporting.page.asked import shown
 
 from transfergrid.reporting.page import published_scores_answers
 from transfergrid.reporting.page.answer import Manner
@@ -27,6 +28,21 @@ def test_rows_without_a_value_for_one_reason_are_one_row_with_all_names() -> Non
         ("bones", "spread", "–"),
     ]
     assert told[1].n == "1 in 1 family" and "needs two networks" in told[1].note
+
+
+def test_remarks_that_all_quantities_share_are_told_once() -> None:
+    row = {"question": "noise", "networks": "", "n": 2, "n_families": 0, "low": 0.1, "high": 0.3}
+    rows = [
+        row | {"subject": "films", "quantity": "seed_sd", "value": 0.2, "method": "components"},
+        row | {"subject": "films", "quantity": "neighbour_gap", "value": 0.1, "method": "median"},
+    ]
+    asked = {"name": "noise", "kind": "seed_noise", "where": {}}
+    rows = [own | {"note": "as samples; of means"} for own in rows]
+    (question,) = shown(asked, findings=rows)
+    assert [one.note for one in question.findings] == ["components", "median"]
+    assert question.noted == ("as samples", "of means")
+    (alone,) = shown(asked, findings=rows[:1])
+    assert alone.findings[0].note == "components; as samples; of means" and not alone.noted
 
 
 def test_a_published_table_has_one_row_for_each_initialisation_that_tells_both_numbers() -> None:
