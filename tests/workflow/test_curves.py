@@ -32,7 +32,7 @@ def test_a_study_asks_for_curves_and_errors_when_its_cells_are_there(
     page = (folder / "report.html").read_text(encoding="utf-8")
     errors = page[page.index('<section id="mistakes"') :]
     errors = errors[: errors.index("</section>")]
-    assert errors.count("data:image/jpeg;base64,") > 0 and "<b>false positive</b> p " in errors
+    assert errors.count("data:image/jpeg;base64,") > 0 and "<b>false positive</b> p&nbsp;" in errors
     assert "patient0" not in errors and "study" in errors
     assert "ROC and precision-recall curves" in page
     assert workspace.snakemake("-n").jobs == {}

@@ -20,7 +20,7 @@ from transfergrid.data.store import open_split
 from transfergrid.evaluation.ensemble import Ensemble, write_ensemble
 from transfergrid.planning.metrics import built_in
 from transfergrid.planning.naming import cell_name
-from transfergrid.reporting.page.shown_mistakes import place_of, shown_mistakes
+from transfergrid.reporting.page.shown_mistakes import other_of, place_of, shown_mistakes
 from transfergrid.reporting.pictures import mistakes
 from transfergrid.reporting.pictures.mistakes_file import (
     NAME,
@@ -91,6 +91,23 @@ def test_errors_are_the_most_confident_ones_beyond_a_threshold_of_validation(
             told = [one.probability for one in own if one.kind == kind]
             assert told == pytest.approx(list(values[:2]))
         assert [said[one.place - 1] for one in own] == [one.probability for one in own]
+
+
+def test_of_classes_the_other_one_is_named() -> None:
+    rng = np.random.default_rng(0)
+    truth, names = rng.integers(0, 3, 60), ("normal", "benign", "malignant_tumour")
+    scores = rng.dirichlet([1, 1, 1], 60)
+    one = Ensemble(*[np.arange(60).astype(str)] * 2, names, scores, np.eye(3)[truth], 1, 60)
+    found = list(mistakes.errors("c", "c", one, one, None, classes=True))
+    assert {one.kind for one in found} == {POSITIVE, NEGATIVE}
+    for error in found:
+        row = error.place - 1
+        wanted = truth[row] if error.kind == POSITIVE else scores[row].argmax()
+        assert error.other == names[wanted]
+        words = "truly " if error.kind == POSITIVE else "most probable: "
+        assert other_of(error) == words + names[wanted].replace("_", " ")
+    assert {one.other for one in mistakes.errors("c", "c", one, one, None)} == {""}
+    assert other_of(Mistake("c", "c", "edema", POSITIVE, 1, 0.9, 0.5)) == ""
 
 
 def test_folds_are_one_choice_and_each_has_its_own_threshold(tmp_path: Path) -> None:

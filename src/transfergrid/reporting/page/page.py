@@ -36,7 +36,7 @@ from transfergrid.reporting.page.observer_rows import observer_rows
 from transfergrid.reporting.page.operating_rows import operating_points
 from transfergrid.reporting.page.rates import rates
 from transfergrid.reporting.page.shown_films import shown_films
-from transfergrid.reporting.page.shown_mistakes import place_of, shown_mistakes
+from transfergrid.reporting.page.shown_mistakes import other_of, place_of, shown_mistakes
 from transfergrid.reporting.page.templates import template_environment
 from transfergrid.reporting.pictures.colours import BOTH, PREDICTED, TRUE
 
@@ -114,6 +114,7 @@ def context(report: ReportInput) -> dict[str, Any]:
         "films": shown_films(report.primary_cells, report.pictures, report.metrics),
         "mistakes": shown_mistakes(report.primary_cells, report.mistakes),
         "place_of": place_of,
+        "other_of": other_of,
         "outline_colours": (TRUE, PREDICTED, BOTH),
         "rates": rates(tables["tuning"]),
         "sources": finished.to_dict("records"),

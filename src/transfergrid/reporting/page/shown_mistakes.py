@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transfergrid.reporting.page.shown_films import told_cell
-from transfergrid.reporting.pictures.mistakes_file import Mistake
+from transfergrid.reporting.pictures.mistakes_file import POSITIVE, Mistake
 from transfergrid.reporting.words import plural
 
 
@@ -47,6 +47,14 @@ def shown_mistakes(cells: pd.DataFrame, mistakes: Sequence[Mistake]) -> list[Sho
         own = tuple((task, tuple(part)) for task, part in tasks.items())
         found.append(ShownMistakes(str(row["dataset"]), told_cell(row, recipe=True), own))
     return found
+
+
+def other_of(one: Mistake) -> str:
+    """Say of an error on classes which other one it is about; empty of labels."""
+    if not one.other:
+        return ""
+    name = one.other.replace("_", " ")
+    return f"truly {name}" if one.kind == POSITIVE else f"most probable: {name}"
 
 
 def place_of(one: Mistake) -> str:

@@ -67,7 +67,8 @@ def mistakes_of(run: Run, study: Mapping[str, Any], results: Path) -> list[Mista
     for fold, cell in run.cells.items():
         place = ensemble_directory(study["name"], cell, primary, results)
         valid, test = (read_ensemble(place / f"{split}.parquet") for split in ("valid", "test"))
-        own = errors(run.name, cell, valid, test, gathering.score_tasks(card))
+        classes = card.get("task_kind") == "multiclass"
+        own = errors(run.name, cell, valid, test, gathering.score_tasks(card), classes)
         every += [replace(one, fold=fold if run.crossed else "") for one in own]
     found: dict[tuple[str, str], list[Mistake]] = {}
     for one in sorted(every, key=lambda one: (-_confidence(one), one.cell, one.place)):
@@ -88,7 +89,12 @@ def _confidence(one: Mistake) -> float:
 
 
 def errors(
-    run: str, cell: str, valid: Ensemble, test: Ensemble, score_tasks: Sequence[str] | None
+    run: str,
+    cell: str,
+    valid: Ensemble,
+    test: Ensemble,
+    score_tasks: Sequence[str] | None,
+    classes: bool = False,
 ) -> Iterator[Mistake]:
     """Yield every error of one cell on its test split, task by task.
 
@@ -98,6 +104,7 @@ def errors(
         valid: Its ensemble on the validation split, which chooses thresholds.
         test: Its ensemble on the test split.
         score_tasks: The scored tasks; None for all.
+        classes: Whether the tasks are classes, of which one is chosen.
     """
     for number, task in enumerate(test.tasks):
         if task not in (score_tasks or test.tasks):
@@ -110,8 +117,11 @@ def errors(
             (POSITIVE, (said >= threshold) & (truth == 0)),
             (NEGATIVE, (said < threshold) & (truth == 1)),
         ):
+            told = test.labels if kind == POSITIVE else test.probabilities
             for row in np.flatnonzero(wrong):
-                yield Mistake(run, cell, task, kind, int(row) + 1, float(said[row]), threshold)
+                one = Mistake(run, cell, task, kind, int(row) + 1, float(said[row]), threshold)
+                other = test.tasks[int(np.nanargmax(told[row]))] if classes else ""
+                yield replace(one, other=other)
 
 
 def with_films(

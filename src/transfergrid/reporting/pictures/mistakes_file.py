@@ -30,6 +30,8 @@ class Mistake:
         views: Films of the study, of which the first is shown.
         picture: That film as a data URI.
         fold: The fold whose test part it is in; empty without folds.
+        other: Of classes, of which one is chosen: the true one of a false positive, the most
+            probable one of a false negative. Empty of labels.
     """
 
     run: str
@@ -42,6 +44,7 @@ class Mistake:
     views: int = 0
     picture: str = ""
     fold: str = ""
+    other: str = ""
 
 
 def write_mistakes(folder: Path, mistakes: Iterable[Mistake]) -> None:
