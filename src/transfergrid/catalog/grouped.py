@@ -81,7 +81,11 @@ SUBGROUP_GAPS = Table(
         ),
         Column("value_a, value_b", "the metric on each side, mean over seeds"),
         Column("difference, low, high", "a minus b, and its interval"),
-        Column("p, p_adjusted", "p-value of no difference, and by Holm over the whole table"),
+        Column(
+            "p, p_adjusted",
+            "p-value of no difference, and by Holm over the whole table; of a single scored task, "
+            "the rows of the task and of the mean count once",
+        ),
         Column("n_seeds, n_folds", "as in `subgroups.csv`"),
         Column("conditional_on, flags", "as in `subgroups.csv`, and `too_few_groups`"),
     ),
@@ -137,7 +141,7 @@ SHORTCUTS = Table(
             "ranks by",
         ),
         Column("difference, low, high", "the network's minus the prediction's, and its interval"),
-        Column("p, p_adjusted", "p-value of no difference, and by Holm over the whole table"),
+        Column("p, p_adjusted", "as in `subgroup_gaps.csv`"),
         Column("n_seeds, n_folds, conditional_on, flags", "as in `subgroups.csv`"),
     ),
 )

@@ -18,6 +18,8 @@ FIRST, SECOND, CHANGE = "first_difference", "second_difference", "change"
 """Two differences, and what the first has beyond the second."""
 LARGEST, REST = "largest against smallest", "against the rest"
 """What a row of subgroup_gaps.csv compares."""
+TOGETHER = "all together"
+"""What a row of shortcuts.csv is predicted by where that is every column at once."""
 
 
 def quantity(name: str, rule: str) -> str:

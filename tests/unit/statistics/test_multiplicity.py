@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.multiplicity import holm, holm_once
 
 
 def step_down(p: np.ndarray) -> list[float]:
@@ -32,3 +32,11 @@ def test_a_comparison_not_made_does_not_count() -> None:
     np.testing.assert_allclose(holm([0.01, np.nan, 0.03]), [0.02, np.nan, 0.03])
     assert holm([]).shape == (0,)
     assert np.isnan(holm([np.nan, np.nan])).all()
+
+
+def test_a_comparison_that_stands_in_several_rows_counts_once() -> None:
+    p = [0.01, 0.04, 0.01, 0.03, np.nan]
+    found = holm_once(p, ["a", "b", "a", "c", "d"])
+    once = dict(zip("abcd", multipletests([0.01, 0.04, 0.03], method="holm")[1], strict=False))
+    np.testing.assert_allclose(found, [once["a"], once["b"], once["a"], once["c"], np.nan])
+    assert holm_once([], []).shape == (0,)

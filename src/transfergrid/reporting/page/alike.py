@@ -36,6 +36,23 @@ MOST = 12
 
 
 @dataclass(frozen=True)
+class SectionTable:
+    """A short table of a section.
+
+    Attributes:
+        title: Its heading.
+        heads: Headings of the columns, of which the first names the rows.
+        numbers: Which columns hold numbers, by heading.
+        rows: The cells, as they are printed.
+    """
+
+    title: str
+    heads: tuple[str, ...]
+    numbers: frozenset[str]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """A section of the page, but for its figures.
 
@@ -44,12 +61,14 @@ class Section:
         title: Its heading.
         lead: What it is about, in a sentence or two.
         facts: (what, words) in their order; the last says what may not be concluded.
+        tables: Tables below these.
     """
 
     name: str
     title: str
     lead: str
     facts: tuple[tuple[str, str], ...]
+    tables: tuple[SectionTable, ...] = ()
 
 
 def sections(

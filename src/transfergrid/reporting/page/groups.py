@@ -9,8 +9,9 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.page.alike import Section
+from transfergrid.reporting.page.alike import Section, SectionTable
 from transfergrid.reporting.words import (
+    NOTHING,
     difference,
     known,
     level,
@@ -20,7 +21,7 @@ from transfergrid.reporting.words import (
     score,
     score_interval,
 )
-from transfergrid.statistics.named import LARGEST
+from transfergrid.statistics.named import LARGEST, TOGETHER
 
 NAME = "groups"
 """The section's anchor, under which its figure is declared."""
@@ -48,14 +49,13 @@ def sections(
     alpha = 1 - float(study["evaluation"]["confidence"])
     facts = [
         ("Groups", _groups(values)),
-        ("Gaps", _gaps(gaps, metrics, alpha)),
         *_without(values),
-        *_probed(tables.get("shortcuts")),
         (
             "Intervals",
             f"{level(1 - alpha)}, by patient and seed. A gap is between the largest value and the "
             "smallest, whichever these are; its interval holds for all pairs of groups at once, "
-            "and its p-value is adjusted by Holm's method over all rows of subgroup_gaps.csv.",
+            "and its p-value is also adjusted, by Holm's method, for all comparisons of "
+            "subgroup_gaps.csv: an interval may leave out 0 where that finds no gap.",
         ),
         (
             "Not to be concluded",
@@ -69,7 +69,12 @@ def sections(
         "Test scores of groups of patients or films, by columns of the data set's own table, and "
         "how well these columns alone predict the labels."
     )
-    return [Section(NAME, "Who it works for", lead, tuple(facts))]
+    shown = (_gaps(gaps, metrics, alpha), _probed(tables.get("shortcuts"), alpha))
+    return [
+        Section(
+            NAME, "Who it works for", lead, tuple(facts), tuple(one for one in shown if one.rows)
+        )
+    ]
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
@@ -88,26 +93,29 @@ def _groups(values: pd.DataFrame) -> str:
     return f"{'; '.join(told)}. Tested patients; one may be in several groups of films."
 
 
-def _gaps(gaps: pd.DataFrame, metrics: Mapping[str, MetricWords], alpha: float) -> str:
-    """Say of each column how many networks have a gap, and the one that is clearest."""
+def _gaps(gaps: pd.DataFrame, metrics: Mapping[str, MetricWords], alpha: float) -> SectionTable:
+    """Return for each column and metric how many networks have a gap, and the clearest one."""
     rows = _whole(gaps)
     rows = rows[(rows["comparison"] == LARGEST) & rows["difference"].notna()]
-    if rows.empty:
-        return "None can be told: in no column do two groups have a value."
+    size, among = f"Gap ({level(1 - alpha)})", "Networks with a gap"
     told = []
     for (dataset, column, name), own in rows.groupby(["dataset", "column", "metric"], sort=False):
-        found = int((own["p_adjusted"] < alpha).sum())
         clearest = own.sort_values(["p_adjusted", "difference"], ascending=[True, False])
         row = clearest.to_dict("records")[0]
         metric = metrics.get(str(name), MetricWords(str(name)))
-        size = difference(row["difference"], row["low"], row["high"])
-        p = p_value(row["p_adjusted"])
         told.append(
-            f"{column} of {dataset}, {metric.mean}{metric.direction}: {found} of "
-            f"{plural(len(own), 'network')} with a gap; the clearest is {row['a']} against "
-            f"{row['b']}, {size}{', ' + p if p else ''} ({_network(row)})"
+            (
+                f"{column} of {dataset}",
+                f"{metric.score}{metric.direction}",
+                f"{int((own['p_adjusted'] < alpha).sum())} of {len(own)}",
+                f"{row['a']} against {row['b']}",
+                difference(row["difference"], row["low"], row["high"]),
+                p_value(row["p_adjusted"]).removeprefix("p = ").removeprefix("p "),
+                _network(row),
+            )
         )
-    return f"{'. '.join(told)}."
+    heads = ("Groups by", "Metric", among, "The clearest", size, "Adjusted p", "Its network")
+    return SectionTable("Gaps", heads, frozenset((among, size, "Adjusted p")), tuple(told))
 
 
 def _network(row: Mapping[Any, Any]) -> str:
@@ -135,26 +143,26 @@ def _without(values: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _probed(shortcuts: pd.DataFrame | None) -> list[tuple[str, str]]:
-    if shortcuts is None or shortcuts.empty:
-        return []
+def _probed(shortcuts: pd.DataFrame | None, alpha: float) -> SectionTable:
+    """Return what each column alone predicts, beside the networks."""
+    heads = ("Predicted by", f"AUROC without a film ({level(1 - alpha)})", "AUROC of the networks")
     told = []
-    rows = _whole(shortcuts)
-    for (dataset, column), own in rows.groupby(["dataset", "column"], sort=False):
+    rows = _whole(shortcuts) if shortcuts is not None and len(shortcuts) else pd.DataFrame()
+    for (dataset, column), own in (
+        rows.groupby(["dataset", "column"], sort=False) if len(rows) else ()
+    ):
         first, networks = own.iloc[0], own["network"].dropna()
         reached = score_interval(first["shortcut"], first["shortcut_low"], first["shortcut_high"])
-        beside = ""
-        if len(networks):
-            ends = sorted({score(networks.min()), score(networks.max())})
-            beside = f", networks {' to '.join(ends)}"
-        told.append(f"{column} of {dataset} {reached}{beside}")
-    return [
-        (
-            "Without a film",
-            f"AUROC, mean over the scored tasks, of what each column alone predicts: "
-            f"{'; '.join(told)}. Task by task in shortcuts.csv.",
+        ends = (
+            sorted({score(networks.min()), score(networks.max())}) if len(networks) else [NOTHING]
         )
-    ]
+        told.append((_predictor(str(column), str(dataset)), reached, " to ".join(ends)))
+    title = "Labels predicted without a film"
+    return SectionTable(title, heads, frozenset(heads[1:]), tuple(told))
+
+
+def _predictor(column: str, dataset: str) -> str:
+    return f"all columns of {dataset}" if column == TOGETHER else f"{column} of {dataset}"
 
 
 def near(shortcuts: pd.DataFrame | None) -> str:
@@ -179,9 +187,14 @@ def near(shortcuts: pd.DataFrame | None) -> str:
         all_of = rows[(rows["dataset"] == dataset) & (rows["task"] == task)]
         count = len(all_of.drop_duplicates(list(PLACE)))
         told.append(
-            f"{task} of {dataset}: {row['column']} alone reaches {score(row['shortcut'])}, near "
+            f"{task} of {dataset}: {_alone(row)} {score(row['shortcut'])}, near "
             f"{len(networks)} of {plural(count, 'network')}, such as {_network(row)} with "
             f"{score(row['network'])}"
         )
     more = f" and {plural(len(told) - MOST, 'further task')}" if len(told) > MOST else ""
     return f"{'; '.join(told[:MOST])}{more}" if told else ""
+
+
+def _alone(row: Mapping[Any, Any]) -> str:
+    together = row["column"] == TOGETHER
+    return "all columns together reach" if together else f"{row['column']} alone reaches"

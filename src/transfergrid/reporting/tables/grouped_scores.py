@@ -23,6 +23,7 @@ from transfergrid.reporting.tables.crossed import RunWork, run_work
 from transfergrid.reporting.tables.scored import Read, cases_of, data_flags, operating_points
 from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.groups import Seeds
+from transfergrid.statistics.multiplicity import holm_once
 from transfergrid.statistics.named import ONE_SEED
 from transfergrid.statistics.pooled import pool
 from transfergrid.statistics.pooled_intervals import FoldedCases, pooled_intervals
@@ -216,3 +217,26 @@ def seeds_of(parts: Sequence[Part], task: str, wide: bool = False) -> Seeds | No
     intervals = [(part.wide if wide else part.intervals)[task] for part in parts]
     bounds = np.array([(one.low, one.high) for one in intervals])
     return Seeds(tuple(part.influences[task] for part in parts), bounds)
+
+
+def adjusted_once(rows: Sequence[Mapping[str, Any]], *more: str) -> list[dict[str, Any]]:
+    """Return rows with ``p_adjusted`` by Holm's method over all of them, each comparison once.
+
+    Of a data set with one scored task, the row of the task is that of the mean over tasks.
+
+    Args:
+        rows: Rows with ``p``, ``task`` and the network's place.
+        more: Columns that say what is compared, beside the place.
+    """
+    tasks: dict[Any, set[str]] = {}
+    for row in rows:
+        tasks.setdefault(row["dataset"], set()).add(row["task"])
+    keys = [
+        (
+            *(row.get(name) for name in (*PLACE, *more)),
+            row["task"] if len(tasks[row["dataset"]] - {WHOLE}) > 1 else WHOLE,
+        )
+        for row in rows
+    ]
+    adjusted = holm_once([row["p"] for row in rows], keys)
+    return [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]

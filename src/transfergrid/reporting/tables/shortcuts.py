@@ -17,6 +17,7 @@ from transfergrid.reporting.tables.grouped_scores import (
     Arm,
     Part,
     Tested,
+    adjusted_once,
     arms_of,
     seeds_of,
     tested_of,
@@ -24,7 +25,7 @@ from transfergrid.reporting.tables.grouped_scores import (
 from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.groups import apart, mean_over_seeds
-from transfergrid.statistics.multiplicity import holm
+from transfergrid.statistics.named import TOGETHER
 from transfergrid.statistics.shortcuts import Codes, probabilities
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 AUROC = "auroc"
 """The metric of the study's stamp by which any prediction can be set beside another."""
-TOGETHER = "all together"
-"""The probe that knows every column."""
 WHOLE_NUMBERS = ("n", "n_pos", "n_patients", "n_learned", "n_seeds", "n_folds")
 
 
@@ -56,8 +55,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
     cells = sum(len(run.cells) for arm in arms for run in arm.runs)
     found = gathering.over_cells(probe_rows, work, workers, cells)
     rows = [row for own in progress(found, len(work), "shortcuts of networks") for row in own]
-    adjusted = holm([row["p"] for row in rows])
-    rows = [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
+    rows = adjusted_once(rows, "column")
     return {"shortcuts": gathering.frame(study, "shortcuts", rows, WHOLE_NUMBERS)}
 
 

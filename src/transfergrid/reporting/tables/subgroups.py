@@ -18,6 +18,7 @@ from transfergrid.reporting.tables.grouped_scores import (
     Masks,
     Part,
     Tested,
+    adjusted_once,
     arms_of,
     masks_of,
     seeds_of,
@@ -27,7 +28,6 @@ from transfergrid.reporting.tables.scored import told_of
 from transfergrid.reporting.tables.tested import read_tests
 from transfergrid.runtime.progress import progress
 from transfergrid.statistics.groups import Seeds, apart, mean_over_seeds
-from transfergrid.statistics.multiplicity import holm
 from transfergrid.statistics.named import LARGEST, REST
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def analyse(study: Mapping[str, Any], results: Path, workers: int) -> dict[str, 
     told = list(progress(found, len(arms), "groups of networks"))
     values = [row for rows, _ in told for row in rows]
     gaps = [row for _, rows in told for row in rows]
-    adjusted = holm([row["p"] for row in gaps])
-    gaps = [{**row, "p_adjusted": p} for row, p in zip(gaps, adjusted, strict=True)]
+    gaps = adjusted_once(gaps, "metric", "column", "comparison", "a")
     return {
         "subgroups": gathering.frame(study, "subgroups", values, WHOLE_NUMBERS),
         "subgroup_gaps": gathering.frame(

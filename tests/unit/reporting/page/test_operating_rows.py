@@ -11,8 +11,9 @@ from unit.reporting import fabricate
 from unit.reporting.tables.test_curves import asking
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.reporting.figures import curves
 from transfergrid.reporting.page.material import read_report
-from transfergrid.reporting.page.operating_rows import operating_points
+from transfergrid.reporting.page.operating_rows import MOST, operating_points
 from transfergrid.reporting.page.page import context, render
 from transfergrid.reporting.tables.curves import analyse
 
@@ -67,6 +68,25 @@ def test_the_mean_is_over_the_seeds_that_all_arms_have(made: Tables, cells: pd.D
         [row.values for row in own.rows if row.pretraining == "shapes"] for own in (one, both)
     ]
     assert shapes[0] != shapes[1]
+
+
+def test_of_many_tasks_those_are_shown_whose_curves_are_drawn(
+    made: Tables, cells: pd.DataFrame
+) -> None:
+    assert curves.MOST == MOST
+    many = {
+        name: pd.concat(
+            [
+                table[table["task"] == "Edema"].assign(task=f"task{number}")
+                for number in range(MOST + 1)
+            ]
+        )
+        for name, table in made.items()
+        if name in ("curves", "operating_points")
+    }
+    shown = operating_points(many, cells)
+    assert shown is not None and len(shown.rows) == 2 * MOST
+    assert f"Of {MOST + 1} tasks the first {MOST} are shown." in shown.lead
 
 
 def test_a_study_without_curves_has_none(made: Tables, cells: pd.DataFrame) -> None:

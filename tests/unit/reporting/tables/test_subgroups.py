@@ -14,6 +14,7 @@ from unit.reporting.grouped_study import ASKED, TASKS, films, scored, study
 from transfergrid.evaluation.ensemble import read_ensemble
 from transfergrid.planning.paths import ensemble_directory
 from transfergrid.reporting.tables import gathering
+from transfergrid.reporting.tables.grouped_scores import adjusted_once
 from transfergrid.reporting.tables.subgroups import LARGEST, REST, analyse
 from transfergrid.statistics.multiplicity import holm
 
@@ -161,9 +162,29 @@ def test_the_error_of_a_gap_is_that_of_a_bootstrap_of_patients(tmp_path: Path) -
 
 def test_p_values_are_adjusted_over_the_table(tables: Tables) -> None:
     gaps = tables["subgroup_gaps"]
+    assert gaps["task"].dropna().nunique() > 1
     assert np.allclose(gaps["p_adjusted"], holm(gaps["p"]), equal_nan=True)
     apart = (gaps["low"] > 0) | (gaps["high"] < 0)
     assert ((gaps["p"] < 0.05) == apart)[gaps["p"].notna()].all() and apart.any()
+
+
+def test_the_row_of_a_single_task_is_that_of_the_mean_and_counts_once() -> None:
+    place = {"architecture": "net", "pretraining": "random", "truncation": 0, "protocol": "p"}
+    rows = [
+        {**place, "dataset": dataset, "task": task, "column": column, "p": p}
+        for dataset, task, column, p in (
+            ("one", "", "sex", 0.01),
+            ("one", "mass", "sex", 0.01),
+            ("one", "", "view", 0.04),
+            ("one", "mass", "view", 0.04),
+            ("two", "", "sex", 0.02),
+            ("two", "mass", "sex", 0.03),
+            ("two", "edema", "sex", 0.5),
+        )
+    ]
+    found = [row["p_adjusted"] for row in adjusted_once(rows, "column")]
+    one, view, *two = holm([0.01, 0.04, 0.02, 0.03, 0.5])
+    assert found == pytest.approx([one, one, view, view, *two])
 
 
 def test_several_processes_give_the_same_tables(
