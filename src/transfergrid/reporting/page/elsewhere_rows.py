@@ -10,6 +10,7 @@ import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.planning.external import EVERY
+from transfergrid.planning.grid import ALL
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords, named_together
 from transfergrid.reporting.words import (
@@ -88,6 +89,29 @@ def elsewhere(
         _pair(rows, named_together(map(str, rows["metric"]), metrics))
         for _, rows in whole.groupby(["dataset", "tested_on"], sort=False)
     ]
+
+
+def backwards(table: pd.DataFrame | None, primary: str) -> str:
+    """Say where AUROCs on other films surely lie below one half; empty where none does.
+
+    Args:
+        table: Rows of external.csv, or None.
+        primary: The selection that the page's scores come from.
+    """
+    if table is None or table.empty:
+        return ""
+    whole = table[~table["task"].map(known) & (table["fold"] == ALL)]
+    rows = whole[(whole["metric"] == "auroc") & (whole["selection"] == primary)]
+    told = []
+    for name, own in rows.groupby("tested_on", sort=False):
+        below = own[own["high"] < 0.5]
+        if len(below):
+            least = below.sort_values("value", kind="stable").iloc[0]
+            value = score_interval(least["value"], least["low"], least["high"])
+            told.append(
+                f"on {name} {len(below)} of {plural(len(own), 'training')}, down to {value}"
+            )
+    return listing(told) if told else ""
 
 
 def _pair(rows: pd.DataFrame, metric: MetricWords) -> Elsewhere:

@@ -14,6 +14,7 @@ from transfergrid.catalog.mask_metrics import LEAST_PATIENTS
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.folds import answered, trained
+from transfergrid.reporting.page.elsewhere_rows import backwards
 from transfergrid.reporting.page.groups import near
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
@@ -80,6 +81,7 @@ def notes(
         _patients(targets),
         _learned_before(tables["leaks"]),
         _shortcuts(tables.get("shortcuts")),
+        _backwards(tables.get("external"), study),
         _one_seed(cells),
         _folds(trained(cells), cards),
         *_few(answered(cells), cards),
@@ -207,6 +209,21 @@ def _shortcuts(shortcuts: pd.DataFrame | None) -> Note | None:
         "Labels can be predicted without looking at a film, better than by chance and at least "
         "half as far beyond it as a network does, or a network is not shown to do better: "
         f"{told}. Such a network may have learned the column in place of the sign.",
+    )
+
+
+def _backwards(external: pd.DataFrame | None, study: Mapping[str, Any]) -> Note | None:
+    """Say where networks rank patients of another hospital the wrong way round."""
+    told = backwards(external, str(study["evaluation"]["primary"])) if external is not None else ""
+    if not told:
+        return None
+    return Note(
+        "warning",
+        "The wrong way round",
+        f"The AUROC on films of other hospitals lies below one half with its interval: {told}. "
+        "Such a network has learned something that goes with the finding at home and against it "
+        "there, such as how ill patients are photographed; or labels mean the opposite there, or "
+        "black is white. Look at films of both before anything is concluded.",
     )
 
 

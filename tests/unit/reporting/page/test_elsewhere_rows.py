@@ -9,8 +9,9 @@ from unit.reporting import fabricate
 
 from transfergrid.catalog.external import EXTERNAL
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.page.elsewhere_rows import MOST, elsewhere
+from transfergrid.reporting.page.elsewhere_rows import MOST, backwards, elsewhere
 from transfergrid.reporting.page.material import read_report
+from transfergrid.reporting.page.notes import notes
 from transfergrid.reporting.page.page import context, render
 
 METRICS = {
@@ -109,6 +110,28 @@ def test_the_page_has_a_section_where_something_was_tested_elsewhere(tree: fabri
     section = section[: section.index("</section>")]
     assert section.count('<th scope="row"') == 12  # networks, of 22 cells
     assert '<a href="#elsewhere">' in page
+
+
+def test_networks_that_rank_the_wrong_way_round_are_a_banner() -> None:
+    cells = cells_of(2)
+    table = made(cells).assign(value=0.7, low=0.6, high=0.8)
+    assert backwards(table, "best") == backwards(None, "best") == ""
+    of_one = (table["cell"] == cells["cell"][0]) & (table["selection"] == "best")
+    # Of two intervals below one half, one is of a task and one of another metric.
+    worse = of_one & ((table["task"] == "edema") | (table["metric"] == "another"))
+    table.loc[worse, ["value", "low", "high"]] = [0.1, 0.05, 0.2]
+    assert backwards(table, "best") == ""
+    whole = of_one & (table["task"] == "") & (table["metric"] == "auroc")
+    table.loc[whole, ["value", "low", "high"]] = [0.4, 0.3, 0.51]
+    assert backwards(table, "best") == ""
+    table.loc[whole, ["value", "low", "high"]] = [0.3, 0.2, 0.45]
+    assert backwards(table, "best") == "on other 1 of 4 trainings, down to 0.300 (0.200–0.450)"
+    leaks = pd.DataFrame(columns=["dataset", "other_dataset", "n_images", "n_equal", "n_near"])
+    row = {"cell": "one", "dataset": "films", "fold": "all", "seed": 0, "status": "finished"}
+    tables = {"cells": pd.DataFrame([row | {"flags": ""}]), "leaks": leaks, "external": table}
+    found = {n.title: n for n in notes({"evaluation": {"primary": "best"}}, tables, {})}
+    note = found["The wrong way round"]
+    assert note.kind == "warning" and "on other 1 of 4 trainings" in note.text
 
 
 @pytest.mark.parametrize("table", [None, pd.DataFrame(columns=list(EXTERNAL.header))])

@@ -96,7 +96,8 @@ def test_a_cell_tells_its_trials_its_gain_and_what_it_cost(page: Page) -> None:
     assert "prepare 2, 0 measured – – – – –" in words
     assert "NVIDIA H200 23, 20 measured 2.5 h 2.2 h 812 MB 2.0 h 2 048 MiB" in words
     assert "the loss was not finite by step 100 nan" in words
-    assert "all networks SD between seeds 0.00412 0.003 to 0.009 12 REML; small" in words
+    assert "all networks SD between seeds 0.00412 0.003 to 0.009 12" in words
+    assert "All quantities: REML; small." in words  # told once
     assert "power 31 % to find a difference of 0.01" in words
     assert "CheXtransfer: performance and parameter efficiency" in words
 
