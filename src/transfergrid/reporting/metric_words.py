@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PROPER = ("Brier ", "Dice")
@@ -53,6 +53,11 @@ class MetricWords:
     def direction(self) -> str:
         """`` (lower is better)`` where it is; empty where higher is, as readers expect."""
         return "" if self.higher_is_better else " (lower is better)"
+
+
+def of_tasks(metric: MetricWords, tasks: Iterable[str]) -> MetricWords:
+    """Return a metric as it is called where these tasks are scored: of one, there is no mean."""
+    return replace(metric, averaged=metric.averaged and len(set(tasks)) != 1)
 
 
 SEVERAL = MetricWords("Score", averaged=False)

@@ -12,6 +12,7 @@ from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, dot, headi
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import interval_of, lower_is_better, seeds_of
 from transfergrid.reporting.figures.summaries import limits
+from transfergrid.reporting.metric_words import of_tasks
 from transfergrid.reporting.words import known, plural
 
 VALUES = ["value", "low", "high"]
@@ -63,7 +64,8 @@ def draw(data: FigureData) -> Figure:
         ax.set_title(f"{first['dataset']}, {first['column']}" if several else first["column"])
         same = table[table["metric"] == first["metric"]]
         ax.set_xlim(limits(*(same[name] for name in VALUES)))
-        metric = data.metric(panel)
+        every = data.subgroups.loc[data.subgroups["dataset"] == first["dataset"], "task"]
+        metric = of_tasks(data.metric(panel), filter(known, every))
         ax.set_xlabel(f"{metric.score} on the test images of a group{metric.direction}")
     style.legend(figure, axes[0], marks)
     return figure

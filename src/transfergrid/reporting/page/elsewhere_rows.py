@@ -12,7 +12,7 @@ from transfergrid.catalog.axes import PLACE
 from transfergrid.planning.external import EVERY
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.figures.summaries import truncation_name
-from transfergrid.reporting.metric_words import MetricWords, named_together
+from transfergrid.reporting.metric_words import MetricWords, named_together, of_tasks
 from transfergrid.reporting.words import (
     count,
     difference,
@@ -91,6 +91,30 @@ def elsewhere(
     ]
 
 
+def films_elsewhere(table: pd.DataFrame | None, settings: Mapping[str, Any]) -> list[str]:
+    """Describe the data sets that finished cells were tested on and none learned from.
+
+    Args:
+        table: Rows of external.csv, or None.
+        settings: Per data set name its resolved settings.
+    """
+    if table is None or table.empty:
+        return []
+    whole = table[~table["task"].map(known)]
+    return [
+        f"{name} ({settings.get(str(name), {}).get('kind', 'unknown kind')}), in the same form as "
+        f"{listing(list(map(str, rows['dataset'].unique())))}: no network learned from it; "
+        f"finished ones were tested on {_part(rows.iloc[0].to_dict())}, "
+        f"{plural(rows['n'].max(), 'study', 'studies')} of "
+        f"{plural(rows['n_patients'].max(), 'patient')}."
+        for name, rows in whole.groupby("tested_on", sort=False)
+    ]
+
+
+def _part(row: Mapping[Any, Any]) -> str:
+    return "all of its films" if row["split"] == EVERY else "its test split"
+
+
 def backwards(table: pd.DataFrame | None, primary: str) -> str:
     """Say where AUROCs on other films surely lie below one half; empty where none does.
 
@@ -123,7 +147,7 @@ def _pair(rows: pd.DataFrame, metric: MetricWords) -> Elsewhere:
     first = rows.iloc[0]
     return Elsewhere(
         f"{first['dataset']}, tested on {first['tested_on']}",
-        metric,
+        of_tasks(metric, _tasks(first.to_dict())),
         " ".join(_told(rows, len(order))),
         tuple(shown),
     )
@@ -159,12 +183,11 @@ def _means(rows: pd.DataFrame, *columns: str) -> tuple[float, float, float]:
 
 def _told(rows: pd.DataFrame, networks: int) -> Iterator[str]:
     first = rows.iloc[0].to_dict()
-    films = "all of its films" if first["split"] == EVERY else "its test split"
     seeds = rows.groupby(NETWORK)["seed"].nunique()
-    tasks = [task for task in str(first["mean_over"]).split(";") if task]
+    tasks = _tasks(first)
     yield (
         f"{_counted(first, 'internal_', tasks)} at home, {_counted(first, '', tasks)} there "
-        f"({films}); means over {plurals(seeds, 'seed')}."
+        f"({_part(first)}); means over {plurals(seeds, 'seed')}."
     )
     if len(tasks) > 1:
         yield f"On both sides a value is the mean over {listing(tasks)}."
@@ -172,6 +195,10 @@ def _told(rows: pd.DataFrame, networks: int) -> Iterator[str]:
     yield from (note for flag, note in _NOTES.items() if flag in flags)
     if networks > MOST:
         yield f"Of {count(networks)} networks, the {MOST} that are best at home are listed."
+
+
+def _tasks(row: Mapping[Any, Any]) -> list[str]:
+    return [task for task in str(row["mean_over"]).split(";") if task]
 
 
 def _counted(row: Mapping[Any, Any], side: str, tasks: list[str]) -> str:

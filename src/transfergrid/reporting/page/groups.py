@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
-from transfergrid.reporting.metric_words import MetricWords
+from transfergrid.reporting.metric_words import MetricWords, of_tasks
 from transfergrid.reporting.page.alike import Section, SectionTable
 from transfergrid.reporting.words import (
     NOTHING,
@@ -99,10 +99,17 @@ def _gaps(gaps: pd.DataFrame, metrics: Mapping[str, MetricWords], alpha: float) 
     rows = rows[(rows["comparison"] == LARGEST) & rows["difference"].notna()]
     size, among = f"Gap ({level(1 - alpha)})", "Networks with a gap"
     told = []
-    for (dataset, column, name), own in rows.groupby(["dataset", "column", "metric"], sort=False):
+    by_column = rows.groupby(["dataset", "column"], sort=False)
+    for (dataset, column, name), own in (
+        ((*place, name), own)
+        for place, part in by_column
+        for name, own in part.groupby("metric", sort=False)
+    ):
         clearest = own.sort_values(["p_adjusted", "difference"], ascending=[True, False])
         row = clearest.to_dict("records")[0]
+        tasks = gaps.loc[gaps["dataset"] == dataset, "task"]
         metric = metrics.get(str(name), MetricWords(str(name)))
+        metric = of_tasks(metric, filter(known, tasks))
         told.append(
             (
                 f"{column} of {dataset}",

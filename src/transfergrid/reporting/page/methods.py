@@ -17,6 +17,7 @@ from transfergrid.evaluation.localisation import THRESHOLD
 from transfergrid.planning.architectures import base_of
 from transfergrid.planning.releases import known_releases
 from transfergrid.planning.wanted import each
+from transfergrid.reporting.page.elsewhere_rows import films_elsewhere
 from transfergrid.reporting.page.fold_methods import divided, pooled
 from transfergrid.reporting.page.metric_methods import scoring
 from transfergrid.reporting.words import count, level, listing, percent, plural
@@ -55,8 +56,9 @@ def paragraphs(
     settings = resolved.get("datasets", {})
     protocols = list(dict.fromkeys(entry["protocol"] for entry in study["cells"]))
     frozen = stored_features([name for name in protocols if name in stored])
+    data = [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]
     found = [
-        ("Data", [dataset(name, settings.get(name, {}), cards.get(name, {})) for name in used]),
+        ("Data", data + films_elsewhere((tables or {}).get("external"), settings)),
         *([("Folds", told)] if (told := pooled(study)) else []),
         ("Networks", networks(study, cards)),
         ("Initial weights", _pretrainings(study)),

@@ -9,7 +9,7 @@ from unit.reporting import fabricate
 
 from transfergrid.catalog.external import EXTERNAL
 from transfergrid.reporting.metric_words import MetricWords
-from transfergrid.reporting.page.elsewhere_rows import MOST, backwards, elsewhere
+from transfergrid.reporting.page.elsewhere_rows import MOST, backwards, elsewhere, films_elsewhere
 from transfergrid.reporting.page.material import read_report
 from transfergrid.reporting.page.notes import notes
 from transfergrid.reporting.page.page import context, render
@@ -71,6 +71,24 @@ def test_rows_are_means_over_seeds_the_best_at_home_first() -> None:
         "100 studies, 40 of them positive, of 80 patients at home, 50 studies, 20 of them "
         "positive, of 40 patients there (all of its films); means over 2 seeds."
     )
+
+
+def test_a_mean_over_tasks_is_named_where_there_are_several() -> None:
+    cells, averaged = cells_of(1), {"auroc": MetricWords("AUROC")}
+    table = made(cells)
+    (pair,) = elsewhere(table, cells, averaged)
+    assert pair.metric.score == "AUROC"
+    (pair,) = elsewhere(table.assign(mean_over="edema;effusion"), cells, averaged)
+    assert pair.metric.score == "Macro AUROC"
+
+
+def test_methods_describe_films_that_none_learned_from() -> None:
+    told = films_elsewhere(made(cells_of(2)), {"other": {"kind": "csv"}})
+    assert told == [
+        "other (csv), in the same form as films: no network learned from it; finished ones were "
+        "tested on all of its films, 50 studies of 40 patients."
+    ]
+    assert films_elsewhere(None, {}) == []
 
 
 def test_a_loss_is_best_where_it_is_lowest() -> None:

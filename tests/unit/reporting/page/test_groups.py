@@ -40,7 +40,8 @@ def test_groups_gaps_and_what_has_no_value_are_told() -> None:
     apart, probed = found.tables
     assert apart.title == "Gaps" and apart.heads[4] == "Gap (95 %)"
     (row,) = apart.rows
-    assert row[:4] == ("sex of films", "Macro AUROC", "1 of 2", "F against M")
+    # One task is scored, so its AUROC is no mean.
+    assert row[:4] == ("sex of films", "AUROC", "1 of 2", "F against M")
     assert row[4:] == ("+0.120 (+0.020 to +0.220)", "0.010", "resnet18, imagenet")
     assert probed.rows == (
         ("sex of films", "0.500 (0.400–0.600)", "0.750 to 0.850"),
