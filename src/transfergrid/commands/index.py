@@ -97,8 +97,17 @@ def _study(results: Path, name: str, stamps: Mapping[tuple[str, str], Path]) -> 
         first_answer(results / page) if written else None,
         page if written else "",
         snapshot if _written(results / snapshot) else "",
-        [table for table in tables if (results / table).exists()],
+        [table for table in tables if _has_rows(results / table)],
     )
+
+
+def _has_rows(table: Path) -> bool:
+    """Tell whether a table is there and has more than its head."""
+    try:
+        with table.open("rb") as file:
+            return bool(file.readline() and file.readline())
+    except OSError:
+        return False
 
 
 def _states(results: Path, name: str, planned: Path | None) -> dict[str, int] | None:

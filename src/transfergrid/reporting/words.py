@@ -77,6 +77,8 @@ def number(value: Any) -> str:
         return "∞" if found > 0 else "−∞"
     if found and not 1e-3 <= abs(found) < 1e4:
         return scaled(found) if abs(found) >= 1 else f"{found:.1e}".replace("-", "−")
+    if abs(found) >= 999.5:
+        return count(found).replace("-", "−")
     return f"{found:.3g}".replace("-", "−")
 
 

@@ -53,7 +53,9 @@ def results(tmp_path: Path) -> Path:
     (failed / "train.log").write_text("error: no space left.\n")
     page(results / study.name)
     (results / study.name / "tables").mkdir()
-    (results / study.name / "tables" / "cells.csv").write_text("cell\n")
+    (results / study.name / "tables" / "cells.csv").write_text("cell\none\n")
+    # A table without a row is no table to open.
+    (results / study.name / "tables" / "trials.csv").write_text("question\n")
     other = plan(tmp_path, {"name": "other", "title": HOSTILE}, "other.yaml")
     for stamp, content in other.stamps.items():
         (results / "stamps" / stamp).write_text(json.dumps(content))

@@ -64,8 +64,10 @@ def told(
     sure = external_pairs[external_pairs["verdict"] == "swapped"]
     answers += [_swap(row, _where(row, axes), manner) for row in sure.to_dict("records")]
     answers += [_drop(row, _where(row, axes), manner) for row in rows.to_dict("records")]
-    shown = tuple(_ranks(row, _where(row, axes)) for row in rows.to_dict("records"))
-    return Told(tuple(answers), shown, _undecided(external_pairs))
+    # Of two arms the first answer has told all of this.
+    many = rows[rows["n_arms"] > 2]
+    shown = tuple(_ranks(row, _where(row, axes)) for row in many.to_dict("records"))
+    return Told(tuple(answers), shown, _undecided(external_pairs) if len(many) else "")
 
 
 def _where(row: Row, axes: list[str]) -> str:
@@ -216,8 +218,8 @@ def _ranks(row: Row, where: str) -> ShownFinding:
     return ShownFinding(
         subject=", ".join(filter(None, (where, arm(row["axis"], row["arm"])))),
         quantity=f"rank among {count(row['n_arms'])} on {row['tested_on']}, 1 the best",
-        value=number(row["rank_external"]),
+        value=f"{number(row['rank_external'])}, at home {number(row['rank_internal'])}",
         interval="",
         n=plural(row["n_seeds"], "seed"),
-        note=f"at home {number(row['rank_internal'])}",
+        note="",
     )

@@ -219,7 +219,7 @@ def _backwards(external: pd.DataFrame | None, study: Mapping[str, Any]) -> Note 
         return None
     return Note(
         "warning",
-        "The wrong way round",
+        "Below chance elsewhere",
         f"The AUROC on films of other hospitals lies below one half with its interval: {told}. "
         "Such a network has learned something that goes with the finding at home and against it "
         "there, such as how ill patients are photographed; or labels mean the opposite there, or "

@@ -148,7 +148,7 @@ def test_networks_that_rank_the_wrong_way_round_are_a_banner() -> None:
     row = {"cell": "one", "dataset": "films", "fold": "all", "seed": 0, "status": "finished"}
     tables = {"cells": pd.DataFrame([row | {"flags": ""}]), "leaks": leaks, "external": table}
     found = {n.title: n for n in notes({"evaluation": {"primary": "best"}}, tables, {})}
-    note = found["The wrong way round"]
+    note = found["Below chance elsewhere"]
     assert note.kind == "warning" and "on other 1 of 4 trainings" in note.text
 
 
