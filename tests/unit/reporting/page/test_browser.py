@@ -18,6 +18,7 @@ from PIL import Image
 from unit.reporting import fabricate
 from unit.reporting.figures.test_cams import record
 from unit.reporting.made_up_alike import SETTINGS, agreement_of, cells_of, similarity_of
+from unit.reporting.made_up_groups import gaps, shortcuts, subgroups
 from unit.reporting.page.test_elsewhere_rows import made as scored_elsewhere
 from unit.reporting.tables.test_curves import asking
 
@@ -102,10 +103,12 @@ def page_file(drawn_tree: fabricate.Tree, tmp_path_factory: pytest.TempPathFacto
     report = read_report({**study, "resolved": resolved}, folder / "results", [])
     report.tables.update(curved(asking(study), folder / "results", 1))  # type: ignore[attr-defined]
     report.tables["external"] = scored_elsewhere(report.primary_cells)  # type: ignore[index]
+    groups = {"subgroups": subgroups(), "subgroup_gaps": gaps(), "shortcuts": shortcuts()}
+    report.tables.update(groups)  # type: ignore[attr-defined]
     page = render(report)
     maps = ("What the networks look at", "Rates at the edge", "Where its activation maps")
     alike = ("How alike the layers are", "Agreement of predictions")
-    for part in (*maps, *alike, "Operating points", "On films of other hospitals"):
+    for part in (*maps, *alike, "Operating points", "On films of other hospitals", "Gaps"):
         assert part in page
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
