@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from transfergrid.catalog.records import Column, Stage, Table, analysis
 
+EVERY = "all"
+"""What ``split`` says where every film is scored."""
+
 EXTERNAL = Table(
     name="external",
     rows=(

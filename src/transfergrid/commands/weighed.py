@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from transfergrid.catalog.external import EVERY
 from transfergrid.commands.images import Images
 from transfergrid.planning.architectures import find_architecture, known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.ends import INITIAL, weighings_directory
-from transfergrid.planning.external import EVERY, EXTERNAL
+from transfergrid.planning.external import EXTERNAL
 from transfergrid.planning.outlined import OUTLINES, numbers_of
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.records import is_whole

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from transfergrid.catalog.external import EVERY
 from transfergrid.planning.cells import Cell, CellBuilder
 from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.inputs import Dataset
@@ -26,8 +27,6 @@ from transfergrid.runtime.errors import UserError
 
 EXTERNAL = "external"
 """The stage that scores."""
-EVERY = "all"
-"""What ``split`` says where every film is scored."""
 _ALIKE = ("image_px", "resize", "channels", "aggregate")
 """Settings in which two data sets must agree for a network to see both in the same way."""
 _GUESSED = ("zeros", "ones")

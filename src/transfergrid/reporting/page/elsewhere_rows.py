@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
-from transfergrid.planning.external import EVERY
+from transfergrid.catalog.external import EVERY
 from transfergrid.planning.grid import ALL
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.metric_words import MetricWords, named_together, of_tasks
