@@ -15,6 +15,7 @@ from transfergrid.reporting.words import count, level, plural, plurals
 
 PANEL = 2.6  # inches of a panel's height, without the lines of its title
 LINE = 0.15  # inches of such a line
+MOST_TOLD = 4  # comparisons of which the caption says how many cases each has
 
 
 def lack(data: FigureData) -> str:
@@ -61,7 +62,13 @@ def caption(data: FigureData) -> str:
         networks = plural(part["n_networks"].iloc[0], "network")
         where = f" on {dataset}" if several else ""
         told.append(f"{comparison}{where} ({networks}): {'; '.join(arms)}")
-    text += f" Compared: {'. '.join(told)}."
+    # More than a reader would read; the table has them all.
+    few = len(told) <= MOST_TOLD
+    text += (
+        f" Compared: {'. '.join(told)}."
+        if few
+        else " How many cases each curve is of stands in calibration.csv."
+    )
     left = table.drop_duplicates(["dataset", "comparison", "pretraining"])["n_cells_left_out"]
     if left.any():
         text += " Cells left out are of networks or seeds that another pretraining lacks."

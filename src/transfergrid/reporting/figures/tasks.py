@@ -1,8 +1,11 @@
-"""The score of every network and task as a grid of numbers on colour, a panel per pretraining."""
+"""The score of every network and task as a grid of numbers on colour, a panel per pretraining.
+
+Data sets with one task have no grid: what it would show is in the figure of scores.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import matplotlib
@@ -42,14 +45,16 @@ def task_scores(data: FigureData) -> pd.DataFrame:
     """Return the score of every finished cell and task in its data set's metric, with its place.
 
     Returns:
-        The rows of scores.csv with a value, with the columns of cells.csv.
+        The rows of scores.csv with a value, with the columns of cells.csv; of data sets that have
+        several tasks.
     """
     scores = data.scores
     if scores.empty:
         return scores
     scores = scores[scores["task"].notna() & scores["value"].notna()]
     named = scores.reindex(columns=["cell", "metric", "task", "value", "n_folds"])
-    return data.finished.merge(named, on=["cell", "metric"], how="inner")
+    found = data.finished.merge(named, on=["cell", "metric"], how="inner")
+    return found[found.groupby("dataset")["task"].transform("nunique") > 1]
 
 
 def task_means(
@@ -71,39 +76,83 @@ def task_means(
 
 @dataclass(frozen=True)
 class Grid:
-    """One panel: the networks of a pretraining, over some of its data set's tasks.
+    """One panel, over some of its data set's tasks: the networks of a pretraining, or one in all.
 
-    `partial` has the shape of `table`, and tells which scores rest on some of the folds only.
+    `partial` has the shape of `table`, and tells which scores rest on some of the folds only;
+    `rows` names the rows.
     """
 
     title: str
     table: pd.DataFrame
     partial: pd.DataFrame
+    rows: tuple[str, ...]
     metric: MetricWords
+
+
+@dataclass(frozen=True)
+class Part:
+    """The networks of a pretraining, over all tasks of its data set."""
+
+    pretraining: str
+    table: pd.DataFrame
+    partial: pd.DataFrame
 
 
 def _grids(data: FigureData) -> list[Grid]:
     settings = settings_of(data.cells)
     scores = task_scores(data)
-    found = []
-    for setting in settings:
+    found: list[Grid] = []
+    for setting in settings if len(scores) else ():
         here = at_setting(data.finished, setting)
         metric = data.metric(here)
         # One order for all pretrainings, so that rows can be compared.
         order = by_skill(seed_means(here), metric.higher_is_better)
+        parts = list(_parts(data, at_setting(scores, setting), order, _folds(data, setting[0])))
         where = setting_title(setting, settings)
-        for pretraining in data.pretrainings if len(scores) else ():
-            part = at_setting(scores, setting)
-            part = part[part["pretraining"] == pretraining]
-            if part.empty:
-                continue
-            table = task_means(part, order)
-            partial = task_means(part, order, "n_folds", "min") < _folds(data, setting[0])
-            title = " · ".join(filter(None, (pretraining, where)))
-            for first in range(0, table.shape[1], TASKS):
-                shown = slice(first, first + TASKS)
-                found.append(Grid(title, table.iloc[:, shown], partial.iloc[:, shown], metric))
+        # Panels of a row each would be more titles than numbers.
+        alone = len(parts) > 1 and all(len(part.table) == 1 for part in parts)
+        found += (_together if alone else _apart)(parts, where, metric)
     return found
+
+
+def _parts(data: FigureData, scores: pd.DataFrame, order: list[str], folds: int) -> Iterator[Part]:
+    for name in data.pretrainings:
+        own = scores[scores["pretraining"] == name]
+        if len(own):
+            least = task_means(own, order, "n_folds", "min")
+            yield Part(name, task_means(own, order), least < folds)
+
+
+def _apart(parts: list[Part], where: str, metric: MetricWords) -> Iterator[Grid]:
+    for part in parts:
+        title = " · ".join(filter(None, (part.pretraining, where)))
+        rows = tuple(map(_label, part.table.index))
+        yield from _in_width(title, part.table, part.partial, rows, metric)
+
+
+def _together(parts: list[Part], where: str, metric: MetricWords) -> Iterator[Grid]:
+    networks = [_label(part.table.index[0]) for part in parts]
+    several = len(set(networks)) > 1
+    rows = tuple(
+        f"{network}, {part.pretraining}" if several else part.pretraining
+        for network, part in zip(networks, parts, strict=True)
+    )
+    title = " · ".join(filter(None, ("" if several else networks[0], where)))
+    table = pd.concat([part.table for part in parts])
+    partial = pd.concat([part.partial for part in parts])[table.columns].eq(True)
+    yield from _in_width(title, table, partial, rows, metric)
+
+
+def _in_width(
+    title: str,
+    table: pd.DataFrame,
+    partial: pd.DataFrame,
+    rows: tuple[str, ...],
+    metric: MetricWords,
+) -> Iterator[Grid]:
+    for first in range(0, table.shape[1], TASKS):
+        shown = slice(first, first + TASKS)
+        yield Grid(title, table.iloc[:, shown], partial.iloc[:, shown], rows, metric)
 
 
 def _folds(data: FigureData, dataset: str) -> int:
@@ -115,8 +164,8 @@ def _folds(data: FigureData, dataset: str) -> int:
 
 def lack(data: FigureData) -> str:
     """Say why there is no grid to draw, or nothing where there is one."""
-    most = max((grid.table.shape[1] for grid in _grids(data)), default=0)
-    return "" if most > 1 else "No network of this study has a score for more than one task."
+    several = len(task_scores(data)) > 0
+    return "" if several else "No network of this study has a score for more than one task."
 
 
 def drawn_cells(data: FigureData) -> pd.DataFrame:
@@ -149,7 +198,7 @@ def draw(data: FigureData) -> Figure:
     """
     grids = _grids(data)
     scales = {grid.metric: _scale(grids, grid.metric) for grid in grids}
-    labels = shortened([_label(key) for grid in grids for key in grid.table.index], ROWS)
+    labels = shortened([name for grid in grids for name in grid.rows], ROWS)
     heads = [
         HEAD * max(len(str(task)) for task in grid.table) + 0.1
         if number == 0 or list(grid.table) != list(grids[number - 1].table)
@@ -212,7 +261,7 @@ def _panel(ax: Axes, grid: Grid, scale: Normalize, labels: Mapping[str, str], na
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
-    rows_named = [labels[_label(key)] for key in grid.table.index]
+    rows_named = [labels[name] for name in grid.rows]
     ax.set_yticks(np.arange(rows) + 0.5, rows_named, fontsize=8)
     tasks = [str(name).replace("_", " ") for name in grid.table.columns] if names else []
     at = np.arange(len(tasks)) + 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from unit.reporting.figures.drawn import drawing
-from unit.reporting.figures.wide import folded, wide
+from unit.reporting.figures.wide import beside, folded, wide
 
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.boost_size import boosts_of
@@ -83,6 +83,30 @@ def test_the_grid_of_tasks_has_every_mean_in_its_place(data: FigureData) -> None
             mean = own.loc[own["task"] == columns[x], "value"].mean()
             assert float(text.get_text()) == pytest.approx(mean, abs=0.0051)
     assert axes[0].get_yticklabels()[0].get_text() == "tf_efficientnet_lite0"
+
+
+def test_one_network_has_one_grid_with_a_row_for_each_pretraining() -> None:
+    found = wide(1, pretrainings=3, cuts=0, tasks=("Edema", "Pneumonia"))
+    with style.styled():
+        (ax,) = drawing("tasks").draw(found).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(found.pretrainings)
+    for text in ax.texts:
+        x, y = (int(v) for v in text.get_position())
+        same = found.finished[found.finished["pretraining"] == found.pretrainings[y]]
+        own = found.scores[found.scores["cell"].isin(same["cell"])]
+        own = own[own["metric"] == "auroc"]
+        task = ax.get_xticklabels()[x].get_text()
+        mean = own.loc[own["task"] == task, "value"].mean()
+        assert float(text.get_text()) == pytest.approx(mean, abs=0.0051)
+
+
+def test_a_data_set_with_one_task_has_no_grid() -> None:
+    several, one = wide(2, tasks=("Edema", "Pneumonia")), wide(2, tasks=("Fracture",))
+    with style.styled():
+        figure = drawing("tasks").draw(beside(several, one))
+    told = [text.get_text() for text in figure.texts]
+    assert told and not any("scans" in title for title in told)
+    assert len(told) == len(several.pretrainings)
 
 
 def test_the_grid_of_tasks_marks_what_rests_on_some_of_the_folds(data: FigureData) -> None:
