@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,10 @@ import pandas as pd
 from transfergrid.commands.films import Told
 from transfergrid.runtime.errors import UserError, listed
 
-PATIENT = r"patient|subject|participant|\bpid\b|person"
+PATIENT = (
+    r"(?<!in)(?<!out)patient|subject(?!iv)|participant|\bpid\b|person(?!n)|\bmrn\b|\bpat ?id\b|"
+    r"\bcase ?id\b"
+)
 STUDY = r"study|exam|accession|visit"
 VIEW = r"view|projection|position"
 PRIVATE = (
@@ -23,12 +26,18 @@ PRIVATE = (
 """Of columns that tell something of a patient or a study, and not which one it is."""
 SPLIT = r"split|subset|partition|\bset\b|fold"
 FOLD = r"\bfolds?\b"
+_PARTED = r"\b(split|subset|partition|folds?|(?<!data )set)\b"
+"""Of columns that say which part a row is in, whatever they say it with."""
+_IN_PART = r"((is|in) )?(train|training|valid|val|validation|test|testing|holdout)( set)?"
+"""Of columns of 0 and 1 that say which rows are in one part."""
+_IS_LABEL = r"(finding |image )?labels?|class(es)?|target|diagnosis|dx"
+"""Of a column that nothing but labels can be in."""
 LABEL = r"label|class|diagnos|finding|target|\bdx\b|outcome|patholog|categor"
 NO_LABEL = ("No Finding", "no finding", "Normal", "normal", "none", "None")
 PARTS = {
     "train": ("train", "training", "tr"),
     "valid": ("valid", "val", "validation", "dev", "tune"),
-    "test": ("test", "testing", "holdout"),
+    "test": ("test", "testing", "ts", "holdout"),
 }
 FEWEST = 12
 """Images with and without a label below which it may be missing from a part."""
@@ -48,7 +57,7 @@ _WORDS = {
     **dict.fromkeys(("no", "n", "negative", "neg", "absent"), 0),
 }
 """Pairs of words that can only mean that something is there or not."""
-_DESCRIBED_BY = r"\b(age|sex|gender)\b"
+_DESCRIBED_BY = r"\bage\b|sex|gender|\b(fe)?male\b"
 """Of columns that a study compares patients by, and seldom learns."""
 
 
@@ -216,11 +225,12 @@ def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
         A guess of `split` or of `folds`; none where no column says so.
 
     Raises:
-        UserError: One says which images are for validation or test, but not all three parts: a
-            random split would train on some of these.
+        UserError: One says which images are for validation or test, but not all three parts, or
+            says it in words that are not known: a random split would train on some of these.
     """
     partly = ""
-    for name in _named(frame, SPLIT, taken):
+    named = _named(frame, SPLIT, taken)
+    for name in [*named, *(other for other in frame.columns if other not in {*named, *taken})]:
         values = frame[name].dropna().unique().tolist()
         rule = {
             part: [value for value in values if str(value).lower() in words]
@@ -229,17 +239,33 @@ def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
         whole = sum(len(named) for named in rule.values()) == len(values)
         if whole and all(rule.values()) and frame[name].notna().all():
             return [Guess("split", {"column": name, **rule}, f"the values of column '{name}'")]
-        if folds := _published(frame, name):
+        if name not in named:
+            parts = sum(map(bool, rule.values())) if whole else 0
+            parted = parts > 1 or _says_one_part(frame, name)
+        elif folds := _published(frame, name):
             return [folds]
-        if not partly and (rule["valid"] or rule["test"]):
+        else:
+            parted = bool(rule["valid"] or rule["test"]) or _says_parts(name, values)
+        if not partly and parted:
             partly = (
                 f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; "
                 "give each row one of these (valid can be some of the patients of train), or "
-                "remove the column for a random split."
+                "remove or rename the column for a random split."
             )
     if partly:
         raise UserError(partly)
     return []
+
+
+def _says_parts(name: str, values: Sequence[str]) -> bool:
+    """Tell whether a column is called a split, and has a few values that may be its parts."""
+    called = re.search(_PARTED, _spaced(name), re.IGNORECASE)
+    return called is not None and 2 <= len(values) <= _MOST_FOLDS
+
+
+def _says_one_part(frame: pd.DataFrame, name: str) -> bool:
+    called = re.fullmatch(_IN_PART, _spaced(name).strip(), re.IGNORECASE)
+    return called is not None and _is_truth(frame[name]) and frame[name].nunique() == 2
 
 
 def _published(frame: pd.DataFrame, name: str) -> Guess | None:
@@ -255,8 +281,8 @@ def _published(frame: pd.DataFrame, name: str) -> Guess | None:
 
 
 def truth_columns(frame: pd.DataFrame, taken: Iterable[str]) -> list[str]:
-    """Return the columns of 0 and 1 that are nothing else."""
-    apart = set(taken)
+    """Return the columns of 0 and 1 that are nothing else, and tell no age and no sex."""
+    apart = {*taken, *_named(frame, _DESCRIBED_BY, taken)}
     return [name for name in frame.columns if name not in apart and _is_truth(frame[name])]
 
 
@@ -264,11 +290,19 @@ def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
     open_ = [name for name in frame.columns if name not in taken]
     binary = truth_columns(frame, taken)
     kept = [name for name in binary if _enough(frame[name])]
+    named = _named(frame, LABEL, taken)
+    called = [name for name in named if re.fullmatch(_IS_LABEL, _spaced(name), re.IGNORECASE)]
+    # What a column called label says is meant, and not whether a film was portable.
+    whole = [] if {*called} & {*kept} else [_one_column(frame, name, True) for name in called]
+    for found in filter(None, whole):
+        more = f"; columns of 0 and 1 are not learned: {listed(kept, 5)}" if kept else ""
+        return [replace(found[0], why=found[0].why + more), *found[1:]]
     if kept:
         rare = [name for name in binary if name not in kept]
         why = "columns of 0 and 1, each a task" + _left_out(rare)
+        unsure = [name for name in open_ if name not in binary and _is_unsure(frame[name])]
+        why += f"; left out {listed(unsure, 5)}, with -1 as well" if unsure else ""
         return [Guess("label_columns", kept, why)]
-    named = _named(frame, LABEL, taken)
     for name in [*named, *(other for other in open_ if other not in named)]:
         guesses = _one_column(frame, name, name in named)
         if guesses:
@@ -326,6 +360,11 @@ def _scored(values: pd.Series, none: str | None) -> list[Guess]:
 def _is_truth(column: pd.Series) -> bool:
     values = {str(value).lower() for value in column.dropna().unique()}
     return bool(values) and values <= _TRUTH
+
+
+def _is_unsure(column: pd.Series) -> bool:
+    values = {str(value).lower() for value in column.dropna().unique()}
+    return bool(values & {"-1", "-1.0"}) and values <= _TRUTH | {"-1", "-1.0"}
 
 
 def _enough(column: pd.Series) -> bool:

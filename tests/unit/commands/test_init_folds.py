@@ -75,7 +75,7 @@ def test_a_split_or_folds_that_somebody_published_are_kept(here: Path) -> None:
 
 
 def test_numbers_that_are_no_folds_are_not_taken_for_such(here: Path) -> None:
-    table_of(here, 60, manifold=[n % 3 for n in range(60)], fold=[n % 2 for n in range(60)])
+    table_of(here, 60, manifold=[n % 3 for n in range(60)])
     made(here)
     assert study_of(here / "clinic_study", "clinic")["folds"] == {"k": 5}
 
