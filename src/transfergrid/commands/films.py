@@ -14,7 +14,7 @@ from transfergrid.data.decoding import is_dicom as begins_as_dicom
 from transfergrid.data.formats import FORMATS
 from transfergrid.data.images import read_image
 from transfergrid.planning.label_tables import IMAGE_SUFFIXES
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.progress import progress
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -124,13 +124,37 @@ def is_dicom(path: Path) -> bool:
 
 
 def films_in(data: Path) -> list[PurePosixPath]:
-    """Return the image files in and below a folder, relative to it, in the order of their paths."""
+    """Return the image files in and below a folder, relative to it, in the order of their paths.
+
+    Folders that are hidden, as those of copies that programs keep for themselves, are left out.
+
+    Raises:
+        UserError: A file's name is no text.
+    """
     found = []
     for home, below, names in os.walk(data):
-        below.sort()
+        below[:] = _shown(below)
         place = PurePosixPath(Path(home).relative_to(data).as_posix())
         found += [place / name for name in sorted(names) if _may_be_image(Path(home) / name)]
+    strange = [film for film in found if _not_text(str(film))]
+    if strange:
+        raise UserError(
+            f"{data} has {len(strange)} film(s) whose path is not UTF-8 text, such as "
+            f"{printable(strange[0])}; rename them."
+        )
     return found
+
+
+def _shown(folders: Sequence[str]) -> list[str]:
+    return sorted(name for name in folders if not name.startswith((".", "__MACOSX", "@")))
+
+
+def _not_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def stem_of(path: PurePosixPath) -> str:
@@ -151,10 +175,11 @@ def folders_below(root: Path) -> list[str]:
     """Return the folders in and below one, relative to it, up to some depth; itself first."""
     found = [""]
     for home, below, _ in os.walk(root):
+        below[:] = _shown(below)
         place = Path(home).relative_to(root)
         if len(place.parts) >= DEEPEST:
             below.clear()
-        found += [(place / name).as_posix() for name in sorted(below) if not name.startswith(".")]
+        found += [(place / name).as_posix() for name in below]
     return found
 
 
@@ -175,4 +200,40 @@ def home_of(root: Path, folders: Sequence[str], name: str) -> str | None:
     """Return the folder in which a name is a file; None where there is none."""
     if name.startswith("/") or ".." in name or not name.strip():
         return None
-    return next((home for home in folders if (root / home / name).is_file()), None)
+    return next((home for home in folders if is_file(root / home / name)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; a text that is too long for a path is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def others_of(
+    root: Path, folders: Sequence[str], names: Sequence[str], homes: Sequence[str]
+) -> list[tuple[str, list[str]]]:
+    """Return the names that are files in other folders as well, each with all of these folders.
+
+    Args:
+        root: The folder in and below which was sought.
+        folders: Where in it.
+        names: Files, relative to one of these.
+        homes: In which of these each was found; what lies in the root itself was meant.
+    """
+    named = {PurePosixPath(name).name for name in names}
+    lies: dict[str, list[str]] = {}
+    for place, below, inside in os.walk(root):
+        below[:] = _shown(below)
+        for bare in named & {*inside}:
+            lies.setdefault(bare, []).append(Path(place).relative_to(root).as_posix())
+    known = {*folders}
+    found = []
+    for name, home in dict(zip(names, homes, strict=True)).items():
+        file = PurePosixPath(name)
+        places = [str(PurePosixPath(place) / file.name) for place in lies.get(file.name, ())]
+        several = {place[: -len(str(file)) - 1] for place in places if place.endswith(f"/{file}")}
+        if home and len(several & known) > 1:
+            found.append((name, sorted(several & known)))
+    return found

@@ -15,6 +15,7 @@ from transfergrid.commands.films import (
     films_in,
     folders_below,
     home_of,
+    is_file,
     look_at,
 )
 from transfergrid.commands.found import (
@@ -163,7 +164,7 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
     """Say what a table is that names films by less than their paths."""
     found = match(frame, root, str(path))
     if found is None:
-        whole = image_columns(frame, lambda cell: cell.startswith("/") and Path(cell).is_file())
+        whole = image_columns(frame, lambda cell: cell.startswith("/") and is_file(Path(cell)))
         if whole:
             raise UserError(
                 f"column '{whole[0]}' of {path} has absolute paths; write them relative to the "

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.commands.divided import SEEDS, SHARES, Parts
-from transfergrid.commands.films import DEEPEST, Looks, homes_of
+from transfergrid.commands.films import DEEPEST, Looks, homes_of, others_of
 from transfergrid.commands.guesses import PARTS, Guess, no_patients, told_by_headers
+from transfergrid.commands.masks_beside import MASKS, words
 from transfergrid.data.decoding import dicom_module
 from transfergrid.data.splits import random_split
 from transfergrid.runtime.errors import UserError, listed
@@ -58,7 +59,7 @@ def placed(path: Path, root: Path, folders: Sequence[str], names: Sequence[str])
     """Return the folder in which each of a table's names is a file.
 
     Raises:
-        UserError: Some are in none.
+        UserError: Some are in none, or in several.
     """
     homes = homes_of(root, folders, names)
     lost = [name for home, name in zip(homes, names, strict=True) if home is None]
@@ -67,7 +68,20 @@ def placed(path: Path, root: Path, folders: Sequence[str], names: Sequence[str])
             f"{len(lost)} of the {len(names)} files that {path} names are not in {root} or up to "
             f"{DEEPEST} folders below: {listed(lost, 3)}; put them there, or take their rows out."
         )
-    return [home for home in homes if home is not None]
+    found = [home for home in homes if home is not None]
+    alike = [place for place in folders if bool(words(place) & MASKS) == _of_masks(found)]
+    several = others_of(root, alike, names, found)
+    if several:
+        raise UserError(
+            f"{len(several)} of the {len(names)} files that {path} names are in several folders, "
+            f"such as {several[0][0]} in {listed(several[0][1], 3)}; write their paths into the "
+            f"table, relative to its folder, or keep one of these folders in {root}."
+        )
+    return found
+
+
+def _of_masks(homes: Sequence[str]) -> bool:
+    return any(words(home) & MASKS for home in homes)
 
 
 def of_dicom(looks: Looks) -> list[Guess]:

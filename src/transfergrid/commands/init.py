@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from transfergrid.commands.carded import card_of
 from transfergrid.commands.divided import FOLDS, divided, masks_read
 from transfergrid.commands.find import find
@@ -38,10 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: The data are nothing that a study can be guessed from, or the folder exists.
     """
     data: Path = arguments.data
-    name = re.sub(r"\W+", "_", data.resolve().stem).strip("_").lower() or "films"
-    name = name if name[0].isalpha() else f"data_{name}"
+    name = _name_of(data.resolve().stem)
     out = (arguments.out or Path(f"{name}_study")).absolute()
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise UserError(f"{out} is there already; name another folder with --out.")
     found = find(data)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"  transfergrid plan {where / STUDY}")
     print(f"  snakemake --cores all --configfile {where / STUDY}")
     return 0
+
+
+def _name_of(stem: str) -> str:
+    """Return a name that a study may have, and that YAML reads as text: not `no` or `null`."""
+    name = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_").lower() or "films"
+    return name if name[0].isalpha() and yaml.safe_load(name) == name else f"data_{name}"
 
 
 def _written(name: str, found: Found, folder: Path, out: Path) -> tuple[str, str]:

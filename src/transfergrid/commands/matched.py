@@ -55,13 +55,22 @@ def match(frame: pd.DataFrame, root: Path, source: str) -> Matched | None:
     """
     paths = films_in(root)
     for films, how in _ways(frame, root, paths):
+        matched: dict[str, Matched] = {}
         for name in frame.columns:
             cells = frame[name]
             if cells.isna().any() or not cells.is_unique or not len(cells):
                 continue
             if sum(cell in films for cell in cells) > _MOST * len(cells):
                 found = _found(cells.tolist(), films, source, name)
-                return Matched(found, f"column '{name}' has {how}", len(paths) - len(found))
+                why = f"column '{name}' has {how}"
+                matched[name] = Matched(found, why, len(paths) - len(found))
+        if len({tuple(one.films) for one in matched.values()}) > 1:
+            raise UserError(
+                f"the columns {listed(matched, 5)} of {source} have {how} each, and not the same "
+                "in each row; remove those that are only numbers of rows or other films."
+            )
+        if matched:
+            return next(iter(matched.values()))
     return None
 
 

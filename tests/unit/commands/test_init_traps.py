@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from unit.commands.made_films import film, save, study_of, table_of
 
 from transfergrid.commands.guesses import Guess, guess_columns
+from transfergrid.commands.main import main
 from transfergrid.runtime.errors import UserError
+
+
+@pytest.fixture()
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def of_classes(data: Path, *below: str, films: int = 20) -> None:
+    """Write folders of two classes, with films in them or in folders below."""
+    for place in ("benign", "malignant"):
+        for number in range(films):
+            home = data / place / below[number % len(below)] if below else data / place
+            save(home / f"{number}.png", film(number, 16))
 
 
 def guessed(**columns: list[Any]) -> dict[str, Guess]:
@@ -77,3 +95,77 @@ def test_columns_of_patients(name: str) -> None:
 @pytest.mark.parametrize("name", ["inpatient", "outpatient_film", "subjective_quality"])
 def test_columns_that_only_sound_like_patients(name: str) -> None:
     assert guessed(**{name: [n % 5 for n in range(60)]})["patient_column"].value is None
+
+
+def test_a_text_that_is_too_long_for_a_path_is_no_film(here: Path) -> None:
+    table_of(here, 60, a_report=["no change " * 100 + str(n) for n in range(60)])
+    table = pd.read_csv(here / "clinic" / "films.csv")
+    table[sorted(table.columns)].to_csv(here / "clinic" / "films.csv", index=False)
+    assert main(["init", "clinic"]) == 0
+
+
+def test_films_of_one_name_in_two_folders_are_not_told_apart_by_chance(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = table_of(here, 60)
+    for name in ("raw", "overlays"):
+        (folder / name).mkdir()
+        for number in range(60):
+            os.link(folder / f"f{number}.png", folder / name / f"f{number}.png")
+    assert main(["init", "clinic"]) == 0  # beside the table: these are the paths that it has
+    assert study_of(here / "clinic_study", "clinic").get("image_folders") is None
+    for path in folder.glob("*.png"):
+        path.unlink()
+    assert main(["init", "clinic", "--out", "other"]) == 1
+    assert "60 of the 60 files" in (told := capsys.readouterr().err)
+    assert "in several folders, such as f0.png in overlays, raw; write their paths" in told
+    assert not (here / "other").exists()
+
+
+def test_two_columns_of_numbers_that_may_both_name_films(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(60):
+        save(here / "numbered" / f"{number}.png", film(number, 16))
+    numbers = list(range(60))
+    table = pd.DataFrame({"row": numbers, "film": numbers[::-1]})
+    table["nodule"] = [n % 2 for n in numbers]
+    table.to_csv(here / "numbered" / "t.csv", index=False)
+    assert main(["init", "numbered"]) == 1
+    assert "the columns row, film of numbered/t.csv have names" in capsys.readouterr().err
+    table.assign(row=table["film"]).to_csv(here / "numbered" / "t.csv", index=False)
+    assert main(["init", "numbered"]) == 0
+
+
+def test_copies_in_hidden_folders_are_no_films(here: Path) -> None:
+    of_classes(here / "sorted")
+    of_classes(here / "sorted", ".ipynb_checkpoints", "@eaDir")
+    of_classes(here / "sorted" / "__MACOSX")
+    assert main(["init", "sorted"]) == 0
+    table = pd.read_csv(here / "sorted_study" / "films.csv")
+    assert len(table) == 40 and set(table["class"]) == {"benign", "malignant"}
+
+
+def test_a_path_that_is_no_text_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of_classes(here / "sorted")
+    os.rename(b"sorted/benign/3.png", b"sorted/benign/\xff.png")
+    assert main(["init", "sorted"]) == 1
+    assert "has 1 film(s) whose path is not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("NO", "data_no"), ("null", "data_null"), ("Größe 1", "gr_e_1")]
+)
+def test_a_folder_of_any_name(here: Path, folder: str, name: str) -> None:
+    of_classes(here / folder)
+    assert main(["init", folder]) == 0
+    assert study_of(here / f"{name}_study", name)["kind"] == "csv"
+
+
+def test_a_link_to_nothing_is_not_written_over(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_classes(here / "sorted")
+    (here / "sorted_study").symlink_to(here / "elsewhere")
+    assert main(["init", "sorted"]) == 1
+    assert "is there already; name another folder" in capsys.readouterr().err
