@@ -20,20 +20,21 @@ from transfergrid.commands.films import (
 )
 from transfergrid.commands.found import (
     LINK,
-    PART_OF,
     TABLE,
     Found,
+    add_patients,
+    called_patients,
     complete,
     of_dicom,
     part_folders,
-    patients_of,
     placed,
+    refuse_folders,
     whose,
 )
 from transfergrid.commands.found_arrays import of_mask_arrays
 from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
-from transfergrid.commands.guesses import FEWEST, Guess, guess_columns, image_columns
-from transfergrid.commands.masks_beside import pairs, without_masks
+from transfergrid.commands.guesses import FEWEST, MOST_CLASSES, Guess, guess_columns, image_columns
+from transfergrid.commands.masks_beside import pairs, part_of, without_masks
 from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed
 
@@ -157,6 +158,7 @@ def _of_labels(
         if masks is None:
             raise
         return masks
+    refuse_folders(path, films, guesses)
     return Found("csv", root, guesses, looks.size)
 
 
@@ -184,6 +186,7 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
         *of_dicom(looks),
         *guess_columns(table, column, looks.headers),
     ]
+    refuse_folders(path, list(map(str, found.films)), guesses)
     told = f"{found.others} film(s) in {root} are in no row of {path.name}, and are left out."
     remarks = (told,) if found.others else ()
     return Found("csv", None, guesses, looks.size, root, table, remarks)
@@ -207,9 +210,9 @@ def of_folders(data: Path) -> Found:
             f"{data} has {len(films)} films and no labels: put them into a folder for each class, "
             "or name a table of their labels."
         )
-    parted = all(parts[0].lower() in PART_OF and len(parts) > 1 for parts in folders)
+    parted = all(part_of(parts[0]) and len(parts) > 1 for parts in folders)
     tops = sorted({parts[0] for parts in folders})
-    if not parted and any(top.lower() in PART_OF for top in tops):
+    if any(part_of(name) for parts in folders for name in (parts[1:] if parted else parts)):
         raise UserError(
             f"{data} has the folders {listed(tops, 5)}: sort the films into folders by class "
             "within train, valid and test, and leave no film beside these."
@@ -220,6 +223,12 @@ def of_folders(data: Path) -> Found:
 def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Found:
     classes = [film.parts[1] if parted else film.parts[0] for film in films]
     counts = Counter(classes)
+    if len(counts) > MOST_CLASSES or called_patients(list(counts)):
+        raise UserError(
+            f"{data} has the folders {listed(sorted(counts), 5)}, which are taken for patients and "
+            f"not for up to {MOST_CLASSES} classes; name a table of labels, or sort the films into "
+            "a folder for each class, and within these for each patient."
+        )
     if len(counts) < 2 or min(counts.values()) < FEWEST:
         raise UserError(
             f"{data} has the folders {listed(sorted(counts), 5)}, of which a class needs two and "
@@ -228,18 +237,19 @@ def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Fou
     frame = pd.DataFrame({"image": [f"{LINK}/{film}" for film in films], "class": classes})
     files = [data / film for film in films]
     looks = look_at(files)
+    patients = add_patients(frame, [film.parts[1 + parted : -1] for film in films], looks)
     drawn: list[str] = []
     if parted:
-        frame["part"] = [PART_OF[film.parts[0].lower()] for film in films]
+        frame["part"] = [part_of(film.parts[0]) for film in films]
         has = pd.get_dummies(frame["class"]).to_numpy(bool)
-        drawn = complete(frame, has, whose(files, looks))
+        drawn = complete(frame, has, whose(files, looks, frame))
     guesses = [
         Guess("table", TABLE, "written beside this file: the films and their folders"),
         Guess("image_column", "image", f"through the link '{LINK}' to them"),
         Guess("task_kind", "multiclass", f"folders are classes: {listed(sorted(counts), 5)}"),
         Guess("label_columns", ["class"], "the name of the folder"),
         *of_dicom(looks),
-        patients_of(looks),
+        patients,
         *([part_folders(drawn)] if parted else []),
     ]
     return Found("csv", None, guesses, looks.size, data.resolve(), frame)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,24 @@ import pandas as pd
 
 from transfergrid.commands.divided import SEEDS, SHARES, Parts
 from transfergrid.commands.films import DEEPEST, Looks, homes_of, others_of
-from transfergrid.commands.guesses import PARTS, Guess, no_patients, told_by_headers
-from transfergrid.commands.masks_beside import MASKS, words
+from transfergrid.commands.guesses import (
+    FEWEST,
+    PARTS,
+    PATIENT,
+    Guess,
+    no_patients,
+    told_by_headers,
+)
+from transfergrid.commands.masks_beside import MASKS, part_of, words
 from transfergrid.data.decoding import dicom_module
 from transfergrid.data.splits import random_split
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import seeded
 from transfergrid.runtime.progress import progress
 
+_PATIENT = rf"{PATIENT}|^case\W?_?\d"
 LINK, TABLE = "films", "films.csv"
 """Beside a study of folders: a link to them, and a table of what is in them."""
-PART_OF = {word: part for part, words in PARTS.items() for word in words}
-"""What folders of parts are called."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +96,74 @@ def of_dicom(looks: Looks) -> list[Guess]:
     return [Guess("dicom", True, "files begin as DICOM files do")] if looks.dicom else []
 
 
-def patients_of(looks: Looks) -> Guess:
-    """Say whose films are those that lie in folders."""
+def add_patients(frame: pd.DataFrame, homes: Sequence[Sequence[str]], looks: Looks) -> Guess:
+    """Say whose films are those that lie in folders; where these tell, write it into the table.
+
+    Args:
+        frame: Films, which may get a column `patient`.
+        homes: Of each film, its folders but those of classes, parts and masks; the outermost first.
+        looks: What their files tell.
+    """
     if told_by_headers("PatientID", looks.headers):
         told = f"the files' headers tell {looks.headers['PatientID'].values} patients"
         return Guess("patient_column", "PatientID", told)
-    return no_patients("folders do not tell patients", looks.headers)
+    named = _by_folders(homes)
+    if named is None:
+        return no_patients("folders do not tell patients", looks.headers)
+    frame["patient"] = named
+    those = sorted(set(named))
+    why = f"films in folders of one name count as one patient: {listed(those, 3)}"
+    return Guess("patient_column", "patient", f"{why}; null, if each film is one's own")
 
 
-def whose(files: Sequence[Path], looks: Looks) -> list[str]:
-    """Return whose each film is; each is a patient of its own where headers do not tell."""
+def _by_folders(homes: Sequence[Sequence[str]]) -> list[str] | None:
+    """Return the outermost folders that are many, or are called patients.
+
+    Taking too many films for one patient's makes scores less certain; too few, wrong.
+    """
+    for level in range(min(map(len, homes), default=0)):
+        names = [home[level] for home in homes]
+        if len(set(names)) >= (2 if called_patients(names) else FEWEST):
+            return names
+    return None
+
+
+def called_patients(names: Sequence[str]) -> bool:
+    """Tell whether all of some folders are called patients."""
+    return all(re.search(_PATIENT, name, re.IGNORECASE) for name in set(names))
+
+
+def refuse_folders(path: Path, films: Sequence[str], guesses: Sequence[Guess]) -> None:
+    """Refuse a table that says less of parts and patients than the folders of its films.
+
+    Args:
+        path: The table.
+        films: The files that it names.
+        guesses: What its columns are.
+
+    Raises:
+        UserError: A split at random would train on films of a folder test, or divide patients.
+    """
+    homes = [PurePosixPath(film).parts[:-1] for film in films]
+    known = {guess.key for guess in guesses if guess.value is not None}
+    parts = {part: name for home in homes for name in home if (part := part_of(name))}
+    if len(parts) > 1 and not known & {"split", "folds"}:
+        raise UserError(
+            f"films of {path} are in folders {listed(sorted(parts.values()))}, and no column says "
+            "train, valid and test; add one that does, as a random split would mix these folders."
+        )
+    named = next((level for level in zip(*homes, strict=False) if called_patients(level)), None)
+    if named and len(set(named)) > 1 and "patient_column" not in known:
+        raise UserError(
+            f"films of {path} are in folders such as {named[0]}, and no column says whose they "
+            "are; add a column patient with these, or a patient's films would be divided."
+        )
+
+
+def whose(files: Sequence[Path], looks: Looks, frame: pd.DataFrame) -> list[str]:
+    """Return whose each film is: by the headers, by `add_patients`, else each its own patient's."""
     if not told_by_headers("PatientID", looks.headers):
-        return [str(file) for file in files]
+        return list(frame["patient"]) if "patient" in frame else [str(file) for file in files]
     read = dicom_module("dicom_headers").values_of
     named = (read(str(file), ["PatientID"])[0] for file in files)
     return [str(name) for name in progress(named, len(files), "reading headers of films")]

@@ -15,14 +15,14 @@ from transfergrid.commands import codings
 from transfergrid.commands.films import Looks, films_in, look_at
 from transfergrid.commands.found import (
     LINK,
-    PART_OF,
     TABLE,
     Found,
+    add_patients,
     complete,
     of_dicom,
     part_folders,
-    patients_of,
     placed,
+    refuse_folders,
     whose,
 )
 from transfergrid.commands.guesses import (
@@ -38,6 +38,7 @@ from transfergrid.commands.masks_beside import (
     NAMELESS,
     Pairs,
     pairs,
+    part_of,
     rest_of,
     structure_of,
     without_masks,
@@ -77,21 +78,28 @@ def of_pairs(data: Path, paired: Pairs) -> Found:
     looks = look_at([data / film for film in paired.films])
     layers = _layers(columns, data, looks.dicom)
     frame = _table(pd.DataFrame(index=range(len(paired.films))), "film", paired.films, columns)
-    parts = [
-        [PART_OF[rest] for name in film.parts[:-1] if (rest := rest_of(name)) in PART_OF]
-        for film in paired.films
-    ]
+    homes = [film.parts[:-1] for film in paired.films]
+    parts = [list(filter(None, map(part_of, home))) for home in homes]
+    inner = [[name for name in home if rest_of(name) and not part_of(name)] for home in homes]
+    whom = add_patients(frame, inner, looks)
     part: list[Guess] = []
-    if all(len(one) == 1 for one in parts):
+    if any(parts) and not all(len(one) == 1 for one in parts):
+        strange = next(place for place, one in enumerate(parts) if len(one) != 1)
+        raise UserError(
+            f"{data} has folders of parts, such as those of train and test, and films that are in "
+            f"none or in two, such as {paired.films[strange]}; sort these into them, or leave them "
+            "out."
+        )
+    if any(parts):
         frame["part"] = [one[0] for one in parts]
-        patients = whose([data / film for film in paired.films], looks)
+        patients = whose([data / film for film in paired.films], looks, frame)
         part = [part_folders(complete(frame, layers.shows, patients))]
     guesses = [
         Guess("table", TABLE, "written beside this file: the films and their masks"),
         Guess("image_column", "film", f"through the link '{LINK}' to them"),
         *layers.guesses,
         *_common(looks),
-        patients_of(looks),
+        whom,
         *part,
     ]
     remarks = _remarks(columns, paired.lone)
@@ -172,6 +180,7 @@ def _of_rows(
     used = {*taken, *(guess.value for guess in people if guess.value)}
     parts = guess_parts(frame, used)
     used |= {part.value["column"] for part in parts}
+    refuse_folders(path, films, [*people, *parts])
     own = all(
         name in frame and frame[name].tolist() == [row[0] if row else None for row in rows]
         for name, rows in {film: [[one] for one in films], **_flat(columns)}.items()

@@ -43,7 +43,7 @@ FEWEST = 12
 """Images with and without a label below which it may be missing from a part."""
 _OFTEN = 2 * FEWEST
 """Images with a label above which a part of them seldom lacks it."""
-_MOST_CLASSES = 20
+MOST_CLASSES = 20
 _FEWEST_FOLDS, _MOST_FOLDS = 3, 20
 _LOOKED_AT, _MOST_LOST = 20, 0.5
 _PEOPLE = (
@@ -309,7 +309,7 @@ def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
             return guesses
     raise UserError(
         f"none of the columns {listed(open_)} looks like labels (0 and 1 with {FEWEST} of each at "
-        f"least, or 2 to {_MOST_CLASSES} classes with as many images); add them, or write the "
+        f"least, or 2 to {MOST_CLASSES} classes with as many images); add them, or write the "
         "study by hand (docs/data.md)."
     )
 
@@ -327,7 +327,7 @@ def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | No
             *more,
         ]
     counts = values.value_counts()
-    if not 2 <= len(counts) <= _MOST_CLASSES or counts.min() < FEWEST or len(values) < len(frame):
+    if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FEWEST or len(values) < len(frame):
         return None
     if not named and (len(counts) > 2 or re.search(_DESCRIBED_BY, _spaced(name), re.IGNORECASE)):
         return None

@@ -33,7 +33,9 @@ NAMELESS = "structure"
 _LEAST = 0.5
 """Share of films that have masks, and of masks that have films, if that is what they are."""
 
-_PARTS = frozenset(word for named in PARTS.values() for word in named)
+_PART_OF = {word: part for part, words in PARTS.items() for word in words}
+_PARTS = frozenset(_PART_OF)
+_SETS = frozenset(("set", "sets", "split", "subset", "part"))
 
 Home = tuple[str, ...]
 _ANYWHERE: Home = ("*",)
@@ -68,7 +70,7 @@ def pairs(files: Sequence[PurePosixPath]) -> Pairs | None:
     films = sorted({*files} - {*masks})
     beside = _Beside(films)
     found: dict[str, dict[PurePosixPath, list[PurePosixPath]]] = {}
-    lone, faults = [], []
+    lone, faults, far = [], [], []
     for mask in masks:
         try:
             owner = beside.owner(mask)
@@ -78,7 +80,16 @@ def pairs(files: Sequence[PurePosixPath]) -> Pairs | None:
         if owner is None:
             lone.append(mask)
         else:
-            film, structure = owner
+            film, structure, near = owner
+            if near:
+                found.setdefault(structure, {}).setdefault(film, []).append(mask)
+            else:
+                far.append((film, structure, mask))
+    for film, structure, mask in far:
+        # Of a film that has its own, another one with its name elsewhere is of a film that is lost.
+        if film in {other for of_films in found.values() for other in of_films}:
+            lone.append(mask)
+        else:
             found.setdefault(structure, {}).setdefault(film, []).append(mask)
     if len(lone) >= _LEAST * len(masks):
         return None
@@ -123,8 +134,8 @@ class _Beside:
                 named = self._films.setdefault(home, {})
                 named.setdefault(stem_of(film).lower(), []).append(film)
 
-    def owner(self, mask: PurePosixPath) -> tuple[PurePosixPath, str] | None:
-        """Return a mask's film and structure.
+    def owner(self, mask: PurePosixPath) -> tuple[PurePosixPath, str, bool] | None:
+        """Return a mask's film and structure, and whether their folders lead to each other.
 
         Raises:
             UserError: There are two such films.
@@ -140,7 +151,7 @@ class _Beside:
                     )
                 if len(found) == 1:
                     told = filter(None, (structure_of(named), structure_of(rest)))
-                    return found[0], "_".join(told) or NAMELESS
+                    return found[0], "_".join(told) or NAMELESS, home != _ANYWHERE
         return None
 
 
@@ -152,6 +163,12 @@ def rest_of(folder: str) -> str:
     """Return what a folder's name says beside that films or masks are in it, in small letters."""
     named = [word.lower() for word in _words(folder)]
     return "_".join(word for word in named if word not in MASKS | FILMS)
+
+
+def part_of(folder: str) -> str:
+    """Return the part whose films a folder has by its name (Training_set, imagesTr); "" is none."""
+    told = [word.removesuffix("set") for word in rest_of(folder).split("_") if word not in _SETS]
+    return _PART_OF.get(told[0], "") if len(told) == 1 else ""
 
 
 def _homes(mask: PurePosixPath) -> Iterator[tuple[Home, str]]:

@@ -88,7 +88,8 @@ def test_masks_beside_films(here: Path, layout: str) -> None:
     assert manifest.tasks == (structure,) and found["folds"] == {"k": 5}
     assert_masks(manifest)
     card = (here / "films_study" / "data_card.md").read_text()
-    assert f"{COUNT} images whose patients are not known; segmentation, 1 task." in card
+    whose = f"of {COUNT} patients" if layout == "patients" else "whose patients are not known"
+    assert f"{COUNT} images {whose}; segmentation, 1 task." in card
     shown = re.findall(r"(\d+) \(\d", next(line for line in card.splitlines() if structure in line))
     assert sum(map(int, shown)) == sum(marks(n).any() for n in range(COUNT))
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from unit.commands.made_films import film, save, study_of, table_of
 
 from transfergrid.commands.guesses import Guess, guess_columns
 from transfergrid.commands.main import main
+from transfergrid.commands.masks_beside import pairs, part_of
+from transfergrid.data.kinds import read_manifest
 from transfergrid.runtime.errors import UserError
 
 
@@ -169,3 +172,111 @@ def test_a_link_to_nothing_is_not_written_over(
     (here / "sorted_study").symlink_to(here / "elsewhere")
     assert main(["init", "sorted"]) == 1
     assert "is there already; name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_folders_below_classes_and_of_masks_tell_patients(here: Path, masked: bool) -> None:
+    whose = [f"p{n}" for n in range(12)]
+    of_classes(here / "sorted", *whose, films=24)
+    if masked:
+        for path in sorted((here / "sorted").rglob("*.png")):
+            save(path.with_name(f"{path.stem}_mask.png"), np.eye(16, dtype=np.uint8))
+    assert main(["init", "sorted"]) == 0
+    found = study_of(here / "sorted_study", "sorted")
+    table = read_manifest(found, here / "sorted_study").table
+    assert found["patient_column"] == "patient" and len(table) == 48
+    assert table["patient_id"].nunique() == 12
+    assert (table.groupby("patient_id")["split"].nunique() == 1).all()
+
+
+def test_folders_of_patients_are_no_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for patient in range(3):
+        for number in range(14):
+            save(here / "sorted" / f"patient{patient}" / f"{number}.png", film(number, 16))
+    assert main(["init", "sorted"]) == 1
+    assert "which are taken for patients and not for up to 20 classes" in capsys.readouterr().err
+
+
+def test_parts_within_classes_are_not_mixed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of_classes(here / "sorted", "train", "val", "test", films=45)
+    assert main(["init", "sorted"]) == 1
+    assert "sort the films into folders by class within train, valid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder", "part"),
+    [
+        ("Training_set", "train"),
+        ("imagesTr", "train"),
+        ("labelsTs", "test"),
+        ("testset", "test"),
+        ("val images", "valid"),
+        ("test_positive", ""),
+        ("set", ""),
+        ("", ""),
+    ],
+)
+def test_parts_that_folders_are_named_for(folder: str, part: str) -> None:
+    assert part_of(folder) == part
+
+
+def test_folders_that_are_called_sets_are_parts_and_no_classes(here: Path) -> None:
+    for name in ("training_set", "test_set"):
+        of_classes(here / "sorted" / name)
+    assert main(["init", "sorted"]) == 0
+    table = pd.read_csv(here / "sorted_study" / "films.csv")
+    assert set(table["class"]) == {"benign", "malignant"}
+    tested = table["image"].str.contains("/test_set/")
+    assert ((table["part"] == "test") == tested).all()
+
+
+@pytest.mark.parametrize("other", ["imagesTs", "extra"])
+def test_parts_of_films_with_masks_are_kept_or_refused(
+    here: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for home in ("imagesTr", other):
+        for number in range(20):
+            save(here / "cut" / home / f"{home}{number}.png", film(number, 16))
+            masks = here / "cut" / home.replace("images", "labels") / "masks"
+            save(masks / f"{home}{number}.png", np.eye(16, dtype=np.uint8))
+    assert main(["init", "cut"]) == (other == "extra")
+    if other == "extra":
+        assert "that are in none or in two, such as extra/extra0.png" in capsys.readouterr().err
+        return
+    table = pd.read_csv(here / "cut_study" / "films.csv")
+    assert ((table["part"] == "test") == table["film"].str.contains("imagesTs")).all()
+
+
+@pytest.mark.parametrize(
+    ("home", "told"),
+    [
+        ("{}/f{}", "are in folders test, train, and no column says train, valid and test"),
+        ("train/patient{1}/{0}", "add a column patient with these, or a patient's films would be"),
+    ],
+)
+def test_a_table_says_no_less_than_the_folders_of_its_films(
+    here: Path, home: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [home.format(("test", "train")[n % 2], n // 2) + ".png" for n in range(60)]
+    for number, name in enumerate(names):
+        save(here / "clinic" / name, film(number, 16))
+    table = pd.DataFrame({"film": names, "nodule": [n // 2 % 2 for n in range(60)]})
+    table.to_csv(here / "clinic" / "films.csv", index=False)
+    assert main(["init", "clinic"]) == 1
+    assert told in capsys.readouterr().err
+    parts = [("test", "train", "valid")[n % 3] for n in range(60)]
+    column = {"split": parts} if "patient" not in home else {"patient": [n // 2 for n in range(60)]}
+    table.assign(**column).to_csv(here / "clinic" / "films.csv", index=False)
+    assert main(["init", "clinic"]) == 0
+
+
+def test_a_mask_of_a_lost_film_is_not_given_to_its_namesake() -> None:
+    lost = PurePosixPath("masks/p1/1.png")
+    files = [PurePosixPath(f"images/p{n}/{m}.png") for n in (2, 3) for m in (n, n + 2)]
+    files.append(PurePosixPath("images/p9/1.png"))
+    masks = [PurePosixPath("masks", *film.parts[1:]) for film in files]
+    found = pairs([*files, *masks, lost])
+    assert found is not None and found.lone == [lost]
+    assert found.masks == {
+        "structure": {film: [mask] for film, mask in zip(files, masks, strict=True)}
+    }
