@@ -145,6 +145,16 @@ def films_in(data: Path) -> list[PurePosixPath]:
     return found
 
 
+def links_in(data: Path) -> list[PurePosixPath]:
+    """Return the links to folders in and below a folder, relative to it."""
+    found = []
+    for home, below, _ in os.walk(data):
+        below[:] = _shown(below)
+        paths = [Path(home) / name for name in below]
+        found += [PurePosixPath(path.relative_to(data)) for path in paths if path.is_symlink()]
+    return found
+
+
 def _shown(folders: Sequence[str]) -> list[str]:
     return sorted(name for name in folders if not name.startswith((".", "__MACOSX", "@")))
 

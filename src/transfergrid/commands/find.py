@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from transfergrid.commands.films import (
     folders_below,
     home_of,
     is_file,
+    links_in,
     look_at,
 )
 from transfergrid.commands.found import (
@@ -107,8 +109,11 @@ def of_archive(data: Path) -> Found:
     why = "no room for patients in such a file: each image counts as one"
     from transfergrid.data.medmnist import read
 
-    manifest = read({"kind": "medmnist"}, data)
-    pixels = manifest.images.read(0)
+    try:
+        manifest = read({"kind": "medmnist"}, data)
+        pixels = manifest.images.read(0)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{data} is broken ({error}); restore it.") from None
     guesses = [Guess("task_kind", manifest.task_kind, f"by its labels; {why}")]
     return Found("medmnist", data.resolve(), guesses, min(pixels.shape[:2]), parts="files")
 
@@ -199,6 +204,12 @@ def of_folders(data: Path) -> Found:
         UserError: They are neither, or films cannot be read.
     """
     films = films_in(data)
+    linked = links_in(data)
+    if linked:
+        raise UserError(
+            f"{data} has links to folders, which are not followed: {listed(linked, 3)}; put the "
+            "folders there, or take the links away."
+        )
     if not films:
         raise UserError(f"{data} has no films in it or below; name the folder or table of films.")
     paired = pairs(films)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,10 +79,14 @@ def of_mask_arrays(data: Path, names: Collection[str]) -> Found:
 def _loaded(data: Path, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(data, allow_pickle=False) as arrays:
+            names = arrays.files
             return {key: arrays[key] for key in keys}
-    except KeyError as lost:
-        raise UserError(f"{data} has no array {lost}; each part has images and masks.") from None
-    except (OSError, ValueError, EOFError) as error:
+    except KeyError:
+        raise UserError(
+            f"{data} has no {listed(key for key in keys if key not in names)}; each part has "
+            "images and masks."
+        ) from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{data} cannot be read ({error}); save it with plain arrays.") from None
 
 

@@ -17,11 +17,11 @@ PATIENT = (
     r"(?<!in)(?<!out)patient|subject(?!iv)|participant|\bpid\b|person(?!n)|\bmrn\b|\bpat ?id\b|"
     r"\bcase ?id\b"
 )
-STUDY = r"study|exam|accession|visit"
-VIEW = r"view|projection|position"
+STUDY = r"study|exam(?!ple)|accession|visit"
+VIEW = r"(?<!re)(?<!inter)view|projection|(?<!com)position"
 PRIVATE = (
     r"name|birth|date|time|weight|size|height|position|descri|age|sex|gender|initial|address|phone|"
-    r"history|comment"
+    r"history|comment|orient|\brace\b|ethnic|smok|status|type|class"
 )
 """Of columns that tell something of a patient or a study, and not which one it is."""
 SPLIT = r"split|subset|partition|\bset\b|fold"
@@ -44,6 +44,7 @@ FEWEST = 12
 _OFTEN = 2 * FEWEST
 """Images with a label above which a part of them seldom lacks it."""
 MOST_CLASSES = 20
+_MOST_LABELS = 100
 _FEWEST_FOLDS, _MOST_FOLDS = 3, 20
 _LOOKED_AT, _MOST_LOST = 20, 0.5
 _PEOPLE = (
@@ -57,6 +58,8 @@ _WORDS = {
     **dict.fromkeys(("no", "n", "negative", "neg", "absent"), 0),
 }
 """Pairs of words that can only mean that something is there or not."""
+_SEEN_FROM = r"lateral|\b(side|site|scanner|vendor|hospital|modality|reader)\b|manufact"
+"""Of columns of two values that are how a film was made, and seldom a label."""
 _DESCRIBED_BY = r"\bage\b|sex|gender|\b(fe)?male\b"
 """Of columns that a study compares patients by, and seldom learns."""
 
@@ -168,7 +171,9 @@ def _identity(
         if key == "view_column":
             fits = not re.search(rf"age|sex|gender|{PATIENT}", name, re.IGNORECASE)
         else:
-            fits = len(values) == len(frame) and not re.search(PRIVATE, name, re.IGNORECASE)
+            fits = len(values) == len(frame) and not re.search(
+                PRIVATE, _spaced(name), re.IGNORECASE
+            )
         if several and fits:
             why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
             return Guess(key, name, why)
@@ -189,7 +194,7 @@ def _refuse_blanks(frame: pd.DataFrame, taken: set[str]) -> None:
     """
     for name in _named(frame, PATIENT, taken):
         blank = frame[name].isna().to_numpy().nonzero()[0]
-        private = re.search(PRIVATE, name, re.IGNORECASE)
+        private = re.search(PRIVATE, _spaced(name), re.IGNORECASE)
         if 0 < len(blank) <= len(frame) / 2 and frame[name].nunique() > 1 and not private:
             raise UserError(
                 f"column '{name}' looks like patients and is blank in {len(blank)} of {len(frame)} "
@@ -316,7 +321,10 @@ def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
 
 def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | None:
     values = frame[name].dropna()
-    if values.str.contains("|", regex=False).any():
+    barred = values.str.split("|").explode().str.strip()
+    if len(barred) > len(values):
+        if barred.nunique() > _MOST_LABELS or not (barred.value_counts() >= FEWEST).any():
+            return None  # a text, or numbers
         none = next((word for word in NO_LABEL if (values == word).any()), None)
         told = f"cells of column '{name}' name several labels, divided by a bar"
         more = [Guess("no_label", none, "the label that stands for none")] if none else []
@@ -329,7 +337,8 @@ def _one_column(frame: pd.DataFrame, name: str, named: bool) -> list[Guess] | No
     counts = values.value_counts()
     if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FEWEST or len(values) < len(frame):
         return None
-    if not named and (len(counts) > 2 or re.search(_DESCRIBED_BY, _spaced(name), re.IGNORECASE)):
+    other = re.search(rf"{_DESCRIBED_BY}|{_SEEN_FROM}", _spaced(name), re.IGNORECASE)
+    if not named and (len(counts) > 2 or other):
         return None
     meant = {word: _WORDS.get(word.lower()) for word in sorted(counts.index)}
     if set(meant.values()) == {0, 1}:

@@ -280,3 +280,59 @@ def test_a_mask_of_a_lost_film_is_not_given_to_its_namesake() -> None:
     assert found.masks == {
         "structure": {film: [mask] for film, mask in zip(files, masks, strict=True)}
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("breast_composition", ["abcd"[n % 4] for n in range(60)]),
+        ("reviewed", [str(n % 7) for n in range(60)]),
+        ("patient_race", ["abcde"[n % 5] for n in range(60)]),
+        ("PatientOrientation", ["AP"[n % 2] for n in range(60)]),
+        ("example", [f"e{n % 5}" for n in range(60)]),
+    ],
+)
+def test_columns_that_tell_neither_patients_nor_studies_nor_views(
+    name: str, values: list[Any]
+) -> None:
+    found = guessed(**{name: values})
+    assert [guess.value for guess in found.values()] == [["nodule"], None]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("laterality", ["LR"[n % 2] for n in range(60)]),
+        ("findings", [f"text {n} | more {n}" for n in range(60)]),
+        ("spacing", [f"0.{n}|0.{n}" for n in range(60)]),
+    ],
+)
+def test_how_a_film_was_made_and_free_text_are_no_labels(name: str, values: list[str]) -> None:
+    frame = pd.DataFrame({"film": [f"f{n}" for n in range(60)], name: values})
+    with pytest.raises(UserError, match="looks like labels"):
+        guess_columns(frame, "film")
+
+
+@pytest.mark.parametrize("what", ["labels", "masks"])
+def test_an_archive_with_broken_bytes_is_named(
+    here: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = np.stack([film(n, 32) for n in range(30)])
+    told = {"labels": np.arange(30)[:, None] % 2, "masks": films > 200}[what].astype(np.uint8)
+    arrays = {f"{part}_images": films for part in ("train", "val", "test")}
+    arrays |= {f"{part}_{what}": told for part in ("train", "val", "test")}
+    np.savez_compressed(here / "films.npz", **arrays)  # type: ignore[arg-type]
+    content = bytearray((here / "films.npz").read_bytes())
+    content[5000:5100] = bytes(100)
+    (here / "films.npz").write_bytes(content)
+    assert main(["init", "films.npz"]) == 1
+    assert "error: films.npz " in capsys.readouterr().err
+
+
+def test_a_class_that_is_a_link_is_not_left_out_in_silence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_classes(here / "sorted")
+    (here / "sorted" / "normal").symlink_to(here / "sorted" / "benign")
+    assert main(["init", "sorted"]) == 1
+    assert "links to folders, which are not followed: normal; put" in capsys.readouterr().err
