@@ -6,6 +6,7 @@ a value out.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -25,7 +26,11 @@ _FAILURES = 3
 
 
 class Meter:
-    """Measures from its making until `end`."""
+    """Measures from its making until `end`.
+
+    Attributes:
+        pid: The process that it was made in; no other may call it.
+    """
 
     def __init__(self, gpu: bool, lease: str | None, every: float) -> None:
         """Begin.
@@ -35,6 +40,7 @@ class Meter:
             lease: UUID of the GPU that is leased, or None.
             every: Seconds between two looks.
         """
+        self.pid = os.getpid()
         self._begun = time.monotonic()
         self._packages, self._gpu = PackageMeter(), GpuMeter(self._begun)
         self._over, self._lock = threading.Event(), threading.Lock()
@@ -114,7 +120,9 @@ class EnergyLog:
     def end(self, status: str) -> None:
         """Record what was measured, with how the stage ended."""
         meter, self._meter, self._device = self._meter, None, None
+        if meter is None or meter.pid != os.getpid():
+            return  # a forked child has no thread that measures, and maybe a lock that it held
         with suppress(Exception):
-            energy = meter.end() if meter is not None else None
-            if energy is not None and energy.told:
+            energy = meter.end()
+            if energy.told:
                 append_energy(self._path, self._stage, status, energy)

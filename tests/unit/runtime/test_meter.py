@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -189,3 +191,21 @@ def test_nothing_that_fails_in_it_reaches_the_job(tmp_path, machine, monkeypatch
         live.report(CPU)
     told = [json.loads(line) for line in (tmp_path / "logs" / "progress.jsonl").open()]
     assert told[-1]["event"] == "end"
+
+
+def test_a_forked_child_neither_waits_nor_records(tmp_path, machine, monkeypatch) -> None:
+    monkeypatch.setattr(module, "EVERY_S", 1000.0)
+    live = Live(tmp_path / "cell", "train")
+    live.report(CPU)
+    meter = live._energy._meter
+    assert meter is not None
+    with meter._lock:  # as the thread holds it while it looks
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends a child that waits for a thread that it does not have
+            live._energy.end("failed")
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert lines(tmp_path / "cell") == []
+    live._energy.end("finished")
+    assert [line["status"] for line in lines(tmp_path / "cell")] == ["finished"]
