@@ -128,8 +128,8 @@ def of_table(path: Path) -> Found:
     from transfergrid.data.tablefile import read_table
 
     frame = read_table(path).frame
-    frame = frame.astype(object).where(frame.notna(), None)
-    frame = frame.map(lambda cell: cell if cell is None else str(cell))
+    texts = frame.astype(object).map(str).astype(object)  # without it, pandas makes NaN of None
+    frame = texts.where(frame.notna(), None)
     root = path.resolve().parent
     folders = without_masks(folders_below(root))
     columns = image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)

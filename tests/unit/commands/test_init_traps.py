@@ -336,3 +336,15 @@ def test_a_class_that_is_a_link_is_not_left_out_in_silence(
     (here / "sorted" / "normal").symlink_to(here / "sorted" / "benign")
     assert main(["init", "sorted"]) == 1
     assert "links to folders, which are not followed: normal; put" in capsys.readouterr().err
+
+
+def test_a_table_whose_column_of_masks_is_blank_in_places(here: Path) -> None:
+    folder = table_of(here, 60)
+    for number in range(0, 60, 2):
+        save(folder / "masks" / f"m{number}.png", np.eye(16, dtype=np.uint8))
+    table = pd.read_csv(folder / "films.csv").drop(columns="nodule")
+    table["mask"] = ["" if n % 2 else f"m{n}.png" for n in range(60)]
+    table.to_csv(folder / "films.csv", index=False)
+    assert main(["init", "clinic"]) == 0
+    layer = study_of(here / "clinic_study", "clinic")["layers"][0]
+    assert layer["files"] == ["mask"] and layer["blank"] == "unknown"
