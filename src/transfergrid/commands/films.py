@@ -146,12 +146,20 @@ def films_in(data: Path) -> list[PurePosixPath]:
 
 
 def links_in(data: Path) -> list[PurePosixPath]:
-    """Return the links to folders in and below a folder, relative to it."""
-    found = []
+    """Return the links to folders in and below a folder, relative to it.
+
+    Those to the folder itself, as a study that was written into it has, hold nothing else.
+    """
+    found, whole = [], data.resolve()
     for home, below, _ in os.walk(data):
         below[:] = _shown(below)
         paths = [Path(home) / name for name in below]
-        found += [PurePosixPath(path.relative_to(data)) for path in paths if path.is_symlink()]
+        links = [path for path in paths if path.is_symlink()]
+        found += [
+            PurePosixPath(path.relative_to(data))
+            for path in links
+            if not whole.is_relative_to(path.resolve())
+        ]
     return found
 
 

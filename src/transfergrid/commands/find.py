@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -35,11 +35,12 @@ from transfergrid.commands.found import (
 )
 from transfergrid.commands.found_arrays import of_mask_arrays
 from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
-from transfergrid.commands.guesses import FEWEST, MOST_CLASSES, Guess, guess_columns, image_columns
+from transfergrid.commands.guesses import FEWEST, MOST_CLASSES, Guess, guess_columns
 from transfergrid.commands.masks_beside import pairs, part_of, without_masks
 from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed
 
+_LOOKED_AT, _MOST_LOST = 20, 0.5
 KNOWN = {
     "Data_Entry_2017": "nih14",
     "mass_case_descr": "cbis_ddsm",
@@ -132,24 +133,39 @@ def of_table(path: Path) -> Found:
     frame = texts.where(frame.notna(), None)
     root = path.resolve().parent
     folders = without_masks(folders_below(root))
-    columns = image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)
+    columns = _image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)
     if not columns:
         return _of_other_names(path, frame, root)
     masks = of_columns(path, frame, root, folders, columns)
-    return masks or _of_labels(path, frame, root, folders, columns[0])
+    return masks or _of_labels(path, frame, root, folders, columns)
+
+
+def _image_columns(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> list[str]:
+    """Return the columns whose cells are images, by the first few rows of each.
+
+    Most of them have to be: of a column that names a film which is not there, its name is told.
+    """
+    found = []
+    for name in frame.columns:
+        cells = frame[name].dropna().head(_LOOKED_AT).astype(str).tolist()
+        if sum(map(is_image, cells)) > _MOST_LOST * len(cells):
+            found.append(str(name))
+    return found
 
 
 def _of_labels(
-    path: Path, frame: pd.DataFrame, root: Path, folders: Sequence[str], column: str
+    path: Path, frame: pd.DataFrame, root: Path, folders: Sequence[str], columns: Sequence[str]
 ) -> Found:
     """Say what a table with a column of films is; without labels, its masks may lie beside it."""
+    column, *others = columns
+    more = f"; so are those of {listed(others, 5)}, which are not used" if others else ""
     names = frame[column].dropna().tolist()
     homes = placed(path, root, folders, names)
     several = sorted({home or "." for home in homes} - {"."})
     several = [".", *several] if several and "" in homes else several
     guesses = [
         Guess("table", path.name, "the table"),
-        Guess("image_column", column, "the first column whose cells are files"),
+        Guess("image_column", column, f"the first column whose cells are files{more}"),
     ]
     if several:
         guesses.append(Guess("image_folders", several, "where these files are"))
@@ -171,7 +187,7 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
     """Say what a table is that names films by less than their paths."""
     found = match(frame, root, str(path))
     if found is None:
-        whole = image_columns(frame, lambda cell: cell.startswith("/") and is_file(Path(cell)))
+        whole = _image_columns(frame, lambda cell: cell.startswith("/") and is_file(Path(cell)))
         if whole:
             raise UserError(
                 f"column '{whole[0]}' of {path} has absolute paths; write them relative to the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +46,7 @@ _OFTEN = 2 * FEWEST
 MOST_CLASSES = 20
 _MOST_LABELS = 100
 _FEWEST_FOLDS, _MOST_FOLDS = 3, 20
-_LOOKED_AT, _MOST_LOST = 20, 0.5
+_MOST_LOST = 0.5
 _PEOPLE = (
     ("patient_column", PATIENT, "patients"),
     ("study_column", STUDY, "studies"),
@@ -120,7 +120,7 @@ def guess_people(
         Guesses, one of `patient_column` among them.
 
     Raises:
-        UserError: The column of patients is blank in places.
+        UserError: The column of patients is blank in places, or has ids such as p1 and P1.
     """
     found: list[Guess] = []
     used = set(taken)
@@ -175,6 +175,8 @@ def _identity(
                 PRIVATE, _spaced(name), re.IGNORECASE
             )
         if several and fits:
+            if key == "patient_column":
+                _refuse_cases(name, values)
             why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
             return Guess(key, name, why)
     keyword = {"patient_column": "PatientID", "view_column": "ViewPosition"}.get(key)
@@ -184,6 +186,21 @@ def _identity(
     if key == "patient_column":
         _refuse_blanks(frame, taken)
     return None
+
+
+def _refuse_cases(name: str, ids: pd.Series) -> None:
+    """Refuse ids such as p1 and P1, which are two patients to a split.
+
+    Raises:
+        UserError: Two ids differ in small and capital letters only.
+    """
+    distinct = pd.Series(sorted(ids.unique()))
+    alike = distinct[distinct.str.casefold().duplicated(keep=False)]
+    if len(alike):
+        raise UserError(
+            f"column '{name}' looks like patients and has ids that differ in small and capital "
+            f"letters only ({listed(alike, 4)}); write equal ids alike, and others otherwise."
+        )
 
 
 def _refuse_blanks(frame: pd.DataFrame, taken: set[str]) -> None:
@@ -385,16 +402,3 @@ def _left_out(rare: Sequence[str]) -> str:
     if not rare:
         return ""
     return f"; left out {listed(list(rare), 5)}, with fewer than {FEWEST} of 0 or of 1"
-
-
-def image_columns(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> list[str]:
-    """Return the columns whose cells are images, by the first few rows of each.
-
-    Most of them have to be: of a column that names a film which is not there, its name is told.
-    """
-    found = []
-    for name in frame.columns:
-        cells = frame[name].dropna().head(_LOOKED_AT).astype(str).tolist()
-        if sum(is_image(cell) for cell in cells) > _MOST_LOST * len(cells):
-            found.append(str(name))
-    return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from unit.commands.made_films import film, save, study_of, table_of
+from unit.commands.made_films import film, save, study_of, table_of, text_of
 
 from transfergrid.commands.guesses import Guess, guess_columns
 from transfergrid.commands.main import main
@@ -333,6 +333,9 @@ def test_a_class_that_is_a_link_is_not_left_out_in_silence(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of_classes(here / "sorted")
+    assert main(["init", "sorted", "--out", "sorted/study"]) == 0
+    assert main(["init", "sorted"]) == 0  # though the study in it has a link to all of them
+    (here / "sorted_study").rename(here / "first")
     (here / "sorted" / "normal").symlink_to(here / "sorted" / "benign")
     assert main(["init", "sorted"]) == 1
     assert "links to folders, which are not followed: normal; put" in capsys.readouterr().err
@@ -348,3 +351,18 @@ def test_a_table_whose_column_of_masks_is_blank_in_places(here: Path) -> None:
     assert main(["init", "clinic"]) == 0
     layer = study_of(here / "clinic_study", "clinic")["layers"][0]
     assert layer["files"] == ["mask"] and layer["blank"] == "unknown"
+
+
+def test_ids_that_differ_by_small_letters_only_are_refused() -> None:
+    whose = [f"{'pP'[n % 2]}{n // 2}" for n in range(60)]
+    with pytest.raises(UserError, match=r"letters only \(P0, P1, P10, P11, ... \(60 in all\)\)"):
+        guessed(patient=whose)
+
+
+def test_further_columns_of_films_are_told(here: Path) -> None:
+    names = [f"f{n}.png" for n in range(60)]
+    folder = table_of(here, 60, prior=names[::-1])
+    assert main(["init", "clinic"]) == 0
+    assert "cells are files; so are those of prior, which are not used" in text_of(
+        here / f"{folder.name}_study"
+    )
