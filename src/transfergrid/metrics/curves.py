@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from transfergrid.metrics.auroc import auroc
+from transfergrid.metrics.average_precision import average_precision
 from transfergrid.metrics.influence import count_distinct
 from transfergrid.metrics.intervals import wilson
 
@@ -63,6 +65,11 @@ class Ranked:
         s = s[order]
         ends = np.flatnonzero(np.append(s[1:] != s[:-1], True)) if len(s) else np.zeros(0, int)
         return cls(y[order] == 1, who[order], ends)
+
+    @property
+    def ranks(self) -> NDArray[np.int64]:
+        """(N,) numbers that order the cases as their scores do, equal ones alike."""
+        return -np.searchsorted(self.ends, np.arange(len(self.positive)))
 
     @property
     def patients(self) -> tuple[int, int]:
@@ -135,35 +142,23 @@ Area = Callable[[Ranked], float]
 
 def area_under_sensitivities(ranked: Ranked) -> float:
     """Return the area under the ROC curve, ties counting one half; NaN where a class lacks."""
-    up, every = (side[0] for side in ranked.counts(np.ones((1, _groups([ranked])))))
-    down = every - up
-    if not len(up) or up[-1] == 0 or down[-1] == 0:
-        return math.nan
-    x, y = (np.append(0.0, side / side[-1]) for side in (down, up))
-    return float(np.trapezoid(y, x))
+    return float(auroc(ranked.ranks, ranked.positive)[0])
 
 
-def average_precision(ranked: Ranked) -> float:
-    """Return the mean over positives of the precision at their score; NaN without a positive."""
-    up, every = (side[0] for side in ranked.counts(np.ones((1, _groups([ranked])))))
-    if not len(up) or up[-1] == 0:
-        return math.nan
-    return float(np.diff(up, prepend=0.0) @ (up / every) / up[-1])
+def area_under_precisions(ranked: Ranked) -> float:
+    """Return the average precision; NaN where a class lacks."""
+    return float(average_precision([ranked.ranks], ranked.positive, ranked.patient)[0][0])
 
 
 def mean_area(area: Area, models: Sequence[Ranked]) -> float:
     """Return the mean over models of the area under their curves, as `band` takes that of these.
 
     Args:
-        area: `area_under_sensitivities` or `average_precision`.
+        area: `area_under_sensitivities` or `area_under_precisions`.
         models: Their cases.
     """
     kept = usable(models)
     return float(np.mean([area(model) for model in kept])) if kept else math.nan
-
-
-def _groups(models: Sequence[Ranked]) -> int:
-    return 1 + max(int(model.patient.max(initial=-1)) for model in models)
 
 
 @dataclass(frozen=True)
@@ -206,7 +201,8 @@ def band(
         confidence: Coverage at each point, in (0, 1).
         replicates: Number of draws.
     """
-    groups, kept = _groups(models), usable(models)
+    groups = 1 + max(int(model.patient.max(initial=-1)) for model in models)
+    kept = usable(models)
     if not kept:
         nothing = np.full(curve(models[0], np.ones((1, max(groups, 1)))).shape[1], np.nan)
         return Band(nothing, nothing, nothing)

@@ -66,7 +66,7 @@ def test_areas_are_those_of_scikit_learn(rows: list[tuple[int, float]]) -> None:
     expected = roc_auc_score(labels[known], scores[known])
     assert curves.area_under_sensitivities(ranked) == pytest.approx(expected)
     expected = average_precision_score(labels[known], scores[known])
-    assert curves.average_precision(ranked) == pytest.approx(expected)
+    assert curves.area_under_precisions(ranked) == pytest.approx(expected)
 
 
 def test_a_mean_area_leaves_out_the_folds_that_a_curve_does() -> None:
@@ -76,7 +76,7 @@ def test_a_mean_area_leaves_out_the_folds_that_a_curve_does() -> None:
     area = curves.area_under_sensitivities
     expected = np.mean([area(model) for model in whole])
     assert curves.mean_area(area, [*whole, nothing]) == pytest.approx(expected)
-    for missing in (area, curves.average_precision):
+    for missing in (area, curves.area_under_precisions):
         assert np.isnan(missing(nothing)) and np.isnan(curves.mean_area(missing, [nothing]))
 
 

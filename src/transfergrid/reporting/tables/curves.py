@@ -31,7 +31,7 @@ from transfergrid.runtime.progress import progress
 
 KINDS: Mapping[str, tuple[curves.Curve, NDArray[np.float64], curves.Area]] = {
     "roc": (curves.sensitivities, curves.FALSE_POSITIVE_RATES, curves.area_under_sensitivities),
-    "precision_recall": (curves.precisions, curves.RECALLS, curves.average_precision),
+    "precision_recall": (curves.precisions, curves.RECALLS, curves.area_under_precisions),
 }
 WHOLE = ("n_seeds", "n_folds", "n", "n_pos", "n_patients")
 
