@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfergrid.catalog.axes import PLACE
 from transfergrid.data.columns import Column, Grouped, read_grouped
-from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
+from transfergrid.evaluation.ensemble import Ensemble
 from transfergrid.metrics.influence import Influence
 from transfergrid.metrics.intervals import Interval
 from transfergrid.metrics.scoring import WHOLE, Scorer
@@ -20,7 +20,7 @@ from transfergrid.planning.notes import known_note
 from transfergrid.reporting.records import read_card
 from transfergrid.reporting.tables.cell_work import cell_work
 from transfergrid.reporting.tables.crossed import RunWork, run_work
-from transfergrid.reporting.tables.scored import Read, cases_of, data_flags, operating_points
+from transfergrid.reporting.tables.scored import cases_of, data_flags, operating_points
 from transfergrid.statistics.conditions import folded
 from transfergrid.statistics.groups import Seeds
 from transfergrid.statistics.multiplicity import holm_once
@@ -179,21 +179,12 @@ class Tested:
         }
 
 
-def tested_of(
-    run: RunWork, files: Mapping[str, Ensemble], scorer: Scorer, read: Read = read_ensemble
-) -> Tested:
-    """Return a run's test studies as a metric takes them.
-
-    Args:
-        run: The run.
-        files: Its test ensembles by fold.
-        scorer: The metric.
-        read: Reads the validation ensembles, which fix operating points.
-    """
+def tested_of(run: RunWork, files: Mapping[str, Ensemble], scorer: Scorer) -> Tested:
+    """Return a run's test studies as a metric takes them."""
     folds = {}
     for fold, one in run.cells.items():
         place = one.ensemble(one.selections[0])
-        points = operating_points(scorer, place, one.score_tasks, False, read)
+        points = operating_points(scorer, place, one.score_tasks, False)
         folds[fold] = FoldedCases(cases_of(files[fold], one.score_tasks, False), points)
     return Tested(folds, scorer)
 
