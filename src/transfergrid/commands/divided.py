@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from transfergrid.commands.guesses import FEWEST, Guess
 from transfergrid.data.crossvalidation import truth
@@ -140,13 +141,25 @@ def _has_all(manifest: Manifest) -> bool:
     )
 
 
+def draws(
+    patients: npt.ArrayLike, shares: Mapping[str, float]
+) -> Iterator[tuple[int, npt.NDArray[np.str_]]]:
+    """Yield splits at random, each with the seed by which a study draws it; the rest is train.
+
+    Args:
+        patients: (N,) whose each film is.
+        shares: The share of patients in each other part.
+    """
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seeded("split", seed))
+        yield seed, random_split(patients, shares, "train", rng)
+
+
 def _in_split(manifest: Manifest, declaration: Mapping[str, Any], root: Path) -> Divided:
     groups = manifest.table["patient_id"].to_numpy(dtype=str)
     units = "patient by patient" if manifest.patients_known else "image by image"
     faults: list[UserError] = []
-    for seed in range(SEEDS):
-        rng = np.random.default_rng(seeded("split", seed))
-        drawn = random_split(groups, SHARES, "train", rng)
+    for seed, drawn in draws(groups, SHARES):
         try:
             whole = checked(
                 replace(manifest, table=manifest.table.assign(split=drawn)), declaration, root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -132,10 +132,9 @@ def films_in(data: Path) -> list[PurePosixPath]:
         UserError: A file's name is no text.
     """
     found = []
-    for home, below, names in os.walk(data):
-        below[:] = _shown(below)
-        place = PurePosixPath(Path(home).relative_to(data).as_posix())
-        found += [place / name for name in sorted(names) if _may_be_image(Path(home) / name)]
+    for home, _, names in _walked(data):
+        place = PurePosixPath(home.relative_to(data).as_posix())
+        found += [place / name for name in sorted(names) if _may_be_image(home / name)]
     strange = [film for film in found if _not_text(str(film))]
     if strange:
         raise UserError(
@@ -151,10 +150,8 @@ def links_in(data: Path) -> list[PurePosixPath]:
     Those to the folder itself, as a study that was written into it has, hold nothing else.
     """
     found, whole = [], data.resolve()
-    for home, below, _ in os.walk(data):
-        below[:] = _shown(below)
-        paths = [Path(home) / name for name in below]
-        links = [path for path in paths if path.is_symlink()]
+    for home, below, _ in _walked(data):
+        links = [path for path in (home / name for name in below) if path.is_symlink()]
         found += [
             PurePosixPath(path.relative_to(data))
             for path in links
@@ -163,8 +160,11 @@ def links_in(data: Path) -> list[PurePosixPath]:
     return found
 
 
-def _shown(folders: Sequence[str]) -> list[str]:
-    return sorted(name for name in folders if not name.startswith((".", "__MACOSX", "@")))
+def _walked(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield what `os.walk` does, in the order of names, without hidden folders."""
+    for home, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX", "@")))
+        yield Path(home), below, names
 
 
 def _not_text(name: str) -> bool:
@@ -192,9 +192,8 @@ def _may_be_image(path: Path) -> bool:
 def folders_below(root: Path) -> list[str]:
     """Return the folders in and below one, relative to it, up to some depth; itself first."""
     found = [""]
-    for home, below, _ in os.walk(root):
-        below[:] = _shown(below)
-        place = Path(home).relative_to(root)
+    for home, below, _ in _walked(root):
+        place = home.relative_to(root)
         if len(place.parts) >= DEEPEST:
             below.clear()
         found += [(place / name).as_posix() for name in below]
@@ -242,10 +241,9 @@ def others_of(
     """
     named = {PurePosixPath(name).name for name in names}
     lies: dict[str, list[str]] = {}
-    for place, below, inside in os.walk(root):
-        below[:] = _shown(below)
+    for place, _, inside in _walked(root):
         for bare in named & {*inside}:
-            lies.setdefault(bare, []).append(Path(place).relative_to(root).as_posix())
+            lies.setdefault(bare, []).append(place.relative_to(root).as_posix())
     known = {*folders}
     found = []
     for name, home in dict(zip(names, homes, strict=True)).items():

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transfergrid.commands.divided import SEEDS, SHARES, Parts
+from transfergrid.commands.divided import SHARES, Parts, draws
 from transfergrid.commands.films import DEEPEST, Looks, homes_of, others_of
 from transfergrid.commands.guesses import (
     FEWEST,
@@ -22,11 +22,9 @@ from transfergrid.commands.guesses import (
     no_patients,
     told_by_headers,
 )
-from transfergrid.commands.masks_beside import MASKS, part_of, words
+from transfergrid.commands.masks_beside import called_mask, part_of
 from transfergrid.data.decoding import dicom_module
-from transfergrid.data.splits import random_split
 from transfergrid.runtime.errors import UserError, listed
-from transfergrid.runtime.hashing import seeded
 from transfergrid.runtime.progress import progress
 
 _PATIENT = rf"{PATIENT}|^case\W?_?\d"
@@ -76,7 +74,8 @@ def placed(path: Path, root: Path, folders: Sequence[str], names: Sequence[str])
             f"{DEEPEST} folders below: {listed(lost, 3)}; put them there, or take their rows out."
         )
     found = [home for home in homes if home is not None]
-    alike = [place for place in folders if bool(words(place) & MASKS) == _of_masks(found)]
+    of_masks = any(map(called_mask, found))
+    alike = [place for place in folders if called_mask(place) == of_masks]
     several = others_of(root, alike, names, found)
     if several:
         raise UserError(
@@ -85,10 +84,6 @@ def placed(path: Path, root: Path, folders: Sequence[str], names: Sequence[str])
             f"table, relative to its folder, or keep one of these folders in {root}."
         )
     return found
-
-
-def _of_masks(homes: Sequence[str]) -> bool:
-    return any(words(home) & MASKS for home in homes)
 
 
 def of_dicom(looks: Looks) -> list[Guess]:
@@ -192,9 +187,7 @@ def complete(frame: pd.DataFrame, has: npt.NDArray[np.bool_], patients: Sequence
         return []
     rows = frame.index[frame["part"] == "train"]
     groups = [patients[row] for row in rows]
-    for seed in range(SEEDS):
-        rng = np.random.default_rng(seeded("split", seed))
-        parts = random_split(groups, {part: SHARES[part] for part in lacks}, "train", rng)
+    for _, parts in draws(groups, {part: SHARES[part] for part in lacks}):
         if all(has[rows[parts == part]].any(axis=0).all() for part in set(parts)):
             frame.loc[rows, "part"] = parts
             return lacks

@@ -34,15 +34,14 @@ from transfergrid.commands.guesses import (
     truth_columns,
 )
 from transfergrid.commands.masks_beside import (
-    MASKS,
     NAMELESS,
     Pairs,
+    called_mask,
     pairs,
     part_of,
     rest_of,
     structure_of,
     without_masks,
-    words,
 )
 from transfergrid.data.mask_files import read_numbers
 from transfergrid.runtime.errors import UserError, listed
@@ -124,14 +123,14 @@ def of_columns(
     Raises:
         UserError: Films or masks are missing or cannot be read, or masks are none.
     """
-    masks = [name for name in columns if words(name) & MASKS]
+    masks = list(filter(called_mask, columns))
     films = [name for name in columns if name not in masks]
     if not masks or not films:
         return None
     film = films[0]
     if frame[film].isna().any():
         raise UserError(f"{path} has rows without a film in column '{film}'; remove them.")
-    of_masks = [folder for folder in folders if words(folder) & MASKS]
+    of_masks = list(filter(called_mask, folders))
     placed_films = _placed(path, root, without_masks(folders), frame[film])
     found: dict[str, dict[str, Files]] = {}
     for name in masks:

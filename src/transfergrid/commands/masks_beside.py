@@ -108,14 +108,19 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", name)
 
 
+def called_mask(name: str) -> bool:
+    """Tell whether a name has a word of masks."""
+    return bool(words(name) & MASKS)
+
+
 def is_mask(file: PurePosixPath) -> bool:
     """Tell whether a file is called a mask, or lies in a folder that is."""
-    return any(words(name) & MASKS for name in (*file.parts[:-1], stem_of(file)))
+    return any(map(called_mask, (*file.parts[:-1], stem_of(file))))
 
 
 def without_masks(folders: Sequence[str]) -> list[str]:
     """Return folders with those last that are called after masks: films are sought there last."""
-    return sorted(folders, key=lambda folder: bool(words(folder) & MASKS))
+    return sorted(folders, key=called_mask)
 
 
 def structure_of(name: str) -> str:
