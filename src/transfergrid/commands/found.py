@@ -30,6 +30,8 @@ from transfergrid.runtime.progress import progress
 _PATIENT = rf"{PATIENT}|^case\W?_?\d"
 LINK, TABLE = "films", "films.csv"
 """Beside a study of folders: a link to them, and a table of what is in them."""
+GREY = Guess("channels", "grey", "no film that was looked at has colours")
+EXCLUSIVE = Guess("exclusive", True, "a pixel has one number, and so one structure at most")
 
 
 @dataclass(frozen=True)

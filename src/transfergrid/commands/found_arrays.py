@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transfergrid.commands import codings
-from transfergrid.commands.found import Found
+from transfergrid.commands.found import EXCLUSIVE, GREY, Found
 from transfergrid.commands.guesses import Guess
 from transfergrid.commands.masks_beside import NAMELESS
 from transfergrid.data.manifest import identifier
@@ -59,7 +59,7 @@ def of_mask_arrays(data: Path, names: Collection[str]) -> Found:
         why = "masks of further observers, with whom the first one is compared"
         guesses.append(Guess("observers", observers, why))
     if not _coloured(films):
-        guesses.append(Guess("channels", "grey", "no film that was looked at has colours"))
+        guesses.append(GREY)
     unused = [key for key in others if key not in observers]
     unused += ["labels"] if "train_labels" in names else []
     told = f"{data.name} also has {listed(unused)}, which this study does not use."
@@ -141,8 +141,7 @@ def _coded(settings: Mapping[str, Any], structures: int) -> list[Guess]:
     words = {"values": "the number of each", "unknown_values": "where nobody knows"}
     guesses = [Guess(key, value, words[key]) for key, value in settings.items()]
     if structures > 1:
-        why = "a pixel has one number, and so one structure at most"
-        guesses.append(Guess("exclusive", True, why))
+        guesses.append(EXCLUSIVE)
     return guesses
 
 

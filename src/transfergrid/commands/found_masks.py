@@ -14,6 +14,8 @@ import pandas as pd
 from transfergrid.commands import codings
 from transfergrid.commands.films import Looks, films_in, look_at
 from transfergrid.commands.found import (
+    EXCLUSIVE,
+    GREY,
     LINK,
     TABLE,
     Found,
@@ -243,8 +245,7 @@ def _table(
 
 
 def _common(looks: Looks) -> list[Guess]:
-    grey = "" if looks.coloured else "no film that was looked at has colours"
-    return [*of_dicom(looks), *([Guess("channels", "grey", grey)] if grey else [])]
+    return [*of_dicom(looks), *([] if looks.coloured else [GREY])]
 
 
 def _layers(columns: Mapping[str, Mapping[str, Files]], root: Path, dicom: bool) -> Layers:
@@ -282,8 +283,7 @@ def _layers(columns: Mapping[str, Mapping[str, Files]], root: Path, dicom: bool)
         told.append("of films without a mask nothing is known; if they show nothing, blank: empty")
     guesses = [Guess("layers", layers, "; ".join(told))]
     if exclusive and len(layers) == 1:
-        why = "a pixel has one number, and so one structure at most"
-        guesses.append(Guess("exclusive", True, why))
+        guesses.append(EXCLUSIVE)
     return Layers(guesses, np.stack(shows, axis=1))
 
 
