@@ -69,12 +69,12 @@ def sections(
         "Test scores of groups of patients or films, by columns of the data set's own table, and "
         "how well these columns alone predict the labels."
     )
-    shown = (_gaps(gaps, metrics, alpha), _probed(tables.get("shortcuts"), alpha))
-    return [
-        Section(
-            NAME, "Who it works for", lead, tuple(facts), tuple(one for one in shown if one.rows)
-        )
-    ]
+    shown = [_gaps(gaps, metrics, alpha)]
+    shortcuts = tables.get("shortcuts")
+    if shortcuts is not None and len(shortcuts):
+        shown.append(_probed(shortcuts, alpha))
+    told = tuple(table for table in shown if table.rows)
+    return [Section(NAME, "Who it works for", lead, tuple(facts), told)]
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
@@ -99,12 +99,10 @@ def _gaps(gaps: pd.DataFrame, metrics: Mapping[str, MetricWords], alpha: float) 
     rows = rows[(rows["comparison"] == LARGEST) & rows["difference"].notna()]
     size, among = f"Gap ({level(1 - alpha)})", "Networks with a gap"
     told = []
-    by_column = rows.groupby(["dataset", "column"], sort=False)
-    for (dataset, column, name), own in (
-        ((*place, name), own)
-        for place, part in by_column
-        for name, own in part.groupby("metric", sort=False)
-    ):
+    # Metrics of a column stand together, wherever the table has them.
+    places = rows.groupby(["dataset", "column"], sort=False).ngroup()
+    rows = rows.iloc[places.argsort(kind="stable")]
+    for (dataset, column, name), own in rows.groupby(["dataset", "column", "metric"], sort=False):
         clearest = own.sort_values(["p_adjusted", "difference"], ascending=[True, False])
         row = clearest.to_dict("records")[0]
         tasks = gaps.loc[gaps["dataset"] == dataset, "task"]
@@ -150,14 +148,12 @@ def _without(values: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _probed(shortcuts: pd.DataFrame | None, alpha: float) -> SectionTable:
+def _probed(shortcuts: pd.DataFrame, alpha: float) -> SectionTable:
     """Return what each column alone predicts, beside the networks."""
     heads = ("Predicted by", f"AUROC without a film ({level(1 - alpha)})", "AUROC of the networks")
     told = []
-    rows = _whole(shortcuts) if shortcuts is not None and len(shortcuts) else pd.DataFrame()
-    for (dataset, column), own in (
-        rows.groupby(["dataset", "column"], sort=False) if len(rows) else ()
-    ):
+    rows = _whole(shortcuts)
+    for (dataset, column), own in rows.groupby(["dataset", "column"], sort=False):
         first, networks = own.iloc[0], own["network"].dropna()
         reached = score_interval(first["shortcut"], first["shortcut_low"], first["shortcut_high"])
         ends = (
