@@ -13,13 +13,12 @@ from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import shortened
 from transfergrid.reporting.figures.phrases import tested_on
+from transfergrid.reporting.figures.summaries import MOST_CURVES as MOST
 from transfergrid.reporting.figures.summaries import truncation_name
 from transfergrid.reporting.words import count, level, listing, plurals
 
 ARM = list(PLACE)
 ROC, PRECISION_RECALL = "roc", "precision_recall"
-MOST = 14
-"""Tasks that are drawn at most; the others are in the table."""
 PANEL, LINE = 2.3, 0.15  # inches of a panel's height without its title, and of a title's line
 TITLE, NAME = 34, 20  # characters of a task's name, and of a pretraining's beside its area
 AREA = {ROC: "AUROC", PRECISION_RECALL: "AP"}

@@ -15,6 +15,8 @@ GROUP = list(PLACE)
 SCORE = ["score", "score_low", "score_high"]
 FEWEST = 3
 """Fewest networks of a rank correlation or a cloud: any two make a line."""
+MOST_CURVES = 14
+"""Tasks whose curves are drawn at most; the others are in the table."""
 
 
 def pretrainings_of(cells: pd.DataFrame) -> list[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transfergrid.catalog.axes import PLACE
+from transfergrid.reporting.figures.summaries import MOST_CURVES as MOST
 from transfergrid.reporting.words import percent, plurals, score_interval
 
-MOST = 14
-"""Tasks that are shown at most: those whose curves are drawn, which the page starts without."""
 YOUDEN = "youden"
 SHARES = ("sensitivity", "specificity")
 _NUMBERS = [f"{share}{end}" for share in SHARES for end in ("", "_low", "_high")]
