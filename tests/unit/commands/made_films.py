@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from datasets.made_dicom import dicom
 from PIL import Image
+
+from transfergrid.commands.main import main
 
 
 def study_of(folder: Path, name: str) -> dict[str, Any]:
@@ -20,6 +24,17 @@ def study_of(folder: Path, name: str) -> dict[str, Any]:
 def text_of(folder: Path) -> str:
     """Return the text of a study whose comments are not broken into lines."""
     return (folder / "study.yaml").read_text().replace("\n    # ", " ")
+
+
+def assert_refused(
+    data: str, sentence: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Init says one sentence of data in the working folder, and writes nothing."""
+    assert main(["init", data]) == 1, data
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1 and re.search(sentence, told.err), told.err
+    assert not list(here.glob("*_study"))
 
 
 def film(number: int, side: int = 40) -> np.ndarray:

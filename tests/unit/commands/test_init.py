@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from datasets.made_dicom import dicom
 from PIL import Image
-from unit.commands.made_films import film, hospital, study_of
+from unit.commands.made_films import assert_refused, film, hospital, study_of
 
 from transfergrid.commands.guesses import guess_columns
 from transfergrid.commands.main import main
@@ -132,11 +132,7 @@ def test_what_nothing_can_be_guessed_of_is_told(
         "nih": "looks as if it were published data; write a study with kind: nih14",
         "lost": "no column of lost/a.csv names files in .*/lost",
     }.items():
-        assert main(["init", data]) == 1, data
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert len(told.err.splitlines()) == 1 and re.search(sentence, told.err), told.err
-        assert not list(here.glob("*_study"))
+        assert_refused(data, sentence, here, capsys)
 
 
 def columns(**given: list[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from datasets.made_dicom import dicom
 from PIL import Image
-from unit.commands.made_films import film, save, study_of, text_of
+from unit.commands.made_films import assert_refused, film, save, study_of, text_of
 
 from transfergrid.commands.main import main
 from transfergrid.commands.masks_beside import pairs
@@ -342,8 +342,4 @@ def test_masks_that_are_none_are_refused(here: Path, capsys: pytest.CaptureFixtu
         "reals.npz": r"masks of reals.npz are float64 .*; they are whole numbers",
         "films": r"1 of the 40 files that .*table.csv names are not in .*gone.png",
     }.items():
-        assert main(["init", data]) == 1, data
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert len(told.err.splitlines()) == 1 and re.search(sentence, told.err), told.err
-        assert not list(here.glob("*_study"))
+        assert_refused(data, sentence, here, capsys)
