@@ -100,10 +100,14 @@ def cell_states(
 
 
 def folders(room: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name; empty if there is no such folder."""
+    """Return the folders in a folder by name; empty if there is no such folder.
+
+    Hidden ones are left out: a writer may be filling them.
+    """
     try:
         with os.scandir(room) as entries:
-            return {e.name: Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)}
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            return {e.name: Path(e.path) for e in shown if e.is_dir(follow_symlinks=False)}
     except OSError:
         return {}
 

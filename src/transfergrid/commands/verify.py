@@ -31,6 +31,7 @@ from transfergrid.planning.rights import ROOMS
 from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.listing import written
 from transfergrid.runtime.progress import progress
 from transfergrid.runtime.sealed import Unsealed, read_sealed, unseal
 from transfergrid.runtime.verified import broken
@@ -115,7 +116,7 @@ def all_checks(results: Path) -> Iterator[Check]:
         yield from _sealed(folder / "tuning.json", f"remove it {AGAIN}")
     for folder in folders(results / "cells").values():
         yield from _cell(folder)
-    for path in sorted((results / "origins").glob("*.parquet")):
+    for path in written(results / "origins", "*.parquet"):
         yield Check(path, partial(_origin, path))
     for _, path in stamps_in(results / "stamps"):
         yield Check(path, partial(read_named, path))
@@ -144,16 +145,16 @@ def _cell(folder: Path) -> Iterator[Check]:
 
 def _study(folder: Path) -> Iterator[Check]:
     yield from _sealed(folder / GATHERED, f"remove it {AGAIN}")
-    for receipt in sorted((folder / "receipts").glob("*.json")):
+    for receipt in written(folder / "receipts", "*.json"):
         yield from _receipt(folder, receipt, f"remove the file {AGAIN}")
     listed: dict[str, str] = {}
-    for receipt in sorted((folder / "receipts" / "ensembles").glob("*.json")):
+    for receipt in written(folder / "receipts" / "ensembles", "*.json"):
         yield from _sealed(receipt, f"remove it {AGAIN}")
         with suppress(UserError, KeyError):  # its own check tells
             listed |= read_sealed(receipt)["ensembles"]
-    for path in sorted((folder / "ensemble").glob("*/*/*.parquet")):
+    for path in written(folder / "ensemble", "*/*/*.parquet"):
         yield Check(path, partial(_ensemble, path, listed.get(str(path.relative_to(folder)))))
-    for path in sorted((folder / "cams").glob("*.npz")):
+    for path in written(folder / "cams", "*.npz"):
         yield Check(path, partial(_archive, path))
 
 

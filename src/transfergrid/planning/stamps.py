@@ -19,7 +19,7 @@ from transfergrid.runtime.hashing import short_hash
 LOCATION = "location"
 """The stage of a note that says where a data set or a weight file is."""
 
-_NAME = re.compile(r"(.+)\.([a-z]+)\.([0-9a-f]{8})", re.DOTALL)
+_NAME = re.compile(r"([^.].*)\.([a-z]+)\.([0-9a-f]{8})", re.DOTALL)
 
 
 @dataclass(frozen=True)

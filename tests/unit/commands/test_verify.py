@@ -72,6 +72,18 @@ def test_every_flipped_bit_is_found_and_named(results: Path) -> None:
     assert whole.level == "ok"
 
 
+def test_what_is_being_written_is_no_damage(results: Path) -> None:
+    for path in files(results):
+        path.with_name(f".tmp-0123456789abcdef-{path.name}").write_bytes(b"{")
+    for folder in [path for path in results.rglob("*/") if path != results]:
+        aside = folder.with_name(f".tmp-fedcba9876543210-{folder.name}")
+        shutil.copytree(folder, aside)
+        for path in files(aside):
+            path.write_bytes(b"{")
+    (remark,) = verify(results)
+    assert remark.level == "ok", remark
+
+
 def test_a_lost_record_is_no_damage_and_comes_back(results: Path) -> None:
     (folder,) = (results / "cells").iterdir()
     for name in ("history.jsonl", "proof.json", "card.json"):

@@ -40,6 +40,11 @@ NAMES = st.one_of(
 )
 
 
+def test_a_stamp_that_is_being_written_is_none() -> None:
+    assert stamp_name("one.report.0123abcd") == StampName("one", "report", "0123abcd")
+    assert stamp_name(".tmp-0123456789abcdef-one.report.0123abcd") is None
+
+
 @given(NAMES)
 def test_a_name_is_taken_apart_into_what_it_was_made_of(name: StampName) -> None:
     assert re.fullmatch(DATASET_ID if "-" in name.owner else STUDY, name.owner)

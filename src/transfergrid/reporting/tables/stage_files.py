@@ -12,6 +12,7 @@ import pandas as pd
 from transfergrid.reporting.tables.files import parse_table
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import sha256_file
+from transfergrid.runtime.listing import written
 from transfergrid.runtime.sealed import read_sealed, write_sealed
 from transfergrid.runtime.verified import read_verified
 
@@ -57,6 +58,8 @@ def read_made(folder: Path, name: str) -> bytes:
     for receipt in _receipts(folder):
         try:
             expected = _files_of(receipt).get(name)
+        except FileNotFoundError:
+            continue  # another stage has just put its own in place of an earlier version's
         except UserError as error:
             broken = error  # of another stage, unless none tells of the file
             continue
@@ -76,7 +79,7 @@ def read_made_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _receipts(folder: Path) -> list[Path]:
-    return sorted((folder / RECEIPTS).glob("*.json"))
+    return written(folder / RECEIPTS, "*.json")
 
 
 def _files_of(receipt: Path) -> Mapping[str, str]:

@@ -53,6 +53,28 @@ def test_a_file_has_one_receipt_and_a_broken_one_of_others_does_no_harm(tmp_path
         read_made(tmp_path, "tables/b.csv")
 
 
+@pytest.mark.parametrize("name", [".tmp-0123456789abcdef-other.json", "another.json"])
+def test_receipts_that_other_jobs_write_and_remove_meanwhile_are_no_concern(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "b.csv").write_text("b\n")
+    seal_stage(tmp_path, "stage", ["tables/b.csv"])
+    # A link to nothing is listed as a file is, and is not there when it is opened.
+    (tmp_path / "receipts" / name).symlink_to(tmp_path / "renamed")
+    assert read_made(tmp_path, "tables/b.csv") == b"b\n"
+    seal_stage(tmp_path, "stage", ["tables/b.csv"])
+    with pytest.raises(UserError, match=r"no stage has made .*a\.csv; run snakemake"):
+        read_made(tmp_path, "tables/a.csv")
+
+
+def test_half_of_a_receipt_is_not_a_broken_one(tmp_path: Path) -> None:
+    seal_stage(tmp_path, "stage", [])
+    (tmp_path / "receipts" / ".tmp-0123456789abcdef-other.json").write_text('{"files')
+    with pytest.raises(UserError, match=r"no stage has made .*a\.csv; run snakemake"):
+        read_made(tmp_path, "tables/a.csv")
+
+
 def test_a_stage_takes_the_cells_of_its_own_plan_alone(tmp_path: Path) -> None:
     cells = [{"cell": "one"}]
     content = {"name": "s", "code": None, "gathered": digest_of(cells)}
