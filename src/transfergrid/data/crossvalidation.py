@@ -160,6 +160,7 @@ def check_classes(manifest: Manifest, folds: Folds) -> list[str]:
     scored = [manifest.tasks.index(task) for task in manifest.score_tasks]
     labels = truth(manifest)[:, scored]
     positive, negative = labels == 1, labels == 0
+    _check_both(manifest, positive.sum(axis=0).tolist(), negative.sum(axis=0).tolist())
     tested = np.zeros(len(scored), np.bool_)
     notes = []
     for fold in range(folds.k):
@@ -185,6 +186,23 @@ def check_classes(manifest: Manifest, folds: Folds) -> list[str]:
             "in score_tasks, lower k, or deal the folds out by label (folds.by: stratified)."
         )
     return notes
+
+
+def _check_both(manifest: Manifest, positives: list[int], negatives: list[int]) -> None:
+    """Refuse a scored task that has one class in all images: no way of dealing them out helps."""
+    counts = zip(manifest.score_tasks, positives, negatives, strict=True)
+    lost = {
+        task: f"task {task} has {shown} positive(s) and {not_shown} negative(s) in all images"
+        for task, shown, not_shown in counts
+        if not (shown and not_shown)
+    }
+    if not lost:
+        return
+    left = [task for task in manifest.score_tasks if task not in lost]
+    name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
+    raise UserError(
+        f"{listed(lost.values(), 4)}, and a score needs both; {name}correct the labels."
+    )
 
 
 def _lacks(manifest: Manifest, fold: int, split: str, has: npt.NDArray[np.bool_]) -> Iterator[str]:

@@ -57,9 +57,10 @@ def numbers(
     rows = np.flatnonzero(wrong)
     if len(rows):
         strange = list(dict.fromkeys(printable(cell) for cell in written.iloc[rows]))
+        every = sorted({printable(cell) for cell in written.dropna()})
         raise UserError(
             f"{table.path} has '{strange[0]}' in column '{name}' of row {rows[0] + 1}; a label is "
-            f"{words}{_advice(strange) if values is not None else ''}."
+            f"{words}{_advice(strange, every) if values is not None else ''}."
         )
     return labels
 
@@ -189,7 +190,8 @@ def _key(cell: Any) -> str:
         return text
 
 
-def _advice(strange: Sequence[str]) -> str:
+def _advice(strange: Sequence[str], every: Sequence[str]) -> str:
+    """Say how to explain a column's cells; `every` has those that are labels as well, in order."""
     divider = next((d for d in DIVIDERS if any(d in cell for cell in strange)), None)
     if divider and not any(_key(cell) != cell for cell in strange):
         return (
@@ -197,10 +199,9 @@ def _advice(strange: Sequence[str]) -> str:
             "names a class, task_kind: multiclass"
         )
     shown = listed([f"'{cell}'" for cell in strange], _SHOWN)
-    return (
-        f"; say what {shown} means with label_values, "
-        f"such as {{'{strange[0]}': 1}}, or null for unknown"
-    )
+    # Of 1 and 2, the 1 may well be the absence: two cells are explained together.
+    example = f"'{every[0]}': 0, '{every[1]}': 1" if len(every) == 2 else f"'{strange[0]}': 1"
+    return f"; say what {shown} means with label_values, such as {{{example}}}, or null for unknown"
 
 
 def _several(cells: pd.Series) -> tuple[str, str] | None:

@@ -56,7 +56,8 @@ def faults() -> list[Any]:
         (
             fold(),
             lambda frame: frame.assign(Mass="0"),
-            "fold 0 has no scored task with both|no fold tests both classes of mass",
+            r"task mass has 0 positive\(s\) and [0-9]+ negative\(s\) in all images, and a score "
+            r"needs both; .*correct the labels\.$",
         ),
         (fold(), lambda frame: frame.assign(image="a.png"), "listed more than once: a.png"),
         (fold(group_column="h"), same, "no column 'h'"),

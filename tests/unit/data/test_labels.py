@@ -47,6 +47,13 @@ def test_all_words_are_named_at_once(tmp_path):
         read(tmp_path, ["1", "yes", "no", "maybe", "yes"])
 
 
+def test_two_values_are_explained_together(tmp_path):
+    # {'2': 1} alone would have every image show the finding.
+    message = "say what '2' means with label_values, such as {'1': 0, '2': 1}, or null"
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, ["2", "1", "", "1"])
+
+
 def test_declared_words_mean_what_they_say(tmp_path):
     cells = ["yes", "no", "uncertain", "", "1", "-1.0", "True"]
     values = {"yes": 1, "no": 0, "uncertain": None, "-1": 0.5, "": 0}
