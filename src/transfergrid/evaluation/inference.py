@@ -56,10 +56,18 @@ def predict_each(
         (C, N, T) float32; (C, 0, 0) for no images.
     """
     gather = together or _one_by_one(keep)
-    parts = list(_parts(models, normalise, images, batch_size, device, check, gather, 0))
-    if not parts:
+    found: Tensor | None = None
+    row = 0
+    # Into one array: a small tensor kept of each batch would lie between the large ones that come
+    # and go, and the memory between them serves nothing else.
+    for part in _parts(models, normalise, images, batch_size, device, check, gather, 0):
+        if found is None:
+            found = part.new_empty((len(part), len(images), *part.shape[2:]))
+        found[:, row : row + part.shape[1]] = part
+        row += part.shape[1]
+    if found is None:
         return np.zeros((len(models), 0, 0), dtype=np.float32)
-    return torch.cat(parts, dim=1).cpu().numpy()
+    return found.cpu().numpy()
 
 
 def outputs_of(
