@@ -103,7 +103,7 @@ build/bench/installed: pyproject.toml
 lock: ## renew envs/requirements.lock from pyproject.toml and envs/requirements.in
 	@$(call make_venv,build/lock)
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c envs/requirements.in -e '.[demo,dicom,report,slurm,test,lint]'
+		-c envs/requirements.in -e '.[demo,dicom,nifti,report,slurm,test,lint]'
 	@build/lock/bin/python envs/lock.py
 	@build/lock/bin/python envs/export_conda.py
 	@rm -rf build/lock

@@ -13,7 +13,7 @@ from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.program import run_program
 
 FOLDER = Path(__file__).resolve().parent
-SECTIONS = ("run", "demo", "dicom", "report")
+SECTIONS = ("run", "demo", "dicom", "nifti", "report")
 
 HEADER = """\
 # Made from requirements.lock by `make lock`; do not edit.

@@ -23,7 +23,7 @@ from transfergrid.runtime.program import run_program
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "envs" / "requirements.lock"
 PYTHON = "3.11"
-EXTRAS = ("demo", "dicom", "report", "slurm", "test", "lint")
+EXTRAS = ("demo", "dicom", "nifti", "report", "slurm", "test", "lint")
 LINUX = {"platform_system": "Linux", "sys_platform": "linux", "platform_machine": "x86_64"}
 MACOS = {"platform_system": "Darwin", "sys_platform": "darwin", "platform_machine": "arm64"}
 

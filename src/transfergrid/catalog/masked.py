@@ -6,6 +6,7 @@ from typing import Any
 
 from transfergrid.catalog.compared_masks import compared
 from transfergrid.catalog.dataset_kind import DICOM, DatasetKind, Described, Setting
+from transfergrid.catalog.nifti import NIFTI
 
 _EXCLUSIVE: Setting = {
     "description": "Whether a pixel belongs to one structure at most (a softmax over structures "
@@ -106,6 +107,7 @@ MASKED: tuple[DatasetKind, ...] = (
             },
             "channels": _COLOURS,
             **DICOM,
+            **NIFTI,
         },
         required=("table", "image_column", "layers"),
     ),

@@ -209,6 +209,10 @@ def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             yield words(change)
         elif key == "dataset.dicom":
             yield f"data set {dataset}: {_dicom_phrase(before.get(key), after.get(key))}"
+        elif key == "dataset.nifti_code":
+            # Where one of the two has none, the setting itself tells of it.
+            if before.get(key) and after.get(key):
+                yield f"data set {dataset}: the code that reads NIfTI changed"
         elif room == "dataset":
             yield f"data set {dataset}: {words(change)}"
         elif room == "weights":

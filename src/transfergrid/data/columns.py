@@ -24,6 +24,7 @@ from transfergrid.data.declared import kinds
 from transfergrid.data.images import inside
 from transfergrid.data.kinds import read_unchecked
 from transfergrid.data.manifest import Manifest
+from transfergrid.data.slices import slice_ids
 from transfergrid.data.tablefile import Table, canonical, read_table
 from transfergrid.planning.described import VIEW, described_by, names_of, tables_of
 from transfergrid.runtime.errors import UserError, listed
@@ -153,7 +154,7 @@ def _values(
         there = [name for name in names_of(described, column) if name in table.frame.columns]
         if there:
             image = described.image or str(declaration["image_column"])
-            ids = _image_ids(table, image, described.last_parts)
+            ids = _image_ids(table, image, described.last_parts, declaration.get("nifti"))
             found.append(pd.Series(table.column(there[0]).to_numpy(dtype=object), index=ids))
     images = manifest.table["image_id"]
     if found:
@@ -169,11 +170,13 @@ def _values(
     )
 
 
-def _image_ids(table: Table, column: str, last_parts: int) -> pd.Index:
+def _image_ids(
+    table: Table, column: str, last_parts: int, nifti: Mapping[str, Any] | None
+) -> pd.Index:
     names = table.text(column).map(inside)
     if last_parts:
         names = names.str.split("/").str[-last_parts:].str.join("/")
-    return pd.Index(names)
+    return pd.Index(slice_ids(names, table, nifti) if nifti else names)
 
 
 def _named(values: pd.Series, where: str) -> pd.Series:

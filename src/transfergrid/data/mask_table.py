@@ -14,6 +14,7 @@ from transfergrid.data.mask_layers import RULES, FileLayer, Layer, Observers
 from transfergrid.data.mask_runtables import BLANK, FilmNames, coco_layer, run_layer
 from transfergrid.data.mask_set import MaskSet
 from transfergrid.data.mask_values import Coding
+from transfergrid.data.slices import check_no_volumes, nifti_module
 from transfergrid.data.tablefile import Table
 from transfergrid.runtime.errors import UserError, listed
 
@@ -30,12 +31,15 @@ class _Films:
         table: Its table, a row a film.
         names: The films by name.
         dicom: Whether files may be DICOM.
+        slices: The films, if they are slices of volumes (`transfergrid.data.nifti_films`), as their
+            masks are then.
     """
 
     root: Path
     table: Table
     names: FilmNames
     dicom: bool
+    slices: Any = None
 
 
 def declared_masks(
@@ -62,11 +66,13 @@ def declared_masks(
         UserError: The declaration is contradictory, a column or table is missing, a film has no
             mask, or a mask no film.
     """
-    films = _Films(root, table, FilmNames(images.names), images.levels.dicom)
+    slices: Any = images if declaration.get("nifti") else None
+    films = _Films(root, table, FilmNames(images.names), images.levels.dicom, slices)
     layers = tuple(_named(layer, films) for layer in declaration["layers"])
     view = declaration.get("field_of_view")
     seen = None if view is None else _layer(("field_of_view",), view, films)
-    return MaskSet(images, layers, bool(declaration.get("exclusive")), seen)
+    shown = images if slices is None else slices.sizes
+    return MaskSet(shown, layers, bool(declaration.get("exclusive")), seen)
 
 
 def observed(masks: MaskSet, number: int) -> MaskSet:
@@ -120,9 +126,7 @@ def _layer(structures: tuple[str, ...], options: Mapping[str, Any], films: _Film
     return _file_layer(structures, options, films)
 
 
-def _file_layer(
-    structures: tuple[str, ...], options: Mapping[str, Any], films: _Films
-) -> FileLayer:
+def _file_layer(structures: tuple[str, ...], options: Mapping[str, Any], films: _Films) -> Layer:
     coding = Coding.declared(structures, options)
     blank = BLANK[choice(options, "blank", tuple(BLANK))]
     given = options["files"]
@@ -137,7 +141,15 @@ def _file_layer(
             f"({listed(columns)}; {len(lost)} such row(s)); name it, or write blank: empty, or "
             "blank: unknown."
         )
-    return FileLayer(films.root, names, coding, NO if blank is None else blank, films.dicom)
+    marks = NO if blank is None else blank
+    if films.slices is not None:
+        layer: Layer = nifti_module("nifti_masks").layer_of(
+            films.slices, films.root, names, coding, marks
+        )
+        return layer
+    for column in named:
+        check_no_volumes(column, films.table)
+    return FileLayer(films.root, names, coding, marks, films.dicom)
 
 
 def _paths(cells: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from transfergrid.data.decoding import dicom_module
 from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.manifest import IDS, TASK_KINDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
+from transfergrid.data.slices import check_no_volumes, nifti_module, slice_ids
 from transfergrid.data.splits import random_split
 from transfergrid.data.store import SPLITS
 from transfergrid.data.tablefile import Table, canonical, read_table
@@ -62,6 +63,12 @@ def manifest_of(
     if options.get("dicom"):
         paths = [str(root / file) for file in files]
         table = dicom_module("dicom_headers").with_headers(table, paths, options)
+    slices, nifti = None, options.get("nifti")
+    if nifti:
+        slices = nifti_module("nifti_films").slices_of(table, files, options, root)
+        names = slice_ids(names, table, nifti)
+    else:
+        check_no_volumes(names, table)
     ids = _ids(table, names, options)
     tasks = tuple(truth.columns)
     return Manifest(
@@ -69,9 +76,10 @@ def manifest_of(
         tasks=tasks,
         score_tasks=chosen_tasks(options.get("score_tasks"), tasks, "score_tasks"),
         task_kind=task_kind,
-        images=ImageFiles.declared(root, files, options),
+        images=ImageFiles.declared(root, files, options) if slices is None else slices,
         patients_known=bool(options.get("patient_column")),
         studies_known=bool(options.get("study_column")),
+        notes=() if slices is None else slices.notes,
         groups=_groups(table, options),
         published=_published(table, options),
         drawn="random" in (options.get("split") or {}),

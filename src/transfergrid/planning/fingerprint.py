@@ -35,6 +35,8 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 DICOM = (f"{PACKAGE}.data.dicom", f"{PACKAGE}.data.dicom_headers")
 """Code of the data sets that say they have DICOM files."""
+NIFTI = (f"{PACKAGE}.data.nifti_films", f"{PACKAGE}.data.nifti_masks")
+"""Code of the data sets whose films are slices of NIfTI volumes."""
 
 _PREFIX = f"{PACKAGE}."
 _SCRIPT = "workflow/scripts:"
@@ -204,6 +206,11 @@ def kind_fingerprint(kind: str) -> str:
 def dicom_fingerprint() -> str:
     """Return the fingerprint of the code that reads DICOM files, 16 hexadecimal digits."""
     return modules_fingerprint(DICOM)
+
+
+def nifti_fingerprint() -> str:
+    """Return the fingerprint of the code that reads NIfTI volumes, 16 hexadecimal digits."""
+    return modules_fingerprint(NIFTI)
 
 
 @cache

@@ -12,6 +12,7 @@ from transfergrid.catalog.kinds import pretraining_kind
 from transfergrid.planning.architectures import Architecture
 from transfergrid.planning.fingerprint import (
     dicom_fingerprint,
+    nifti_fingerprint,
     plugin_fingerprint,
     prepare_fingerprint,
     stage_fingerprint,
@@ -31,6 +32,7 @@ UNSAID = {
     "white": None,
     "black": 0,
     "dicom": False,
+    "nifti": None,
     "duplicates": "refuse",
     "group": None,
     "folds": None,
@@ -129,7 +131,7 @@ def resolve_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     declaration["tables"] = hashed_tables(name, root, settings, remembered_sha256)
     if settings.get("observers"):
         check_there(name, settings, declaration["tables"])
-    declaration |= _dicom_code(declaration)
+    declaration |= _form_code(declaration)
     dataset_id = _dataset_id(name, declaration)
     regions = _regions(name, settings["regions"]) if settings.get("regions") else None
     return Dataset(name, dataset_id, {"id": dataset_id, **declaration}, root, regions)
@@ -146,9 +148,10 @@ def _regions(name: str, setting: str) -> RegionFile:
     return RegionFile(f"{name}-regions-{digest[:8]}", path, digest)
 
 
-def _dicom_code(declaration: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code that reads DICOM, if a data set has such files: part of no other."""
-    return {"dicom": dicom_fingerprint()} if declaration.get("dicom") else {}
+def _form_code(declaration: Mapping[str, Any]) -> dict[str, str]:
+    """Return the code that reads DICOM or NIfTI, if a data set has such files: part of no other."""
+    code = {"dicom": dicom_fingerprint()} if declaration.get("dicom") else {}
+    return code | ({"nifti_code": nifti_fingerprint()} if declaration.get("nifti") else {})
 
 
 def _dataset_id(name: str, declaration: Mapping[str, Any]) -> str:
@@ -184,7 +187,7 @@ def check_dataset(note: Mapping[str, Any]) -> None:
     name = note["id"].rpartition("-")[0]
     root = Path(note["root"]) if note["root"] else None
     declaration["tables"] = hashed_tables(name, root, declaration, sha256_file)
-    declaration |= _dicom_code(declaration)
+    declaration |= _form_code(declaration)
     if _dataset_id(name, declaration) != note["id"]:
         raise UserError(
             f"the label tables or the reader of data set '{name}' were edited after {note['id']} "

@@ -29,7 +29,7 @@ _FORM = {
     "view_column",
 }
 """Settings that do not decide which images are test images."""
-_LOOKS = {"image_px", "resize", "channels", "white", "black", "dicom"}
+_LOOKS = {"image_px", "resize", "channels", "white", "black", "dicom", "nifti", "nifti_code"}
 """The same, unless near duplicates, which are told by their looks, are kept together."""
 _LABELS = {
     "label_columns",

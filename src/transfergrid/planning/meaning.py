@@ -12,6 +12,7 @@ from transfergrid.planning.mask_losses import MaskLoss
 from transfergrid.planning.named import named
 from transfergrid.planning.recipe import Recipe
 from transfergrid.planning.tasks import holds_masks
+from transfergrid.planning.volumes import check_volumes
 from transfergrid.runtime.errors import UserError, listed
 
 
@@ -167,6 +168,8 @@ def check_dataset_settings(where: str, settings: Mapping[str, Any]) -> None:
             f"{where}: group: duplicates tells images apart by their looks, for which image_px "
             f"{settings['image_px']} is too small; choose {LEAST_PX} or more, or remove group."
         )
+    if settings.get("nifti"):
+        check_volumes(where, settings)
     kind = dataset_kind(settings["kind"])
     if kind is not None and kind.check:
         named(kind.check)(where, settings)

@@ -14,6 +14,7 @@ from transfergrid.catalog.derivation import modules_of
 from transfergrid.planning.architectures import own_code
 from transfergrid.planning.fingerprint import (
     DICOM,
+    NIFTI,
     kind_modules,
     modules_code,
     modules_fingerprint,
@@ -61,7 +62,7 @@ def hold_prepare(declaration: Mapping[str, Any]) -> None:
     """Make this process import a data set's reader, even a plug-in's, as it is now.
 
     Args:
-        declaration: The data set's, with its kind, and whether it has DICOM files.
+        declaration: The data set's, with its kind, and whether it has DICOM or NIfTI files.
 
     Raises:
         UserError: A plug-in's module does not exist.
@@ -69,6 +70,8 @@ def hold_prepare(declaration: Mapping[str, Any]) -> None:
     hold(prepare_code(declaration["kind"]))
     if declaration.get("dicom"):
         hold(modules_code(DICOM))
+    if declaration.get("nifti"):
+        hold(modules_code(NIFTI))
 
 
 def hold_plugin(reference: str, recorded: str | None = None) -> None:

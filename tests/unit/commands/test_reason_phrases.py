@@ -37,6 +37,20 @@ def test_a_change_of_dicom_is_told(then: str | None, now: str | None, expected: 
     assert list(setting_phrases(spec(then), spec(now))) == [f"data set films: {expected}"]
 
 
+def test_a_change_of_slices_is_told_once() -> None:
+    def spec(**dataset: Any) -> dict[str, Any]:
+        return {"cell": {**POINT}, "dataset": {"kind": "csv", **dataset}}
+
+    axial = {"nifti": {"slice": "slice", "axis": "axial"}, "nifti_code": "0a"}
+    other = {**axial, "nifti_code": "0b"}
+    told = ["data set films: the code that reads NIfTI changed"]
+    assert list(setting_phrases(spec(**axial), spec(**other))) == told
+    coronal = {**axial, "nifti": {"slice": "slice", "axis": "coronal"}}
+    told = ["data set films: nifti axis axial → coronal"]
+    assert list(setting_phrases(spec(**axial), spec(**coronal))) == told
+    assert not any("nifti_code" in told for told in setting_phrases(spec(), spec(**axial)))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

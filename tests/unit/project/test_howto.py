@@ -16,7 +16,7 @@ from transfergrid.planning.plan import plan_run
 FOLDER = PROJECT / "docs" / "howto"
 CELLS = {
     "folds": (30,),
-    "own_data": (6,),
+    "own_data": (6, 6),
     "own_metric": (6,),
     "masks": (6,),
     "hospitals": (18, 6),
@@ -45,7 +45,10 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table[["image", "effusion"]].rename(columns={"image": "file"}).to_csv(
         tmp_path / "labels.csv", index=False
     )
+    names = {"volume": "v.nii", "slice": 0, "mask": "m.nii", "patient": "p", "row_mm": 1}
+    pd.DataFrame([{**names, "column_mm": 1}]).to_csv(tmp_path / "slices.csv", index=False)
     monkeypatch.setenv("FILMS", str(tmp_path))
+    monkeypatch.setenv("BRAIN", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 

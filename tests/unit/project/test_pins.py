@@ -105,8 +105,8 @@ def imported(*folders: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [
-        (["src", "workflow"], ["demo", "dicom", "validators"]),
-        (["envs", "tests"], ["demo", "dicom", "test", "validators"]),
+        (["src", "workflow"], ["demo", "dicom", "nifti", "validators"]),
+        (["envs", "tests"], ["demo", "dicom", "nifti", "test", "validators"]),
         (["benchmarks"], ["demo", "test", "bench"]),
     ],
 )
@@ -174,7 +174,7 @@ def test_the_lock_and_the_conda_file_agree():
         assert line in lines(LOCK), (
             f"{line} is in the conda file and not in the lock: run make lock"
         )
-    for word in PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["dicom"]:
+    for word in PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["dicom"] + EXTRAS["nifti"]:
         assert canonicalize_name(Requirement(word).name) in pins(pip)
     assert not {"pytest", "ruff", "mypy"} & set(pins(pip))
 
