@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,7 @@ from transfergrid.data.decoding import Levels, dicom_module
 from transfergrid.data.decoding import is_dicom as begins_as_dicom
 from transfergrid.data.formats import FORMATS
 from transfergrid.data.images import read_image
+from transfergrid.data.slices import SUFFIXES as VOLUME_SUFFIXES
 from transfergrid.planning.label_tables import IMAGE_SUFFIXES
 from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.progress import progress
@@ -142,6 +143,33 @@ def films_in(data: Path) -> list[PurePosixPath]:
             f"{printable(strange[0])}; rename them."
         )
     return found
+
+
+def volumes_in(data: Path) -> list[str]:
+    """Return the NIfTI volumes in and below a folder, by their names."""
+    return [
+        (home / name).relative_to(data).as_posix()
+        for home, _, names in _walked(data)
+        for name in sorted(names)
+        if name.lower().endswith(VOLUME_SUFFIXES)
+    ]
+
+
+def refuse_volumes(data: Path, names: Iterable[str]) -> None:
+    """Refuse films that are NIfTI volumes: nothing here says which of their slices are films.
+
+    Raises:
+        UserError: Some are.
+    """
+    found = [name for name in names if name.lower().endswith(VOLUME_SUFFIXES)]
+    if found:
+        raise UserError(
+            f"{data} has {len(found)} NIfTI volume(s), such as {printable(found[0])}, and nobody "
+            "says which of their slices are films; write a table with a row for each slice (its "
+            "volume, its number, its patient, and its labels or its mask's volume) and a study of "
+            "it with `nifti: { slice: COLUMN, axis: axial }`, of kind csv or mask_table, as "
+            "docs/howto/own_data.md shows."
+        )
 
 
 def links_in(data: Path) -> list[PurePosixPath]:

@@ -19,6 +19,8 @@ from transfergrid.commands.films import (
     is_file,
     links_in,
     look_at,
+    refuse_volumes,
+    volumes_in,
 )
 from transfergrid.commands.found import (
     LINK,
@@ -136,6 +138,8 @@ def of_table(path: Path) -> Found:
     columns = _image_columns(frame, lambda cell: home_of(root, folders, cell) is not None)
     if not columns:
         return _of_other_names(path, frame, root)
+    for column in columns:
+        refuse_volumes(path, frame[column].dropna().unique())
     masks = of_columns(path, frame, root, folders, columns)
     return masks or _of_labels(path, frame, root, folders, columns)
 
@@ -227,6 +231,7 @@ def of_folders(data: Path) -> Found:
             "folders there, or take the links away."
         )
     if not films:
+        refuse_volumes(data, volumes_in(data))
         raise UserError(f"{data} has no films in it or below; name the folder or table of films.")
     paired = pairs(films)
     if paired is not None:

@@ -17,6 +17,7 @@ from torch import nn
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.data.blocks import Form
 from transfergrid.data.images import ImageFiles, resize
+from transfergrid.data.slices import SUFFIXES as VOLUME_SUFFIXES
 from transfergrid.data.store import Card
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
 from transfergrid.evaluation.inference import batch_of, predict_each
@@ -186,6 +187,11 @@ class LoadedCell:
                 )
             return film
         path = Path(film).absolute()
+        if path.name.lower().endswith(VOLUME_SUFFIXES):
+            raise UserError(
+                f"film {film} is a NIfTI volume, of which a cell sees one slice; save the slice as "
+                "an 8-bit PNG, drawn and made grey as the cell's own films are, and name that."
+            )
         options = dict(self.spec["dataset"])
         kind = dataset_kind(str(options["kind"]))
         if kind is not None and kind.arrays:  # which are made grey before they are resized

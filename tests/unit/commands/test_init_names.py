@@ -13,7 +13,7 @@ import pytest
 from datasets.made_dicom import dicom
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage, JPEGLosslessSV1
-from unit.commands.made_films import film, save, study_of, text_of
+from unit.commands.made_films import assert_refused, film, save, study_of, text_of
 
 from transfergrid.commands.main import main
 from transfergrid.data.kinds import read_manifest
@@ -156,6 +156,24 @@ def test_files_that_are_no_films_are_all_named_wherever_they_stand(
     assert "2 of 60 films cannot be read, and no study was written: IM17.dcm, IM43.dcm" in error
     assert re.search(rf"the first says: image .*IM17.dcm {told}", error)
     assert not (here / "disc_study").exists()
+
+
+@pytest.mark.parametrize("form", ["table", "folders"])
+def test_volumes_are_refused_with_the_way_to_read_their_slices(
+    here: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        home = here / "head" / ("benign", "malignant")[number % 2]
+        home.mkdir(parents=True, exist_ok=True)
+        (home / f"{number}.nii.gz").write_bytes(b"")
+    if form == "table":
+        names = [str(path.relative_to(here / "head")) for path in here.rglob("*.nii.gz")]
+        table = pd.DataFrame({"volume": names, "slice": 3, "finding": [0, 1] * 2})
+        table.to_csv(here / "head" / "labels.csv", index=False)
+    what = "labels.csv" if form == "table" else "head"
+    told = rf"{what} has 4 NIfTI volume\(s\), such as .*\.nii\.gz, and nobody says which of their "
+    assert_refused("head", told, here, capsys)
+    assert_refused("head", r"a row for each slice .*`nifti: \{ slice: COLUMN, axis", here, capsys)
 
 
 @pytest.mark.parametrize(

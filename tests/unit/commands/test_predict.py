@@ -155,6 +155,8 @@ def test_films_that_cannot_be_read_are_all_named_and_nothing_is_predicted(
     assert all(name in told.err for name in lost)
     assert main(["predict", str(cell), str(good), str(tmp_path)]) == 1
     assert f"{tmp_path} is a folder; name the films in it" in capsys.readouterr().err
+    assert main(["predict", str(cell), str(tmp_path / "v.nii.gz")]) == 1
+    assert "v.nii.gz is a NIfTI volume, of which a cell sees one slice" in capsys.readouterr().err
     with pytest.raises(UserError, match="is not an"):
         load_cell(cell).predict([np.zeros((4, 4, 2), np.uint8)])
     for kind in (np.float32, np.uint16):  # of 12 bits, say, which are no white
