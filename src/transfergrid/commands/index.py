@@ -72,7 +72,7 @@ def indexed(results: Path) -> list[IndexedStudy]:
     stamps: dict[tuple[str, str], Path] = {}
     for name, path in stamps_in(results / "stamps"):
         known = stamps.get((name.owner, name.stage))
-        if known is None or path.stat().st_mtime > known.stat().st_mtime:
+        if known is None or _written(path) > _written(known):
             stamps[name.owner, name.stage] = path
     owners = {owner for owner, stage in stamps if stage in ("gather", "report")}
     owners |= {path.parent.name for path in results.glob(f"*/{GATHERED}")}
@@ -128,6 +128,7 @@ def _content(path: Path | None) -> Mapping[str, Any]:
 
 
 def _written(path: Path) -> float:
+    """Return when a file was written, in Unix seconds; 0 where it is gone, or has just gone."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -19,6 +19,7 @@ from transfergrid.runtime.hashing import short_hash
 LOCATION = "location"
 """The stage of a note that says where a data set or a weight file is."""
 
+# No owner begins with a dot, as the name does under which another job is just writing a stamp.
 _NAME = re.compile(r"([^.].*)\.([a-z]+)\.([0-9a-f]{8})", re.DOTALL)
 
 

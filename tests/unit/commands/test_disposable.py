@@ -27,7 +27,7 @@ from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.removal import LEFTOVER_SECONDS, remove_path, size_of
 from transfergrid.commands.state import cell_states
 from transfergrid.planning.plan import Plan
-from transfergrid.runtime.atomic import scratch_directory
+from transfergrid.runtime.atomic import replacing, scratch_directory
 
 RESULTS = Path("results")
 CELLS = RESULTS / "cells"
@@ -94,6 +94,13 @@ def test_stamps_of_stages_that_there_are_no_more_can_go(old: Plan) -> None:
     for name in ("small.panels.0123abcd", "other.panels.0123abcd", "small.cells.0123abcd"):
         (stamps / name).write_text("{}")
     assert free(unnamed(old), "stamp") == {"small.panels.0123abcd"}
+
+
+def test_a_note_that_a_run_is_writing_stays(old: Plan) -> None:
+    (RESULTS / "stamps").mkdir(parents=True, exist_ok=True)
+    with replacing(RESULTS / "stamps" / "others-0123abcd.location.0123abcd") as aside:
+        assert unnamed(old) == []
+        aside.write_text("{}")
 
 
 def test_both_studies_keep_their_cells(old: Plan, new: Plan) -> None:

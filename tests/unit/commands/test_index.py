@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -108,6 +109,14 @@ def test_the_newest_page_comes_first_and_an_edited_plan_counts(results: Path, tm
     (small,) = (study for study in indexed(results) if study.name == "small")
     (planned,) = fewer.studies.values()
     assert small.cells == len(planned.scored) < 5
+
+
+def test_stamps_that_a_run_is_writing_or_removing_are_left_out(results: Path) -> None:
+    stamps = results / "stamps"
+    (written,) = stamps.glob("other.gather.*")
+    shutil.copy(written, stamps / f".tmp-0123456789abcdef-{written.name}")
+    (stamps / "small.gather.00000000").symlink_to("removed since the folder was listed")
+    assert [(study.name, study.cells) for study in indexed(results)] == [("small", 5), ("other", 5)]
 
 
 def test_an_empty_folder_is_a_sentence(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -40,11 +40,6 @@ NAMES = st.one_of(
 )
 
 
-def test_a_stamp_that_is_being_written_is_none() -> None:
-    assert stamp_name("one.report.0123abcd") == StampName("one", "report", "0123abcd")
-    assert stamp_name(".tmp-0123456789abcdef-one.report.0123abcd") is None
-
-
 @given(NAMES)
 def test_a_name_is_taken_apart_into_what_it_was_made_of(name: StampName) -> None:
     assert re.fullmatch(DATASET_ID if "-" in name.owner else STUDY, name.owner)
@@ -70,7 +65,13 @@ def test_a_stamp_replaces_its_own_and_no_other(names: set[StampName], data: st.D
         assert (found := stamp_name(said)) and (found.owner, found.stage) == (owner, LOCATION)
 
 
-@pytest.mark.parametrize("name", ["logs", "one.report", "a.report.0123abc", ".report.0123abcd", ""])
+ASIDE = ".tmp-0123456789abcdef-one.report.0123abcd"
+"""The name under which a job is just writing a stamp."""
+
+
+@pytest.mark.parametrize(
+    "name", ["logs", "one.report", "a.report.0123abc", ".report.0123abcd", ASIDE, ""]
+)
 def test_other_files_are_no_stamps(name: str) -> None:
     assert stamp_name(name) is None
 
