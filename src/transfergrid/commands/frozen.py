@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 
 from transfergrid.commands.jobs import map_file
+from transfergrid.commands.memory import modified
 from transfergrid.evaluation.ensembles import Ensembles, is_made_of
 from transfergrid.planning.outputs import SCORES
 from transfergrid.planning.paths import cell_directory
@@ -147,22 +148,15 @@ def freeze_maps(study: PlannedStudy, cells: Sequence[str], results: Path, view: 
         The cells that have maps in the view.
     """
     wanted = [cell.name for cell in study.cam_cells if cell.name in set(cells)]
-    stamp = _changed(results / "stamps" / study.stamps["cams"][0]) if wanted else None
+    stamp = modified(results / "stamps" / study.stamps["cams"][0]) if wanted else None
     if stamp is None:
         return []
     there = []
     for cell in wanted:
         source = map_file(study.name, cell, results)
-        trained = _changed(cell_directory(cell, results) / TRAINED) or 0
+        trained = modified(cell_directory(cell, results) / TRAINED) or 0
         with suppress(FileNotFoundError):
             if source.stat().st_mtime_ns >= max(stamp, trained):
                 _link(source, map_file(study.name, cell, view))
                 there.append(cell)
     return there
-
-
-def _changed(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfergrid.commands.compared import due_stored
-from transfergrid.commands.memory import Memory
+from transfergrid.commands.memory import Memory, modified
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.outputs import SCORES, map_of
 from transfergrid.planning.paths import (
@@ -79,7 +80,7 @@ def planned_jobs(plan: Plan, results: Path = RESULTS, memory: Memory | None = No
     jobs = Jobs({name: _files(room / name) if name in on_disk else {} for name in plan.cells})
     jobs.written = spec_jobs(plan, untrained(plan, lambda cell, file: file in jobs.files[cell]))
     stamp = results / "stamps" / plan.evaluate_stamp[0]
-    stamp_time = stamp.stat().st_mtime_ns if stamp.exists() else None
+    stamp_time = modified(stamp)
     for name, files in jobs.files.items():
         folder = cell_directory(name, results)
         if name in jobs.written.job_of and (
@@ -215,8 +216,9 @@ def _files(folder: Path) -> dict[str, int]:
         try:
             with os.scandir(folder / part) as entries:
                 for entry in entries:
-                    if entry.is_file():
-                        found[part + entry.name] = entry.stat().st_mtime_ns
+                    with suppress(FileNotFoundError):  # of a job at work, written aside until now
+                        if entry.is_file():
+                            found[part + entry.name] = entry.stat().st_mtime_ns
         except OSError:
             continue
     return found

@@ -21,6 +21,14 @@ LARGEST_CHECKED = 1_000_000
 _LONGEST_NAME = 255
 
 
+def modified(path: str | Path) -> int | None:
+    """Return when a file was last written, in ns; None if it is gone: a run may remove it."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
 class Memory:
     """The records of one working directory."""
 
@@ -42,23 +50,26 @@ class Memory:
 
     def updated(self, inputs: Iterable[str], outputs: Iterable[str]) -> list[str]:
         """Return the inputs because of which Snakemake would remake outputs that all exist."""
-        made = [path for path in outputs if os.path.exists(path)]
+        made = {path: time for path in outputs if (time := modified(path)) is not None}
         if not made:
             return []
-        oldest = min(os.stat(path).st_mtime_ns for path in made)
+        oldest = min(made.values())
         return [
             path
             for path in inputs
-            if os.path.exists(path)
-            and os.stat(path).st_mtime_ns > oldest
-            and not self._same(path, made)
+            if (time := modified(path)) is not None
+            and time > oldest
+            and not self._same(path, list(made))
         ]
 
     def _same(self, path: str, outputs: list[str]) -> bool:
-        if os.stat(path).st_size > LARGEST_CHECKED:
-            return False
-        recorded = {self._checksum(path, output) for output in outputs}
-        return recorded == {f"sha256:{sha256_file(path)}"}
+        try:
+            if os.stat(path).st_size > LARGEST_CHECKED:
+                return False
+            digest = sha256_file(path)
+        except FileNotFoundError:
+            return True  # as one that was gone before
+        return {self._checksum(path, output) for output in outputs} == {f"sha256:{digest}"}
 
     def _checksum(self, path: str, output: str) -> str | None:
         try:

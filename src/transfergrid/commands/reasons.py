@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from transfergrid.catalog.axes import AXES
+from transfergrid.commands.memory import modified
 from transfergrid.planning.cell_names import place_of
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.paths import RESULTS, cell_directory
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.recipe import Phase, Recipe
+from transfergrid.planning.records import RECORD
 from transfergrid.planning.schema import study_schema
 from transfergrid.runtime.atomic import read_json
 from transfergrid.runtime.errors import listed
@@ -81,8 +83,8 @@ class Reasons:
             self._specs[name] = read_json_or_none(folder / "spec.json")
         return self._specs[name]
 
-    def _time(self, name: str) -> float:
-        return (cell_directory(name, self.results) / "train.json").stat().st_mtime
+    def _time(self, name: str) -> int:
+        return modified(cell_directory(name, self.results) / RECORD) or 0
 
     def _phrases(self, old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> Iterator[str]:
         yield from setting_phrases(old, new)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfergrid.catalog.records import Stage
-from transfergrid.commands.memory import Memory
+from transfergrid.commands.memory import Memory, modified
 from transfergrid.commands.reasons import read_json_or_none, stage_phrases
 from transfergrid.commands.state import CellState
 from transfergrid.planning.outputs import files_of, inputs_of, of_study, shard_sources
@@ -84,7 +84,9 @@ def evaluation_reason(plan: Plan, results: Path = RESULTS) -> str | None:
 
 def earlier_stamps(stamp: Path) -> list[Path]:
     """Return the stamps on disk that a planned one replaces, the newest last."""
-    return sorted(replaced_by(stamp), key=lambda path: path.stat().st_mtime_ns)
+    # A run that has just published the new one removes them.
+    times = {path: time for path in replaced_by(stamp) if (time := modified(path)) is not None}
+    return sorted(times, key=times.__getitem__)
 
 
 @dataclass(frozen=True)

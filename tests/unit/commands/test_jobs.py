@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.commands import made_up_results as made
@@ -35,6 +38,25 @@ def test_trials_are_trained_and_never_scored(planned: Plan) -> None:
 
 def test_a_finished_tuned_study_asks_for_nothing(planned: Plan) -> None:
     made.finish(planned, RESULTS)
+    assert counts(planned_jobs(planned)) == (0, 0, 0, 0)
+
+
+def test_a_file_that_a_job_at_work_has_just_renamed_hides_no_other(
+    planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.finish(planned, RESULTS)
+    for cell in planned.cells:
+        (RESULTS / "cells" / cell / ".tmp-0123456789abcdef-resume.pt").touch()
+    listed = os.scandir
+
+    def scandir(folder: Path) -> Any:
+        entries = sorted(listed(folder), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.startswith(".tmp-"):
+                os.unlink(entry.path)
+        return nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", scandir)
     assert counts(planned_jobs(planned)) == (0, 0, 0, 0)
 
 

@@ -70,6 +70,21 @@ def test_a_missing_input_or_output_is_not_newer(memory: Memory) -> None:
     assert memory.updated(["in"], ["none"]) == []
 
 
+def test_what_a_run_removes_meanwhile_is_as_if_it_had_been_gone(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "exists", lambda path: True)  # it was, and is no more
+        assert memory.updated(["in", "none"], ["out", "none"]) == ["in"]
+
+    def removed(path: str) -> str:
+        os.unlink(path)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("transfergrid.commands.memory.sha256_file", removed)
+    assert memory.updated(["in"], ["out"]) == []
+
+
 @pytest.mark.parametrize("length", [3, 100, 191, 192, 200, 400])
 def test_records_are_found_where_snakemake_puts_them(
     length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from unit.commands import made_up_results as made
 
 from transfergrid.commands.main import main
 from transfergrid.commands.plan import describe, report, survey
+from transfergrid.commands.stages import earlier_stamps
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.plan import Plan
 
@@ -51,6 +52,13 @@ def test_cells_are_described_by_the_axis_that_sets_them_apart() -> None:
     both = [c for c in some(planned, "drop1") if "seed0" in c.name]
     assert describe(both, everything) == "2 cells of protocol finetune, truncation 1, seed 0"
     assert describe(both[:1], everything) == both[0].name
+
+
+def test_a_stamp_that_a_run_removes_meanwhile_is_none_of_the_earlier_ones(tmp_path: Path) -> None:
+    (tmp_path / "small.cells.00000000").symlink_to("removed since the folder was listed")
+    (tmp_path / "small.cells.11111111").write_text("{}")
+    found = earlier_stamps(tmp_path / "small.cells.22222222")
+    assert found == [tmp_path / "small.cells.11111111"]
 
 
 def test_the_projects_own_networks_are_planned_with_what_they_need() -> None:

@@ -67,6 +67,16 @@ def test_a_changed_setting_is_named(changes: Mapping[str, Any], expected: tuple[
     assert sorted(why(changes)) == sorted(expected)
 
 
+def test_an_earlier_cell_that_is_removed_meanwhile_has_its_reason_still() -> None:
+    made.finish(made.plan(Path()), RESULTS)
+    changed = made.plan(Path(), {"recipe": {"batch_size": 8}})
+    name = next(name for name in changed.cells if "textures-drop1" in name)
+    earlier = cell_states(changed)[name].predecessors
+    for one in earlier:
+        (RESULTS / "cells" / one / "train.json").unlink()
+    assert Reasons(changed).of(changed.cells[name], earlier) == ("batch size 16 → 8",)
+
+
 HEAD = {"train_layers": "head", "epochs": 1}
 ALL = {"train_layers": "all", "epochs": 2}
 
