@@ -16,7 +16,7 @@ from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.live import is_alive, read_told
 from transfergrid.commands.memory import Memory
 from transfergrid.commands.reasons import read_json_or_none
-from transfergrid.commands.removal import leftovers, remove_path, size_of
+from transfergrid.commands.removal import leftovers, remove_leftover, remove_path, size_of
 from transfergrid.commands.state import (
     CellState,
     Status,
@@ -52,6 +52,8 @@ ROOMS_OF_IDS = {
 }
 """The form of the ids in each folder of what cells share."""
 SELECTION = r"last|best|top\d+(_per_task)?"
+LEFTOVER = "leftover"
+"""The kind of what a killed writer left."""
 _LOCKED = "a run of Snakemake names it (if that run was killed: snakemake --unlock)"
 _BUSY = "another process uses it"
 
@@ -99,7 +101,7 @@ def unnamed(plan: Plan, results: Path = RESULTS, memory: Memory | None = None) -
     items += _stamp_items(plan, results)
     gone = {path for item in items for path in item.paths}
     left = leftovers(results, gone, locked)
-    return items + [Item("leftover", str(path.relative_to(results)), (path,)) for path in left]
+    return items + [Item(LEFTOVER, str(path.relative_to(results)), (path,)) for path in left]
 
 
 def finished_checkpoints(
@@ -321,6 +323,8 @@ def _tried(results: Path) -> set[str]:
 
 def remove(item: Item) -> str:
     """Remove a thing under its lock; return why it was left alone, or an empty string."""
+    if item.kind == LEFTOVER:
+        return "" if all([remove_leftover(path) for path in item.paths]) else _BUSY
     try:
         with exclusive(item.lock, _BUSY) if item.lock else contextlib.nullcontext():
             for path in item.paths:

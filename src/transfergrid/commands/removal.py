@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator, Set
+from contextlib import suppress
 from pathlib import Path
 
 from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
@@ -64,14 +66,41 @@ def leftovers(
 
 
 def _changed(path: Path) -> float:
-    times = [path.lstat().st_mtime]
-    for root, _, files in os.walk(path):
-        for name in files:
+    inside = (os.path.join(root, name) for root, _, files in os.walk(path) for name in files)
+    return max(map(_written, (str(path), *inside)))
+
+
+def _written(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return time.time()  # it has just vanished, so somebody is at work
+
+
+def remove_leftover(path: Path) -> bool:
+    """Remove what a killed writer left, holding its lock; return False if a writer has it.
+
+    What a writer has just made looks like that until it is locked. The writer then looks whether it
+    is there still, and if it is, keeps it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:  # gone, or nothing that can be locked
+        remove_path(path)
+        return True
+    try:
+        with suppress(OSError):  # without locks, it is as old as `leftovers` wants it
             try:
-                times.append(os.lstat(os.path.join(root, name)).st_mtime)
-            except OSError:
-                times.append(time.time())  # it has just vanished, so somebody is at work
-    return max(times)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def remove_path(path: Path) -> None:

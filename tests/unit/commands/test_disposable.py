@@ -27,7 +27,7 @@ from transfergrid.commands.jobs import planned_jobs
 from transfergrid.commands.removal import LEFTOVER_SECONDS, remove_path, size_of
 from transfergrid.commands.state import cell_states
 from transfergrid.planning.plan import Plan
-from transfergrid.runtime.atomic import replacing, scratch_directory
+from transfergrid.runtime.atomic import lock_aside, replacing, scratch_directory
 
 RESULTS = Path("results")
 CELLS = RESULTS / "cells"
@@ -61,6 +61,14 @@ def held(path: Path) -> Iterator[None]:
     with open(path, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def held_open(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder that is there."""
+    descriptor = lock_aside(path)
+    yield
+    os.close(descriptor)
 
 
 def lock_run(*paths: str) -> None:
@@ -217,6 +225,27 @@ def test_leftovers_of_killed_writers_go_at_once_and_of_living_ones_never(old: Pl
         (item,) = [item for item in unnamed(old) if item.kind == "leftover"]
         assert remove(item) == ""
         assert alive.is_dir() and not dead.exists()
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_writer_that_locks_late_keeps_what_it_has_made(folder: bool, old: Plan) -> None:
+    path = RESULTS / ".tmp-0123456789abcdef-index.html"
+    path.mkdir() if folder else path.touch()
+    (item,) = unnamed(old)
+    with held_open(path):
+        assert remove(item) == "another process uses it"
+        assert path.exists()
+    assert remove(item) == ""
+    assert not path.exists() and remove(item) == ""
+
+
+def test_what_its_writer_renames_meanwhile_is_no_leftover(
+    old: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = RESULTS / ".tmp-0123456789abcdef-index.html"
+    path.touch()
+    monkeypatch.setattr(removal, "abandoned", lambda found: found.unlink())
+    assert unnamed(old) == [] and not path.exists()
 
 
 def test_ensembles_of_cells_and_selections_that_left_the_study(old: Plan) -> None:
