@@ -22,7 +22,7 @@ from transfergrid.planning.gathered import GATHERED
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.stamps import stamps_in
 from transfergrid.reporting.page.index import IndexedStudy, render_index
-from transfergrid.reporting.page.told import first_answer
+from transfergrid.reporting.page.told import FirstAnswer, first_answer
 from transfergrid.runtime.atomic import write_text
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.locks import exclusive
@@ -94,11 +94,19 @@ def _study(results: Path, name: str, stamps: Mapping[tuple[str, str], Path]) -> 
         str(said.get("description") or ""),
         _states(results, name, stamps.get((name, "gather"))),
         _told(written) if written else "",
-        first_answer(results / page) if written else None,
+        _answer(results / page) if written else None,
         page if written else "",
         snapshot if _written(results / snapshot) else "",
         [table for table in tables if _has_rows(results / table)],
     )
+
+
+def _answer(page: Path) -> FirstAnswer | None:
+    """Return what a page says first; None of one that a run has just removed to write it anew."""
+    try:
+        return first_answer(page)
+    except FileNotFoundError:
+        return None
 
 
 def _has_rows(table: Path) -> bool:

@@ -17,7 +17,7 @@ from transfergrid.commands import index
 from transfergrid.commands.index import indexed, write_index
 from transfergrid.commands.main import main
 from transfergrid.reporting.page.index import IndexedStudy, render_index
-from transfergrid.reporting.page.told import FirstAnswer
+from transfergrid.reporting.page.told import FirstAnswer, first_answer
 
 HOSTILE = "</style><script>alert(1)</script>\" onload='x'"
 
@@ -117,6 +117,15 @@ def test_stamps_that_a_run_is_writing_or_removing_are_left_out(results: Path) ->
     shutil.copy(written, stamps / f".tmp-0123456789abcdef-{written.name}")
     (stamps / "small.gather.00000000").symlink_to("removed since the folder was listed")
     assert [(study.name, study.cells) for study in indexed(results)] == [("small", 5), ("other", 5)]
+
+
+def test_a_page_that_a_run_removes_meanwhile_has_no_answer(results: Path, monkeypatch) -> None:
+    def removed(page: Path) -> FirstAnswer:
+        page.unlink()
+        return first_answer(page)
+
+    monkeypatch.setattr(index, "first_answer", removed)
+    assert [study.answer for study in indexed(results)] == [None, None]
 
 
 def test_an_empty_folder_is_a_sentence(tmp_path: Path, capsys, monkeypatch) -> None:
