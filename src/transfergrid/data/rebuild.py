@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.notes import find_note
+from transfergrid.planning.notes import known_note
 from transfergrid.planning.paths import cache_directory
 from transfergrid.planning.records import is_whole
 from transfergrid.planning.unchanged import hold_prepare
@@ -43,11 +43,11 @@ def ensure_cache(dataset_id: str, results: Path, workers: int) -> None:
     """Build a cache if a file of it is missing; of several jobs that need it at once, one does it.
 
     Raises:
-        UserError: No stamp says where the data are.
+        UserError: No note says where the data are.
     """
     directory = cache_directory(dataset_id, results)
     make_once(
         lambda: is_whole(directory),
         directory.with_name(f".{dataset_id}.lock"),
-        lambda: rebuild_cache(find_note(dataset_id, results / "stamps"), results, workers),
+        lambda: rebuild_cache(known_note(dataset_id, results), results, workers),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergrid.planning.notes import find_note
+from transfergrid.planning.notes import known_note
 from transfergrid.planning.paths import weights_directory
 from transfergrid.planning.unchanged import hold_kind, hold_plugin, hold_stage
 from transfergrid.runtime.locks import make_once
@@ -42,11 +42,11 @@ def ensure_weights(weights_id: str, results: Path) -> None:
     """Prepare weights if a file of theirs is missing; of several jobs that need them, one does it.
 
     Raises:
-        UserError: No stamp says where they come from.
+        UserError: No note says where they come from.
     """
     directory = weights_directory(weights_id, results)
     make_once(
         lambda: all((directory / name).is_file() for name in FILES),
         directory.with_name(f".{weights_id}.lock"),
-        lambda: prepare_weights(find_note(weights_id, results / "stamps"), results),
+        lambda: prepare_weights(known_note(weights_id, results), results),
     )

@@ -39,16 +39,16 @@ def note_path(owner: str, folder: Path) -> Path:
 
 
 def known_note(owner: str, results: Path) -> dict[str, Any]:
-    """Return the location note of a data set, as a run planned it or as an earlier one left it.
+    """Return a location note, as a run planned it or as an earlier one left it.
 
     Args:
-        owner: The id.
+        owner: The id of a data set or of weights.
         results: Root of all outputs.
 
     Raises:
         UserError: There is none, or it is damaged.
     """
-    # A job may be ahead of the one that writes its data set's note into the results.
+    # A job may be ahead of the one that writes the note into the results.
     planned = note_there(owner, NOTES)
     return read_named(planned) if planned else find_note(owner, results / "stamps")
 

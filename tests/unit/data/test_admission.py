@@ -24,6 +24,7 @@ from transfergrid.data.admission import difference, read_origin
 from transfergrid.data.images import decoded
 from transfergrid.data.rebuild import ensure_cache, rebuild_cache
 from transfergrid.planning.inputs import Dataset, resolve_dataset
+from transfergrid.planning.neighbours import NOTES
 from transfergrid.planning.paths import cache_directory, origin_file
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, short_hash
@@ -169,14 +170,33 @@ def dataset_id_now(data: Dataset) -> str:
     return resolve_dataset("films", {**settings, "root": str(data.root)}).id
 
 
+def leave_note(folder: Path, data: Dataset) -> None:
+    folder.mkdir(parents=True)
+    note = folder / f"{data.id}.location.{short_hash(data.location)}"
+    note.write_text(canonical_json(data.location))
+
+
+def test_images_that_were_moved_are_read_from_where_the_run_was_told() -> None:
+    data = prepared("csv")
+    leave_note(RESULTS / "stamps", data)
+    drop_cache(data)
+    Path("films").rename("elsewhere")
+    with pytest.raises(UserError, match="films"):
+        ensure_cache(data.id, RESULTS, 2)
+    # The job that writes the new note into the results waits for none that reads images.
+    moved = resolve_dataset("films", {**COMMON, **CSV, "root": "elsewhere"})
+    leave_note(NOTES, moved)
+    assert moved.id == data.id
+    ensure_cache(data.id, RESULTS, 2)
+    assert (cache_directory(data.id, RESULTS) / "card.json").is_file()
+
+
 def test_a_training_that_rebuilds_its_cache_meets_the_same_rule() -> None:
     data = prepared("csv")
     train_a_cell(data)
     change(an_image("csv")[0])
     drop_cache(data)
-    note = RESULTS / "stamps" / f"{data.id}.location.{short_hash(data.location)}"
-    note.parent.mkdir()
-    note.write_text(canonical_json(data.location))
+    leave_note(RESULTS / "stamps", data)
     with pytest.raises(UserError, match="1 changed"):
         ensure_cache(data.id, RESULTS, 2)
     assert not cache_directory(data.id, RESULTS).exists()
