@@ -56,6 +56,17 @@ def test_every_file_is_in_the_list_and_missed_by_plan(copied: Workspace) -> None
             assert f"lost and restored from the copy that training left: {name}" in text
 
 
+def test_the_page_waits_for_a_figure_that_was_lost(copied: Workspace) -> None:
+    figure = RESULTS / "small" / "figures" / "score.svg"
+    figure.unlink()
+    told = copied.snakemake("-n").text
+    assert re.search(rf"Writing the report of small\nReason: [^\n]*{re.escape(str(figure))}", told)
+    outcome = copied.snakemake()
+    assert outcome.status == 0, outcome.text[-6000:]
+    assert outcome.jobs == {"figure": 1, "page": 1} and figure.is_file()
+    assert "Nothing to be done" in copied.snakemake("-n").text
+
+
 TIMED = (
     *("report.html", "train.json", "tables/cells.csv", "tables/costs.csv"),
     *("receipts/costs.json", "receipts/report.json"),

@@ -108,6 +108,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], None] | None]] = {
     "a training gone": ({}, remove("cells/*random-drop0-finetune*/train.json")),
     "its source gone as well": ({}, remove("cells/*textures-drop0*", "cells/*source*")),
     "an ensemble gone": ({}, remove("small/ensemble/*drop1*/last/test.parquet")),
+    "a figure gone": ({}, remove("small/figures/score.svg")),
     "a figure and a table gone": ({}, remove("small/figures/score.svg", "small/tables/cells.csv")),
     "evaluation's code": ({}, unstamp),
     "evaluation's code, weights freed": ({}, all_of(free, unstamp)),

@@ -263,6 +263,12 @@ def stage_inputs(stage):
     return inputs
 
 
+def page_inputs(wildcards):
+    """Return what the page of the wildcards' study waits for, figures that were lost among it."""
+    lost = outputs.lost_figures(FILES, wildcards.study)
+    return [*stage_inputs("report")(wildcards), *(f"results/{name}" for name in lost)]
+
+
 def shard_inputs(wildcards):
     """Return what the ensembles of a part of the wildcards' study are made of."""
     study = planned(wildcards.study)

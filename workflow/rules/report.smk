@@ -55,7 +55,7 @@ rule figure:
 
 rule page:
     input:
-        stage_inputs("report"),
+        page_inputs,
         stamp=stage_stamp("report"),
     output:
         page=report(

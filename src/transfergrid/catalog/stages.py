@@ -169,6 +169,7 @@ STAGES: tuple[Stage, ...] = (
             "pictures",
             "mistakes",
             "figures",
+            "figure",
             "cams",
         ),
         writes=("{study}/report.html",),

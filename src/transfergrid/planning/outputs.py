@@ -191,6 +191,8 @@ def inputs_of(study: PlannedStudy, stage: Stage) -> list[str]:
     reads = [STAGE[name] for name in stage.reads if study.has(STAGE[name])]
     in_shards = any(read.per == "shard" for read in reads)
     for read in reads:
+        if read.per == "figure":
+            continue  # which of them were lost, and are drawn again, `lost_figures` tells
         if read.per in ("state", "weighing"):
             found += [one.mark for one in study.stored if one.stage == read.name]
         elif read.per == "shard":
@@ -270,6 +272,12 @@ def wanted_files(plan: Plan, results: Path) -> Files:
             lost += [(name, made) for name in made.others if not exists(root + name)]
     asked = dict.fromkeys([*found, *(name for name, _ in lost)])
     return Files(tuple(asked), tuple(lost))
+
+
+def lost_figures(files: Files, study: str) -> list[str]:
+    """Return the figures of a study that were lost: its page waits until they are there again."""
+    rule = STAGE["figure"].rule_name
+    return [name for name, made in files.lost if (made.rule, made.about) == (rule, study)]
 
 
 @dataclass(frozen=True)
