@@ -39,7 +39,7 @@ def told(lines: list[str], what: str) -> tuple[str, str]:
 
 
 def wait_for(condition, what: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

@@ -38,7 +38,7 @@ FIRST_WAITS: dict[str, Any] = {
 
 def until_training(workspace: Workspace, run: subprocess.Popen[str]) -> None:
     """Wait until a cell is being trained, and others still wait."""
-    for _ in range(1200):
+    for _ in range(6000):
         if list(workspace.folder.glob("results/cells/*/logs/progress.jsonl")):
             return
         assert run.poll() is None, run.communicate()[0][-3000:]
@@ -91,7 +91,7 @@ def test_queued_cells_stop_when_code_is_edited(workspace: Workspace, tmp_path: P
 
 def holds(path: Path, text: str, job: subprocess.Popen[str]) -> None:
     """Wait until a file that a job writes holds a text."""
-    for _ in range(1200):
+    for _ in range(6000):
         if path.is_file() and text in path.read_text():
             return
         assert job.poll() is None, job.communicate()[0]

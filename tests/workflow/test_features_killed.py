@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 SIZES = {"train": 10 * PIECE, "valid": PIECE + 40, "test": 2 * PIECE + 70}
 PIECES = 10 + 2 + 3
-SECONDS = 120
+SECONDS = 300
 
 
 @pytest.fixture
@@ -77,6 +78,16 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def kill_in_the_middle(victim: subprocess.Popen[str], folder: Path) -> None:
+    """Kill the program once some pieces are on disk."""
+    end = time.monotonic() + SECONDS
+    while made(folder) < 3 and victim.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    victim.kill()
+    victim.communicate()
+
+
 def test_killed_and_then_doubled_it_ends_with_the_bytes_of_one_never_stopped(
     tmp_path: Path, planned: Features
 ) -> None:
@@ -84,14 +95,12 @@ def test_killed_and_then_doubled_it_ends_with_the_bytes_of_one_never_stopped(
     (tmp_path / "whole" / "cache").symlink_to(tmp_path / "results" / "cache")
     never_stopped = start(tmp_path, planned, "whole")
     folder = tmp_path / "results" / "features" / planned.id
-    victim = start(tmp_path, planned)
-    end = time.monotonic() + SECONDS
-    while made(folder) < 3:
-        assert victim.poll() is None and time.monotonic() < end
-        time.sleep(0.002)
-    victim.kill()
-    victim.communicate()
-    assert 3 <= made(folder) < PIECES and not (folder / RECEIPT).exists()
+    for _ in range(5):
+        kill_in_the_middle(start(tmp_path, planned), folder)
+        if not (folder / RECEIPT).exists():
+            break
+        shutil.rmtree(folder)  # a busy machine let it come to its end before this test looked
+    assert 3 <= made(folder) <= PIECES and not (folder / RECEIPT).exists()
 
     both = [start(tmp_path, planned) for _ in range(2)]
     told = [process.communicate(timeout=SECONDS)[1] for process in (never_stopped, *both)]

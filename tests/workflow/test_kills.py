@@ -180,7 +180,7 @@ def test_a_full_disk_is_told_and_loses_nothing(
     assert [name for name in found if found[name] != expected[name]] == []
 
 
-def wait_for(path_of: Any, seconds: float = 60) -> Path:
+def wait_for(path_of: Any, seconds: float = 300) -> Path:
     """Wait until a function returns a path that exists."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -193,16 +193,22 @@ def wait_for(path_of: Any, seconds: float = 60) -> Path:
 def test_a_second_run_on_the_same_files_stops(workspace: Workspace) -> None:
     only = {"grid": [{"datasets": ["films"], "architectures": ["lcnet_050"]}]}
     only["grid"][0] |= {"pretrainings": ["random"]}
-    workspace.write({**only, "recipe": {"epochs": 60}, "questions": []})
+    workspace.write({**only, "recipe": {"epochs": 12}, "questions": []})
     first = workspace.start()
-    live = wait_for(lambda: workspace.folder.glob("results/cells/*/logs/progress.jsonl"))
-    second = workspace.snakemake()
-    assert second.status != 0
-    assert "cannot be locked" in second.text
-    target = str((live.parent.parent / "train.json").relative_to(workspace.folder))
-    third = workspace.snakemake("--nolock", target)
-    assert third.status != 0
-    assert "is being trained by another process; wait for it" in third.text
-    assert first.poll() is None, "the first run ended too early for this test"
-    assert first.wait(timeout=300) == 0, first.communicate()[0][-3000:]
+    reports = "results/cells/*/logs/progress.jsonl"
+    live = wait_for(lambda: (p for p in workspace.folder.glob(reports) if p.read_text()))
+    trainer = json.loads(live.read_text().splitlines()[0])["pid"]
+    os.kill(trainer, signal.SIGSTOP)  # lest it ends before the others have looked
+    try:
+        second = workspace.snakemake()
+        assert second.status != 0
+        assert "cannot be locked" in second.text
+        target = str((live.parent.parent / "train.json").relative_to(workspace.folder))
+        third = workspace.snakemake("--nolock", target)
+        assert third.status != 0
+        assert "is being trained by another process; wait for it" in third.text
+        assert first.poll() is None
+    finally:
+        os.kill(trainer, signal.SIGCONT)
+    assert first.wait(timeout=800) == 0, first.communicate()[0][-3000:]
     assert "Nothing to be done" in workspace.snakemake("-n").text

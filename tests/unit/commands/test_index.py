@@ -148,21 +148,21 @@ def test_of_two_that_end_at_once_the_later_one_has_both(results, monkeypatch) ->
         found = look(folder)
         if not inside.is_set():
             inside.set()
-            go.wait(20)
+            go.wait(120)
         return found
 
     monkeypatch.setattr(index, "indexed", slow)
     first = threading.Thread(target=write_index, args=(results,))
     first.start()
-    assert inside.wait(20)
+    assert inside.wait(120)
     page(results / "other", "B is better")
     second = threading.Thread(target=write_index, args=(results,))
     second.start()
     second.join(0.5)
     assert second.is_alive()  # it waits for the first, which has not seen the new page
     go.set()
-    first.join(20)
-    second.join(20)
+    first.join(120)
+    second.join(120)
     text = (results / "index.html").read_text()
     assert "A is better" in text and "B is better" in text
     assert sorted(path.name for path in results.glob("*index*")) == [".index.lock", "index.html"]

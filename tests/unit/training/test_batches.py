@@ -107,7 +107,7 @@ def test_one_ahead_keeps_order_and_works_one_item_ahead() -> None:
     results = []
     for item, result in one_ahead(range(4), work):
         if item == 0:
-            assert second.wait(timeout=10)
+            assert second.wait(timeout=120)
             assert started == [0, 1]
         results.append((item, result))
     assert results == [(0, 0), (1, 10), (2, 20), (3, 30)]

@@ -163,7 +163,7 @@ class OneNode:
     def start_node(self, *arguments: str) -> None:
         """Start the node's daemon and wait until it can take jobs."""
         self._run("slurmd", *arguments)
-        if not _wait_for(lambda: self._state() in {"idle", "mixed", "allocated"}, 60):
+        if not _wait_for(lambda: self._state() in {"idle", "mixed", "allocated"}, 300):
             log = (self.folder / "slurmd.log").read_text()[-3000:]
             raise RuntimeError(f"the node is {self._state() or 'unknown'}:\n{log}")
 
@@ -196,7 +196,7 @@ class OneNode:
     def cancel_all(self) -> None:
         """Cancel every job, and wait until none is left."""
         self._run("scancel", "--user", getpass.getuser())
-        _wait_for(lambda: not self._run("squeue", "--noheader"), 60)
+        _wait_for(lambda: not self._run("squeue", "--noheader"), 300)
 
     def stop(self) -> None:
         """End all jobs and the daemons."""
