@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,10 @@ def studies_of(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, path in stamps_in(folder.parent.parent / "stamps"):
         if name.stage == "ensembles":
-            content = read_named(path)
-            if folder.name in content["targets"]:
-                found[name.owner] = list(content["evaluation"]["selections"])
+            with suppress(FileNotFoundError):  # a run has just published one that replaces it
+                content = read_named(path)
+                if folder.name in content["targets"]:
+                    found[name.owner] = list(content["evaluation"]["selections"])
     return found
 
 
