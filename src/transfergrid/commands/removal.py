@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator, Set
-from contextlib import suppress
 from pathlib import Path
 
-from transfergrid.runtime.atomic import abandoned, aside_of, lock_aside
+from transfergrid.runtime.atomic import abandoned, aside_of, held_if_abandoned, lock_aside
 
 LEFTOVER_SECONDS = 3600
 """What nothing has changed for this long, a killed writer left; asked where locks do not tell."""
@@ -83,23 +81,14 @@ def remove_leftover(path: Path) -> bool:
     What a writer has just made looks like that until it is locked. The writer then looks whether it
     is there still, and if it is, keeps it.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:  # gone, or nothing that can be locked
-        remove_path(path)
-        return True
-    try:
-        with suppress(OSError):  # without locks, it is as old as `leftovers` wants it
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-        if path.is_dir():
+    with held_if_abandoned(path) as nobodys:
+        if nobodys is False:
+            return False
+        # None: it is as old as `leftovers` wants it.
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
     return True
 
 

@@ -60,20 +60,39 @@ def abandoned(path: Path) -> bool | None:
         None if that cannot be told: the path is gone, this module did not make it, or the file
         system has no locks.
     """
+    with held_if_abandoned(path) as found:
+        return found
+
+
+@contextmanager
+def held_if_abandoned(path: Path) -> Iterator[bool | None]:
+    """Yield what `abandoned` returns, and keep the lock meanwhile if nobody else has it.
+
+    Whoever removes something holds it: a writer that has just made it, and is about to lock it,
+    then finds that it is gone.
+    """
     if not _ASIDE.fullmatch(path.name):
-        return None
+        yield None
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return None
+        yield None
+        return
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool | None:
+    """Lock a file unless somebody else has; None where files cannot be locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
         return None
-    finally:
-        os.close(descriptor)
     return True
 
 
@@ -96,8 +115,9 @@ def _sweep(path: Path) -> None:
         found = _ASIDE.fullmatch(name)
         if found and found[1] in (ending, ending + _OLD):
             left = path.with_name(name)
-            if abandoned(left):
-                remove_aside(left)
+            with held_if_abandoned(left) as nobodys:
+                if nobodys:
+                    remove_aside(left)
 
 
 def remove_aside(path: Path) -> None:

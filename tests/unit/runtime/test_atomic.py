@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +239,21 @@ def test_an_error_without_a_number_on_a_full_disk_is_the_disks(tmp_path, monkeyp
         raise error
     with pytest.raises(KeyError), atomic.replacing(tmp_path / "file"):
         raise KeyError("a bug")
+
+
+def test_litter_is_removed_under_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a writer which has just made it, and waits to lock it, finds that it is gone."""
+    litter = tmp_path / ".tmp-0123456789abcdef-a.json"
+    litter.write_text("{")
+    removed = []
+
+    def remove(path: Path, remove: Callable[[Path], None] = atomic.remove_aside) -> None:
+        if path == litter:
+            with open(path) as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            removed.append(path)
+        remove(path)
+
+    monkeypatch.setattr(atomic, "remove_aside", remove)
+    atomic.write_text(tmp_path / "a.json", "{}")
+    assert removed == [litter] and [path.name for path in tmp_path.iterdir()] == ["a.json"]
