@@ -5,13 +5,16 @@
 scores two data sets of drawn discs, each in a process of its own on one core, and tells the most
 memory that the process had (Linux alone tells), and how much of it was there once its libraries had
 been imported. Part of either is pages of the libraries' files, which all processes of a machine
-share. --films 300 10000 scores as many, which takes hours.
+share. --films 300 10000 scores as many, which takes hours; with --thin as well, in an hour, a small
+network of two checkpoints whose masks are two convolutions of its last map. What grows with films
+would grow there, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,14 +28,28 @@ import pandas as pd
 from common import heading, parse, row, table
 from made_training import write_cells
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from transfergrid.data.manifest import Manifest
 from transfergrid.data.mask_set import MaskSet
+from transfergrid.models.maps import levels_of, maps_of
 from transfergrid.planning.naming import cell_name
 from transfergrid.training.loop import train
 
-CHECKPOINTS, LEARNED = 10, 4
-NETWORK = "mobilenetv2_100"
+LEARNED = 4
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is scored: a network, its decoder and how many of its checkpoints."""
+
+    network: str
+    checkpoints: int
+    decoder: str | None = None
+
+
+WHOLE = Size("mobilenetv2_100", 10)
+THIN = Size("lcnet_050", 2, "bench_mask_memory:Thin")
 
 CHILD = """
 import json, sys
@@ -54,17 +71,22 @@ def main(words: Sequence[str] | None = None) -> None:
     def more(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--films", type=int, nargs=2, default=[50, 300])
         parser.add_argument("--px", type=int, default=512)
+        parser.add_argument("--thin", action="store_true", help="a network of little work a film")
 
     arguments = parse(__doc__, words, more=more)
     films, px = ([6, 12], 64) if arguments.quick else (arguments.films, arguments.px)
-    heading("Masks", f"{NETWORK} with a U-Net's decoder, {px} px, {CHECKPOINTS} checkpoints.")
+    size = THIN if arguments.thin else WHOLE
+    # Planning and scoring import this module in processes of their own.
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    decoder = "two convolutions" if arguments.thin else "a U-Net's decoder"
+    heading("Masks", f"{size.network} with {decoder}, {px} px, {size.checkpoints} checkpoints.")
     table(("test films", "libraries, MiB", "libraries and scoring, MiB", "of it files, MiB"))
     with tempfile.TemporaryDirectory() as folder:
         for count in films:
-            row(count, *peaks(Path(folder) / str(count), count, px))
+            row(count, *peaks(Path(folder) / str(count), count, px, size))
 
 
-def peaks(folder: Path, films: int, px: int) -> tuple[float, float, float]:
+def peaks(folder: Path, films: int, px: int, size: Size) -> tuple[float, float, float]:
     """Train a cell on a few films and score it on many.
 
     Returns:
@@ -76,8 +98,9 @@ def peaks(folder: Path, films: int, px: int) -> tuple[float, float, float]:
         **{"resize": "stretch", "channels": "grey", "duplicates": "allow"},
         "options": {"test": films, "px": px},
     }
-    recipe = {"epochs": CHECKPOINTS, "keep_checkpoints": CHECKPOINTS, "batch_size": 4}
-    (spec,) = write_cells(folder, [NETWORK], {"discs": declared}, **recipe).values()
+    recipe = {"epochs": size.checkpoints, "batch_size": 4, "decoder": size.decoder}
+    recipe["keep_checkpoints"] = WHOLE.checkpoints  # of those that there are
+    (spec,) = write_cells(folder, [size.network], {"discs": declared}, **recipe).values()
     place = folder / "results" / "cells" / cell_name(spec) / "spec.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(spec), encoding="utf-8")
@@ -86,6 +109,23 @@ def peaks(folder: Path, films: int, px: int) -> tuple[float, float, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     libraries, scoring, files = map(float, done.stdout.split()[-3:])
     return libraries, scoring, files
+
+
+class Thin(nn.Module):
+    """Two convolutions of an encoder's last map, brought to the size of the images."""
+
+    def __init__(self, encoder: nn.Module, outputs: int, px: int) -> None:
+        super().__init__()
+        self.encoder, self.px = encoder, px
+        self.steps = nn.Conv2d(levels_of(encoder, (px, px)).maps[0].channels, 8, 1)
+        self.head = nn.Conv2d(8, outputs, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        last, _ = maps_of(self.encoder, images)
+        size = (self.px, self.px)
+        logits = self.head(self.steps(last))
+        found: Tensor = nn.functional.interpolate(logits, size, mode="bilinear")
+        return found
 
 
 @dataclass(frozen=True)
