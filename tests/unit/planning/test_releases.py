@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.planning import weight_sources
 from transfergrid.planning.foreign import check_foreign
 from transfergrid.planning.inputs import Weights, check_weights
+from transfergrid.planning.paths import RESOURCES
 from transfergrid.planning.releases import known_releases
 from transfergrid.runtime.errors import UserError
 
@@ -37,6 +39,15 @@ def test_a_release_is_known_by_content_and_not_by_place(tmp_path: Path) -> None:
     ]
     assert len({first.id, *(other.id for other in others)}) == 4
     check_weights(first.location)
+
+
+def test_a_doubt_with_a_comma_is_one_doubt() -> None:
+    doubts = {name: file.doubts for name, file in known_releases().items()}
+    red = "it was trained with a red deviation of 0.228, where others use 0.229"
+    assert doubts["swav"] == doubts["deepcluster_v2"] == (red,)
+    lines = (RESOURCES / "weights.yaml").read_text(encoding="utf-8").splitlines()
+    lists = [yaml.safe_load(line)["doubts"] for line in lines if "doubts: [" in line]
+    assert lists and all(len(one) == 1 for one in lists)  # YAML takes a comma for the next
 
 
 def test_an_edited_rule_or_input_stops_a_job_and_renames_the_weights_of_that_release_alone(
