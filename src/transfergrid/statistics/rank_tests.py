@@ -51,11 +51,13 @@ def rank_methods(scores: ArrayLike, alpha: float) -> Ranked:
 
     Args:
         scores: (n, k) a row per data set, a column per method, higher better; no NaN. n, k >= 2.
+            Scores that agree to 12 decimals are tied.
         alpha: Level of the critical difference, in (0, 1).
     """
     scores = np.asarray(scores, dtype=np.float64)
     n, k = scores.shape
-    ranks = np.asarray(stats.rankdata(-scores, axis=1), dtype=np.float64)
+    # Means of the same seeds' scores are a tie, whatever order they were added up in.
+    ranks = np.asarray(stats.rankdata(-np.round(scores, 12), axis=1), dtype=np.float64)
     means = ranks.mean(axis=0)
     squares = float((ranks**2).sum())
     even = n * k * (k + 1) ** 2 / 4

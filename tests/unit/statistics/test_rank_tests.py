@@ -52,6 +52,14 @@ def test_demsars_data_give_what_r_gives() -> None:
     assert holm(found.p_conover[above]).min() == pytest.approx(6 * 0.00549356, abs=1e-6)
 
 
+def test_means_that_differ_by_rounding_alone_are_tied() -> None:
+    seeds = [0.1, 0.7, 0.3]
+    means = [float(np.mean(order)) for order in (seeds, seeds[::-1], [0.7, 0.1, 0.3])]
+    assert len(set(means)) > 1
+    found = rank_methods([means, [0.3, 0.2, 0.1]], 0.05)
+    assert found.ranks[0].tolist() == [2, 2, 2]
+
+
 def test_friedmans_statistic_is_scipys_and_knows_nothing_of_scales() -> None:
     rng = np.random.default_rng(3)
     scores = np.round(rng.normal(size=(7, 5)), 1)
