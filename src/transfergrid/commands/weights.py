@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,22 +168,49 @@ def _own(path: Path, content: Any, named: str | None, asked: Network | None) -> 
 
 
 def _why_not(path: Path, content: Any, named: str | None, asked: Network | None) -> str:
-    """Return a sentence on a file that fits nothing: of the release of its name, or in general."""
-    from transfergrid.models.released import Network, fit_release, fitted
+    """Return a sentence on a file that fits nothing: of the release it is like, or in general."""
+    from transfergrid.models.released import Network, fitted
 
-    alike = [file for file in known_releases().values() if file.fits_name(path.name)]
+    told = ""
     try:
-        if alike and named in (None, alike[0].architecture):
-            record = find_architecture(alike[0].architecture, {}).record(0)
-            fit_release(path, content, alike[0], Network.of(record))
-        elif asked:
+        for file, layout in _likest(path, content, named):
+            told = f"{path} is not the release {file.name} ({file.file}, layout {layout.name}): "
+            record = find_architecture(file.architecture, {}).record(0)
+            fitted(path, content, layout, Network.of(record))
+        if asked:
+            told = ""
             fitted(path, content, KeyLayout(_OWN), asked)
     except UserError as error:
-        return str(error)
+        return f"{told}{error}"
     return (
         f"{path} fits no release and no network of resources/architectures.csv by its own names; "
         "name its network with --architecture to read what differs, and write a key_rule for kind "
         "file."
+    )
+
+
+def _likest(path: Path, content: Any, named: str | None) -> list[tuple[ReleasedFile, KeyLayout]]:
+    """Return the one release that a file is called like, or else has the marks of, if any."""
+    from transfergrid.models.places import tensor_places
+
+    found = [names for _, names in tensor_places(content)]
+    every = [
+        (file, layout)
+        for file in known_releases().values()
+        for layout, _ in file.layouts
+        if named in (None, file.architecture)
+    ]
+    # Marks without a prefix are those of any network.
+    marked = [one for one in every if one[1].prefix and _has_marks(found, one[1])]
+    called = [one for one in every if one[0].fits_name(path.name)]
+    return [*(one for one in marked if one in called), *called, *marked][:1]
+
+
+def _has_marks(found: Iterable[Sequence[str]], layout: KeyLayout) -> bool:
+    """Tell whether some mapping of a file has a name for each mark of a layout."""
+    return any(
+        all(any(re.search(mark, name) for name in names) for mark in layout.marks)
+        for names in found
     )
 
 

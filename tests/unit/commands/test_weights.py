@@ -103,6 +103,19 @@ def test_what_a_study_would_refuse_ends_with_status_1(tmp_path: Path, told: Any)
     assert "is not the release pcl_v1" in lines[-1][1] and "layer5.0.conv1" in lines[-1][1]
 
 
+def test_a_near_miss_of_any_name_is_told_what_it_lacks(tmp_path: Path, told: Any) -> None:
+    near = MADE["moco_mlp"]()
+    del near["state_dict"]["module.encoder_q.layer3.2.bn2.running_var"]
+    path = written(tmp_path / "mine.pth", near)
+    status, lines = told(path)
+    assert status == 1 and lines[-1][1].startswith(
+        f"error: {path} is not the release moco_v2 (moco_v2_800ep_pretrain.pth.tar, layout "
+        f"moco_mlp): weight file {path} lacks 1 of the "
+    )
+    assert "(layer3.2.bn2.running_var)" in lines[-1][1]
+    assert "transfergrid weights" not in lines[-1][1]  # which has just been run
+
+
 def test_a_networks_own_names_are_found_without_naming_it(tmp_path: Path, told: Any) -> None:
     lcnet = {"name": "lcnet_050", "timm": "lcnet_050.ra2_in1k", "factory": None}
     path = tmp_path / "mine.safetensors"
