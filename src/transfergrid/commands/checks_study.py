@@ -28,6 +28,7 @@ from transfergrid.runtime.hashing import sha256_file
 
 if TYPE_CHECKING:
     from transfergrid.data.manifest import Manifest  # pandas
+    from transfergrid.data.mask_set import MaskSet
 
 _LOOKING = 4
 """Threads that look for images: most of it is waiting for a network."""
@@ -169,7 +170,8 @@ def _check_sample(
 ) -> Iterator[Remark]:
     """Open a sample of a data set's images, and report what was seen."""
     count = len(manifest.table)
-    bad, seen = _open(manifest.images, _spread(count, samples), declaration)
+    places = _spread(count, samples)
+    bad, seen = _open(manifest.images, places, declaration)
     opened = min(samples, count)
     if bad:
         yield Remark(
@@ -178,6 +180,12 @@ def _check_sample(
             f"{place}: {len(bad)} of the {opened} images opened cannot be read: {listed(bad, 3)}.",
             "repair them; snakemake names all the others when it prepares the data",
         )
+        return
+    broken = [] if manifest.masks is None else _broken_masks(manifest.masks, places, declaration)
+    if broken:
+        told = f"masks of {len(broken)} of the {opened} films opened are broken; the first says:"
+        mend = "snakemake names all the others when it prepares the data"
+        yield Remark("error", what, f"{place}: {told} {broken[0]}", mend)
         return
     people = manifest.table["patient_id"].nunique() if manifest.patients_known else None
     told = f"{count} images" + (f" of {people} patients" if people else ", patients unknown")
@@ -221,6 +229,24 @@ def _open(
             reason = str(error) if isinstance(error, UserError) else f"{images.name(place)} {error}"
             bad.append(reason.rstrip("."))
     return bad, survey.warnings()
+
+
+def _broken_masks(
+    masks: MaskSet, places: Sequence[int], declaration: Mapping[str, Any]
+) -> list[str]:
+    """Read films' masks and bring them to the cache's size; return what is wrong, a sentence each.
+
+    The films have been opened, so what is wrong is with the masks.
+    """
+    found = []
+    for place in places:
+        try:
+            own = masks.read(place)
+            masks.resized(own, place, declaration["image_px"], declaration["resize"])
+        except Exception as error:  # as above
+            reason = f"masks of {masks.images.name(place)}: {error}"
+            found.append(str(error) if isinstance(error, UserError) else reason)
+    return found
 
 
 def timm_names(plan: Plan | None, results: Path) -> list[str]:

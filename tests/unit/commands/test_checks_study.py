@@ -350,3 +350,57 @@ def test_the_weights_of_a_package_are_hashed(monkeypatch, tmp_path) -> None:
     assert given(sha256="0" * 64) == ["error", "ok"]
     assert given(file="gone.pth") == ["error", "ok"]
     assert given(module="no_such_package") == ["error", "ok"]
+
+
+@pytest.fixture
+def masked(films) -> Path:
+    """Ten films with a mask each, beside the others."""
+    folder = films.parent / "masked"
+    folder.mkdir()
+    rows = ["image,mask,patient,part"]
+    for number in range(10):
+        mask = np.zeros((20, 24), np.uint8)
+        mask[5:9, 3 : 8 + number] = 255
+        Image.fromarray(np.uint8(mask // 2 + np.arange(24))).save(folder / f"{number}.png")
+        Image.fromarray(mask).save(folder / f"mask{number}.png")
+        part = ("development", "tuning", "holdout")[min(number // 4, 2)]
+        rows.append(f"{number}.png,mask{number}.png,p{number},{part}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def of_masks(samples: int, **more: Any) -> Remark:
+    settings = copy.deepcopy(STUDY["datasets"]["films"])
+    del settings["label_columns"]
+    layers = [{"structures": [name], "files": ["mask"]} for name in ("lung", "heart")]
+    settings |= {"kind": "mask_table", "root": "masked", "layers": layers, **more}
+    studies, _ = examined(datasets={"films": settings})
+    (dataset,) = studies.datasets.values()
+    (remark,) = check_data(dataset, samples, RESULTS, studies.images)
+    return remark
+
+
+def test_masks_of_a_sample_of_films_are_opened(masked) -> None:
+    assert of_masks(20).level == "ok"
+    shape = {"size": (21, 24), "colours": (20, 24, 3), "number": (20, 24)}
+    for fault, told in (
+        ("size", "is 21 x 24 and its film 20 x 24"),
+        ("colours", "has colours"),
+        ("number", "has the values 7"),
+    ):
+        pixels = np.full(shape[fault], 7, np.uint8)
+        if fault == "colours":
+            pixels[..., 1] = 9
+        Image.fromarray(pixels).save(masked / "mask9.png")
+        found = of_masks(2)
+        assert found.level == "error", fault
+        assert "masks of 1 of the 2 films opened are broken; the first says: mask " in found.told
+        assert "mask9.png" in found.told and told in found.told
+    assert of_masks(1).level == "ok"  # the first film's alone
+
+
+def test_structures_that_overlap_are_seen_in_a_sample(masked) -> None:
+    found = of_masks(3, exclusive=True)
+    assert found.level == "error"
+    assert "masks of 3 of the 3 films opened are broken" in found.told
+    assert "a pixel belongs to two structures" in found.told
