@@ -93,7 +93,7 @@ def check_redrawing(where: str, recipe: Recipe, name: str, settings: Mapping[str
 def check_loss(
     where: str, recipe: Recipe, decoder: str | None, name: str, settings: Mapping[str, Any]
 ) -> None:
-    """Raise UserError if a recipe's loss or decoder does not fit a data set.
+    """Raise UserError if a recipe's loss, decoder or stored features do not fit a data set.
 
     Args:
         where: The study and the protocol, for the message.
@@ -110,6 +110,11 @@ def check_loss(
                 "has none; remove that, or write another protocol for it."
             )
         return
+    if recipe.frozen_prefix == "stored":
+        raise UserError(
+            f"{where} asks for frozen_prefix: stored, which data set '{name}' cannot have, because "
+            "a decoder of masks takes maps of all layers; write auto or computed."
+        )
     try:
         MaskLoss.of(recipe.loss, bool(settings.get("exclusive")), recipe.dice)
     except UserError as error:

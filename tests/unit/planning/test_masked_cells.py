@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from unit.training.disc_cells import planned, study
 
 from transfergrid.planning.study import merge
+from transfergrid.runtime.errors import UserError
 
 LEARNED: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -65,3 +67,13 @@ def test_one_pixel_of_a_mask_is_another_data_set(tmp_path: Path) -> None:
     np.savez(path, **arrays)
     dataset, cell = named(tmp_path)
     assert dataset != before[0] and cell != before[1]
+
+
+def test_stored_features_are_refused_and_not_computed_in_silence(tmp_path: Path) -> None:
+    for asked in ("auto", "computed"):
+        named(tmp_path, recipe={"train_layers": "head", "frozen_prefix": asked})
+    with pytest.raises(UserError) as raised:
+        named(tmp_path, recipe={"train_layers": "head", "frozen_prefix": "stored"})
+    told = str(raised.value)
+    assert "protocol 'plain' asks for frozen_prefix: stored, which data set 'discs'" in told
+    assert told.endswith("takes maps of all layers; write auto or computed.")
