@@ -269,13 +269,21 @@ def test_rows_say_what_was_measured() -> None:
         mask_metrics.dice.film_values(table, empty="drop")
 
 
+def test_what_is_pooled_is_not_told_as_values_of_films() -> None:
+    for metric in MASK_METRICS:
+        pooled = metric.name.endswith("_pooled")
+        assert ("of a film, " in metric.note) != pooled, metric.name
+        assert ("both of whose masks are empty adds nothing" in metric.note) == pooled
+        assert ("{empty}" in metric.note) != pooled
+
+
 def test_a_study_leaves_empty_films_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "METRICS", MASK_METRICS)
     own = {"of": "surface_dice", "empty": "skip", "tolerance": 3.5}
     found = planning.find_metric({"metrics": {"mine": own}}, "mine", "study.yaml")
     assert found["settings"] == {"empty": "skip", "tolerance": 3.5}
     assert found["title"] == "Surface Dice at 3.5"
-    assert found["note"].endswith("masks are empty: skip")
+    assert "; empty: skip (skip leaves out films " in found["note"]
     table = packed(*masks.four_pairs(), (3.5,))
     scorer = Scorer.of(found)
     value, _ = scorer.values(cases(table[:, None], np.ones((4, 1)), np.arange(4), [0]))
