@@ -19,7 +19,7 @@ from transfergrid.commands.archiving.declared import (
 from transfergrid.commands.archiving.ids import Guard, Names
 from transfergrid.commands.archiving.ran import copy_code, ran
 from transfergrid.commands.export import check_current, check_finished
-from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
+from transfergrid.commands.options import add_study_arguments, in_directory, plan_of, word
 from transfergrid.planning.paths import PROJECT, RESULTS
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.reporting.tables.files import read_table
@@ -49,11 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder, or a file that ends in .zip [results/STUDY/archive]",
     )
     parser.add_argument(
-        "--release", nargs="+", default=[], metavar="CELL", help="cells whose weights go with it"
+        "--release",
+        nargs="+",
+        type=word,
+        default=[],
+        metavar="CELL",
+        help="cells whose weights go with it",
     )
     parser.add_argument(
         "--ids",
         nargs="+",
+        type=word,
         default=[],
         metavar="DATASET",
         help="data sets whose films and patients keep their names [those of drawn films]",

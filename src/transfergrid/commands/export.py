@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from transfergrid.commands.options import add_study_arguments, in_directory, plan_of
+from transfergrid.commands.options import add_study_arguments, in_directory, plan_of, word
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.plan import Plan
 from transfergrid.planning.planned import PlannedStudy
@@ -97,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         nargs="+",
         required=True,
+        type=word,
         choices=FORMS,
         metavar="FORM",
         help="; ".join(f"{name}: {form.told}" for name, form in FORMS.items()),

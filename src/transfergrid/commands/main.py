@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.faults import failure
@@ -70,11 +71,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        told = failure(error)
+        told = _in_the_way(error) or failure(error)
         if told is None:
             raise
         print(f"error: {told}", file=sys.stderr)
         return 1
+
+
+def _in_the_way(error: OSError) -> str | None:
+    """Return a sentence where a folder cannot be made because its name is a file's."""
+    if not isinstance(error, FileExistsError | NotADirectoryError) or not error.filename:
+        return None
+    place = Path(os.fsdecode(error.filename))
+    for path in (place, *place.parents):
+        if path.is_file():
+            return f"{path} is a file, and a folder would have to be there; name another place."
+    return None
 
 
 if __name__ == "__main__":

@@ -45,6 +45,19 @@ def add_directory(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def word(text: str) -> str:
+    """Return one of the words of an option that takes several, and would take studies as well.
+
+    Raises:
+        argparse.ArgumentTypeError: It is a study's file.
+    """
+    if text.endswith((".yaml", ".yml")):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is taken for one of its words; name studies before such an option"
+        )
+    return text
+
+
 def read_settings(pairs: list[str]) -> dict[str, Any]:
     """Return the mapping that ``--config`` spells, values read as YAML.
 
@@ -55,7 +68,7 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise UserError(f"--config has '{pair}'; write KEY=VALUE.")
+            raise UserError(f"--config has '{pair}'; write KEY=VALUE, and studies before it.")
         try:
             settings[key] = parse_yaml(value)
         except UserError as error:
