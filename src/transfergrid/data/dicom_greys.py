@@ -237,5 +237,19 @@ def _looked_up(item: Dataset, numbers: Numbers) -> tuple[Numbers, int]:
             f"is a DICOM file whose LUT has {len(entries)} entries and says {count} of {bits} bits",
             _GIVE,
         )
-    places = np.clip(numbers.astype(np.int64) - first, 0, count - 1)
+    numbers = numbers.astype(np.int64)
+    first = _with_sign(first, count, int(numbers.min()), int(numbers.max()))
+    places = np.clip(numbers - first, 0, count - 1)
     return entries[places].astype(np.int64), (1 << bits) - 1
+
+
+def _with_sign(first: int, count: int, least: int, most: int) -> int:
+    """Return the first number of a LUT, with the other sign if it were for no number at all.
+
+    Its 16 bits are read with the sign of the pixels, and after a modality LUT numbers may have the
+    other one: a CT that is stored from 0 and begins at -1024.
+    """
+    for begins in (first, first - (1 << 16), first + (1 << 16)):
+        if begins <= most and least < begins + count:
+            return begins
+    return first

@@ -181,6 +181,25 @@ def test_a_voi_lut_is_looked_up_by_whole_numbers(film: Path, bits: int, most: in
     assert (read(film, turned).pixels == half_up(1 - curve[places] / most)).all()
 
 
+@pytest.mark.parametrize(
+    ("first", "numbers", "intercept"),
+    [
+        (-1024, np.array([[0, 1, 2, 3]], np.uint16), -1024),
+        (40000, np.array([[-1, 0, 1, 2]], np.int16), 40001),
+    ],
+)
+def test_a_voi_lut_may_begin_where_stored_numbers_cannot(
+    film: Path, first: int, numbers: Any, intercept: int
+) -> None:
+    """The 16 bits of its beginning are read with the sign of the pixels, and it has another."""
+    table = lut(0, range(0, 256), 8)
+    vr = "US" if numbers.dtype == np.uint16 else "SS"
+    begins = first % 65536 if vr == "US" else first - 65536
+    table[0].add_new("LUTDescriptor", vr, [256, begins, 8])
+    header = {"RescaleSlope": 1, "RescaleIntercept": intercept, "VOILUTSequence": table}
+    assert read(film, dicom(numbers, **header)).pixels.tolist() == [[0, 1, 2, 3]]
+
+
 @pytest.mark.parametrize("syntax", [RLE, J2K, JLS])
 def test_lossless_compression_changes_nothing(film: Path, syntax: str) -> None:
     header = {"BitsStored": 12, "WindowCenter": 1000, "WindowWidth": 500}
