@@ -14,6 +14,11 @@ from sklearn.metrics import roc_auc_score
 from tests.workflow.conftest import Once, Workspace
 from tests.workflow.places import Place
 
+import transfergrid
+from transfergrid.commands import archive
+from transfergrid.commands.archiving import parts
+from transfergrid.commands.main import main
+from transfergrid.evaluation.scores import read_scores
 from transfergrid.planning.study import merge
 
 pytestmark = pytest.mark.slow
@@ -146,3 +151,34 @@ def test_films_of_another_form_are_refused_before_anything_runs(workspace: Works
     assert outcome.status != 0
     assert "write resize: crop for datasets.other." in outcome.text
     assert not (workspace.folder / "results").exists()
+
+
+def test_an_archive_tells_what_cells_do_elsewhere_under_other_names(
+    base: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "drawn_sets", lambda study: [])  # as if films were real ones
+    monkeypatch.setattr(parts, "DRAWN", "")
+    row = table_of(base).query("task.isna() and selection == 'best'").iloc[0]
+    study = [str(base.folder / "study.yaml"), "--directory", str(base.folder)]
+    place = tmp_path / "archive"
+    assert main(["archive", *study, "--output", str(place), "--release", row["cell"]]) == 0
+    told = read_scores(place / "external" / "other" / f"{row['cell']}.npz")
+    (own,) = (base.folder / "results" / "weighings").glob(f"{row['cell'][:20]}*external*")
+    stored = read_scores(own / "scores.npz")
+    assert (told.logits == stored.logits).all() and (told.labels == stored.labels).all()
+    for kind in ("image_id", "study_id", "patient_id"):
+        new, old = getattr(told, kind), getattr(stored, kind)
+        assert all(name.startswith("archived_") for name in new)
+        assert len(set(zip(new, old, strict=True))) == len(set(new)) == len(set(old))
+    split = pd.read_csv(place / "splits" / "other.csv")
+    assert set(told.image_id) == set(split.loc[split["split"] == "test", "image_id"])
+    card = (place / "models" / row["cell"] / "README.md").read_text()
+    says = f"On the test films of data set 'other' ({row['n']} examinations): {row['metric']} "
+    assert f"{says}{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})" in card
+    assert "on those of which scores are told above, and on no others" in card
+    loaded = transfergrid.load_cell(place / "models" / row["cell"])
+    assert says in loaded.about and "films of any other source" in loaded.about
+    hidden = ["--ids", "films", "--output", str(tmp_path / "half")]
+    assert main(["archive", *study, *hidden]) == 0
+    half = pd.read_csv(tmp_path / "half" / "splits" / "other.csv")
+    assert half["patient_id"].str.startswith("archived_").all()

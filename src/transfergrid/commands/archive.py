@@ -114,7 +114,7 @@ def _check_names(study: PlannedStudy, arguments: argparse.Namespace) -> None:
                 f"--release names '{name}', which is no cell of study '{study.name}'s grid; there "
                 f"are {listed(cells, 3)}."
             )
-    sets = sorted({cell.point.dataset for cell in study.scored})
+    sets = sorted(parts.sets_of(study))
     for name in arguments.ids:
         if name not in sets:
             raise UserError(f"--ids names '{name}', which is no data set here: {listed(sets)}.")
@@ -139,6 +139,7 @@ def make(study: PlannedStudy, results: Path, folder: Path, arguments: argparse.N
     tables = parts.copy_tables(study, results, folder)
     parts.copy_cells(study.scored, results, folder, names)
     parts.copy_ensembles(study, results, folder, names)
+    parts.copy_external(study, results, folder, names)
     unknown = parts.write_splits(study, results, folder, names)
     with heartbeat("writing the page"):
         left_out = parts.copy_page(study, results, folder, names)
@@ -167,8 +168,7 @@ def make(study: PlannedStudy, results: Path, folder: Path, arguments: argparse.N
 def drawn_sets(study: PlannedStudy) -> list[str]:
     """Return the data sets whose films are drawn, so that their names are nobody's."""
     settings = study.study.config["datasets"]
-    used = dict.fromkeys(cell.point.dataset for cell in study.scored)
-    kinds = {name: dataset_kind(str(settings[name]["kind"])) for name in used}
+    kinds = {name: dataset_kind(str(settings[name]["kind"])) for name in parts.sets_of(study)}
     return [name for name, kind in kinds.items() if kind is not None and not kind.rooted]
 
 

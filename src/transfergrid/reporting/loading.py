@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from transfergrid.catalog.external import EVERY
 from transfergrid.planning.paths import RESULTS
 from transfergrid.planning.stamps import read_named, stamps_in
 from transfergrid.reporting.tables.stage_files import read_made_table
@@ -86,7 +87,7 @@ def load_cell(
     ours = folder.parent == (RESULTS / "cells").resolve()
     chosen = selection or next(iter(firsts), DEFAULT)
     loaded = LoadedCell.of(folder, chosen, device, own_code or ours)
-    return replace(loaded, about=about(loaded, row_of(folder, loaded.selection, named)))
+    return replace(loaded, about=told_of(loaded, named))
 
 
 def _folder_of(path: Path) -> Path:
@@ -126,12 +127,33 @@ def row_of(folder: Path, selection: str, studies: Iterable[str]) -> dict[str, An
     return {}
 
 
-def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
+def elsewhere_of(folder: Path, selection: str, study: str) -> list[dict[str, Any]]:
+    """Return a cell's rows of a study's external.csv, of its mean over tasks."""
+    place = folder.parent.parent / study
+    if not (place / "tables" / "external.csv").is_file():
+        return []
+    table = read_made_table(place, "external")
+    own = (table["cell"] == folder.name) & (table["selection"] == selection)
+    rows = table[own & table["task"].isna()].to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def told_of(cell: LoadedCell, studies: Iterable[str]) -> str:
+    """Say of a cell in a folder of results what `about` says, by the first study that knows."""
+    row = row_of(cell.folder, cell.selection, studies)
+    elsewhere = elsewhere_of(cell.folder, cell.selection, row["study"]) if row else []
+    return about(cell, row, [one for one in elsewhere if one["metric"] == row["metric"]])
+
+
+def about(
+    cell: LoadedCell, row: Mapping[str, Any], elsewhere: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """Say what a cell was trained and tested on, and how well it did.
 
     Args:
         cell: The cell.
         row: Its row of cells.csv with ``study``; empty where there is none.
+        elsewhere: Its rows of external.csv in that row's metric.
     """
     axes, card = cell.spec["cell"], cell.card
     fold = f", fold {axes['fold']}" if "fold" in axes else ""
@@ -149,6 +171,7 @@ def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
         )
     else:
         told.append("No study's table says how well it did.")
+    told += [f"On {where_tested(there)}: {_score(there, 'value')}." for there in elsewhere]
     told += card.notes
     if ":" in cell.spec["dataset"]["kind"]:
         told.append(
@@ -156,8 +179,8 @@ def about(cell: LoadedCell, row: Mapping[str, Any]) -> str:
             "image files, so if that reader decodes in a way of its own, give it the pixels."
         )
     told.append(
-        "Nothing here says how well it does on films of another source, and it is no medical "
-        "device."
+        f"Nothing here says how well it does on films of {'any other' if elsewhere else 'another'} "
+        "source, and it is no medical device."
     )
     return " ".join(told)
 
@@ -177,10 +200,17 @@ def _films(card: Card, split: str) -> str:
     return f"{films:,} films{people}"
 
 
-def _score(row: Mapping[str, Any]) -> str:
-    if not known(row["score"]) or pd.isna(row["score"]):
+def where_tested(row: Mapping[str, Any]) -> str:
+    """Say of a row of external.csv on what it is."""
+    films = "all films" if row["split"] == EVERY else "the test films"
+    return f"{films} of data set '{row['tested_on']}' ({row['n']:,} examinations)"
+
+
+def _score(row: Mapping[str, Any], key: str = "score") -> str:
+    if not known(row[key]) or pd.isna(row[key]):
         return f"its {row['metric']} is not defined"
-    ends = [row["score_low"], row["score_high"]]
+    low, high = ("low", "high") if key == "value" else ("score_low", "score_high")
+    ends = [row[low], row[high]]
     between = f" ({ends[0]:.3f} to {ends[1]:.3f})" if all(map(pd.notna, ends)) else ""
     flags = "" if pd.isna(row["flags"]) else f"; flags: {row['flags'].replace(';', ', ')}"
-    return f"{row['metric']} {row['score']:.3f}{between}{flags}"
+    return f"{row['metric']} {row[key]:.3f}{between}{flags}"

@@ -140,6 +140,7 @@ _CONTENTS = (
     "| `figures/` | SVG |",
     "| `ensembles/` | one probability per examination and task, for each selection |",
     "| `cells/` | of each training its specification, records, and the logits of its checkpoints |",
+    "| `external/` | where there is one: the same logits on films of other data sets |",
     "| `splits/` | which film was trained, validated or tested on |",
     "| `study.yaml`, `resolved.json` | the study as it was written, and with every default |",
     "| `workflow/` | the workflow: Snakefile, rules, programs; the environment's lock and parts |",

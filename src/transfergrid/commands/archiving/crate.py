@@ -33,6 +33,7 @@ _TOLD = {
     "figures/": "Figures without films",
     "ensembles/": "One probability per examination and task, for each selection",
     "cells/": "Specification, records and scores of each training",
+    "external/": "Logits of networks on films of other data sets",
     "splits/": "Which film was trained, validated or tested on",
     "models/": "Networks that can be loaded, each with a model card",
     "workflow/workflow/": "Rules, programs, schemas and templates that the Snakefile includes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from transfergrid.commands.archiving.parts import copy_kept, without_remarks
 from transfergrid.evaluation.loaded import LoadedCell
 from transfergrid.evaluation.trust import own_network
 from transfergrid.planning.records import RECORD, TRAINED
-from transfergrid.reporting.loading import RELEASED, about, load_cell, row_of
+from transfergrid.reporting.loading import RELEASED, elsewhere_of, load_cell, told_of, where_tested
 from transfergrid.runtime.atomic import read_json, write_text
 from transfergrid.runtime.errors import UserError, listed
 from transfergrid.runtime.hashing import sha256_file
@@ -62,8 +62,7 @@ def release(
     if not told:
         notes = without_remarks({"notes": loaded.card.notes})["notes"]
         loaded = replace(loaded, card=replace(loaded.card, notes=tuple(notes)))
-        row = row_of(source, loaded.selection, [study])
-        loaded = replace(loaded, about=about(loaded, row))
+        loaded = replace(loaded, about=told_of(loaded, [study]))
     for name in (RECORD, TRAINED):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
@@ -72,7 +71,8 @@ def release(
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
     write_sealed(target / RELEASED, {"selection": loaded.selection, "about": loaded.about})
-    write_text(target / CARD, card_text(loaded, scores[scores["cell"] == cell], terms))
+    elsewhere = elsewhere_of(source, loaded.selection, study)
+    write_text(target / CARD, card_text(loaded, scores[scores["cell"] == cell], elsewhere, terms))
 
 
 def seal_again(folder: Path) -> None:
@@ -89,12 +89,18 @@ def seal_again(folder: Path) -> None:
             write_sealed(path, {**content, "files": {**content["files"], **there}})
 
 
-def card_text(cell: LoadedCell, scores: pd.DataFrame, terms: Mapping[str, Terms]) -> str:
+def card_text(
+    cell: LoadedCell,
+    scores: pd.DataFrame,
+    elsewhere: Sequence[Mapping[str, Any]],
+    terms: Mapping[str, Terms],
+) -> str:
     """Return a model card: what Hugging Face reads (model-index), then what people read.
 
     Args:
         cell: The cell.
         scores: Its rows of scores.csv.
+        elsewhere: Its rows of external.csv, of means over tasks.
         terms: As `release`.
     """
     axes = cell.spec["cell"]
@@ -114,6 +120,19 @@ def card_text(cell: LoadedCell, scores: pd.DataFrame, terms: Mapping[str, Terms]
         )
         for row in whole.to_dict("records")
     ]
+    found += [
+        EvalResult(
+            task_type=kind,
+            dataset_type=str(row["tested_on"]),
+            dataset_name=str(row["tested_on"]),
+            dataset_split=str(row["split"]),
+            metric_type=str(row["metric"]),
+            metric_name=f"{row['metric']}{_interval(row)}",
+            metric_value=float(row["value"]),
+        )
+        for row in elsewhere
+        if pd.notna(row["value"])
+    ]
     data = ModelCardData(
         license="other",
         license_name="see-licences",
@@ -124,7 +143,7 @@ def card_text(cell: LoadedCell, scores: pd.DataFrame, terms: Mapping[str, Terms]
         model_name=cell.folder.name,
         eval_results=found or None,
     )
-    return f"---\n{data.to_yaml()}\n---\n\n{_body(cell, rows, terms)}"
+    return f"---\n{data.to_yaml()}\n---\n\n{_body(cell, rows, elsewhere, terms)}"
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
@@ -133,7 +152,18 @@ def _interval(row: Mapping[Any, Any]) -> str:
     return f" ({row['low']:.3f} to {row['high']:.3f})"
 
 
-def _body(cell: LoadedCell, rows: pd.DataFrame, terms: Mapping[str, Terms]) -> str:
+def _line(what: str, row: Mapping[Any, Any]) -> str:
+    value = "not defined" if pd.isna(row["value"]) else f"{row['value']:.3f}"
+    told = [what, row["metric"], value, _interval(row).strip(" ()"), row["n_patients"]]
+    return f"| {' | '.join(map(str, told))} |"
+
+
+def _body(
+    cell: LoadedCell,
+    rows: pd.DataFrame,
+    elsewhere: Sequence[Mapping[str, Any]],
+    terms: Mapping[str, Terms],
+) -> str:
     own = own_network(cell.spec)
     leave = ", own_code=True" if own else ""
     lines = [f"# {cell.folder.name}", "", cell.about, "", "## Use", "", "```python"]
@@ -151,12 +181,18 @@ def _body(cell: LoadedCell, rows: pd.DataFrame, terms: Mapping[str, Terms]) -> s
     lines += ["| label | metric | value | interval | patients |", "|---|---|---:|---|---:|"]
     for row in rows.to_dict("records"):
         label = "all" if pd.isna(row["task"]) or row["task"] == "" else row["task"]
-        value = "not defined" if pd.isna(row["value"]) else f"{row['value']:.3f}"
-        told = [label, row["metric"], value, _interval(row).strip(" ()"), row["n_patients"]]
-        lines.append(f"| {' | '.join(map(str, told))} |")
+        lines.append(_line(label, row))
+    if elsewhere:
+        lines += ["", "## Scores on films of other data sets", ""]
+        lines += ["| films | metric | value | interval | patients |", "|---|---|---:|---|---:|"]
+        lines += [_line(where_tested(row), row) for row in elsewhere]
     lines += ["", "Intervals are clustered by patient; how, `../../report.html` says.", ""]
     lines += ["## Terms", ""]
     lines += [f"- {one.what}: {one.licence}. {one.cites}" for one in terms.values()]
     lines += ["", "## Limits", ""]
-    lines += ["It was tested on films of one data set and on no others. It is no medical device."]
+    others = [
+        "one data set and on no others",
+        "its own data set, on those of which scores are told above, and on no others",
+    ]
+    lines += [f"It was tested on films of {others[bool(elsewhere)]}. It is no medical device."]
     return "\n".join(lines) + "\n"

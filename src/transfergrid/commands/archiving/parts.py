@@ -19,8 +19,10 @@ from transfergrid.data.admission import read_origin
 from transfergrid.data.phantom import NOTE as DRAWN
 from transfergrid.evaluation.ensemble import read_ensemble, write_ensemble
 from transfergrid.evaluation.ensembles import Ensembles
-from transfergrid.evaluation.scores import read_cell_scores, write_scores
+from transfergrid.evaluation.external_files import read_external
+from transfergrid.evaluation.scores import Scores, read_cell_scores, write_scores
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.external import EXTERNAL
 from transfergrid.planning.fingerprint import code_files
 from transfergrid.planning.paths import cache_directory, cell_directory, origin_file
 from transfergrid.planning.planned import PlannedStudy
@@ -121,14 +123,32 @@ def copy_cells(
         write_json(target / RECORD, read_train(source))
         for split in SPLITS:
             scores = read_cell_scores(source, split)
-            renamed = replace(
-                scores,
-                image_id=own.of("image", scores.image_id),
-                study_id=own.of("study", scores.study_id),
-                patient_id=own.of("patient", scores.patient_id),
-            )
-            (target / "scores").mkdir(parents=True, exist_ok=True)
-            write_scores(target / "scores" / f"{split}.npz", renamed)
+            _write_scores(target / "scores" / f"{split}.npz", scores, own)
+
+
+def copy_external(
+    study: PlannedStudy, results: Path, folder: Path, names: Mapping[str, Names]
+) -> None:
+    """Write what cells score on films of other data sets, which have new names.
+
+    Raises:
+        UserError: A file is not what was written.
+    """
+    for one in progress(study.external, len(study.external), "copying external scores"):
+        other = str(one.made_from["tested_on"])
+        path = folder / EXTERNAL / other / f"{one.cell}.npz"
+        _write_scores(path, read_external(one.id, results).scores, names[other])
+
+
+def _write_scores(path: Path, scores: Scores, own: Names) -> None:
+    renamed = replace(
+        scores,
+        image_id=own.of("image", scores.image_id),
+        study_id=own.of("study", scores.study_id),
+        patient_id=own.of("patient", scores.patient_id),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_scores(path, renamed)
 
 
 def copy_kept(source: Path, target: Path, told: bool) -> None:
@@ -192,8 +212,7 @@ def write_splits(
         Data sets whose cache was removed, so that their splits are not known.
     """
     lost = []
-    used = {cell.point.dataset: cell.dataset_id for cell in study.scored}
-    for name, dataset_id in used.items():
+    for name, dataset_id in sets_of(study).items():
         index = cache_directory(dataset_id, results) / "index.parquet"
         if not index.is_file():
             lost.append(name)
@@ -230,5 +249,12 @@ def _digests(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def names_of(study: PlannedStudy, told: Iterable[str]) -> dict[str, Names]:
     """Return the names of each data set of a study; those of some may be told."""
     open_sets = set(told)
-    used = dict.fromkeys(cell.point.dataset for cell in study.scored)
-    return {name: Names(name in open_sets) for name in used}
+    return {name: Names(name in open_sets) for name in sets_of(study)}
+
+
+def sets_of(study: PlannedStudy) -> dict[str, str]:
+    """Return the data sets whose films a study's networks have scored, each with its cache."""
+    own = {cell.point.dataset: cell.dataset_id for cell in study.scored}
+    return own | {
+        str(one.made_from["tested_on"]): str(one.made_from["dataset"]) for one in study.external
+    }
