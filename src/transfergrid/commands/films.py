@@ -203,6 +203,20 @@ def _not_text(name: str) -> bool:
     return False
 
 
+def separator_of(path: Path) -> str | None:
+    """Return what divides a .csv where that is not commas, as in what spreadsheets save abroad."""
+    if path.suffix.lower() != ".csv":
+        return None
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            header = next(filter(str.strip, file), "")
+    except (OSError, UnicodeDecodeError):
+        return None  # reading it says what is wrong
+    if "," in header or header.lower().startswith("sep="):
+        return None
+    return next((one for one in (";", "\t") if one in header), None)
+
+
 def stem_of(path: PurePosixPath) -> str:
     """Return a film's name without its ending; a dot in a UID begins none."""
     known = path.suffix.lower() in (*IMAGE_SUFFIXES, *DICOM_SUFFIXES)

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -20,6 +21,7 @@ from transfergrid.commands.films import (
     links_in,
     look_at,
     refuse_volumes,
+    separator_of,
     volumes_in,
 )
 from transfergrid.commands.found import (
@@ -130,7 +132,17 @@ def of_table(path: Path) -> Found:
     """
     from transfergrid.data.tablefile import read_table
 
-    frame = read_table(path).frame
+    separator = separator_of(path)
+    frame = read_table(path, separator).frame
+    found = _of_frame(path, frame)
+    if separator is None or found.table is not None:
+        return found
+    told = Guess("separator", separator, "what divides the names in its header")
+    place = [guess.key for guess in found.guesses].index("table") + 1
+    return replace(found, guesses=[*found.guesses[:place], told, *found.guesses[place:]])
+
+
+def _of_frame(path: Path, frame: pd.DataFrame) -> Found:
     texts = frame.astype(object).map(str).astype(object)  # without it, pandas makes NaN of None
     frame = texts.where(frame.notna(), None)
     root = path.resolve().parent

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfergrid.commands.blanks import known_cells, words_for_nothing
 from transfergrid.commands.films import Told
 from transfergrid.runtime.errors import UserError, listed
 
@@ -99,7 +100,12 @@ def guess_columns(
     taken = {image, *(guess.value for guess in people if guess.value)}
     parts = guess_parts(frame, taken)
     taken |= {part.value["column"] for part in parts}
-    return [*_labels(frame, taken), *people, *parts]
+    labels = _labels(known_cells(frame), taken)
+    if [guess.key for guess in labels] == ["label_columns"]:  # of 0 and 1
+        words = words_for_nothing(frame, labels[0].value)
+        why = "what stands where a label is not known"
+        labels += [Guess("label_values", dict.fromkeys(words), why)] if words else []
+    return [*labels, *people, *parts]
 
 
 def guess_people(
@@ -123,6 +129,7 @@ def guess_people(
         UserError: The column of patients is blank in places, or has ids such as p1 and P1.
     """
     found: list[Guess] = []
+    frame = known_cells(frame)
     used = set(taken)
     for key, pattern, words in sought:
         guess = _identity(frame, key, pattern, words, used, headers)
@@ -214,10 +221,10 @@ def _refuse_blanks(frame: pd.DataFrame, taken: set[str]) -> None:
         private = re.search(PRIVATE, _spaced(name), re.IGNORECASE)
         if 0 < len(blank) <= len(frame) / 2 and frame[name].nunique() > 1 and not private:
             raise UserError(
-                f"column '{name}' looks like patients and is blank in {len(blank)} of {len(frame)} "
-                f"rows ({listed([f'row {row + 1}' for row in blank], 3)}); fill it in, with an id "
-                "of its own for a patient who is not known, or give the column another name if it "
-                "does not tell patients."
+                f"column '{name}' looks like patients and is blank or NA in {len(blank)} of "
+                f"{len(frame)} rows ({listed([f'row {row + 1}' for row in blank], 3)}); fill it "
+                "in, with an id of its own for a patient who is not known, or give the column "
+                "another name if it does not tell patients."
             )
 
 

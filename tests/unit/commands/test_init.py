@@ -161,7 +161,9 @@ def test_an_age_is_no_patient() -> None:
 
 def test_patients_with_gaps_are_refused_and_not_passed_over() -> None:
     labels, ids = ["0", "1"] * 20, [str(n // 2) for n in range(40)]
-    with pytest.raises(UserError, match=r"column 'patient' .* blank in 1 of 40 rows \(row 3\)"):
+    with pytest.raises(
+        UserError, match=r"column 'patient' .* blank or NA in 1 of 40 rows \(row 3\)"
+    ):
         columns(finding=labels, patient=[*ids[:2], None, *ids[3:]])
     # Another column tells them, or this one hardly ever does.
     found = columns(finding=labels, patient=[*ids[:2], None, *ids[3:]], subject=ids)

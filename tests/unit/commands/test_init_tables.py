@@ -1,0 +1,70 @@
+"""Tables as programs of other countries and other languages write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from unit.commands.made_films import assert_refused, film, hospital, save, study_of
+
+from transfergrid.commands.main import main
+from transfergrid.data.kinds import read_manifest
+
+
+@pytest.fixture()
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def table_of(here: Path, form: dict[str, Any], **columns: Any) -> None:
+    """Write a folder `clinic` with films of 60 patients, and a table of them."""
+    names = [f"films/f{n}.png" for n in range(60)]
+    for number, name in enumerate(names):
+        save(here / "clinic" / name, film(number, 16))
+    table = pd.DataFrame({"film": names, "patient": [f"p{n:02d}" for n in range(60)]})
+    table = table.assign(**columns)
+    table.to_csv(here / "clinic" / "films.csv", index=False, **form)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_that_is_not_divided_by_commas(here: Path, separator: str) -> None:
+    labels = {"edema ": ["0", "1"] * 30}
+    table_of(here, {"sep": separator, "encoding": "utf-8-sig"}, **labels)
+    assert main(["init", "clinic"]) == 0
+    found = study_of(here / "clinic_study", "clinic")
+    assert found["separator"] == separator and found["label_columns"] == ["edema"]
+    assert len(read_manifest(found, here / "clinic").table) == 60
+
+
+def test_a_table_that_is_written_anew_has_commas_again(here: Path) -> None:
+    hospital(here)
+    path = here / "hospital" / "labels.csv"
+    table = pd.read_csv(path)
+    table["file"] = [name.removesuffix(".dcm") for name in table["file"]]
+    table.to_csv(path, index=False, sep=";")
+    assert main(["init", "hospital"]) == 0
+    assert "separator" not in study_of(here / "hospital_study", "hospital")
+
+
+@pytest.mark.parametrize("word", ["NA", "NaN", "n/a"])
+def test_words_for_nothing_are_blank_labels(here: Path, word: str) -> None:
+    labels = [word if n % 6 == 5 else str(n % 2) for n in range(60)]
+    table_of(here, {}, edema=labels)
+    assert main(["init", "clinic"]) == 0
+    found = study_of(here / "clinic_study", "clinic")
+    assert found["label_columns"] == ["edema"] and found["label_values"] == {word: None}
+    truth = read_manifest(found, here / "clinic").table["edema"]
+    assert (int(truth.isna().sum()), int((truth == 1).sum())) == (10, 20)
+
+
+def test_patients_of_no_name_are_not_one_patient(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whose = ["NA" if n < 3 else f"p{n}" for n in range(60)]
+    table_of(here, {}, edema=["0", "1"] * 30, patient=whose)
+    assert_refused(
+        "clinic", "'patient' looks like patients and is blank or NA in 3 of", here, capsys
+    )
