@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from transfergrid.commands.completed import completed, halved_column
 from transfergrid.commands.films import (
     DEEPEST,
     TABLES,
@@ -188,7 +189,12 @@ def _of_labels(
     films = [str(PurePosixPath(home) / name) for home, name in zip(homes, names, strict=True)]
     looks = look_at([root / film for film in films])
     guesses += of_dicom(looks)
+    halved = halved_column(frame, column) if len(films) == len(frame) else None
     try:
+        if halved is not None:
+            found = completed(path, frame, column, halved, films, looks)
+            refuse_folders(path, films, found.guesses)
+            return found
         guesses += guess_columns(frame, column, looks.headers)
     except UserError:
         masks = of_table_and_folders(path, frame, root, column, films)

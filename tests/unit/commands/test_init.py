@@ -262,10 +262,10 @@ def test_parts_that_cannot_be_kept_are_refused(
     assert main(["init", "sorted"]) == 1
     told = capsys.readouterr().err
     assert "the folders more, test, train, valid: sort the films into folders by class" in told
-    hospital(here, split=["train"] * 80 + ["test"] * 40)
+    hospital(here, split=["valid"] * 80 + ["test"] * 40)
     assert main(["init", "hospital"]) == 1
     told = capsys.readouterr().err
-    assert "column 'split' has train, test, which are not train, valid and test; give each" in told
+    assert "column 'split' has valid, test, which are not train, valid and test; give each" in told
     assert not list(here.glob("*_study"))
 
 

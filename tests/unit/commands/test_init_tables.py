@@ -11,6 +11,7 @@ from unit.commands.made_films import assert_refused, film, hospital, save, study
 
 from transfergrid.commands.main import main
 from transfergrid.data.kinds import read_manifest
+from transfergrid.data.manifest import IDS
 
 
 @pytest.fixture()
@@ -68,3 +69,35 @@ def test_patients_of_no_name_are_not_one_patient(
     assert_refused(
         "clinic", "'patient' looks like patients and is blank or NA in 3 of", here, capsys
     )
+
+
+@pytest.mark.parametrize("kept", ["test", "val"])
+@pytest.mark.parametrize("labels", ["columns", "words", "classes", "bars"])
+def test_a_third_part_is_drawn_from_train(here: Path, kept: str, labels: str) -> None:
+    words = {"columns": "01", "words": ["no", "yes"], "classes": "abc", "bars": ["a|b", "none"]}
+    values = [words[labels][n % len(words[labels])] for n in range(60)]
+    # Two films a patient, and a column that has the name of the one that is written.
+    told = {"split": ["train"] * 40 + [kept] * 20, "part": ["hand"] * 60}
+    whose = [f"p{n // 2}" for n in range(60)]
+    table_of(here, {}, label=values, patient=whose, **told)
+    assert main(["init", "clinic"]) == 0
+    out = here / "clinic_study"
+    found = study_of(out, "clinic")
+    assert found["split"]["column"] == "drawn_part"
+    drawn = {"test": "valid", "val": "test"}[kept]
+    assert f"; {drawn} is drawn from train" in (out / "study.yaml").read_text()
+    table = read_manifest(found, out).table
+    assert table.groupby("patient_id")["split"].nunique().max() == 1
+    own = "test" if kept == "test" else "valid"
+    assert ((table["split"] == own) == ([False] * 40 + [True] * 20)).all()
+    for name in (drawn, "train"):
+        rows = table[table["split"] == name]
+        assert len(rows) >= 4 and rows.drop(columns=list(IDS)).nunique().min() == 2
+
+
+def test_another_column_of_parts_comes_before_one_of_two(here: Path) -> None:
+    two = ["train"] * 40 + ["test"] * 20
+    three = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
+    table_of(here, {}, label=["0", "1"] * 30, official=two, split=three)
+    assert main(["init", "clinic"]) == 0
+    assert study_of(here / "clinic_study", "clinic")["split"]["column"] == "split"
