@@ -66,14 +66,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--creator",
+        type=_creator,
         action="append",
         default=[],
         metavar="NAME",
         help="who made it, as 'Family, Given' or the name of a group; may be repeated",
     )
     parser.add_argument(
-        "--licence", metavar="SPDX", help="licence of the results, such as CC-BY-4.0"
+        "--licence",
+        type=_licence,
+        metavar="SPDX",
+        help="licence of the results, such as CC-BY-4.0",
     )
+
+
+def _creator(text: str) -> str:
+    if not text.partition(",")[0].strip():
+        raise argparse.ArgumentTypeError("no name; write 'Family, Given' or the name of a group")
+    return text
+
+
+def _licence(text: str) -> str:
+    """Return an identifier of SPDX as it is written there; repositories take no other text."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        found = str(canonicalize_license_expression(text))
+    except InvalidLicenseExpression:
+        found = ""
+    if not found or " " in found or found.startswith("LicenseRef-"):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no identifier of spdx.org/licenses, such as CC-BY-4.0 or CC0-1.0"
+        )
+    return found
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from transfergrid.catalog.figures import FIGURES
+from transfergrid.commands import archive
 from transfergrid.commands.archiving.declared import (
     LEFT_OUT,
     check_declared,
@@ -18,6 +20,7 @@ from transfergrid.commands.archiving.declared import (
 )
 from transfergrid.commands.archiving.ids import Guard, Names
 from transfergrid.commands.archiving.parts import is_open, without_pictures, without_remarks
+from transfergrid.commands.main import main
 from transfergrid.data.phantom import NOTE
 from transfergrid.reporting.figures.files import Drawn, Shown
 from transfergrid.runtime.errors import UserError
@@ -29,6 +32,28 @@ def hidden(*patients: str) -> Names:
     names = Names(told=False)
     names.add("patient", patients)
     return names
+
+
+@pytest.mark.parametrize("words", [("--licence", "CC BY 4.0"), ("--licence", "LicenseRef-mine")])
+def test_a_licence_that_no_repository_knows_is_refused(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["archive", *words])
+    assert f"'{words[1]}' is no identifier of spdx.org/licenses" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", " , Jane"])
+def test_a_creator_without_a_name_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["archive", "--creator", name])
+    assert "--creator: no name; write" in capsys.readouterr().err
+
+
+def test_licences_are_written_as_spdx_does() -> None:
+    parser = argparse.ArgumentParser()
+    archive.add_arguments(parser)
+    assert parser.parse_args(["--licence", "cc-by-4.0"]).licence == "CC-BY-4.0"
 
 
 def test_remarks_that_may_name_films_are_left_out_and_counted() -> None:
