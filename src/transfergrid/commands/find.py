@@ -46,6 +46,7 @@ from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed
 
 _LOOKED_AT, _MOST_LOST = 20, 0.5
+_SHEETS = (".xlsx", ".xls", ".ods")
 KNOWN = {
     "Data_Entry_2017": "nih14",
     "mass_case_descr": "cbis_ddsm",
@@ -80,6 +81,8 @@ def find(data: Path) -> Found:
                 "one with the labels. Published data sets have kinds of their own (docs/data.md)."
             )
         return of_table(tables[0]) if tables else of_folders(data)
+    if data.suffix.lower() in _SHEETS:
+        raise UserError(f"{data} is a spreadsheet, which is not read; save it as CSV in UTF-8.")
     if data.suffix.lower() in TABLES:
         return of_table(data)
     if data.suffix.lower() == ".npz":
@@ -112,7 +115,7 @@ def of_archive(data: Path) -> Found:
             f"{data} has no {listed(lacks)}; a study of it is written by hand, or save it with "
             "these arrays (docs/data.md), or with masks (docs/segmentation.md)."
         )
-    why = "no room for patients in such a file: each image counts as one"
+    why = "such a file is read without patients: each image counts as one"
     from transfergrid.data.medmnist import read
 
     try:
@@ -121,7 +124,16 @@ def of_archive(data: Path) -> Found:
     except (zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{data} is broken ({error}); restore it.") from None
     guesses = [Guess("task_kind", manifest.task_kind, f"by its labels; {why}")]
-    return Found("medmnist", data.resolve(), guesses, min(pixels.shape[:2]), parts="files")
+    unused = sorted(names - {*needed})
+    told = f"{data.name} also has {listed(unused, 6)}, which this kind of data set does not read."
+    return Found(
+        "medmnist",
+        data.resolve(),
+        guesses,
+        min(pixels.shape[:2]),
+        remarks=(told,) if unused else (),
+        parts="files",
+    )
 
 
 def of_table(path: Path) -> Found:
@@ -215,6 +227,15 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
                 f"column '{whole[0]}' of {path} has absolute paths; write them relative to the "
                 f"table's folder, {root}, and put or link the films there."
             )
+        folders = folders_below(root)
+        turned = _image_columns(
+            frame,
+            lambda cell: (
+                "\\" in cell and home_of(root, folders, cell.replace("\\", "/")) is not None
+            ),
+        )
+        if turned:
+            raise UserError(f"column '{turned[0]}' of {path} has paths with \\; write / there.")
         raise UserError(
             f"no column of {path} names files in {root} or up to {DEEPEST} folders below; its "
             f"columns are {listed(list(frame.columns), 10)}: put the films there, and name each in "
@@ -255,6 +276,12 @@ def of_folders(data: Path) -> Found:
     if paired is not None:
         return of_pairs(data, paired)
     folders = {film.parts[:-1] for film in films}
+    sheets = sorted(path.name for path in data.iterdir() if path.suffix.lower() in _SHEETS)
+    if sheets and (any(not parts for parts in folders) or len({p[0] for p in folders}) < 2):
+        raise UserError(
+            f"{data} has no table and {listed(sheets, 3)}, a spreadsheet, which is not read; if "
+            "it has the labels, save it as CSV in UTF-8."
+        )
     if any(not parts for parts in folders):
         raise UserError(
             f"{data} has {len(films)} films and no labels: put them into a folder for each class, "

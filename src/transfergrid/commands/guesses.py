@@ -25,6 +25,7 @@ PRIVATE = (
     r"history|comment|orient|\brace\b|ethnic|smok|status|type|class"
 )
 """Of columns that tell something of a patient or a study, and not which one it is."""
+_NAME = re.compile(r"\bnames?\b", re.IGNORECASE)
 SPLIT = r"split|subset|partition|\bset\b|fold"
 FOLD = r"\bfolds?\b"
 _PARTED = r"\b(split|subset|partition|folds?|(?<!data )set)\b"
@@ -138,7 +139,10 @@ def guess_people(
     keys = [guess.key for guess in found]
     if "patient_column" not in keys:
         unit = "study" if "study_column" in keys else "image"
-        found.append(no_patients("no column looks like patients", headers, unit))
+        called = [name for name in _named(frame, PATIENT, used) if _NAME.search(_spaced(name))]
+        why = "no column looks like patients"
+        why += f" ('{called[0]}' has names and no ids, and is not taken)" if called else ""
+        found.append(no_patients(why, headers, unit))
     return found
 
 
@@ -336,10 +340,12 @@ def _labels(frame: pd.DataFrame, taken: set[str]) -> list[Guess]:
         guesses = _one_column(frame, name, name in named)
         if guesses:
             return guesses
+    unsure = [name for name in open_ if _is_unsure(frame[name])]
+    told = f"; {listed(unsure, 5)} have -1, whose meaning `label_values` of a study says"
     raise UserError(
         f"none of the columns {listed(open_)} looks like labels (0 and 1 with {FEWEST} of each at "
-        f"least, or 2 to {MOST_CLASSES} classes with as many images); add them, or write the "
-        "study by hand (docs/data.md)."
+        f"least, or 2 to {MOST_CLASSES} classes with as many images){told if unsure else ''}; add "
+        "them, or write the study by hand (docs/data.md)."
     )
 
 

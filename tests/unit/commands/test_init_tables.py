@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from unit.commands.made_films import assert_refused, film, hospital, save, study_of
+from unit.commands.made_films import assert_refused, film, hospital, save, study_of, text_of
 
 from transfergrid.commands.main import main
 from transfergrid.data.kinds import read_manifest
@@ -101,3 +102,48 @@ def test_another_column_of_parts_comes_before_one_of_two(here: Path) -> None:
     table_of(here, {}, label=["0", "1"] * 30, official=two, split=three)
     assert main(["init", "clinic"]) == 0
     assert study_of(here / "clinic_study", "clinic")["split"]["column"] == "split"
+
+
+def test_a_spreadsheet_is_not_passed_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table_of(here, {}, edema=["0", "1"] * 30)
+    (here / "clinic" / "films.csv").rename(here / "clinic" / "films.xlsx")
+    told = "films.xlsx, a spreadsheet, which is not read; if it has the labels, save it as CSV"
+    assert_refused("clinic", told, here, capsys)
+    assert_refused("clinic/films.xlsx", "is a spreadsheet, which is not read", here, capsys)
+    for number in range(60):  # where folders tell classes, it is left alone
+        save(here / "clinic" / "others" / f"f{number}.png", film(100 + number, 16))
+    assert main(["init", "clinic"]) == 0
+
+
+def test_paths_of_windows_are_told_as_such(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films = [f"films\\f{n}.png" for n in range(60)]
+    table_of(here, {}, edema=["0", "1"] * 30, film=films)
+    assert_refused(
+        "clinic", r"column 'film' of .*films.csv has paths with \\; write /", here, capsys
+    )
+
+
+def test_labels_that_all_have_uncertain_ones_are_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table_of(here, {}, edema=["-1", "0", "1"] * 20)
+    told = "looks like labels .*; edema have -1, whose meaning `label_values` of a study says"
+    assert_refused("clinic", told, here, capsys)
+
+
+def test_names_of_patients_are_told_not_to_be_taken(here: Path) -> None:
+    names = [f"Doe {n // 2}" for n in range(60)]
+    table_of(here, {}, edema=["0", "1"] * 30, patient=[""] * 60, **{"Patient Name": names})
+    assert main(["init", "clinic"]) == 0
+    assert study_of(here / "clinic_study", "clinic")["patient_column"] is None
+    assert "'Patient Name' has names and no ids, and is not taken" in text_of(here / "clinic_study")
+
+
+def test_arrays_that_are_not_read_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays: dict[str, Any] = {"train_group_id": np.arange(40)}
+    for part in ("train", "val", "test"):
+        arrays[f"{part}_images"] = np.stack([film(n, 28) for n in range(40)])
+        arrays[f"{part}_labels"] = np.arange(40)[:, None] % 2
+    np.savez(here / "small.npz", **arrays)
+    assert main(["init", "small.npz"]) == 0
+    assert "small.npz also has train_group_id, which this kind of" in capsys.readouterr().out
