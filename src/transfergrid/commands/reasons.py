@@ -311,6 +311,9 @@ _OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_
 _OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
 _OUTSIDE |= {"observers", "pictured", "subgroups", "externals", "benchmarks"}
 
+_ASKED = {"curves": "curves", "mistaken": "films of errors"}
+"""Parts of a stamp that are empty, or many settings at once."""
+
 
 def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return phrases for what differs between two states of a stage's stamp."""
@@ -341,8 +344,12 @@ def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         phrases.append("masks are compared otherwise")
     if old.get("benchmarks") != new.get("benchmarks"):
         phrases.append("other jobs are measured")
-    then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in _OUTSIDE}
-    now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in _OUTSIDE}
+    turned = {key for key in _ASKED if bool(old.get(key)) != bool(new.get(key))}
+    verbs = ("are not asked for any more", "are asked for")
+    phrases += [f"{_ASKED[key]} {verbs[bool(new.get(key))]}" for key in sorted(turned)]
+    outside = _OUTSIDE | turned
+    then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in outside}
+    now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in outside}
     for key in {**then, **now}:
         if key in _EVALUATION or then.get(key, _NONE) == now.get(key, _NONE):
             continue

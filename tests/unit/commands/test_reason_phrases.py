@@ -181,3 +181,14 @@ def test_metrics_tables_and_maps_are_told_by_name() -> None:
 
 def test_modules_are_files_under_the_package() -> None:
     assert reasons.file_of("training.loop") == "training/loop.py"
+
+
+def test_parts_that_come_and_go_are_told_as_wholes() -> None:
+    asked = {"cells": ["a", "b"], "specificity": 0.9}
+    none, some = {**OLD, "curves": {}, "mistaken": {}}, {**OLD, "curves": asked, "mistaken": asked}
+    come = ["curves are asked for", "films of errors are asked for"]
+    assert stage_phrases(none, some) == come
+    gone = [phrase.replace("are", "are not", 1) + " any more" for phrase in come]
+    assert stage_phrases(some, none) == gone
+    other = {**some, "curves": {**asked, "specificity": 0.8}}
+    assert stage_phrases(some, other) == ["curves specificity 0.9 → 0.8"]
