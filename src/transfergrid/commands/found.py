@@ -108,8 +108,8 @@ def add_patients(frame: pd.DataFrame, homes: Sequence[Sequence[str]], looks: Loo
     if named is None:
         return no_patients("folders do not tell patients", looks.headers)
     frame["patient"] = named
-    those = sorted(set(named))
-    why = f"films in folders of one name count as one patient: {listed(those, 3)}"
+    # How many, and not which: a study goes into archives, and a number may be a patient's own.
+    why = f"films in folders of one name count as one patient, {len(set(named))} in all"
     return Guess("patient_column", "patient", f"{why}; null, if each film is one's own")
 
 

@@ -187,6 +187,9 @@ def test_folders_below_classes_and_of_masks_tell_patients(here: Path, masked: bo
     assert found["patient_column"] == "patient" and len(table) == 48
     assert table["patient_id"].nunique() == 12
     assert (table.groupby("patient_id")["split"].nunique() == 1).all()
+    # Archives have the study: it tells how many patients there are, and not which.
+    text = text_of(here / "sorted_study")
+    assert "count as one patient, 12 in all" in text and "p10" not in text
 
 
 def test_folders_of_patients_are_no_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
