@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,40 +109,106 @@ def _fit(
     parts: dict[str, NDArray[np.int64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, float]] | None:
     """Return effects, their covariance and variances by part; None without convergence."""
-    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec  # a second, if needed
+    from statsmodels.regression.mixed_linear_model import (  # a second, if needed
+        MixedLM,
+        MixedLMParams,
+    )
 
     fixed = _indicators(method, np.unique(method))
-    groups = np.unique(dataset)
-    levels = {
-        name: [np.unique(labels[dataset == group]) for group in groups]
-        for name, labels in parts.items()
-    }
-    spec = VCSpec(
-        list(parts),
-        [[[str(one) for one in own] for own in levels[name]] for name in parts],
-        [
-            [
-                _indicators(labels[dataset == group], own)
-                for group, own in zip(groups, levels[name], strict=True)
-            ]
-            for name, labels in parts.items()
-        ],
-    )
+    spec = _components(dataset, parts) if parts else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 is an answer here
         own = np.ones((len(y), 1))
-        model = MixedLM(y, fixed, dataset, exog_re=own, exog_vc=spec if parts else None)
-        try:
-            fit = model.fit(reml=True, method=["bfgs", "lbfgs", "powell"])
-            covariance = np.asarray(fit.cov_params())[: fixed.shape[1], : fixed.shape[1]]
-        except np.linalg.LinAlgError:
-            return None
-    if not fit.converged or not np.isfinite(covariance).all():
+        model = MixedLM(y, fixed, dataset, exog_re=own, exog_vc=spec)
+        # From its own start statsmodels stops far from the optimum, and says that it has converged,
+        # where data sets differ by much more than what methods do on one of them; by its gradient
+        # it does so where a variance is 0.
+        rough = _rough_variances(y, method, dataset, parts.get("seed", dataset))
+        start = MixedLMParams.from_components(
+            fe_params=np.array([y[method == m].mean() for m in np.unique(method)]),
+            cov_re=np.array([[rough["dataset"] / rough["left"]]]),
+            vcomp=np.array([rough[name] / rough["left"] for name in parts]),
+        )
+        fits = []
+        for way in ("powell", "lbfgs"):
+            with contextlib.suppress(np.linalg.LinAlgError):
+                fits.append(model.fit(reml=True, method=[way], start_params=start))
+    fit = max(fits, key=lambda one: float(np.nan_to_num(one.llf, nan=-np.inf)), default=None)
+    if fit is None or not fit.converged:
         return None
     # vcomp is on the scale of y; the same among the model's params is over the error's variance.
     variances = dict(zip(model.exog_vc.names if parts else (), map(float, fit.vcomp), strict=True))
     variances |= {"dataset": float(np.asarray(fit.cov_re)[0, 0]), "left": float(fit.scale)}
-    return np.asarray(fit.fe_params), covariance, variances
+    try:
+        effects, covariance = _effects(y, fixed, dataset, parts, variances)
+    except np.linalg.LinAlgError:
+        return None
+    return (effects, covariance, variances) if np.isfinite(covariance).all() else None
+
+
+def _components(dataset: NDArray[np.int64], parts: dict[str, NDArray[np.int64]]) -> Any:
+    """Return statsmodels' declaration of what is random within a data set."""
+    from statsmodels.regression.mixed_linear_model import VCSpec
+
+    groups = [dataset == group for group in np.unique(dataset)]
+    levels = {name: [np.unique(labels[own]) for own in groups] for name, labels in parts.items()}
+    return VCSpec(
+        list(parts),
+        [[[str(one) for one in own] for own in levels[name]] for name in parts],
+        [
+            [
+                _indicators(labels[own], there)
+                for own, there in zip(groups, levels[name], strict=True)
+            ]
+            for name, labels in parts.items()
+        ],
+    )
+
+
+def _rough_variances(
+    y: NDArray[np.float64],
+    method: NDArray[np.int64],
+    dataset: NDArray[np.int64],
+    seed: NDArray[np.int64],
+) -> dict[str, float]:
+    """Return variances by part from means of cells, for the optimiser to start at."""
+
+    def means(values: NDArray[np.float64], *labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        _, which = np.unique(np.stack(labels), axis=1, return_inverse=True)
+        found: NDArray[np.float64] = (np.bincount(which, values) / np.bincount(which))[which]
+        return found
+
+    beyond = y - means(y, method)
+    of_dataset, of_cell = means(beyond, dataset), means(beyond, dataset, method)
+    of_seed = means(beyond - of_cell, dataset, seed)
+    parts = {"dataset": of_dataset, "interaction": of_cell - of_dataset, "seed": of_seed}
+    parts["left"] = beyond - of_cell - of_seed
+    return {name: max(float(values.var()), 1e-3) for name, values in parts.items()}
+
+
+def _effects(
+    y: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+    dataset: NDArray[np.int64],
+    parts: dict[str, NDArray[np.int64]],
+    variances: dict[str, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the effects by generalised least squares for these variances, and their covariance.
+
+    The inverse of the fit's Hessian has them too, but is none where a variance is 0.
+    """
+    information = np.zeros((fixed.shape[1],) * 2)
+    weighted = np.zeros(fixed.shape[1])
+    for group in np.unique(dataset):
+        rows = np.flatnonzero(dataset == group)
+        spread = variances["left"] * np.eye(len(rows)) + variances["dataset"]
+        for name, labels in parts.items():
+            spread += variances[name] * (labels[rows, None] == labels[rows])
+        left = np.linalg.solve(spread, fixed[rows])
+        information += fixed[rows].T @ left
+        weighted += left.T @ y[rows]
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    return covariance @ weighted, covariance
 
 
 def _indicators(labels: NDArray[np.int64], levels: NDArray[np.int64]) -> NDArray[np.float64]:

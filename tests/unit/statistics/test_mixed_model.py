@@ -43,6 +43,39 @@ def test_a_balanced_layout_gives_the_analysis_of_variance() -> None:
     assert p == pytest.approx(stats.ttest_rel(cells[2], cells[0]).pvalue, abs=0.2)
 
 
+@pytest.mark.parametrize("seeds", [3, 20])
+@pytest.mark.parametrize("ease", [0.1, 0.5, 3.0])
+def test_how_unlike_data_sets_are_moves_no_difference(ease: float, seeds: int) -> None:
+    """Data sets that differ by far more than methods do on one of them are the usual case."""
+    scores, labels = layout(seeds)
+    plain = mixed_model(scores.ravel(), *labels)
+    easier = ease * np.array([-1.5, 1.0, 0.2, -0.4, 0.1, 0.6])[None, :, None]
+    found = mixed_model((scores + easier).ravel(), *labels)
+    assert found.effects == pytest.approx((scores + easier).mean(axis=(1, 2)))
+    for a, b in ((0, 1), (2, 0)):
+        expected = plain.difference(a, b, 0.05)
+        assert found.difference(a, b, 0.05) == pytest.approx(expected, rel=2e-3, abs=1e-6)
+    assert found.interaction_sd == pytest.approx(plain.interaction_sd, rel=5e-3)
+    assert found.dataset_sd == pytest.approx(
+        (scores + easier).mean(axis=(0, 2)).std(ddof=1), rel=0.1
+    )
+
+
+def test_a_seed_that_moves_nothing_leaves_the_error_of_a_difference() -> None:
+    """A variance of 0 lies at the edge of what the optimiser may choose."""
+    scores, labels = layout(20)
+    scores = scores - scores.mean(axis=0) + scores.mean(axis=(0, 2))[:, None]
+    cells = scores.mean(axis=2)
+    rest = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
+    error = math.sqrt(2 * float((rest**2).sum()) / ((K - 1) * (D - 1)) / D)
+    for ease in (0.0, 1.0):
+        found = mixed_model((scores + ease * np.arange(D)[:, None]).ravel(), *labels)
+        _, low, high, _ = found.difference(2, 0, 0.05)
+        arm = stats.t.isf(0.025, found.df) * error
+        assert high - low == pytest.approx(2 * arm, rel=5e-3)
+        assert found.seed_sd < 1e-4
+
+
 def test_of_two_methods_with_one_seed_it_is_the_paired_t() -> None:
     scores, (method, dataset, seed) = layout(seeds=1)
     pair = (method < 2).nonzero()[0]
