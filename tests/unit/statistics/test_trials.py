@@ -56,6 +56,16 @@ def test_both_tests_are_rs_on_its_sleep_data() -> None:
     assert math.isnan(paired([1.0], 0.05).p) and math.isnan(paired([1.0, 1.0], 0.05).p)
 
 
+def test_which_arm_is_named_first_decides_no_p_value() -> None:
+    one, other = SLEEP
+    assert welch(one, other, 0.05).p == pytest.approx(welch(other, one, 0.05).p)
+    assert welch(one, one, 0.05).p == pytest.approx(1)
+    differences = (one - other).tolist()
+    turned = [-value for value in differences]
+    assert paired(differences, 0.05).p == pytest.approx(paired(turned, 0.05).p)
+    assert paired([-1.0, 0.0, 1.0], 0.05).p == pytest.approx(1)
+
+
 @pytest.mark.parametrize("test", ["welch", "paired"])
 def test_rows_are_scipys_tests_of_scikit_learns_areas(
     made: tuple[pd.DataFrame, Any], test: str
