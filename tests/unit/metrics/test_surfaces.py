@@ -78,6 +78,14 @@ def test_the_percentile_of_each_direction_is_taken_before_the_larger_one() -> No
     assert float(found.hd95) > masks.percentile([*ways[0], *ways[1]], 0.95) + 5
 
 
+@pytest.mark.parametrize("steps", [5, 20])
+def test_a_mask_is_as_far_away_whatever_the_direction(steps: int) -> None:
+    disc = np.hypot(*(np.indices((96, 96)) - 48)) <= 15
+    shifts = ((steps, 0), (-steps, 0), (0, steps), (0, -steps))
+    found = [float(measure_surfaces(np.roll(disc, shift, (0, 1)), disc).hd95) for shift in shifts]
+    assert found == pytest.approx([found[0]] * 4) and 0.8 * steps < found[0] <= steps
+
+
 def test_films_have_spacings_of_their_own() -> None:
     both = np.stack([blob(0), blob(0)])[:, None], np.stack([blob(1), blob(1)])[:, None]
     steps = np.array([[1.0, 1.0], [0.5, 0.5]])[:, None]
