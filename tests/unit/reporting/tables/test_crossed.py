@@ -182,3 +182,16 @@ def test_calibration_puts_the_cases_of_all_folds_together(
         known += frame[[f"label_{task}" for task in TASKS]].notna().to_numpy().sum()
     assert set(found["n_cases"]) == {len(SEEDS) * known}
     assert set(found["n_studies"]) == {PATIENTS * FILMS}
+
+
+def test_calibration_sets_each_task_beside_its_own_probabilities(
+    made: tuple[dict[str, Any], Path], cells: pd.DataFrame
+) -> None:
+    found = calibration_table(held(made[0], "calibration"), cells, made[1])
+    for pretraining, rows in found.groupby("pretraining"):
+        files = sorted((made[1] / "s/ensemble").glob(f"films-small-{pretraining}-seed*/best"))
+        assert len(files) == K * len(SEEDS)
+        frames = [pd.read_parquet(file / "test.parquet") for file in files]
+        gaps = [one[f"prob_{task}"] - one[f"label_{task}"] for one in frames for task in TASKS]
+        expected = float((pd.concat(gaps) ** 2).mean())
+        assert rows["brier"].tolist() == pytest.approx([expected] * len(rows))
