@@ -1,4 +1,4 @@
-"""The mixed model against the analysis of variance of a balanced layout, in closed form."""
+"""The mixed model against the analysis of variance, and the restricted likelihood written out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from transfergrid.statistics.mixed_model import NOTHING_VARIES, mixed_model
 
@@ -94,6 +94,41 @@ def test_seeds_do_not_make_data_sets() -> None:
     few, many = (mixed_model(scores.ravel(), *labels) for scores, labels in (layout(4), layout(40)))
     widths = [np.diff(found.difference(1, 0, 0.05)[1:3])[0] for found in (few, many)]
     assert widths[1] > 0.6 * widths[0] and few.df == many.df
+
+
+def likeliest_error(y: np.ndarray, labels: list[np.ndarray]) -> float:
+    """Return the error of method 1 less 0 at the largest restricted likelihood, written out."""
+    alike = [labels[1], *(labels[1] * 100 + label for label in (labels[0], labels[2]))]
+    shared = [(names[:, None] == names).astype(float) for names in alike]
+    methods = (labels[0][:, None] == np.arange(K)).astype(float)
+
+    def fitted(log_sds: np.ndarray) -> tuple[float, np.ndarray]:
+        parts = [np.exp(2 * log_sd) * same for log_sd, same in zip(log_sds, shared, strict=True)]
+        spread = np.eye(len(y)) + sum(parts)
+        inverse = np.linalg.inv(spread)
+        covariance = np.linalg.inv(methods.T @ inverse @ methods)
+        left = y - methods @ (covariance @ (methods.T @ inverse @ y))
+        scale = float(left @ inverse @ left) / (len(y) - K)
+        logs = np.linalg.slogdet(spread)[1] - np.linalg.slogdet(covariance)[1]
+        return float(logs + (len(y) - K) * np.log(scale)), scale * covariance
+
+    settings = {"maxiter": 2000, "xatol": 1e-5, "fatol": 1e-9}
+    best = optimize.minimize(
+        lambda sds: fitted(sds)[0], [3.0, 0.0, 0.0], method="Nelder-Mead", options=settings
+    )
+    covariance = fitted(best.x)[1]
+    return math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+
+
+@pytest.mark.parametrize("ease", [0.0, 0.3])
+def test_with_holes_it_is_where_the_restricted_likelihood_is_largest(ease: float) -> None:
+    scores, labels = layout()
+    scores = scores + ease * np.array([-1.5, 1.0, 0.2, -0.4, 0.1, 0.6])[None, :, None]
+    kept = np.flatnonzero(np.random.default_rng(2).random(scores.size) > 0.2)
+    y, labels = scores.ravel()[kept], [label[kept] for label in labels]
+    found = mixed_model(y, *labels).covariance
+    error = math.sqrt(found[0, 0] + found[1, 1] - 2 * found[0, 1])
+    assert error == pytest.approx(likeliest_error(y - y.mean(), labels), rel=2e-3)
 
 
 def test_a_lacking_cell_costs_a_degree_and_equal_scores_have_no_answer() -> None:
