@@ -110,8 +110,9 @@ def coco_layer(
         films: The films.
 
     Raises:
-        UserError: The file is missing or not COCO's, or has polygons; a structure that is no
-            category; a mask of no film; a film that is not listed.
+        UserError: The file is missing or not COCO's, or has polygons; two images or categories of
+            one id, or two images of one film; an annotation of an image or a category that is not
+            listed; a structure that is no category; a mask of no film; a film that is not listed.
     """
     path = root / str(options["file"])
     coco = _Coco.read(path)
@@ -123,6 +124,7 @@ def coco_layer(
             )
     found = _nothing(structures, films)
     places = {key: films.find(name, path) for key, name in coco.images.items()}
+    _check_one_image_a_film(coco.images, places, films, path)
     for index in places.values():
         if index is not None:
             found[index] = [[] for _ in structures]
@@ -160,25 +162,74 @@ class _Coco:
         """Read a file; UserError if it is not COCO's."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            images = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
-            kinds = {entry["id"]: identifier(entry["name"]) for entry in content["categories"]}
+            images = _by_id(path, "images", content["images"], "file_name")
+            named = _by_id(path, "categories", content["categories"], "name")
+            kinds = {key: identifier(name) for key, name in named.items()}
             annotations = [
-                (entry["id"], entry["image_id"], kinds[entry["category_id"]], entry["segmentation"])
+                (entry["id"], entry["image_id"], entry["category_id"], entry["segmentation"])
                 for entry in content["annotations"]
             ]
-            strange = [entry for entry in annotations if entry[1] not in images]
+            for number, image, kind, _ in annotations:
+                _check_listed(f"annotation {number} of {path}", "image", image, images)
+                _check_listed(f"annotation {number} of {path}", "category", kind, named)
+        except UserError:
+            raise
         except (OSError, ValueError) as error:
             raise UserError(f"masks {path} cannot be read as JSON ({error}); restore it.") from None
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"masks {path} are not as COCO's ({error!r} is amiss); correct the file."
             ) from None
-        if strange:
+        of_kinds = [
+            (number, image, kinds[kind], segmentation)
+            for number, image, kind, segmentation in annotations
+        ]
+        return cls(images, tuple(kinds.values()), of_kinds)
+
+
+def _by_id(path: Path, what: str, entries: Sequence[Any], key: str) -> dict[Any, str]:
+    """Return the names of COCO's images or categories by id; UserError where two have one id."""
+    found: dict[Any, str] = {}
+    written: dict[str, str] = {}
+    for entry in entries:
+        number, name = entry["id"], str(entry[key])
+        # 7 and "7" are two ids to JSON, and one to those who write annotations.
+        other = found.get(number, written.get(str(number)))
+        if other is not None:
             raise UserError(
-                f"annotation {strange[0][0]} of {path} is of image {strange[0][1]}, which the file "
-                "does not list; correct it."
+                f"{path} gives the id {number} to two {what}, '{printable(other)}' and "
+                f"'{printable(name)}'; give each an id of its own."
             )
-        return cls(images, tuple(kinds.values()), annotations)
+        found[number] = written[str(number)] = name
+    return found
+
+
+def _check_listed(where: str, what: str, number: Any, listed_here: Mapping[Any, str]) -> None:
+    if number in listed_here:
+        return
+    if str(number) in map(str, listed_here):
+        text, other = ("text", "a number") if isinstance(number, str) else ("a number", "text")
+        raise UserError(
+            f"{where} names {what} {number} as {text}, and the file lists it as {other}; write "
+            "equal ids alike."
+        )
+    raise UserError(f"{where} is of {what} {number}, which the file does not list; correct it.")
+
+
+def _check_one_image_a_film(
+    images: Mapping[Any, str], places: Mapping[Any, int | None], films: FilmNames, path: Path
+) -> None:
+    of: dict[int, Any] = {}
+    for key, place in places.items():
+        if place is None:
+            continue
+        other = of.setdefault(place, key)
+        if other != key:
+            names = f"'{printable(images[other])}' (id {other}) and '{printable(images[key])}'"
+            raise UserError(
+                f"{path} lists the film {films.names[place]} twice, as {names} (id {key}); keep "
+                "one of them, with the masks of both."
+            )
 
 
 def _coco_run(segmentation: Any, where: str) -> Run:
@@ -234,8 +285,8 @@ def _check_nothing(runs: Sequence[Run]) -> None:
     if empty and len(runs) > 1:
         others = [run.where for run in runs if run is not empty[0]]
         raise UserError(
-            f"{empty[0].where} says that the film has no mask, and so has {others[0]}; remove one "
-            "of them."
+            f"{empty[0].where} says that the film has no mask, and {others[0]} is of the same film "
+            "and structure; remove one of them."
         )
 
 

@@ -199,7 +199,8 @@ def test_runs_over_the_edge_name_their_row_and_the_film(place: Path) -> None:
     told = refused(place, layers=siim(place, ["1,115 6", "2,-1"]))
     assert "rle.csv is no mask of the film (its runs end at pixel 121, and the film has" in told
     told = refused(place, layers=siim(place, ["1,-1", "1,4 1", "2,-1"]))
-    assert "says that the film has no mask, and so has row 2" in told
+    assert "row 1 of" in told and "says that the film has no mask, and row 2 of" in told
+    assert told.endswith("is of the same film and structure; remove one of them.")
 
 
 def test_films_and_masks_without_each_other_may_be_allowed(place: Path) -> None:
@@ -275,13 +276,46 @@ def test_masks_of_cocos_json(place: Path) -> None:
         ({"segmentation": {"counts": [119], "size": [12, 10]}}, "runs do not fill 12 x 10"),
         ({"segmentation": {"counts": 120, "size": [12, 10]}}, "has no counts and size"),
         ({"image_id": 9}, "is of image 9, which the file does not list"),
-        ({"category_id": 3}, "are not as COCO's (KeyError(3) is amiss)"),
+        ({"image_id": "7"}, "annotation 71 of"),
+        ({"image_id": "7"}, "names image 7 as text, and the file lists it as a number; write"),
+        ({"category_id": 3}, "is of category 3, which the file does not list; correct it"),
+        ({"category_id": "1"}, "names category 1 as text, and the file lists it as a number"),
+        ({"image_id": [7]}, "are not as COCO's (TypeError"),
     ],
 )
 def test_annotations_that_are_no_masks_are_refused(place: Path, change: dict, match: str) -> None:
     entry = {"id": 71, "image_id": 7, "category_id": 1, **change}
     entry.setdefault("segmentation", {"counts": [120], "size": [12, 10]})
     assert match in refused(place, layers=coco(place, annotations=[entry]))
+
+
+@pytest.mark.parametrize("other", [7, 7.0, "7"])
+def test_an_id_that_two_of_cocos_entries_have_is_refused(place: Path, other: Any) -> None:
+    images = [{"id": 7, "file_name": "1.png"}, {"id": other, "file_name": "2.png"}]
+    told = refused(place, layers=coco(place, images=images))
+    assert f"coco.json gives the id {other} to two images, '1.png' and '2.png'; give each" in told
+    kinds = [{"id": 7, "name": "Lung"}, {"id": other, "name": "heart"}]
+    told = refused(place, layers=coco(place, categories=kinds, annotations=[]))
+    assert f"gives the id {other} to two categories, 'Lung' and 'heart'; give each an id" in told
+
+
+def test_ids_of_coco_may_be_text(place: Path) -> None:
+    coco(place)
+    content = json.loads((place / "coco.json").read_text())
+    for entry in [*content["images"], *content["categories"]]:
+        entry["id"] = f"n{entry['id']}"
+    for entry in content["annotations"]:
+        entry |= {key: f"n{entry[key]}" for key in ("image_id", "category_id")}
+    masks = declared(place, layers=coco(place, **content))
+    assert np.array_equal(masks.read(0), [LEFT]) and not masks.read(1).any()
+
+
+@pytest.mark.parametrize("name", ["1.png", "films/1.png", "1"])
+def test_a_film_that_coco_lists_twice_is_refused(place: Path, name: str) -> None:
+    names = {7: "1.png", 8: "2.png", 9: name}
+    images = [{"id": key, "file_name": value} for key, value in names.items()]
+    told = refused(place, layers=coco(place, images=images))
+    assert f"lists the film films/1.png twice, as '1.png' (id 7) and '{name}' (id 9)" in told
 
 
 def test_cocos_that_do_not_fit_the_films_are_refused(place: Path) -> None:
