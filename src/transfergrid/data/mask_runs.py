@@ -24,6 +24,9 @@ FORMS = ("relative", "absolute", "coco")
 NOTHING = "-1"
 """What stands in a table for a mask without a pixel."""
 
+_DIGITS = 12
+"""Digits of a number at most: sums of more could pass what 64 bits hold, and no film needs them."""
+
 Runs = str | Sequence[int]
 
 
@@ -54,8 +57,13 @@ def decode_runs(runs: Runs, size: tuple[int, int], form: str) -> npt.NDArray[np.
     before = np.concatenate([[0], ends[:-1]])
     wrong = np.flatnonzero((lengths < 1) | (starts < before))
     if len(wrong):
-        what = "begins before the one before it ends" if lengths[wrong[0]] > 0 else "has no pixel"
-        raise ValueError(f"its run {wrong[0] + 1} {what}; it is not of the form '{form}'")
+        first = wrong[0]
+        what = "begins before the one before it ends"
+        if lengths[first] < 1:
+            what = "has no pixel"
+        elif starts[first] < 0:
+            what = "begins before the film's first pixel, which is number 1"
+        raise ValueError(f"its run {first + 1} {what}; it is not of the form '{form}'")
     if ends[-1] > size[0] * size[1]:
         raise ValueError(
             f"its runs end at pixel {ends[-1]}, and the film has {size[0]} x {size[1]} = "
@@ -67,9 +75,13 @@ def decode_runs(runs: Runs, size: tuple[int, int], form: str) -> npt.NDArray[np.
 def _pairs(text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     words = text.split()
     strange = [word for word in words if not (word.isascii() and word.isdigit())]
-    if strange or not words or len(words) % 2 or max(map(len, words)) > 18:
-        what = f"holds '{strange[0][:20]}'" if strange else f"has {len(words)} numbers"
-        raise ValueError(f"it {what}; pairs of a start and a length are needed, or {NOTHING}")
+    if strange or not words or len(words) % 2:
+        count = f"{len(words)} number{'s' * (len(words) != 1)}"
+        what = f"holds '{strange[0][:20]}'" if strange else f"has {count}"
+        raise ValueError(f"it {what}; pairs of a start and a length are needed, or {NOTHING} alone")
+    large = [word for word in words if len(word.lstrip("0")) > _DIGITS]
+    if large:
+        raise ValueError(f"it holds {large[0][:20]}, and no film has so many pixels")
     numbers = np.array(words, np.int64).reshape(-1, 2)
     return numbers[:, 0], numbers[:, 1]
 

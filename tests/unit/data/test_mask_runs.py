@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from transfergrid.data.mask_runs import FORMS, decode_runs
 
+WRAPPED = " ".join(["9" * 18] * 18 + [str(2**64 - 18 * (10**18 - 1)), "10"])
+"""Runs whose sum is 10 to those who count in 64 bits."""
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=20))
 
 
@@ -73,14 +75,20 @@ def test_a_row_of_siims_is_one_region_of_neighbouring_columns() -> None:
     [
         ("60 4", "relative", "end at pixel 64, and the film has 7 x 9 = 63"),
         ("61 4", "absolute", "end at pixel 64"),
-        ("0 3", "absolute", "its run 1 begins before"),
+        ("0 3", "absolute", "its run 1 begins before the film's first pixel, which is number 1"),
+        ("5 3 0 2", "absolute", "its run 2 begins before the film's first pixel"),
         ("5 3 2 2", "absolute", "its run 2 begins before the one before it ends"),
         ("5 0", "relative", "its run 1 has no pixel"),
-        ("5", "relative", "has 1 numbers; pairs of a start and a length"),
+        ("5 3 9 0", "absolute", "its run 2 has no pixel"),
+        ("0 0", "absolute", "its run 1 has no pixel"),
+        ("5 -3", "absolute", "holds '-3'; pairs"),
+        ("5", "relative", "has 1 number; pairs of a start and a length are needed, or -1 alone"),
+        ("5 3 9", "absolute", "has 3 numbers; pairs"),
         ("", "relative", "has 0 numbers"),
         ("5 3 -1", "relative", "holds '-1'"),
         ("5 three", "relative", "holds 'three'"),
-        ("5 " + "9" * 30, "relative", "has 2 numbers"),
+        ("5 " + "9" * 30, "relative", "it holds 99999999999999999999, and no film has so many"),
+        (WRAPPED, "relative", "it holds 999999999999999999, and no film has so many pixels"),
         ([60, 4], "coco", "do not fill 7 x 9"),
         ([70, -7], "coco", "do not fill 7 x 9"),
         ("o", "coco", "do not fill"),
