@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.commands.estimate import too_few_patients
-from transfergrid.commands.lost import lost_films
+from transfergrid.commands.lost import lost_films, lost_masks
 from transfergrid.commands.probe import Probe
 from transfergrid.commands.probe_weights import read_files
 from transfergrid.commands.remarks import Remark
@@ -157,10 +157,13 @@ def check_data(
     images[dataset.id] = len(manifest.table)
     count, root = len(manifest.table), dataset.root or Path()
     lost = missing_files(manifest.images, dataset.name, _LOOKING)
-    masks = [] if lost or manifest.masks is None else manifest.masks.missing()
-    if lost or masks:
-        told, mend = lost_films(dataset.declaration, root, lost or masks, count)
-        yield Remark("error", what, f"{place}: {told}", mend if lost else "")
+    if lost:
+        told, mend = lost_films(dataset.declaration, root, lost, count)
+        yield Remark("error", what, f"{place}: {told}", mend)
+        return
+    masks = [] if manifest.masks is None else manifest.masks.missing()
+    if masks:
+        yield Remark("error", what, f"{place}: {lost_masks(masks)}")
         return
     yield from _check_sample(what, place, manifest, samples, dataset.declaration)
 

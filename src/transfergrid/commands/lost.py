@@ -1,4 +1,4 @@
-"""Films that are not where a data set says, and what would bring them back."""
+"""Films and masks that are not where a data set says, and what would bring films back."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def lost_films(
         if home:
             return told, f"the first is in the folder {home}: write image_folders: [{home}]"
     return told, f"none was found: check that {leads} lead to the images"
+
+
+def lost_masks(lost: Sequence[tuple[str, str]]) -> str:
+    """Say in a sentence which masks are missing, of their name and fault, a sentence, each."""
+    names = listed([name for name, _ in lost], 3)
+    told = "1 mask is missing" if len(lost) == 1 else f"{len(lost)} masks are missing"
+    return f"{told}: {names}; {lost[0][1]}"

@@ -404,3 +404,18 @@ def test_structures_that_overlap_are_seen_in_a_sample(masked) -> None:
     assert found.level == "error"
     assert "masks of 3 of the 3 films opened are broken" in found.told
     assert "a pixel belongs to two structures" in found.told
+
+
+def test_missing_masks_are_called_masks(masked) -> None:
+    for numbers, told in (
+        ([3], "1 mask is missing: mask3.png; mask "),
+        (range(10), "10 masks are"),
+    ):
+        for number in numbers:
+            (masked / f"mask{number}.png").unlink(missing_ok=True)
+        found = of_masks(0)
+        assert found.level == "error" and told in found.told and not found.mend
+        assert found.told.endswith(f"mask{numbers[0]}.png does not exist; restore it.")
+        assert "image" not in found.told
+    (masked / "3.png").unlink()
+    assert "1 of 10 images are missing: 3.png; image " in of_masks(0).told
