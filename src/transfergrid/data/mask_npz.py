@@ -21,6 +21,8 @@ from transfergrid.data.stacked import Stacked
 from transfergrid.data.store import SPLITS
 from transfergrid.runtime.errors import UserError, listed
 
+KEYS = ("values", "unknown_values")
+"""Of `transfergrid.data.mask_values.KEYS`, those that a data set of the kind has."""
 PREFIX = {"train": "train", "valid": "val", "test": "test"}
 """How the names of a split's arrays begin."""
 
@@ -116,8 +118,10 @@ def _layer(
         )
     called = [f"{key} of {name} in {path}" for name in images.names]
     if whole:
-        return ArrayLayer(masks, Coding.declared(structures, declaration), called)
-    return ArrayLayer(masks, Coding.declared(("plane",), declaration), called, structures)
+        coding = Coding.declared(structures, declaration, KEYS)
+        return ArrayLayer(masks, coding, called)
+    # The values of a plane are no structure's, so no message tells to write any.
+    return ArrayLayer(masks, Coding.declared(("plane",), declaration, ()), called, structures)
 
 
 def _arrays(path: Path) -> Any:

@@ -17,6 +17,8 @@ from transfergrid.runtime.errors import UserError, listed, printable, suggest
 
 BLANK = {"refuse": None, "empty": NO, "unknown": UNKNOWN}
 """What is done with a film of which nothing is written: refused, or every pixel has this value."""
+BLANK_MEND = "add it, or write blank: empty, or blank: unknown"
+"""What to do about such a film, of a data set that has this setting."""
 
 Films = list[list[list[Run] | None]]
 
@@ -52,7 +54,11 @@ class FilmNames:
 
 
 def run_layer(
-    structures: tuple[str, ...], options: Mapping[str, Any], root: Path, films: FilmNames
+    structures: tuple[str, ...],
+    options: Mapping[str, Any],
+    root: Path,
+    films: FilmNames,
+    settable: bool = True,
 ) -> RunLayer:
     """Read a table of run lengths; a film may have several rows, all of which are of its mask.
 
@@ -63,6 +69,7 @@ def run_layer(
             ``blank`` (see `BLANK`) and ``other_films`` ("refuse" or "ignore").
         root: Folder that holds the table.
         films: The films.
+        settable: Whether these are settings of the data set, which messages may tell to change.
 
     Raises:
         UserError: A missing table or column; a mask of no film or of no structure; a film without a
@@ -84,14 +91,18 @@ def run_layer(
             runs = found[index][structure] or []
             runs.append(Run(text, f"row {row + 1} of {table.path}"))
             found[index][structure] = runs
-    _check_strays(lost, options, table.path)
+    _check_strays(lost, options, table.path, settable)
     for film in found:
         for written_here in film:
             _check_nothing(written_here or [])
     form = choice(options, "form", FORMS) if "form" in options else None
     if form is None:
         raise UserError(f"the runs of {table.path} have no form; write one of {listed(FORMS)}.")
-    blank = _blank(found, structures, options, films, f"a mask in {table.path}, column '{column}'")
+    what = f"a mask in {table.path}, column '{column}'"
+    mend = (
+        BLANK_MEND if settable else f"write its runs, {NOTHING} if it shows none, or remove its row"
+    )
+    blank = _blank(found, structures, options, films, what, mend)
     return RunLayer(structures, found, form, blank)
 
 
@@ -137,7 +148,7 @@ def coco_layer(
             runs = found[place][structures.index(kind)] or []
             runs.append(_coco_run(segmentation, f"annotation {number} of {path}"))
             found[place][structures.index(kind)] = runs
-    _check_strays(lost, options, path)
+    _check_strays(lost, options, path, True)
     return RunLayer(
         structures, found, "coco", _blank(found, structures, options, films, f"an image in {path}")
     )
@@ -271,12 +282,14 @@ def _structures(structures: tuple[str, ...], options: Mapping[str, Any], table: 
     return [structures.index(name) for name in named]
 
 
-def _check_strays(lost: Sequence[str], options: Mapping[str, Any], path: Path) -> None:
+def _check_strays(
+    lost: Sequence[str], options: Mapping[str, Any], path: Path, settable: bool
+) -> None:
     if lost and choice(options, "other_films", ("refuse", "ignore")) == "refuse":
+        mend = "remove the masks, or write other_films: ignore" if settable else "remove the masks"
         raise UserError(
             f"{path} has masks of {len(set(lost))} film(s) that the data set does not have, such "
-            f"as '{printable(lost[0])}'; add the films, remove the masks, or write other_films: "
-            "ignore."
+            f"as '{printable(lost[0])}'; add the films, or {mend}."
         )
 
 
@@ -296,6 +309,7 @@ def _blank(
     options: Mapping[str, Any],
     films: FilmNames,
     what: str,
+    mend: str = BLANK_MEND,
 ) -> int:
     """Return the value of pixels of films of which nothing is written, or refuse them."""
     blank = BLANK[choice(options, "blank", tuple(BLANK))]
@@ -307,7 +321,7 @@ def _blank(
     ]
     if lost and blank is None:
         raise UserError(
-            f"film {lost[0][0]} has no {lost[0][1]}: it is without {what} ({len(lost)} such); add "
-            "it, or write blank: empty, or blank: unknown."
+            f"film {lost[0][0]} has no {lost[0][1]}: it is without {what} ({len(lost)} such); "
+            f"{mend}."
         )
     return NO if blank is None else blank

@@ -33,6 +33,7 @@ class Coding:
         unknown: Numbers of pixels of which nobody knows.
         others: Whether any other number is no structure, as 0 is; else it is refused.
         at_least: The least number of the single structure, for files that were saved with losses.
+        settable: Those of `KEYS` that the data set has, which messages may tell to change.
     """
 
     structures: tuple[str, ...]
@@ -40,10 +41,18 @@ class Coding:
     unknown: frozenset[int] = frozenset()
     others: bool = False
     at_least: int | None = None
+    settable: tuple[str, ...] = ()
 
     @classmethod
-    def declared(cls, structures: Sequence[str], options: Mapping[str, Any]) -> Coding:
+    def declared(
+        cls, structures: Sequence[str], options: Mapping[str, Any], settable: Sequence[str] = KEYS
+    ) -> Coding:
         """Take it from settings: values, unknown_values, other_values and at_least.
+
+        Args:
+            structures: The structures that a file shows.
+            options: The settings.
+            settable: Those of `KEYS` that the data set has.
 
         Raises:
             UserError: They contradict each other, or do not tell the structures apart.
@@ -73,7 +82,7 @@ class Coding:
                 f"{min(both)} is in unknown_values and the number of a structure, or of none (0); "
                 "give a number one meaning."
             )
-        return cls(names, values, unknown, others == "no", at_least)
+        return cls(names, values, unknown, others == "no", at_least, tuple(settable))
 
     def masks(self, numbers: Numbers) -> Mask:
         """Return (K, H, W), a mask for each structure.
@@ -92,8 +101,7 @@ class Coding:
             meant = sorted(self.unknown | {0}.union(*values))
             raise ValueError(
                 f"has the values {listed(sorted(stray), 5)}, and a mask there has "
-                f"{listed(meant)}; correct the file or `values`, or write at_least: 128 if masks "
-                "were saved with losses (as JPEG)"
+                f"{listed(meant)}; {self._mend()}"
             )
         meaning = np.full((len(values), max(found) + 1), NO, np.uint8)
         for row, own in zip(meaning, values, strict=True):
@@ -107,6 +115,13 @@ class Coding:
         stored = numbers.tobytes()
         rows = [stored.translate(table.tobytes()) for table in tables]
         return np.frombuffer(b"".join(rows), np.uint8).reshape(len(values), *numbers.shape)
+
+    def _mend(self) -> str:
+        """Say what to do about a number without a meaning, by settings that the data set has."""
+        either = "correct the file or `values`" if "values" in self.settable else "correct the file"
+        if "at_least" not in self.settable:
+            return either
+        return f"{either}, or write at_least: 128 if masks were saved with losses (as JPEG)"
 
     def _written_as(self, found: set[int]) -> frozenset[int]:
         """Return what may be the number of a single structure: 1 or 255, and 1 beside 255."""

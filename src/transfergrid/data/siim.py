@@ -75,7 +75,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
 def _layer(path: Path, root: Path, names: list[str]) -> RunLayer:
     columns = {"image_column": IMAGE, "runs_column": RUNS, "form": "relative"}
     written = {"table": path.relative_to(root).as_posix(), **columns}
-    return run_layer((STRUCTURE,), written, root, FilmNames(names))
+    return run_layer((STRUCTURE,), written, root, FilmNames(names), settable=False)
 
 
 def _shown(layer: RunLayer) -> npt.NDArray[np.float32]:
