@@ -75,7 +75,7 @@ def run_layer(
         UserError: A missing table or column; a mask of no film or of no structure; a film without a
             row; one that is said to have no pixel and has some.
     """
-    table = read_table(root / str(options["table"]), options.get("separator"))
+    table = read_table(root / str(options["table"]), options.get("separator"), settable)
     called = table.text(str(options["image_column"])).tolist()
     column = str(options["runs_column"])
     cells = table.column(column)

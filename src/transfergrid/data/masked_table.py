@@ -37,7 +37,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     """
     if not root.is_dir():
         raise UserError(f"data folder {root} does not exist; correct the data set's root.")
-    table = read_table(root / str(options["table"]), options.get("separator"))
+    table = read_table(root / str(options["table"]), options.get("separator"), settable=True)
     count = len(table.column(str(options["image_column"])))
     own = {key: value for key, value in options.items() if key != "score_tasks"}
     films = manifest_of(table, unread([_NONE], count), TASK_KIND, own, root)

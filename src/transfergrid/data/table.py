@@ -36,7 +36,7 @@ def read(options: Mapping[str, Any], root: Path) -> Manifest:
     """
     if not root.is_dir():
         raise UserError(f"data folder {root} does not exist; correct the data set's root.")
-    table = read_table(root / str(options["table"]), options.get("separator"))
+    table = read_table(root / str(options["table"]), options.get("separator"), settable=True)
     task_kind = choice(options, "task_kind", TASK_KINDS)
     truth = _truth(table, task_kind, options)
     return manifest_of(table, truth, task_kind, options, root)

@@ -49,7 +49,7 @@ class Table:
         if strange:
             raise UserError(
                 f"{self.path} has lists or records in column '{name}'; write one value per cell, "
-                "or labels as text with a label_separator."
+                "several labels as one text with something between them."
             )
         return column
 
@@ -68,7 +68,7 @@ class Table:
         return canonical(self.text(name), f"{self.path}, column '{name}'")
 
 
-def read_table(path: Path, separator: str | None = None) -> Table:
+def read_table(path: Path, separator: str | None = None, settable: bool = False) -> Table:
     """Read a .csv or .tsv (UTF-8, cells as text) or a .parquet file.
 
     Nothing is guessed: "NA" or "nan" is text, and only an empty cell is blank.
@@ -76,6 +76,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     Args:
         path: The file.
         separator: What separates its cells; None chooses by the suffix.
+        settable: Whether a study says `separator`, which messages may tell to write.
 
     Raises:
         UserError: The file is missing, has another suffix, encoding or separator, is broken, has a
@@ -87,7 +88,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     if suffix == ".parquet":
         frame = _parquet(path)
     elif suffix in SEPARATORS:
-        frame = _separated(path, separator or SEPARATORS[suffix])
+        frame = _separated(path, separator or SEPARATORS[suffix], settable)
     else:
         raise UserError(f"table {path} ends in '{suffix}'; write it as .csv, .tsv or .parquet.")
     _check_names(path, list(frame.columns))
@@ -164,11 +165,11 @@ def _broken(path: Path, error: Exception) -> UserError:
     return UserError(f"table {path} cannot be read ({reason}); correct it.")
 
 
-def _separated(path: Path, separator: str) -> pd.DataFrame:
+def _separated(path: Path, separator: str, settable: bool) -> pd.DataFrame:
     reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=separator, strict=True)
     try:
         header = [name.strip() for name in next(filter(None, reader), [])]
-        _check_separator(path, header, separator)
+        _check_separator(path, header, separator, settable)
         rows = [_row(path, row, len(header), reader.line_num) for row in reader if row]
     except csv.Error as error:
         raise UserError(
@@ -209,26 +210,31 @@ def _row(path: Path, row: list[str], width: int, line: int) -> list[str | None]:
     return [cell.strip() or None for cell in row]
 
 
-def _check_separator(path: Path, header: list[str], separator: str) -> None:
+def _check_separator(path: Path, header: list[str], separator: str, settable: bool) -> None:
     """Notice a header in which only another separator divides the names."""
     line = separator.join(header)
+    save = f"save the table with {_WORDS.get(separator, repr(separator))}"
     if line.lower().startswith("sep="):
+        own = line[4:5] or "\t"  # of which blanks were removed
+        mend = f"{_say(own)}, or {save}" if settable else save
         raise UserError(
             f"table {path} begins with '{printable(line)}', a note to Excel, not a header; remove "
-            f'that line, and write separator: "{line[4:5]}" in a data set of kind csv unless it is '
-            "a comma."
+            f"that line{'' if own == separator else f', and {mend}'}."
         )
     if len(header) != 1:
         return
     counts = {other: header[0].count(other) for other in _WORDS if other != separator}
     other = max(counts, key=lambda key: counts[key])
     if counts[other]:
-        shown = "\\t" if other == "\t" else other
         raise UserError(
             f"table {path} is read as split at {_WORDS.get(separator, repr(separator))}, but its "
-            f'header has {_WORDS[other]}; write separator: "{shown}" in a data set of kind csv, or '
-            f"save the table with {_WORDS[separator]}."
+            f"header has {_WORDS[other]}; {f'{_say(other)}, or {save}' if settable else save}."
         )
+
+
+def _say(separator: str) -> str:
+    shown = "\\t" if separator == "\t" else separator
+    return f'write separator: "{shown}" beside its name in the study'
 
 
 def _check_names(path: Path, names: Sequence[Hashable]) -> None:

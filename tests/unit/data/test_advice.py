@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from datasets.drive.make import make as make_drive
 from datasets.montgomery.make import make as make_montgomery
@@ -110,3 +111,35 @@ def test_a_number_in_an_archive_is_told_with_the_keys_that_it_has(
     mend = "correct the file or `values`." if len(shape) == 3 else "correct the file."
     assert "has the values 7" in told and told.endswith(f"; {mend}")
     assert not foreign(told, "mask_npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "settings"),
+    [
+        ("siim", "train-rle.csv", {}),
+        ("nih14", "Data_Entry_2017.csv", {}),
+        ("cbis_ddsm", "mass_case_description_train_set.csv", {}),
+        ("mask_table", "films.csv", {"table": "films.csv", "image_column": "film", "layers": []}),
+    ],
+)
+@pytest.mark.parametrize("text", ["film;mask\na.png;b.png\n", "sep=;\nfilm;mask\na.png;b.png\n"])
+def test_another_separator_is_told_as_a_kind_can_mend_it(
+    tmp_path: Path, kind: str, table: str, settings: dict[str, Any], text: str
+) -> None:
+    (tmp_path / table).write_text(text)
+    (tmp_path / "dicom-images-train").mkdir()
+    (tmp_path / "dicom-images-train" / "1.dcm").touch()
+    told = refused(tmp_path, kind=kind, **settings)
+    assert told.startswith(f"table /{table} ")
+    assert not foreign(told, kind)
+    key = 'write separator: ";" beside its name in the study'
+    assert (key in told) == ("separator" in OWN[kind])
+    assert "kind csv" not in told
+
+
+def test_lists_in_a_column_are_told_without_keys_that_a_kind_lacks(tmp_path: Path) -> None:
+    pd.DataFrame({"film": [["a.png"], ["b.png"]]}).to_parquet(tmp_path / "films.parquet")
+    settings = {"table": "films.parquet", "image_column": "film", "layers": []}
+    told = refused(tmp_path, kind="mask_table", **settings)
+    assert "has lists or records in column 'film'; write one value per cell" in told
+    assert not foreign(told, "mask_table")

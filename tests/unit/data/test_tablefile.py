@@ -33,8 +33,8 @@ def written(tmp_path, content, name="t.csv"):
         ("a,b\nx,é\n".encode("utf-16-le"), "UTF-16"),
         ("a,b\nx,y\nz,é\n".encode("latin-1"), "line 3 is not UTF-8 text.*Latin-1"),
         (b"PK\x03\x04" + bytes(60), "a spreadsheet or a zip archive"),
-        ("sep=;\na;b\n1;2\n", "begins with 'sep=;', a note to Excel, not.*separator: \";\""),
-        ("sep=,\na,b\n1,2\n", "begins with 'sep=,', a note to Excel"),
+        ("sep=;\na;b\n1;2\n", "begins with 'sep=;', a note to Excel, not.*save .* with commas"),
+        ("sep=,\na,b\n1,2\n", "begins with 'sep=,', a note to Excel, not a .* that line\\.$"),
     ],
 )
 def test_broken_tables_are_named(tmp_path, text, message):
@@ -56,7 +56,13 @@ def test_broken_tables_are_named(tmp_path, text, message):
 def test_another_separator_is_named_and_may_be_declared(tmp_path, name, divider, words, key):
     path = written(tmp_path, "image;label\nx.png;1\n".replace(";", divider), name)
     with pytest.raises(UserError, match=rf"its header has {words}; write separator: {key}"):
+        read_table(path, settable=True)
+    with pytest.raises(UserError, match=rf"its header has {words}; save the table with "):
         read_table(path)
+    path.write_text(f"sep={divider}\n{path.read_text()}")
+    with pytest.raises(UserError, match=rf"remove that line, and write separator: {key} beside"):
+        read_table(path, settable=True)
+    path.write_text(path.read_text().partition("\n")[2])
     frame = read_table(path, divider).frame
     assert frame.to_dict("list") == {"image": ["x.png"], "label": ["1"]}
 
