@@ -19,6 +19,17 @@ def kinds() -> dict[str, DatasetKind]:
     return {kind.name: kind for kind in import_module(_KINDS).DATASET_KINDS}
 
 
+def may_say_dicom(kind: str) -> bool:
+    """Tell whether data sets of a kind, or of a reader of one's own, have the setting ``dicom``.
+
+    Of the kinds whose settings are in the schema's file, those that read a study's table have it.
+    """
+    found = kinds().get(kind)
+    if found is None:
+        return True
+    return "dicom" in found.settings or (not found.settings and found.columns)
+
+
 def is_drawn(kind: str) -> bool:
     """Tell whether the images of a kind are drawn, and so prove nothing of medicine."""
     found = kinds().get(kind)

@@ -49,12 +49,12 @@ class Levels:
     Attributes:
         black: The least number.
         white: The greatest; None takes what each file says, and refuses files that do not.
-        dicom: Whether files may be DICOM.
+        dicom: Whether files may be DICOM; None where the data set has no setting that says so.
     """
 
     black: int = 0
     white: int | None = None
-    dicom: bool = False
+    dicom: bool | None = False
 
     @property
     def given(self) -> bool:
@@ -118,7 +118,7 @@ def decode(data: bytes, levels: Levels, draft: Draft | None = None) -> Picture:
         picture: Picture = dicom_module().decode(data, levels)
         return picture
     samples, data = samples_of(data)
-    with _open(data, samples) as image:
+    with _open(data, samples, levels) as image:
         _check_inks(image)
         traits = {PAGES} if getattr(image, "is_animated", False) else set[str]()
         # Pillow turns TIFFs itself when it loads them.
@@ -168,7 +168,7 @@ def dicom_module(name: str = "dicom") -> Any:
         ) from None
 
 
-def _open(data: bytes, samples: Samples | None) -> Image.Image:
+def _open(data: bytes, samples: Samples | None, levels: Levels) -> Image.Image:
     pixels = plain_png(data)
     if pixels is not None:
         return Image.fromarray(pixels)
@@ -176,7 +176,8 @@ def _open(data: bytes, samples: Samples | None) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         if is_dicom(data):
-            mend = f"write `dicom: true` in the data set to have it read, or {CONVERT}"
+            write = "write `dicom: true` in the data set to have it read, or "
+            mend = f"{'' if levels.dicom is None else write}{CONVERT}"
             raise UnfitError("is a DICOM file", mend) from None
         raise unread(data, samples) from None
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
+from transfergrid.data.declared import may_say_dicom
 from transfergrid.data.decoding import COLOURED, CONSTANT, Levels, Look, decode
 from transfergrid.data.formats import UnfitError
 from transfergrid.data.manifest import Images, choice
@@ -53,9 +54,8 @@ class ImageFiles:
     @classmethod
     def declared(cls, root: Path, names: Sequence[str], options: Mapping[str, Any]) -> ImageFiles:
         """Make it from a data set's settings image_px, resize, black, white and dicom."""
-        levels = Levels(
-            int(options.get("black", 0)), options.get("white"), bool(options.get("dicom"))
-        )
+        dicom = bool(options.get("dicom")) if may_say_dicom(str(options.get("kind"))) else None
+        levels = Levels(int(options.get("black", 0)), options.get("white"), dicom)
         rule = choice(options, "resize", RULES)
         return cls(root, names, options.get("image_px"), rule, levels)
 

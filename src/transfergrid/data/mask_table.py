@@ -67,7 +67,8 @@ def declared_masks(
             mask, or a mask no film.
     """
     slices: Any = images if declaration.get("nifti") else None
-    films = _Films(root, table, FilmNames(images.names), images.levels.dicom, slices)
+    dicom = bool(images.levels.dicom)
+    films = _Films(root, table, FilmNames(images.names), dicom, slices)
     layers = tuple(_named(layer, films) for layer in declaration["layers"])
     view = declaration.get("field_of_view")
     seen = None if view is None else _layer(("field_of_view",), view, films)

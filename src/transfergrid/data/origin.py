@@ -95,7 +95,7 @@ def origin_of(
         prints=survey.prints,
         px=px,
         content=content,
-        decoders=decoders(files is not None and files.levels.dicom),
+        decoders=decoders(files is not None and bool(files.levels.dicom)),
     )
 
 

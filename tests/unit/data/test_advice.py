@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from datasets.drive.make import make as make_drive
+from datasets.made_dicom import dicom
 from datasets.montgomery.make import make as make_montgomery
 from datasets.siim.make import make as make_siim
 from datasets.siim.make import name_of
 from PIL import Image
 
 from transfergrid.catalog.kinds import DATASET_KINDS
+from transfergrid.data.images import ImageFiles
 from transfergrid.data.kinds import read_manifest
 from transfergrid.planning.schema import study_schema
 from transfergrid.runtime.errors import UserError
@@ -143,3 +145,15 @@ def test_lists_in_a_column_are_told_without_keys_that_a_kind_lacks(tmp_path: Pat
     told = refused(tmp_path, kind="mask_table", **settings)
     assert "has lists or records in column 'film'; write one value per cell" in told
     assert not foreign(told, "mask_table")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "my_module:read"])
+def test_a_dicom_file_is_told_with_the_key_where_there_is_one(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.png").write_bytes(dicom(np.arange(64, dtype=np.uint8).reshape(8, 8)))
+    films = ImageFiles.declared(tmp_path, ["a.png"], {"kind": kind})
+    with pytest.raises(UserError, match="is a DICOM file; ") as error:
+        films.read(0)
+    part = kind if kind in KINDS else "custom_dataset"
+    has_key = "dicom" in study_schema()["$defs"][part]["properties"]
+    assert ("write `dicom: true`" in str(error.value)) == has_key
+    assert str(error.value).endswith("convert it to an 8- or 16-bit grey or RGB PNG.")
