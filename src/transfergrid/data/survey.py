@@ -194,7 +194,10 @@ class Survey:
             pairs = [pair for group in across.values() for pair in group]
             mend = "keep each in one split"
             if in_folds:
-                mend = "give equal images one group (group: duplicates, or folds.group_column)"
+                mend = (
+                    "give equal images one group (group: duplicates, or folds.group_column of "
+                    "kind csv or mask_table)"
+                )
             elif manifest.drawn:
                 mend = "keep them in one (group: duplicates)"
             raise UserError(

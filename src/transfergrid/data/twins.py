@@ -55,8 +55,8 @@ def groups_of(twins: Twins) -> Numbers:
     if not twins.judged:
         raise UserError(
             "group: duplicates was asked for, and the images are so alike that difference hashes "
-            "do not tell them apart; remove group, or give the groups in a column "
-            "(folds.group_column)."
+            "do not tell them apart; remove group, or give the groups in a column of the table of "
+            "kind csv or mask_table (folds.group_column)."
         )
     return twins.groups()
 

@@ -60,6 +60,11 @@ def refused(root: Path, film: int = 0, **settings: Any) -> str:
     return str(error.value).replace(str(root), "")
 
 
+def test_columns_are_of_the_kinds_that_sentences_on_groups_name() -> None:
+    named = "kind csv or mask_table"  # in test_grouping
+    assert [kind.name for kind in DATASET_KINDS if kind.columns] == named[5:].split(" or ")
+
+
 def test_keys_of_other_kinds_are_seen() -> None:
     told = "write blank: empty, or other_films: ignore, or correct `values`; image_folder is amiss"
     assert foreign(told, "siim") == {"blank", "other_films", "values"}
