@@ -93,9 +93,13 @@ def of_mask_table(
 ) -> dict[str, str]:
     """Hash a table of films, and those in which masks are written."""
     view = settings.get("field_of_view")
-    named = [settings["table"], *_mask_tables([*settings["layers"], *([view] if view else [])])]
-    files = [inside(name, root, table) for table in dict.fromkeys(named)]
-    return digests(name, root, files, "layers", digest)
+    named = {"table": [settings["table"]], "layers": _mask_tables(settings["layers"])}
+    named["field_of_view"] = _mask_tables([view] if view else [])
+    found: dict[str, str] = {}
+    for key, tables in named.items():
+        files = [inside(name, root, table) for table in tables]
+        found |= digests(name, root, files, key, digest)
+    return found
 
 
 def _mask_tables(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:

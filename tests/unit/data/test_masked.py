@@ -154,9 +154,12 @@ def test_planning_counts_films_and_hashes_what_masks_are_written_in(tmp_path: Pa
     (tmp_path / "runs.csv").write_text("other")
     again = of_mask_table("lungs", tmp_path, settings, sha256_file)
     assert {name for name in hashed if hashed[name] != again[name]} == {"runs.csv"}
-    (tmp_path / "view.csv").unlink()
-    with pytest.raises(UserError, match=r"lacks the label table .*view.csv"):
-        of_mask_table("lungs", tmp_path, settings, sha256_file)
+    # Of several that are missing, the one that is named first is told.
+    for name, key in (("view.csv", "field_of_view"), ("a.json", "layers"), ("films.csv", "table")):
+        (tmp_path / name).unlink()
+        told = rf"lacks the label table .*{name}.*; correct datasets\.lungs\.{key},"
+        with pytest.raises(UserError, match=told):
+            of_mask_table("lungs", tmp_path, settings, sha256_file)
 
 
 @pytest.mark.skipif(not SETS.is_dir(), reason="needs the masks of shared/data")
