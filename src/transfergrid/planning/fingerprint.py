@@ -205,12 +205,12 @@ def kind_fingerprint(kind: str) -> str:
 
 def dicom_fingerprint() -> str:
     """Return the fingerprint of the code that reads DICOM files, 16 hexadecimal digits."""
-    return modules_fingerprint(DICOM)
+    return _oldest_equal("dicom", modules_fingerprint(DICOM))
 
 
 def nifti_fingerprint() -> str:
     """Return the fingerprint of the code that reads NIfTI volumes, 16 hexadecimal digits."""
-    return modules_fingerprint(NIFTI)
+    return _oldest_equal("nifti", modules_fingerprint(NIFTI))
 
 
 @cache

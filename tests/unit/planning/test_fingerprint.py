@@ -161,6 +161,17 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
     assert fingerprint._oldest_equal("train", "x") in {"x", "y"}  # a loop ends
 
 
+@pytest.mark.parametrize("form", ["dicom", "nifti"])
+def test_equivalent_code_keeps_data_sets_of_other_files(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_form = getattr(fingerprint, f"{form}_fingerprint")
+    monkeypatch.setattr(fingerprint, "_equivalents", dict)
+    now = of_form()
+    monkeypatch.setattr(fingerprint, "_equivalents", lambda: {form: {now: "before"}})
+    assert of_form() == "before"
+
+
 # Everything here is hashed into the name of every cell: an addition makes all cells of all users
 # stale, now and whenever the added module changes. No reader, registry, command line or logging.
 TRAIN_CLOSURE = [
