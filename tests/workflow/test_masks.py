@@ -58,6 +58,10 @@ def test_masks_are_learned_scored_and_told(masked: Workspace) -> None:
     assert set(pd.read_csv(tables / "calibration.csv")["dataset"]) == {"films"}
     page = (results / "small" / "report.html").read_text(encoding="utf-8")
     assert "its classifier gives way to a decoder" in page and "acro Dice" not in page
+    shown = page[page.index('id="mask-states"') : page.index('id="figures"')]
+    assert f'data-label="Drawn and marked">{states["both"][0]}<' in shown
+    assert "the pixels of all films are counted together" in shown
+    assert "8 films of" in page and "<dd>8 films, " in page
     assert not (tables / "observers.csv").exists() and 'id="films"' not in page
 
 

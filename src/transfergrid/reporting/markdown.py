@@ -275,16 +275,36 @@ def trials(table: pd.DataFrame, told: str) -> str:
 
 
 def mask_states(table: pd.DataFrame, _: str) -> str:
-    """Return one row per cell, or run over folds, and structure, under its first selection."""
+    """Return one row per cell, or run over folds, and structure, under its first selection.
+
+    What is missed most comes first; a structure that is marked in none of its films is flagged.
+    """
     lines = [
-        "| cell | structure | films | marked and there | missed | false alarm | both empty |",
+        "| cell | structure | films | drawn and marked | missed | false alarm | both empty |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     counts = ("n", "both", "missed", "false_alarm", "both_empty")
     first = table[table["selection"] == table["selection"].iloc[0]] if len(table) else table
-    for row in answered(first).to_dict("records"):
-        lines.append(_row([row["cell"], row["task"], *(_number(row[name], 0) for name in counts)]))
+    for row in _missed_first(answered(first)).to_dict("records"):
+        told = {name: _number(row[name], 0) for name in counts}
+        if row["both"] == 0 and row["missed"] > 0:
+            told["missed"] += ", never marked"
+        lines.append(_row([row["cell"], row["task"], *told.values()]))
     return "\n".join(lines)
+
+
+def _missed_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Order structures, and the cells of each, by the share of their films that is missed."""
+    total = rows.groupby("task", sort=False)[["missed", "both"]].transform("sum")
+    shares = pd.DataFrame(
+        {
+            "structure": -total["missed"] / total.sum(axis=1),
+            "task": pd.factorize(rows["task"])[0],
+            "cell": -rows["missed"] / (rows["missed"] + rows["both"]),
+        },
+        index=rows.index,
+    )
+    return rows.loc[shares.sort_values(["structure", "task", "cell"], kind="stable").index]
 
 
 def observers(table: pd.DataFrame, told: str) -> str:

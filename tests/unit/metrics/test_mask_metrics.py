@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unit.metrics import masks
 from unit.metrics.scored import cases, rows
 
+from transfergrid.catalog.empty_masks import LEFT_OUT, is_pooled, values_of
 from transfergrid.catalog.mask_metrics import LEAST_PATIENTS, MASK_METRICS
 from transfergrid.catalog.metrics import LABEL_METRICS, METRICS
 from transfergrid.metrics import mask_metrics
@@ -34,6 +35,13 @@ STATES = {  # both empty, false alarm, missed
     "surface_dice": (1, 0, 0),
     "hd95": (0, DIAGONAL, DIAGONAL),
 }
+
+
+EMPTY_WORDS = {DIAGONAL: "the image's diagonal"}
+
+
+def skipping(name: str) -> dict[str, Any]:
+    return {**DECLARED[name], "settings": DECLARED[name]["settings"] | {"empty": "skip"}}
 
 
 def packed(predicted: NDArray, truth: NDArray, tolerances: tuple[float, ...] = (2.0,)) -> NDArray:
@@ -87,7 +95,13 @@ def test_every_state_has_its_stated_value(name: str) -> None:
     assert found[:3] == pytest.approx(STATES[name])
     last = {"dice": 0.75, "iou": 0.6, "pixel_sensitivity": 0.75, "pixel_precision": 0.75}
     assert found[3] == pytest.approx(last.get(name, 1.0))
+    told = values_of(DECLARED[name])
+    assert [told[state] for state in ("both_empty", "false_alarm", "missed")] == [
+        EMPTY_WORDS.get(value, f"{value:g}") for value in STATES[name]
+    ]
+    assert values_of(DECLARED[f"{name}_by_film"]) == told
     skipped = metric.film_values(table, **settings | {"empty": "skip"})
+    assert values_of(skipping(name)) == told | {"both_empty": LEFT_OUT}
     assert np.isnan(skipped[0]) and (skipped[1:] == found[1:]).all()
     means = [
         metric(table[None], np.ones(4), np.arange(4), **settings | {"empty": empty})[0][0]
@@ -313,3 +327,10 @@ def test_intervals_hold_the_truth(name: str) -> None:
     means = [rows(scorer, sample(100 + seed, 60))[0] for seed in range(300)]
     share = np.mean([mean.low <= truth <= mean.high for mean in means])
     assert 0.91 <= share <= 0.985
+
+
+def test_a_metric_without_a_value_of_single_films_says_none() -> None:
+    for name, metric in DECLARED.items():
+        assert is_pooled(metric) == (not values_of(metric)) == name.endswith("_pooled"), name
+    for metric in (built_in("auroc"), {"function": "my_metrics:dice", "settings": {}}):
+        assert values_of(metric) == {} and not is_pooled(metric)

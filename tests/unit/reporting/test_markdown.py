@@ -248,6 +248,17 @@ def test_films_with_masks_are_counted_and_people_compared() -> None:
     assert markdown.mask_states(pd.DataFrame(rows), LEVEL).splitlines()[2:] == [
         "| c | vessel | 8 | 6 | 1 | 0 | 1 |"
     ]
+    other = row | {"task": "clip", "both": 0, "missed": 2, "false_alarm": 1, "both_empty": 5}
+    rows = [row, other | {"both": 1, "missed": 1}, row | {"cell": "d", "missed": 2}]
+    rows += [other | {"cell": "d"}, row | {"task": "none", "both": 0, "missed": 0}]
+    # Structures that are missed most stand first, and their cells; one without films last.
+    assert markdown.mask_states(pd.DataFrame(rows), LEVEL).splitlines()[2:] == [
+        "| d | clip | 8 | 0 | 2, never marked | 1 | 5 |",
+        "| c | clip | 8 | 1 | 1 | 1 | 5 |",
+        "| d | vessel | 8 | 6 | 2 | 0 | 1 |",
+        "| c | vessel | 8 | 6 | 1 | 0 | 1 |",
+        "| c | none | 8 | 0 | 0 | 0 | 1 |",
+    ]
     person = {"dataset": "eyes", "observer": 2, "metric": "dice", "task": math.nan, "n": 8}
     person |= {"value": 0.786, "low": 0.75, "high": 0.82, "n_patients": 4}
 

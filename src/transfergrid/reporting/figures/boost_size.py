@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transfergrid.reporting.cases import cases
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.names import Spot, place_letters, shortened
@@ -90,9 +91,10 @@ def caption(data: FigureData) -> str:
     """State n, interval and test of the points, and what stands above the panels."""
     table = drawn_boosts(data)
     sizes = table.groupby(PLACE)["architecture"].nunique()
+    tested = cases(table["n_studies"], table["dataset"], data.masked)
     return (
         f"Paired differences of whole networks between two pretrainings, "
-        f"{plurals(table['n_seeds'], 'seed')}, {plurals(table['n_studies'], 'study', 'studies')} "
+        f"{plurals(table['n_seeds'], 'seed')}, {tested} "
         f"of {plurals(table['n_patients'], 'patient')}, against parameters; "
         f"{plurals(sizes, 'architecture')} a panel. Vertical lines: {level(data.confidence)} "
         f"intervals. Interval and test: {methods_of(table)}; a filled point's interval, not "

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transfergrid.reporting.cases import cases
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, heading
@@ -50,7 +51,7 @@ def caption(data: FigureData) -> str:
     table = drawn_contrasts(data)
     n = f"{plurals(table['n_cells'], 'pair of networks', 'pairs of networks')}, "
     n += f"{plurals(table['n_seeds'], 'seed')}, "
-    n += f"{plurals(table['n_studies'], 'study', 'studies')} of "
+    n += f"{cases(table['n_studies'], table['dataset'], data.masked)} of "
     n += plurals(table["n_patients"], "patient")
     text = (
         f"Differences of the first named minus the second, on the same test patients, with "

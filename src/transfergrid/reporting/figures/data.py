@@ -15,6 +15,7 @@ from transfergrid.evaluation.cam_record import CamRecord, read_record
 from transfergrid.evaluation.ensemble import Ensemble, read_ensemble
 from transfergrid.planning.grid import ALL
 from transfergrid.planning.paths import ensemble_directory
+from transfergrid.reporting.cases import masked_datasets
 from transfergrid.reporting.figures.palette import Mark, marks_of
 from transfergrid.reporting.figures.summaries import pretrainings_of
 from transfergrid.reporting.folds import answered, trained
@@ -97,6 +98,7 @@ class FigureData:
         curves: Rows of curves.csv; empty where the study asks for none.
         confusion: Rows of confusion.csv; as `curves`.
         subgroups: Rows of subgroups.csv; empty where the study asks for no groups.
+        masked: Names of the data sets with masks.
     """
 
     cells: pd.DataFrame
@@ -129,6 +131,7 @@ class FigureData:
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
     subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    masked: frozenset[str] = frozenset()
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -191,6 +194,7 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
     cells, scores = (
         table[table["selection"] == primary] for table in (tables["cells"], tables["scores"])
     )
+    cards = read_cards(study, results)
     return FigureData(
         cells=answered(cells),
         scores=answered(scores),
@@ -216,7 +220,8 @@ def read_figure_data(study: Mapping[str, Any], results: Path) -> FigureData:
         reached=tables["reached"],
         mean_ranks=tables["mean_ranks"],
         asked=study["claims"],
-        metrics=metric_words(study, read_cards(study, results)),
+        metrics=metric_words(study, cards),
+        masked=masked_datasets(cards),
         observers=tables.get("observers", pd.DataFrame()),
         ensembles=StoredEnsembles(
             {

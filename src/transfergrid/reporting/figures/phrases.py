@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from transfergrid.reporting.cases import cases
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.words import count, level, listing, plurals, split_of
@@ -14,13 +15,13 @@ from transfergrid.statistics.scale import OPERATING_POINTS
 
 
 def tested_on(data: FigureData) -> str:
-    """Say on how many studies and patients the networks were scored."""
+    """Say on how many studies, or films with masks, and patients the networks were scored."""
     done = data.finished
     if done.empty:
         return "No cell has been scored yet"
     sizes = []
     for dataset, rows in done.groupby("dataset", sort=False):
-        n = f"{plurals(rows['n_studies'], 'study', 'studies')} of "
+        n = f"{cases(rows['n_studies'], [str(dataset)], data.masked)} of "
         sizes.append(f"{n}{plurals(rows['n_patients'], 'patient')} in {_part(data, str(dataset))}")
     return listing(sizes)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transfergrid.reporting.cases import cases
 from transfergrid.reporting.figures import palette, style
 from transfergrid.reporting.figures.data import FigureData
 from transfergrid.reporting.figures.forest import EDGES, HEADER, ROW, dot, heading
@@ -59,7 +62,7 @@ def draw(data: FigureData) -> Figure:
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     several = table["dataset"].nunique() > 1
     for panel, ax in zip(panels, axes, strict=True):
-        _panel(ax, panel, marks)
+        _panel(ax, panel, marks, data.masked)
         first = panel.iloc[0]
         ax.set_title(f"{first['dataset']}, {first['column']}" if several else first["column"])
         same = table[table["metric"] == first["metric"]]
@@ -71,15 +74,16 @@ def draw(data: FigureData) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, panel: pd.DataFrame, marks: dict[str, palette.Mark]) -> None:
+def _panel(
+    ax: Axes, panel: pd.DataFrame, marks: dict[str, palette.Mark], masked: Collection[str]
+) -> None:
     means = means_of(panel).set_index(["group", "pretraining"])
     y = 0.0
     for group in panel["group"].unique():
         y += HEADER
         first = panel[panel["group"] == group].iloc[0]
-        told = (
-            f"{plural(first['n'], 'study', 'studies')} of {plural(first['n_patients'], 'patient')}"
-        )
+        tested = cases(first["n"], [first["dataset"]], masked)
+        told = f"{tested} of {plural(first['n_patients'], 'patient')}"
         heading(ax, y - 0.75, f"{shortened([str(group)], 30)[str(group)]}: {told}")
         for name, mark in marks.items():
             if (group, name) not in means.index:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfergrid.planning.grid import ALL
+from transfergrid.reporting.cases import cases, masked_datasets
 from transfergrid.reporting.metric_words import MetricWords, metric_words
 from transfergrid.reporting.page.findings import ShownFinding
 from transfergrid.reporting.words import known, split_of
@@ -74,12 +75,14 @@ class Manner:
         metrics: What metrics are called, by name.
         primary: Names of the data sets' own metrics.
         folded: Names of the data sets that are in folds.
+        masked: Names of the data sets with masks.
     """
 
     confidence: float
     metrics: Mapping[str, MetricWords]
     primary: frozenset[str]
     folded: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -98,12 +101,17 @@ class Manner:
             frozenset(
                 entry["dataset"] for entry in study["cells"] if entry.get("fold", ALL) != ALL
             ),
+            masked_datasets(cards or {}),
         )
 
     def tested_on(self, dataset: str) -> str:
         """Name the images of a data set that answers are about."""
         folded = dataset in self.folded
         return f"{dataset}, tested fold by fold" if folded else split_of(dataset)
+
+    def cases(self, number: float, dataset: str) -> str:
+        """Print how many of a data set's cases an answer is about."""
+        return cases(number, [dataset], self.masked)
 
     def asked(self, question: Mapping[str, Any]) -> str:
         """Name the metric of a question within a sentence."""

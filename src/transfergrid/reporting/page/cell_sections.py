@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -17,6 +17,7 @@ from transfergrid.reporting.metric_words import MetricWords, named_together
 from transfergrid.reporting.page.cell_scores import Measure
 from transfergrid.reporting.page.history import curve_of, sparkline
 from transfergrid.reporting.page.map_tiles import MapTile
+from transfergrid.reporting.page.mask_state_rows import FilmStates
 from transfergrid.reporting.page.methods import layers_in_words
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import count, known, listing, plural, scaled, seconds, signed
@@ -70,6 +71,7 @@ class Section:
         facts: (what, value) pairs: weights, network, cost.
         spec: The specification as indented JSON, or empty.
         folds: The sections of a run's folds, in their order; none for a cell.
+        states: By structure how many films were missed or falsely marked; none without masks.
     """
 
     cell: Mapping[str, Any]
@@ -84,6 +86,7 @@ class Section:
     facts: tuple[tuple[str, str], ...]
     spec: str
     folds: tuple[Section, ...] = ()
+    states: Mapping[str, FilmStates] = field(default_factory=dict)
 
     @property
     def range(self) -> str:
@@ -101,6 +104,8 @@ def sections(
     maps: Mapping[str, tuple[MapTile, ...]] | None = None,
     runs: Mapping[str, Sequence[str]] | None = None,
     shown: Collection[str] | None = None,
+    states: Mapping[str, Mapping[str, FilmStates]] | None = None,
+    masked: Collection[str] = (),
 ) -> list[Section]:
     """Return the sections of cells in the study's order, folds within those of their run.
 
@@ -114,6 +119,8 @@ def sections(
         maps: Per cell its activation maps.
         runs: Per run over folds its cells.
         shown: The cells and runs that have a section; None for all.
+        states: Per cell and structure of masks its films' states.
+        masked: Names of the data sets with masks.
     """
     runs = {run: folds for run, folds in (runs or {}).items() if shown is None or run in shown}
     if shown is not None:
@@ -137,8 +144,9 @@ def sections(
             trials=_trials(record.tuning),
             pointing=marks.get(str(name), ()),
             maps=(maps or {}).get(str(name), ()),
-            facts=tuple(_facts(row, record)),
+            facts=tuple(_facts(row, record, masked)),
             spec=json.dumps(record.spec, indent=2) if record.spec else "",
+            states=(states or {}).get(str(name), {}),
         )
     for run, folds in runs.items():
         parts = tuple(found.pop(fold) for fold in folds)
@@ -234,7 +242,9 @@ def _pointing(cams: pd.DataFrame | None) -> dict[str, tuple[Mapping[str, Any], .
     }
 
 
-def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
+def _facts(
+    row: Mapping[str, Any], record: CellRecord, masked: Collection[str]
+) -> list[tuple[str, str]]:
     facts = [("Initial weights", weights_sentence(record.proof))]
     network = record.spec.get("architecture", {})
     # A slim network is not the one that its pinned name stands for.
@@ -245,6 +255,8 @@ def _facts(row: Mapping[str, Any], record: CellRecord) -> list[tuple[str, str]]:
         ("Size", f"{count(row['params'])} parameters, {scaled(row['macs'])} multiply-accumulates")
     )
     tested = f"{count(row['n_images'])} images, {count(row['n_studies'])} studies, "
+    if row["dataset"] in masked:
+        tested = f"{count(row['n_images'])} films, "  # each is a case of its own
     facts.append(("Tested on", f"{tested}{count(row['n_patients'])} patients"))
     facts.append(("Learning rate", rate_in_words(record)))
     facts.append(("Phases", phases_in_words(record)))

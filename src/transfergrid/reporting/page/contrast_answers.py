@@ -90,7 +90,7 @@ def contrast_answer(row: Row, label: str, manner: Manner, effect: float | None =
         _power(row, effect),
         plural(row["n_cells"], "pair of networks", "pairs of networks"),
         plural(row["n_seeds"], "seed"),
-        f"{plural(row['n_studies'], 'study', 'studies')} of "
+        f"{manner.cases(row['n_studies'], row['dataset'])} of "
         f"{plural(row['n_patients'], 'patient')} in {manner.tested_on(row['dataset'])}",
         taken_as_given(row["conditional_on"]),
         f"difference in {metric.mean} with {level(manner.confidence)} interval, not adjusted for "

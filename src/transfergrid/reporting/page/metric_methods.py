@@ -12,8 +12,8 @@ _MASKS = (
     "A pixel is marked where its probability is over one half, or is the largest where structures "
     "exclude each other. Masks are compared film by film, over the pixels of which the truth is "
     "known; counts of pixels and distances are kept, and no mask. Films that show a structure and "
-    "films that do not all have a value; how many were missed or falsely marked is in the table of "
-    "masks' states."
+    "films that do not all have a value; how many were missed or falsely marked stands below the "
+    "leaderboard."
 )
 
 

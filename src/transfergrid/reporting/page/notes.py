@@ -16,6 +16,7 @@ from transfergrid.reporting.flags import flags_of
 from transfergrid.reporting.folds import answered, trained
 from transfergrid.reporting.page.elsewhere_rows import backwards
 from transfergrid.reporting.page.groups import near
+from transfergrid.reporting.page.mask_state_rows import never_marked
 from transfergrid.reporting.records import CellRecord
 from transfergrid.reporting.words import listing, plural
 from transfergrid.statistics.named import WITHOUT
@@ -82,6 +83,7 @@ def notes(
         _learned_before(tables["leaks"]),
         _shortcuts(tables.get("shortcuts")),
         _backwards(tables.get("external"), study),
+        _never_marked(tables, study),
         _one_seed(cells),
         _folds(trained(cells), cards),
         *_few(answered(cells), cards),
@@ -227,6 +229,12 @@ def _backwards(external: pd.DataFrame | None, study: Mapping[str, Any]) -> Note 
     )
 
 
+def _never_marked(tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> Note | None:
+    """Say which structures networks never find, which means over films may hide."""
+    told = never_marked(tables.get("mask_states"), tables["cells"], study)
+    return Note("warning", "Never marked", told) if told else None
+
+
 def _told(row: Mapping[Any, Any]) -> str:
     """Say how many images of a split are among those of another data set."""
     split = "" if row["split"] == ALL else f", {row['split']}"
@@ -348,6 +356,7 @@ def summary(
         what = "patients"
         if card.get("patients") == "unknown":  # each of these counts as a patient
             what = "studies" if card.get("studies") == "known" else "images"
+            what = "films" if card.get("masks") else what
             what = "groups of alike images" if card.get("group") else what
         pairs.append((f"{int(rows['n_patients'].max()):,}", f"test {what}, {dataset}"))
     return pairs

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from transfergrid.catalog.figures import FIGURES
 from transfergrid.planning.paths import TEMPLATES
 from transfergrid.reporting import words
+from transfergrid.reporting.cases import masked_datasets
 from transfergrid.reporting.figures import palette
 from transfergrid.reporting.figures.summaries import pretrainings_of, truncation_name
 from transfergrid.reporting.metric_words import ranked_by
@@ -31,6 +32,7 @@ from transfergrid.reporting.page.extent import with_section
 from transfergrid.reporting.page.inline_svg import inline_svg
 from transfergrid.reporting.page.leaderboard import NAMED, leaderboard
 from transfergrid.reporting.page.machines import hardware
+from transfergrid.reporting.page.mask_state_rows import TITLE, mask_states, states_by_cell
 from transfergrid.reporting.page.material import ReportInput
 from transfergrid.reporting.page.observer_rows import observer_rows
 from transfergrid.reporting.page.operating_rows import operating_points
@@ -166,6 +168,8 @@ def _cells(report: ReportInput) -> dict[str, Any]:
         report.maps,
         report.runs,
         shown,
+        states_by_cell(tables.get("mask_states"), report.primary),
+        masked_datasets(report.cards),
     )
     return {
         "unit": "run" if report.runs else "cell",
@@ -174,6 +178,8 @@ def _cells(report: ReportInput) -> dict[str, Any]:
         "shown": shown,
         "hidden": len(cells) - len(shown),
         "observers": observer_rows(tables.get("observers"), metrics),
+        "states_title": TITLE,
+        "states": mask_states(tables.get("mask_states"), cells, report.study, metrics),
         "ranked": ranked_by(report.study, report.cards),
         "sections": grouped(found),
     }

@@ -48,6 +48,7 @@ def both(labels: FigureData) -> FigureData:
         cells=pd.concat([labels.cells, pd.DataFrame([row])], ignore_index=True),
         scores=pd.concat([labels.scores, scores], ignore_index=True),
         histories={**long, "marks": curve},
+        masked=frozenset({"lungs"}),
     )
 
 
@@ -67,7 +68,7 @@ def test_cells_that_a_figure_does_not_draw_change_none_of_its_words(
             assert drawn.shown == alone[name].shown, name
             assert "lungs" not in drawn.svg and "Dice" not in drawn.svg, name
     assert beside["correlation"].shown.title == "AUROC against ImageNet accuracy and size"
-    assert "79 studies of 60 patients in the test split of lungs" in beside["score"].shown.caption
+    assert "79 films of 60 patients in the test split of lungs" in beside["score"].shown.caption
     assert "mean over 2 seeds" in beside["truncation"].shown.caption
     assert all("1 to 2 seeds" in beside[name].shown.caption for name in EVERYWHERE)
 

@@ -50,6 +50,10 @@ def test_marks_stand_where_the_table_says(grouped: FigureData) -> None:
     with style.styled():
         text = words_in(style.svg_text(figure, "subgroups"))
     assert "F: 40 studies of 30 patients" in text and text.count("no value") == 2
+    masked = replace(grouped, masked=frozenset(rows["dataset"]))
+    with style.styled():
+        text = words_in(style.svg_text(drawing("subgroups").draw(masked), "subgroups"))
+    assert "F: 40 films of 30 patients" in text and "studies" not in text
     assert len(age.lines) > 0
 
 

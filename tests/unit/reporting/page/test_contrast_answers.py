@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -30,6 +31,8 @@ def test_a_contrast_as_a_sentence_with_all_that_supports_it() -> None:
         assert part in support
     assert answer.clear
     assert answer.bounds == (0.012, 0.034, 0.056)
+    masked = contrast_answer(CONTRAST, "", replace(MANNER, masked=frozenset({"chest"})))
+    assert "234 films of 200 patients in the test split of chest" in masked.support
 
 
 SIZE = "0.034 (0.012 to 0.056)"

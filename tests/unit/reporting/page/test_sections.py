@@ -104,6 +104,8 @@ def test_a_page_names_only_what_varies_and_shows_nothing_empty(report: ReportInp
     assert card["studies"] == "known"
     assert ("160", "test studies, phantom") in summary(plain, {"phantom": card})
     card["studies"] = "unknown"
+    masked = summary(plain, {"phantom": {**card, "masks": "exclusive"}})
+    assert ("160", "test films, phantom") in masked
     told = replace(report, study=study, tables=tables, cards={"phantom": card})
     html = render(replace(told, records={}))  # micro-batches are remarks
     page = Page(html)
