@@ -1,18 +1,17 @@
-"""Why a cell or a stage is stale, in words: what its description says now and said before."""
+"""Why a cell is stale, in words: what its specification says now and said before."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from transfergrid.catalog.axes import AXES
 from transfergrid.commands.memory import modified
-from transfergrid.planning.cell_names import place_of
+from transfergrid.commands.reason_words import MISSING, Flat, flat, shown, words
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.fingerprint import cell_modules
 from transfergrid.planning.paths import RESULTS, cell_directory
@@ -45,9 +44,6 @@ _DERIVED = {
 }
 _TUNE = "recipe.tune"
 MOST_MODULES = 3
-_NONE = object()
-
-Flat = dict[str, Any]
 
 
 class Reasons:
@@ -177,7 +173,7 @@ def file_of(module: str) -> str:
 
 def setting_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """Yield a phrase for each setting that differs between two specifications."""
-    rooms = [room for room in new if old.get(room, _NONE) != new[room]]
+    rooms = [room for room in new if old.get(room, MISSING) != new[room]]
     then = _flat_rooms({room: old[room] for room in rooms if room in old})
     now = _flat_rooms({room: new[room] for room in rooms})
     # A setting that an earlier format lacked has its default; what changed is the code.
@@ -269,142 +265,3 @@ def table_phrase(dataset: str, keys: list[str]) -> str:
     what = "images" if images and len(images) == len(members) else "labels"
     files = [name for name in members if name and not name.endswith(".npy")]
     return f"{what} of data set {dataset} changed" + (f": {listed(files, 3)}" if files else "")
-
-
-def flat(value: Any, prefix: str = "") -> Flat:
-    """Return the leaves of nested mappings by dotted key; lists are leaves."""
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value} if prefix else {}
-    found: Flat = {}
-    for key, item in value.items():
-        found |= flat(item, f"{prefix}.{key}" if prefix else str(key))
-    return found
-
-
-def words(phrase: str) -> str:
-    """Return a change with its setting's name in words: ``learning rate 1e-4 → 3e-4``."""
-    setting, _, rest = phrase.partition(" ")
-    return f"{setting.replace('_', ' ').replace('.', ' ')} {rest}"
-
-
-def shown(value: Any) -> str:
-    """Write a setting's value briefly; small numbers as powers of ten."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value and abs(value) < 0.01:
-        mantissa, _, exponent = f"{value:.6e}".partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    if isinstance(value, int | float):
-        return f"{value:.10g}"
-    if isinstance(value, list):
-        return listed([shown(item) for item in value], 6) if value else "none"
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-_EVALUATION = {"evaluation.primary"}
-# Told in words of their own, or by another stage's stamp.
-_OUTSIDE = {"cells", "claims", "questions", "templates", "resolved", "recipes", "code", "name"}
-_OUTSIDE |= {"targets", "gathered", "run", "columns", "cams", "metrics", "extra_metrics"}
-_OUTSIDE |= {"states", "compared", "drifts", "filters", "resets", "outlined"}
-_OUTSIDE |= {"observers", "pictured", "subgroups", "externals", "benchmarks"}
-
-_ASKED = {"curves": "curves", "mistaken": "films of errors"}
-"""Parts of a stamp that are empty, or many settings at once."""
-
-
-def stage_phrases(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return phrases for what differs between two states of a stage's stamp."""
-    phrases = []
-    if old.get("code") != new.get("code"):
-        phrases.append("code changed")
-    phrases += _cell_phrases(_cells_of(old), _cells_of(new))
-    phrases += _question_phrases(old.get("questions") or [], new.get("questions") or [])
-    phrases += _named_phrases("metric", old.get("metrics") or {}, new.get("metrics") or {})
-    phrases += _named_phrases("table", old.get("columns") or {}, new.get("columns") or {})
-    if old.get("claims") != new.get("claims"):
-        phrases.append("claims changed")
-    if old.get("cams") != new.get("cams"):
-        phrases.append("other cells have maps")
-    if any(old.get(key) != new.get(key) for key in ("states", "compared")):
-        phrases.append("other networks are compared")
-    if any(old.get(key) != new.get(key) for key in ("drifts", "filters", "resets")):
-        phrases.append("other weights are measured")
-    if old.get("externals") != new.get("externals"):
-        phrases.append("other cells are tested elsewhere")
-    if old.get("observers") != new.get("observers"):
-        phrases.append("other observers are compared")
-    if old.get("subgroups") != new.get("subgroups"):
-        phrases.append("other groups are compared")
-    if old.get("pictured") != new.get("pictured"):
-        phrases.append("other cells are shown on films")
-    if old.get("outlined") != new.get("outlined"):
-        phrases.append("masks are compared otherwise")
-    if old.get("benchmarks") != new.get("benchmarks"):
-        phrases.append("other jobs are measured")
-    turned = {key for key in _ASKED if bool(old.get(key)) != bool(new.get(key))}
-    verbs = ("are not asked for any more", "are asked for")
-    phrases += [f"{_ASKED[key]} {verbs[bool(new.get(key))]}" for key in sorted(turned)]
-    outside = _OUTSIDE | turned
-    then = {k: v for k, v in flat(old).items() if k.split(".")[0] not in outside}
-    now = {k: v for k, v in flat(new).items() if k.split(".")[0] not in outside}
-    for key in {**then, **now}:
-        if key in _EVALUATION or then.get(key, _NONE) == now.get(key, _NONE):
-            continue
-        if key in ("title", "description"):
-            phrases.append(f"{key} changed")
-            continue
-        setting = key.removeprefix("evaluation.")
-        phrases.append(words(f"{setting} {shown(then.get(key))} → {shown(now.get(key))}"))
-    files = [content.get("templates", {}) for content in (old, new)]
-    names = sorted({*files[0], *files[1]})
-    phrases += [f"{n} changed" for n in names if files[0].get(n) != files[1].get(n)]
-    rest = {key for key in {*old, *new} if old.get(key) != new.get(key)}
-    if not phrases and rest - {"gathered"}:
-        phrases.append("settings of the study changed")
-    return phrases
-
-
-def _place(item: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(item.get(axis) for axis in AXES)
-
-
-def _cells_of(content: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the cells of a stamp; where it has but their names, the axes stand in one place."""
-    named = [
-        {next(iter(AXES)): place_of(name), "cell": name} for name in content.get("targets", ())
-    ]
-    return content.get("cells") or named
-
-
-def _cell_phrases(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[str]:
-    then, now = ({_place(item): item for item in items} for items in (old, new))
-    both = [name for name in now if name in then]
-    replaced = sum(then[name]["cell"] != now[name]["cell"] for name in both)
-    counts = {
-        "added": sum(name not in then for name in now),
-        "removed": sum(name not in now for name in then),
-        "replaced": replaced,
-        "described anew": sum(then[name] != now[name] for name in both) - replaced,
-    }
-    told = [f"{count} {verb}" for verb, count in counts.items() if count]
-    if not told and list(then) != list(now):
-        told = ["in a different order"]
-    return [f"cells: {', '.join(told)}"] if told else []
-
-
-def _question_phrases(
-    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    then = {item["name"]: item for item in old}
-    now = {item["name"]: item for item in new}
-    return _named_phrases("question", then, now)
-
-
-def _named_phrases(what: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    gone = [f"{what} {name} removed" for name in then if name not in now]
-    come = [f"{what} {name} added" for name in now if name not in then]
-    other = [f"{what} {name} changed" for name in now if then.get(name, now[name]) != now[name]]
-    return gone + come + other

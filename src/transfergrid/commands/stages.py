@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transfergrid.catalog.records import Stage
 from transfergrid.commands.memory import Memory, modified
-from transfergrid.commands.reasons import read_json_or_none, stage_phrases
+from transfergrid.commands.reasons import read_json_or_none
+from transfergrid.commands.stage_reasons import stage_phrases
 from transfergrid.commands.state import CellState
 from transfergrid.planning.outputs import files_of, inputs_of, of_study, shard_sources
 from transfergrid.planning.paths import RESULTS

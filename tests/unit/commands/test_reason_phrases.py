@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 
 from transfergrid.commands import reasons
-from transfergrid.commands.reasons import (
-    flat,
-    setting_phrases,
-    shown,
-    stage_phrases,
-    table_phrase,
-)
+from transfergrid.commands.reason_words import flat, shown
+from transfergrid.commands.reasons import setting_phrases, table_phrase
+from transfergrid.commands.stage_reasons import stage_phrases
 
 WEIGHTS = {"kind": "file", "id": "a", "source_cell": None, "sha256": "1" * 64, "format": "x"}
 POINT = {"dataset": "films", "architecture": "net", "pretraining": "released"}
