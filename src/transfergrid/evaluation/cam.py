@@ -33,7 +33,8 @@ from transfergrid.models.normalise import Normalise, Preprocessing
 from transfergrid.models.trained import Trained
 from transfergrid.models.zoo import build, head_of
 from transfergrid.planning.naming import cell_name, fold_of
-from transfergrid.runtime.errors import UserError, listed
+from transfergrid.planning.task_names import mapped_tasks
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded
 from transfergrid.tasks.score.kind import score_half
 
@@ -178,7 +179,7 @@ def cam_cell(
     cache = results / "cache" / spec["dataset"]["id"]
     fold = fold_of(spec)
     card = read_card(cache, fold)
-    tasks = _tasks(settings.get("tasks"), card)
+    tasks = mapped_tasks(settings.get("tasks"), card)
     index = cell.checkpoints()
     if not index:
         return empty_record("diverged")
@@ -201,17 +202,6 @@ def cam_cell(
     record = _record(model, normalise, split, card, truth, tasks, films, best, where)
     pixels.wait()
     return record
-
-
-def _tasks(names: Sequence[str] | None, card: Card) -> list[str]:
-    wanted = list(card.score_tasks if names is None else names)
-    unknown = [name for name in wanted if name not in card.tasks]
-    if unknown:
-        raise UserError(
-            f"cams.tasks names '{unknown[0]}', which data set '{card.dataset}' does not have; it "
-            f"has {listed(card.tasks, 20)}."
-        )
-    return wanted
 
 
 def _load(

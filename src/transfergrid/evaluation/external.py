@@ -28,7 +28,8 @@ from transfergrid.models.trained import Trained
 from transfergrid.planning.ends import weighings_directory
 from transfergrid.planning.paths import cache_directory, cell_directory
 from transfergrid.planning.records import read_kept
-from transfergrid.runtime.errors import UserError, listed, suggest
+from transfergrid.planning.task_names import common_tasks
+from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.progress import progress
 from transfergrid.tasks.learn.kind import learn_half
 
@@ -92,50 +93,6 @@ def open_films(cache: Path, split: str) -> tuple[Card, list[Split]]:
         return read_card(cache), [open_split(cache, name) for name in SPLITS]
     # What a fold tests on has its true labels, whatever others learn from them.
     return read_card(cache, 0), [open_split(cache, "test", fold) for fold in range(folds)]
-
-
-def common_tasks(own: Card, card: Card, made_from: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the tasks that a cell is scored by on another data set, in the cell's order.
-
-    Args:
-        own: The card of what the cell was trained on.
-        card: That of the other data set.
-        made_from: ``tasks`` that were asked for, or None; ``tested_on``, its name.
-
-    Raises:
-        UserError: The kinds of task differ; there is no task in common, or not one that was asked
-            for; or classes, of which one is chosen, are not the same.
-    """
-    name = made_from["tested_on"]
-    if own.task_kind != card.task_kind:
-        raise UserError(
-            f"cells of '{own.dataset}' are {own.task_kind} and data set '{name}' is "
-            f"{card.task_kind}; leave one of them out of external."
-        )
-    both = tuple(task for task in own.tasks if task in card.tasks)
-    asked = made_from["tasks"]
-    if card.task_kind == "multiclass":
-        if set(own.tasks) != set(card.tasks) or asked is not None:
-            raise UserError(
-                f"one class of several is chosen among all, so '{name}' must have the classes of "
-                f"'{own.dataset}', {listed(own.tasks)}, and it has {listed(card.tasks)}; name both "
-                "alike, and leave external's tasks out."
-            )
-        return both
-    lost = [task for task in asked or () if task not in both]
-    if lost:
-        raise UserError(
-            f"external names the task '{lost[0]}'{suggest(lost[0], both)}, which '{own.dataset}' "
-            f"and '{name}' do not share; they share {listed(both) if both else 'none'}."
-        )
-    found = both if asked is None else tuple(task for task in both if task in asked)
-    if not set(found) & set(own.score_tasks):
-        raise UserError(
-            f"'{name}' has none of the scored tasks of '{own.dataset}', "
-            f"{listed(own.score_tasks)}; it has {listed(card.tasks)}: give labels of one finding "
-            "one name, or leave the data set out of external."
-        )
-    return found
 
 
 def _check_form(own: Card, card: Card, made_from: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from transfergrid.catalog.external import EVERY
 from transfergrid.planning.cells import Cell, CellBuilder
+from transfergrid.planning.declared_tasks import declared_tasks
 from transfergrid.planning.grid import ALL, Point
 from transfergrid.planning.inputs import Dataset
 from transfergrid.planning.leaks import (
@@ -21,6 +22,7 @@ from transfergrid.planning.leaks import (
     same_films,
 )
 from transfergrid.planning.study import Study
+from transfergrid.planning.task_names import MULTICLASS, check_whole, common_tasks
 from transfergrid.planning.tasks import holds_masks, possible_kinds
 from transfergrid.planning.weighings import Weighing, name_of
 from transfergrid.runtime.errors import UserError
@@ -126,6 +128,7 @@ def _check_pair(
                 f"{where}: networks of '{own.name}' learned films with {key} {asked}, and "
                 f"'{other.name}' has {there}; write {key}: {asked} for datasets.{other.name}."
             )
+    _check_tasks(where, study, block, own, other)
     if block["split"] == EVERY:
         if theirs.get("uncertain") in _GUESSED:
             raise UserError(
@@ -138,6 +141,21 @@ def _check_pair(
             f"{where}: data set '{other.name}' is cut into folds and so has no test split of its "
             "own; write split: all, or leave its folds out."
         )
+
+
+def _check_tasks(
+    where: str, study: Study, block: Mapping[str, Any], own: Dataset, other: Dataset
+) -> None:
+    """Refuse tasks that two data sets do not share, as far as the study tells."""
+    settings = [study.config["datasets"][data.name] for data in (own, other)]
+    if any([kind.name for kind in possible_kinds(one)] == [MULTICLASS] for one in settings):
+        check_whole(where, block["tasks"])
+    mine, theirs = (declared_tasks(data.name, settings[n]) for n, data in enumerate((own, other)))
+    if mine is not None and theirs is not None:
+        try:
+            common_tasks(mine, theirs, {"tested_on": other.name, "tasks": block["tasks"]})
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
 
 
 def _audited(

@@ -19,6 +19,7 @@ from transfergrid.planning.cells import Cell, CellBuilder
 from transfergrid.planning.contents import PARTS, content_of
 from transfergrid.planning.curves import check_curves
 from transfergrid.planning.decidable import undecidable
+from transfergrid.planning.declared_tasks import check_cams
 from transfergrid.planning.decoders import check_decoders
 from transfergrid.planning.external import external_of
 from transfergrid.planning.features import Features
@@ -228,6 +229,7 @@ def plan_study(study: Study) -> PlannedStudy:
     sources = [cell for cell in others if not cell.trial]
     check_selections(study, targets, [*targets, *sources], metrics)
     check_masked(study, targets)
+    check_cams(study, targets)
     check_curves(study, targets)
     check_decoders(study, builder.cells.values())
     check_spacing(study, metrics.declarations.values())
