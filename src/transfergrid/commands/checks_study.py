@@ -173,7 +173,7 @@ def _check_sample(
 ) -> Iterator[Remark]:
     """Open a sample of a data set's images, and report what was seen."""
     count = len(manifest.table)
-    places = _spread(count, samples)
+    places = spread(count, samples)
     bad, seen = _open(manifest.images, places, declaration)
     opened = min(samples, count)
     if bad:
@@ -184,7 +184,7 @@ def _check_sample(
             "repair them; snakemake names all the others when it prepares the data",
         )
         return
-    broken = [] if manifest.masks is None else _broken_masks(manifest.masks, places, declaration)
+    broken = [] if manifest.masks is None else broken_masks(manifest.masks, places, declaration)
     if broken:
         told = f"masks of {len(broken)} of the {opened} films opened are broken; the first says:"
         mend = "snakemake names all the others when it prepares the data"
@@ -206,7 +206,7 @@ def _check_sample(
         yield Remark("warning", what, f"among {opened} images opened: {sentence}")
 
 
-def _spread(count: int, samples: int) -> list[int]:
+def spread(count: int, samples: int) -> list[int]:
     """Return up to `samples` places spread evenly over `count`, including both ends."""
     if samples >= count:
         return list(range(count))
@@ -234,7 +234,7 @@ def _open(
     return bad, survey.warnings()
 
 
-def _broken_masks(
+def broken_masks(
     masks: MaskSet, places: Sequence[int], declaration: Mapping[str, Any]
 ) -> list[str]:
     """Read films' masks and bring them to the cache's size; return what is wrong, a sentence each.

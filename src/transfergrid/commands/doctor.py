@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from transfergrid.commands.checks_asked import CHECKS
 from transfergrid.commands.checks_images import check_origin
 from transfergrid.commands.checks_machine import check_gpus, check_machine, check_torch
 from transfergrid.commands.checks_results import (
@@ -31,6 +32,7 @@ from transfergrid.commands.estimate import disk_bytes
 from transfergrid.commands.options import add_study_arguments, in_directory, read_settings
 from transfergrid.commands.probe import ask
 from transfergrid.commands.remarks import Remark, show, summary
+from transfergrid.commands.tables_read import TablesRead
 from transfergrid.commands.verify import verify
 from transfergrid.planning.paths import RESULTS, cache_directory
 from transfergrid.planning.study import study_files
@@ -102,14 +104,22 @@ def run(arguments: argparse.Namespace) -> int:
 def _checks(arguments: argparse.Namespace, settings: dict[str, Any]) -> Iterator[Remark]:
     studies = Studies()
     yield from _guarded("study", lambda: check_studies(settings, studies))
+    faulty = set()
     for dataset in studies.datasets.values():
-        yield from _guarded(
+        for remark in _guarded(
             f"data {dataset.name}",
             partial(check_data, dataset, arguments.images, RESULTS, studies.images),
-        )
+        ):
+            if remark.level == "error":
+                faulty.add(dataset.id)
+            yield remark
         yield from _guarded(
             f"data {dataset.name}", partial(check_origin, dataset, RESULTS, arguments.verify)
         )
+    tables = TablesRead(RESULTS, faulty, arguments.images)
+    for planned in studies.plan.studies.values() if studies.plan is not None else ():
+        for what, check in CHECKS.items():
+            yield from _guarded(what, partial(check, planned, tables))
     probe = ask(timm_names(studies.plan, RESULTS))
     if studies.plan is not None:
         plan = studies.plan
@@ -134,7 +144,7 @@ def _guarded(what: str, check: Callable[[], Iterator[Remark]]) -> Iterator[Remar
     """Run a check; if it fails, that is a remark too and does not end the other checks."""
     try:
         yield from check()
-    except (OSError, UserError, ValueError, KeyError) as error:
+    except Exception as error:  # a user's own reader may fail in any way
         told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}."
         yield Remark("error", what, told)
 

@@ -1,6 +1,7 @@
 """The tasks that a study itself tells of its data sets, and what it asks of them.
 
-Of most kinds of data set the tables alone tell, and the jobs that need the tasks check them then.
+Of most kinds of data set the tables alone tell: then `transfergrid doctor` checks their tasks, and
+the jobs that need them do again.
 """
 
 from __future__ import annotations

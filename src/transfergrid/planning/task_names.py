@@ -1,6 +1,6 @@
 """Which tasks of data sets are asked for after training: that they are there.
 
-Planning and the jobs that need the tasks ask here, each as soon as it knows them. Apart
+Planning, `doctor` and the jobs that need the tasks ask here, each as soon as it knows them. Apart
 from how planning knows them, so that no edit of that redoes a job.
 """
 

@@ -231,7 +231,7 @@ def test_a_reader_that_fails_is_no_end_of_the_check(monkeypatch) -> None:
 
 @pytest.mark.parametrize(("count", "samples"), [(1, 20), (21, 20), (1000, 20), (5, 1), (5, 0)])
 def test_a_sample_is_spread_to_both_ends(count, samples) -> None:
-    places = checks_study._spread(count, samples)
+    places = checks_study.spread(count, samples)
     assert len(places) == len(set(places)) == min(count, samples)
     assert all(0 <= place < count for place in places)
     if min(count, samples) > 1:
