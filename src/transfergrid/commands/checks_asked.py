@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfergrid.commands.checks_held_out import check_held_out
 from transfergrid.commands.checks_study import broken_masks, spread
 from transfergrid.commands.remarks import Remark
 from transfergrid.commands.tables_read import TablesRead
@@ -171,5 +172,6 @@ CHECKS: Mapping[str, Callable[[PlannedStudy, TablesRead], Iterator[Remark]]] = {
     "subgroups": check_groups,
     "observers": check_observers,
     "spacing": check_spacing,
+    "held out": check_held_out,
 }
 """The checks, by what they are of."""

@@ -39,15 +39,23 @@ class TablesRead:
         """Tell whether a data set's tables can be read."""
         return dataset.id not in self.faulty
 
+    def cache(self, dataset: Dataset) -> Path:
+        """Return the folder of a data set's cache."""
+        return cache_directory(dataset.id, self.results)
+
+    def prepared(self, dataset: Dataset) -> bool:
+        """Tell whether a data set has its cache."""
+        files = ("receipt.json", "card.json")
+        return all((self.cache(dataset) / file).is_file() for file in files)
+
     def tasks(self, dataset: Dataset) -> Tasks | None:
         """Return a data set's tasks: its card's, or those of its tables; None where neither is.
 
         Raises:
             UserError: Any fault that its reader finds.
         """
-        folder = cache_directory(dataset.id, self.results)
-        if (folder / "receipt.json").is_file() and (folder / "card.json").is_file():
-            card = read_json(folder / "card.json")
+        if self.prepared(dataset):
+            card = read_json(self.cache(dataset) / "card.json")
             tasks, scored = tuple(card["tasks"]), tuple(card["score_tasks"])
             return Tasks(dataset.name, card["task_kind"], tasks, scored)
         found = self.manifest(dataset)
