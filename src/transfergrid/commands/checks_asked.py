@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergrid.commands.checks_held_out import check_held_out
+from transfergrid.commands.checks_metrics import check_metrics
 from transfergrid.commands.checks_study import broken_masks, spread
 from transfergrid.commands.remarks import Remark
 from transfergrid.commands.tables_read import TablesRead
@@ -173,5 +174,6 @@ CHECKS: Mapping[str, Callable[[PlannedStudy, TablesRead], Iterator[Remark]]] = {
     "observers": check_observers,
     "spacing": check_spacing,
     "held out": check_held_out,
+    "metrics": check_metrics,
 }
 """The checks, by what they are of."""
