@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfergrid.commands.checks_held_out import check_held_out
 from transfergrid.commands.checks_metrics import check_metrics
+from transfergrid.commands.checks_networks import check_networks
 from transfergrid.commands.checks_study import broken_masks, spread
 from transfergrid.commands.remarks import Remark
 from transfergrid.commands.tables_read import TablesRead
@@ -175,5 +176,6 @@ CHECKS: Mapping[str, Callable[[PlannedStudy, TablesRead], Iterator[Remark]]] = {
     "spacing": check_spacing,
     "held out": check_held_out,
     "metrics": check_metrics,
+    "networks": check_networks,
 }
 """The checks, by what they are of."""
