@@ -103,6 +103,8 @@ def test_nothing_is_read_where_nothing_is_asked(tmp_path: Path, results: Path) -
     made = study(tmp_path, films(10), None)
     (tmp_path / "films.csv").unlink()
     assert not [one for check in CHECKS.values() for one in told(check, made, results)]
+    asked = {check_groups, check_external, check_maps, check_observers, check_spacing}
+    assert asked <= set(CHECKS.values())  # which doctor makes, each of every study
 
 
 def test_faults_that_were_told_are_not_told_again(tmp_path: Path, results: Path) -> None:
