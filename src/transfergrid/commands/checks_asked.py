@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transfergrid.commands.checks_held_out import check_held_out
 from transfergrid.commands.checks_metrics import check_metrics
@@ -22,9 +22,6 @@ from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.subgroups import asked_of
 from transfergrid.planning.task_names import common_tasks, mapped_tasks
 from transfergrid.runtime.errors import UserError, listed
-
-if TYPE_CHECKING:
-    from transfergrid.data.manifest import Manifest  # pandas
 
 
 def check_groups(planned: PlannedStudy, tables: TablesRead) -> Iterator[Remark]:
@@ -102,22 +99,26 @@ def check_maps(planned: PlannedStudy, tables: TablesRead) -> Iterator[Remark]:
             if known is not None:
                 mapped_tasks(planned.study.config["cams"]["tasks"], known)
             if dataset.regions is not None:
-                _check_regions(dataset, dataset.regions.path, tables.manifest(dataset))
+                _check_regions(dataset, dataset.regions.path, tables)
         except UserError as error:
             yield Remark("error", "cams", f"{planned.study.source}: {error}")
 
 
-def _check_regions(dataset: Dataset, path: Path, manifest: Manifest | None) -> None:
-    """Refuse regions that are of none of a data set's test films, which all are in folds."""
+def _check_regions(dataset: Dataset, path: Path, tables: TablesRead) -> None:
+    """Refuse regions of none of a data set's test films, and broken ones of a sample of these."""
     from transfergrid.data.regions import true_regions  # pandas
 
-    regions = true_regions(dataset.declaration, path)
+    regions, manifest = true_regions(dataset.declaration, path), tables.manifest(dataset)
     if regions is None or manifest is None:
         return
     films = manifest.table
-    if not dataset.declaration.get("folds"):
+    if not dataset.declaration.get("folds"):  # in folds, all films are tested
         films = films[films["split"] == "test"]
-    regions.check(films["image_id"].tolist())
+    names = films["image_id"].tolist()
+    regions.check(names)
+    for place in spread(len(names), tables.samples):
+        for task in manifest.tasks:
+            regions.find(names[place], task)
 
 
 def check_observers(planned: PlannedStudy, tables: TablesRead) -> Iterator[Remark]:

@@ -202,6 +202,10 @@ def test_regions_of_other_films_are_refused(
     assert manifest is not None
     tested = manifest.table.loc[manifest.table["split"] == "test", "image_id"].iloc[0]
     known = tested.partition("/")[2].rpartition(".")[0].replace("/", "_")
+    broken = {known: {"Cardiomegaly": {"counts": "?"}}}
+    (tmp_path / "regions.json").write_text(json.dumps(broken))
+    (error,) = errors(check_maps, planned(tmp_path, changes | {"cams": {}}), results)
+    assert f"'Cardiomegaly' of {known} is not a mask" in error
     (tmp_path / "regions.json").write_text(json.dumps({known: {}}))
     assert not errors(check_maps, planned(tmp_path, changes | {"cams": {}}), results)
 
