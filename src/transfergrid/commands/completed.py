@@ -12,7 +12,9 @@ import pandas as pd
 
 from transfergrid.commands.films import Looks
 from transfergrid.commands.found import LINK, TABLE, Found, complete, of_dicom, whose
-from transfergrid.commands.guesses import FEWEST, PARTS, Guess, guess_columns, guess_parts
+from transfergrid.commands.guess import FEWEST, Guess
+from transfergrid.commands.guessed_parts import PARTS, guess_parts
+from transfergrid.commands.guesses import guess_columns
 from transfergrid.runtime.errors import UserError
 
 _PART_OF = {word: part for part, words in PARTS.items() for word in words}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from transfergrid.commands.guesses import FEWEST, Guess
+from transfergrid.commands.guess import FEWEST, Guess
 from transfergrid.data.crossvalidation import truth
 from transfergrid.data.kinds import checked
 from transfergrid.data.manifest import Manifest

@@ -40,7 +40,8 @@ from transfergrid.commands.found import (
 )
 from transfergrid.commands.found_arrays import of_mask_arrays
 from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
-from transfergrid.commands.guesses import FEWEST, MOST_CLASSES, Guess, guess_columns
+from transfergrid.commands.guess import FEWEST, Guess
+from transfergrid.commands.guesses import MOST_CLASSES, guess_columns
 from transfergrid.commands.masks_beside import pairs, part_of, without_masks
 from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed

@@ -14,14 +14,9 @@ import pandas as pd
 
 from transfergrid.commands.divided import SHARES, Parts, draws
 from transfergrid.commands.films import DEEPEST, Looks, homes_of, others_of
-from transfergrid.commands.guesses import (
-    FEWEST,
-    PARTS,
-    PATIENT,
-    Guess,
-    no_patients,
-    told_by_headers,
-)
+from transfergrid.commands.guess import FEWEST, Guess
+from transfergrid.commands.guessed_parts import PARTS
+from transfergrid.commands.guessed_people import PATIENT, no_patients, told_by_headers
 from transfergrid.commands.masks_beside import called_mask, part_of
 from transfergrid.data.decoding import dicom_module
 from transfergrid.runtime.errors import UserError, listed

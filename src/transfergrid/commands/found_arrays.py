@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from transfergrid.commands import codings
 from transfergrid.commands.found import EXCLUSIVE, GREY, Found
-from transfergrid.commands.guesses import Guess
+from transfergrid.commands.guess import Guess
 from transfergrid.commands.masks_beside import NAMELESS
 from transfergrid.data.manifest import identifier
 from transfergrid.data.mask_npz import PREFIX

@@ -27,14 +27,10 @@ from transfergrid.commands.found import (
     refuse_folders,
     whose,
 )
-from transfergrid.commands.guesses import (
-    PATIENT,
-    VIEW,
-    Guess,
-    guess_parts,
-    guess_people,
-    truth_columns,
-)
+from transfergrid.commands.guess import Guess
+from transfergrid.commands.guessed_parts import guess_parts
+from transfergrid.commands.guessed_people import PATIENT, VIEW, guess_people
+from transfergrid.commands.guesses import truth_columns
 from transfergrid.commands.masks_beside import (
     NAMELESS,
     Pairs,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from transfergrid.commands.films import stem_of
-from transfergrid.commands.guesses import PARTS
+from transfergrid.commands.guessed_parts import PARTS
 from transfergrid.data.manifest import identifier
 from transfergrid.runtime.errors import UserError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from transfergrid.commands.found import Found
-from transfergrid.commands.guesses import Guess
+from transfergrid.commands.guess import Guess
 from transfergrid.runtime.errors import printable
 
 if TYPE_CHECKING:

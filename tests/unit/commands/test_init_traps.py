@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from unit.commands.made_films import film, save, study_of, table_of, text_of
 
-from transfergrid.commands.guesses import Guess, guess_columns
+from transfergrid.commands.guess import Guess
+from transfergrid.commands.guesses import guess_columns
 from transfergrid.commands.main import main
 from transfergrid.commands.masks_beside import pairs, part_of
 from transfergrid.data.kinds import read_manifest
