@@ -20,7 +20,7 @@ from transfergrid.runtime.progress import progress
 
 TABLES = (".csv", ".tsv", ".parquet")
 DICOM_SUFFIXES = (".dcm", ".dicom")
-HEADERS = ("PatientID", "ViewPosition")
+HEADERS = ("PatientID", "StudyInstanceUID", "ViewPosition")
 """Of DICOM files, what may stand in the place of a column."""
 DEEPEST = 3
 """So many folders below a table its films are sought by their names."""
@@ -35,14 +35,25 @@ class Told:
     """What the headers of some films say under one keyword.
 
     Attributes:
-        films: The films.
-        lacking: Those that say nothing, or have no such header.
-        values: How many different values the others have.
+        each: Of each film, what it says; None where it says nothing, or has no such header.
     """
 
-    films: int
-    lacking: int
-    values: int
+    each: Sequence[str | None]
+
+    @property
+    def films(self) -> int:
+        """How many films there are."""
+        return len(self.each)
+
+    @property
+    def lacking(self) -> int:
+        """How many of them say nothing."""
+        return self.each.count(None)
+
+    @property
+    def values(self) -> int:
+        """How many different values the others have."""
+        return len({*self.each} - {None})
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def look_at(files: Sequence[Path]) -> Looks:
             f"{next(iter(faults.values()))}"
         )
     headers = {
-        keyword: Told(len(column), column.count(None), len({*column} - {None}))
+        keyword: Told(column)
         for keyword, column in zip(HEADERS, zip(*rows, strict=True), strict=True)
     }
     sizes, colours = zip(*known.values(), strict=True)

@@ -41,6 +41,11 @@ from transfergrid.commands.found import (
 from transfergrid.commands.found_arrays import of_mask_arrays
 from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
 from transfergrid.commands.guess import FEWEST, Guess
+from transfergrid.commands.guessed_people import (
+    study_of_headers,
+    views_of_headers,
+    without_torn_studies,
+)
 from transfergrid.commands.guesses import MOST_CLASSES, guess_columns
 from transfergrid.commands.masks_beside import pairs, part_of, without_masks
 from transfergrid.commands.matched import match
@@ -315,7 +320,10 @@ def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Fou
     frame = pd.DataFrame({"image": [f"{LINK}/{film}" for film in films], "class": classes})
     files = [data / film for film in films]
     looks = look_at(files)
-    patients = add_patients(frame, [film.parts[1 + parted : -1] for film in films], looks)
+    headers = without_torn_studies(looks.headers, frame[["class"]])
+    study = study_of_headers(headers, "the files' headers tell")
+    unit = "study" if study else "image"
+    patients = add_patients(frame, [film.parts[1 + parted : -1] for film in films], looks, unit)
     drawn: list[str] = []
     if parted:
         frame["part"] = [part_of(film.parts[0]) for film in films]
@@ -328,6 +336,8 @@ def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Fou
         Guess("label_columns", ["class"], "the name of the folder"),
         *of_dicom(looks),
         patients,
+        *study,
+        *views_of_headers(looks.headers),
         *([part_folders(drawn)] if parted else []),
     ]
     return Found("csv", None, guesses, looks.size, data.resolve(), frame)

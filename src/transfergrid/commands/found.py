@@ -16,7 +16,7 @@ from transfergrid.commands.divided import SHARES, Parts, draws
 from transfergrid.commands.films import DEEPEST, Looks, homes_of, others_of
 from transfergrid.commands.guess import FEWEST, Guess
 from transfergrid.commands.guessed_parts import PARTS
-from transfergrid.commands.guessed_people import PATIENT, no_patients, told_by_headers
+from transfergrid.commands.guessed_people import PATIENT, STUDY_UID, no_patients, told_by_headers
 from transfergrid.commands.masks_beside import called_mask, part_of
 from transfergrid.data.decoding import dicom_module
 from transfergrid.runtime.errors import UserError, listed
@@ -88,20 +88,23 @@ def of_dicom(looks: Looks) -> list[Guess]:
     return [Guess("dicom", True, "files begin as DICOM files do")] if looks.dicom else []
 
 
-def add_patients(frame: pd.DataFrame, homes: Sequence[Sequence[str]], looks: Looks) -> Guess:
+def add_patients(
+    frame: pd.DataFrame, homes: Sequence[Sequence[str]], looks: Looks, unit: str = "image"
+) -> Guess:
     """Say whose films are those that lie in folders; where these tell, write it into the table.
 
     Args:
         frame: Films, which may get a column `patient`.
         homes: Of each film, its folders but those of classes, parts and masks; the outermost first.
         looks: What their files tell.
+        unit: What counts as a patient where nobody is known, an image or a study.
     """
     if told_by_headers("PatientID", looks.headers):
         told = f"the files' headers tell {looks.headers['PatientID'].values} patients"
         return Guess("patient_column", "PatientID", told)
     named = _by_folders(homes)
     if named is None:
-        return no_patients("folders do not tell patients", looks.headers)
+        return no_patients("folders do not tell patients", looks.headers, unit)
     frame["patient"] = named
     # How many, and not which: a study goes into archives, and a number may be a patient's own.
     why = f"films in folders of one name count as one patient, {len(set(named))} in all"
@@ -153,9 +156,12 @@ def refuse_folders(path: Path, films: Sequence[str], guesses: Sequence[Guess]) -
 
 
 def whose(files: Sequence[Path], looks: Looks, frame: pd.DataFrame) -> list[str]:
-    """Return whose each film is: by the headers, by `add_patients`, else each its own patient's."""
+    """Return whose each film is: by headers, by `add_patients`, else by its study, else its own."""
     if not told_by_headers("PatientID", looks.headers):
-        return list(frame["patient"]) if "patient" in frame else [str(file) for file in files]
+        if "patient" in frame:
+            return list(frame["patient"])
+        studies = looks.headers[STUDY_UID].each
+        return [study or str(file) for study, file in zip(studies, files, strict=True)]
     read = dicom_module("dicom_headers").values_of
     named = (read(str(file), ["PatientID"])[0] for file in files)
     return [str(name) for name in progress(named, len(files), "reading headers of films")]

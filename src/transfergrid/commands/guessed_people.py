@@ -23,6 +23,8 @@ PRIVATE = (
     r"history|comment|orient|\brace\b|ethnic|smok|status|type|class"
 )
 """Of columns that tell something of a patient or a study, and not which one it is."""
+STUDY_UID = "StudyInstanceUID"
+"""What headers call a study."""
 _NAME = re.compile(r"\bnames?\b", re.IGNORECASE)
 PEOPLE = (
     ("patient_column", PATIENT, "patients"),
@@ -37,6 +39,7 @@ def guess_people(
     taken: Iterable[str],
     headers: Mapping[str, Told],
     sought: Sequence[tuple[str, str, str]],
+    known: Sequence[Guess] = (),
 ) -> list[Guess]:
     """Say which columns tell patients, studies and views.
 
@@ -45,6 +48,7 @@ def guess_people(
         taken: Columns that are something else.
         headers: What the headers of DICOM files say, by keyword.
         sought: Settings, each with a pattern of columns' names and a word for what it tells.
+        known: Guesses of some of these that have been made already.
 
     Returns:
         Guesses, one of `patient_column` among them.
@@ -52,14 +56,15 @@ def guess_people(
     Raises:
         UserError: The column of patients is blank in places, or has ids such as p1 and P1.
     """
-    found: list[Guess] = []
+    found = list(known)
     frame = known_cells(frame)
-    used = set(taken)
-    for key, pattern, words in sought:
+    used = {*taken, *(guess.value for guess in known)}
+    keys = {guess.key for guess in known}
+    for key, pattern, words in (one for one in sought if one[0] not in keys):
         guess = _identity(frame, key, pattern, words, used, headers)
         used |= {guess.value} if guess else set()
         found += [guess] if guess else []
-    keys = [guess.key for guess in found]
+    keys = {guess.key for guess in found}
     if "patient_column" not in keys:
         unit = "study" if "study_column" in keys else "image"
         called = [
@@ -93,6 +98,41 @@ def told_by_headers(keyword: str, headers: Mapping[str, Told]) -> bool:
     return told is not None and told.values > 1 and told.lacking <= _MOST_LOST * told.films
 
 
+def study_of_headers(headers: Mapping[str, Told], why: str) -> list[Guess]:
+    """Say that headers tell studies, if those of all films do: reading the data set asks for it."""
+    told = headers.get(STUDY_UID)
+    if told is None or told.lacking or told.values < 2:
+        return []
+    return [Guess("study_column", STUDY_UID, f"{why} {told.values} studies")]
+
+
+def views_of_headers(headers: Mapping[str, Told]) -> list[Guess]:
+    """Say that headers tell views, where films of folders differ in these."""
+    if not told_by_headers("ViewPosition", headers):
+        return []
+    told = headers["ViewPosition"].values
+    return [Guess("view_column", "ViewPosition", f"the files' headers tell {told} views")]
+
+
+def without_torn_studies(headers: Mapping[str, Told], labels: pd.DataFrame) -> Mapping[str, Told]:
+    """Return what headers say; of studies only if all films of each have the same labels.
+
+    A study is scored as one, and one whose films have other labels is refused when it is read.
+
+    Args:
+        headers: What they say, by keyword.
+        labels: (N, K) labels of the films, of any kind.
+    """
+    told = headers.get(STUDY_UID)
+    if told is None or told.films != len(labels):
+        torn = True
+    else:
+        whose = [study or row for row, study in enumerate(told.each)]
+        shown = labels.fillna("").reset_index(drop=True)
+        torn = bool((shown.groupby(whose).nunique() > 1).any(axis=None))
+    return {word: one for word, one in headers.items() if not torn or word != STUDY_UID}
+
+
 def _identity(
     frame: pd.DataFrame,
     key: str,
@@ -114,11 +154,14 @@ def _identity(
             why = f"by its name; it has {values.nunique()} {words} of {len(frame)} images"
             return Guess(key, name, why)
     keyword = {"patient_column": "PatientID", "view_column": "ViewPosition"}.get(key)
-    if keyword and told_by_headers(keyword, headers):
+    # A table's own column is read and no header, even where it is blank in places.
+    if keyword and keyword not in frame and told_by_headers(keyword, headers):
         why = f"no column, but the files' headers tell {headers[keyword].values} {words}"
         return Guess(key, keyword, why)
     if key == "patient_column":
         _refuse_blanks(frame, taken)
+    if key == "study_column" and STUDY_UID not in frame:
+        return next(iter(study_of_headers(headers, "no column, but the files' headers tell")), None)
     return None
 
 

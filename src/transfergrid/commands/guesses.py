@@ -13,7 +13,7 @@ from transfergrid.commands.blanks import known_cells, words_for_nothing
 from transfergrid.commands.films import Told
 from transfergrid.commands.guess import FEWEST, TRUTH, Guess, columns_named, is_truth, spaced
 from transfergrid.commands.guessed_parts import guess_parts
-from transfergrid.commands.guessed_people import PEOPLE, guess_people
+from transfergrid.commands.guessed_people import PEOPLE, guess_people, without_torn_studies
 from transfergrid.runtime.errors import UserError, listed
 
 _IS_LABEL = r"(finding |image )?labels?|class(es)?|target|diagnosis|dx"
@@ -36,7 +36,10 @@ _DESCRIBED_BY = r"\bage\b|sex|gender|\b(fe)?male\b"
 
 
 def guess_columns(
-    frame: pd.DataFrame, image: str, headers: Mapping[str, Told] | None = None
+    frame: pd.DataFrame,
+    image: str,
+    headers: Mapping[str, Told] | None = None,
+    known: Sequence[Guess] = (),
 ) -> list[Guess]:
     """Say what the other columns of a table are.
 
@@ -44,6 +47,7 @@ def guess_columns(
         frame: Cells as text, blanks as null.
         image: The column of images.
         headers: What the headers of DICOM files say, by keyword.
+        known: Guesses of patients, studies and views that have been made already.
 
     Returns:
         Guesses; with one of `split` or `folds` only where the table says which part a row is in.
@@ -51,11 +55,16 @@ def guess_columns(
     Raises:
         UserError: No column looks like labels, or that of patients is blank in places.
     """
-    people = guess_people(frame, {image}, headers or {}, PEOPLE)
+    headers = headers or {}
+    people = guess_people(frame, {image}, headers, PEOPLE, known)
     taken = {image, *(guess.value for guess in people if guess.value)}
     parts = guess_parts(frame, taken)
     taken |= {part.value["column"] for part in parts}
     labels = _labels(known_cells(frame), taken)
+    shown = next(guess.value for guess in labels if guess.key == "label_columns")
+    people = guess_people(
+        frame, {image}, without_torn_studies(headers, frame[shown]), PEOPLE, known
+    )
     if [guess.key for guess in labels] == ["label_columns"]:  # of 0 and 1
         words = words_for_nothing(frame, labels[0].value)
         why = "what stands where a label is not known"
