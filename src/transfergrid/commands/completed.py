@@ -43,7 +43,13 @@ def halved_column(frame: pd.DataFrame, films: str) -> str | None:
 
 
 def completed(
-    path: Path, frame: pd.DataFrame, column: str, halved: str, films: Sequence[str], looks: Looks
+    path: Path,
+    frame: pd.DataFrame,
+    column: str,
+    halved: str,
+    films: Sequence[str],
+    looks: Looks,
+    own: Sequence[Guess] = (),
 ) -> Found:
     """Draw the third part from the films of train, as where folders say so.
 
@@ -54,6 +60,7 @@ def completed(
         halved: Its column of two parts.
         films: The films, relative to its folder.
         looks: What the films are.
+        own: Guesses of studies that have been made already.
 
     Returns:
         What was found, with a table that has paths through the link and all three parts.
@@ -62,12 +69,12 @@ def completed(
         UserError: No column looks like labels, or no draw leaves each class in each part.
     """
     root = path.resolve().parent
-    guesses = guess_columns(frame.drop(columns=halved), column, looks.headers)
+    guesses = guess_columns(frame.drop(columns=halved), column, looks.headers, own)
     known = {guess.key: guess.value for guess in guesses}
-    own = known.get("patient_column") or known.get("study_column")
+    whom = known.get("patient_column") or known.get("study_column")
     patients = (
-        frame[own].tolist()
-        if own in frame
+        frame[whom].tolist()
+        if whom in frame
         else whose([root / film for film in films], looks, pd.DataFrame())
     )
     parts = pd.DataFrame({"part": [_PART_OF[value.lower()] for value in frame[halved]]})

@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from transfergrid.commands.completed import completed, halved_column
+from transfergrid.commands.examinations import join
+from transfergrid.commands.expanded import expanded
 from transfergrid.commands.films import (
     DEEPEST,
     TABLES,
@@ -242,10 +244,14 @@ def _of_other_names(path: Path, frame: pd.DataFrame, root: Path) -> Found:
         )
         if turned:
             raise UserError(f"column '{turned[0]}' of {path} has paths with \\; write / there.")
+        joined = join(frame, root, str(path))
+        if joined is not None:
+            return expanded(path, frame, root, joined)
         raise UserError(
             f"no column of {path} names files in {root} or up to {DEEPEST} folders below; its "
             f"columns are {listed(list(frame.columns), 10)}: put the films there, and name each in "
-            "a row of its own by its path, its name, or the SOPInstanceUID of its header."
+            "a row of its own by its path, its name, or the SOPInstanceUID of its header, or each "
+            "examination by their StudyInstanceUID or AccessionNumber, or by its folder."
         )
     looks = look_at([root / film for film in found.films])
     column = next(name for name in ("film", "film_file", "its_film") if name not in frame)
