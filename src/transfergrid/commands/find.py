@@ -49,7 +49,7 @@ from transfergrid.commands.guessed_people import (
     without_torn_studies,
 )
 from transfergrid.commands.guesses import MOST_CLASSES, guess_columns
-from transfergrid.commands.masks_beside import pairs, part_of, without_masks
+from transfergrid.commands.masks_beside import called_mask, pairs, part_of, without_masks
 from transfergrid.commands.matched import match
 from transfergrid.runtime.errors import UserError, listed
 
@@ -174,7 +174,18 @@ def _of_frame(path: Path, frame: pd.DataFrame) -> Found:
     for column in columns:
         refuse_volumes(path, frame[column].dropna().unique())
     masks = of_columns(path, frame, root, folders, columns)
-    return masks or _of_labels(path, frame, root, folders, columns)
+    if masks is not None:
+        columns = [name for name in columns if not called_mask(name)]
+    found = masks or _of_labels(path, frame, root, folders, columns)
+    first, *others = columns
+    if not others:
+        return found
+    told = (
+        f"{path.name} has films in the columns {listed(columns, 6)}, of which only those of "
+        f"'{first}' are used. To use all, write a row for each film, with its view, and the same "
+        "labels, patient and study in the rows of one study."
+    )
+    return replace(found, remarks=(*found.remarks, told))
 
 
 def _image_columns(frame: pd.DataFrame, is_image: Callable[[str], bool]) -> list[str]:

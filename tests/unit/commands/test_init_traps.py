@@ -363,10 +363,16 @@ def test_ids_that_differ_by_small_letters_only_are_refused() -> None:
         guessed(patient=whose)
 
 
-def test_further_columns_of_films_are_told(here: Path) -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_further_columns_of_films_are_told(
+    here: Path, masked: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = [f"f{n}.png" for n in range(60)]
-    folder = table_of(here, 60, prior=names[::-1])
+    folder = table_of(here, 60, prior=names[::-1], **({"mask": "mask.png"} if masked else {}))
+    save(folder / "mask.png", np.eye(16, dtype=np.uint8))
     assert main(["init", "clinic"]) == 0
-    assert "cells are files; so are those of prior, which are not used" in text_of(
-        here / f"{folder.name}_study"
-    )
+    told = "has films in the columns film, prior, of which only those of 'film' are used. To use"
+    assert told in capsys.readouterr().out
+    if not masked:
+        text = text_of(here / f"{folder.name}_study")
+        assert "cells are files; so are those of prior, which are not used" in text
