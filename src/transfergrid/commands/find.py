@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -40,7 +38,7 @@ from transfergrid.commands.found import (
     refuse_folders,
     whose,
 )
-from transfergrid.commands.found_arrays import of_mask_arrays
+from transfergrid.commands.found_archive import of_archive
 from transfergrid.commands.found_masks import of_columns, of_pairs, of_table_and_folders
 from transfergrid.commands.guess import FEWEST, Guess
 from transfergrid.commands.guessed_people import (
@@ -98,49 +96,6 @@ def find(data: Path) -> Found:
     raise UserError(
         f"{data} is no folder, no table ({listed(TABLES)}) and no .npz file; name the table of its "
         "labels, or a folder."
-    )
-
-
-def of_archive(data: Path) -> Found:
-    """Say what an .npz file is: films with labels, or with masks.
-
-    Raises:
-        UserError: It is not readable, or has neither in a layout that is known.
-    """
-    try:
-        with zipfile.ZipFile(data) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile):
-        raise UserError(f"{data} is not a readable .npz file; restore it.") from None
-    if any(name.startswith("train_mask") for name in names):
-        return of_mask_arrays(data, names)
-    needed = [
-        f"{part}_{what}" for what in ("images", "labels") for part in ("train", "val", "test")
-    ]
-    lacks = [name for name in needed if name not in names]
-    if lacks:
-        raise UserError(
-            f"{data} has no {listed(lacks)}; a study of it is written by hand, or save it with "
-            "these arrays (docs/data.md), or with masks (docs/segmentation.md)."
-        )
-    why = "such a file is read without patients: each image counts as one"
-    from transfergrid.data.medmnist import read
-
-    try:
-        manifest = read({"kind": "medmnist"}, data)
-        pixels = manifest.images.read(0)
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{data} is broken ({error}); restore it.") from None
-    guesses = [Guess("task_kind", manifest.task_kind, f"by its labels; {why}")]
-    unused = sorted(names - {*needed})
-    told = f"{data.name} also has {listed(unused, 6)}, which this kind of data set does not read."
-    return Found(
-        "medmnist",
-        data.resolve(),
-        guesses,
-        min(pixels.shape[:2]),
-        remarks=(told,) if unused else (),
-        parts="files",
     )
 
 

@@ -47,10 +47,10 @@ def of_mask_arrays(data: Path, names: Collection[str]) -> Found:
         )
     keys = sorted({name.partition("_")[2] for name in names if name.startswith("train_mask")})
     first = "masks" if "masks" in keys else keys[0]
-    arrays = _loaded(data, [f"{part}_{what}" for part in parts for what in ("images", first)])
+    arrays = loaded(data, [f"{part}_{what}" for part in parts for what in ("images", first)])
     films = [arrays[f"{part}_images"] for part in parts]
     masks = [arrays[f"{part}_{first}"] for part in parts]
-    guesses = _structures(data, films, masks, _told(data, names))
+    guesses = _structures(data, films, masks, told_names(data, names)[1])
     if first != "masks":
         guesses.append(Guess("masks", [first], f"the arrays of masks are called {first}"))
     others = [key for key in keys if key != first]
@@ -76,7 +76,12 @@ def of_mask_arrays(data: Path, names: Collection[str]) -> Found:
     )
 
 
-def _loaded(data: Path, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+def loaded(data: Path, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays of an .npz file.
+
+    Raises:
+        UserError: Some are missing or cannot be read.
+    """
     try:
         with np.load(data, allow_pickle=False) as arrays:
             names = arrays.files
@@ -90,17 +95,22 @@ def _loaded(data: Path, keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         raise UserError(f"{data} cannot be read ({error}); save it with plain arrays.") from None
 
 
-def _told(data: Path, names: Collection[str]) -> list[str]:
-    """Return what the file calls classes, if it does; the background may be the first."""
-    key = next((name for name in _NAMES if name in names), None)
-    if key is None:
-        return []
-    found = _loaded(data, [key])[key]
+def told_names(data: Path, names: Collection[str]) -> tuple[str, list[str]]:
+    """Return what the file calls classes, as identifiers, and the array that says so.
+
+    Args:
+        data: The file.
+        names: Its arrays.
+    """
+    key = next((name for name in _NAMES if name in names), "")
+    if not key:
+        return key, []
+    found = loaded(data, [key])[key]
     if found.ndim != 1 or found.dtype.kind not in "US":
-        return []
+        return key, []
     told = [one.decode("utf-8", "replace") if isinstance(one, bytes) else one for one in found]
     made = [identifier(name) for name in told]
-    return made if all(made) and len(set(made)) == len(made) else []
+    return key, made if all(made) and len(set(made)) == len(made) else []
 
 
 def _structures(

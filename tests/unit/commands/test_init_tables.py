@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from unit.commands.made_films import assert_refused, film, hospital, save, study_of, text_of
@@ -137,13 +136,3 @@ def test_names_of_patients_are_told_not_to_be_taken(here: Path) -> None:
     assert main(["init", "clinic"]) == 0
     assert study_of(here / "clinic_study", "clinic")["patient_column"] is None
     assert "'Patient Name' has names and no ids, and is not taken" in text_of(here / "clinic_study")
-
-
-def test_arrays_that_are_not_read_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arrays: dict[str, Any] = {"train_group_id": np.arange(40)}
-    for part in ("train", "val", "test"):
-        arrays[f"{part}_images"] = np.stack([film(n, 28) for n in range(40)])
-        arrays[f"{part}_labels"] = np.arange(40)[:, None] % 2
-    np.savez(here / "small.npz", **arrays)
-    assert main(["init", "small.npz"]) == 0
-    assert "small.npz also has train_group_id, which this kind of" in capsys.readouterr().out
