@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -34,33 +35,57 @@ def guess_parts(frame: pd.DataFrame, taken: Iterable[str]) -> list[Guess]:
         UserError: One says which images are for validation or test, but not all three parts, or
             says it in words that are not known: a random split would train on some of these.
     """
-    partly = ""
-    named = columns_named(frame, SPLIT, taken)
-    for name in [*named, *(other for other in frame.columns if other not in {*named, *taken})]:
-        values = frame[name].dropna().unique().tolist()
-        rule = {
-            part: [value for value in values if str(value).lower() in words]
-            for part, words in PARTS.items()
-        }
-        whole = sum(len(named) for named in rule.values()) == len(values)
-        if whole and all(rule.values()) and frame[name].notna().all():
-            return [Guess("split", {"column": name, **rule}, f"the values of column '{name}'")]
-        if name not in named:
-            parts = sum(map(bool, rule.values())) if whole else 0
-            parted = parts > 1 or _says_one_part(frame, name)
-        elif folds := _published(frame, name):
-            return [folds]
-        else:
-            parted = bool(rule["valid"] or rule["test"]) or _says_parts(name, values)
-        if not partly and parted:
-            partly = (
-                f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; "
-                "give each row one of these (valid can be some of the patients of train), or "
-                "remove or rename the column for a random split."
-            )
-    if partly:
-        raise UserError(partly)
-    return []
+    columns = part_columns(frame, taken)
+    whole = [found for found in columns.values() if isinstance(found, Guess)]
+    if not whole:
+        for fault in columns.values():
+            raise UserError(fault)
+        return []
+    first = whole[0]
+    others = [name for name in columns if name != first.value["column"]]
+    told = f"; passed over: {listed(others, 5)}, which may say parts as well" if others else ""
+    return [replace(first, why=first.why + told)]
+
+
+def part_columns(frame: pd.DataFrame, taken: Iterable[str]) -> dict[str, Guess | str]:
+    """Return the columns that say which part or fold a row is in, those first that are called so.
+
+    Args:
+        frame: Cells as text, blanks as null.
+        taken: Columns that are something else.
+
+    Returns:
+        By name, what it says; as text why it cannot be used, where it does not say all.
+    """
+    called = columns_named(frame, SPLIT, taken)
+    others = [name for name in frame.columns if name not in {*called, *taken}]
+    found = {name: _parts_of(frame, name, name in called) for name in [*called, *others]}
+    return {name: parts for name, parts in found.items() if parts is not None}
+
+
+def _parts_of(frame: pd.DataFrame, name: str, called: bool) -> Guess | str | None:
+    values = frame[name].dropna().unique().tolist()
+    rule = {
+        part: [value for value in values if str(value).lower() in words]
+        for part, words in PARTS.items()
+    }
+    whole = sum(len(words) for words in rule.values()) == len(values)
+    if whole and all(rule.values()) and frame[name].notna().all():
+        return Guess("split", {"column": name, **rule}, f"the values of column '{name}'")
+    if not called:
+        parts = sum(map(bool, rule.values())) if whole else 0
+        parted = parts > 1 or _says_one_part(frame, name)
+    elif folds := _published(frame, name):
+        return folds
+    else:
+        parted = bool(rule["valid"] or rule["test"]) or _says_parts(name, values)
+    if not parted:
+        return None
+    return (
+        f"column '{name}' has {listed(values, 5)}, which are not train, valid and test; give each "
+        "row one of these (valid can be some of the patients of train), or remove or rename the "
+        "column for a random split."
+    )
 
 
 def _says_parts(name: str, values: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from transfergrid.commands.blanks import known_cells
 from transfergrid.commands.films import Told
 from transfergrid.commands.guess import Guess, columns_named, spaced
+from transfergrid.commands.guessed_parts import SPLIT
 from transfergrid.runtime.errors import UserError, listed
 
 PATIENT = (
@@ -23,6 +24,7 @@ PRIVATE = (
     r"history|comment|orient|\brace\b|ethnic|smok|status|type|class"
 )
 """Of columns that tell something of a patient or a study, and not which one it is."""
+_NO_ID = rf"{PRIVATE}|{SPLIT}"
 STUDY_UID = "StudyInstanceUID"
 """What headers call a study."""
 _NAME = re.compile(r"\bnames?\b", re.IGNORECASE)
@@ -147,7 +149,8 @@ def _identity(
         if key == "view_column":
             fits = not re.search(rf"age|sex|gender|{PATIENT}", name, re.IGNORECASE)
         else:
-            fits = len(values) == len(frame) and not re.search(PRIVATE, spaced(name), re.IGNORECASE)
+            apart = re.search(_NO_ID, spaced(name), re.IGNORECASE)
+            fits = len(values) == len(frame) and not apart
         if several and fits:
             if key == "patient_column":
                 _refuse_cases(name, values)
@@ -188,7 +191,7 @@ def _refuse_blanks(frame: pd.DataFrame, taken: set[str]) -> None:
     """
     for name in columns_named(frame, PATIENT, taken):
         blank = frame[name].isna().to_numpy().nonzero()[0]
-        private = re.search(PRIVATE, spaced(name), re.IGNORECASE)
+        private = re.search(_NO_ID, spaced(name), re.IGNORECASE)
         if 0 < len(blank) <= len(frame) / 2 and frame[name].nunique() > 1 and not private:
             raise UserError(
                 f"column '{name}' looks like patients and is blank or NA in {len(blank)} of "

@@ -12,7 +12,7 @@ import pandas as pd
 from transfergrid.commands.blanks import known_cells, words_for_nothing
 from transfergrid.commands.films import Told
 from transfergrid.commands.guess import FEWEST, TRUTH, Guess, columns_named, is_truth, spaced
-from transfergrid.commands.guessed_parts import guess_parts
+from transfergrid.commands.guessed_parts import guess_parts, part_columns
 from transfergrid.commands.guessed_people import PEOPLE, guess_people, without_torn_studies
 from transfergrid.runtime.errors import UserError, listed
 
@@ -59,7 +59,7 @@ def guess_columns(
     people = guess_people(frame, {image}, headers, PEOPLE, known)
     taken = {image, *(guess.value for guess in people if guess.value)}
     parts = guess_parts(frame, taken)
-    taken |= {part.value["column"] for part in parts}
+    taken |= {*part_columns(frame, taken)}
     labels = _labels(known_cells(frame), taken)
     shown = next(guess.value for guess in labels if guess.key == "label_columns")
     people = guess_people(

@@ -67,6 +67,18 @@ def test_parts_are_found_in_a_column_of_any_name() -> None:
     assert split == {"column": "phase", "train": ["train"], "valid": ["val"], "test": ["test"]}
 
 
+def test_other_columns_of_parts_are_named_and_not_learned() -> None:
+    others = {"split_official": ["train"] * 40 + ["test"] * 20, "fold": [n % 5 for n in range(60)]}
+    is_test = [n // 45 for n in range(60)]
+    found = guessed(split_patient=PARTS, **others, is_test=is_test)
+    assert found["split"].value["column"] == "split_patient"
+    assert found["split"].why.endswith(
+        "; passed over: split_official, fold, is_test, which may say parts as well"
+    )
+    assert found["label_columns"].value == ["nodule"] and "folds" not in found
+    assert "passed over" not in guessed(split_patient=PARTS)["split"].why
+
+
 def test_labels_may_be_called_after_tests_and_sets() -> None:
     found = guessed(
         covid_test=[n // 30 for n in range(60)], data_set=["ab"[n % 2] for n in range(60)]
