@@ -23,6 +23,8 @@ FOLDER = "folder"
 """In the place of a header's keyword, where folders are named for examinations."""
 _IMAGE = "Rows"
 """What the header of a DICOM file has if it is an image, and no report."""
+_CALLED = {STUDY_UID: "study(instance)?uid$", "AccessionNumber": "accession"}
+"""How a column is called that can have nothing else, in small letters without blanks."""
 _MOST = 0.5
 """Share of what a column has, or of what films say, that the other side has to have as well."""
 
@@ -105,38 +107,59 @@ def join(frame: pd.DataFrame, root: Path, source: str) -> Joined | None:
     """
     frame = known_cells(frame)
     paths = films_in(root)
-    return _by_headers(frame, root, paths, source) or _by_folders(frame, paths, source)
+    heads = _heads(frame, root, paths)
+    found = _by_headers(heads, len(frame), source) or _by_folders(frame, paths, source)
+    if found is None:
+        _refuse_few(heads.keys, source)
+    return found
 
 
-def _by_headers(
-    frame: pd.DataFrame, root: Path, paths: Sequence[PurePosixPath], source: str
-) -> Joined | None:
+@dataclass(frozen=True)
+class _Heads:
+    """What the headers of DICOM files say.
+
+    Attributes:
+        films: Those of them that are images.
+        said: (films,) what each says, by keyword.
+        keys: Columns that may have some of it.
+        others: How many other files there are, with what these are.
+    """
+
+    films: Sequence[PurePosixPath]
+    said: pd.DataFrame
+    keys: Sequence[_Key]
+    others: Sequence[tuple[int, str]]
+
+
+def _heads(frame: pd.DataFrame, root: Path, paths: Sequence[PurePosixPath]) -> _Heads:
     files = [path for path in paths if is_dicom(root / path)]
-    if not files:
-        return None
     words = [*OF_STUDIES, OF_PATIENTS, _IMAGE]
-    read = dicom_module("dicom_headers").values_of
+    read = dicom_module("dicom_headers").values_of if files else None
     told = progress(
-        (read(str(root / path), words) for path in files), len(files), "reading headers"
+        (read(str(root / path), words) for path in files if read), len(files), "reading headers"
     )
     heads = pd.DataFrame(list(told), columns=pd.Index(words), dtype=object)
     images = heads[_IMAGE].notna().to_numpy()
-    heads = heads[images].reset_index(drop=True)
     films = [path for path, image in zip(files, images, strict=True) if image]
+    heads = heads[images].reset_index(drop=True)
     keys = [
         _Key(name, word, heads[word].tolist(), _rows(frame[name]))
         for word in (*OF_STUDIES, OF_PATIENTS)
         for name in _columns(frame, word)
     ]
-    key = _chosen(keys, source)
-    if key is None:
-        return None
-    _refuse_others(key, heads, source)
-    more = [
+    others = [
         (len(files) - len(films), "DICOM file(s) without an image, such as reports,"),
         (len(paths) - len(files), "film(s) that are no DICOM files"),
     ]
-    return _joined(key, films, len(frame), source, more)
+    return _Heads(films, heads, keys, others)
+
+
+def _by_headers(heads: _Heads, rows: int, source: str) -> Joined | None:
+    key = _chosen(heads.keys, source)
+    if key is None:
+        return None
+    _refuse_others(key, heads.said, source)
+    return _joined(key, heads.films, rows, source, heads.others)
 
 
 def _columns(frame: pd.DataFrame, keyword: str) -> Iterator[str]:
@@ -172,7 +195,6 @@ def _chosen(keys: Sequence[_Key], source: str) -> _Key | None:
     fitting = [key for key in keys if key.fits()]
     exact = [key for key in fitting if key.keyword != OF_PATIENTS] or fitting
     if not exact:
-        _refuse_few(keys, source)
         return None
     single = [key for key in exact if not key.several()]
     if not single:
@@ -205,15 +227,29 @@ def _said(key: _Key) -> str:
 
 
 def _refuse_few(keys: Sequence[_Key], source: str) -> None:
+    """Refuse a column of examinations that are not those of the films, which spreadsheets make.
+
+    Raises:
+        UserError: A column is called after a header and has less than half of what it has.
+    """
     for key in keys:
-        both = len({*key.said} & {*key.rows})
-        if key.keyword == STUDY_UID and both:
-            told = len({*key.said} - {None})
-            raise UserError(
-                f"column '{key.column}' of {source} has the {key.keyword} of films, but only "
-                f"{both} of its {len(key.rows)} are among the {told} of the films beside it; put "
-                "the films of the table there, or take out the rows of others."
-            )
+        told, known = {one for one in key.said if one is not None}, sorted(key.rows)
+        called = re.sub(r"[\W_]", "", key.column).lower()
+        after = re.match(_CALLED.get(key.keyword, "$"), called) and key.said
+        both = len(told & {*known})
+        if not (after or (key.keyword == STUDY_UID and both)):
+            continue
+        why = f"are among the {len(told)} of the films beside it"
+        mend = "put the films of the table there, or take out the rows of others"
+        if not told:
+            mend = "name each film in a row of its own, or give each examination a folder so called"
+        elif not both:
+            why += f": it has such as '{known[0]}', and headers such as '{min(told)}'"
+            mend = "write them as the headers have them: spreadsheets drop zeros and round numbers"
+        raise UserError(
+            f"column '{key.column}' of {source} names examinations, but only {both} of its "
+            f"{len(known)} {key.keyword}s {why}; {mend}."
+        )
 
 
 def _refuse_others(key: _Key, heads: pd.DataFrame, source: str) -> None:
@@ -234,7 +270,7 @@ def _refuse_others(key: _Key, heads: pd.DataFrame, source: str) -> None:
         raise UserError(
             f"column '{key.column}' of {source} has the PatientID of films, and {mixed} of these "
             "patients have films of several examinations, so nobody knows of which a row speaks; "
-            "add a column with the StudyInstanceUID or AccessionNumber of each row's."
+            "add a column with the StudyInstanceUID or AccessionNumber of each row."
         )
     raise UserError(
         f"column '{key.column}' of {source} has the {key.keyword} of films, and {mixed} of these "

@@ -231,7 +231,22 @@ def test_a_table_of_other_examinations_is_refused(
 ) -> None:
     ward(here, range(20))
     labels(here, range(12, 40), uid=uid)
-    told = "'uid' .* but only 8 of its 28 are among the 20 of the films beside it; put the films"
+    told = "only 8 of its 28 StudyInstanceUIDs are among the 20 of the films beside it; put the"
+    assert_refused("ward", f"column 'uid' of .*, but {told}", here, capsys)
+
+
+def test_numbers_that_a_spreadsheet_has_rewritten_are_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ward(here, AccessionNumber=lambda exam: f"00{exam + 100}")
+    labels(here, Accession_No=lambda exam: str(exam + 100))
+    told = "column 'Accession_No' of .* only 0 of its 40 AccessionNumbers are among the 40 of the"
+    assert_refused("ward", f"{told} .* such as '100', and headers such as '00100'; w", here, capsys)
+    for path in folder.glob("D*/*"):
+        path.write_bytes(dicom(film(0, SIDE)))
+    told = (
+        "only 0 of its 40 AccessionNumbers are among the 0 of the films beside it; name each film"
+    )
     assert_refused("ward", told, here, capsys)
 
 
