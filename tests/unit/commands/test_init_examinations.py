@@ -302,3 +302,12 @@ def test_a_folder_of_a_patient_is_a_row_of_one(here: Path) -> None:
     assert main(["init", "ward"]) == 0
     found = study_of(here / "ward_study", "ward")
     assert found["patient_column"] == "patient" and "study_column" not in found
+
+
+def test_folders_of_examinations_alone_tell_no_patients(here: Path) -> None:
+    chexpert_like(here, "{}_{}")
+    labels(here, exam=lambda exam: f"{exam // 2}_{exam % 2}")
+    assert main(["init", "ward"]) == 0
+    found = study_of(here / "ward_study", "ward")
+    assert (found["study_column"], found["patient_column"]) == ("exam", None)
+    assert "so each study counts as one" in text_of(here / "ward_study")
