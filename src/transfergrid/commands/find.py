@@ -44,6 +44,7 @@ from transfergrid.commands.guess import FEWEST, Guess
 from transfergrid.commands.guessed_people import (
     study_of_headers,
     views_of_headers,
+    with_torn_studies,
     without_torn_studies,
 )
 from transfergrid.commands.guesses import MOST_CLASSES, guess_columns
@@ -307,8 +308,7 @@ def _of_classes(data: Path, films: Sequence[PurePosixPath], parted: bool) -> Fou
         Guess("task_kind", "multiclass", f"folders are classes: {listed(sorted(counts), 5)}"),
         Guess("label_columns", ["class"], "the name of the folder"),
         *of_dicom(looks),
-        patients,
-        *study,
+        *with_torn_studies([patients, *study], looks.headers, frame),
         *views_of_headers(looks.headers),
         *([part_folders(drawn)] if parted else []),
     ]

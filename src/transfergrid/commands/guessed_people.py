@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -133,6 +134,21 @@ def without_torn_studies(headers: Mapping[str, Told], labels: pd.DataFrame) -> M
         shown = labels.fillna("").reset_index(drop=True)
         torn = bool((shown.groupby(whose).nunique() > 1).any(axis=None))
     return {word: one for word, one in headers.items() if not torn or word != STUDY_UID}
+
+
+def with_torn_studies(
+    guesses: Sequence[Guess], headers: Mapping[str, Told], frame: pd.DataFrame
+) -> list[Guess]:
+    """Say how films of studies with different labels stay in one part, if no patients are known."""
+    known = {guess.key for guess in guesses if guess.value is not None}
+    lost = known & {"patient_column", "study_column"} or STUDY_UID in frame
+    if lost or not study_of_headers(headers, ""):
+        return list(guesses)
+    more = f"; {STUDY_UID}, which all headers have, would keep the films of a study in one part"
+    return [
+        replace(guess, why=guess.why + more) if guess.key == "patient_column" else guess
+        for guess in guesses
+    ]
 
 
 def _identity(

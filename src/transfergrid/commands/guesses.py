@@ -13,7 +13,12 @@ from transfergrid.commands.blanks import known_cells, words_for_nothing
 from transfergrid.commands.films import Told
 from transfergrid.commands.guess import FEWEST, TRUTH, Guess, columns_named, is_truth, spaced
 from transfergrid.commands.guessed_parts import guess_parts, part_columns
-from transfergrid.commands.guessed_people import PEOPLE, guess_people, without_torn_studies
+from transfergrid.commands.guessed_people import (
+    PEOPLE,
+    guess_people,
+    with_torn_studies,
+    without_torn_studies,
+)
 from transfergrid.runtime.errors import UserError, listed
 
 _IS_LABEL = r"(finding |image )?labels?|class(es)?|target|diagnosis|dx"
@@ -62,9 +67,9 @@ def guess_columns(
     taken |= {*part_columns(frame, taken)}
     labels = _labels(known_cells(frame), taken)
     shown = next(guess.value for guess in labels if guess.key == "label_columns")
-    people = guess_people(
-        frame, {image}, without_torn_studies(headers, frame[shown]), PEOPLE, known
-    )
+    whole = without_torn_studies(headers, frame[shown])
+    people = guess_people(frame, {image}, whole, PEOPLE, known)
+    people = with_torn_studies(people, headers, frame)
     if [guess.key for guess in labels] == ["label_columns"]:  # of 0 and 1
         words = words_for_nothing(frame, labels[0].value)
         why = "what stands where a label is not known"

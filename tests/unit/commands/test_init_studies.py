@@ -63,6 +63,11 @@ def test_a_study_whose_films_have_different_labels_is_not_scored_as_one(
     films_of(here, form, by=1)
     assert main(["init", "sorted"]) == 0
     assert "study_column" not in study_of(here / "sorted_study", "sorted")
+    assert "would keep the films" not in text_of(here / "sorted_study")
+    films_of(here, form, by=1, whose=0)
+    assert main(["init", "sorted", "--out", "unknown"]) == 0
+    assert "so each image counts as one" in (text := text_of(here / "unknown"))
+    assert "StudyInstanceUID, which all headers have, would keep the films of a study in" in text
 
 
 @pytest.mark.parametrize("form", ["table", "folders", "parted"])
