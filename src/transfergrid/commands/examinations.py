@@ -288,13 +288,16 @@ def _joined(
 ) -> Joined:
     found = key.found()
     table = PurePosixPath(source).name
+    nowhere = f"whose headers have no {key.keyword}"
+    if key.keyword == FOLDER:
+        nowhere = "beside folders of films, and in none of an examination,"
     silent = sum(one is None for one in key.said)
     strange = [one for one in key.said if one is not None and one not in key.rows]
     both = [(film, row) for film, row in zip(films, found, strict=True) if row is not None]
     lost = rows - len({row for _, row in both})
     counts = [
         (len(strange), f"film(s) of {len({*strange})} examination(s) that no row of {table} has"),
-        (silent, f"film(s) whose headers have no {key.keyword}"),
+        (silent, f"film(s) {nowhere}"),
         (lost, f"row(s) of {table} that have no film"),
         *more,
     ]
@@ -316,7 +319,8 @@ def _by_folders(frame: pd.DataFrame, paths: Sequence[PurePosixPath], source: str
         for first in range(len(home.parts)):
             called.setdefault("/".join(home.parts[first:]), []).append(home)
     said = [None if home in outer else str(home) for home in homes]
-    keys, several = [], []
+    keys = []
+    several: dict[str, str] = {}
     for name in map(str, frame.columns):
         cells = [None if cell is None else str(cell).strip("/ ") for cell in frame[name]]
         counted = all(cell in (None, str(row), str(row + 1)) for row, cell in enumerate(cells))
@@ -327,14 +331,14 @@ def _by_folders(frame: pd.DataFrame, paths: Sequence[PurePosixPath], source: str
         named = pd.Series([one or cell for one, cell in zip(whole, cells, strict=True)])
         key = _Key(name, FOLDER, said, _rows(named.astype(object)))
         keys.append(key)
-        many = next((cell for cell in cells if len(called.get(cell or "", ())) > 1), None)
-        if many is not None and sum(map(bool, places)) > _MOST * len(places):
-            several.append((name, many))
+        many = [cell for cell in cells if len(called.get(cell or "", ())) > 1]
+        if many and (key.fits() or sum(map(bool, places)) > _MOST * len(places)):
+            several[name] = str(many[0])
     chosen = _chosen(keys, source)
-    if chosen is None and several:
-        name, many = several[0]
+    name = next(iter(several), "") if chosen is None else chosen.column
+    if name in several:
         raise UserError(
-            f"'{many}' in column '{name}' of {source} is the name of several folders of films, "
-            f"{listed(called[many], 3)}; write their paths."
+            f"'{several[name]}' in column '{name}' of {source} is the name of several folders of "
+            f"films, {listed(called[several[name]], 3)}; write their paths."
         )
     return None if chosen is None else _joined(chosen, paths, len(frame), source)

@@ -294,6 +294,20 @@ def test_a_name_of_several_folders_is_refused(
     labels(here, [0, 1], study=lambda exam: f"study{exam % 2}")
     told = "'study1' in column 'study' of ward/labels.csv is the name of several folders of films"
     assert_refused("ward", told, here, capsys)
+    labels(here, study=lambda exam: f"patient{exam // 2}/study{exam % 2}" if exam else "study0")
+    assert_refused("ward", "'study0' in column 'study' .* name of several folders", here, capsys)
+
+
+def test_films_that_lie_in_no_folder_of_an_examination_are_counted(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chexpert_like(here, "patient{}/study{}")
+    save(here / "ward" / "patient0" / "map.png", film(0, SIDE))
+    labels(here, range(38), study=lambda exam: f"patient{exam // 2}/study{exam % 2}")
+    assert main(["init", "ward"]) == 0
+    told = capsys.readouterr().out
+    assert "1 film(s) beside folders of films, and in none of an examination, are left" in told
+    assert "4 film(s) of 2 examination(s) that no row of labels.csv has are left out" in told
 
 
 def test_a_folder_of_a_patient_is_a_row_of_one(here: Path) -> None:
