@@ -40,12 +40,16 @@ COSTS = Table(
             "seconds on the clock of the measured jobs together. A job of a cell may train further "
             "cells and score its own; their own jobs then take a moment",
         ),
-        Column("cpu_seconds", "seconds of the processor, likewise"),
+        Column(
+            "cpu_seconds",
+            "seconds of the processor, likewise, up to Snakemake's last look at each job: it looks "
+            "twice a second for 15 s, then every 30 s, and not when a job ends. So these are at "
+            "least what was used, and of a job of 44 s those of its first 15",
+        ),
         Column(
             "peak_mb",
-            "most memory that one of them held, all its processes together, in MB; looked at twice "
-            "a second for 15 s and then every 30 s, so a short job has none, and a peak may be "
-            "missed",
+            "most memory that one of them held when it was looked at, all its processes together, "
+            "in MB; a short job has none, and a peak may be missed",
         ),
         Column("trained", "trainings that took place, diverged ones included; else empty"),
         Column("train_seconds", "their seconds by their own account, validations included"),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snakemake.benchmark import BenchmarkRecord
+from snakemake.benchmark import BenchmarkRecord, BenchmarkTimer
 from unit.reporting import fabricate
 from unit.reporting.made_up_study import ASKED_OF_COSTS
 
@@ -149,3 +150,26 @@ def test_half_a_benchmark_file_is_none(tmp_path: Path, text: str) -> None:
     assert read_benchmark(tmp_path / "none.tsv") is None
     (tmp_path / "a.tsv").write_bytes(text.encode("latin-1"))
     assert read_benchmark(tmp_path / "a.tsv") is None
+
+
+def test_snakemake_looks_as_the_columns_say(monkeypatch) -> None:
+    """Twice a second for 15 s, then every 30 s, and not at the end."""
+    waits: list[float] = []
+
+    class Timer:
+        def __init__(self, interval: float, function: Any) -> None:
+            waits.append(interval)
+
+        start = cancel = lambda self: None
+
+    monkeypatch.setattr("snakemake.benchmark.DaemonTimer", Timer)
+    looks: list[int] = []
+    monkeypatch.setattr(BenchmarkTimer, "work", lambda self: looks.append(len(waits)))
+    timer = BenchmarkTimer(os.getpid(), BenchmarkRecord())
+    timer.start()
+    while len(waits) < 33:
+        timer._action()
+    timer.cancel()
+    assert waits == [0.5] * 30 + [30] * 3 and len(looks) == len(waits)
+    text = next(column.meaning for column in COSTS.columns if column.name == "cpu_seconds")
+    assert "twice a second for 15 s, then every 30 s" in text
