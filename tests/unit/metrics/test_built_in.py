@@ -169,6 +169,18 @@ def test_one_answer_for_all_has_a_kappa_of_nothing(answer: int) -> None:
     assert Scorer.of(built_in("quadratic_kappa")).values(found)[0] == 0  # to the last bit
 
 
+def test_a_grade_that_nobody_has_keeps_its_place_in_kappa() -> None:
+    """Of classes 0 to 4, 1 and 4 are three apart, though no case is 2 or 3."""
+    truth = np.repeat([0, 1, 4], [60, 30, 10])
+    called = truth.copy()
+    called[-4:] = 1
+    found = cases(np.eye(5)[called], np.eye(5)[truth], np.arange(100), [0])
+    value = Scorer.of(built_in("quadratic_kappa")).values(found)[0]
+    expected = sk.cohen_kappa_score(truth, called, weights="quadratic", labels=range(5))
+    assert value == pytest.approx(expected)
+    assert value < sk.cohen_kappa_score(truth, called, weights="quadratic") - 0.1
+
+
 def test_of_equal_probabilities_the_first_class_counts() -> None:
     found = cases(np.full((2, 3), 1 / 3), np.eye(3)[[0, 1]], np.arange(2), [0])
     assert Scorer.of(built_in("accuracy")).values(found)[0] == 0.5
