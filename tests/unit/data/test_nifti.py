@@ -54,6 +54,16 @@ def test_slices_are_those_of_nibabels_canonical_volume(
     assert (pictures(path, axis) == by_nibabel(path, axis, -100, 500)).all()
 
 
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+def test_of_two_affines_the_sform_counts_whatever_its_code(tmp_path: Path, code: int) -> None:
+    image = nib.Nifti1Image(VALUES, None)
+    image.set_qform(affine("RAS"), 1)
+    image.set_sform(affine("LAS"), code)
+    nib.save(image, tmp_path / "v.nii")
+    expected = pictures(save(tmp_path / "s.nii", VALUES, affine("LAS")))
+    assert (pictures(tmp_path / "v.nii") == expected).all()
+
+
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("name", ["anatomical.nii", "reoriented_anat_moved.nii", "standard.nii.gz"])
 def test_volumes_that_nibabel_brings_along_are_read(name: str, axis: str) -> None:
