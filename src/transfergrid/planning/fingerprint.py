@@ -178,10 +178,12 @@ def current_modules(kind: str, code: Mapping[str, str]) -> dict[str, dict[str, s
 def modules_fingerprint(modules: Iterable[str]) -> str:
     """Return the fingerprint of some of the package's modules and what they import.
 
+    That is code of kinds of task and of weights, of metrics, derivations and forms of files.
+
     Args:
         modules: Full names, such as ``transfergrid.metrics.auroc``.
     """
-    return _modules_fingerprint(tuple(sorted(modules)))
+    return _oldest_equal("modules", _modules_fingerprint(tuple(sorted(modules))))
 
 
 def modules_code(modules: Iterable[str]) -> dict[str, HeldCode]:
@@ -205,12 +207,12 @@ def kind_fingerprint(kind: str) -> str:
 
 def dicom_fingerprint() -> str:
     """Return the fingerprint of the code that reads DICOM files, 16 hexadecimal digits."""
-    return _oldest_equal("dicom", modules_fingerprint(DICOM))
+    return modules_fingerprint(DICOM)
 
 
 def nifti_fingerprint() -> str:
     """Return the fingerprint of the code that reads NIfTI volumes, 16 hexadecimal digits."""
-    return _oldest_equal("nifti", modules_fingerprint(NIFTI))
+    return modules_fingerprint(NIFTI)
 
 
 @cache

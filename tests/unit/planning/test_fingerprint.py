@@ -5,6 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import grimp
@@ -23,6 +24,7 @@ from transfergrid.planning.fingerprint import (
 )
 from transfergrid.planning.paths import PROJECT, SCRIPTS
 from transfergrid.planning.syntax import canonical_syntax
+from transfergrid.planning.tasks import tasks_fingerprint
 from transfergrid.planning.unchanged import check_templates, hold_tuning
 from transfergrid.runtime.errors import UserError
 
@@ -161,15 +163,22 @@ def test_equivalent_code_keeps_the_old_fingerprint(monkeypatch: pytest.MonkeyPat
     assert fingerprint._oldest_equal("train", "x") in {"x", "y"}  # a loop ends
 
 
-@pytest.mark.parametrize("form", ["dicom", "nifti"])
-def test_equivalent_code_keeps_data_sets_of_other_files(
-    form: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "of_apart",
+    [
+        fingerprint.dicom_fingerprint,
+        fingerprint.nifti_fingerprint,
+        partial(fingerprint.kind_fingerprint, "file"),
+        partial(tasks_fingerprint, {"kind": "chexpert"}),
+    ],
+)
+def test_equivalent_code_that_is_hashed_apart_keeps_its_fingerprint(
+    of_apart: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_form = getattr(fingerprint, f"{form}_fingerprint")
     monkeypatch.setattr(fingerprint, "_equivalents", dict)
-    now = of_form()
-    monkeypatch.setattr(fingerprint, "_equivalents", lambda: {form: {now: "before"}})
-    assert of_form() == "before"
+    now = of_apart()
+    monkeypatch.setattr(fingerprint, "_equivalents", lambda: {"modules": {now: "before"}})
+    assert of_apart() == "before"
 
 
 # Everything here is hashed into the name of every cell: an addition makes all cells of all users
