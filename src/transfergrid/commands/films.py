@@ -13,7 +13,7 @@ from transfergrid.data.decoding import Levels, dicom_module
 from transfergrid.data.decoding import is_dicom as begins_as_dicom
 from transfergrid.data.formats import FORMATS
 from transfergrid.data.images import read_image
-from transfergrid.data.slices import SUFFIXES as VOLUME_SUFFIXES
+from transfergrid.data.slices import is_volume
 from transfergrid.planning.label_tables import IMAGE_SUFFIXES
 from transfergrid.runtime.errors import UserError, listed, printable
 from transfergrid.runtime.progress import progress
@@ -162,7 +162,7 @@ def volumes_in(data: Path) -> list[str]:
         (home / name).relative_to(data).as_posix()
         for home, _, names in _walked(data)
         for name in sorted(names)
-        if name.lower().endswith(VOLUME_SUFFIXES)
+        if is_volume(name)
     ]
 
 
@@ -172,7 +172,7 @@ def refuse_volumes(data: Path, names: Iterable[str]) -> None:
     Raises:
         UserError: Some are.
     """
-    found = [name for name in names if name.lower().endswith(VOLUME_SUFFIXES)]
+    found = [name for name in names if is_volume(name)]
     if found:
         raise UserError(
             f"{data} has {len(found)} NIfTI volume(s), such as {printable(found[0])}, and nobody "

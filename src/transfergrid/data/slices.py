@@ -16,6 +16,11 @@ SUFFIXES = (".nii", ".nii.gz")
 """How the names of NIfTI volumes end."""
 
 
+def is_volume(name: str) -> bool:
+    """Tell whether a file is called as NIfTI volumes are."""
+    return name.lower().endswith(SUFFIXES)
+
+
 def slice_numbers(table: Table, nifti: Mapping[str, Any]) -> list[int]:
     """Return the number of each row's slice, from 0.
 
@@ -50,7 +55,7 @@ def check_no_volumes(names: Iterable[str], table: Table) -> None:
         UserError: A name ends as those of NIfTI volumes do.
     """
     for row, name in enumerate(names, 1):
-        if name.lower().endswith(SUFFIXES):
+        if is_volume(name):
             raise UserError(
                 f"{table.path} names {name} in row {row}, a NIfTI volume and not an image; say "
                 "which slice it is with the data set's `nifti: { slice: COLUMN, axis: axial }`, "

@@ -17,7 +17,7 @@ from torch import nn
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.data.blocks import Form
 from transfergrid.data.images import ImageFiles, resize
-from transfergrid.data.slices import SUFFIXES as VOLUME_SUFFIXES
+from transfergrid.data.slices import is_volume
 from transfergrid.data.store import Card
 from transfergrid.evaluation.ensemble import choose_checkpoints, ensemble
 from transfergrid.evaluation.inference import batch_of, predict_each
@@ -187,7 +187,7 @@ class LoadedCell:
                 )
             return film
         path = Path(film).absolute()
-        if path.name.lower().endswith(VOLUME_SUFFIXES):
+        if is_volume(path.name):
             raise UserError(
                 f"film {film} is a NIfTI volume, of which a cell sees one slice; save the slice as "
                 "an 8-bit PNG, drawn and made grey as the cell's own films are, and name that."
