@@ -16,8 +16,8 @@ from transfergrid.commands import codings
 from transfergrid.commands.found import EXCLUSIVE, GREY, Found
 from transfergrid.commands.guess import Guess
 from transfergrid.commands.masks_beside import NAMELESS
-from transfergrid.data.manifest import identifier
 from transfergrid.data.mask_npz import PREFIX
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError, listed
 
 _NAMES = ("class_names", "classes", "structures", "structure_names", "label_names")

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from transfergrid.commands.films import stem_of
 from transfergrid.commands.guessed_parts import PARTS
-from transfergrid.data.manifest import identifier
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError
 
 _MASK_WORDS = (

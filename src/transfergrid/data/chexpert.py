@@ -13,9 +13,10 @@ import pandas as pd
 from transfergrid.data.chexpert_places import find_base, has_test_table, place_films, test_table
 from transfergrid.data.images import ImageFiles
 from transfergrid.data.labels import numbers
-from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
+from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks
 from transfergrid.data.splits import random_split
 from transfergrid.data.tablefile import Table, read_table
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import seeded
 

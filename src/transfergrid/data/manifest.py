@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transfergrid.data.store import SPLITS, part_name
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError, listed, suggest
 
 if TYPE_CHECKING:
@@ -100,11 +100,6 @@ class Manifest:
         if self.folds is None:
             return SPLITS
         return tuple(part_name(number) for number in range(self.folds.k))
-
-
-def identifier(name: object) -> str:
-    """Turn a published name into a task identifier: "Pleural Effusion" to "pleural_effusion"."""
-    return re.sub(r"[^0-9a-z]+", "_", str(name).lower()).strip("_")
 
 
 def identifiers(names: Sequence[object], what: str) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from transfergrid.catalog.mask_pixels import NO, UNKNOWN
-from transfergrid.data.manifest import choice, identifier
+from transfergrid.data.manifest import choice
 from transfergrid.data.mask_layers import Run, RunLayer, Size
 from transfergrid.data.mask_runs import FORMS, NOTHING
 from transfergrid.data.tablefile import read_table
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError, listed, printable, suggest
 
 BLANK = {"refuse": None, "empty": NO, "unknown": UNKNOWN}

@@ -19,9 +19,10 @@ import pandas as pd
 from transfergrid.data.drawn import drawn_split
 from transfergrid.data.images import ImageFiles, inside
 from transfergrid.data.listed import listed_split
-from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks, identifier
+from transfergrid.data.manifest import IDS, Manifest, choice, chosen_tasks
 from transfergrid.data.places import place
 from transfergrid.data.tablefile import Table, read_table
+from transfergrid.planning.identifiers import identifier
 from transfergrid.planning.layouts.listed import list_files
 from transfergrid.planning.layouts.nih14 import entries, film_folders, lists
 from transfergrid.runtime.errors import UserError, listed, suggest

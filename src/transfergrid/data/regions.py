@@ -16,11 +16,11 @@ from transfergrid.data import rle
 from transfergrid.data.boxes import Boxes
 from transfergrid.data.chexpert import PUBLISHED
 from transfergrid.data.images import resize
-from transfergrid.data.manifest import identifier
 from transfergrid.data.phantom import PATIENTS
 from transfergrid.data.phantom_cohort import DRAWN, Film, patient_films
 from transfergrid.data.phantom_film import sign_masks
 from transfergrid.data.phantom_layout import film_name, first_numbers
+from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError
 
 Mask = npt.NDArray[np.bool_]

@@ -6,25 +6,16 @@ the jobs that need them do again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transfergrid.catalog.kinds import dataset_kind
 from transfergrid.planning.cells import Cell
+from transfergrid.planning.identifiers import identifier
 from transfergrid.planning.study import Study
 from transfergrid.planning.task_names import Tasks, mapped_tasks
 from transfergrid.planning.tasks import possible_kinds
 from transfergrid.runtime.errors import UserError
-
-
-def identifier(name: object) -> str:
-    """Return a task's identifier as readers make it: "Pleural Effusion" is "pleural_effusion".
-
-    Readers have their own, in `transfergrid.data.manifest`: it is part of every cache's name, and
-    imports pandas.
-    """
-    return re.sub(r"[^0-9a-z]+", "_", str(name).lower()).strip("_")
 
 
 def declared_tasks(name: str, settings: Mapping[str, Any]) -> Tasks | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from unit.planning.made_up_plan import grid, planned
 
 from transfergrid.data import manifest
-from transfergrid.planning.declared_tasks import declared_tasks, identifier
+from transfergrid.planning.declared_tasks import declared_tasks
 from transfergrid.planning.planned import PlannedStudy
 from transfergrid.planning.task_names import Tasks
 from transfergrid.runtime.errors import UserError
@@ -47,7 +47,9 @@ def asked(folder: Path, datasets: dict[str, Any], **sections: Any) -> PlannedStu
 
 @given(st.text(max_size=30))
 def test_a_task_is_called_as_readers_call_it(name: str) -> None:
-    assert identifier(name) == manifest.identifier(name)
+    settings = {"kind": "csv", "task_kind": "multilabel", "label_columns": [name]}
+    found = declared_tasks("own", {**settings, "label_separator": None, "score_tasks": None})
+    assert found is not None and found.tasks == (manifest.identifier(name),)
 
 
 def test_the_study_tells_the_tasks_of_columns_alone(tmp_path: Path) -> None:
