@@ -159,12 +159,26 @@ def dicom_module(name: str = "dicom") -> Any:
     Raises:
         UserError: What it needs is not installed.
     """
+    return optional_module(name, "dicom", "dicom: true")
+
+
+def optional_module(name: str, extra: str, said: str) -> Any:
+    """Return a module of this room that needs packages which not everybody has.
+
+    Args:
+        name: The module.
+        extra: The extra of this package with what it needs.
+        said: What a data set says to be read by it, for the message.
+
+    Raises:
+        UserError: What it needs is not installed.
+    """
     try:
         return import_module(f"transfergrid.data.{name}")
     except ImportError as error:
         raise UserError(
-            f"a data set says `dicom: true`, and {error.name} is not installed; install "
-            "transfergrid[dicom], or envs/requirements.lock."
+            f"a data set says `{said}`, and {error.name} is not installed; install "
+            f"transfergrid[{extra}], or envs/requirements.lock."
         ) from None
 
 

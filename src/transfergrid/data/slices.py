@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from typing import Any
 
 import pandas as pd
 
+from transfergrid.data.decoding import optional_module
 from transfergrid.data.tablefile import Table
 from transfergrid.runtime.errors import UserError
 
@@ -69,10 +69,4 @@ def nifti_module(name: str) -> Any:
     Raises:
         UserError: What it needs is not installed.
     """
-    try:
-        return import_module(f"transfergrid.data.{name}")
-    except ImportError as error:
-        raise UserError(
-            f"a data set says `nifti:`, and {error.name} is not installed; install "
-            "transfergrid[nifti], or envs/requirements.lock."
-        ) from None
+    return optional_module(name, "nifti", "nifti:")
