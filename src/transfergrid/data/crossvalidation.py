@@ -26,7 +26,9 @@ from transfergrid.data.manifest import (
     check_one_patient,
     check_rows,
     check_shown,
+    counted,
     people_notes,
+    refuse_one_class,
 )
 from transfergrid.data.store import SPLITS, part_name
 from transfergrid.runtime.errors import UserError, listed
@@ -192,17 +194,11 @@ def _check_both(manifest: Manifest, positives: list[int], negatives: list[int]) 
     """Refuse a scored task that has one class in all images: no way of dealing them out helps."""
     counts = zip(manifest.score_tasks, positives, negatives, strict=True)
     lost = {
-        task: f"task {task} has {shown} positive(s) and {not_shown} negative(s) in all images"
+        task: counted(task, shown, not_shown, "all images")
         for task, shown, not_shown in counts
         if not (shown and not_shown)
     }
-    if not lost:
-        return
-    left = [task for task in manifest.score_tasks if task not in lost]
-    name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
-    raise UserError(
-        f"{listed(lost.values(), 4)}, and a score needs both; {name}correct the labels."
-    )
+    refuse_one_class(manifest, lost, "correct the labels")
 
 
 def _lacks(manifest: Manifest, fold: int, split: str, has: npt.NDArray[np.bool_]) -> Iterator[str]:

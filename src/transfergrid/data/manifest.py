@@ -328,19 +328,34 @@ def _check_classes(manifest: Manifest) -> list[str]:
             positives, negatives = int((labels > 0.5).sum()), int((labels <= 0.5).sum())
             if positives and negatives:
                 continue
-            count = (
-                f"task {task} has {positives} positive(s) and {negatives} negative(s) in {split}"
-            )
+            count = counted(task, positives, negatives, split)
             if split != "train" and task in manifest.score_tasks:
                 unscorable.setdefault(task, count)
             kind = "positive" if negatives else "negative" if positives else "labelled"
             lacks.setdefault(kind, []).append(task)
         notes += [f"No image of {split} is {kind} for {', '.join(lacks[kind])}." for kind in lacks]
-    if unscorable:
-        left = [task for task in manifest.score_tasks if task not in unscorable]
-        name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
-        raise UserError(
-            f"{listed(unscorable.values(), 4)}, and a score needs both; {name}split the images "
-            "in another way."
-        )
+    refuse_one_class(manifest, unscorable, "split the images in another way")
     return notes
+
+
+def counted(task: str, positives: int, negatives: int, where: str) -> str:
+    """Say how many images show a task, and how many do not, in a part of them."""
+    return f"task {task} has {positives} positive(s) and {negatives} negative(s) in {where}"
+
+
+def refuse_one_class(manifest: Manifest, counts: Mapping[str, str], mend: str) -> None:
+    """Refuse scored tasks that lack a class where a score needs both.
+
+    Args:
+        manifest: The manifest.
+        counts: What `counted` says of each such task.
+        mend: What helps beside naming other tasks.
+
+    Raises:
+        UserError: There is one.
+    """
+    if not counts:
+        return
+    left = [task for task in manifest.score_tasks if task not in counts]
+    name = f"name others in score_tasks, such as [{', '.join(left[:8])}], or " if left else ""
+    raise UserError(f"{listed(counts.values(), 4)}, and a score needs both; {name}{mend}.")
