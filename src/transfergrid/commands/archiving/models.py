@@ -109,27 +109,9 @@ def card_text(
     whole = whole[whole["value"].notna()]
     kind = "image-segmentation" if cell.marks else "image-classification"
     found = [
-        EvalResult(
-            task_type=kind,
-            dataset_type=str(axes["dataset"]),
-            dataset_name=str(axes["dataset"]),
-            dataset_split="test",
-            metric_type=str(row["metric"]),
-            metric_name=f"{row['metric']}{_interval(row)}",
-            metric_value=float(row["value"]),
-        )
-        for row in whole.to_dict("records")
-    ]
-    found += [
-        EvalResult(
-            task_type=kind,
-            dataset_type=str(row["tested_on"]),
-            dataset_name=str(row["tested_on"]),
-            dataset_split=str(row["split"]),
-            metric_type=str(row["metric"]),
-            metric_name=f"{row['metric']}{_interval(row)}",
-            metric_value=float(row["value"]),
-        )
+        _result(kind, str(axes["dataset"]), "test", row) for row in whole.to_dict("records")
+    ] + [
+        _result(kind, str(row["tested_on"]), str(row["split"]), row)
         for row in elsewhere
         if pd.notna(row["value"])
     ]
@@ -144,6 +126,18 @@ def card_text(
         eval_results=found or None,
     )
     return f"---\n{data.to_yaml()}\n---\n\n{_body(cell, rows, elsewhere, terms)}"
+
+
+def _result(kind: str, dataset: str, split: str, row: Mapping[Any, Any]) -> EvalResult:
+    return EvalResult(
+        task_type=kind,
+        dataset_type=dataset,
+        dataset_name=dataset,
+        dataset_split=split,
+        metric_type=str(row["metric"]),
+        metric_name=f"{row['metric']}{_interval(row)}",
+        metric_value=float(row["value"]),
+    )
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
