@@ -13,11 +13,10 @@ import pandas as pd
 from transfergrid.commands.films import Looks
 from transfergrid.commands.found import LINK, TABLE, Found, complete, of_dicom, whose
 from transfergrid.commands.guess import FEWEST, Guess
-from transfergrid.commands.guessed_parts import PARTS, guess_parts
+from transfergrid.commands.guessed_parts import PART_OF, PARTS, guess_parts
 from transfergrid.commands.guesses import guess_columns
 from transfergrid.runtime.errors import UserError
 
-_PART_OF = {word: part for part, words in PARTS.items() for word in words}
 _TRUE = ("1", "1.0", "true")
 
 
@@ -32,7 +31,7 @@ def halved_column(frame: pd.DataFrame, films: str) -> str | None:
         None where there is none, or another column says something of parts as well.
     """
     for name in frame.columns:
-        parts = {_PART_OF.get(str(value).lower()) for value in frame[name].unique()}
+        parts = {PART_OF.get(str(value).lower()) for value in frame[name].unique()}
         if name != films and parts in ({"train", "test"}, {"train", "valid"}):
             try:
                 others = guess_parts(frame.drop(columns=name), [films])
@@ -77,7 +76,7 @@ def completed(
         if whom in frame
         else whose([root / film for film in films], looks, pd.DataFrame())
     )
-    parts = pd.DataFrame({"part": [_PART_OF[value.lower()] for value in frame[halved]]})
+    parts = pd.DataFrame({"part": [PART_OF[value.lower()] for value in frame[halved]]})
     drawn = complete(parts, _has(frame, known), patients)
     name = next(name for name in ("part", "drawn_part", "its_part") if name not in frame)
     paths = {column: [f"{LINK}/{film}" for film in films], name: parts["part"].tolist()}

@@ -22,6 +22,7 @@ PARTS = {
     "valid": ("valid", "val", "validation", "dev", "tune"),
     "test": ("test", "testing", "ts", "holdout"),
 }
+PART_OF = {word: part for part, words in PARTS.items() for word in words}
 _FEWEST_FOLDS, _MOST_FOLDS = 3, 20
 
 

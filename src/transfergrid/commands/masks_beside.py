@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from transfergrid.commands.films import stem_of
-from transfergrid.commands.guessed_parts import PARTS
+from transfergrid.commands.guessed_parts import PART_OF
 from transfergrid.planning.identifiers import identifier
 from transfergrid.runtime.errors import UserError
 
@@ -33,8 +33,7 @@ NAMELESS = "structure"
 _LEAST = 0.5
 """Share of films that have masks, and of masks that have films, if that is what they are."""
 
-_PART_OF = {word: part for part, words in PARTS.items() for word in words}
-_PARTS = frozenset(_PART_OF)
+_PARTS = frozenset(PART_OF)
 _SETS = frozenset(("set", "sets", "split", "subset", "part"))
 
 Home = tuple[str, ...]
@@ -173,7 +172,7 @@ def rest_of(folder: str) -> str:
 def part_of(folder: str) -> str:
     """Return the part whose films a folder has by its name (Training_set, imagesTr); "" is none."""
     told = [word.removesuffix("set") for word in rest_of(folder).split("_") if word not in _SETS]
-    return _PART_OF.get(told[0], "") if len(told) == 1 else ""
+    return PART_OF.get(told[0], "") if len(told) == 1 else ""
 
 
 def _homes(mask: PurePosixPath) -> Iterator[tuple[Home, str]]:
