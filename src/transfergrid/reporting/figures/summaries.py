@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -117,6 +117,21 @@ def limits(*values: pd.Series, share: float = 0.06) -> tuple[float, float]:
         return 0.0, 1.0
     pad = share * max(float(np.ptp(numbers)), 0.01)
     return float(numbers.min()) - pad, float(numbers.max()) + pad
+
+
+def network_words(row: pd.Series, varied: Collection[str]) -> str:
+    """Say which network a row is of, its initial weights apart.
+
+    Args:
+        row: With ``architecture``, ``truncation`` and ``protocol``.
+        varied: Those of the latter two that tell networks apart.
+    """
+    told = [str(row["architecture"])]
+    if "truncation" in varied and row["truncation"]:
+        told.append(truncation_name(row["truncation"]))
+    if "protocol" in varied:
+        told.append(str(row["protocol"]))
+    return ", ".join(told)
 
 
 def truncation_name(truncation: int) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.external import EVERY
 from transfergrid.planning.grid import ALL
-from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.figures.summaries import network_words
 from transfergrid.reporting.metric_words import MetricWords, named_together, of_tasks
 from transfergrid.reporting.words import (
     count,
@@ -161,13 +161,8 @@ def _tells(rows: pd.DataFrame, axis: str) -> bool:
 
 def _row(rows: pd.DataFrame, varied: list[str]) -> ElsewhereRow:
     first = rows.iloc[0]
-    told = [str(first["architecture"])]
-    if "truncation" in varied and first["truncation"]:
-        told.append(truncation_name(first["truncation"]))
-    if "protocol" in varied:
-        told.append(str(first["protocol"]))
     return ElsewhereRow(
-        ", ".join(told),
+        network_words(first, varied),
         str(first["pretraining"]),
         score_interval(*_means(rows, "internal", "internal_low", "internal_high")),
         score_interval(*_means(rows, "value", "low", "high")),

@@ -11,7 +11,7 @@ import pandas as pd
 from transfergrid.catalog.axes import PLACE
 from transfergrid.catalog.empty_masks import LEFT_OUT, STATES, is_pooled, values_of
 from transfergrid.planning.grid import ALL
-from transfergrid.reporting.figures.summaries import truncation_name
+from transfergrid.reporting.figures.summaries import network_words
 from transfergrid.reporting.folds import answered
 from transfergrid.reporting.metric_words import MetricWords
 from transfergrid.reporting.words import count, listing, plural
@@ -226,14 +226,10 @@ def _group(title: str, rows: pd.DataFrame, varied: Sequence[str], unit: str) -> 
 
 def _row(title: str, rows: pd.DataFrame, varied: Sequence[str]) -> StateRow:
     first = rows.iloc[0]
-    network = [str(first["architecture"])]
-    if "truncation" in varied and first["truncation"]:
-        network.append(truncation_name(first["truncation"]))
-    if "protocol" in varied:
-        network.append(str(first["protocol"]))
     counts = tuple(_ends(rows[name]) for name in COUNTS)
     drawn = f"drawn in {_ends(rows['both'] + rows['missed'])}"
-    return StateRow(title, drawn, ", ".join(network), str(first["pretraining"]), counts)
+    network = network_words(first, varied)
+    return StateRow(title, drawn, network, str(first["pretraining"]), counts)
 
 
 def _ends(values: pd.Series) -> str:
