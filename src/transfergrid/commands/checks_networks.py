@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from transfergrid.commands.tables_read import TablesRead
 from transfergrid.planning.architectures import known_architectures
 from transfergrid.planning.cells import Cell
 from transfergrid.planning.planned import PlannedStudy
+from transfergrid.planning.trials import tried_apart
 from transfergrid.runtime.hashing import canonical_json
 
 _TRIAL = "transfergrid.commands.network_trial"
@@ -66,15 +66,7 @@ def _trials(planned: PlannedStudy) -> dict[str, Cell]:
 def _tried(trials: Sequence[Any]) -> list[str | None] | None:
     """Return what is wrong with each network; None if they cannot be tried here."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", _TRIAL],
-            input=json.dumps(trials),
-            capture_output=True,
-            text=True,
-            timeout=_MOST_SECONDS,
-            check=True,
-        )
-        faults: list[str | None] = json.loads(done.stdout)
-        return faults
+        given = json.dumps(trials)
+        return list(tried_apart(_TRIAL, given, _MOST_SECONDS, errors=subprocess.DEVNULL))
     except (subprocess.SubprocessError, OSError, ValueError):
         return None  # what is wrong with torch is told by the check of it

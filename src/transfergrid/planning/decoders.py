@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -20,8 +18,9 @@ from typing import Any
 
 from transfergrid.planning.architectures import own_code
 from transfergrid.planning.cells import Cell
-from transfergrid.planning.fingerprint import SOURCE, modules_fingerprint, plugin_source
+from transfergrid.planning.fingerprint import modules_fingerprint, plugin_source
 from transfergrid.planning.study import Study
+from transfergrid.planning.trials import tried_apart
 from transfergrid.runtime.environment import packages_behind
 from transfergrid.runtime.errors import UserError
 from transfergrid.runtime.hashing import canonical_json, sha256_text
@@ -107,19 +106,8 @@ def _remembered(memory: Path, code: str) -> frozenset[str]:
 
 @cache
 def _tried(networks: tuple[str, ...]) -> tuple[str | None, ...]:
-    paths = [str(SOURCE.parent), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", TRIAL],
-            input=f"[{','.join(networks)}]",
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-            timeout=MOST_SECONDS,
-            check=True,
-        )
-        return tuple(json.loads(done.stdout))
+        return tuple(tried_apart(TRIAL, f"[{','.join(networks)}]", MOST_SECONDS))
     except subprocess.TimeoutExpired:
         fault = f"took more than {MOST_SECONDS} seconds"
     except (subprocess.CalledProcessError, OSError, ValueError) as error:
